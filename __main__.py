@@ -1,0 +1,6 @@
+"""``python -m modalmill`` is the ``modalmill`` command."""
+
+from .cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,222 @@
+"""The ``modalmill`` command: parse, call, print. No logic lives here, and nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from . import __version__
+
+app = typer.Typer(
+    name="modalmill",
+    help="From raw multimodal corpora on disk to a trained fusion model, with nothing lost on the way.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+OutOption = Annotated[Path | None, typer.Option("--out", help="Output folder; out/<recipe's name> where it is not given.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"modalmill {__version__}")
+        raise typer.Exit
+    if debug:
+        os.environ["MODALMILL_DEBUG"] = "1"
+
+
+@app.command()
+def run(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
+    out: OutOption = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a value of the recipe; may be repeated.")] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")] = None,
+    engine: Annotated[str, typer.Option("--engine", help="serial, local or dask.")] = "local",
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; all cores where it is not given.")] = None,
+    scheduler: Annotated[str | None, typer.Option("--scheduler", metavar="ADDRESS", help="Address of a dask scheduler, for example tcp://host:8786.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+) -> None:
+    """Run a recipe: raw corpora to shards, features and a trained model."""
+    from .pipeline.plan import make_plan
+    from .pipeline.progress import Progress
+    from .pipeline.report import account_text
+    from .pipeline.run import run as run_plan
+    from .schemas.errors import RecipeError, nearest
+    from .schemas.recipe import load_recipe
+
+    if engine not in ("serial", "local", "dask"):
+        raise RecipeError([f"--engine {engine}: no such engine{nearest(engine, ['serial', 'local', 'dask'])}"], where="command line")
+    parsed, root = load_recipe(recipe, set_ or ())
+    plan = make_plan(parsed, root, until, where=str(recipe))
+    target = out or Path("out") / parsed.name
+    progress = Progress(quiet)
+    result = run_plan(plan, target, engine, workers, scheduler, progress)  # type: ignore[arg-type]  # checked above
+    if not quiet:
+        typer.echo(account_text(result.account))
+        typer.echo(_next_steps(target, result))
+
+
+def _next_steps(target: Path, result: Any) -> str:
+    lines = [f"Everything lies in {target}. Next:"]
+    if result.account.to_dict()["rejects_by_reason"]:
+        lines.append(f"  modalmill rejects {target}")
+    if result.shards is not None:
+        lines.append(f"  modalmill inspect {target}/shards")
+    if result.training is not None:
+        lines.append(f"  modalmill evaluate {target}/training/best.pt {target}/shards")
+    return "\n".join(lines)
+
+
+@app.command()
+def account(out: Annotated[Path, typer.Argument(help="Output folder of a run.")], json_: JsonOption = False) -> None:
+    """Print the account of a run; exit 1 when it does not add up."""
+    from .pipeline.report import account_text, read_account
+
+    found = read_account(out)
+    typer.echo(json.dumps(found.to_dict(), ensure_ascii=False) if json_ else account_text(found))
+    if found.problems():
+        raise typer.Exit(1)
+
+
+@app.command()
+def rejects(
+    out: Annotated[Path, typer.Argument(help="Output folder of a run.")],
+    stage: Annotated[str | None, typer.Option("--stage", help="Only those of this stage.")] = None,
+    json_: JsonOption = False,
+) -> None:
+    """List every record that was rejected, merged or missing, with the stage, the rule and where it came from."""
+    from .pipeline.report import read_rejects, rejects_text
+
+    rows = read_rejects(out, stage)
+    typer.echo(json.dumps(rows, ensure_ascii=False) if json_ else rejects_text(rows))
+
+
+@app.command()
+def verify(out: Annotated[Path, typer.Argument(help="Output folder of a run, or its folder of shards.")]) -> None:
+    """Check every shard and index against its checksum; exit 1 when one differs."""
+    from .pipeline.verify import verify as check
+
+    files, problems = check(out)
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        typer.echo(f"{len(problems)} problem{'' if len(problems) == 1 else 's'} in {files} files", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{files} files are what their checksums say")
+
+
+@app.command()
+def inspect(
+    shards: Annotated[Path, typer.Argument(help="A folder of shards.")],
+    n: Annotated[int, typer.Option("-n", min=0, help="Samples to show.")] = 3,
+) -> None:
+    """Show what a set of shards holds: schema, presence of the modalities, some samples."""
+    from .pipeline.report import inspect_text
+
+    typer.echo(inspect_text(shards, n))
+
+
+@app.command()
+def stages() -> None:
+    """List every source, stage and extractor that a recipe can name, with its options."""
+    from .pipeline.report import stages_text
+
+    typer.echo(stages_text())
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Where the demo writes.")] = Path("demo-out"),
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but the result.")] = False,
+) -> None:
+    """Make a small raw corpus with planted dirt, run the whole way on it, and show what came of it."""
+    from .pipeline.demo import demo as run_demo
+    from .pipeline.progress import Progress
+
+    typer.echo(run_demo(out, Progress(quiet)))
+
+
+@app.command()
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that training wrote.")],
+    shards: Annotated[Path, typer.Argument(help="A folder of shards.")],
+    split: Annotated[str, typer.Option("--split", help="The split to evaluate; the last of test, val and train that there is.")] = "",
+    json_: JsonOption = False,
+) -> None:
+    """Evaluate a model for every subset of its modalities."""
+    from .stages.train.evaluate import evaluate as run_evaluation
+    from .stages.train.evaluate import table_text
+
+    found = run_evaluation(checkpoint, shards, split)
+    typer.echo(json.dumps(found, ensure_ascii=False) if json_ else table_text(found))
+
+
+@app.command()
+def predict(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that training wrote.")],
+    image: Annotated[str | None, typer.Option("--image", help="An image file, or part=file.")] = None,
+    text: Annotated[str | None, typer.Option("--text", help="A text, or part=text.")] = None,
+    audio: Annotated[str | None, typer.Option("--audio", help="A sound file, or part=file.")] = None,
+    video: Annotated[str | None, typer.Option("--video", help="A video file, or part=file.")] = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="Answers to show.")] = 5,
+    json_: JsonOption = False,
+) -> None:
+    """Predict from one record; any modality may be left out."""
+    from .stages.train.predict import predict_files, prediction_text
+
+    given = {name: value for name, value in (("image", image), ("text", text), ("audio", audio), ("video", video)) if value is not None}
+    found = predict_files(checkpoint, given, top)
+    typer.echo(json.dumps(found, ensure_ascii=False) if json_ else prediction_text(found))
+
+
+def main() -> NoReturn:
+    """Run the command; a user's mistake is one message and exit code 1 or 2, never a traceback unless --debug."""
+    from .schemas.errors import ModalmillError, RecipeError
+
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        app(standalone_mode=True)
+    except RecipeError as error:
+        _fail(error, debug, 2)
+    except ModalmillError as error:
+        _fail(error, debug, 1)
+    except KeyboardInterrupt:
+        print("\nstopped; finished work is kept, the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception as error:
+        if debug:
+            raise
+        last = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+        print(f"modalmill: a fault in the program, not in your data: {last}\nRun it again with --debug for the traceback, and please report it.", file=sys.stderr)
+        sys.exit(70)
+    sys.exit(0)
+
+
+def _terminated(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _fail(error: Exception, debug: bool, code: int) -> NoReturn:
+    if debug:
+        raise error
+    print(f"modalmill: {error}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,1 @@
+"""How the data is run: plan, engine, resume, account, report and progress."""

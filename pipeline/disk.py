@@ -1,0 +1,81 @@
+"""Files that are whole or not there: written aside, synced, renamed. And Arrow tables in them, read by memory map."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ..schemas.errors import IntegrityError, StorageError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside ``path`` to write to; on leaving, it is synced and takes the place of ``path``, or is removed after an error."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield aside
+        with open(aside, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise storage_error(error, path) from error
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def storage_error(error: OSError, path: Path) -> Exception:
+    """The error to show for a failed write: disk full, no permission, or the error itself."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(f"{path}: the disk is full; free some space and run the same command again, finished work is kept")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return StorageError(f"{path}: cannot be written: {error.strerror}; choose another --out")
+    if error.errno == errno.EFBIG:
+        return StorageError(f"{path}: the file would grow past this system's limit: {error.strerror}")
+    if isinstance(error, (FileExistsError, NotADirectoryError, IsADirectoryError)):
+        return StorageError(f"{path}: a file of another kind is in the way: {error.strerror}; choose another --out")
+    return error
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file."""
+    with replacing(path) as aside:
+        aside.write_bytes(data)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file for people and programs: indented, sorted as given."""
+    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def write_table(path: Path, table: pa.Table, note: dict[str, Any] | None = None) -> None:
+    """Write an Arrow IPC file; ``note`` is kept in the schema's metadata."""
+    if note is not None:
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"note": json.dumps(note, sort_keys=True).encode()})
+    with replacing(path) as aside, pa.OSFile(str(aside), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=4096)
+
+
+def read_table(path: Path) -> pa.Table:
+    """The table of an Arrow IPC file, as views of its memory map."""
+    try:
+        with pa.memory_map(str(path)) as source:
+            return pa.ipc.open_file(source).read_all()
+    except (pa.ArrowInvalid, FileNotFoundError) as error:
+        raise IntegrityError(f"{path}: not a whole Arrow file ({error}); remove the folder 'work' beside it and run again") from error
+
+
+def read_note(path: Path) -> dict[str, Any]:
+    """The note in an Arrow IPC file's metadata, without reading the rest."""
+    with pa.memory_map(str(path)) as source:
+        metadata = pa.ipc.open_file(source).schema.metadata or {}
+    return dict(json.loads(metadata.get(b"note", b"{}")))

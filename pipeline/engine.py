@@ -1,0 +1,157 @@
+"""Engines: who carries out the tasks. ``serial`` in this process, ``local`` on all cores, ``dask`` on a cluster.
+
+Each task writes its own output under a name that does not depend on who ran it or when, so the engines give the same bytes. dask is
+imported here alone.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any, Literal, Protocol, TypeAlias
+
+from ..schemas.errors import DamageError, InputError
+from .guard import Guard, Task
+
+EngineName: TypeAlias = Literal["serial", "local", "dask"]
+
+
+class Engine(Protocol):
+    """Runs tasks; results come as they are ready, with the task's place in the list."""
+
+    def map(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
+        """(place, result) of each task, in any order."""
+
+    def close(self) -> None:
+        """End all workers."""
+
+
+class Serial:
+    """One task after the other in this process: for a debugger. A decoder that hangs is not ended here."""
+
+    def map(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
+        for place, task in enumerate(tasks):
+            yield place, task.run(_no_beat, {})
+
+    def close(self) -> None:
+        return
+
+
+class Local:
+    """``workers`` child processes on this machine, each behind a guard; started when there is work, kept until ``close``."""
+
+    def __init__(self, workers: int, deadline_s: float, memory_bytes: int) -> None:
+        self._limits = (deadline_s, memory_bytes)
+        self._workers = workers
+        self._idle: list[Guard] = []
+        self._all: list[Guard] = []
+        self._lock = threading.Lock()
+
+    def map(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
+        with ThreadPoolExecutor(min(self._workers, max(1, len(tasks)))) as pool:
+            waiting: dict[Future[Any], int] = {}
+            left = iter(enumerate(tasks))
+            try:
+                while True:
+                    for place, task in left:
+                        waiting[pool.submit(self._run, task)] = place
+                        if len(waiting) >= 2 * self._workers:
+                            break
+                    if not waiting:
+                        return
+                    done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        yield waiting.pop(future), future.result()
+            except BaseException:
+                for future in waiting:
+                    future.cancel()
+                self.close()
+                raise
+
+    def _run(self, task: Task) -> Any:
+        with self._lock:
+            guard = self._idle.pop() if self._idle else Guard(*self._limits)
+            if guard not in self._all:
+                self._all.append(guard)
+        result = guard.run(task)
+        with self._lock:
+            self._idle.append(guard)
+        return result
+
+    def close(self) -> None:
+        with self._lock:
+            for guard in self._all:
+                guard.close()
+            self._all, self._idle = [], []
+
+
+class Dask:
+    """A dask cluster: the one at ``scheduler``, or a local one of ``workers`` processes. Each dask worker has a guarded child."""
+
+    def __init__(self, workers: int, scheduler: str | None, deadline_s: float, memory_bytes: int) -> None:
+        import dask
+        from distributed import Client, LocalCluster
+
+        self._limits = (deadline_s, memory_bytes)
+        self._cluster: Any = None
+        dask.config.set({"distributed.comm.timeouts.connect": "10s"})
+        try:
+            if scheduler is None:
+                self._cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=50)
+            self._client: Any = Client(scheduler or self._cluster, timeout="10s")
+        except (OSError, TimeoutError, ValueError) as error:
+            raise InputError(f"--scheduler {scheduler}: no dask scheduler answers there ({error}); start one with 'dask scheduler'") from error
+
+    def map(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
+        from distributed import as_completed
+
+        futures = {self._client.submit(_guarded, task, self._limits, pure=False): place for place, task in enumerate(tasks)}
+        try:
+            for future, result in as_completed(futures, with_results=True):
+                yield futures.pop(future), result
+        finally:
+            self._client.cancel(list(futures))
+
+    def close(self) -> None:
+        self._client.close()
+        if self._cluster is not None:
+            self._cluster.close()
+
+
+_guards = threading.local()
+
+
+def _guarded(task: Task, limits: tuple[float, int]) -> Any:
+    """Run a task under this thread's guard; dask workers keep it between tasks, and the child ends with its worker."""
+    held: dict[tuple[float, int], Guard] | None = getattr(_guards, "held", None)
+    if held is None:
+        held = _guards.held = {}
+    if limits not in held:
+        held[limits] = Guard(*limits)
+    return held[limits].run(task)
+
+
+def make_engine(name: EngineName, workers: int | None, scheduler: str | None, deadline_s: float, memory_bytes: int) -> Engine:
+    """The engine asked for; ``workers`` defaults to the cores this process may use."""
+    count = workers or cores()
+    if scheduler is not None or name == "dask":
+        return Dask(count, scheduler, deadline_s, memory_bytes)
+    return Serial() if name == "serial" else Local(count, deadline_s, memory_bytes)
+
+
+def cores() -> int:
+    """Number of cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _no_beat(item: str) -> None:
+    return
+
+
+def refuse_skipped(item: str, skip: Mapping[str, str]) -> None:
+    """DamageError where an earlier try at this item hung or crashed its decoder."""
+    if item in skip:
+        words = "took longer than the deadline" if skip[item] == "decoder_timeout" else "crashed"
+        raise DamageError(skip[item], f"{item}: the decoder {words}")

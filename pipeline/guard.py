@@ -1,0 +1,183 @@
+"""Decoders behind a deadline and a memory bound: tasks run in a child process that can be killed and replaced.
+
+The child says which item it is at through eight kilobytes of shared memory, which costs a microsecond an item. When an item keeps it busy
+past the deadline, or the child dies, the parent starts another child and gives it the same task with that item to skip;
+the task then counts the item as a reject (``decoder_timeout`` or ``decoder_crashed``). Nothing else of the task is lost.
+"""
+
+from __future__ import annotations
+
+import mmap
+import multiprocessing.connection
+import os
+import pickle
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from ..schemas.errors import ModalmillError
+from ..stages.base import Beat
+
+_PAGE_BYTES = 8192
+_HEAD = struct.Struct("<dI")
+_POLL_S = 0.05
+_PARENT_CHECK_S = 0.5
+
+
+class Task(Protocol):
+    """A unit of work: picklable, restartable at any moment, writes its own output and returns something small."""
+
+    def run(self, beat: Beat, skip: Mapping[str, str]) -> Any:
+        """Do the work. Call ``beat(item)`` before each item; treat items in ``skip`` as damaged, with that rule."""
+
+
+class TaskFailed(RuntimeError):
+    """A task raised something that is no modalmill error: a fault in the program, with the child's traceback as its text."""
+
+
+class Guard:
+    """One child process and the watch over it. Use it from one thread at a time; ``close`` ends the child."""
+
+    def __init__(self, deadline_s: float, memory_bytes: int) -> None:
+        self._deadline_s = deadline_s
+        self._memory_bytes = memory_bytes
+        self._file = tempfile.TemporaryFile()
+        self._file.truncate(_PAGE_BYTES)
+        self._page = mmap.mmap(self._file.fileno(), _PAGE_BYTES)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pipe: Any = None
+
+    def run(self, task: Task) -> Any:
+        """The task's result; restarted without the item that hung or crashed the child, as often as needed."""
+        skip: dict[str, str] = {}
+        while True:
+            self._start()
+            self._page[: _HEAD.size] = _HEAD.pack(0.0, 0)
+            try:
+                self._pipe.send_bytes(pickle.dumps((task, skip), protocol=pickle.HIGHEST_PROTOCOL))
+                culprit, rule = self._watch()
+            except (EOFError, ConnectionError, BrokenPipeError):
+                culprit, rule = self._item(), "decoder_crashed"
+            if culprit is None:
+                kind, value = pickle.loads(self._pipe.recv_bytes())
+                if kind == "error":
+                    raise value
+                if kind == "failure":
+                    raise TaskFailed(value)
+                return value
+            self._kill()
+            if not culprit or culprit in skip:
+                raise TaskFailed(f"a worker died {'at ' + culprit if culprit else 'outside of any file'} ({rule}); the task is {type(task).__name__}")
+            skip[culprit] = rule
+
+    def _watch(self) -> tuple[str | None, str]:
+        """None when a result waits in the pipe; else the item to blame and the rule."""
+        while True:
+            if self._pipe.poll(_POLL_S):
+                # An ended child makes the pipe readable too; peeking would block, so ask the process first.
+                if self._process is not None and self._process.poll() is not None and not self._pipe.poll(0):
+                    return self._item(), "decoder_crashed"
+                return None, ""
+            began, _ = _HEAD.unpack_from(self._page)
+            if began and time.monotonic() - began > self._deadline_s:
+                return self._item(), "decoder_timeout"
+            if self._process is not None and self._process.poll() is not None and not self._pipe.poll(0):
+                return self._item(), "decoder_crashed"
+
+    def _item(self) -> str:
+        _, length = _HEAD.unpack_from(self._page)
+        return bytes(self._page[_HEAD.size : _HEAD.size + length]).decode(errors="replace")
+
+    def _start(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            return
+        self._kill()
+        ours, theirs = multiprocessing.connection.Pipe(duplex=True)
+        command = [sys.executable, "-c", "from modalmill.pipeline.guard import child; child()"]
+        numbers = [theirs.fileno(), self._file.fileno()]
+        environment = {**os.environ, "MODALMILL_CHILD": f"{numbers[0]},{numbers[1]},{self._memory_bytes},{self._deadline_s}", "OMP_NUM_THREADS": "1"}
+        environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
+        self._process = subprocess.Popen(command, pass_fds=numbers, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        theirs.close()
+        self._pipe = ours
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        if self._pipe is not None:
+            self._pipe.close()
+            self._pipe = None
+
+    def close(self) -> None:
+        """End the child and give back its pipe and memory."""
+        self._kill()
+        if not self._file.closed:
+            self._page.close()
+            self._file.close()
+
+
+def child() -> None:
+    """The child's main loop: tasks in, results out, until the parent goes away."""
+    pipe_number, page_number, memory_bytes, deadline = os.environ.pop("MODALMILL_CHILD").split(",")
+    orphan_s = 2 * float(deadline) + 1
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    sys.stdout = sys.stderr
+    pipe = multiprocessing.connection.Connection(int(pipe_number))
+    page = mmap.mmap(int(page_number), _PAGE_BYTES)
+
+    def beat(item: str) -> None:
+        name = item.encode()[: _PAGE_BYTES - _HEAD.size]
+        page[: _HEAD.size + len(name)] = _HEAD.pack(time.monotonic(), len(name)) + name
+        signal.setitimer(signal.ITIMER_REAL, orphan_s)
+
+    bounded = False
+    while True:
+        try:
+            message = pipe.recv_bytes()
+        except (EOFError, OSError):
+            return
+        try:
+            task, skip = pickle.loads(message)
+            if not bounded:
+                _bound_memory(int(memory_bytes))
+                bounded = True
+            reply: tuple[str, Any] = ("result", task.run(beat, skip))
+        except ModalmillError as error:
+            reply = ("error", error)
+        except BaseException:
+            reply = ("failure", traceback.format_exc())
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        page[: _HEAD.size] = _HEAD.pack(0.0, 0)
+        try:
+            pipe.send_bytes(pickle.dumps(reply, protocol=pickle.HIGHEST_PROTOCOL))
+        except (BrokenPipeError, ConnectionError):
+            return
+
+
+def _end_with_parent(parent: int) -> None:
+    """End this process soon after its parent died; where a decoder holds the interpreter, the alarm set by ``beat`` does it."""
+    while os.getppid() == parent:
+        time.sleep(_PARENT_CHECK_S)
+    os._exit(1)
+
+
+def _bound_memory(memory_bytes: int) -> None:
+    """Let the address space grow by ``memory_bytes`` from here and no further."""
+    try:
+        with open("/proc/self/statm") as file:
+            now = int(file.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (now + memory_bytes, now + memory_bytes))
+    except (OSError, ValueError):  # no such limit on this system: the deadline alone guards
+        return

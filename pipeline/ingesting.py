@@ -1,0 +1,112 @@
+"""Ingest: each source read once, into work tables of some thousand rows, and read again only when its files or options change."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..schemas.account import Count, presence_pattern
+from ..schemas.errors import InputError
+from ..schemas.fingerprint import fingerprint, hash_file
+from ..schemas.manifest import Row, rows_to_table
+from ..stages.base import Beat, Merged, Source
+from .disk import write_bytes, write_table
+
+ROWS_PER_PARTITION = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What a source gave: its partitions in order and its count."""
+
+    partitions: list[Path]
+    count: Count
+
+
+@dataclass(frozen=True, slots=True)
+class IngestTask:
+    """Reads one source into ``<folder>/<stem>-00000.arrow`` and so on; ``<stem>.json`` is written last and means that all are there."""
+
+    source: Source
+    name: str
+    root: Path
+    folder: Path
+    stem: str
+
+    def run(self, beat: Beat, skip: Mapping[str, str]) -> int:
+        count = Count(self.name)
+        tally: Counter[str] = Counter()
+        rows: list[Row] = []
+        partitions = 0
+
+        def flush() -> None:
+            nonlocal partitions
+            write_table(self.folder / f"{self.stem}-{partitions:05d}.arrow", rows_to_table(rows))
+            partitions += 1
+            rows.clear()
+
+        for item in self.source.read(self.root, self.name, tally, beat):
+            if isinstance(item, Merged):
+                count.merged += item.count
+                continue
+            if item.fault is None:
+                count.written += 1
+                count.presence[presence_pattern(item.record.parts)] += 1
+            else:
+                count.rejected += 1
+                count.reasons[item.fault.rule] += 1
+                item.stage = f"ingest:{self.name}"
+            rows.append(item)
+            if len(rows) >= ROWS_PER_PARTITION:
+                flush()
+        if rows:
+            flush()
+        count.read = sum(tally.values())
+        count.kinds = tally
+        write_bytes(self.folder / f"{self.stem}.json", json.dumps({"partitions": partitions, "count": count.to_dict()}).encode())
+        return count.read
+
+
+def ingest_stem(source: Source, name: str, root: Path, identity: str) -> str:
+    """The file stem of a source's partitions: its name and a fingerprint of its options and of the files it reads."""
+    seen = [(path, _content(root / path, root)) for path in source.paths()]
+    return f"{name}-{fingerprint(identity, name, seen)}"
+
+
+def _content(path: Path, root: Path) -> object:
+    """A table by the hash of its bytes; a folder by name, size and time of all files in it."""
+    if path.is_file():
+        return hash_file(path)
+    if not path.is_dir():
+        raise InputError(f"{path}: there is no such file or folder; check 'data', 'base' and the paths of the source")
+    found = []
+    stack = [str(path)]
+    while stack:
+        folder = stack.pop()
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False):
+                stack.append(entry.path)
+            else:
+                try:
+                    state = entry.stat()
+                except OSError:
+                    found.append((os.path.relpath(entry.path, root), -1, -1))
+                    continue
+                found.append((os.path.relpath(entry.path, root), state.st_size, state.st_mtime_ns))
+    return sorted(found)
+
+
+def read_ingested(folder: Path, stem: str, name: str) -> Ingested | None:
+    """What an earlier run of the task left, if it finished."""
+    path = folder / f"{stem}.json"
+    if not path.is_file():
+        return None
+    value = json.loads(path.read_text())
+    partitions = [folder / f"{stem}-{number:05d}.arrow" for number in range(value["partitions"])]
+    if not all(partition.is_file() for partition in partitions):
+        return None
+    return Ingested(partitions, Count.from_dict(name, value["count"]))

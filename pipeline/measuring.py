@@ -1,0 +1,192 @@
+"""Measuring: each medium decoded once to its end, facts and signals kept by file, apart from all decisions.
+
+A changed threshold therefore costs no decoding, and a new file costs its own. Measurements of finished tasks lie in ``work/media``; the
+ones a partition of records needs are gathered beside it in ``work/measured``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ..schemas.errors import DamageError
+from ..schemas.fingerprint import fingerprint, hash_bytes, hash_file
+from ..schemas.record import Modality, Part, Record
+from ..stages.base import Beat
+from ..stages.media.files import LARGEST_READ_BYTES, locate, read
+from .disk import read_table, write_table
+from .engine import refuse_skipped
+
+MEDIA_PER_TASK = {"image": 256, "audio": 48, "video": 12, "text": 1}
+_GONE = ("no_audio_stream", "no_video_stream")
+
+SCHEMA = pa.schema(
+    [
+        ("modality", pa.string()),
+        ("uri", pa.string()),
+        ("stamp", pa.string()),
+        ("hash", pa.string()),
+        ("damage", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("frames", pa.int64()),
+        ("fps", pa.float64()),
+        ("sample_rate_hz", pa.int32()),
+        ("channels", pa.int32()),
+        ("duration_s", pa.float64()),
+        ("signals", pa.map_(pa.string(), pa.float64())),
+    ]
+)
+_FACTS = ("hash", "damage", "width", "height", "frames", "fps", "sample_rate_hz", "channels", "duration_s")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Medium:
+    """One medium to measure: its modality, its place below the root, and the size and time that say whether it changed."""
+
+    modality: Modality
+    uri: str
+    stamp: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureTask:
+    """Measures some media into one Arrow file. ``full`` names the modalities whose signals are wanted, beside their hash and facts."""
+
+    root: Path
+    media: tuple[Medium, ...]
+    full: frozenset[str]
+    path: Path
+
+    def run(self, beat: Beat, skip: Mapping[str, str]) -> int:
+        rows = []
+        for medium in self.media:
+            item = f"{medium.modality}:{medium.uri}"
+            beat(item)
+            row: dict[str, Any] = {"modality": medium.modality, "uri": medium.uri, "stamp": medium.stamp, "signals": []}
+            try:
+                refuse_skipped(item, skip)
+                row |= measure(self.root, medium.modality, medium.uri, medium.modality in self.full)
+            except DamageError as error:
+                row["damage"] = str(error)
+            except MemoryError:
+                row["damage"] = f"decoder_memory: {medium.uri}: decoding takes more memory than memory_bytes of the recipe"
+            rows.append(row)
+        write_table(self.path, pa.Table.from_pylist(rows, schema=SCHEMA))
+        return len(rows)
+
+
+def measure(root: Path, modality: Modality, uri: str, full: bool) -> dict[str, Any]:
+    """Hash, facts and (where wanted) signals of one medium; DamageError for what cannot be used."""
+    path = locate(root, uri)
+    if modality == "image":
+        from ..stages.clean import image
+
+        data = read(root, uri)
+        row: dict[str, Any] = {"hash": hash_bytes(data)}
+        if full:
+            facts, signals = image.measure(data)
+            row |= facts | {"signals": sorted(signals.items())}
+        return row
+    row = {"hash": hash_file(path, 0, min(path.stat().st_size, LARGEST_READ_BYTES))}
+    if modality == "audio":
+        from ..stages.clean import audio
+
+        facts_audio, signals = audio.measure(path)
+        return row | facts_audio | {"signals": sorted(signals.items()) if full else []}
+    from ..stages.clean import video
+    from ..stages.media.video import probe
+
+    if full:
+        facts_video, signals = video.measure(path)
+        return row | facts_video | {"signals": sorted(signals.items())}
+    known = probe(path)
+    return row | {"width": known.width, "height": known.height, "fps": known.fps, "duration_s": known.duration_s, "frames": known.frames}
+
+
+def media_of(tables: Iterable[pa.Table], root: Path, measured: frozenset[str]) -> list[set[Medium]]:
+    """For each table, the media of its records that are to be measured."""
+    result = []
+    stamps: dict[str, str] = {}
+    for table in tables:
+        found: set[Medium] = set()
+        for parts in table["parts"].to_pylist():
+            for part in parts:
+                if part["uri"] is None or part["modality"] not in measured:
+                    continue
+                uri = part["uri"]
+                if uri not in stamps:
+                    stamps[uri] = _stamp(root / uri)
+                found.add(Medium(part["modality"], uri, stamps[uri]))
+        result.append(found)
+    return result
+
+
+def _stamp(path: Path) -> str:
+    try:
+        state = os.stat(path)
+    except OSError:
+        return "gone"
+    return f"{state.st_size}-{state.st_mtime_ns}"
+
+
+def read_measured(folder: Path) -> dict[Medium, dict[str, Any]]:
+    """All measurements kept in a folder, by medium."""
+    found: dict[Medium, dict[str, Any]] = {}
+    for path in sorted(folder.glob("*.arrow")):
+        for row in read_table(path).to_pylist():
+            found[Medium(row["modality"], row["uri"], row["stamp"])] = row
+    return found
+
+
+def measure_tasks(root: Path, media: Iterable[Medium], full: frozenset[str], folder: Path) -> list[MeasureTask]:
+    """Tasks of some seconds each for the media not yet measured."""
+    tasks = []
+    by_modality: dict[str, list[Medium]] = {}
+    for medium in sorted(media):
+        by_modality.setdefault(medium.modality, []).append(medium)
+    for modality, some in by_modality.items():
+        size = MEDIA_PER_TASK[modality]
+        for start in range(0, len(some), size):
+            chunk = tuple(some[start : start + size])
+            tasks.append(MeasureTask(root, chunk, full, folder / f"{fingerprint(chunk)}.arrow"))
+    return tasks
+
+
+def gather(path: Path, media: set[Medium], known: Mapping[Medium, dict[str, Any]]) -> None:
+    """Write the measurements of a partition's media beside it."""
+    rows = [known[medium] for medium in sorted(media)]
+    write_table(path, pa.Table.from_pylist(rows, schema=SCHEMA))
+
+
+class Facts:
+    """The measurements of one partition, to be laid onto its records."""
+
+    def __init__(self, path: Path) -> None:
+        self._rows = {(row["modality"], row["uri"]): row for row in read_table(path).to_pylist()}
+
+    def attach(self, record: Record) -> Record:
+        """The record with facts and signals of its media; a part whose stream does not exist becomes absent."""
+        signals = dict(record.signals)
+        parts: dict[str, Part] = {}
+        absent = dict(record.absent)
+        for name, part in record.parts.items():
+            row = self._rows.get((part.modality, part.uri)) if part.uri else None
+            if row is None:
+                parts[name] = part
+            elif row["damage"] and row["damage"].startswith(_GONE) and part.modality == "audio":
+                absent[name] = "absent"
+            else:
+                parts[name] = replace(part, **{word: row[word] for word in _FACTS})
+                signals |= {f"{name}.{word}": number for word, number in row["signals"] or ()}
+        return replace(record, parts=parts, absent=absent, signals=signals)
+
+
+def measure_config(full: frozenset[str], versions: Mapping[str, str], versions_of_measures: Sequence[int]) -> str:
+    """Fingerprint of what is measured and by which versions."""
+    return fingerprint(sorted(full), dict(versions), list(versions_of_measures))

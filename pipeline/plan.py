@@ -1,0 +1,165 @@
+"""The plan of a run: every stage made and checked, before the first byte of data is read."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..schemas.errors import RecipeError, nearest
+from ..schemas.fingerprint import fingerprint
+from ..schemas.recipe import Recipe
+from ..schemas.record import Modality
+from ..stages.base import SOURCE_ROOM, Addressed, CorpusStage, Extractor, RecordStage, Source, make
+
+_LIBRARIES = ("numpy", "opencv-python-headless", "simplejpeg", "soundfile", "soxr", "av", "pyarrow", "pillow", "scipy", "spacy", "ftfy")
+LAST_STAGES = ("ingest", "measure", "manifest", "features", "shard", "train")
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A stage at its place: ``address`` is unique in the recipe (``augment.flip``, ``augment.flip#2``)."""
+
+    address: str
+    stage: RecordStage | CorpusStage
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a run will do, made and checked."""
+
+    recipe: Recipe
+    root: Path
+    sources: dict[str, Source]
+    stages: list[Placed]
+    features: dict[str, Extractor]
+    train: Any = None
+    until: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def needs(self) -> frozenset[Modality]:
+        """The modalities whose media must be measured: decoded once, to the end."""
+        return frozenset(modality for placed in self.stages for modality in placed.stage.needs)
+
+    def runs(self, step: str) -> bool:
+        """Whether a last stage (``features``, ``shard``, ``train``) is part of this run."""
+        if self.until is None:
+            return True
+        return self.until in LAST_STAGES and LAST_STAGES.index(step) <= LAST_STAGES.index(self.until)
+
+
+def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str = "recipe") -> Plan:
+    """The plan of a recipe; RecipeError lists every mistake in it, wherever it stands."""
+    problems: list[str] = []
+    sources: dict[str, Source] = {}
+    for name, options in recipe.sources.items():
+        kind = options.get("type")
+        if not isinstance(kind, str):
+            problems.append(f"sources.{name}: wanted 'type', the kind of source (csv, coco_vqa, ...)")
+            continue
+        source, found = make(f"{SOURCE_ROOM}.{kind}", Source, {key: value for key, value in options.items() if key != "type"}, f"sources.{name}")  # type: ignore[type-abstract]
+        problems += found
+        if source is not None:
+            sources[name] = source
+    stages = _stages(recipe, problems)
+    features: dict[str, Extractor] = {}
+    for part, entry in recipe.features.items():
+        address, options = _entry(entry, f"features.{part}", problems)
+        if address:
+            extractor, found = make(address, Extractor, options, f"features.{part}")
+            problems += found
+            if extractor is not None:
+                features[part] = extractor
+    train = _train(recipe, problems)
+    problems += _sources_named(recipe, stages)
+    known = [*LAST_STAGES, *(placed.address for placed in stages)]
+    if until is not None and until not in known:
+        problems.append(f"--until {until}: no stage of this recipe{nearest(until, known)}")
+    if not root.is_dir():
+        problems.append(f"data: {root} is no folder; set it with --set data=FOLDER")
+    if problems:
+        raise RecipeError(problems, where=where)
+    if until is not None and until not in LAST_STAGES:
+        addresses = [placed.address for placed in stages]
+        stages = stages[: addresses.index(until) + 1]
+    elif until in ("ingest", "measure"):
+        stages = []
+    return Plan(recipe, root, sources, stages, features, train, until, versions())
+
+
+def _stages(recipe: Recipe, problems: list[str]) -> list[Placed]:
+    placed: list[Placed] = []
+    seen: Counter[str] = Counter()
+    for number, entry in enumerate(recipe.stages):
+        address, options = _entry(entry, f"stages.{number}", problems)
+        if not address:
+            continue
+        stage, found = make(address, Addressed, options, f"stages.{number} ({address})")
+        problems += found
+        if isinstance(stage, (RecordStage, CorpusStage)):
+            seen[address] += 1
+            placed.append(Placed(address if seen[address] == 1 else f"{address}#{seen[address]}", stage))
+    return placed
+
+
+def _entry(entry: Any, where: str, problems: list[str]) -> tuple[str, Any]:
+    """Address and options of an entry written as ``address`` or ``address: {options}``."""
+    if isinstance(entry, str):
+        return entry, {}
+    if isinstance(entry, dict) and len(entry) == 1:
+        address, options = next(iter(entry.items()))
+        return str(address), options
+    problems.append(f"{where}: wanted one address with its options, found {entry!r}"[:200])
+    return "", {}
+
+
+def _train(recipe: Recipe, problems: list[str]) -> Any:
+    if recipe.train is None:
+        return None
+    from ..stages.train.options import parse_options
+
+    options, found = parse_options(recipe.train)
+    problems += found
+    if recipe.shard is None:
+        problems.append("train: training reads shards; give the recipe a shard section (shard: {})")
+    if options is not None:
+        for part, spec in options.inputs.items():
+            if spec.feature and part not in recipe.features:
+                problems.append(f"train.inputs.{part}: wants cached features, but features.{part} is not in the recipe{nearest(part, recipe.features)}")
+    return options
+
+
+def _sources_named(recipe: Recipe, stages: list[Placed]) -> list[str]:
+    """Mistakes in stages that name sources."""
+    lines = []
+    for placed in stages:
+        named = getattr(placed.stage, "sources", None)
+        for name in named if isinstance(named, list) else []:
+            if name not in recipe.sources:
+                lines.append(f"{placed.address}: no source is called {name!r}{nearest(name, recipe.sources)}")
+    return lines
+
+
+def versions() -> dict[str, str]:
+    """Versions of modalmill and of the libraries that can change bytes."""
+    found = {"modalmill": __version__}
+    for name in _LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def identity(stage: Addressed, plan: Plan) -> str:
+    """Fingerprint of a stage's options, its version and the library versions."""
+    return fingerprint(stage.identity(), plan.versions)
+
+
+def option_names(cls: type[Addressed]) -> list[str]:
+    """Names of a stage's options."""
+    return [item.name for item in dataclasses.fields(cls)]  # type: ignore[arg-type]  # all of them are dataclasses

@@ -1,0 +1,74 @@
+"""What a person sees while a run works: bars with rate and time left on a terminal, plain lines in a log, nothing with --quiet."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+_LINE_EVERY_S = 5.0
+
+
+class Progress:
+    """Shows steps of a run. Without a terminal each step is one line when it ends, and one every five seconds while it works."""
+
+    def __init__(self, quiet: bool = False, stream: TextIO | None = None) -> None:
+        self._quiet = quiet
+        self._stream = stream or sys.stderr
+        self._live = not quiet and self._stream.isatty()
+
+    @contextmanager
+    def step(self, name: str, unit: str) -> Iterator[Any]:
+        """A step in work: call what it gives with (done, total)."""
+        began = time.monotonic()
+        if self._quiet:
+            yield _nothing
+            return
+        if self._live:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bars
+
+            bars = Bars(
+                SpinnerColumn(), TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit),
+                TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), console=Console(file=self._stream),
+            )  # fmt: skip
+            with bars:
+                task = bars.add_task(name, total=None, rate="")
+
+                def advance_bar(done: int, total: int) -> None:
+                    seconds = time.monotonic() - began
+                    bars.update(task, completed=done, total=total, rate=f"{done / seconds:,.0f}/s" if seconds > 0.5 else "")
+
+                yield advance_bar
+            return
+        state = {"last": began, "done": 0, "total": 0, "first": -1}
+
+        def advance(done: int, total: int) -> None:
+            if state["first"] < 0:
+                state["first"] = done
+            now = time.monotonic()
+            state["done"], state["total"] = done, total
+            if now - state["last"] >= _LINE_EVERY_S:
+                state["last"] = now
+                rate = (done - state["first"]) / (now - began)
+                left = (total - done) / rate if rate > 0 else 0
+                self.line(f"{name}: {done:,} of {total:,} {unit}, {rate:,.0f}/s, {left:,.0f} s left")
+
+        yield advance
+        seconds = time.monotonic() - began
+        fresh = state["done"] - max(0, state["first"])
+        if state["total"]:
+            done = f"{state['done']:,} {unit}"
+            self.line(f"{name}: {done} in {seconds:.1f} s" + ("" if fresh else ", nothing to do"))
+
+    def line(self, text: str) -> None:
+        """One line for the person, unless --quiet."""
+        if not self._quiet:
+            print(text, file=self._stream, flush=True)
+
+
+def _nothing(done: int, total: int) -> None:
+    return

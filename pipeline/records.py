@@ -1,0 +1,148 @@
+"""Stages carried out on work tables: record stages fused over a partition, corpus stages decided on narrow columns.
+
+The output table of a partition has a row for everything that went in and for every copy made, with its fate; its counts by stage stand in
+the file's metadata. So the account is read from the very files that the next stage reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..schemas.account import Count, presence_pattern
+from ..schemas.manifest import Row, record_from_dict, rows_to_table, table_to_records, written_only
+from ..schemas.record import Record
+from ..stages.base import Beat, CorpusStage, Decision, RecordStage
+from .disk import read_note, read_table, write_table
+from .measuring import Facts
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsTask:
+    """Runs record stages one after the other over a partition. ``facts`` are measurements to lay onto the records first."""
+
+    source: Path
+    facts: Path | None
+    stages: tuple[tuple[str, RecordStage], ...]
+    seed: int
+    path: Path
+
+    def run(self, beat: Beat, skip: Mapping[str, str]) -> int:
+        facts = Facts(self.facts) if self.facts else None
+        counts = [Count(address) for address, _ in self.stages]
+        out: list[Row] = []
+        for record in table_to_records(read_table(self.source)):
+            beat(record.key)
+            rows = [facts.attach(record) if facts else record]
+            for (address, stage), count in zip(self.stages, counts, strict=True):
+                going: list[Record] = []
+                for one in rows:
+                    made = stage.process(one, self.seed, address)
+                    if not made:
+                        raise RuntimeError(f"{address} returned nothing for {one.key}; a stage gives a record or a fault")
+                    count.read += 1
+                    count.copies += len(made) - 1
+                    for row in made:
+                        if row.fault is None:
+                            count.written += 1
+                            _note_dropped(count, one, row.record)
+                            going.append(row.record)
+                        else:
+                            _count_fault(count, row)
+                            out.append(row)
+                rows = going
+            for one in rows:
+                if counts:
+                    counts[-1].presence[presence_pattern(one.parts)] += 1
+                out.append(Row(one))
+        write_table(self.path, rows_to_table(out), {"counts": [count.to_dict() | {"name": count.name} for count in counts]})
+        return len(out)
+
+
+def _count_fault(count: Count, row: Row) -> None:
+    assert row.fault is not None
+    setattr(count, row.fault.fate, getattr(count, row.fault.fate) + 1)
+    count.reasons[row.fault.rule] += 1
+
+
+def _note_dropped(count: Count, before: Record, after: Record) -> None:
+    """Parts that a stage took from a record which goes on are counted by name and cause."""
+    if before.absent is not after.absent:
+        for name, why in after.absent.items():
+            if name not in before.absent and name in before.parts:
+                count.kinds[f"{name} dropped: {why}"] += 1
+
+
+def read_counts(path: Path) -> list[Count]:
+    """The counts kept in a work table's metadata."""
+    return [Count.from_dict(value["name"], value) for value in read_note(path).get("counts", [])]
+
+
+def decide(stage: CorpusStage, partitions: Sequence[Path]) -> dict[str, Decision]:
+    """A corpus stage's decisions over all partitions, of which it sees only the columns it asked for."""
+    columns = [*stage.columns, "fate"]
+    tables = [written_only(read_table(path).select(columns)).drop_columns(["fate"]) for path in partitions]
+    return stage.decide(pa.concat_tables(tables)) if tables else {}
+
+
+def carry_out(address: str, decisions: Mapping[str, Decision], partitions: Sequence[Path], targets: Sequence[Path]) -> None:
+    """Write each partition anew with a corpus stage's decisions; records to be absorbed are fetched by key from any of them."""
+    wanted = sorted({key for decision in decisions.values() for key in decision.absorb})
+    absorbed = dict(_fetch(wanted, partitions))
+    for source, target in zip(partitions, targets, strict=True):
+        count = Count(address)
+        out: list[Row] = []
+        for record in table_to_records(read_table(source)):
+            count.read += 1
+            decision = decisions.get(record.key)
+            if decision is not None and decision.fault is not None:
+                row = Row(record, decision.fault, address)
+                _count_fault(count, row)
+                out.append(row)
+                continue
+            if decision is not None:
+                record = _changed(record, decision, absorbed)
+            count.written += 1
+            count.presence[presence_pattern(record.parts)] += 1
+            out.append(Row(record))
+        write_table(target, rows_to_table(out), {"counts": [count.to_dict() | {"name": address}]})
+
+
+def _changed(record: Record, decision: Decision, absorbed: Mapping[str, Record]) -> Record:
+    parts, targets, absent, signals = dict(record.parts), dict(record.targets), dict(record.absent), dict(record.signals)
+    split, group = decision.split or record.split, decision.group or record.group
+    for key in decision.absorb:
+        other = absorbed[key]
+        parts = {**other.parts, **parts}
+        targets = {**other.targets, **targets}
+        signals = {**other.signals, **signals}
+        absent = {**other.absent, **absent}
+        split = split or other.split
+    targets |= decision.targets
+    absent = {name: why for name, why in absent.items() if name not in parts}
+    return replace(record, parts=parts, targets=targets, absent=absent, signals=signals, split=split, group=group)
+
+
+def _fetch(keys: Sequence[str], partitions: Sequence[Path]) -> Iterator[tuple[str, Record]]:
+    if not keys:
+        return
+    values = pa.array(keys)
+    for path in partitions:
+        table = written_only(read_table(path))
+        for row in table.filter(pc.is_in(table["key"], value_set=values)).to_pylist():
+            yield row["key"], record_from_dict(row)
+
+
+def faulted_rows(partitions: Sequence[Path]) -> Iterator[dict[str, Any]]:
+    """Every row of the partitions that was not written, with where it came from and why."""
+    columns = ["key", "origin", "fate", "stage", "rule", "value", "threshold", "message"]
+    for path in partitions:
+        table = read_table(path).select(columns)
+        lost = table.filter(pc.not_equal(table["fate"], "written"))
+        if lost.num_rows:
+            yield from lost.to_pylist()

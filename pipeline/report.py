@@ -1,0 +1,167 @@
+"""Texts for people: the account, the rejects, what shards hold, what a recipe can name."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from ..schemas.account import Account, Count
+from ..schemas.errors import InputError, nearest
+from ..schemas.index import read_shard_set
+from ..stages.base import Addressed, Extractor, Source, addresses, find
+from .disk import read_table
+
+_WIDTH = 118
+
+
+def render(*things: Any) -> str:
+    """Rich tables and texts as plain text."""
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=_WIDTH, force_terminal=False, color_system=None)
+    for thing in things:
+        console.print(thing, markup=False, highlight=False)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+
+
+def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="", padding=(0, 2, 0, 0))
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold", no_wrap=name in right)
+    return table
+
+
+def account_text(account: Account) -> str:
+    """The account as a table, with what is present together and why things were left out."""
+    numbers = ("in", "copies", "written", "rejected", "merged", "missing")
+    table = _table("source or stage", *numbers, right=numbers)
+    for count in [*account.sources, *account.stages]:
+        values = count.to_dict()
+        table.add_row(count.name, *(f"{values[word]:,}" if values[word] else "-" for word in numbers))
+    lines: list[Any] = [table]
+    for count in account.sources:
+        if len(count.kinds) > 1:
+            lines.append(f"  {count.name} read: " + ", ".join(f"{number:,} {kind}" for kind, number in sorted(count.kinds.items())))
+    last = _last_with_presence(account)
+    if last is not None:
+        lines.append(f"present together after {last.name}:")
+        lines += [f"  {number:>9,}  {pattern}" for pattern, number in sorted(last.presence.items(), key=lambda item: (-item[1], item[0]))[:12]]
+    reasons = account.to_dict()["rejects_by_reason"]
+    if reasons:
+        lines.append("left out or merged, by reason:")
+        lines += [f"  {number:>9,}  {reason}" for reason, number in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))]
+    problems = account.problems()
+    lines.append("The account adds up: in + copies = written + rejected + merged + missing, at every line." if not problems else "THE ACCOUNT DOES NOT ADD UP:")
+    lines += [f"  {problem}" for problem in problems]
+    return render(*lines)
+
+
+def _last_with_presence(account: Account) -> Count | None:
+    counts = [count for count in [*account.sources, *account.stages] if count.presence]
+    return counts[-1] if counts else None
+
+
+def read_account(out: Path) -> Account:
+    """The account of a run's output folder."""
+    try:
+        return Account.from_dict(json.loads((out / "account.json").read_text()))
+    except FileNotFoundError:
+        raise InputError(f"{out}: no account.json here; wanted the output folder of 'modalmill run'") from None
+    except (KeyError, json.JSONDecodeError, TypeError) as error:
+        raise InputError(f"{out / 'account.json'}: not an account ({error}); run the recipe again") from error
+
+
+def read_rejects(out: Path, stage: str | None = None) -> list[dict[str, Any]]:
+    """The rows that a run left out, of one stage or of all."""
+    path = out / "rejects.parquet"
+    if not path.is_file():
+        raise InputError(f"{out}: no rejects.parquet here; wanted the output folder of 'modalmill run'")
+    table = pq.read_table(path)
+    if stage is not None:
+        known = sorted(set(table["stage"].to_pylist()))
+        account = read_account(out)
+        every = {*known, *(count.name for count in account.stages), *(f"ingest:{count.name}" for count in account.sources)}
+        if stage not in every:
+            raise InputError(f"--stage {stage}: this run had no such stage{nearest(stage, every)}")
+        table = table.filter(pc.equal(table["stage"], stage))
+    return table.to_pylist()  # type: ignore[no-any-return]  # pyarrow has no types
+
+
+def rejects_text(rows: list[dict[str, Any]]) -> str:
+    """Rejects as a table."""
+    if not rows:
+        return "nothing was left out"
+    table = _table("stage", "key", "fate", "rule", "where", "what")
+    for row in rows:
+        origin = row["origin"]
+        where = f"{origin['file']}, row {origin['row']}" if origin["row"] is not None else origin["file"]
+        table.add_row(row["stage"], row["key"], row["fate"], row["rule"], where, row["message"])
+    return render(table)
+
+
+def inspect_text(folder: Path, count: int) -> str:
+    """What a set of shards holds."""
+    shards = read_shard_set(folder)
+    if not (folder / f"{shards.shards[0].name}.arrow").is_file() if shards.shards else False:
+        folder = folder / "shards"
+    records = sum(shard.records for shard in shards.shards)
+    lines: list[Any] = [
+        f"{shards.name}: {records:,} records in {sum(shard.samples for shard in shards.shards):,} samples, {len(shards.shards)} shards, "
+        f"{sum(shard.bytes for shard in shards.shards) / 1e6:,.1f} MB, fingerprint {shards.fingerprint}",
+        "",
+        "parts:    " + ", ".join(f"{name} ({modality})" for name, modality in shards.parts.items()),
+        "targets:  " + (", ".join(f"{name} ({kind})" for name, kind in shards.targets.items()) or "none"),
+        "",
+    ]
+    patterns = sorted({pattern for counts in shards.presence.values() for pattern in counts})
+    table = _table("present together", *shards.presence, right=tuple(shards.presence))
+    for pattern in patterns:
+        table.add_row(pattern, *(f"{counts.get(pattern, 0):,}" for counts in shards.presence.values()))
+    lines += [table, ""]
+    left = count
+    for shard in shards.shards:
+        if left <= 0:
+            break
+        for row in read_table(folder / f"{shard.name}.arrow").slice(0, left).to_pylist():
+            left -= 1
+            lines.append(f"{row['key']}  ({shard.name}.tar, sample {row['sample']})")
+            lines += [f"  {text['part']}: {_short(text['text'])}" for text in row["texts"]]
+            lines += [f"  {member['part']}: {member['name']}, {member['size']:,} bytes at {member['offset']:,}" for member in row["media"]]
+            lines += [f"  {name}: {why}" for name, why in row["absent"]]
+            lines += [f"  targets: {_short(row['targets'])}"]
+    return render(*lines)
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 90 else text[:87] + "..."
+
+
+def stages_text() -> str:
+    """Every address with its first line and its options."""
+    lines: list[Any] = []
+    for title, kind in (("Sources (type: in a source)", Source), ("Stages (in stages:)", Addressed), ("Extractors (in features:)", Extractor)):
+        lines.append(title)
+        for address in addresses(kind):
+            cls = find(address, kind)
+            shown = address.partition(".")[2] if kind is Source else address
+            lines.append(f"  {shown:<22} {(cls.__doc__ or '').strip().splitlines()[0]}")
+            options = ", ".join(_option(item) for item in dataclasses.fields(cls))  # type: ignore[arg-type]  # all of them are dataclasses
+            lines.append(f"  {'':<22} options: {options or 'none'}")
+        lines.append("")
+    return render(*lines)
+
+
+def _option(item: dataclasses.Field[Any]) -> str:
+    if item.default is not dataclasses.MISSING:
+        return f"{item.name}={item.default!r}" if item.default is not None else item.name
+    if item.default_factory is not dataclasses.MISSING:
+        return item.name
+    return f"{item.name} (required)"

@@ -1,0 +1,311 @@
+"""The run: one recipe carried out from raw files to shards, features and a trained model, each step resumed where it stopped."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from ..schemas.account import Account, Count
+from ..schemas.errors import InputError, StorageError, ToleranceError
+from ..schemas.fingerprint import fingerprint
+from ..schemas.index import ShardSet
+from ..schemas.manifest import table_to_records, to_manifest
+from ..stages.base import CorpusStage, RecordStage
+from .disk import read_table, replacing, storage_error, write_bytes, write_json
+from .engine import Engine, EngineName, make_engine
+from .ingesting import IngestTask, ingest_stem, read_ingested
+from .measuring import gather, measure_config, measure_tasks, media_of, read_measured
+from .plan import Placed, Plan, identity
+from .progress import Progress
+from .records import RecordsTask, carry_out, decide, faulted_rows, read_counts
+from .sharding import write_shards
+
+RECORDS_VERSION = 1
+
+REJECTS_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("origin", pa.struct([("source", pa.string()), ("file", pa.string()), ("row", pa.int64()), ("id", pa.string())])),
+        ("fate", pa.string()),
+        ("stage", pa.string()),
+        ("rule", pa.string()),
+        ("value", pa.string()),
+        ("threshold", pa.string()),
+        ("message", pa.string()),
+    ]
+)
+
+
+@dataclass(slots=True)
+class Result:
+    """What a run left: its account, its shards, and what training reported."""
+
+    account: Account
+    shards: ShardSet | None = None
+    training: dict[str, Any] | None = None
+    kept: set[Path] = field(default_factory=set)
+
+
+def run(
+    plan: Plan, out: Path, engine: EngineName = "local", workers: int | None = None, scheduler: str | None = None, progress: Progress | None = None
+) -> Result:
+    """Carry out a plan below ``out``. What an earlier run finished is not done again."""
+    progress = progress or Progress(quiet=True)
+    with _locked(out):
+        made = make_engine(engine, workers, scheduler, plan.recipe.deadline_s, plan.recipe.memory_bytes)
+        try:
+            return _run(plan, out, made, progress)
+        except OSError as error:
+            raise storage_error(error, out) from error
+        finally:
+            made.close()
+
+
+def _run(plan: Plan, out: Path, engine: Engine, progress: Progress) -> Result:
+    work = out / "work"
+    write_bytes(out / "recipe.yaml", yaml.safe_dump(plan.recipe.model_dump(mode="json"), sort_keys=False).encode())
+    result = Result(Account())
+    partitions = _ingest(plan, work, engine, progress, result)
+    facts = _measure(plan, partitions, work, engine, progress, result) if plan.until != "ingest" else {}
+    lost: list[Path] = list(partitions)
+    partitions, more = _stages(plan, partitions, facts, work, engine, progress, result)
+    lost += more
+    faults = list(faulted_rows(lost))
+    _write_manifest(out, partitions)
+    if plan.runs("features") and plan.features:
+        from .featuring import write_features
+
+        with progress.step("features", "parts") as advance:
+            write_features(plan, lambda: _records(out), out, engine, advance)
+    if plan.runs("shard") and plan.recipe.shard is not None:
+        with progress.step("shard", "samples") as advance:
+            recipe = plan.recipe
+            sharded = write_shards(recipe.name, _records(out), plan.root, out, recipe.shard, recipe.seed, plan.versions, engine, advance)
+        result.shards = sharded.shards
+        result.account.stages.append(sharded.count)
+        faults += sharded.faults
+    _write_rejects(out, faults)
+    write_json(out / "account.json", result.account.to_dict())
+    _check_tolerance(plan, result.account, out)
+    _tidy(work, result.kept)
+    if plan.runs("train") and plan.train is not None and plan.recipe.shard is not None:
+        engine.close()
+        from ..stages.train.loop import train
+
+        result.training = train(plan.train, out / "shards", out / "features", out / "training", plan.recipe.seed, progress.line)
+    return result
+
+
+def _ingest(plan: Plan, work: Path, engine: Engine, progress: Progress, result: Result) -> list[Path]:
+    folder = work / "ingest"
+    stems = {name: ingest_stem(source, name, plan.root, identity(source, plan)) for name, source in plan.sources.items()}
+    tasks = [
+        IngestTask(source, name, plan.root, folder, stems[name])
+        for name, source in plan.sources.items()
+        if read_ingested(folder, stems[name], name) is None
+    ]
+    with progress.step("ingest", "sources") as advance:
+        done = len(stems) - len(tasks)
+        advance(done, len(stems))
+        for _ in engine.map(tasks):
+            done += 1
+            advance(done, len(stems))
+    partitions: list[Path] = []
+    for name, stem in stems.items():
+        found = read_ingested(folder, stem, name)
+        if found is None:
+            raise InputError(f"{folder}: the partitions of source {name} have gone while the run was at work; run it again")
+        partitions += found.partitions
+        result.account.sources.append(found.count)
+        result.kept |= {*found.partitions, folder / f"{stem}.json"}
+    _check_keys(partitions)
+    return partitions
+
+
+def _check_keys(partitions: Sequence[Path]) -> None:
+    """Keys of written records are unique; a source that breaks this is a fault in the program."""
+    keys: set[str] = set()
+    for path in partitions:
+        table = read_table(path)
+        for key, fate in zip(table["key"].to_pylist(), table["fate"].to_pylist(), strict=True):
+            if fate == "written":
+                if key in keys:
+                    raise RuntimeError(f"{path.name}: the key {key} is given twice")
+                keys.add(key)
+
+
+def _measure(plan: Plan, partitions: Sequence[Path], work: Path, engine: Engine, progress: Progress, result: Result) -> dict[Path, Path]:
+    """The file of measurements of each partition that has media to measure."""
+    full = plan.needs()
+    wanted = frozenset({"audio", "video"} | full | ({"image"} if plan.features else set()))
+    config = measure_config(full, plan.versions, _measure_versions())
+    media_folder, folder = work / "media" / config, work / "measured"
+    targets = {path: folder / f"{fingerprint(path.name, config, sorted(wanted))}.arrow" for path in partitions}
+    pending = [path for path in partitions if not targets[path].is_file()]
+    with progress.step("measure", "files") as advance:
+        if pending:
+            wanted_media = media_of((read_table(path) for path in pending), plan.root, wanted)
+            every = set().union(*wanted_media)
+            known = read_measured(media_folder)
+            tasks = measure_tasks(plan.root, every - known.keys(), frozenset(full), media_folder)
+            done = len(every) - sum(len(task.media) for task in tasks)
+            advance(done, len(every))
+            for place, _ in engine.map(tasks):
+                done += len(tasks[place].media)
+                advance(done, len(every))
+            known = read_measured(media_folder)
+            for path, media in zip(pending, wanted_media, strict=True):
+                gather(targets[path], media, known)
+    result.kept |= set(targets.values()) | set(media_folder.glob("*.arrow"))
+    return targets
+
+
+def _measure_versions() -> list[int]:
+    from ..stages.clean import audio, image, video
+
+    return [image.MEASURE_VERSION, audio.MEASURE_VERSION, video.MEASURE_VERSION]
+
+
+def _stages(
+    plan: Plan, partitions: list[Path], facts: dict[Path, Path], work: Path, engine: Engine, progress: Progress, result: Result
+) -> tuple[list[Path], list[Path]]:
+    """The partitions after all stages, and every table on the way, for its faults."""
+    folder = work / "records"
+    passed: list[Path] = []
+    segments = _segments(plan.stages)
+    if facts and (not segments or isinstance(segments[0][0].stage, CorpusStage)):
+        segments.insert(0, [])
+    total = sum(max(1, len(segment)) for segment in segments)
+    with progress.step("stages", "stages") as advance:
+        done = 0
+        advance(0, total)
+        for segment in segments:
+            if segment and isinstance(segment[0].stage, CorpusStage):
+                partitions = _corpus_stage(plan, segment[0], partitions, folder)
+            else:
+                partitions = _record_stages(plan, segment, partitions, facts, folder, engine)
+            facts = {}
+            passed += partitions
+            result.kept |= set(partitions)
+            counts: dict[str, Count] = {placed.address: Count(placed.address) for placed in segment}
+            for path in partitions:
+                for count in read_counts(path):
+                    counts[count.name].add(count)
+            result.account.stages += counts.values()
+            done += max(1, len(segment))
+            advance(done, total)
+    return partitions, passed
+
+
+def _segments(stages: Sequence[Placed]) -> list[list[Placed]]:
+    """Record stages in a row belong to one segment, each corpus stage is one of its own."""
+    segments: list[list[Placed]] = []
+    for placed in stages:
+        if isinstance(placed.stage, RecordStage) and segments and isinstance(segments[-1][0].stage, RecordStage):
+            segments[-1].append(placed)
+        else:
+            segments.append([placed])
+    return segments
+
+
+def _record_stages(plan: Plan, segment: Sequence[Placed], partitions: Sequence[Path], facts: dict[Path, Path], folder: Path, engine: Engine) -> list[Path]:
+    seed = plan.recipe.seed
+    config = fingerprint(RECORDS_VERSION, seed, [(placed.address, identity(placed.stage, plan)) for placed in segment])
+    targets, tasks = [], []
+    for path in partitions:
+        target = folder / f"{fingerprint(config, path.name, facts[path].name if path in facts else '')}.arrow"
+        targets.append(target)
+        if not target.is_file():
+            stages = tuple((placed.address, placed.stage) for placed in segment if isinstance(placed.stage, RecordStage))
+            tasks.append(RecordsTask(path, facts.get(path), stages, seed, target))
+    for _ in engine.map(tasks):
+        pass
+    return targets
+
+
+def _corpus_stage(plan: Plan, placed: Placed, partitions: Sequence[Path], folder: Path) -> list[Path]:
+    assert isinstance(placed.stage, CorpusStage)
+    config = fingerprint(RECORDS_VERSION, placed.address, identity(placed.stage, plan), [path.name for path in partitions])
+    targets = [folder / f"{fingerprint(config, path.name)}.arrow" for path in partitions]
+    if not all(target.is_file() for target in targets):
+        carry_out(placed.address, decide(placed.stage, partitions), partitions, targets)
+    return targets
+
+
+def _write_manifest(out: Path, partitions: Sequence[Path]) -> None:
+    path, note = out / "manifest" / "part-00000.parquet", out / "work" / "manifest.json"
+    names = [partition.name for partition in partitions]
+    if path.is_file() and note.is_file() and json.loads(note.read_text()) == {"made_from": names, "file": _stamp(path)}:
+        return
+    table = to_manifest([read_table(partition) for partition in partitions])
+    with replacing(path) as aside:
+        pq.write_table(table, aside, compression="zstd", row_group_size=16_384)
+    write_json(note, {"made_from": names, "file": _stamp(path)})
+
+
+def _stamp(path: Path) -> list[int]:
+    state = path.stat()
+    return [state.st_size, state.st_mtime_ns]
+
+
+def _records(out: Path) -> Iterator[Any]:
+    with pq.ParquetFile(out / "manifest" / "part-00000.parquet") as file:
+        for batch in file.iter_batches(batch_size=4096):
+            yield from table_to_records(pa.Table.from_batches([batch]))
+
+
+def _write_rejects(out: Path, faults: Sequence[dict[str, Any]]) -> None:
+    table = pa.Table.from_pylist([{name: fault.get(name) for name in REJECTS_SCHEMA.names} for fault in faults], schema=REJECTS_SCHEMA)
+    with replacing(out / "rejects.parquet") as aside:
+        pq.write_table(table, aside, compression="zstd")
+
+
+def _check_tolerance(plan: Plan, account: Account, out: Path) -> None:
+    for count in [*account.sources, *account.stages]:
+        going_in = count.read + count.copies
+        if going_in and count.rejected / going_in > plan.recipe.tolerance:
+            reasons = ", ".join(f"{number:,} {rule}" for rule, number in count.reasons.most_common(3))
+            raise ToleranceError(
+                f"{count.name}: {count.rejected:,} of {going_in:,} were rejected ({reasons}), more than the tolerance of {plan.recipe.tolerance:.0%}; "
+                f"look at them with 'modalmill rejects {out}', mend the data or raise 'tolerance' in the recipe"
+            )
+
+
+def _tidy(work: Path, kept: set[Path]) -> None:
+    """Remove work tables that no step of this run reads; measurements and shard pieces have their own rules."""
+    for folder in (work / "ingest", work / "records", work / "measured"):
+        for path in folder.glob("*"):
+            if path not in kept:
+                path.unlink(missing_ok=True)
+    shutil.rmtree(work / "shard" / "building", ignore_errors=True)
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """The output folder held by this run alone; another run at work in it is one clear error."""
+    try:
+        (out / "work").mkdir(parents=True, exist_ok=True)
+        handle = os.open(out / "work" / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+    except OSError as error:
+        raise storage_error(error, out) from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StorageError(f"{out}: another run is at work here; wait for it or choose another --out") from None
+        for stale in out.rglob(".*.tmp"):
+            stale.unlink(missing_ok=True)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,316 @@
+"""Shards: pieces written by the workers, put together into tars in planned order, reused where nothing in them changed.
+
+    work/shard/<piece>.tar, .arrow     a finished piece, kept until its tar is whole
+    work/shard/ledger.json             which bytes of which tar came from which piece
+    shards/train-000000.tar, .arrow    a tar and its index
+    shards/shards.json                 the manifest of the set, written last
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import xxhash
+
+from ..schemas.account import Count, presence_pattern
+from ..schemas.fingerprint import fingerprint, hash_bytes
+from ..schemas.index import INDEX_SCHEMA, SET_FILE, Shard, ShardSet
+from ..schemas.recipe import ShardOptions
+from ..schemas.record import Record
+from ..stages.base import Beat
+from ..stages.shard.plan import Piece, Sample, group_samples, plan_pieces, plan_shards
+from ..stages.shard.tar import END
+from ..stages.shard.write import PieceWriter, annotation
+from .disk import read_note, read_table, replacing, write_bytes, write_json, write_table
+from .engine import Engine, refuse_skipped
+
+SHARD_VERSION = 1
+_COPY_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class PieceTask:
+    """Writes one piece: ``<path>.tar`` and then ``<path>.arrow``, whose note lists the samples that could not be written."""
+
+    piece: Piece
+    root: Path
+    options: ShardOptions
+    path: Path
+
+    def run(self, beat: Beat, skip: Mapping[str, str]) -> int:
+        def check(item: str) -> None:
+            beat(item)
+            refuse_skipped(item, skip)
+
+        faults: list[dict[str, Any]] = []
+        with replacing(self.path.with_suffix(".tar")) as aside, open(aside, "wb") as file:
+            writer = PieceWriter(file, self.root, self.options)
+            for sample in self.piece.samples:
+                fault = writer.add(sample, check)
+                if fault is not None:
+                    faults += [_fault_row(record, fault) for record in sample.records]
+        table = pa.Table.from_pylist(writer.rows, schema=INDEX_SCHEMA)
+        write_table(self.path.with_suffix(".arrow"), table, {"faults": faults, "bytes": writer.place})
+        return len(self.piece.samples)
+
+
+def _fault_row(record: Record, fault: Any) -> dict[str, Any]:
+    origin = record.origin
+    return {
+        "key": record.key,
+        "origin": {"source": origin.source, "file": origin.file, "row": origin.row, "id": origin.id},
+        "fate": fault.fate,
+        "stage": "shard",
+        "rule": fault.rule,
+        "value": None,
+        "threshold": fault.threshold,
+        "message": fault.message,
+    }
+
+
+@dataclass(slots=True)
+class Sharded:
+    """The result: the set's manifest, the count for the account, and the rows of rejected records."""
+
+    shards: ShardSet
+    count: Count
+    faults: list[dict[str, Any]] = field(default_factory=list)
+    done_again: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """Where a piece's bytes lie: a file of its own, or a stretch of a tar from an earlier run."""
+
+    path: Path
+    offset: int
+    length: int
+    index: Path
+
+
+def write_shards(
+    name: str, records: Iterable[Record], root: Path, out: Path, options: ShardOptions, seed: int, versions: Mapping[str, str], engine: Engine,
+    advance: Callable[[int, int], None],
+) -> Sharded:  # fmt: skip
+    """Write the shards of these records below ``out``; ``advance(done, total)`` counts samples."""
+    work, folder = out / "work" / "shard", out / "shards"
+    pieces = plan_pieces(group_samples(records), seed)
+    planned = plan_shards(pieces, options)
+    config = fingerprint(SHARD_VERSION, dict(versions), options.model_dump())
+    stems = {id(piece): _piece_identity(piece, root, config) for _, some in planned for piece in some}
+    ledger = _read_ledger(work, folder)
+    wanted = [[name, [stems[id(piece)] for piece in some]] for name, some in planned]
+    total = sum(len(piece.samples) for piece in pieces)
+    if ledger.get("wanted") == wanted and (folder / SET_FILE).is_file():
+        advance(total, total)
+        return _finished(ledger, folder)
+    work.mkdir(parents=True, exist_ok=True)
+    known = _slices(ledger, work, folder)
+    missing = [piece for piece in pieces if stems[id(piece)] not in known]
+    done = total - sum(len(piece.samples) for piece in missing)
+    advance(done, total)
+    for place, _ in engine.map([PieceTask(piece, root, options, work / stems[id(piece)]) for piece in missing]):
+        stem = stems[id(missing[place])]
+        known[stem] = _piece_slice(work, stem)
+        done += len(missing[place].samples)
+        advance(done, total)
+    result = _assemble(name, planned, stems, known, work, folder)
+    result.done_again = len(missing)
+    write_json(
+        work / "ledger.json",
+        {"wanted": wanted, "count": result.count.to_dict(), "faults": result.faults, "tars": _stamped(result.shards, folder), "places": _places(planned, stems, known)},
+    )
+    for stem in stems.values():
+        for ending in (".tar",):
+            (work / f"{stem}{ending}").unlink(missing_ok=True)
+    keep = set(stems.values())
+    for path in work.glob("*.arrow"):
+        if path.stem not in keep:
+            path.unlink()
+    return result
+
+
+def _piece_identity(piece: Piece, root: Path, config: str) -> str:
+    return fingerprint(config, piece.split, [(sample.key, annotation(sample), _media_identity(sample, root)) for sample in piece.samples])
+
+
+def _media_identity(sample: Sample, root: Path) -> list[Any]:
+    found: list[Any] = []
+    for name, part in sorted(sample.records[0].parts.items()):
+        if part.uri is None:
+            found.append((name, part.text))
+            continue
+        content: Any = part.hash
+        if content is None:
+            try:
+                state = os.stat(root / part.uri)
+                content = (state.st_size, state.st_mtime_ns)
+            except OSError:
+                content = None
+        known = (part.damage, part.width is None, part.duration_s)
+        found.append((name, part.modality, part.uri, content, part.start_s, part.end_s, [(step.op, dict(step.options)) for step in part.steps], known))
+    return found
+
+
+def _piece_slice(work: Path, stem: str) -> _Slice:
+    index = work / f"{stem}.arrow"
+    return _Slice(work / f"{stem}.tar", 0, int(read_note(index)["bytes"]), index)
+
+
+def _slices(ledger: dict[str, Any], work: Path, folder: Path) -> dict[str, _Slice]:
+    """Pieces that need not be written again: finished ones of a run that was stopped, and stretches of the tars that are there."""
+    known = {}
+    for path in work.glob("*.arrow"):
+        if path.with_suffix(".tar").is_file():
+            known[path.stem] = _piece_slice(work, path.stem)
+    for stem, (tar, offset, length) in ledger.get("places", {}).items():
+        index = work / f"{stem}.arrow"
+        if stem not in known and index.is_file() and tar in ledger["tars"]:
+            known[stem] = _Slice(folder / tar, offset, length, index)
+    return known
+
+
+def _read_ledger(work: Path, folder: Path) -> dict[str, Any]:
+    """The ledger of the run before, less the tars that are not as it left them."""
+    try:
+        ledger: dict[str, Any] = json.loads((work / "ledger.json").read_text())
+    except (OSError, json.JSONDecodeError):
+        return {}
+    whole = {}
+    for name, stamp in ledger["tars"].items():
+        path = folder / name
+        if path.is_file() and [path.stat().st_size, path.stat().st_mtime_ns] == stamp:
+            whole[name] = stamp
+    if len(whole) < len(ledger["tars"]):
+        ledger["wanted"] = None
+    ledger["tars"] = whole
+    return ledger
+
+
+def _stamped(shards: ShardSet, folder: Path) -> dict[str, list[int]]:
+    """Size and time of every file of the set."""
+    names = [name for shard in shards.shards for name in (f"{shard.name}.tar", f"{shard.name}.arrow")] + [SET_FILE]
+    return {name: [(folder / name).stat().st_size, (folder / name).stat().st_mtime_ns] for name in names}
+
+
+def _places(planned: Sequence[tuple[str, list[Piece]]], stems: Mapping[int, str], known: Mapping[str, _Slice]) -> dict[str, list[Any]]:
+    places = {}
+    for name, some in planned:
+        offset = 0
+        for piece in some:
+            stem = stems[id(piece)]
+            places[stem] = [f"{name}.tar", offset, known[stem].length]
+            offset += known[stem].length
+    return places
+
+
+def _assemble(
+    set_name: str, planned: Sequence[tuple[str, list[Piece]]], stems: Mapping[int, str], known: Mapping[str, _Slice], work: Path, folder: Path
+) -> Sharded:
+    """Put the pieces together aside, then let the new tars take the places of the old ones."""
+    count = Count("shard")
+    faults: list[dict[str, Any]] = []
+    shards: list[Shard] = []
+    described = _Description()
+    building = work / "building"
+    building.mkdir(parents=True, exist_ok=True)
+    for name, pieces in planned:
+        hasher = xxhash.xxh3_128()
+        tables, size = [], 0
+        with replacing(building / f"{name}.tar") as aside, open(aside, "wb") as out:
+            for piece in pieces:
+                part = known[stems[id(piece)]]
+                with open(part.path, "rb") as source:
+                    _copy(source, part.offset, part.length, out, hasher)
+                tables.append(_shifted(read_table(part.index), size))
+                faults += read_note(part.index)["faults"]
+                size += part.length
+            out.write(END)
+            hasher.update(END)
+        table = pa.concat_tables(tables).combine_chunks().replace_schema_metadata(INDEX_SCHEMA.metadata)
+        write_table(building / f"{name}.arrow", table)
+        split = pieces[0].split
+        samples = len(set(table["sample"].to_pylist()))
+        described.add(split, table)
+        count.kinds["samples"] += samples
+        count.written += table.num_rows
+        index_hash = hash_bytes((building / f"{name}.arrow").read_bytes())
+        shards.append(Shard(name, split, table.num_rows, samples, size + len(END), hasher.hexdigest(), index_hash))
+    count.rejected = len(faults)
+    count.reasons.update(Counter(fault["rule"] for fault in faults))
+    count.read = sum(len(sample.records) for _, pieces in planned for piece in pieces for sample in piece.samples)
+    count.kinds["shards"] = len(shards)
+    for pattern_counts in described.presence.values():
+        count.presence.update(pattern_counts)
+    result = ShardSet(set_name, fingerprint([(shard.name, shard.xxh3, shard.index_xxh3) for shard in shards]), described.parts, described.presence, described.targets, tuple(shards))  # fmt: skip
+    _move_in(result, building, folder)
+    return Sharded(result, count, faults)
+
+
+def _move_in(shards: ShardSet, building: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SET_FILE).unlink(missing_ok=True)
+    names = {f"{shard.name}{ending}" for shard in shards.shards for ending in (".tar", ".arrow")}
+    for path in folder.iterdir():
+        if path.suffix in (".tar", ".arrow") and path.name not in names:
+            path.unlink()
+    for name in sorted(names):
+        os.replace(building / name, folder / name)
+    write_bytes(folder / SET_FILE, shards.to_json().encode())
+
+
+def _copy(source: BinaryIO, offset: int, length: int, out: BinaryIO, hasher: Any) -> None:
+    source.seek(offset)
+    while length > 0:
+        data = source.read(min(length, _COPY_BYTES))
+        if not data:
+            raise OSError(f"a piece ended {length:,} bytes early")
+        hasher.update(data)
+        out.write(data)
+        length -= len(data)
+
+
+def _shifted(table: pa.Table, offset: int) -> pa.Table:
+    """The index rows of a piece whose first byte lies at ``offset`` in the tar."""
+    if not offset:
+        return table
+    rows = table.to_pylist()
+    for row in rows:
+        for member in [*row["media"], *row["others"]]:
+            member["offset"] += offset
+    return pa.Table.from_pylist(rows, schema=INDEX_SCHEMA)
+
+
+def _finished(ledger: dict[str, Any], folder: Path) -> Sharded:
+    from ..schemas.index import read_shard_set
+
+    return Sharded(read_shard_set(folder), Count.from_dict("shard", ledger["count"]), ledger["faults"])
+
+
+class _Description:
+    """What a set of shards holds: its parts, which of them are present together, and the kinds of its targets."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, str] = {}
+        self.presence: dict[str, dict[str, int]] = {}
+        self.targets: dict[str, str] = {}
+
+    def add(self, split: str, table: pa.Table) -> None:
+        """Take in the index rows of one shard."""
+        patterns: Counter[str] = Counter(self.presence.get(split, {}))
+        for row in table.select(["texts", "media", "targets"]).to_pylist():
+            here = {text["part"]: "text" for text in row["texts"]} | {member["part"]: member["modality"] for member in row["media"]}
+            self.parts |= here
+            patterns[presence_pattern(here)] += 1
+            for name, value in json.loads(row["targets"]).items():
+                self.targets[name] = "number" if isinstance(value, (int, float)) else "list" if isinstance(value, list) else "text"
+        self.parts = dict(sorted(self.parts.items()))
+        self.targets = dict(sorted(self.targets.items()))
+        self.presence[split] = dict(sorted(patterns.items()))

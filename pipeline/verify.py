@@ -1,0 +1,62 @@
+"""Checking what lies on disk against its checksums."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from ..schemas.errors import InputError
+from ..schemas.fingerprint import fingerprint, hash_bytes, hash_file
+from ..schemas.index import SET_FILE, Shard, read_shard_set
+from .disk import read_table
+
+
+def verify(out: Path) -> tuple[int, list[str]]:
+    """Number of files checked, and one line for each that is not what it should be, naming the damaged members."""
+    folder = out / "shards" if (out / "shards" / SET_FILE).is_file() else out
+    shards = read_shard_set(folder)
+    problems: list[str] = []
+    files = 1
+    for shard in shards.shards:
+        files += 2
+        index = folder / f"{shard.name}.arrow"
+        index_good = index.is_file() and hash_bytes(index.read_bytes()) == shard.index_xxh3
+        if not index_good:
+            problems.append(f"{index}: {'differs from its checksum' if index.is_file() else 'is not there'}; run the recipe again to write it anew")
+        problems += _check_tar(folder / f"{shard.name}.tar", shard, index if index_good else None)
+    if fingerprint([(shard.name, shard.xxh3, shard.index_xxh3) for shard in shards.shards]) != shards.fingerprint:
+        problems.append(f"{folder / SET_FILE}: the fingerprint does not fit the shards it lists")
+    listed = {f"{shard.name}.tar" for shard in shards.shards}
+    problems += [f"{path}: is not in {SET_FILE}" for path in sorted(folder.glob("*.tar")) if path.name not in listed]
+    return files, problems
+
+
+def _check_tar(path: Path, shard: Shard, index: Path | None) -> list[str]:
+    if not path.is_file():
+        return [f"{path}: is not there; run the recipe again to write it anew"]
+    size = path.stat().st_size
+    if size == shard.bytes and hash_file(path) == shard.xxh3:
+        return []
+    head = f"{path}: differs from its checksum"
+    if size != shard.bytes:
+        head += f" ({size:,} bytes, wanted {shard.bytes:,})"
+    if index is None:
+        return [head]
+    damaged = []
+    seen: set[int] = set()
+    try:
+        rows = read_table(index).select(["media", "others"]).to_pylist()
+    except (pa.ArrowInvalid, InputError):
+        return [head]
+    for row in rows:
+        for member in [*row["media"], *row["others"]]:
+            if member["offset"] in seen:
+                continue
+            seen.add(member["offset"])
+            if hash_file(path, member["offset"], member["size"]) != member["xxh3"]:
+                damaged.append(member["name"])
+    if damaged:
+        more = f" and {len(damaged) - 5} more" if len(damaged) > 5 else ""
+        return [f"{head}; damaged: {', '.join(damaged[:5])}{more}"]
+    return [f"{head}; every member is whole, the damage lies between them"]

@@ -1,0 +1,118 @@
+"""The account: for every source and stage, what went in and what became of it.
+
+    in + copies made = written + rejected + merged + missing
+
+``in`` is counted where things are read, the right-hand side where they are written; and the ``in`` of each stage must be
+the ``written`` of the one before. So a record that vanished anywhere makes the account not add up.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Count:
+    """What became of the things that went into one source or stage."""
+
+    name: str
+    read: int = 0
+    copies: int = 0
+    written: int = 0
+    rejected: int = 0
+    merged: int = 0
+    missing: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    presence: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def adds_up(self) -> bool:
+        """Whether everything that went in is accounted for."""
+        return self.read + self.copies == self.written + self.rejected + self.merged + self.missing
+
+    def add(self, other: Count) -> None:
+        """Add the numbers of another partition of the same stage."""
+        for name in ("read", "copies", "written", "rejected", "merged", "missing"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.kinds.update(other.kinds)
+        self.presence.update(other.presence)
+        self.reasons.update(other.reasons)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The count as plain JSON values; ``read`` is called ``in``."""
+        value: dict[str, Any] = {
+            "in": self.read,
+            "copies": self.copies,
+            "written": self.written,
+            "rejected": self.rejected,
+            "merged": self.merged,
+            "missing": self.missing,
+            "adds_up": self.adds_up(),
+        }
+        for name in ("kinds", "presence", "reasons"):
+            counter = getattr(self, name)
+            if counter:
+                value[name] = dict(sorted(counter.items()))
+        return value
+
+    @classmethod
+    def from_dict(cls, name: str, value: Mapping[str, Any]) -> Count:
+        """The count that :meth:`to_dict` wrote."""
+        return cls(
+            name,
+            read=value["in"],
+            **{word: value[word] for word in ("copies", "written", "rejected", "merged", "missing")},
+            **{word: Counter(value.get(word, {})) for word in ("kinds", "presence", "reasons")},
+        )
+
+
+@dataclass(slots=True)
+class Account:
+    """The counts of one run: its sources, then its stages in order."""
+
+    sources: list[Count] = field(default_factory=list)
+    stages: list[Count] = field(default_factory=list)
+
+    def problems(self) -> list[str]:
+        """One line for each place where the account does not add up."""
+        lines = [f"{count.name}: {_equation(count)}" for count in [*self.sources, *self.stages] if not count.adds_up()]
+        before = sum(count.written for count in self.sources)
+        for count in self.stages:
+            if count.read != before:
+                lines.append(f"{count.name}: {count.read:,} went in, but {before:,} were written before it")
+            before = count.written
+        return lines
+
+    def to_dict(self) -> dict[str, Any]:
+        """The account as one JSON object."""
+        reasons: Counter[str] = Counter()
+        for count in [*self.sources, *self.stages]:
+            reasons.update({f"{count.name}: {reason}": number for reason, number in count.reasons.items()})
+        return {
+            "adds_up": not self.problems(),
+            "problems": self.problems(),
+            "sources": {count.name: count.to_dict() for count in self.sources},
+            "stages": {count.name: count.to_dict() for count in self.stages},
+            "rejects_by_reason": dict(sorted(reasons.items())),
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Account:
+        """The account that :meth:`to_dict` wrote."""
+        return cls(
+            [Count.from_dict(name, count) for name, count in value["sources"].items()],
+            [Count.from_dict(name, count) for name, count in value["stages"].items()],
+        )
+
+
+def _equation(count: Count) -> str:
+    right = count.written + count.rejected + count.merged + count.missing
+    return f"{count.read:,} in + {count.copies:,} copies, but {right:,} written, rejected, merged and missing"
+
+
+def presence_pattern(names: Iterable[str]) -> str:
+    """The name of a presence pattern: ``image+question``; ``(nothing)`` for a record without parts."""
+    return "+".join(sorted(names)) or "(nothing)"

@@ -1,0 +1,78 @@
+"""The errors a user can meet.
+
+ModalmillError
+├── RecipeError          the recipe asks for something that cannot be; lists every mistake at once
+├── InputError           a source cannot be read at all: a missing folder, a table that is not a table
+├── ToleranceError       more records were rejected than the recipe tolerates
+├── MissingPackageError  an optional package is needed; says the pip line that installs it
+├── IntegrityError       a written file does not match its checksum or its index
+├── StorageError         the output cannot be written: disk full, no permission, another run at work
+└── DamageError          one medium is damaged or refused; becomes a counted reject, never stops a run
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ModalmillError(Exception):
+    """Base of every error that modalmill raises on purpose; its message is meant to be read by a person."""
+
+
+class RecipeError(ModalmillError):
+    """Every mistake of a recipe, each one line: where it is, what was found, what would be right."""
+
+    def __init__(self, problems: Iterable[str], where: str = "recipe") -> None:
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        head = f"{where}: {count} mistake{'' if count == 1 else 's'}"
+        super().__init__("\n".join([head, *(f"  - {problem}" for problem in self.problems)]))
+
+
+class InputError(ModalmillError):
+    """A source cannot be read at all."""
+
+
+class ToleranceError(ModalmillError):
+    """More records were rejected than the recipe's ``tolerance`` allows."""
+
+
+class MissingPackageError(ModalmillError):
+    """An optional package is not installed."""
+
+    def __init__(self, package: str, extra: str, wanted_by: str) -> None:
+        super().__init__(f"{wanted_by} needs the package {package}, which is not installed: pip install 'modalmill[{extra}]'")
+
+
+class IntegrityError(ModalmillError):
+    """A file on disk is not what its checksum or index says."""
+
+
+class StorageError(ModalmillError):
+    """The output folder cannot be written."""
+
+
+class DamageError(ModalmillError):
+    """One medium cannot be used; ``rule`` is a short stable name under which it is counted."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        self.rule = rule
+        self.message = message
+        super().__init__(f"{rule}: {message}")
+
+    def __reduce__(self) -> tuple[type[DamageError], tuple[str, str]]:
+        return (DamageError, (self.rule, self.message))
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``"; did you mean 'clean.text'?"`` for the known word most like ``word``, or the choices, or nothing.
+
+    >>> nearest("claen.text", ["clean.text", "align.join"])
+    "; did you mean 'clean.text'?"
+    """
+    choices = sorted(known)
+    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean '{close[0]}'?"
+    return f"; known are: {', '.join(choices)}" if 0 < len(choices) <= 30 else ""

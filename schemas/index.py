@@ -1,0 +1,111 @@
+"""The index beside each tar and the manifest beside all of them: how a sample is found without parsing the tar.
+
+``train-000000.tar`` has ``train-000000.arrow`` beside it: an Arrow IPC file with one row for each *record* (a COCO image with
+five questions is one sample in the tar and five rows here), its text and targets inline, its media by offset into the tar.
+``shards.json`` lists the tars with counts, checksums and one fingerprint of them all.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from .errors import InputError
+
+VERSION = 1
+SET_FILE = "shards.json"
+
+_CUES = pa.list_(pa.struct([("start_s", pa.float64()), ("end_s", pa.float64()), ("text", pa.string())]))
+TEXT = pa.struct([("part", pa.string()), ("text", pa.string()), ("cues", _CUES)])
+MEMBER = pa.struct(
+    [
+        ("part", pa.string()),
+        ("modality", pa.string()),
+        ("name", pa.string()),
+        ("offset", pa.int64()),
+        ("size", pa.int64()),
+        ("xxh3", pa.string()),
+        ("media", pa.string()),
+    ]
+)
+INDEX_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("group", pa.string()),
+        ("sample", pa.string()),
+        ("texts", pa.list_(TEXT)),
+        ("media", pa.list_(MEMBER)),
+        ("others", pa.list_(MEMBER)),
+        ("targets", pa.string()),
+        ("absent", pa.map_(pa.string(), pa.string())),
+    ],
+    metadata={"modalmill.index": str(VERSION)},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One tar of a set: its file name, split, numbers of records and samples, size in bytes and checksums."""
+
+    name: str
+    split: str
+    records: int
+    samples: int
+    bytes: int
+    xxh3: str
+    index_xxh3: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSet:
+    """The manifest of a set of shards, as it stands in ``shards.json``."""
+
+    name: str
+    fingerprint: str
+    parts: dict[str, str]
+    presence: dict[str, dict[str, int]]
+    targets: dict[str, str]
+    shards: tuple[Shard, ...]
+
+    def splits(self) -> dict[str, int]:
+        """Number of records by split."""
+        counts: dict[str, int] = {}
+        for shard in self.shards:
+            counts[shard.split] = counts.get(shard.split, 0) + shard.records
+        return counts
+
+    def to_json(self) -> str:
+        """The text of ``shards.json``."""
+        value: dict[str, Any] = {
+            "modalmill": "shards",
+            "version": VERSION,
+            "name": self.name,
+            "fingerprint": self.fingerprint,
+            "records": sum(shard.records for shard in self.shards),
+            "samples": sum(shard.samples for shard in self.shards),
+            "splits": self.splits(),
+            "parts": self.parts,
+            "presence": self.presence,
+            "targets": self.targets,
+            "shards": [{name: getattr(shard, name) for name in Shard.__slots__} for shard in self.shards],
+        }
+        return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
+def read_shard_set(folder: Path) -> ShardSet:
+    """The manifest of the shards in a folder (or in its ``shards`` folder)."""
+    path = folder / SET_FILE
+    if not path.is_file() and (folder / "shards" / SET_FILE).is_file():
+        path = folder / "shards" / SET_FILE
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        shards = tuple(Shard(**shard) for shard in value["shards"])
+        return ShardSet(value["name"], value["fingerprint"], value["parts"], value["presence"], value["targets"], shards)
+    except FileNotFoundError:
+        raise InputError(f"{folder}: no {SET_FILE} here; wanted a folder that 'modalmill run' wrote shards into") from None
+    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a manifest of shards ({error}); write it anew with 'modalmill run'") from error

@@ -1,0 +1,181 @@
+"""The recipe: what a person types, checked before the first byte of data is read.
+
+This module knows a recipe's outer shape. What each stage's options may be is known by the stage itself; ``pipeline.plan``
+puts the two together and reports every mistake of both at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import InputError, RecipeError, nearest
+
+_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_-]*$")
+
+
+class ShardOptions(BaseModel):
+    """How media are written into tars. Sizes in pixels, bytes, hertz and seconds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    image_short_side: int | None = Field(None, ge=8, description="images larger than this are scaled down to it (pixels)")
+    jpeg_quality: int = Field(95, ge=1, le=100)
+    sample_rate_hz: int | None = Field(None, ge=1000, description="sound is resampled to this rate and written as mono 16-bit flac")
+    video_frames: int = Field(8, ge=1, le=512, description="frames kept of a video, evenly spaced")
+    video_short_side: int = Field(112, ge=16, description="frames are scaled down to this (pixels)")
+    shard_bytes: int = Field(100_000_000, ge=10_000, description="a tar is closed at about this size")
+    verify: bool = Field(True, description="decode media that are copied byte for byte, so that no damaged file reaches a shard")
+
+
+class Recipe(BaseModel):
+    """One run, whole: sources, stages in order, then shards, features and training."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="a word for this corpus, used in file and key names")
+    data: str = Field(".", description="the data root; every path of the recipe lies below it. Relative to the recipe file")
+    seed: int = 0
+    tolerance: float = Field(0.5, ge=0, le=1, description="share of a stage's records that may be rejected before the run stops")
+    deadline_s: float = Field(60.0, gt=0, description="seconds one file may keep a decoder busy before it is rejected")
+    memory_bytes: int = Field(4 << 30, ge=256 << 20, description="memory one worker may take while it decodes")
+    sources: dict[str, dict[str, Any]]
+    stages: list[str | dict[str, Any]] = Field(default_factory=list)
+    shard: ShardOptions | None = Field(default_factory=ShardOptions)
+    features: dict[str, str | dict[str, Any]] = Field(default_factory=dict)
+    train: dict[str, Any] | None = None
+
+
+def load_recipe(path: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Path]:
+    """The recipe of a YAML file with ``a.b=c`` overrides laid over it, and its data root.
+
+    A relative ``data`` in the file is relative to the file; one given as an override is relative to the current folder.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such recipe{_similar_files(path)}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: the recipe cannot be read: {error}") from error
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError([f"not YAML: {' '.join(str(error).split())}"], where=str(path)) from error
+    if not isinstance(value, dict):
+        raise RecipeError([f"wanted a mapping with name, data and sources, found {type(value).__name__}"], where=str(path))
+    problems: list[str] = []
+    data_from_here = False
+    for override in overrides:
+        problem = _override(value, override)
+        if problem:
+            problems.append(problem)
+        data_from_here = data_from_here or override.startswith("data=")
+    recipe = parse_recipe(value, where=str(path), problems=problems)
+    root = Path(recipe.data).expanduser()
+    return recipe, root if data_from_here or root.is_absolute() else path.parent / root
+
+
+def parse_recipe(value: Mapping[str, Any], where: str = "recipe", problems: Iterable[str] = ()) -> Recipe:
+    """The recipe of a mapping; :class:`RecipeError` names every field that is unknown, missing or of the wrong kind."""
+    found = list(problems)
+    try:
+        recipe = Recipe.model_validate(value)
+    except ValidationError as error:
+        raise RecipeError([*found, *explain(error, Recipe)], where=where) from None
+    if not _NAME.match(recipe.name):
+        found.append(f"name: wanted letters, digits, - and _, found {recipe.name!r}")
+    if not recipe.sources:
+        found.append("sources: wanted at least one source, found none")
+    found += [f"sources.{name}: a source's name is letters, digits, - and _" for name in recipe.sources if not _NAME.match(name)]
+    if found:
+        raise RecipeError(found, where=where)
+    return recipe
+
+
+def explain(error: ValidationError, model: type[Any] | None = None, known: Iterable[str] | None = None, prefix: str = "") -> list[str]:
+    """One readable line for each mistake that pydantic found, with the nearest right word for unknown fields."""
+    lines = []
+    for item in error.errors():
+        place = prefix + ".".join(str(step) for step in item["loc"] if not str(step).startswith(("function-", "dict[", "list[")))
+        if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            words = known if known is not None else _field_names(model, item["loc"][:-1])
+            lines.append(f"{place}: unknown option{nearest(str(item['loc'][-1]), words)}")
+        elif item["type"] in ("missing", "missing_argument"):
+            lines.append(f"{place}: is required")
+        else:
+            shown = repr(item["input"])
+            lines.append(f"{place}: {item['msg'][0].lower()}{item['msg'][1:]}, found {shown if len(shown) < 80 else shown[:77] + '...'}")
+    return lines
+
+
+def _field_names(model: type[Any] | None, place: tuple[int | str, ...]) -> list[str]:
+    if place and place[0] == "shard":
+        model = ShardOptions
+    return list(getattr(model, "model_fields", {}))
+
+
+def _similar_files(path: Path) -> str:
+    folder = path.parent
+    return nearest(path.name, [found.name for found in folder.glob("*.y*ml")]) if folder.is_dir() else ""
+
+
+def _override(value: dict[str, Any], text: str) -> str | None:
+    """Lay one ``a.b=c`` over the recipe; what is wrong with it, if anything."""
+    place, equals, right = text.partition("=")
+    if not equals or not place:
+        return f"--set {text}: wanted name=value, for example seed=7"
+    try:
+        new = yaml.safe_load(right)
+    except yaml.YAMLError:
+        new = right
+    words = place.split(".")
+    target: Any = value
+    while len(words) > 1:
+        if isinstance(target, list):
+            position = _list_position(target, words)
+            if position is None:
+                return f"--set {text}: no entry of the list fits {'.'.join(words)!r}"
+            index, used = position
+            entry = target[index]
+            if used and isinstance(entry, str):
+                entry = target[index] = {entry: {}}
+            target = entry
+            if used:
+                address = ".".join(words[:used])
+                if target[address] is None:
+                    target[address] = {}
+                target = target[address]
+                words = words[used:]
+            else:
+                words = words[1:]
+            continue
+        if target.get(words[0]) is None:
+            target[words[0]] = {}
+        target = target[words[0]]
+        words = words[1:]
+        if not isinstance(target, (dict, list)):
+            return f"--set {text}: {place.rsplit('.', 1)[0]} is a plain value, not a section"
+    if isinstance(target, list):
+        if not words[0].isdigit() or int(words[0]) >= len(target):
+            return f"--set {text}: the list has entries 0 to {len(target) - 1}"
+        target[int(words[0])] = new
+    else:
+        target[words[0]] = new
+    return None
+
+
+def _list_position(entries: list[Any], words: list[str]) -> tuple[int, int] | None:
+    """Index of the list entry meant by the next words, and how many words its address takes (0: it was an index)."""
+    if words[0].isdigit():
+        return (int(words[0]), 0) if int(words[0]) < len(entries) else None
+    for index, entry in enumerate(entries):
+        address = entry if isinstance(entry, str) else next(iter(entry), "")
+        parts = address.split(".")
+        if words[: len(parts)] == parts and len(words) > len(parts):
+            return index, len(parts)
+    return None

@@ -1,0 +1,158 @@
+"""The nouns that move through the pipeline: a record, its parts, and what is written on them.
+
+A record is one thing to learn from. Its parts are its modalities: a text inline, or a reference to media on disk. A part
+that is not there is an absent key of ``parts``; why it is not there stands in ``absent``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
+
+import xxhash
+
+Modality: TypeAlias = Literal["text", "image", "audio", "video"]
+Absence: TypeAlias = Literal["absent", "corrupt", "filtered"]
+MODALITIES: tuple[Modality, ...] = ("text", "image", "audio", "video")
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
+_LONGEST_KEY = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A stretch of text in time: the interval [start_s, end_s) in seconds of the medium beside it."""
+
+    start_s: float
+    end_s: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A change to media, written down to be carried out in the one decode at the end.
+
+    ``op`` is a name of ``modalmill.stages.media.steps``; ``options`` are its keyword arguments.
+    """
+
+    op: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One modality of a record: ``text``, or media at ``uri`` below the data root with what is known of it."""
+
+    modality: Modality
+    text: str | None = None
+    uri: str | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    hash: str | None = None
+    bytes: int | None = None
+    width: int | None = None
+    height: int | None = None
+    frames: int | None = None
+    fps: float | None = None
+    sample_rate_hz: int | None = None
+    channels: int | None = None
+    duration_s: float | None = None
+    damage: str | None = None
+    cues: tuple[Cue, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+    def media_id(self) -> str:
+        """What makes two parts the same medium: content hash (else uri), span and steps."""
+        steps = "" if not self.steps else repr([(step.op, sorted(step.options.items())) for step in self.steps])
+        return f"{self.modality}|{self.hash or self.uri}|{self.start_s}|{self.end_s}|{steps}"
+
+    def cut(self, start_s: float, end_s: float) -> Part:
+        """The part cut to [start_s, end_s) seconds of what it is now: sound and video by their span, timed text by its cues.
+
+            medium      0         2         4         6         8
+            part                  |=== start 2, end 7 ===|
+            cut(1, 3)                  |=========|            start 3, end 5
+        """
+        if self.modality in ("audio", "video"):
+            base = self.start_s or 0.0
+            end = base + end_s if self.end_s is None else min(base + end_s, self.end_s)
+            return replace(self, start_s=base + start_s, end_s=end)
+        if not self.cues:
+            return self
+        inside = [cue for cue in self.cues if cue.end_s > start_s and cue.start_s < end_s]
+        cues = tuple(Cue(max(0.0, cue.start_s - start_s), min(end_s, cue.end_s) - start_s, cue.text) for cue in inside)
+        return replace(self, text=" ".join(cue.text for cue in cues), cues=cues)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a record comes from: the source's name, the file below the data root, the row (header = 1), the id in the source."""
+
+    source: str
+    file: str
+    row: int | None = None
+    id: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}, row {self.row}" if self.row is not None else self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row of a manifest. ``group`` names what must never straddle splits; ``signals`` are measurements of the parts."""
+
+    key: str
+    group: str
+    origin: Origin
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    targets: Mapping[str, Any] = field(default_factory=dict)
+    split: str | None = None
+    absent: Mapping[str, Absence] = field(default_factory=dict)
+    signals: Mapping[str, float] = field(default_factory=dict)
+
+    def with_part(self, name: str, part: Part) -> Record:
+        """The record with this part added or replaced."""
+        absent = {key: why for key, why in self.absent.items() if key != name}
+        return replace(self, parts={**self.parts, name: part}, absent=absent)
+
+    def without_part(self, name: str, why: Absence) -> Record:
+        """The record without this part, with the reason kept."""
+        parts = {key: part for key, part in self.parts.items() if key != name}
+        return replace(self, parts=parts, absent={**self.absent, name: why})
+
+    def parts_of(self, modality: Modality) -> dict[str, Part]:
+        """The record's parts of one modality, by name."""
+        return {name: part for name, part in self.parts.items() if part.modality == modality}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a record goes no further: the rule, what was measured, what was allowed.
+
+    ``fate`` is ``rejected`` (bad), ``missing`` (a required modality is not there) or ``merged`` (it lives on in another record).
+    """
+
+    rule: str
+    value: Any = None
+    threshold: Any = None
+    message: str = ""
+    fate: Literal["rejected", "missing", "merged"] = "rejected"
+
+
+def make_key(*words: str | int) -> str:
+    """A key that is unique for the words and safe as a tar member's stem: letters, digits, ``_`` and ``-``, no dots.
+
+    Words that are safe stay readable; where anything had to be replaced or cut, a hash of the original keeps keys apart.
+
+    >>> make_key("vqa", 25006)
+    'vqa-25006'
+    >>> make_key("clips", "a.b/c")
+    'clips-a-b-c-2b5b71b6'
+    """
+    raw = "-".join(str(word) for word in words)
+    safe = _UNSAFE.sub("-", raw).strip("-")
+    if safe == raw and 0 < len(safe) <= _LONGEST_KEY:
+        return safe
+    return f"{safe[: _LONGEST_KEY - 9]}-{xxhash.xxh3_64_hexdigest(raw.encode())[:8]}".lstrip("-")

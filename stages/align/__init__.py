@@ -1,0 +1,1 @@
+"""Bringing together what belongs together: across sources, in time, and into splits."""

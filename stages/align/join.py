@@ -1,0 +1,73 @@
+"""Outer join of several sources by id: records of different sources that speak of the same thing become one."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import pyarrow as pa
+
+from ...schemas.record import Fault
+from ..base import CorpusStage, Decision
+
+_FIELD = re.compile(r"\{(id|group|source|file)(?::(stem))?\}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Join(CorpusStage):
+    """Joins records of the named sources whose join values are equal.
+
+    sources: names of the sources, the main one first; its record keeps key and origin and takes the parts and targets of the others.
+    on: source -> template over ``{id}``, ``{id:stem}``, ``{group}`` and ``{file:stem}``; ``{id}`` where none is given.
+
+    If several records of the main source share a value (five questions of one image), each takes the others' parts. Several records of
+    another source with one value cannot be told apart and are rejected as ``ambiguous_key``. Records without a partner go
+    on with what they have; ``align.require`` drops them if they are of no use.
+    """
+
+    columns: ClassVar[tuple[str, ...]] = ("key", "group", "origin")
+
+    sources: list[str]
+    on: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.sources) < 2:
+            raise ValueError(f"sources: wanted two or more to join, found {self.sources}")
+        for name, template in self.on.items():
+            if name not in self.sources or "{" in _FIELD.sub("", template):
+                raise ValueError(f"on.{name}: wanted one of the sources and a template of id, group, source or file, found {template!r}")
+
+    def decide(self, table: pa.Table) -> dict[str, Decision]:
+        by_value: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for key, group, origin in zip(*(table[name].to_pylist() for name in self.columns), strict=True):
+            if origin["source"] in self.sources:
+                by_value[self._value(group, origin)][origin["source"]].append(key)
+        decisions: dict[str, Decision] = {}
+        for value, found in by_value.items():
+            present = [name for name in self.sources if found.get(name)]
+            main, others = found[present[0]], present[1:]
+            taken: list[str] = []
+            for name in others:
+                keys = found[name]
+                if len(keys) > 1:
+                    fault = Fault("ambiguous_key", len(keys), 1, f"{len(keys)} records of {name} have the join value {value!r}")
+                    decisions |= dict.fromkeys(keys, Decision(fault))
+                    continue
+                taken.append(keys[0])
+                decisions[keys[0]] = Decision(Fault("joined", value, None, f"lives on in {main[0]}", "merged"))
+            if taken:
+                for key in main:
+                    decisions[key] = Decision(absorb=tuple(taken))
+        return decisions
+
+    def _value(self, group: str, origin: dict[str, str]) -> str:
+        fields = {"id": origin["id"], "group": group, "source": origin["source"], "file": origin["file"]}
+        template = self.on.get(origin["source"], "{id}")
+
+        def one(match: re.Match[str]) -> str:
+            value = fields[match.group(1)]
+            return value.rpartition("/")[2].rpartition(".")[0] if match.group(2) else value
+
+        return _FIELD.sub(one, template)

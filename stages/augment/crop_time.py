@@ -1,0 +1,55 @@
+"""Copies cut in time: sound, frames and timed words of a record cut to the same random span."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...schemas.record import Modality, Record
+from ..base import RecordStage
+from ._copies import copy_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class CropTime(RecordStage):
+    """Adds copies of each record that has sound or video, everything in it cut to one span.
+
+    share: length of the span as a share of the whole.
+    copies: number of copies.
+    only_split: copies are made in this split alone; empty for all.
+
+    The whole is the shortest of the record's sounds and videos; a record whose length is not known gets no copy. Timed text keeps the cues
+    that overlap the span, moved to its start; other parts stay as they are.
+    """
+
+    needs = ("audio", "video")
+
+    share: float = 0.8
+    copies: int = 1
+    only_split: str = "train"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1 or self.copies < 1:
+            raise ValueError(f"wanted a share between 0 and 1 and at least one copy, found {self.share} and {self.copies}")
+
+    def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]  # the base passes rng
+        lengths = [_length(part.start_s, part.end_s, part.duration_s) for part in record.parts.values() if part.modality in _TIMED]
+        if not lengths or not min(lengths) > 0 or (self.only_split and record.split not in (None, self.only_split)):
+            return (record,)
+        made = [record]
+        for number in range(1, self.copies + 1):
+            span = self.share * min(lengths)
+            start = float(rng.uniform(0, min(lengths) - span))
+            parts = {name: part.cut(start, start + span) for name, part in record.parts.items()}
+            made.append(replace(copy_of(record, "time", number), parts=parts))
+        return made
+
+
+_TIMED: tuple[Modality, ...] = ("audio", "video")
+
+
+def _length(start_s: float | None, end_s: float | None, duration_s: float | None) -> float:
+    end = min(duration_s, end_s) if duration_s and end_s else end_s or duration_s or 0.0
+    return end - (start_s or 0.0)

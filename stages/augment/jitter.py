@@ -1,0 +1,48 @@
+"""Copies of pictures cropped and lightened or darkened at random."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...schemas.record import Record, Step
+from ..base import RecordStage
+from ._copies import copy_of, with_step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Jitter(RecordStage):
+    """Adds copies of each record that has a picture, all its pictures cropped alike and made brighter or darker alike.
+
+    crop: smallest share of width and height that a crop keeps.
+    brightness: lowest and highest factor.
+    copies: number of copies.
+    only_split: copies are made in this split alone; empty for all.
+    """
+
+    crop: float = 0.8
+    brightness: tuple[float, float] = (0.8, 1.2)
+    copies: int = 1
+    only_split: str = "train"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.crop <= 1 or self.copies < 1:
+            raise ValueError(f"wanted a crop in (0, 1] and at least one copy, found {self.crop} and {self.copies}")
+
+    def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]  # the base passes rng
+        pictures = [name for name, part in record.parts.items() if part.modality in ("image", "video")]
+        if not pictures or (self.only_split and record.split not in (None, self.only_split)):
+            return (record,)
+        made = [record]
+        for number in range(1, self.copies + 1):
+            width, height = (round(float(rng.uniform(self.crop, 1.0)), 4) for _ in range(2))
+            left, top = round(float(rng.uniform(0, 1 - width)), 4), round(float(rng.uniform(0, 1 - height)), 4)
+            factor = round(float(rng.uniform(*self.brightness)), 4)
+            parts = dict(record.parts)
+            for name in pictures:
+                cropped = with_step(parts[name], Step("crop", {"left": left, "top": top, "width": width, "height": height}))
+                parts[name] = with_step(cropped, Step("brightness", {"factor": factor}))
+            made.append(replace(copy_of(record, "jitter", number), parts=parts))
+        return made

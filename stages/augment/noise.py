@@ -1,0 +1,42 @@
+"""Noisy copies of sound: louder or softer, with white noise at a drawn signal-to-noise ratio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...schemas.record import Record, Step
+from ..base import RecordStage
+from ._copies import copy_of, with_step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise(RecordStage):
+    """Adds copies of each record that has sound, with gain and white noise.
+
+    snr_db: lowest and highest signal-to-noise ratio in decibels.
+    gain_db: lowest and highest gain in decibels.
+    copies: number of copies.
+    only_split: copies are made in this split alone; empty for all.
+    """
+
+    snr_db: tuple[float, float] = (10.0, 30.0)
+    gain_db: tuple[float, float] = (-6.0, 0.0)
+    copies: int = 1
+    only_split: str = "train"
+
+    def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]  # the base passes rng
+        sounds = [name for name, part in record.parts.items() if part.modality == "audio"]
+        if not sounds or (self.only_split and record.split not in (None, self.only_split)):
+            return (record,)
+        made = [record]
+        for number in range(1, self.copies + 1):
+            gain, ratio = round(float(rng.uniform(*self.gain_db)), 3), round(float(rng.uniform(*self.snr_db)), 3)
+            seed = int(rng.integers(2**63))
+            parts = dict(record.parts)
+            for name in sounds:
+                parts[name] = with_step(with_step(parts[name], Step("gain", {"db": gain})), Step("noise", {"snr_db": ratio, "seed": seed}))
+            made.append(replace(copy_of(record, "noise", number), parts=parts))
+        return made

@@ -1,0 +1,203 @@
+"""What a stage is, and how one is found by its address.
+
+The address of a stage is the path of its file: ``clean.text`` lives in ``stages/clean/text.py``. A stage on single records
+writes one small method, ``apply(record)``, ``apply(record, rng)``, ``fault(record)`` or ``split(record)``, and the base does
+the rest. A stage that must see the whole corpus writes ``decide(table)`` on narrow columns and hands back decisions by key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+import inspect
+import pkgutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import numpy as np
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from ..schemas.errors import MissingPackageError, nearest
+from ..schemas.fingerprint import fingerprint, random_for
+from ..schemas.manifest import Row
+from ..schemas.recipe import explain
+from ..schemas.record import Fault, Modality, Record
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+T = TypeVar("T", bound="Addressed")
+Beat = Callable[[str], None]
+
+SOURCE_ROOM = "ingest"
+STAGE_ROOMS = ("align", "clean", "augment")
+FEATURE_ROOM = "features"
+
+
+class Addressed:
+    """Anything a recipe can name: a frozen dataclass whose fields are its options."""
+
+    version: ClassVar[int] = 1
+    address: ClassVar[str] = ""
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.address = ".".join(cls.__module__.split(".")[-2:])
+
+    def identity(self) -> str:
+        """A fingerprint of the address, its version and every option."""
+        return fingerprint(self.address, self.version, self)
+
+
+class RecordStage(Addressed):
+    """A stage that looks at one record at a time. ``needs`` names the modalities whose signals it reads."""
+
+    needs: ClassVar[tuple[Modality, ...]] = ()
+
+    def apply(self, record: Record) -> Record:
+        """The changed record; the one given stays as it was. May take ``rng`` as a second argument, and so may ``split``."""
+        return record
+
+    def fault(self, record: Record) -> Fault | None:
+        """Why the record goes no further, or None."""
+        return None
+
+    def split(self, record: Record) -> Iterable[Record]:
+        """The records made of this one, itself included where it goes on."""
+        return (record,)
+
+    def process(self, record: Record, seed: int, address: str) -> list[Row]:
+        """The record's rows after this stage. ``address`` is the stage's place in the recipe, for faults and random numbers."""
+        fault = self.fault(record)
+        if fault is not None:
+            return [Row(record, fault, address)]
+        rng = random_for(seed, address, record.key) if _wants_rng(type(self)) else None
+        apply: Callable[..., Record] = self.apply
+        split: Callable[..., Iterable[Record]] = self.split
+        changed = apply(record, rng) if _wants_rng(type(self), "apply") else apply(record)
+        return [Row(made) for made in (split(changed, rng) if _wants_rng(type(self), "split") else split(changed))]
+
+
+@functools.cache
+def _wants_rng(stage: type[RecordStage], method: str | None = None) -> bool:
+    """Whether a stage's method (or any of the two) takes the random generator as its second argument."""
+    if method is None:
+        return _wants_rng(stage, "apply") or _wants_rng(stage, "split")
+    return len(inspect.signature(getattr(stage, method)).parameters) > 2
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a corpus stage decides on one record: a fault, records to take parts and targets from, values to set."""
+
+    fault: Fault | None = None
+    absorb: tuple[str, ...] = ()
+    group: str | None = None
+    split: str | None = None
+    targets: Mapping[str, Any] = field(default_factory=dict)
+
+
+class CorpusStage(Addressed):
+    """A stage that must see all records at once. It reads narrow columns and decides by key; the pipeline carries it out."""
+
+    needs: ClassVar[tuple[Modality, ...]] = ()
+    columns: ClassVar[tuple[str, ...]] = ("key",)
+
+    def decide(self, table: pa.Table) -> dict[str, Decision]:
+        """Decisions by key; records that are not named go on unchanged."""
+        raise NotImplementedError
+
+
+class Source(Addressed):
+    """Reads one corpus as it lies on disk."""
+
+    def paths(self) -> list[str]:
+        """Files and folders, below the data root, that the source reads; they decide whether it must be read again."""
+        raise NotImplementedError
+
+    def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Row | Merged]:
+        """Rows for everything found, good or bad; ``tally`` is raised for each raw item read, ``beat`` names the one at hand."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Raw items that live on inside a record already given: an annotation in its question, an image under several questions."""
+
+    kind: str
+    count: int = 1
+
+
+class Extractor(Addressed):
+    """Turns one part into a vector of ``dims`` numbers, without learned weights unless its docstring says otherwise."""
+
+    modality: ClassVar[Modality] = "image"
+
+    def dims(self) -> int:
+        """Length of the vector."""
+        raise NotImplementedError
+
+    def extract(self, data: Any) -> np.ndarray:
+        """The vector of one decoded part: text, RGB ``[H, W, 3]``, mono sound ``[T]`` at ``sample_rate_hz`` or frames ``[T, H, W, 3]``."""
+        raise NotImplementedError
+
+
+def find(address: str, kind: type[T]) -> type[T]:
+    """The class at an address, for example ``clean.text``; KeyError with the nearest right address where there is none."""
+    known = addresses(kind)
+    if address not in known:
+        raise KeyError(f"no {_KIND_WORDS[kind]} is called {address!r}{nearest(address, known)}")
+    module = importlib.import_module(f"{__package__}.{address}")
+    return next(value for value in vars(module).values() if _is_a(value, kind, module.__name__))
+
+
+def make(address: str, kind: type[T], options: Mapping[str, Any] | None, where: str) -> tuple[T | None, list[str]]:
+    """The stage, source or extractor made of its options, or every mistake in them as one line each."""
+    try:
+        cls = find(address, kind)
+    except KeyError as error:
+        return None, [f"{where}: {error.args[0]}"]
+    names = [item.name for item in dataclasses.fields(cls)]  # type: ignore[arg-type]  # all of them are dataclasses
+    if options is not None and not isinstance(options, Mapping):
+        return None, [f"{where}: wanted options by name ({', '.join(names)}), found {options!r}"]
+    try:
+        return TypeAdapter(cls).validate_python(dict(options or {})), []
+    except ValidationError as error:
+        return None, explain(error, known=names, prefix=f"{where}.")
+    except (MissingPackageError, ValueError) as error:
+        return None, [f"{where}: {error}"]
+
+
+def addresses(kind: type[Addressed]) -> list[str]:
+    """All addresses of one kind, read from the files on disk; nothing is imported."""
+    if issubclass(kind, Source):
+        rooms: tuple[str, ...] = (SOURCE_ROOM,)
+    elif issubclass(kind, Extractor):
+        rooms = (FEATURE_ROOM,)
+    else:
+        rooms = STAGE_ROOMS
+    here = Path(__file__).parent
+    found = []
+    for room in rooms:
+        modules = (module.name for module in pkgutil.iter_modules([str(here / room)]))
+        found += [f"{room}.{name}" for name in modules if not name.startswith("_") and _defines_stage(here / room / f"{name}.py")]
+    return sorted(found)
+
+
+def _defines_stage(path: Path) -> bool:
+    text = path.read_text(encoding="utf-8")
+    return any(f"({word})" in text for word in ("RecordStage", "CorpusStage", "Source", "Folder", "Extractor"))
+
+
+def _is_a(value: Any, kind: type[Addressed], module: str) -> bool:
+    if not (isinstance(value, type) and value.__module__ == module and issubclass(value, Addressed)):
+        return False
+    return issubclass(value, kind) or (kind is Addressed)
+
+
+_KIND_WORDS: dict[type[Addressed], str] = {Addressed: "stage", RecordStage: "stage", CorpusStage: "stage", Source: "source type", Extractor: "extractor"}

@@ -1,0 +1,60 @@
+"""Missing target values: filled with a constant, the most frequent value or the mean, or their records left out."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import pyarrow as pa
+
+from ...schemas.record import Fault
+from ..base import CorpusStage, Decision
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fill(CorpusStage):
+    """Fills a target where it is missing.
+
+    target: its name.
+    by: ``drop`` counts the record as missing; ``constant`` sets ``value``; ``most_frequent`` and ``mean`` are taken from the records
+    of the split ``train`` (from all, where there is none yet).
+    only_source: fill only in records of this source.
+    """
+
+    columns: ClassVar[tuple[str, ...]] = ("key", "split", "targets", "origin")
+
+    target: str
+    by: Literal["drop", "constant", "most_frequent", "mean"] = "drop"
+    value: str | float | None = None
+    only_source: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.by == "constant") != (self.value is not None):
+            raise ValueError("value goes with by: constant, and with nothing else")
+
+    def decide(self, table: pa.Table) -> dict[str, Decision]:
+        rows = list(zip(*(table[name].to_pylist() for name in self.columns), strict=True))
+        values = [json.loads(targets).get(self.target) for _, _, targets, _ in rows]
+        known = [value for value, (_, split, _, _) in zip(values, rows, strict=True) if value is not None and split in (None, "train")]
+        filler = self._filler(known)
+        decisions = {}
+        for value, (key, _, _, origin) in zip(values, rows, strict=True):
+            if value is not None or (self.only_source and origin["source"] != self.only_source):
+                continue
+            if filler is None:
+                decisions[key] = Decision(Fault(f"no target {self.target}", None, "present", f"the target {self.target} is empty", "missing"))
+            else:
+                decisions[key] = Decision(targets={self.target: filler})
+        return decisions
+
+    def _filler(self, known: list[Any]) -> Any:
+        if self.by == "constant":
+            return self.value
+        if self.by == "drop" or not known:
+            return None
+        if self.by == "mean":
+            return sum(float(value) for value in known) / len(known)
+        counts = Counter(known)
+        return min(counts, key=lambda value: (-counts[value], str(value)))

@@ -1,0 +1,48 @@
+"""Outliers of a numeric target or signal, by the distance from the median in robust standard deviations."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from ...schemas.record import Fault
+from ..base import CorpusStage, Decision
+
+_MAD_TO_DEVIATION = 1.4826
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outliers(CorpusStage):
+    """Rejects records whose number lies more than ``deviations`` robust standard deviations from the median.
+
+    column: a numeric target, or a signal such as ``image.sharpness``.
+    deviations: 1.4826 times the median absolute deviation is one (Hampel 1974); where that is zero the standard deviation is taken.
+    """
+
+    columns: ClassVar[tuple[str, ...]] = ("key", "targets", "signals")
+
+    column: str
+    deviations: float = 5.0
+
+    def decide(self, table: pa.Table) -> dict[str, Decision]:
+        keys, numbers = [], []
+        for key, targets, signals in zip(*(table[name].to_pylist() for name in self.columns), strict=True):
+            value = json.loads(targets).get(self.column, dict(signals or ()).get(self.column))
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                keys.append(key)
+                numbers.append(float(value))
+        if not numbers:
+            return {}
+        values = np.array(numbers)
+        distance = np.abs(values - np.median(values))
+        scale = _MAD_TO_DEVIATION * np.median(distance) or values.std()
+        decisions = {}
+        for key, value, far in zip(keys, numbers, distance > self.deviations * scale, strict=True):
+            if far:
+                message = f"{self.column} lies more than {self.deviations:g} deviations from the median"
+                decisions[key] = Decision(Fault("outlier", value, f"{np.median(values):g} +- {self.deviations * scale:.6g}", message))
+        return decisions

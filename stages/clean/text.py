@@ -1,0 +1,132 @@
+"""Texts: repaired, normalised, and long enough."""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from ...schemas.errors import MissingPackageError
+from ...schemas.record import Fault, Record
+from ..base import RecordStage
+
+_SPACES = re.compile(r"[^\S\n]+")
+_LINES = re.compile(r"\s*\n\s*")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_C1 = {code: bytes([code]).decode("cp1252", "ignore") or None for code in range(0x80, 0xA0)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text(RecordStage):
+    """Repairs and normalises texts, and refuses those that are too short or too long.
+
+    parts: names of the text parts; all of them where it is left out.
+    repair: undo text decoded with the wrong encoding, and Windows-1252 punctuation kept as control characters.
+    unicode: normalisation form, or ``none``.
+    spaces: runs of spaces become one; spaces at line ends and at both ends go.
+    lower: lower-case everything.
+    language: a spaCy language (``en``) whose tokeniser is used when ``stop_words``, ``lemma`` or ``pos`` need tokens.
+    model: an installed spaCy model (``en_core_web_sm``) for ``lemma`` and ``pos``.
+    stop_words: leave out the language's stop words.
+    lemma: replace words by their lemmas.
+    pos: keep only tokens with these universal part-of-speech tags.
+    min_words, max_words: number of words, by white space. ``on_fault``: reject the record or drop the part.
+    """
+
+    parts: list[str] | None = None
+    repair: bool = True
+    unicode: Literal["NFC", "NFKC", "none"] = "NFC"
+    spaces: bool = True
+    lower: bool = False
+    language: str = "en"
+    model: str | None = None
+    stop_words: bool = False
+    lemma: bool = False
+    pos: list[str] = field(default_factory=list)
+    min_words: int = 1
+    max_words: int = 1_000_000
+    on_fault: Literal["reject", "drop_part"] = "reject"
+
+    def __post_init__(self) -> None:
+        if (self.lemma or self.pos) and self.model is None:
+            raise ValueError("lemma and pos need a spaCy model; set 'model', for example to en_core_web_sm")
+        if self.model is not None:
+            pipeline_of(self.language, self.model)
+
+    def fault(self, record: Record) -> Fault | None:
+        if self.on_fault == "drop_part":
+            return None
+        return next((fault for name, _ in self._texts(record) if (fault := self._text_fault(record, name))), None)
+
+    def apply(self, record: Record) -> Record:
+        for name, text in self._texts(record):
+            if self.on_fault == "drop_part" and self._text_fault(record, name):
+                record = record.without_part(name, "filtered")
+                continue
+            part = record.parts[name]
+            cues = tuple(replace(cue, text=self.clean(cue.text)) for cue in part.cues)
+            record = record.with_part(name, replace(part, text=self.clean(text), cues=cues))
+        return record
+
+    def clean(self, text: str) -> str:
+        """The cleaned text."""
+        if self.repair:
+            text = repair(text)
+        if self.unicode != "none":
+            text = unicodedata.normalize(self.unicode, text)
+        if self.stop_words or self.lemma or self.pos:
+            text = self._by_token(text)
+        if self.lower:
+            text = text.lower()
+        if self.spaces:
+            text = _LINES.sub("\n", _SPACES.sub(" ", text)).strip()
+        return text
+
+    def _texts(self, record: Record) -> list[tuple[str, str]]:
+        return [(name, part.text or "") for name, part in record.parts_of("text").items() if self.parts is None or name in self.parts]
+
+    def _text_fault(self, record: Record, name: str) -> Fault | None:
+        words = len(self.clean(record.parts[name].text or "").split())
+        if words < self.min_words:
+            return Fault("text_too_short", words, self.min_words, f"{name}: {words} words are left, min_words is {self.min_words}")
+        if words > self.max_words:
+            return Fault("text_too_long", words, self.max_words, f"{name}: {words} words, max_words is {self.max_words}")
+        return None
+
+    def _by_token(self, text: str) -> str:
+        pipeline = pipeline_of(self.language, self.model)
+        kept = []
+        for token in pipeline(text):
+            if (self.stop_words and token.is_stop) or (self.pos and token.pos_ not in self.pos):
+                continue
+            kept.append((token.lemma_ if self.lemma else token.text) + token.whitespace_)
+        return "".join(kept)
+
+
+def repair(text: str) -> str:
+    """The text with wrong decodings undone (ftfy), C1 control characters read as Windows-1252, and other controls left out.
+
+    >>> repair("I\\u0092m")
+    'I\\u2019m'
+    """
+    if text.isascii():
+        return _CONTROLS.sub("", text) if not text.isprintable() else text
+    import ftfy
+
+    fixed = ftfy.fix_text(text.translate(_C1), uncurl_quotes=False, fix_latin_ligatures=False, fix_character_width=False, unescape_html=False, normalization=None)
+    return _CONTROLS.sub("", fixed)
+
+
+@functools.lru_cache(maxsize=4)
+def pipeline_of(language: str, model: str | None) -> Any:
+    """The spaCy pipeline of a language, blank (a tokeniser and its stop words), or the installed model of that name."""
+    import spacy
+
+    if model is None:
+        return spacy.blank(language)
+    try:
+        return spacy.load(model, exclude=["ner", "parser"])
+    except OSError:
+        raise MissingPackageError(model, "text", f"clean.text with model {model!r}") from None

@@ -1,0 +1,89 @@
+"""Video: decodable to the end, as long as its container claims, not black, not frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from ...schemas.record import Fault, Modality, Record
+from ..base import RecordStage
+from ..media import video
+from ._rules import Rule, first_fault, without_faulty
+
+MEASURE_VERSION = 1
+_WIDTH, _HEIGHT = 64, 48
+_BLACK = 20.0
+_STILL = 0.25
+
+
+def measure(path: Path) -> tuple[dict[str, int | float], dict[str, float]]:
+    """Facts and signals of a video, every frame decoded.
+
+    Facts: ``width``, ``height``, ``fps`` as the container says, ``frames`` as counted, ``duration_s`` as decoded.
+    ``claim``: decoded duration over the container's claim (1 where it claims nothing). ``black``: share of frames whose mean
+    luma is below 20 of 255. ``frozen``: share of frames that differ from the one before by less than a quarter grey level
+    on average. ``motion``: mean of that difference, in grey levels.
+    """
+    facts = video.probe(path)
+    count, black, still, motion = 0, 0, 0, 0.0
+    last = 0.0
+    before: np.ndarray | None = None
+    for time, frame in video.frames(path, _WIDTH, _HEIGHT, "gray"):
+        count += 1
+        last = time
+        black += bool(frame.mean() < _BLACK)
+        if before is not None:
+            change = float(np.abs(frame.astype(np.int16) - before).mean())
+            still += change < _STILL
+            motion += change
+        before = frame.astype(np.int16)
+    duration = last + (1 / facts.fps if facts.fps else 0.0)
+    signals = {
+        "claim": duration / facts.duration_s if facts.duration_s > 0 else 1.0,
+        "black": black / max(1, count),
+        "frozen": still / max(1, count - 1),
+        "motion": motion / max(1, count - 1),
+    }
+    return {"width": facts.width, "height": facts.height, "fps": facts.fps, "frames": count, "duration_s": duration}, signals
+
+
+@dataclass(frozen=True, kw_only=True)
+class Video(RecordStage):
+    """Rejects records whose video breaks a rule, or takes only the video away.
+
+    min_seconds, max_seconds: decoded length.
+    min_claim: decoded length over the container's claim; a cut file has less than it says.
+    max_black, max_frozen: share of black frames, and of frames equal to the one before.
+    min_side: pixels of the shorter side.
+    on_fault: ``reject`` the record, or ``drop_part`` and keep the rest of it.
+    """
+
+    needs: ClassVar[tuple[Modality, ...]] = ("video",)
+
+    min_seconds: float = 0.0
+    max_seconds: float = 1e9
+    min_claim: float = 0.9
+    max_black: float = 1.0
+    max_frozen: float = 1.0
+    min_side: int = 1
+    on_fault: Literal["reject", "drop_part"] = "reject"
+
+    def rules(self) -> list[Rule]:
+        """The rules in the order in which they are tried."""
+        return [
+            Rule("video_too_small", "min_side", lambda part, _: min(part.width or 0, part.height or 0), self.min_side, None),
+            Rule("video_too_short", "min_seconds", lambda part, _: part.duration_s or 0.0, self.min_seconds, None),
+            Rule("video_too_long", "max_seconds", lambda part, _: part.duration_s or 0.0, None, self.max_seconds),
+            Rule("video_shorter_than_claimed", "min_claim", lambda _, signal: signal("claim"), self.min_claim, None),
+            Rule("video_black", "max_black", lambda _, signal: signal("black"), None, self.max_black),
+            Rule("video_frozen", "max_frozen", lambda _, signal: signal("frozen"), None, self.max_frozen),
+        ]
+
+    def fault(self, record: Record) -> Fault | None:
+        return first_fault(record, "video", self.rules()) if self.on_fault == "reject" else None
+
+    def apply(self, record: Record) -> Record:
+        return without_faulty(record, "video", self.rules()) if self.on_fault == "drop_part" else record

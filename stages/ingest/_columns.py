@@ -1,0 +1,227 @@
+"""The mapping from a row's columns to a record: shared by every source that has rows (csv, JSON lines, labels beside media)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict
+
+from ...schemas.errors import DamageError, InputError, nearest
+from ...schemas.manifest import Row
+from ...schemas.record import Fault, Modality, Origin, Part, Record, make_key
+from ..base import Beat, Merged
+from ..media.files import locate
+from . import _template as template
+from ._cues import read_cues
+from ._files import SUFFIXES, join, list_files, media_part, modality_of
+
+_CLOCK = re.compile(r"^(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Media:
+    """Media that a row refers to.
+
+    path: template of the file's path, below the source's base.
+    modality: image, audio or video; left out, it follows from the ending.
+    unlisted: ``keep`` makes a record of each file in the folder that no row names; ``ignore`` leaves them out.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    path: str
+    modality: Modality | None = None
+    unlisted: Literal["keep", "ignore"] = "keep"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """What each column is; see :class:`modalmill.stages.ingest.csv.Csv` for the options."""
+
+    base: str = ""
+    id: str | None = None
+    text: str | dict[str, str] = field(default_factory=dict)
+    media: dict[str, Media] = field(default_factory=dict)
+    cues: dict[str, str] = field(default_factory=dict)
+    targets: list[str] | dict[str, str] = field(default_factory=dict)
+    numbers: list[str] | dict[str, str] = field(default_factory=dict)
+    group: str | None = None
+    split: str | None = None
+    start: str | None = None
+    end: str | None = None
+
+    def texts(self) -> dict[str, str]:
+        """Part name -> template for every text part."""
+        return {"text": _as_template(self.text)} if isinstance(self.text, str) else {name: _as_template(value) for name, value in self.text.items()}
+
+    def check(self, known: Mapping[str, Any] | list[str], where: str) -> None:
+        """InputError naming every column that the mapping wants and the table does not have."""
+        wanted = [self.id or "", self.group or "", self.split or "", *self.texts().values(), *(entry.path for entry in self.media.values())]
+        wanted += [*self.cues.values(), *_named(self.targets).values(), *_named(self.numbers).values()]
+        wanted += [_as_template(word) for word in (self.start, self.end) if word]
+        lost = sorted({name for text in wanted for name in template.fields(text)} - set(known))
+        if lost:
+            hints = ", ".join(f"{name!r}{nearest(name, known)}" for name in lost)
+            raise InputError(f"{where}: the table has no column {hints}")
+
+
+def _as_template(text: str) -> str:
+    return text if "{" in text else "{" + text + "}"
+
+
+def _named(value: list[str] | dict[str, str]) -> dict[str, str]:
+    if isinstance(value, list):
+        return {name: _as_template(name) for name in value}
+    return {name: _as_template(text) for name, text in value.items()}
+
+
+def seconds(text: str) -> float:
+    """Seconds of ``12.5``, ``00:20:57,256`` or ``01:02.5``; ValueError for anything else.
+
+    >>> seconds("00:20:57,256")
+    1257.256
+    """
+    match = _CLOCK.match(text.strip())
+    if match:
+        hours, minutes, rest = match.groups()
+        return int(hours or 0) * 3600 + int(minutes) * 60 + float(rest.replace(",", "."))
+    return float(text.strip().replace(",", "."))
+
+
+class Mapper:
+    """Makes records of rows and remembers which files they named, so that the files nobody named can be given too."""
+
+    def __init__(self, columns: Columns, root: Path, source: str) -> None:
+        self._columns = columns
+        self._root = root
+        self._source = source
+        self._seen: set[str] = set()
+        self._named: set[str] = set()
+        self._texts = columns.texts()
+        self._targets = _named(columns.targets)
+        self._numbers = _named(columns.numbers)
+
+    def row(self, values: Mapping[str, Any], file: str, number: int) -> Row:
+        """The record of one row, or a counted reject with the row's place."""
+        columns = self._columns
+        try:
+            identity = template.fill(columns.id, values).strip() if columns.id else str(number)
+            record = Record(
+                make_key(self._source, identity or f"row-{number}"), "", Origin(self._source, file, number, identity)
+            )
+        except (template.MissingField, ValueError) as error:
+            record = Record(make_key(self._source, f"row-{number}"), "", Origin(self._source, file, number))
+            return Row(replace(record, group=record.key), Fault("bad_id", str(error), columns.id, f"the id {columns.id!r} cannot be made of this row"))
+        record = replace(record, group=record.key)
+        if not identity:
+            return Row(replace(record, key=make_key(self._source, f"row-{number}")), Fault("empty_id", "", "a value", "the row's id is empty"))
+        if identity in self._seen:
+            return Row(
+                replace(record, key=make_key(self._source, f"row-{number}", identity)),
+                Fault("duplicate_id", identity, "unique", "an earlier row has this id"),
+            )
+        self._seen.add(identity)
+        try:
+            return Row(self._fill(record, values))
+        except DamageError as error:
+            return Row(record, Fault(error.rule, message=error.message))
+        except (template.MissingField, ValueError) as error:
+            return Row(record, Fault("bad_value", str(error), message=f"a value of this row cannot be read: {error}"))
+
+    def _fill(self, record: Record, values: Mapping[str, Any]) -> Record:
+        columns = self._columns
+        parts: dict[str, Part] = {}
+        absent: dict[str, Any] = {}
+        for name, text in self._texts.items():
+            value = template.fill(text, values)
+            if value.strip():
+                parts[name] = Part("text", text=value)
+            else:
+                absent[name] = "absent"
+        start = self._seconds(columns.start, values)
+        end = self._seconds(columns.end, values)
+        for name, entry in columns.media.items():
+            part = self._media(name, entry, values)
+            if part is None:
+                absent[name] = "absent"
+            else:
+                parts[name] = replace(part, start_s=start, end_s=end) if part.modality in ("audio", "video") else part
+        for name, text in columns.cues.items():
+            uri = join(columns.base, template.fill(text, values))
+            if (self._root / uri).is_file():
+                cues = read_cues(locate(self._root, uri))
+                parts[name] = Part("text", text=" ".join(cue.text for cue in cues), uri=None, cues=cues)
+            else:
+                absent[name] = "absent"
+        targets: dict[str, Any] = {}
+        for name, text in self._targets.items():
+            value = template.fill(text, values).strip()
+            if value:
+                targets[name] = value
+        for name, text in self._numbers.items():
+            value = template.fill(text, values).strip()
+            if value:
+                targets[name] = float(value.replace(",", "."))
+        if not columns.media:
+            for word, time in (("start_s", start), ("end_s", end)):
+                if time is not None:
+                    targets[word] = time
+        group = make_key(self._source, template.fill(columns.group, values)) if columns.group else record.key
+        split = template.fill(columns.split, values).strip() or None if columns.split else None
+        return replace(record, parts=parts, absent=absent, targets=targets, group=group, split=split)
+
+    def _seconds(self, column: str | None, values: Mapping[str, Any]) -> float | None:
+        text = template.fill(_as_template(column), values).strip() if column else ""
+        return seconds(text) if text else None
+
+    def _media(self, name: str, entry: Media, values: Mapping[str, Any]) -> Part | None:
+        relative = template.fill(entry.path, values)
+        if not relative.strip():
+            return None
+        uri = join(self._columns.base, relative) if not relative.startswith("/") else relative
+        self._named.add(uri)
+        try:
+            locate(self._root, uri)
+        except DamageError as error:
+            if error.rule == "file_missing":
+                return None
+            if error.rule != "file_empty":
+                raise
+        modality = entry.modality or modality_of(uri)
+        if modality is None:
+            raise DamageError("unknown_media", f"{uri}: the ending says neither image, audio nor video; set modality for {name}")
+        return media_part(self._root, uri, modality)
+
+    def unlisted(self, tally: Counter[str], beat: Beat) -> Iterator[Row | Merged]:
+        """Records of the files that no row named; files that rows named are merged into those."""
+        for name, entry in self._columns.media.items():
+            folder = template.folder_of(entry.path)
+            if folder is None:
+                continue
+            suffixes = SUFFIXES[entry.modality] if entry.modality else tuple(ending for endings in SUFFIXES.values() for ending in endings)
+            matches = template.pattern(join(self._columns.base, entry.path))
+            for uri in list_files(self._root, join(self._columns.base, folder), suffixes):
+                beat(uri)
+                if uri in self._named:
+                    tally["media files"] += 1
+                    yield Merged("media files")
+                elif entry.unlisted == "keep" and matches.fullmatch(uri):
+                    tally["media files"] += 1
+                    yield self._orphan(name, entry, uri)
+
+    def _orphan(self, name: str, entry: Media, uri: str) -> Row:
+        key = make_key(self._source, uri)
+        record = Record(key, key, Origin(self._source, uri, None, uri))
+        try:
+            locate(self._root, uri)
+        except DamageError as error:
+            if error.rule != "file_empty":
+                return Row(record, Fault(error.rule, message=error.message))
+        modality = entry.modality or modality_of(uri) or "image"
+        others = {other for other in (*self._texts, *self._columns.media, *self._columns.cues) if other != name}
+        return Row(replace(record, parts={name: media_part(self._root, uri, modality)}, absent=dict.fromkeys(sorted(others), "absent")))

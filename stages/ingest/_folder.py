@@ -1,0 +1,225 @@
+"""A folder of media with labels from a table, from folder names, or from the file names: the base of the folder sources."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict
+
+from ...schemas.errors import DamageError, InputError
+from ...schemas.manifest import Row
+from ...schemas.record import Absence, Fault, Modality, Origin, Part, Record, make_key
+from ..base import Beat, Merged, Source
+from ..media.files import locate
+from . import _template as template
+from ._cues import read_cues
+from ._files import SUFFIXES, join, list_files, media_part
+from ._table import find_dialect, read_rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """A table beside the media. ``on`` is a template over the table's columns that gives the id of the file a row speaks of."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    path: str
+    on: str
+    encoding: str | None = None
+    delimiter: str | None = None
+    header: bool | list[str] | None = None
+    quoted: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder(Source):
+    """Files of one modality in a folder and its folders.
+
+    path: the folder, below ``base``.
+    base: a folder below the data root that all paths of this source begin with.
+    id: template of a unique id over ``stem``, ``name``, ``path`` (without its ending) and what ``parse`` finds.
+    parse: template that reads fields out of each ``path``, for example ``"{label}/{speaker}-{take}"``.
+    labels: a table with more columns for each file; rows without a file become records without this part.
+    text: part name -> template, for texts in the table or the name.
+    targets, numbers: columns and fields, or target name -> template. ``folder`` is the name of the folder a file lies in.
+    cues: part name -> path template of timed text beside the file (.srt, .vtt, .align).
+    group, split: templates; records of a group stay in one split.
+    part: the name of the part; the modality's own name where it is not given.
+    """
+
+    modality: ClassVar[Modality] = "image"
+
+    path: str
+    base: str = ""
+    id: str = "{path}"
+    parse: str | None = None
+    labels: Labels | None = None
+    text: dict[str, str] = field(default_factory=dict)
+    targets: list[str] | dict[str, str] = field(default_factory=dict)
+    numbers: list[str] | dict[str, str] = field(default_factory=dict)
+    cues: dict[str, str] = field(default_factory=dict)
+    group: str | None = None
+    split: str | None = None
+    part: str | None = None
+
+    def paths(self) -> list[str]:
+        found = [join(self.base, self.path)]
+        if self.labels:
+            found.append(join(self.base, self.labels.path))
+        folders = (template.folder_of(path) for path in self.cues.values())
+        return found + [join(self.base, folder) for folder in folders if folder is not None]
+
+    def part_name(self) -> str:
+        """The name of the media part."""
+        return self.part or self.modality
+
+    def more_parts(self, uri: str, size: int) -> dict[str, Part]:
+        """Parts that come out of the same file beside the first; none here."""
+        return {}
+
+    def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Row | Merged]:
+        labels = yield from self._labels(root, name, tally)
+        used: set[str] = set()
+        seen: set[str] = set()
+        folder = join(self.base, self.path)
+        parser = template.pattern(self.parse) if self.parse else None
+        for uri in list_files(root, folder, SUFFIXES[self.modality]):
+            beat(uri)
+            tally["files"] += 1
+            values = _path_values(uri, folder)
+            key = make_key(name, uri)
+            record = Record(key, key, Origin(name, uri, None, values["path"]))
+            if parser:
+                match = parser.fullmatch(values["path"]) or parser.fullmatch(values["stem"])
+                if match is None:
+                    yield Row(record, Fault("name_mismatch", values["path"], self.parse, "the file's name does not fit 'parse'"))
+                    continue
+                values |= match.groupdict()
+            before = len(used)
+            yield self._record(root, record, name, values, labels, used, seen, uri)
+            if len(used) > before:
+                yield Merged("label rows")
+        for identity, (number, cells) in labels.items():
+            if identity not in used:
+                yield self._unmatched(name, identity, number, cells)
+
+    def _labels(self, root: Path, name: str, tally: Counter[str]) -> Iterator[Row]:
+        """The rows of the label table by file id, as the generator's result; rejects are yielded."""
+        rows: dict[str, tuple[int, dict[str, str]]] = {}
+        if self.labels is None:
+            return rows
+        file = join(self.base, self.labels.path)
+        dialect = find_dialect(root / file, self.labels.encoding, self.labels.delimiter, self.labels.header, self.labels.quoted)
+        lost = [field_name for field_name in template.fields(self.labels.on) if field_name not in dialect.header]
+        if lost:
+            raise InputError(f"{file}: labels.on wants the column {lost[0]!r}; the table has {', '.join(dialect.header)}")
+        for row in read_rows(root / file, dialect):
+            tally["label rows"] += 1
+            key = make_key(name, "label", row.number)
+            record = Record(key, key, Origin(name, file, row.number))
+            identity = "" if row.fault else template.fill(self.labels.on, row.cells).strip()
+            if row.fault:
+                yield Row(record, Fault(row.fault, row.found, "a whole row of text", f"the row is not whole: {row.found}"))
+            elif not identity:
+                yield Row(record, Fault("empty_id", "", self.labels.on, "the row names no file"))
+            elif identity in rows:
+                yield Row(record, Fault("duplicate_id", identity, "unique", f"row {rows[identity][0]} speaks of the same file"))
+            else:
+                rows[identity] = (row.number, row.cells)
+        return rows
+
+    def _record(
+        self, root: Path, record: Record, name: str, values: dict[str, str], labels: Mapping[str, tuple[int, dict[str, str]]],
+        used: set[str], seen: set[str], uri: str,
+    ) -> Row:  # fmt: skip
+        try:
+            identity = template.fill(self.id, values)
+            if identity in seen:
+                return Row(record, Fault("duplicate_id", identity, "unique", "another file has this id; make 'id' more exact"))
+            seen.add(identity)
+            locate(root, uri)
+        except template.MissingField as error:
+            return Row(record, Fault("bad_id", str(error), self.id, "the id names a field that this file does not have"))
+        except DamageError as error:
+            if error.rule != "file_empty":
+                return Row(record, Fault(error.rule, message=error.message))
+        if identity in labels:
+            used.add(identity)
+            values = {**labels[identity][1], **values}
+        part = media_part(root, uri, self.modality)
+        parts = {self.part_name(): part, **self.more_parts(uri, part.bytes or 0)}
+        absent: dict[str, Absence] = {}
+        try:
+            for part_name, path in self.cues.items():
+                beside = join(self.base, template.fill(path, values))
+                if (root / beside).is_file():
+                    cues = read_cues(locate(root, beside))
+                    parts[part_name] = Part("text", text=" ".join(cue.text for cue in cues), cues=cues)
+                else:
+                    absent[part_name] = "absent"
+        except DamageError as error:
+            return Row(record, Fault(error.rule, message=error.message))
+        key = make_key(name, identity)
+        record = replace(record, key=key, group=key, origin=replace(record.origin, id=identity), parts=parts, absent=absent)
+        return self._filled(record, name, values)
+
+    def _filled(self, record: Record, name: str, values: Mapping[str, str]) -> Row:
+        """The record with texts, targets, group and split from the fields at hand; fields that a row lacks leave them out."""
+        parts, absent = dict(record.parts), dict(record.absent)
+        for part_name, text in self.text.items():
+            value = _fill_or_empty(text, values)
+            if value.strip():
+                parts[part_name] = Part("text", text=value)
+            else:
+                absent[part_name] = "absent"
+        targets: dict[str, Any] = {}
+        try:
+            for target, text in _templates(self.targets).items():
+                if value := _fill_or_empty(text, values).strip():
+                    targets[target] = value
+            for target, text in _templates(self.numbers).items():
+                if value := _fill_or_empty(text, values).strip():
+                    targets[target] = float(value)
+        except ValueError as error:
+            return Row(record, Fault("bad_value", str(error), "a number", f"a value cannot be read: {error}"))
+        group = _fill_or_empty(self.group, values) if self.group else ""
+        return Row(
+            replace(
+                record,
+                parts=parts,
+                absent=absent,
+                targets=targets,
+                group=make_key(name, group) if group else record.key,
+                split=(_fill_or_empty(self.split, values).strip() or None) if self.split else None,
+            )
+        )
+
+    def _unmatched(self, name: str, identity: str, number: int, cells: Mapping[str, str]) -> Row:
+        assert self.labels is not None
+        key = make_key(name, identity)
+        names: list[str] = [self.part_name(), *self.more_parts("", 0), *self.cues]
+        absent: dict[str, Absence] = dict.fromkeys(names, "absent")
+        record = Record(key, key, Origin(name, join(self.base, self.labels.path), number, identity), absent=absent)
+        return self._filled(record, name, cells)
+
+
+def _path_values(uri: str, folder: str) -> dict[str, str]:
+    path = PurePosixPath(uri)
+    inner = path.relative_to(folder) if folder else path
+    return {"stem": path.stem, "name": path.name, "path": str(inner.with_suffix("")), "folder": inner.parent.name or PurePosixPath(folder).name}
+
+
+def _templates(value: list[str] | dict[str, str]) -> dict[str, str]:
+    pairs = {name: name for name in value} if isinstance(value, list) else value
+    return {name: text if "{" in text else "{" + text + "}" for name, text in pairs.items()}
+
+
+def _fill_or_empty(text: str, values: Mapping[str, str]) -> str:
+    try:
+        return template.fill(text, values)
+    except template.MissingField:
+        return ""

@@ -1,0 +1,230 @@
+"""COCO VQA, v1 and v2: a questions file, an annotations file and a folder of images, open-ended.
+
+The annotations of the full set are hundreds of megabytes on one line of JSON. They are read as a stream of objects; only their
+ids and places in a spill file stay in memory (24 bytes each). Format: https://visualqa.org/download.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+import ijson
+import numpy as np
+
+from ...schemas.errors import DamageError, InputError
+from ...schemas.fingerprint import canonical
+from ...schemas.manifest import Row
+from ...schemas.record import Fault, Origin, Part, Record, make_key
+from ..base import Beat, Merged, Source
+from ..media.files import locate
+from ._files import IMAGE_SUFFIXES, join, list_files, media_part
+
+_IMAGE_NAME = re.compile(r"^(?:COCO_[A-Za-z0-9-]+_)?(\d{12})$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CocoVqa(Source):
+    """Questions joined with annotations on ``question_id`` and with images on ``image_id``, both sides accounted for.
+
+    questions: the questions json, below ``base``.
+    annotations: the annotations json; left out for a test split without answers.
+    images: folder of ``COCO_<subset>_<12 digits>.jpg`` or ``<12 digits>.jpg`` (png as well).
+    base: a folder below the data root that all paths of this source begin with.
+    split: a name for the split of all records; left out, a stage decides.
+
+    Each question becomes a record with the parts ``question`` and ``image``, the targets ``answers`` (the annotators' words),
+    ``answer`` (the commonest), ``answer_type`` and ``question_type``, and the image as its group. An image without a
+    question becomes a record of its own, so that nothing on disk goes unmentioned.
+    """
+
+    questions: str
+    annotations: str | None = None
+    images: str
+    base: str = ""
+    split: str | None = None
+
+    def paths(self) -> list[str]:
+        return [join(self.base, path) for path in (self.questions, self.annotations, self.images) if path is not None]
+
+    def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Row | Merged]:
+        images = yield from self._images(root, name, tally, beat)
+        with tempfile.TemporaryFile() as spill:
+            answers = _Spill(spill)
+            if self.annotations:
+                for value in _objects(root / join(self.base, self.annotations), "annotations"):
+                    tally["annotations"] += 1
+                    answers.add(value)
+            yield from self._questions(root, name, tally, images, answers)
+            yield from self._left_over(name, answers)
+        for number, (uri, taken) in sorted(images.items()):
+            if not taken:
+                key = make_key(name, "image", number)
+                record = Record(key, make_key(name, number), Origin(name, uri, None, str(number)), split=self.split)
+                yield Row(replace(record, parts={"image": media_part(root, uri, "image")}, absent={"question": "absent"}))
+
+    def _images(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Row]:
+        """Image id -> [path, whether a question named it], as the generator's result; files that cannot be used are yielded."""
+        found: dict[int, list[Any]] = {}
+        for uri in list_files(root, join(self.base, self.images), IMAGE_SUFFIXES):
+            beat(uri)
+            tally["images"] += 1
+            key = make_key(name, uri)
+            record = Record(key, key, Origin(name, uri))
+            match = _IMAGE_NAME.match(PurePosixPath(uri).stem)
+            if match is None:
+                yield Row(record, Fault("name_mismatch", PurePosixPath(uri).name, "COCO_<subset>_<12 digits>.jpg", "no image id in the name"))
+                continue
+            number = int(match.group(1))
+            if number in found:
+                yield Row(record, Fault("duplicate_id", number, "unique", f"{found[number][0]} has the same image id"))
+                continue
+            try:
+                locate(root, uri)
+            except DamageError as error:
+                if error.rule != "file_empty":
+                    yield Row(record, Fault(error.rule, message=error.message))
+                    continue
+            found[number] = [uri, False]
+        return found
+
+    def _questions(self, root: Path, name: str, tally: Counter[str], images: dict[int, list[Any]], answers: _Spill) -> Iterator[Row | Merged]:
+        file = join(self.base, self.questions)
+        answers.close()
+        seen: set[int] = set()
+        sizes: dict[int, Part] = {}
+        for position, value in enumerate(_objects(root / file, "questions"), 1):
+            tally["questions"] += 1
+            key = make_key(name, f"question-row-{position}")
+            record = Record(key, key, Origin(name, file, position))
+            try:
+                number, image_id, text = int(value["question_id"]), int(value["image_id"]), str(value["question"])
+            except (KeyError, TypeError, ValueError) as error:
+                yield Row(record, Fault("broken_row", str(value)[:60], "question_id, image_id, question", f"the question is not whole: {error!r}"))
+                continue
+            if number in seen:
+                yield Row(record, Fault("duplicate_id", number, "unique", "an earlier question has this question_id"))
+                continue
+            seen.add(number)
+            parts: dict[str, Part] = {}
+            if text.strip():
+                parts["question"] = Part("text", text=text)
+            image = images.get(image_id)
+            if image is not None:
+                if not image[1]:
+                    image[1] = True
+                    yield Merged("images")
+                    sizes.clear()
+                if image_id not in sizes:
+                    sizes[image_id] = media_part(root, image[0], "image")
+                parts["image"] = sizes[image_id]
+            targets = {}
+            annotation = answers.take(number)
+            if annotation is not None:
+                yield Merged("annotations")
+                targets = annotation
+            yield Row(
+                replace(
+                    record,
+                    key=make_key(name, number),
+                    group=make_key(name, image_id),
+                    origin=replace(record.origin, id=str(number)),
+                    parts=parts,
+                    targets=targets,
+                    split=self.split,
+                    absent={part: "absent" for part in ("image", "question") if part not in parts},
+                )
+            )
+
+    def _left_over(self, name: str, answers: _Spill) -> Iterator[Row]:
+        file = join(self.base, self.annotations or "")
+        for number, position in answers.left():
+            key = make_key(name, f"annotation-row-{position}")
+            yield Row(
+                Record(key, key, Origin(name, file, position, str(number))),
+                Fault("no_question", number, "a question_id of the questions file", "the annotation has no question"),
+            )
+        for position, found in answers.broken:
+            key = make_key(name, f"annotation-row-{position}")
+            yield Row(Record(key, key, Origin(name, file, position)), Fault("broken_row", found, "question_id, answers", "the annotation is not whole"))
+
+
+class _Spill:
+    """Annotations by question id: the text on disk, in memory three 64-bit numbers for each."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._ids, self._starts = array("q"), array("q")
+        self._place = 0
+        self._rows = array("q")
+        self.broken: list[tuple[int, str]] = []
+        self._count = 0
+
+    def add(self, value: Any) -> None:
+        """Remember one annotation."""
+        self._count += 1
+        try:
+            number = int(value["question_id"])
+            text = canonical(
+                {
+                    "answers": [str(answer["answer"]) for answer in value["answers"]],
+                    "answer": str(value.get("multiple_choice_answer") or ""),
+                    "answer_type": str(value.get("answer_type") or ""),
+                    "question_type": str(value.get("question_type") or ""),
+                }
+            ).encode()
+        except (KeyError, TypeError, ValueError):
+            self.broken.append((self._count, str(value)[:60]))
+            return
+        self._ids.append(number)
+        self._starts.append(self._place)
+        self._rows.append(self._count)
+        self._file.write(text)
+        self._place += len(text)
+
+    def close(self) -> None:
+        """No more will be added; sort."""
+        self._starts.append(self._place)
+        ids = np.frombuffer(self._ids, np.int64) if self._ids else np.empty(0, np.int64)
+        self._order = np.argsort(ids, kind="stable")
+        self._sorted = ids[self._order]
+        self._taken = np.zeros(len(ids), bool)
+
+    def take(self, number: int) -> dict[str, Any] | None:
+        """The targets of a question id, once; None where there is no annotation."""
+        place = int(np.searchsorted(self._sorted, number))
+        if place >= len(self._sorted) or self._sorted[place] != number:
+            return None
+        index = int(self._order[place])
+        self._taken[index] = True
+        self._file.seek(self._starts[index])
+        found = json.loads(self._file.read(self._starts[index + 1] - self._starts[index]))
+        return {name: value for name, value in found.items() if value}
+
+    def left(self) -> Iterator[tuple[int, int]]:
+        """Question id and row of every annotation that no question took."""
+        for index in np.flatnonzero(~self._taken):
+            yield self._ids[int(index)], self._rows[int(index)]
+
+
+def _objects(path: Path, key: str) -> Iterator[Any]:
+    """The objects of one top-level list of a JSON file, streamed; InputError where the file is not such JSON."""
+    try:
+        with open(path, "rb") as file:
+            found = False
+            for value in ijson.items(file, f"{key}.item", use_float=True):
+                found = True
+                yield value
+            if not found:
+                raise InputError(f"{path}: wanted a JSON object with a list {key!r}, found none in it; check which file is which")
+    except ijson.JSONError as error:
+        raise InputError(f"{path}: the JSON is broken: {' '.join(str(error).split())[:160]}; fetch the file again") from None
+    except OSError as error:
+        raise InputError(f"{path}: the file cannot be read: {error.strerror}; check 'data' and 'base' in the recipe") from None

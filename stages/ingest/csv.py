@@ -1,0 +1,85 @@
+"""A table of delimited text: csv, tsv, or anything like it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ...schemas.manifest import Row
+from ...schemas.record import Fault, Origin, Record, make_key
+from ..base import Beat, Merged, Source
+from . import _template as template
+from ._columns import Columns, Mapper, Media
+from ._files import join
+from ._table import find_dialect, read_rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Csv(Source):
+    """Rows of a delimited table. Templates like ``"audio/{clip}.wav"`` take columns by name.
+
+    path: the table, below ``base``.
+    base: a folder below the data root that all paths of this source begin with.
+    encoding, delimiter, header, quoted: found from the file where they are not given; ``header`` may list the column names.
+    stray: cells beyond the named columns: ``reject`` the row, ``join`` them back onto the last named column, or ``ignore`` them.
+    id: template of a unique id; the row's number where it is not given.
+    text: column, or part name -> column or template. An empty cell is an absent part.
+    media: part name -> path template (and modality); files of the folder that no row names become records of their own.
+    cues: part name -> path template of timed text (.srt, .vtt, .align).
+    targets, numbers: columns, or target name -> column or template; ``numbers`` are read as floats. An empty cell is no target.
+    group, split: templates; records of a group stay in one split.
+    start, end: columns with seconds or hh:mm:ss,mmm that cut the row's sound and video.
+    """
+
+    path: str
+    base: str = ""
+    encoding: str | None = None
+    delimiter: str | None = None
+    header: bool | list[str] | None = None
+    quoted: bool | None = None
+    stray: Literal["reject", "join", "ignore"] = "reject"
+    id: str | None = None
+    text: str | dict[str, str] = field(default_factory=dict)
+    media: dict[str, Media] = field(default_factory=dict)
+    cues: dict[str, str] = field(default_factory=dict)
+    targets: list[str] | dict[str, str] = field(default_factory=dict)
+    numbers: list[str] | dict[str, str] = field(default_factory=dict)
+    group: str | None = None
+    split: str | None = None
+    start: str | None = None
+    end: str | None = None
+
+    def paths(self) -> list[str]:
+        folders = [template.folder_of(entry.path) for entry in self.media.values()] + [template.folder_of(path) for path in self.cues.values()]
+        return [join(self.base, self.path), *(join(self.base, folder) for folder in folders if folder is not None)]
+
+    def columns(self) -> Columns:
+        """The part of the options that maps columns to a record."""
+        return Columns(**{name: getattr(self, name) for name in Columns.__dataclass_fields__})
+
+    def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Row | Merged]:
+        file = join(self.base, self.path)
+        dialect = find_dialect(root / file, self.encoding, self.delimiter, self.header, self.quoted)
+        self.columns().check(list(dialect.header), file)
+        mapper = Mapper(self.columns(), root, name)
+        last = [column for column in dialect.header if column][-1]
+        for row in read_rows(root / file, dialect):
+            tally["rows"] += 1
+            fault = Fault(row.fault, row.found, f"{len(dialect.header)} columns of text", f"the row is not whole: {row.found}") if row.fault else None
+            if fault is None and any(row.extra):
+                if self.stray == "join":
+                    pieces = [row.cells[last], *row.extra]
+                    while pieces and not pieces[-1]:
+                        pieces.pop()
+                    row.cells[last] = dialect.delimiter.join(pieces)
+                elif self.stray == "reject":
+                    fault = Fault("stray_columns", len(row.extra), 0, "cells beyond the named columns; set stray to join or ignore")
+            if fault is not None:
+                key = make_key(name, f"row-{row.number}")
+                yield Row(Record(key, key, Origin(name, file, row.number)), fault)
+                continue
+            yield mapper.row(row.cells, file, row.number)
+        yield from mapper.unlisted(tally, beat)

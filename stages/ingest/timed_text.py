@@ -1,0 +1,47 @@
+"""A folder of timed text (.srt, .vtt, .align), to be joined with media of another source."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ...schemas.errors import DamageError
+from ...schemas.manifest import Row
+from ...schemas.record import Fault, Origin, Part, Record, make_key
+from ..base import Beat, Merged, Source
+from ..media.files import locate
+from ._cues import read_cues
+from ._files import join, list_files
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimedText(Source):
+    """One text part with its times for each file; the id is the file's path below ``path`` without its ending.
+
+    path: the folder, below ``base``.
+    part: the name of the text part.
+    """
+
+    path: str
+    base: str = ""
+    part: str = "text"
+
+    def paths(self) -> list[str]:
+        return [join(self.base, self.path)]
+
+    def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Row | Merged]:
+        folder = join(self.base, self.path)
+        for uri in list_files(root, folder, (".srt", ".vtt", ".align")):
+            beat(uri)
+            tally["files"] += 1
+            identity = str(PurePosixPath(uri).relative_to(folder).with_suffix(""))
+            key = make_key(name, identity)
+            record = Record(key, key, Origin(name, uri, None, identity))
+            try:
+                cues = read_cues(locate(root, uri))
+            except DamageError as error:
+                yield Row(record, Fault(error.rule, message=error.message))
+                continue
+            yield Row(record.with_part(self.part, Part("text", text=" ".join(cue.text for cue in cues), cues=cues)))

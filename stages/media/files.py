@@ -1,0 +1,52 @@
+"""Finding and reading files below the data root, and nowhere else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+
+from ...schemas.errors import DamageError
+
+LARGEST_FILE_BYTES = 16 << 30
+LARGEST_READ_BYTES = 2 << 30
+
+
+def locate(root: Path, uri: str) -> Path:
+    """The file that ``uri`` means below ``root``; DamageError for what leaves the root, is not there, or is empty.
+
+    ``..``, absolute paths and links that lead out are refused: raw corpora come from strangers.
+    """
+    if not uri or "\x00" in uri or PurePosixPath(uri).is_absolute() or ".." in PurePosixPath(uri).parts:
+        raise DamageError("path_outside_root", f"{uri!r} is absolute or has '..'; media must lie below the data root")
+    path = root / uri
+    try:
+        real = os.path.realpath(path, strict=True)
+        size = os.stat(real).st_size
+    except FileNotFoundError:
+        raise DamageError("file_missing", f"{uri} is not there") from None
+    except OSError as error:
+        raise DamageError("file_unreadable", f"{uri}: {error.strerror or error}") from None
+    base = os.path.realpath(root)
+    if not real.startswith(base.rstrip(os.sep) + os.sep):
+        raise DamageError("path_outside_root", f"{uri} is a link that leads out of the data root")
+    if not os.path.isfile(real):
+        raise DamageError("not_a_file", f"{uri} is not a plain file")
+    if size == 0:
+        raise DamageError("file_empty", f"{uri} has zero bytes")
+    if size > LARGEST_FILE_BYTES:
+        raise DamageError("file_too_large", f"{uri} has {size:,} bytes; at most {LARGEST_FILE_BYTES:,} are read")
+    return path
+
+
+def read(root: Path, uri: str) -> bytes:
+    """The bytes of the file that ``uri`` means below ``root``."""
+    path = locate(root, uri)
+    try:
+        with open(path, "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > LARGEST_READ_BYTES:
+                raise DamageError("file_too_large", f"{uri} has {size:,} bytes; at most {LARGEST_READ_BYTES:,} are read at once")
+            data = file.read(size)
+    except OSError as error:
+        raise DamageError("file_unreadable", f"{uri}: {error.strerror or error}") from None
+    return data

@@ -1,0 +1,71 @@
+"""Steps: the changes to media that are written on a part as data and carried out in the one decode at the end.
+
+| step         | image | video | audio | options                                             |
+|--------------|-------|-------|-------|-----------------------------------------------------|
+| `hflip`      |  yes  |  yes  |       |                                                     |
+| `crop`       |  yes  |  yes  |       | `left`, `top`, `width`, `height`, shares of 1       |
+| `brightness` |  yes  |  yes  |       | `factor`, 1 leaves it as it is                      |
+| `gain`       |       |       |  yes  | `db`                                                |
+| `noise`      |       |       |  yes  | `snr_db`, `seed`                                    |
+
+A step leaves media that it does not apply to as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from ...schemas.errors import DamageError
+from ...schemas.record import Step
+
+
+def apply_to_pixels(pixels: np.ndarray, steps: Iterable[Step]) -> np.ndarray:
+    """The image ``[H, W, 3]`` or frames ``[T, H, W, 3]`` after the steps."""
+    return _apply(pixels, steps, PIXEL_STEPS)
+
+
+def apply_to_samples(samples: np.ndarray, steps: Iterable[Step]) -> np.ndarray:
+    """The sound ``[T]`` or ``[T, C]`` after the steps."""
+    return _apply(samples, steps, SAMPLE_STEPS)
+
+
+def _apply(array: np.ndarray, steps: Iterable[Step], known: dict[str, Callable[..., np.ndarray]]) -> np.ndarray:
+    for step in steps:
+        if step.op not in PIXEL_STEPS and step.op not in SAMPLE_STEPS:
+            raise DamageError("unknown_step", f"no step is called {step.op!r}")
+        if step.op in known:
+            array = known[step.op](array, **step.options)
+    return array
+
+
+def _hflip(pixels: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(pixels[..., ::-1, :])
+
+
+def _crop(pixels: np.ndarray, left: float, top: float, width: float, height: float) -> np.ndarray:
+    full_height, full_width = pixels.shape[-3:-1]
+    x, y = round(left * full_width), round(top * full_height)
+    w, h = max(1, round(width * full_width)), max(1, round(height * full_height))
+    return np.ascontiguousarray(pixels[..., y : y + h, x : x + w, :])
+
+
+def _brightness(pixels: np.ndarray, factor: float) -> np.ndarray:
+    table = np.clip(np.arange(256) * factor + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(table[pixels])
+
+
+def _gain(samples: np.ndarray, db: float) -> np.ndarray:
+    return np.clip(samples * np.float32(10 ** (db / 20)), -1.0, 1.0)
+
+
+def _noise(samples: np.ndarray, snr_db: float, seed: int) -> np.ndarray:
+    power = float(np.mean(np.square(samples, dtype=np.float64))) or 1e-12
+    noise: Any = np.random.Generator(np.random.Philox(key=seed)).standard_normal(samples.shape, dtype=np.float32)
+    return np.clip(samples + noise * np.float32((power / 10 ** (snr_db / 10)) ** 0.5), -1.0, 1.0).astype(np.float32)
+
+
+PIXEL_STEPS: dict[str, Callable[..., np.ndarray]] = {"hflip": _hflip, "crop": _crop, "brightness": _brightness}
+SAMPLE_STEPS: dict[str, Callable[..., np.ndarray]] = {"gain": _gain, "noise": _noise}

@@ -1,0 +1,1 @@
+"""Writing records into WebDataset tars with an index: which sample goes where is decided before any medium is read."""

@@ -1,0 +1,96 @@
+"""Which sample goes into which shard: decided from the manifest alone, before any medium is read.
+
+Samples are ordered by a hash of the seed and their key, so that reading shards one after the other is already mixed, and cut into
+pieces of some hundred, the unit of work and of resuming. A piece's samples depend on their own hashes only: a record
+more or less changes the pieces it touches and no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ...schemas.fingerprint import uniform_for
+from ...schemas.recipe import ShardOptions
+from ...schemas.record import Record
+from .media import estimate_bytes
+
+SAMPLES_PER_PIECE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sample of a tar: its key and the records that share its media."""
+
+    key: str
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of samples of one split, written by one worker."""
+
+    split: str
+    number: int
+    samples: tuple[Sample, ...]
+
+
+def group_samples(records: Iterable[Record]) -> list[Sample]:
+    """Records with exactly the same media, and media at all, as one sample; every other record as its own.
+
+    A sample of one record takes its key; one of several takes the key of their group where no other sample has it.
+    """
+    by_media: dict[tuple[str, ...], list[Record]] = {}
+    samples: list[Sample] = []
+    for record in records:
+        media = tuple(f"{name}:{part.media_id()}" for name, part in sorted(record.parts.items()) if part.uri is not None)
+        if media:
+            by_media.setdefault((record.split or "", record.group, *media), []).append(record)
+        else:
+            samples.append(Sample(record.key, (record,)))
+    taken = {sample.key for sample in samples} | {some[0].key for some in by_media.values()}
+    for some in by_media.values():
+        first = min(some, key=lambda record: record.key)
+        key = first.key
+        if len(some) > 1 and first.group not in taken:
+            key = first.group
+            taken.add(key)
+        samples.append(Sample(key, tuple(sorted(some, key=lambda record: record.key))))
+    return samples
+
+
+def plan_pieces(samples: Iterable[Sample], seed: int) -> list[Piece]:
+    """The pieces of every split, in order of the hash."""
+    by_split: dict[str, list[tuple[float, str, Sample]]] = {}
+    for sample in samples:
+        place = uniform_for(seed, "shard", sample.key)
+        by_split.setdefault(sample.records[0].split or "all", []).append((place, sample.key, sample))
+    pieces: list[Piece] = []
+    for split, placed in sorted(by_split.items()):
+        count = 1
+        while count * SAMPLES_PER_PIECE < len(placed):
+            count *= 2
+        bins: list[list[tuple[float, str, Sample]]] = [[] for _ in range(count)]
+        for entry in placed:
+            bins[int(entry[0] * count)].append(entry)
+        for number, entries in enumerate(bins):
+            if entries:
+                pieces.append(Piece(split, number, tuple(sample for _, _, sample in sorted(entries, key=lambda entry: entry[:2]))))
+    return pieces
+
+
+def plan_shards(pieces: Iterable[Piece], options: ShardOptions) -> list[tuple[str, list[Piece]]]:
+    """Names of the tars without their ending, and the pieces of each, closed at about ``shard_bytes``."""
+    shards: list[tuple[str, list[Piece]]] = []
+    numbers: dict[str, int] = {}
+    size = 0
+    for piece in pieces:
+        more = sum(estimate_bytes(part, options) for sample in piece.samples for part in sample.records[0].parts.values()) + 1536 * len(piece.samples)
+        if not shards or shards[-1][1][0].split != piece.split or (size and size + more > options.shard_bytes):
+            number = numbers.get(piece.split, 0)
+            numbers[piece.split] = number + 1
+            shards.append((f"{piece.split}-{number:06d}", []))
+            size = 0
+        shards[-1][1].append(piece)
+        size += more
+    return shards

@@ -1,0 +1,109 @@
+"""Writing one piece of a shard: its members one after the other, and the index rows that say where they are."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ...schemas.errors import DamageError
+from ...schemas.fingerprint import canonical, hash_bytes
+from ...schemas.recipe import ShardOptions
+from ...schemas.record import Fault, Modality, Record
+from .media import render
+from .plan import Sample
+from .tar import header, padding
+
+IndexRow = dict[str, Any]
+
+
+class PieceWriter:
+    """Appends samples to an open file and collects their index rows; a sample that cannot be rendered leaves no trace in the file."""
+
+    def __init__(self, file: BinaryIO, root: Path, options: ShardOptions) -> None:
+        self._file = file
+        self._root = root
+        self._options = options
+        self.place = 0
+        self.rows: list[IndexRow] = []
+
+    def add(self, sample: Sample, check: Callable[[str], None]) -> Fault | None:
+        """Write a sample whole, or give the fault of the first of its media that is damaged. ``check`` is called before each medium."""
+        members: list[tuple[str, Modality, str, bytes]] = []
+        first = sample.records[0]
+        try:
+            single = _single_parts(first)
+            for name, part in sorted(first.parts.items()):
+                if part.uri is None:
+                    continue
+                check(f"{part.modality}:{part.uri}")
+                ending, data = render(self._root, part, self._options)
+                members.append((name, part.modality, ending if name in single else f"{name}.{ending}", data))
+            if len(sample.records) == 1:
+                for name, part in sorted(first.parts.items()):
+                    if part.modality == "text" and part.text is not None:
+                        members.append((name, "text", "txt" if name in single else f"{name}.txt", part.text.encode()))
+            members.append(("", "text", "json", annotation(sample).encode()))
+            members.sort(key=lambda member: member[2])
+            self._write(sample, members)
+        except DamageError as error:
+            return Fault(error.rule, None, "decodable to its end", error.message)
+        except MemoryError:
+            return Fault("decoder_memory", None, "memory_bytes", "decoding takes more memory than the recipe's memory_bytes")
+        return None
+
+    def _write(self, sample: Sample, members: list[tuple[str, Modality, str, bytes]]) -> None:
+        buffer = io.BytesIO()
+        media, others = [], []
+        for part, modality, ending, data in members:
+            name = f"{sample.key}.{ending}"
+            buffer.write(header(name, len(data)))
+            entry = {"part": part, "modality": modality, "name": name, "offset": self.place + buffer.tell(), "size": len(data), "xxh3": hash_bytes(data)}
+            if modality == "text":
+                others.append(entry | {"media": None})
+            else:
+                media.append(entry | {"media": ending.rpartition(".")[2]})
+            buffer.write(data)
+            buffer.write(padding(len(data)))
+        self._file.write(buffer.getbuffer())
+        self.place += buffer.tell()
+        for record in sample.records:
+            texts = [
+                {"part": name, "text": part.text, "cues": [{"start_s": cue.start_s, "end_s": cue.end_s, "text": cue.text} for cue in part.cues]}
+                for name, part in sorted(record.parts.items())
+                if part.modality == "text"
+            ]
+            self.rows.append(
+                {
+                    "key": record.key,
+                    "group": record.group,
+                    "sample": sample.key,
+                    "texts": texts,
+                    "media": media,
+                    "others": others,
+                    "targets": canonical(dict(record.targets)),
+                    "absent": sorted(record.absent.items()),
+                }
+            )
+
+
+def _single_parts(record: Record) -> set[str]:
+    """Names of the parts that are the only one of their modality; their members are called ``<key>.<ending>``."""
+    return {name for name, part in record.parts.items() if len(record.parts_of(part.modality)) == 1}
+
+
+def annotation(sample: Sample) -> str:
+    """The sample's json member: key, targets and absences of its record, or of each of its records with their texts."""
+    values = []
+    for record in sample.records:
+        value: dict[str, Any] = {"key": record.key, "group": record.group, "targets": dict(record.targets)}
+        if record.absent:
+            value["absent"] = dict(record.absent)
+        for name, part in sorted(record.parts.items()):
+            if part.cues:
+                value.setdefault("cues", {})[name] = [[cue.start_s, cue.end_s, cue.text] for cue in part.cues]
+            if part.modality == "text" and len(sample.records) > 1:
+                value.setdefault("texts", {})[name] = part.text
+        values.append(value)
+    return canonical(values[0] if len(values) == 1 else {"key": sample.key, "records": values})
