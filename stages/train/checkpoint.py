@@ -1,0 +1,66 @@
+"""Checkpoints: written aside and renamed, read without running any code in them (``weights_only``)."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ...schemas.errors import InputError
+from .model import FusionModel
+from .objectives import Objective, load_objective
+from .options import TrainOptions
+
+VERSION = 1
+
+
+class Saved:
+    """A model as it was saved, ready to use: its options, objective, vocabularies and the parts' modalities."""
+
+    def __init__(self, about: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
+        self.options = TrainOptions.model_validate(about["options"])
+        self.objective: Objective = load_objective(self.options.task, about["objective"])
+        self.vocabularies: dict[str, dict[str, int]] = about["vocabularies"]
+        self.modalities: dict[str, str] = about["modalities"]
+        self.about = about
+        sizes = {name: len(words) + 2 for name, words in self.vocabularies.items()}
+        self.model = FusionModel(self.options, self.modalities, sizes, about["dims"], self.objective.outputs)
+        self.model.load_state_dict(weights)
+        self.model.eval()
+
+
+def save(path: Path, about: dict[str, Any], model: nn.Module, training: dict[str, Any]) -> None:
+    """Write a checkpoint; ``about`` is plain JSON, ``training`` is what resuming needs."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    torch.save({"modalmill": VERSION, "about": json.dumps(about), "model": model.state_dict(), "training": training}, aside)
+    with open(aside, "rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(aside, path)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The content of a checkpoint, ``about`` decoded."""
+    try:
+        value = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(value, dict) or value.get("modalmill") != VERSION:
+            raise InputError(f"{path}: not a modalmill checkpoint of version {VERSION}")
+        value["about"] = json.loads(value["about"])
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such checkpoint; training writes best.pt and last.pt") from None
+    except (RuntimeError, EOFError, KeyError, ValueError, IsADirectoryError, pickle.UnpicklingError) as error:
+        raise InputError(f"{path}: not a checkpoint that modalmill wrote ({str(error).splitlines()[0][:120]})") from None
+    return value
+
+
+def load(path: Path) -> Saved:
+    """The model of a checkpoint, ready to use on the CPU."""
+    value = read(path)
+    try:
+        return Saved(value["about"], value["model"])
+    except (KeyError, RuntimeError) as error:
+        raise InputError(f"{path}: the checkpoint does not fit this version of modalmill ({str(error).splitlines()[0][:120]})") from error

@@ -1,0 +1,38 @@
+"""A small convolutional encoder for images.
+
+Group normalisation (Wu & He 2018): no statistic crosses rows, so that blanked rows of absent images change nothing in the others.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+
+
+def normalised(image_BHWC: Tensor) -> Tensor:
+    """uint8 ``[B, H, W, C]`` as float ``[B, C, H, W]``, by ImageNet's mean and deviation, on the device of the input."""
+    mean = torch.tensor(MEAN, device=image_BHWC.device)
+    deviation = torch.tensor(DEVIATION, device=image_BHWC.device)
+    return ((image_BHWC.float() / 255 - mean) / deviation).permute(0, 3, 1, 2)
+
+
+def block(inner: int, outer: int) -> nn.Sequential:
+    """Convolution 3 x 3 of stride 2, group normalisation, GELU."""
+    return nn.Sequential(nn.Conv2d(inner, outer, 3, stride=2, padding=1), nn.GroupNorm(min(8, outer // 4), outer), nn.GELU())
+
+
+class ImageCnn(nn.Module):
+    """uint8 ``[B, H, W, 3]`` to the cells of a 4 x 4 grid as tokens ``[B, 16, D]``."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(block(3, 32), block(32, 64), block(64, 96), nn.Conv2d(96, width, 3, padding=1), nn.GELU(), nn.AdaptiveAvgPool2d(4))
+        self.position = nn.Parameter(torch.zeros(16, width))
+
+    def forward(self, image_BHWC: Tensor, length_B: Tensor | None, present_B: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens and their mask."""
+        tokens_BTD = self.layers(normalised(image_BHWC)).flatten(2).transpose(1, 2) + self.position
+        return tokens_BTD, present_B[:, None].expand(-1, tokens_BTD.shape[1])

@@ -1,0 +1,23 @@
+"""Frames to tokens in time: one convolutional network for every frame, then a convolution over time."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from .image import block, normalised
+
+
+class FramesCnn(nn.Module):
+    """uint8 ``[B, T, H, W, 3]`` to one token a frame ``[B, T, D]``."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.frame = nn.Sequential(block(3, 32), block(32, 64), block(64, 96), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(96 * 16, width), nn.GELU())
+        self.time = nn.Sequential(nn.Conv1d(width, width, 3, padding=1), nn.GELU())
+
+    def forward(self, video_BTHWC: Tensor, length_B: Tensor | None, present_B: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens and their mask."""
+        batch, frames = video_BTHWC.shape[:2]
+        x_BTD = self.frame(normalised(video_BTHWC.flatten(0, 1))).unflatten(0, (batch, frames))
+        tokens_BTD = x_BTD + self.time(x_BTD.transpose(1, 2)).transpose(1, 2)
+        return tokens_BTD, present_B[:, None].expand(-1, frames)

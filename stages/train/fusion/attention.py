@@ -1,0 +1,63 @@
+"""Attention over all tokens of all present parts: a small Transformer (Vaswani et al. 2017) with one token that is always there."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_HEADS = 4
+_LAYERS = 2
+
+
+class Layer(nn.Module):
+    """Pre-norm self-attention and MLP."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.before_attention = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.before_mlp = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width))
+        self.heads = next(heads for heads in (_HEADS, 2, 1) if width % heads == 0)
+
+    def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """The next layer's tokens; tokens that the mask hides are not looked at."""
+        batch, length, width = x_BTD.shape
+        q, k, v = self.qkv(self.before_attention(x_BTD)).view(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        seen_BHTD = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask_BT[:, None, None, :])
+        x_BTD = x_BTD + self.out(seen_BHTD.transpose(1, 2).reshape(batch, length, width))
+        return x_BTD + self.mlp(self.before_mlp(x_BTD))
+
+
+class AttentionFusion(nn.Module):
+    """``[CLS]`` and all tokens, each with its part's embedding; the result is what ``[CLS]`` has gathered.
+
+    An absent part is represented by a learned filler token, so that the network can know what it lacks.
+    """
+
+    def __init__(self, parts: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.cls_D = nn.Parameter(torch.randn(width) * 0.02)
+        self.part_MD = nn.Parameter(torch.randn(parts, width) * 0.02)
+        self.filler_MD = nn.Parameter(torch.zeros(parts, width))
+        self.layers = nn.ModuleList(Layer(width, dropout) for _ in range(_LAYERS))
+        self.last = nn.LayerNorm(width)
+
+    def forward(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Fused ``[B, D]``; nothing to look at."""
+        batch = present_BM.shape[0]
+        kind = tokens[0].dtype
+        rows = [self.cls_D.to(kind).expand(batch, 1, -1)]
+        seen = [torch.ones(batch, 1, dtype=torch.bool, device=present_BM.device)]
+        for place, (tokens_BTD, mask_BT) in enumerate(zip(tokens, masks, strict=True)):
+            here_B11 = present_BM[:, place, None, None]
+            filler_1D = (self.filler_MD[place] + self.part_MD[place]).to(kind)
+            first_B1D = torch.where(here_B11, tokens_BTD.new_zeros(()), filler_1D.expand(batch, 1, -1))
+            rows += [first_B1D, tokens_BTD + self.part_MD[place].to(kind)]
+            seen += [~present_BM[:, place, None], mask_BT & present_BM[:, place, None]]
+        x_BTD, mask_BT = torch.cat(rows, 1), torch.cat(seen, 1)
+        for layer in self.layers:
+            x_BTD = layer(x_BTD, mask_BT)
+        return self.last(x_BTD[:, 0]), {}

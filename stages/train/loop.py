@@ -1,0 +1,236 @@
+"""The training loop: data, forward, loss, step, log, save.
+
+The loss is a sum over the global batch divided by its size. Every random choice depends on (seed, epoch, key), so a run that is stopped and
+resumed goes on as if it had not been.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...schemas.errors import InputError
+from ...schemas.fingerprint import fingerprint
+from ...schemas.index import read_shard_set
+from ..stream import FeatureSpec, FusionBatch, Stream
+from ..stream.decode import FeatureCache, build_vocabulary
+from . import checkpoint
+from .data import completed, dropped, open_split
+from .evaluate import evaluate_saved, table_text, write_report
+from .model import FusionModel
+from .objectives import Objective, fit_objective
+from .options import TrainOptions
+
+
+def train(options: TrainOptions, shards: Path, features: Path, out: Path, seed: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """Train on a folder of shards, resume where an earlier run stopped, evaluate the best model on every subset of its parts.
+
+    Writes ``last.pt``, ``best.pt``, ``log.jsonl``, TensorBoard events and ``evaluation.json`` below ``out``; the result is the evaluation.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    device = _device(options.device)
+    torch.manual_seed(seed)
+    about, objective, stream = _prepare(options, shards, features, seed)
+    sizes = {name: len(words) + 2 for name, words in about["vocabularies"].items()}
+    model = FusionModel(options, about["modalities"], sizes, about["dims"], objective.outputs).to(device)
+    optimiser = torch.optim.AdamW(_groups(model, options.weight_decay), lr=options.learning_rate)
+    total_steps = max(1, len(stream) * options.epochs)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.learning_rate, total_steps=total_steps + 1, pct_start=0.1)
+    half = _precision(options.precision, device)
+    scaler = torch.amp.GradScaler(device.type, enabled=half is torch.float16)
+    state: dict[str, Any] = {"epoch": 0, "best": None, "since_best": 0, "finished": False}
+    run = fingerprint(options.model_dump(), about["shards"], seed)
+    if _resume(out / "last.pt", run, about["shards"], model, optimiser, schedule, scaler, stream, state):
+        say(f"training: resumed after epoch {state['epoch']}")
+    if not state["finished"]:
+        say(f"training: {sum(p.numel() for p in model.parameters()):,} parameters, {len(stream.index):,} records, {len(stream)} steps an epoch on {device}")
+    log = _Log(out)
+    while not state["finished"]:
+        epoch = state["epoch"]
+        began = time.monotonic()
+        summary = _epoch(model, stream, objective, options, optimiser, schedule, scaler, half, device, seed, epoch)
+        validation = _validate(model, objective, options, shards, features, about, device, half)
+        summary |= {"epoch": epoch, "seconds": round(time.monotonic() - began, 2), "validation": validation, "lr": schedule.get_last_lr()[0]}
+        log.write(summary)
+        better = state["best"] is None or validation is None or validation > state["best"]
+        state["since_best"] = 0 if better else state["since_best"] + 1
+        state["best"] = validation if better else state["best"]
+        state["epoch"] = epoch + 1
+        state["finished"] = epoch + 1 >= options.epochs or bool(options.patience and state["since_best"] >= options.patience)
+        keeping = {
+            "run": run, "state": dict(state), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(), "scaler": scaler.state_dict(),
+            "stream": stream.state_dict(), "random": torch.get_rng_state(),
+        }  # fmt: skip
+        if better:
+            checkpoint.save(out / "best.pt", about, model, {"run": run})
+        checkpoint.save(out / "last.pt", about, model, keeping)
+        shown = "" if validation is None else f", {objective.metric} {validation:.3f}{' *' if better else ''}"
+        say(f"training: epoch {epoch + 1} of {options.epochs}, loss {summary['loss']:.4f}{shown}, {summary['records_per_s']:,.0f} records/s, waited {summary['wait_share']:.0%}")
+    log.close()
+    report = evaluate_saved(checkpoint.load(out / "best.pt"), shards, features, _test_split(shards, options))
+    write_report(report, out)
+    say(table_text(report))
+    return report
+
+
+def _prepare(options: TrainOptions, shards: Path, features: Path, seed: int) -> tuple[dict[str, Any], Objective, Stream]:
+    """What the checkpoint says of itself, the objective, and the training stream; all fitted on the training split alone."""
+    shard_set = read_shard_set(shards)
+    modalities = dict(shard_set.parts)
+    for name, spec in options.inputs.items():
+        if name not in modalities and not spec.feature:
+            raise InputError(f"train.inputs.{name}: {shards} has no such part; its parts are {', '.join(modalities)}")
+    plain = open_split(options, shards, features, options.train_split, seed, modalities, {}, training=True)
+    vocabularies = {
+        name: build_vocabulary(plain.index.texts[name], spec.vocabulary)
+        for name, spec in options.inputs.items()
+        if modalities.get(name) == "text" and not spec.feature
+    }
+    objective = fit_objective(options, [json.loads(text) for text in plain.index.all_targets()])
+    stream = open_split(options, shards, features, options.train_split, seed, modalities, vocabularies, training=True)
+    dims = {name: FeatureCache(Path(spec.folder), spec.part).dims for name, spec in stream.specs.items() if isinstance(spec, FeatureSpec)}
+    about = {
+        "options": options.model_dump(), "objective": objective.state(), "vocabularies": vocabularies, "modalities": modalities, "dims": dims,
+        "shards": shard_set.fingerprint, "name": shard_set.name, "torch": torch.__version__,
+    }  # fmt: skip
+    return about, objective, stream
+
+
+def _epoch(
+    model: FusionModel, stream: Stream, objective: Objective, options: TrainOptions, optimiser: torch.optim.Optimizer, schedule: Any, scaler: Any,
+    half: torch.dtype | None, device: torch.device, seed: int, epoch: int,
+) -> dict[str, Any]:  # fmt: skip
+    model.train()
+    total = torch.zeros((), device=device)
+    records, waited = 0, 0.0
+    began = asked = time.monotonic()
+    for raw in stream:
+        waited += time.monotonic() - asked
+        batch = dropped(completed(raw, options, stream.index.modalities), options.modality_dropout, seed, epoch).to(device)
+        encoded, weight = objective.encode(batch.targets())
+        weight_B = weight.to(device) * batch.weight_B
+        with _autocast(half, device):
+            logits = model(batch)
+        loss = (objective.loss(logits, encoded.to(device)) * weight_B).sum() / weight_B.sum().clamp(min=1)
+        optimiser.zero_grad(set_to_none=True)
+        scaler.scale(loss).backward()
+        scaler.unscale_(optimiser)
+        nn.utils.clip_grad_norm_(model.parameters(), options.clip)
+        scaler.step(optimiser)
+        scaler.update()
+        schedule.step()
+        total += loss.detach()
+        records += len(batch)
+        asked = time.monotonic()
+    seconds = max(1e-9, time.monotonic() - began)
+    loss_mean = float(total) / max(1, len(stream))
+    if not torch.isfinite(torch.tensor(loss_mean)):
+        raise InputError(f"training: the loss is {loss_mean} after epoch {epoch + 1}; lower learning_rate, or look for broken targets with 'modalmill inspect'")
+    return {"loss": loss_mean, "records_per_s": records / seconds, "wait_share": waited / seconds}
+
+
+@torch.no_grad()
+def _validate(
+    model: FusionModel, objective: Objective, options: TrainOptions, shards: Path, features: Path, about: dict[str, Any], device: torch.device, half: torch.dtype | None
+) -> float | None:
+    """Mean score on the validation split with everything present that is; None where there is no such split."""
+    if options.val_split not in read_shard_set(shards).splits():
+        return None
+    stream = open_split(options, shards, features, options.val_split, 0, about["modalities"], about["vocabularies"], training=False)
+    model.eval()
+    score, weight = 0.0, 0.0
+    for raw in stream:
+        batch: FusionBatch = completed(raw, options, stream.index.modalities).to(device)
+        with _autocast(half, device):
+            logits = model(batch)
+        scores, weights = objective.score(logits.cpu(), batch.targets())
+        weights = weights * raw.weight_B
+        score += float((scores * weights).sum())
+        weight += float(weights.sum())
+    return score / weight if weight else None
+
+
+def _resume(path: Path, run: str, shards: str, model: nn.Module, optimiser: Any, schedule: Any, scaler: Any, stream: Stream, state: dict[str, Any]) -> bool:
+    """Take up a run that was stopped; a checkpoint of other options or other shards is left to be written over."""
+    if not path.is_file():
+        return False
+    value = checkpoint.read(path)
+    kept = value["training"]
+    if kept.get("run") != run or value["about"]["shards"] != shards:
+        return False
+    model.load_state_dict(value["model"])
+    optimiser.load_state_dict(kept["optimiser"])
+    schedule.load_state_dict(kept["schedule"])
+    scaler.load_state_dict(kept["scaler"])
+    stream.load_state_dict(kept["stream"])
+    torch.set_rng_state(kept["random"])
+    state |= kept["state"]
+    return True
+
+
+def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
+    """Weights of two and more dimensions decay; biases, norms and embeddings of one do not."""
+    heavy = [p for p in model.parameters() if p.dim() > 1]
+    light = [p for p in model.parameters() if p.dim() <= 1]
+    return [{"params": heavy, "weight_decay": decay}, {"params": light, "weight_decay": 0.0}]
+
+
+def _device(word: str) -> torch.device:
+    if word != "auto":
+        return torch.device(word)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _precision(word: str, device: torch.device) -> torch.dtype | None:
+    if word == "auto":
+        return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else None
+    return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[word]
+
+
+def _autocast(half: torch.dtype | None, device: torch.device) -> AbstractContextManager[Any]:
+    return nullcontext() if half is None else torch.autocast(device.type, half)
+
+
+def _test_split(shards: Path, options: TrainOptions) -> str:
+    splits = read_shard_set(shards).splits()
+    return next((name for name in ("test", options.val_split, options.train_split) if name in splits), next(iter(splits)))
+
+
+class _Log:
+    """Each epoch as one line of ``log.jsonl`` and, where TensorBoard is installed, as scalars."""
+
+    def __init__(self, out: Path) -> None:
+        self._path = out / "log.jsonl"
+        self._writer: Any = None
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(out / "tensorboard"))  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        except ImportError:
+            pass
+
+    def write(self, summary: dict[str, Any]) -> None:
+        """Add one epoch."""
+        with open(self._path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(summary) + "\n")
+        if self._writer is not None:
+            for name, value in summary.items():
+                if isinstance(value, (int, float)) and name != "epoch":
+                    self._writer.add_scalar(name, value, summary["epoch"])
+
+    def close(self) -> None:
+        """Write out what is left."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+def mean_of(values: Tensor, weights: Tensor) -> float:
+    """Weighted mean; 0 where all weights are."""
+    return float((values * weights).sum() / weights.sum().clamp(min=1e-9))

@@ -1,0 +1,62 @@
+"""Objectives: what is learned. Each is fitted on the training split's targets alone and kept whole in the checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from ....schemas.errors import InputError
+from ..options import TrainOptions
+from .classification import Classification
+from .regression import Regression
+from .vqa import Vqa
+
+
+class Objective(Protocol):
+    """What training, evaluation and prediction ask of an objective."""
+
+    metric: str
+    outputs: int
+
+    def state(self) -> dict[str, Any]:
+        """Plain JSON values from which the objective is made again."""
+
+    def encode(self, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
+        """Targets for the loss, and weight ``[B]``: 0 where a row has no usable target."""
+
+    def loss(self, logits: Tensor, encoded: Tensor) -> Tensor:
+        """Loss of each row ``[B]``."""
+
+    def score(self, logits: Tensor, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
+        """The metric of each row ``[B]`` and weight ``[B]``: 0 where a row has no target to compare with. Higher is better."""
+
+    def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float]]]:
+        """For each row the best answers with their probabilities."""
+
+    def prior(self) -> Tensor:
+        """Logits ``[outputs]`` of always giving the training split's commonest answer."""
+
+
+def fit_objective(options: TrainOptions, targets: Sequence[Mapping[str, Any]]) -> Objective:
+    """The objective of the options, fitted on the targets of the training split."""
+    known = [target[options.target] for target in targets if options.target in target]
+    if not known:
+        every = sorted({name for target in targets for name in target})
+        raise InputError(f"train.target: no record of split {options.train_split!r} has the target {options.target!r}; there are {', '.join(every) or 'none'}")
+    if options.task == "classification":
+        return Classification.fit(options.target, known, options.answers)
+    if options.task == "regression":
+        return Regression.fit(options.target, known)
+    return Vqa.fit(options.target, known, options.answers)
+
+
+def load_objective(task: str, state: Mapping[str, Any]) -> Objective:
+    """The objective that :meth:`Objective.state` described."""
+    if task == "classification":
+        return Classification(**state)
+    return Regression(**state) if task == "regression" else Vqa(**state)
+
+
+__all__ = ["Classification", "Objective", "Regression", "Vqa", "fit_objective", "load_objective"]

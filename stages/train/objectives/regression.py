@@ -1,0 +1,48 @@
+"""One number: squared error on the target standardised by the training split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Regression:
+    """The score is minus the absolute error, in the target's own unit; its mean is minus the MAE."""
+
+    metric = "negative_mae"
+    outputs = 1
+
+    def __init__(self, target: str, mean: float, deviation: float) -> None:
+        self.target = target
+        self.mean = mean
+        self.deviation = deviation
+
+    @classmethod
+    def fit(cls, target: str, known: Sequence[Any]) -> Regression:
+        """The objective over the numbers of the training split."""
+        values = np.array([float(value) for value in known])
+        return cls(target, float(values.mean()), float(values.std()) or 1.0)
+
+    def state(self) -> dict[str, Any]:
+        return {"target": self.target, "mean": self.mean, "deviation": self.deviation}
+
+    def encode(self, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
+        values = torch.tensor([(float(target.get(self.target, self.mean)) - self.mean) / self.deviation for target in targets])
+        return values, torch.tensor([float(self.target in target) for target in targets])
+
+    def loss(self, logits: Tensor, encoded: Tensor) -> Tensor:
+        return (logits.float().squeeze(1) - encoded).square()
+
+    def score(self, logits: Tensor, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
+        encoded, weight = self.encode(targets)
+        return -(logits.float().squeeze(1) - encoded).abs() * self.deviation, weight
+
+    def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float]]]:
+        return [[(f"{value * self.deviation + self.mean:.6g}", 1.0)] for value in logits.float().squeeze(1).tolist()]
+
+    def prior(self) -> Tensor:
+        return torch.zeros(1)

@@ -1,0 +1,66 @@
+"""Visual question answering: several answers may be right to a degree; sigmoid and binary cross-entropy on soft scores (Teney et al. 2018)."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .vqa_metric import accuracy, normalise, soft_scores
+
+
+class Vqa:
+    """Answers are those of the training split with the largest sum of soft scores; each is given in its commonest spelling."""
+
+    metric = "vqa_accuracy"
+
+    def __init__(self, target: str, classes: Sequence[str], scores: Sequence[float]) -> None:
+        self.target = target
+        self.classes = list(classes)
+        self.scores = list(scores)
+        self.outputs = len(self.classes)
+        self._numbers = {normalise(name): number for number, name in enumerate(self.classes)}
+
+    @classmethod
+    def fit(cls, target: str, known: Sequence[Any], most: int) -> Vqa:
+        """The objective over the annotators' answers of the training split."""
+        sums: Counter[str] = Counter()
+        spellings: dict[str, Counter[str]] = defaultdict(Counter)
+        for annotators in known:
+            for answer, score in soft_scores(annotators).items():
+                sums[answer] += score  # type: ignore[assignment]  # a Counter of floats
+            for answer in annotators:
+                spellings[normalise(answer)][answer.strip()] += 1
+        kept = [answer for answer in sorted(sums, key=lambda answer: (-sums[answer], answer))[:most] if answer]
+        names = [min(spellings[answer], key=lambda raw, some=spellings[answer]: (-some[raw], raw)) for answer in kept]  # type: ignore[misc]
+        return cls(target, names, [float(sums[answer]) for answer in kept])
+
+    def state(self) -> dict[str, Any]:
+        return {"target": self.target, "classes": self.classes, "scores": self.scores}
+
+    def encode(self, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
+        encoded = torch.zeros(len(targets), self.outputs)
+        for row, target in enumerate(targets):
+            for answer, score in soft_scores(target.get(self.target, ())).items():
+                if answer in self._numbers:
+                    encoded[row, self._numbers[answer]] = score
+        return encoded, torch.tensor([float(self.target in target) for target in targets])
+
+    def loss(self, logits: Tensor, encoded: Tensor) -> Tensor:
+        return functional.binary_cross_entropy_with_logits(logits.float(), encoded, reduction="none").sum(1)
+
+    def score(self, logits: Tensor, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
+        chosen = logits.argmax(1).tolist()
+        scores = [accuracy(self.classes[number], target.get(self.target, ())) for number, target in zip(chosen, targets, strict=True)]
+        return torch.tensor(scores), torch.tensor([float(self.target in target) for target in targets])
+
+    def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float]]]:
+        values, places = logits.float().sigmoid().topk(min(top, self.outputs), dim=1)
+        return [[(self.classes[place], value) for place, value in zip(row, some, strict=True)] for row, some in zip(places.tolist(), values.tolist(), strict=True)]
+
+    def prior(self) -> Tensor:
+        return torch.tensor(self.scores).log()
