@@ -20,7 +20,7 @@ class Join(CorpusStage):
     """Joins records of the named sources whose join values are equal.
 
     sources: names of the sources, the main one first; its record keeps key and origin and takes the parts and targets of the others.
-    on: source -> template over ``{id}``, ``{id:stem}``, ``{group}`` and ``{file:stem}``; ``{id}`` where none is given.
+    match: source -> template over ``{id}``, ``{id:stem}``, ``{group}`` and ``{file:stem}``; ``{id}`` where none is given.
 
     If several records of the main source share a value (five questions of one image), each takes the others' parts. Several records of
     another source with one value cannot be told apart and are rejected as ``ambiguous_key``. Records without a partner go
@@ -30,14 +30,14 @@ class Join(CorpusStage):
     columns: ClassVar[tuple[str, ...]] = ("key", "group", "origin")
 
     sources: list[str]
-    on: dict[str, str] = field(default_factory=dict)
+    match: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.sources) < 2:
             raise ValueError(f"sources: wanted two or more to join, found {self.sources}")
-        for name, template in self.on.items():
+        for name, template in self.match.items():
             if name not in self.sources or "{" in _FIELD.sub("", template):
-                raise ValueError(f"on.{name}: wanted one of the sources and a template of id, group, source or file, found {template!r}")
+                raise ValueError(f"match.{name}: wanted one of the sources and a template of id, group, source or file, found {template!r}")
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:
         by_value: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
@@ -64,7 +64,7 @@ class Join(CorpusStage):
 
     def _value(self, group: str, origin: dict[str, str]) -> str:
         fields = {"id": origin["id"], "group": group, "source": origin["source"], "file": origin["file"]}
-        template = self.on.get(origin["source"], "{id}")
+        template = self.match.get(origin["source"], "{id}")
 
         def one(match: re.Match[str]) -> str:
             value = fields[match.group(1)]

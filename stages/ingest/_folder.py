@@ -23,12 +23,12 @@ from ._table import find_dialect, read_rows
 
 @dataclass(frozen=True, kw_only=True)
 class Labels:
-    """A table beside the media. ``on`` is a template over the table's columns that gives the id of the file a row speaks of."""
+    """A table beside the media. ``match`` is a template over the table's columns that gives the id of the file a row speaks of."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     path: str
-    on: str
+    match: str
     encoding: str | None = None
     delimiter: str | None = None
     header: bool | list[str] | None = None
@@ -114,18 +114,18 @@ class Folder(Source):
             return rows
         file = join(self.base, self.labels.path)
         dialect = find_dialect(root / file, self.labels.encoding, self.labels.delimiter, self.labels.header, self.labels.quoted)
-        lost = [field_name for field_name in template.fields(self.labels.on) if field_name not in dialect.header]
+        lost = [field_name for field_name in template.fields(self.labels.match) if field_name not in dialect.header]
         if lost:
-            raise InputError(f"{file}: labels.on wants the column {lost[0]!r}; the table has {', '.join(dialect.header)}")
+            raise InputError(f"{file}: labels.match wants the column {lost[0]!r}; the table has {', '.join(dialect.header)}")
         for row in read_rows(root / file, dialect):
             tally["label rows"] += 1
             key = make_key(name, "label", row.number)
             record = Record(key, key, Origin(name, file, row.number))
-            identity = "" if row.fault else template.fill(self.labels.on, row.cells).strip()
+            identity = "" if row.fault else template.fill(self.labels.match, row.cells).strip()
             if row.fault:
                 yield Row(record, Fault(row.fault, row.found, "a whole row of text", f"the row is not whole: {row.found}"))
             elif not identity:
-                yield Row(record, Fault("empty_id", "", self.labels.on, "the row names no file"))
+                yield Row(record, Fault("empty_id", "", self.labels.match, "the row names no file"))
             elif identity in rows:
                 yield Row(record, Fault("duplicate_id", identity, "unique", f"row {rows[identity][0]} speaks of the same file"))
             else:

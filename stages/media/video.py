@@ -6,15 +6,20 @@ decoder runs in a worker that is killed at its deadline. Times are seconds from 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any, BinaryIO, Literal
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from ...schemas.errors import DamageError
+from .image import decode as decode_image
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".mpg", ".mpeg", ".m4v")
 LARGEST_FRAME_PIXELS = 8192 * 8192
@@ -71,6 +76,7 @@ def frames(path: Path, width: int = 0, height: int = 0, pixel_format: str = "rgb
             stream.thread_count = 1
             stream.codec_context.options = {"err_detect": "crccheck+bitstream+buffer+explode"}
             first: float | None = None
+            reformatter = VideoReformatter()
             for frame in container.decode(stream):
                 if frame.is_corrupt:
                     raise DamageError("video_damaged", f"the frame at {float(frame.time or 0):.2f} s is damaged")
@@ -79,38 +85,93 @@ def frames(path: Path, width: int = 0, height: int = 0, pixel_format: str = "rgb
                 time = float(frame.time) if frame.time is not None else 0.0
                 first = time if first is None else first
                 seen = True
-                yield time - first, frame.reformat(width=width or None, height=height or None, format=pixel_format).to_ndarray()
+                yield time - first, reformatter.reformat(frame, width=width or None, height=height or None, format=pixel_format).to_ndarray()
     except av.error.FFmpegError as error:
         raise DamageError("video_damaged" if seen else "not_a_video", f"the pictures do not decode to their end: {error}") from None
 
 
 def sample(
-    path: Path, count: int, short_side: int, start_s: float | None = None, end_s: float | None = None, reader: Literal["pyav", "decord"] = "pyav"
+    source: Path | BinaryIO, count: int, short_side: int, start_s: float | None = None, end_s: float | None = None, reader: Literal["pyav", "decord"] = "pyav"
 ) -> np.ndarray:
     """``count`` frames ``uint8 [count, H, W, 3]``, evenly spaced over the span [start_s, end_s), the middle of each stretch.
 
         span   |----.----|----.----|----.----|----.----|      count = 4
                     ^         ^         ^         ^
 
-    A clip shorter than ``count`` frames repeats its frames.
+    A clip shorter than ``count`` frames repeats its frames. Times are counted from the first frame.
     """
     if reader == "decord":
-        return _sample_decord(path, count, short_side, start_s, end_s)
-    facts = probe(path)
-    width, height = _scaled(facts.width, facts.height, short_side)
-    begin = start_s or 0.0
-    times: list[float] = []
-    images: list[np.ndarray] = []
-    for time, image in frames(path, width, height):
-        if time + 1e-6 < begin:
-            continue
-        if end_s is not None and time + 1e-6 >= end_s:
+        return _sample_decord(source, count, short_side, start_s, end_s)
+    with _opened(source) as (container, stream):
+        stamps, packets = _stamps(container, stream)
+        first = stamps[0] if stamps else 0
+        unit = float(stream.time_base or 0)
+        begin, end = start_s or 0.0, float("inf") if end_s is None else end_s
+        inside = [stamp for stamp in stamps if begin <= (stamp - first) * unit + 1e-6 and (stamp - first) * unit + 1e-6 < end]
+        if not inside:
+            raise DamageError("span_empty", f"the span [{start_s}, {end_s}) s holds no frame")
+        wanted = [inside[place] for place in _middles(len(inside), count)]
+        if packets is not None:
+            found = {stamp: decode_image(packets[stamp], short_side) for stamp in set(wanted)}
+        else:
+            found = _decode_stamps(container, stream, set(wanted), short_side)
+    if not found:
+        raise DamageError("video_damaged", "none of the wanted frames could be decoded")
+    # A frame that never came (a damaged index) is stood in for by the one before it.
+    have = sorted(found)
+    return np.stack([found[max((stamp for stamp in have if stamp <= place), default=have[0])] for place in wanted])
+
+
+@contextmanager
+def _opened(source: Path | BinaryIO) -> Iterator[tuple[Any, Any]]:
+    try:
+        with av.open(source if not isinstance(source, Path) else str(source), metadata_errors="ignore") as container:
+            if not container.streams.video:
+                raise DamageError("no_video_stream", "the file has no pictures")
+            stream = container.streams.video[0]
+            if stream.codec_context.width * stream.codec_context.height > LARGEST_FRAME_PIXELS:
+                raise DamageError("video_too_large", f"frames of {stream.codec_context.width} x {stream.codec_context.height} pixels")
+            stream.thread_count = 1
+            yield container, stream
+    except av.error.FFmpegError as error:
+        raise DamageError("video_damaged", f"the pictures cannot be decoded: {error}") from None
+
+
+def _stamps(container: Any, stream: Any) -> tuple[list[int], dict[int, bytes] | None]:
+    """Time stamps of all frames in order of showing, read without decoding; for Motion JPEG the pictures too."""
+    stamps: list[int] = []
+    pictures: dict[int, bytes] | None = {} if stream.codec_context.name == "mjpeg" else None
+    for packet in container.demux(stream):
+        if packet.size and packet.pts is not None:
+            stamps.append(packet.pts)
+            if pictures is not None:
+                pictures[packet.pts] = bytes(packet)
+    if not stamps:  # a raw stream without time stamps: count by decoding
+        container.seek(0)
+        stamps = [frame.pts for frame in container.decode(stream) if frame.pts is not None]
+    return sorted(stamps), pictures
+
+
+def _decode_stamps(container: Any, stream: Any, wanted: set[int], short_side: int) -> dict[int, np.ndarray]:
+    """The frames with these time stamps, scaled; decoding stops after the last of them."""
+    found: dict[int, np.ndarray] = {}
+    reformatter = VideoReformatter()
+    last = max(wanted)
+    before: Any = None
+    left = sorted(wanted)
+    container.seek(left[0], stream=stream, backward=True, any_frame=False)
+    for frame in container.decode(stream):
+        if frame.is_corrupt:
+            raise DamageError("video_damaged", f"the frame at {float(frame.time or 0):.2f} s is damaged")
+        stamp = frame.pts if frame.pts is not None else last
+        while left and left[0] <= stamp:
+            chosen = frame if left[0] == stamp or before is None else before
+            width, height = _scaled(chosen.width, chosen.height, short_side)
+            found[left.pop(0)] = reformatter.reformat(chosen, width=width, height=height, format="rgb24").to_ndarray()
+        before = frame
+        if not left:
             break
-        times.append(time)
-        images.append(image)
-    if not images:
-        raise DamageError("span_empty", f"the span [{start_s}, {end_s}) s holds no frame")
-    return np.stack([images[position] for position in _middles(len(images), count)])
+    return found
 
 
 def _middles(length: int, count: int) -> list[int]:
@@ -124,9 +185,11 @@ def _scaled(width: int, height: int, short_side: int) -> tuple[int, int]:
     return max(2, round(width * short_side / short)), max(2, round(height * short_side / short))
 
 
-def _sample_decord(path: Path, count: int, short_side: int, start_s: float | None, end_s: float | None) -> np.ndarray:
+def _sample_decord(path: Path | BinaryIO, count: int, short_side: int, start_s: float | None, end_s: float | None) -> np.ndarray:
     import decord
 
+    if not isinstance(path, Path):
+        raise TypeError("decord reads files alone")
     facts = probe(path)
     width, height = _scaled(facts.width, facts.height, short_side)
     try:
@@ -143,12 +206,9 @@ def _sample_decord(path: Path, count: int, short_side: int, start_s: float | Non
 
 def encode_mjpeg(images: np.ndarray, fps: float) -> bytes:
     """Frames ``uint8 [T, H, W, 3]`` as an mp4 of key frames only (Motion JPEG), so that any frame is one seek and one decode."""
-    import io
-    from fractions import Fraction
-
     buffer = io.BytesIO()
     height, width = images.shape[1] // 2 * 2, images.shape[2] // 2 * 2
-    with av.open(buffer, "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}) as container:
+    with av.open(buffer, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("mjpeg", rate=Fraction(fps).limit_denominator(1000))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuvj420p"
         stream.thread_count = 1

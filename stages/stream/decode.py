@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import math
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -105,10 +104,7 @@ class VideoSpec:
         """Decode into ``out``."""
         from ..media import video
 
-        with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
-            file.write(data)
-            file.flush()
-            frames = video.sample(Path(file.name), self.frames, self.size)
+        frames = video.sample(io.BytesIO(data), self.frames, self.size)
         for place, frame in enumerate(frames):
             out[place] = images.resize_crop(frame, self.size)
 

@@ -39,14 +39,16 @@ def train(options: TrainOptions, shards: Path, features: Path, out: Path, seed: 
     torch.manual_seed(seed)
     about, objective, stream = _prepare(options, shards, features, seed)
     sizes = {name: len(words) + 2 for name, words in about["vocabularies"].items()}
-    model = FusionModel(options, about["modalities"], sizes, about["dims"], objective.outputs).to(device)
+    model = FusionModel(options, about["modalities"], sizes, about["dims"], objective.outputs)
+    model.start_from(objective.prior())
+    model.to(device)
     optimiser = torch.optim.AdamW(_groups(model, options.weight_decay), lr=options.learning_rate)
     total_steps = max(1, len(stream) * options.epochs)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.learning_rate, total_steps=total_steps + 1, pct_start=0.1)
     half = _precision(options.precision, device)
     scaler = torch.amp.GradScaler(device.type, enabled=half is torch.float16)
     state: dict[str, Any] = {"epoch": 0, "best": None, "since_best": 0, "finished": False}
-    run = fingerprint(options.model_dump(), about["shards"], seed)
+    run = fingerprint(checkpoint.VERSION, options.model_dump(), about["shards"], seed)
     if _resume(out / "last.pt", run, about["shards"], model, optimiser, schedule, scaler, stream, state):
         say(f"training: resumed after epoch {state['epoch']}")
     if not state["finished"]:

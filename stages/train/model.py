@@ -36,6 +36,13 @@ class FusionModel(nn.Module):
         self.fusion = make_fusion(options.fusion, len(self.names), options.width, options.dropout)
         self.head = nn.Sequential(nn.Linear(options.width, options.hidden), nn.GELU(), nn.Dropout(options.dropout), nn.Linear(options.hidden, outputs))
 
+    @torch.no_grad()
+    def start_from(self, prior: Tensor) -> None:
+        """Let an untrained model answer with the prior: its logits become the last layer's bias."""
+        assert isinstance(self.head[-1], nn.Linear)
+        self.head[-1].bias.copy_(prior)
+        self.head[-1].weight.mul_(0.1)
+
     def forward(self, batch: FusionBatch) -> Tensor:
         """Logits of the batch as its presence says."""
         tokens, masks = self.encode(batch)

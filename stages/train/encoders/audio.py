@@ -12,14 +12,17 @@ _BANDS = 64
 
 
 class LogMelCnn(nn.Module):
-    """Samples ``[B, T]`` at ``rate_hz`` to eight tokens in time ``[B, 8, D]``. Windows of about 64 ms, 16 ms apart."""
+    """Samples ``[B, T]`` at ``rate_hz`` to eight tokens in time ``[B, 8, D]``. Windows of about 64 ms, 16 ms apart.
+
+    The last convolution spans all bands, so that a token knows how high a sound is, not only its shape.
+    """
 
     def __init__(self, width: int, rate_hz: int) -> None:
         super().__init__()
         self.fft_size = 1 << max(6, round(rate_hz * 0.064).bit_length() - 1)
         self.register_buffer("filters_MF", torch.from_numpy(mel_filters(rate_hz, self.fft_size, _BANDS)), persistent=False)
         self.register_buffer("window", torch.hann_window(self.fft_size), persistent=False)
-        self.layers = nn.Sequential(block(1, 32), block(32, 64), block(64, width), nn.AdaptiveAvgPool2d((1, 8)))
+        self.layers = nn.Sequential(block(1, 24), block(24, 48), block(48, 64), nn.Conv2d(64, width, (_BANDS // 8, 1)), nn.GELU(), nn.AdaptiveAvgPool2d((1, 8)))
 
     def forward(self, samples_BT: Tensor, length_B: Tensor | None, present_B: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens and their mask."""

@@ -36,7 +36,7 @@ class Objective(Protocol):
         """For each row the best answers with their probabilities."""
 
     def prior(self) -> Tensor:
-        """Logits ``[outputs]`` of always giving the training split's commonest answer."""
+        """Logits ``[outputs]`` that say what is known without any input; their best answer is the training split's commonest."""
 
 
 def fit_objective(options: TrainOptions, targets: Sequence[Mapping[str, Any]]) -> Objective:

@@ -18,10 +18,11 @@ class Vqa:
 
     metric = "vqa_accuracy"
 
-    def __init__(self, target: str, classes: Sequence[str], scores: Sequence[float]) -> None:
+    def __init__(self, target: str, classes: Sequence[str], scores: Sequence[float], records: int) -> None:
         self.target = target
         self.classes = list(classes)
         self.scores = list(scores)
+        self.records = records
         self.outputs = len(self.classes)
         self._numbers = {normalise(name): number for number, name in enumerate(self.classes)}
 
@@ -37,10 +38,10 @@ class Vqa:
                 spellings[normalise(answer)][answer.strip()] += 1
         kept = [answer for answer in sorted(sums, key=lambda answer: (-sums[answer], answer))[:most] if answer]
         names = [min(spellings[answer], key=lambda raw, some=spellings[answer]: (-some[raw], raw)) for answer in kept]  # type: ignore[misc]
-        return cls(target, names, [float(sums[answer]) for answer in kept])
+        return cls(target, names, [float(sums[answer]) for answer in kept], len(known))
 
     def state(self) -> dict[str, Any]:
-        return {"target": self.target, "classes": self.classes, "scores": self.scores}
+        return {"target": self.target, "classes": self.classes, "scores": self.scores, "records": self.records}
 
     def encode(self, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
         encoded = torch.zeros(len(targets), self.outputs)
@@ -63,4 +64,4 @@ class Vqa:
         return [[(self.classes[place], value) for place, value in zip(row, some, strict=True)] for row, some in zip(places.tolist(), values.tolist(), strict=True)]
 
     def prior(self) -> Tensor:
-        return torch.tensor(self.scores).log()
+        return torch.logit(torch.tensor(self.scores) / self.records, eps=1e-4)

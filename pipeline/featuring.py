@@ -1,0 +1,146 @@
+"""The feature cache: each distinct content extracted once, kept in one Arrow file a part, found by record key.
+
+    features/image.arrow        content id -> vector (float16), sorted by id; its metadata names the extractor
+    features/image.keys.arrow   record key -> row of the file beside it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ..schemas.errors import DamageError
+from ..schemas.fingerprint import fingerprint
+from ..schemas.record import Part, Record
+from ..stages.base import Beat, Extractor
+from ..stages.media import audio, image, video
+from ..stages.media.files import locate, read
+from ..stages.media.steps import apply_to_pixels, apply_to_samples
+from .disk import read_table, write_table
+from .engine import Engine, refuse_skipped
+from .plan import Plan, identity
+
+PARTS_PER_TASK = {"text": 4096, "image": 256, "audio": 64, "video": 16}
+_VIDEO_SIDE = 192
+FEATURES_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureTask:
+    """Extracts the vectors of some parts into one Arrow file; parts that cannot be decoded are left out."""
+
+    root: Path
+    extractor: Extractor
+    parts: tuple[tuple[str, Part], ...]
+    path: Path
+
+    def run(self, beat: Beat, skip: Mapping[str, str]) -> int:
+        ids, vectors = [], []
+        for content, part in self.parts:
+            item = f"{part.modality}:{part.uri or content}"
+            beat(item)
+            try:
+                refuse_skipped(item, skip)
+                vectors.append(self.extractor.extract(decoded(self.root, part, self.extractor)))
+                ids.append(content)
+            except (DamageError, MemoryError):
+                continue
+        write_table(self.path, _table(ids, vectors, self.extractor.dims(), np.float32))
+        return len(ids)
+
+
+def decoded(root: Path, part: Part, extractor: Extractor) -> Any:
+    """What an extractor takes: text, RGB pixels, mono samples at its rate, or frames."""
+    if part.modality == "text":
+        return part.text or ""
+    assert part.uri is not None
+    if part.modality == "image":
+        return apply_to_pixels(image.decode(read(root, part.uri), 0 if part.steps else 256), part.steps)
+    path = locate(root, part.uri)
+    if part.modality == "audio":
+        sound = audio.decode(path, part.start_s, part.end_s)
+        return apply_to_samples(sound.mono(getattr(extractor, "rate_hz", None)), part.steps)
+    frames = video.sample(path, getattr(extractor, "frames", 8), _VIDEO_SIDE, part.start_s, part.end_s)
+    return apply_to_pixels(frames, part.steps)
+
+
+def write_features(plan: Plan, records: Callable[[], Iterable[Record]], out: Path, engine: Engine, advance: Callable[[int, int], None]) -> None:
+    """Bring the caches of all parts that the recipe names up to date."""
+    folder = out / "features"
+    for place, (name, extractor) in enumerate(plan.features.items()):
+        advance(place, len(plan.features))
+        config = fingerprint(FEATURES_VERSION, identity(extractor, plan))
+        _write_part(name, extractor, config, list(_parts(name, extractor, records())), folder, out / "work" / "features" / config, plan.root, engine)
+    advance(len(plan.features), len(plan.features))
+    wanted = {f"{name}{ending}" for name in plan.features for ending in (".arrow", ".keys.arrow")}
+    for path in folder.glob("*.arrow"):
+        if path.name not in wanted:
+            path.unlink()
+
+
+def _parts(name: str, extractor: Extractor, records: Iterable[Record]) -> Iterable[tuple[str, str, Part, str | None]]:
+    for record in records:
+        part = record.parts.get(name)
+        if part is not None and part.modality == extractor.modality and not part.damage:
+            yield record.key, content_id(part), part, record.split
+
+
+def content_id(part: Part) -> str:
+    """What makes two parts the same to an extractor: text or content hash, span and steps."""
+    what = part.text if part.modality == "text" else part.hash or part.uri
+    return fingerprint(part.modality, what, part.start_s, part.end_s, [(step.op, dict(step.options)) for step in part.steps])
+
+
+def _write_part(
+    name: str, extractor: Extractor, config: str, parts: list[tuple[str, str, Part, str | None]], folder: Path, work: Path, root: Path, engine: Engine
+) -> None:
+    distinct = {content: part for _, content, part, _ in parts}
+    weights: np.ndarray | None = None
+    if hasattr(extractor, "fit"):
+        train = [part.text or "" for _, _, part, split in parts if split == "train"] or [part.text or "" for _, _, part, _ in parts]
+        weights = extractor.fit(train)
+    stamp = {"extractor": config, "address": extractor.address, "dims": extractor.dims(), "fit": fingerprint(weights.tolist()) if weights is not None else ""}
+    target, keys_target = folder / f"{name}.arrow", folder / f"{name}.keys.arrow"
+    known = _known(target, stamp)
+    if known.keys() != distinct.keys():
+        missing = sorted(content for content in distinct if content not in known)
+        size = PARTS_PER_TASK[extractor.modality]
+        chunks = [tuple((content, distinct[content]) for content in missing[start : start + size]) for start in range(0, len(missing), size)]
+        tasks = [FeatureTask(root, extractor, chunk, work / f"{fingerprint([content for content, _ in chunk])}.arrow") for chunk in chunks]
+        for _ in engine.map([task for task in tasks if not task.path.is_file()]):
+            pass
+        for task in tasks:
+            fresh = read_table(task.path)
+            values = fresh["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, extractor.dims())
+            for content, vector in zip(fresh["id"].to_pylist(), values, strict=True):
+                known[content] = (extractor.weigh(vector, weights) if weights is not None else vector).astype(np.float16)  # type: ignore[attr-defined]
+        ids = sorted(content for content in known if content in distinct)
+        write_table(target, _table(ids, [known[content] for content in ids], extractor.dims(), np.float16), stamp)
+        for task in tasks:
+            task.path.unlink(missing_ok=True)
+    rows = {content: row for row, content in enumerate(read_table(target)["id"].to_pylist())}
+    found = sorted((key, rows[content]) for key, content, _, _ in parts if content in rows)
+    table = pa.table({"key": pa.array([key for key, _ in found], pa.string()), "row": pa.array([row for _, row in found], pa.int64())})
+    if not keys_target.is_file() or not read_table(keys_target).equals(table):
+        write_table(keys_target, table)
+
+
+def _table(ids: list[str], vectors: list[np.ndarray], dims: int, kind: type[np.floating[Any]]) -> pa.Table:
+    flat = np.concatenate(vectors).astype(kind) if vectors else np.empty(0, kind)
+    return pa.table({"id": pa.array(ids, pa.string()), "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat), dims)})
+
+
+def _known(target: Path, stamp: dict[str, Any]) -> dict[str, np.ndarray]:
+    """The vectors of an earlier run by the same extractor with the same fit."""
+    from .disk import read_note
+
+    if not target.is_file() or read_note(target) != stamp:
+        return {}
+    table = read_table(target)
+    values = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, stamp["dims"])
+    return dict(zip(table["id"].to_pylist(), values, strict=True))

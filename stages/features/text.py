@@ -1,0 +1,63 @@
+"""Texts by their words: hashed n-grams weighted by TF-IDF, no learned weights."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import xxhash
+
+from ...schemas.record import Modality
+from ..base import Extractor
+
+_WORD = re.compile(r"\w+(?:'\w+)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text(Extractor):
+    """Word n-grams hashed into ``size`` signed bins (Weinberger 2009), sublinear term frequency times inverse document frequency, length 1.
+
+    size: bins. ngrams: longest n-gram in words. The document frequencies are those of the split ``train`` (of all records where there is none).
+    """
+
+    modality: ClassVar[Modality] = "text"
+
+    size: int = 512
+    ngrams: int = 2
+
+    def dims(self) -> int:
+        return self.size
+
+    def fit(self, texts: Iterable[str]) -> np.ndarray:
+        """Inverse document frequency of each bin ``float32 [size]``: ``ln((1 + n) / (1 + df)) + 1``."""
+        seen = np.zeros(self.size)
+        count = 0
+        for text in texts:
+            count += 1
+            bins = {number for number, _ in self._bins(text)}
+            seen[list(bins)] += 1
+        return (np.log((1 + count) / (1 + seen)) + 1).astype(np.float32)
+
+    def extract(self, data: Any) -> np.ndarray:
+        counts = np.zeros(self.size, np.float32)
+        for number, sign in self._bins(data):
+            counts[number] += sign
+        return np.sign(counts) * np.log1p(np.abs(counts))
+
+    def weigh(self, vector: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
+        """The vector weighted by document frequency, of length 1 (or 0 for a text without words)."""
+        weighted = vector * frequencies
+        length = float(np.linalg.norm(weighted))
+        return weighted / length if length else weighted
+
+    def _bins(self, text: str) -> list[tuple[int, int]]:
+        words = _WORD.findall(text.lower())
+        found = []
+        for length in range(1, self.ngrams + 1):
+            for start in range(len(words) - length + 1):
+                value = xxhash.xxh3_64_intdigest(" ".join(words[start : start + length]).encode())
+                found.append((value % self.size, 1 if value >> 63 else -1))
+        return found
