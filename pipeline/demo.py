@@ -54,12 +54,12 @@ train:
     question: {encoder: lstm, length: 8}
     image: {encoder: cnn, size: 48}
     audio: {encoder: logmel_cnn, rate_hz: 8000, seconds: 0.5}
-    video: {encoder: frames_cnn, size: 32, frames: 4}
+    video: {encoder: frames_cnn, size: 32, frames: 6}
     note: {feature: true}
   fusion: attention
   width: 64
   hidden: 128
-  epochs: 30
+  epochs: 28
   batch_size: 64
   learning_rate: 0.003
   modality_dropout: 0.1

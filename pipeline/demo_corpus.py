@@ -39,6 +39,7 @@ _RATE_HZ = 8000
 _SECONDS = 0.5
 _FRAMES = 8
 _FPS = 16
+_ASKED = 3
 
 
 @dataclass(slots=True)
@@ -98,7 +99,7 @@ def _scene(number: int, rng: np.random.Generator) -> _Scene:
     def one(values: Any) -> str:
         return str(list(values)[int(rng.integers(len(values)))])
 
-    asked = tuple(str(word) for word in rng.choice(list(QUESTIONS), size=2, replace=False))
+    asked = tuple(str(word) for word in rng.choice(list(QUESTIONS), size=_ASKED, replace=False))
     scene = _Scene(number, one(COLOURS), one(SHAPES), one(TONES), one(WAYS), one(WEATHER), asked, True, True, True)
     scene.has_sound, scene.has_clip, scene.has_note = (bool(rng.random() < share) for share in (0.8, 0.8, 0.85))
     return scene
@@ -196,7 +197,7 @@ def _image_name(number: int) -> str:
 def _plant_in_vqa(
     root: Path, scenes: list[_Scene], questions: list[dict[str, Any]], annotations: list[dict[str, Any]], planted: Planted, rng: np.random.Generator
 ) -> None:
-    """Dirt in the json files and among the images. Scenes 1 to 9 lose their image in some way; each has two questions."""
+    """Dirt in the json files and among the images. Scenes 1 to 9 lose their image in some way; each has several questions."""
     images = root / "images"
 
     def path(number: int) -> Path:
@@ -204,22 +205,22 @@ def _plant_in_vqa(
 
     for number in (1, 2):
         path(number).write_bytes(path(number).read_bytes()[:900])
-    planted.reasons["clean.image: image_truncated"] += 4
+    planted.reasons["clean.image: image_truncated"] += 2 * _ASKED
     path(3).write_bytes(b"")
-    planted.reasons["clean.image: file_empty"] += 2
+    planted.reasons["clean.image: file_empty"] += _ASKED
     path(4).write_text("this is no picture\n")
-    planted.reasons["clean.image: not_an_image"] += 2
+    planted.reasons["clean.image: not_an_image"] += _ASKED
     png = bytearray(cv2.imencode(".png", _picture(scenes[4], rng))[1].tobytes())
     png[len(png) // 2] ^= 0x10
     path(5).unlink()
     path(5).with_suffix(".png").write_bytes(bytes(png))
-    planted.reasons["clean.image: image_damaged"] += 2
+    planted.reasons["clean.image: image_damaged"] += _ASKED
     path(6).write_bytes(_jpeg(np.full((_SIDE, _SIDE, 3), 4, np.uint8)))
-    planted.reasons["clean.image: image_dark"] += 2
+    planted.reasons["clean.image: image_dark"] += _ASKED
     path(7).write_bytes(_jpeg(np.full((12, 400, 3), 120, np.uint8)))
-    planted.reasons["clean.image: image_too_small"] += 2
+    planted.reasons["clean.image: image_too_small"] += _ASKED
     for number in (8, 9):
-        path(number).unlink()  # four questions lack their image and go on without it
+        path(number).unlink()  # their questions go on without a picture
     path(10).unlink()
     path(10).symlink_to("/etc/hostname")
     planted.reasons["vqa: path_outside_root"] += 1
@@ -259,20 +260,20 @@ def _twin(root: Path, scene: _Scene, questions: list[dict[str, Any]], annotation
 
 
 def _plant_in_media(root: Path, scenes: list[_Scene], planted: Planted, rng: np.random.Generator) -> None:
-    """Damaged sound and clips. The records go on without them; each scene has two questions."""
+    """Damaged sound and clips. The records go on without them; each scene has several questions."""
     free = [scene for scene in scenes[39:] if scene.has_sound and scene.has_clip]
     sounds = [root / "sounds" / f"{scene.number:012d}.wav" for scene in free]
     clips = [root / "clips" / f"{scene.number:012d}.mp4" for scene in free]
     sounds[0].write_bytes(sounds[0].read_bytes()[:3000])
     sounds[1].write_text("no sound at all")
     sounds[2].write_bytes(b"")
-    planted.dropped["clean.audio: audio dropped: corrupt"] += 6
+    planted.dropped["clean.audio: audio dropped: corrupt"] += 3 * _ASKED
     soundfile.write(sounds[3], np.zeros(4000, np.float32), _RATE_HZ, subtype="PCM_16")
-    planted.dropped["clean.audio: audio dropped: filtered"] += 2
+    planted.dropped["clean.audio: audio dropped: filtered"] += _ASKED
     clips[4].write_bytes(clips[4].read_bytes()[:600])
     clips[5].write_bytes(b"\0" * 2000)
-    planted.dropped["clean.video: video dropped: corrupt"] += 4
-    planted.dropped["clean.audio: soundtrack dropped: corrupt"] += 4
+    planted.dropped["clean.video: video dropped: corrupt"] += 2 * _ASKED
+    planted.dropped["clean.audio: soundtrack dropped: corrupt"] += 2 * _ASKED
     _write_clip(clips[6], (0, 0), rng, with_sound=False)
     _write_tone(root / "sounds" / "000000700001.wav", 440.0, rng)
     planted.reasons["align.require: no question"] += 1

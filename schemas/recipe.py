@@ -134,6 +134,8 @@ def _override(value: dict[str, Any], text: str) -> str | None:
     except yaml.YAMLError:
         new = right
     words = place.split(".")
+    if words[0] not in Recipe.model_fields:
+        return f"--set {text}: unknown option{nearest(words[0], Recipe.model_fields)}"
     target: Any = value
     while len(words) > 1:
         if isinstance(target, list):

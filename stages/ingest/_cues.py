@@ -67,7 +67,7 @@ def read_subtitles(text: str, name: str) -> list[Cue]:
 
 def _time(parts: tuple[str | None, ...]) -> float:
     hours, minutes, seconds, millis = (int(part or 0) for part in parts)
-    return hours * 3600 + minutes * 60 + seconds + millis / 1000
+    return (hours * 3_600_000 + minutes * 60_000 + seconds * 1000 + millis) / 1000
 
 
 def _cue(start_s: float, end_s: float, text: str, name: str, number: int) -> Cue:
