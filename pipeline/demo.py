@@ -59,9 +59,9 @@ train:
   fusion: attention
   width: 64
   hidden: 128
-  epochs: 28
-  batch_size: 64
-  learning_rate: 0.003
+  epochs: 24
+  batch_size: 32
+  learning_rate: 0.001
   modality_dropout: 0.1
 """
 

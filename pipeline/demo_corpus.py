@@ -24,13 +24,13 @@ from ..schemas.fingerprint import random_for
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 170, 60), "blue": (50, 70, 210), "yellow": (225, 205, 50)}
 SHAPES = ("circle", "square", "triangle")
-TONES = {"low": 300.0, "high": 1500.0}
+TONES = {"low": 250.0, "middle": 750.0, "high": 2200.0}
 WAYS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 WEATHER = ("sunny", "rainy", "windy", "foggy")
 QUESTIONS = {
     "colour": ("What colour is the shape?", "Which colour does it have?"),
     "shape": ("What shape is it?", "Which shape do you see?"),
-    "tone": ("Is the tone high or low?", "How high is the sound?"),
+    "tone": ("Is the tone low, middle or high?", "How high is the sound?"),
     "way": ("Which way does the square move?", "Where does it go?"),
     "weather": ("What is the weather like?", "How is the weather?"),
 }

@@ -1,0 +1,62 @@
+"""Copies whose modalities stay true to each other."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modalmill.schemas.record import Cue, Origin, Part, Record, Step
+from modalmill.stages.augment.crop_time import CropTime
+from modalmill.stages.augment.flip import Flip, swap_sides
+from modalmill.stages.augment.noise import Noise
+from modalmill.stages.media.steps import apply_to_pixels, apply_to_samples
+
+
+@given(st.text("leftrigh LEFTRIGHT.,s", max_size=60))
+def test_swapping_sides_twice_gives_the_text_back(text: str) -> None:
+    assert swap_sides(swap_sides(text)) == text
+
+
+def test_a_flip_turns_pictures_words_and_answers_together() -> None:
+    record = Record("k", "k", Origin("s", "f"), {"image": Part("image", uri="a.jpg"), "q": Part("text", text="What is left of the man?")}, {"answers": ["right hand", "a dog"]})
+    original, copy = (row.record for row in Flip(only_split="").process(record, 0, "augment.flip"))
+    assert original == record
+    assert copy.parts["image"].steps == (Step("hflip"),)
+    assert copy.parts["q"].text == "What is right of the man?"
+    assert copy.targets == {"answers": ["left hand", "a dog"]}
+
+
+@given(st.integers(0, 1000))
+def test_a_time_crop_cuts_sound_frames_and_words_alike(seed: int) -> None:
+    cues = tuple(Cue(number, number + 1, str(number)) for number in range(10))
+    parts = {"video": Part("video", uri="a.mp4", duration_s=10.0), "audio": Part("audio", uri="a.mp4", duration_s=10.2), "words": Part("text", text="", cues=cues)}
+    _, copy = (row.record for row in CropTime(share=0.5, only_split="").process(Record("k", "k", Origin("s", "f"), parts), seed, "augment.crop_time"))
+    video, audio = copy.parts["video"], copy.parts["audio"]
+    assert (video.start_s, video.end_s) == (audio.start_s, audio.end_s)
+    assert video.start_s is not None
+    assert video.end_s is not None
+    assert 0 <= video.start_s
+    assert video.end_s <= 10.0 + 1e-9
+    assert abs(video.end_s - video.start_s - 5) < 1e-9
+    for cue in copy.parts["words"].cues:
+        middle = video.start_s + (cue.start_s + cue.end_s) / 2
+        assert int(middle) == int(cue.text)
+
+
+def test_noise_has_the_ratio_that_is_written_down() -> None:
+    record = Record("k", "k", Origin("s", "f"), {"audio": Part("audio", uri="a.wav")}, split="train")
+    _, copy = (row.record for row in Noise(snr_db=(20, 20), gain_db=(-6, -6)).process(record, 3, "augment.noise"))
+    clean = 0.1 * np.sin(np.arange(48_000) / 10).astype(np.float32)
+    noisy = apply_to_samples(clean, copy.parts["audio"].steps)
+    quiet = clean * 10 ** (-6 / 20)
+    ratio = 10 * np.log10(np.mean(quiet**2) / np.mean((noisy - quiet) ** 2))
+    assert abs(ratio - 20) < 0.2  # the power of 48,000 normal draws is known to about 0.03 dB
+
+
+def test_steps_do_what_they_say() -> None:
+    pixels = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+    assert (apply_to_pixels(pixels, [Step("hflip"), Step("hflip")]) == pixels).all()
+    cropped = apply_to_pixels(pixels, [Step("crop", {"left": 0.5, "top": 0.25, "width": 0.5, "height": 0.5})])
+    assert (cropped == pixels[1:3, 3:6]).all()
+    assert (apply_to_pixels(pixels, [Step("brightness", {"factor": 2.0})]) == np.minimum(pixels.astype(int) * 2, 255)).all()

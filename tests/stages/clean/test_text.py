@@ -1,0 +1,47 @@
+"""Texts are repaired and normalised."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modalmill.schemas.record import Origin, Part, Record
+from modalmill.stages.clean.text import Text, repair
+
+
+@pytest.mark.parametrize("code", [0x80, 0x85, 0x91, 0x92, 0x93, 0x94, 0x96, 0x97, 0x99])
+def test_control_characters_that_were_windows_1252_become_what_they_meant(code: int) -> None:
+    assert repair(f"a{chr(code)}b") == "a" + bytes([code]).decode("cp1252") + "b"
+
+
+def test_text_decoded_with_the_wrong_encoding_is_put_right() -> None:
+    assert repair("schÃ¶n â€“ naÃ¯ve") == "schön – naïve"
+
+
+@given(st.lists(st.sampled_from(["schön", "Straße", "naïve", "café", "你好", "señor,", "Ærø", "Привет", "it’s", "“so”", "x – y"]), max_size=8))
+def test_good_text_stays_as_it_is(words: list[str]) -> None:
+    assert repair(" ".join(words)) == " ".join(words)
+
+
+@given(st.text(max_size=60))
+def test_cleaning_twice_is_cleaning_once(text: str) -> None:
+    stage = Text(unicode="NFKC", lower=False)
+    once = stage.clean(text)
+    assert stage.clean(once) == once
+
+
+def test_stop_words_are_those_of_the_language() -> None:
+    assert Text(stop_words=True).clean("What is on the table?") == "table?"
+
+
+def test_too_few_words_is_a_fault_with_the_measured_value() -> None:
+    record = Record("k", "k", Origin("s", "f"), {"text": Part("text", text="one two")})
+    fault = Text(min_words=3).fault(record)
+    assert fault is not None
+    assert (fault.rule, fault.value, fault.threshold) == ("text_too_short", 2, 3)
+
+
+def test_part_of_speech_without_a_model_says_what_to_set() -> None:
+    with pytest.raises(ValueError, match="set 'model'"):
+        Text(pos=["NOUN"])

@@ -1,0 +1,86 @@
+"""One contract for every record stage: whatever it is, it keeps these promises."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import records
+
+from modalmill.schemas.record import MODALITIES, Record
+from modalmill.stages.base import Addressed, CorpusStage, RecordStage, addresses, find, make
+
+OPTIONS: dict[str, dict[str, Any]] = {"align.cut": {"by": "caption"}, "align.join": {"sources": ["a", "b"]}, "clean.fill": {"target": "label"}, "clean.outliers": {"column": "score"}}
+RECORD_STAGES = [address for address in addresses(Addressed) if issubclass(find(address, Addressed), RecordStage)]
+
+
+def build(address: str) -> Any:
+    stage, problems = make(address, Addressed, OPTIONS.get(address, {}), "here")
+    assert stage is not None, problems
+    return stage
+
+
+def with_signals(record: Record) -> Record:
+    """The record as measuring leaves it: signals for every part of media."""
+    words = ("sharpness", "dark", "bright", "clipping", "silence", "claim", "black", "frozen")
+    signals = {f"{name}.{word}": 0.5 for name, part in record.parts.items() if part.uri for word in words}
+    parts = {name: dataclasses.replace(part, width=64, height=64, duration_s=10.0) if part.uri else part for name, part in record.parts.items()}
+    return dataclasses.replace(record, signals=signals, parts=parts)
+
+
+def test_every_stage_is_a_frozen_dataclass_with_a_docstring_that_says_what_comes_back() -> None:
+    for address in addresses(Addressed):
+        cls = find(address, Addressed)
+        assert dataclasses.is_dataclass(cls)
+        assert cls.__dataclass_params__.frozen  # type: ignore[attr-defined]
+        assert cls.__doc__
+        assert cls.address == address
+
+
+@pytest.mark.parametrize("address", RECORD_STAGES)
+@settings(max_examples=40, deadline=None)
+@given(some=st.lists(records().map(with_signals), min_size=1, max_size=4, unique_by=lambda record: record.key))
+def test_a_stage_keeps_the_contract(address: str, some: list[Record]) -> None:
+    stage = build(address)
+    before = pickle.dumps(some)
+    forward = {record.key: stage.process(record, 7, address) for record in some}
+    backward = {record.key: pickle.loads(pickle.dumps(stage)).process(record, 7, address) for record in reversed(some)}
+    assert pickle.dumps(some) == before, "it changed the record it was given"
+    for key, rows in forward.items():
+        assert rows, "a record vanished"
+        assert [(row.record, row.fault) for row in rows] == [(row.record, row.fault) for row in backward[key]], "the result depends on order or state"
+        assert len({row.record.key for row in rows}) == len(rows), "two copies have one key"
+        if rows[0].fault is None:
+            assert {row.record.group for row in rows} == {next(record for record in some if record.key == key).group}, "copies left their group"
+
+
+@pytest.mark.parametrize("address", RECORD_STAGES)
+@given(record=records().map(with_signals))
+def test_a_record_without_the_modality_passes_untouched(address: str, record: Record) -> None:
+    stage = build(address)
+    room, _, name = address.partition(".")
+    if room != "clean" or name not in MODALITIES:
+        return
+    bare = dataclasses.replace(record, parts={part_name: part for part_name, part in record.parts.items() if part.modality != name})
+    rows = stage.process(bare, 0, address)
+    assert [(row.record, row.fault) for row in rows] == [(bare, None)]
+
+
+@pytest.mark.parametrize("address", [address for address in addresses(Addressed) if issubclass(find(address, Addressed), CorpusStage)])
+@settings(max_examples=30, deadline=None)
+@given(some=st.lists(records(), min_size=1, max_size=6, unique_by=lambda record: record.key), order=st.randoms())
+def test_a_corpus_stage_decides_the_same_in_any_order(address: str, some: list[Record], order: Any) -> None:
+    from modalmill.schemas.manifest import Row, rows_to_table
+
+    stage = build(address)
+
+    def decide(rows: list[Record]) -> Any:
+        return stage.decide(rows_to_table(Row(record) for record in rows).select(list(stage.columns)))
+
+    mixed = list(some)
+    order.shuffle(mixed)
+    assert decide(some) == decide(mixed)
