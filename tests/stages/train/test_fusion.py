@@ -1,0 +1,176 @@
+"""Invariants of every fusion and encoder: absent parts have no influence, padding changes nothing, one graph for all."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+import torch
+
+from modalmill.stages.stream import FusionBatch
+from modalmill.stages.train.data import blank
+from modalmill.stages.train.fusion import ConcatFusion, WeightedFusion, make_fusion
+from modalmill.stages.train.model import FusionModel
+from modalmill.stages.train.options import FUSIONS, InputOptions, TrainOptions
+
+MODALITIES = {"image": "image", "question": "text", "audio": "audio", "video": "video", "vector": "feature"}
+INPUTS = {
+    "image": InputOptions(size=32),
+    "question": InputOptions(length=6),
+    "audio": InputOptions(rate_hz=8000, seconds=0.25),
+    "video": InputOptions(size=32, frames=3),
+    "vector": InputOptions(feature=True),
+}
+DIMS = 12
+SUBSETS = list(itertools.product((False, True), repeat=len(INPUTS)))
+
+
+def model(fusion: str, image: str = "cnn") -> FusionModel:
+    torch.manual_seed(0)
+    inputs = {**INPUTS, "image": InputOptions(size=32, encoder=image)}
+    options = TrainOptions(target="y", inputs=inputs, fusion=fusion, width=16, hidden=16, dropout=0.0)
+    made = FusionModel(options, MODALITIES, {"question": 10}, {"vector": DIMS}, 5)
+    for name, parameter in made.named_parameters():
+        if "filler" in name or "prior" in name:
+            torch.nn.init.normal_(parameter, std=0.5)
+    return made
+
+
+def batch(rows: int, present: torch.Tensor, seed: int = 0) -> FusionBatch:
+    torch.manual_seed(seed)
+    parts, lengths = {}, {}
+    for name, options in INPUTS.items():
+        empty, length = blank(rows, MODALITIES[name], options, DIMS)
+        if empty.dtype == torch.uint8:
+            parts[name] = torch.randint(0, 256, empty.shape, dtype=torch.uint8)
+        elif empty.dtype == torch.int64:
+            parts[name] = torch.randint(2, 10, empty.shape)
+        else:
+            parts[name] = torch.randn(empty.shape)
+        if length is not None:
+            lengths[name] = torch.randint(1, empty.shape[1] + 1, (rows,))
+    return FusionBatch(tuple(INPUTS), [str(row) for row in range(rows)], parts, lengths, {}, present, torch.ones(rows), ["{}"] * rows)
+
+
+@pytest.mark.parametrize("image", ["cnn", "resnet18"])
+@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("training", [False, True])
+def test_content_of_absent_parts_has_no_influence_not_even_nan(fusion: str, image: str, training: bool) -> None:
+    present = torch.tensor(SUBSETS)
+    made = model(fusion, image).train(training)
+    results = []
+    for filler in (0.0, float("nan"), float("inf")):
+        one = batch(len(SUBSETS), present)
+        parts = {}
+        for place, (name, part) in enumerate(one.parts.items()):
+            wrong = torch.full_like(part, filler) if part.dtype.is_floating_point else torch.full_like(part, 255 if part.dtype == torch.uint8 else 7)
+            keep = present[:, place].view(-1, *[1] * (part.dim() - 1))
+            parts[name] = torch.where(keep, part, wrong)
+        made.zero_grad()
+        logits = made(replace(one, parts=parts))
+        logits.square().sum().backward()
+        results.append((logits.detach(), [p.grad.clone() for p in made.parameters() if p.grad is not None]))
+    for logits, gradients in results[1:]:
+        assert torch.equal(logits, results[0][0])
+        assert all(torch.equal(a, b) for a, b in zip(gradients, results[0][1], strict=True))
+    assert torch.isfinite(results[0][0]).all()
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_every_parameter_learns_in_a_sweep_over_all_subsets(fusion: str) -> None:
+    made = model(fusion)
+    made(batch(len(SUBSETS), torch.tensor(SUBSETS))).square().sum().backward()
+    idle = [name for name, parameter in made.named_parameters() if parameter.grad is None or not parameter.grad.any()]
+    assert idle == []
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_rows_do_not_see_each_other(fusion: str) -> None:
+    made = model(fusion).eval()
+    one = batch(len(SUBSETS), torch.tensor(SUBSETS))
+    order = torch.randperm(len(SUBSETS))
+    mixed = replace(one, parts={name: part[order] for name, part in one.parts.items()}, lengths={name: length[order] for name, length in one.lengths.items()}, present_BM=one.present_BM[order])
+    assert torch.allclose(made(mixed), made(one)[order], atol=1e-5)  # float32 sums in another order
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_more_padding_changes_nothing(fusion: str) -> None:
+    made = model(fusion).eval()
+    one = batch(8, torch.ones(8, len(INPUTS), dtype=torch.bool))
+    longer = torch.cat([one.parts["question"], torch.randint(2, 10, (8, 5))], 1)
+    assert torch.allclose(made(one), made(replace(one, parts={**one.parts, "question": longer})), atol=1e-6)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_a_row_with_nothing_gives_one_finite_prior(fusion: str) -> None:
+    made = model(fusion).eval()
+    nothing = torch.zeros(3, len(INPUTS), dtype=torch.bool)
+    logits = made(batch(3, nothing, seed=1))
+    assert torch.isfinite(logits).all()
+    assert torch.equal(logits[0], logits[1])
+    assert torch.equal(logits, made(batch(3, nothing, seed=2)))
+
+
+def test_weighted_fusion_is_the_weighted_average_of_what_is_there() -> None:
+    fusion = WeightedFusion(2, 1, 0.0)
+    with torch.no_grad():
+        fusion.score_M.copy_(torch.tensor([0.25, 0.75]).log())
+    tokens, masks = [torch.tensor([[[4.0]]]), torch.tensor([[[8.0]]])], [torch.ones(1, 1, dtype=torch.bool)] * 2
+    assert fusion(tokens, masks, torch.tensor([[True, True]]))[0].item() == pytest.approx(7.0)
+    assert fusion(tokens, masks, torch.tensor([[False, True]]))[0].item() == pytest.approx(8.0)
+    weights = fusion(tokens, masks, torch.tensor([[False, True]]))[1]["weights"]
+    assert weights.tolist() == [[0.0, 1.0]]
+
+
+def test_a_state_dict_holds_every_parameter() -> None:
+    for word in FUSIONS:
+        fusion = make_fusion(word, 3, 16, 0.0)
+        assert {name for name, _ in fusion.named_parameters()} <= set(fusion.state_dict())
+    assert isinstance(make_fusion("concat", 3, 16, 0.0), ConcatFusion)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_xor_of_two_modalities_is_learned(fusion: str) -> None:
+    """K1: y = a xor b. Each alone is worth nothing; a fusion with a non-linear head reaches 1."""
+    torch.manual_seed(1)
+    bits = torch.tensor(list(itertools.product((0.0, 1.0), repeat=2))).repeat(32, 1)
+    wanted = (bits[:, 0] != bits[:, 1]).long()
+    inputs = {"a": InputOptions(feature=True), "b": InputOptions(feature=True)}
+    options = TrainOptions(target="y", inputs=inputs, fusion=fusion, width=16, hidden=32, dropout=0.0)
+    made = FusionModel(options, {}, {}, {"a": 2, "b": 2}, 2)
+    parts = {name: torch.stack([bits[:, place], 1 - bits[:, place]], 1) for place, name in enumerate("ab")}
+    one = FusionBatch(("a", "b"), ["k"] * 128, parts, {}, {}, torch.ones(128, 2, dtype=torch.bool), torch.ones(128), ["{}"] * 128)
+    optimiser = torch.optim.AdamW(made.parameters(), lr=0.01)
+    for _ in range(150):
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(made(one), wanted).backward()
+        optimiser.step()
+    assert (made(one).argmax(1) == wanted).float().mean() == 1.0
+    alone = made(one.without(torch.tensor([False, True]))).argmax(1)
+    assert abs((alone == wanted).float().mean().item() - 0.5) < 1e-6
+
+
+def test_resnet18_has_the_parameter_count_and_names_of_the_paper() -> None:
+    from modalmill.stages.train.encoders import ResNet18
+
+    made = ResNet18(16)
+    body = sum(p.numel() for name, p in made.named_parameters() if not name.startswith("project"))
+    assert body + 512 * 1000 + 1000 == 11_689_512
+    assert {"conv1.weight", "bn1.running_mean", "layer2.0.downsample.0.weight", "layer4.1.bn2.bias"} <= set(made.state_dict())
+
+
+def test_the_two_ways_of_the_lstm_are_those_of_torch_on_each_text_alone() -> None:
+    from modalmill.stages.train.encoders import TextLstm
+
+    torch.manual_seed(0)
+    made = TextLstm(20, 8).eval()
+    ids = torch.randint(2, 20, (3, 7))
+    lengths = torch.tensor([7, 4, 1])
+    tokens, mask = made(ids, lengths, torch.ones(3, dtype=torch.bool))
+    assert mask.sum(1).tolist() == [7, 4, 1]
+    for row, length in enumerate(lengths.tolist()):
+        words = made.embedding(ids[row : row + 1, :length])
+        forth, _ = made.forth(words)
+        back, _ = made.back(words.flip(1))
+        assert torch.allclose(tokens[row, :length], torch.cat([forth, back.flip(1)], 2)[0], atol=1e-6)

@@ -1,0 +1,166 @@
+"""Training learns, resumes as if it had never been stopped, and says what was missing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import recipe, write
+
+from modalmill.pipeline.run import Result
+from modalmill.schemas.errors import InputError
+from modalmill.stages.media import image
+from modalmill.stages.stream import FusionBatch
+from modalmill.stages.train import checkpoint
+from modalmill.stages.train.data import dropped
+from modalmill.stages.train.evaluate import evaluate, table_text
+from modalmill.stages.train.loop import train
+from modalmill.stages.train.options import TrainOptions
+from modalmill.stages.train.predict import predict_files
+
+TRAIN: dict[str, Any] = {
+    "target": "answer", "inputs": {"image": {"size": 32}, "question": {"length": 4}}, "width": 32, "hidden": 32, "epochs": 12, "batch_size": 16,
+    "learning_rate": 0.005, "modality_dropout": 0.1, "dropout": 0.0, "device": "cpu",
+}  # fmt: skip
+
+
+def corpus(root: Path, rows: int = 160) -> dict[str, Any]:
+    """Grey pictures, and a question that asks for their brightness or the opposite: neither alone is enough."""
+    lines = ["id,question,answer,split"]
+    for number in range(rows):
+        bright, turned = number % 2, number // 2 % 2
+        level = 190 if bright else 60
+        rng = np.random.default_rng(number)
+        pixels = np.clip(rng.normal(level, 10, (32, 32, 3)), 0, 255).astype(np.uint8)
+        write(root / "img" / f"{number}.jpg", image.encode_jpeg(pixels, 90))
+        lines.append(f"{number},{'not bright' if turned else 'bright'},{'yes' if bright != turned else 'no'},{'train' if number % 8 else 'test'}")
+    write(root / "t.csv", "\n".join(lines))
+    return {
+        "type": "csv", "path": "t.csv", "id": "{id}", "text": {"question": "question"}, "targets": ["answer"], "split": "{split}",
+        "media": {"image": {"path": "img/{id}.jpg"}},
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from modalmill.pipeline.plan import make_plan
+    from modalmill.pipeline.run import run
+    from modalmill.schemas.recipe import parse_recipe
+
+    root = tmp_path_factory.mktemp("trained")
+    run(make_plan(parse_recipe(recipe(root, {"t": corpus(root)}, train=TRAIN)), root), root / "out", "serial")
+    return root
+
+
+def test_a_question_that_needs_both_modalities_is_learned(trained: Path) -> None:
+    report = evaluate(trained / "out" / "training" / "best.pt", trained / "out" / "shards", "test")
+    assert report["all"] >= 0.95
+    assert report["subsets"]["image"]["accuracy"] <= 0.75
+    assert report["subsets"]["question"]["accuracy"] <= 0.75
+    assert len(report["subsets"]) == 4
+    assert "image+question" in table_text(report)
+    for name in ("log.jsonl", "evaluation.json", "evaluation.png", "last.pt"):
+        assert (trained / "out" / "training" / name).is_file()
+
+
+def test_prediction_says_what_it_lacked(trained: Path) -> None:
+    path = trained / "out" / "training" / "best.pt"
+    whole = predict_files(path, {"image": str(trained / "img" / "1.jpg"), "text": "bright"})
+    assert whole["answers"][0]["answer"] == "yes"
+    assert whole["missing"] == []
+    assert sum(entry["probability"] for entry in whole["answers"]) == pytest.approx(1.0, abs=1e-5)
+    assert predict_files(path, {"text": "bright"})["missing"] == ["image"]
+    assert predict_files(path, {})["used"] == []
+
+
+def test_mistakes_in_prediction_are_one_clear_error(trained: Path, tmp_path: Path) -> None:
+    path = trained / "out" / "training" / "best.pt"
+    with pytest.raises(InputError, match="this model has no audio part"):
+        predict_files(path, {"audio": "a.wav"})
+    with pytest.raises(InputError, match="there is no such file"):
+        predict_files(path, {"image": "nowhere.jpg"})
+    with pytest.raises(InputError, match="begins with"):
+        predict_files(path, {"image": str(write(tmp_path / "x.jpg", "text"))})
+    with pytest.raises(InputError, match="not a checkpoint"):
+        predict_files(write(tmp_path / "x.pt", b"no"), {})
+
+
+def test_a_checkpoint_runs_no_code_when_read(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (tmp_path / "sprung",))
+
+    torch.save({"modalmill": 1, "about": Trap()}, tmp_path / "evil.pt")
+    with pytest.raises(InputError):
+        checkpoint.read(tmp_path / "evil.pt")
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_run_stopped_between_epochs_ends_with_the_same_weights(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = TrainOptions.model_validate({**TRAIN, "epochs": 4})
+    shards, features = trained / "out" / "shards", trained / "out" / "features"
+    train(options, shards, features, tmp_path / "whole", 3, lambda text: None)
+    real, calls = checkpoint.save, [0]
+
+    def stop_after_two(*arguments: Any) -> None:
+        real(*arguments)
+        if arguments[0].name == "last.pt":
+            calls[0] += 1
+            if calls[0] == 2:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "save", stop_after_two)
+    with pytest.raises(KeyboardInterrupt):
+        train(options, shards, features, tmp_path / "stopped", 3, lambda text: None)
+    monkeypatch.setattr(checkpoint, "save", real)
+    train(options, shards, features, tmp_path / "stopped", 3, lambda text: None)
+    one, other = (checkpoint.read(tmp_path / name / "last.pt")["model"] for name in ("whole", "stopped"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert len((tmp_path / "stopped" / "log.jsonl").read_text().splitlines()) == 4
+
+
+def test_a_checkpoint_of_other_options_is_not_resumed(trained: Path, tmp_path: Path) -> None:
+    shards, features = trained / "out" / "shards", trained / "out" / "features"
+    said: list[str] = []
+    for width in (16, 32):
+        train(TrainOptions.model_validate({**TRAIN, "epochs": 1, "width": width}), shards, features, tmp_path / "t", 3, said.append)
+    assert not any("resumed" in line for line in said)
+    assert checkpoint.load(tmp_path / "t" / "best.pt").options.width == 32
+
+
+@given(st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=20), st.floats(0.01, 0.99), st.integers(0, 50))
+def test_modality_dropout_hides_only_what_is_there_and_never_all_of_it(present: list[list[bool]], share: float, epoch: int) -> None:
+    rows = len(present)
+    one = FusionBatch(("a", "b", "c"), [str(row) for row in range(rows)], {}, {}, {}, torch.tensor(present), torch.ones(rows), ["{}"] * rows)
+    hidden = dropped(one, share, 7, epoch)
+    assert not (hidden.present_BM & ~one.present_BM).any()
+    assert (hidden.present_BM.any(1) == one.present_BM.any(1)).all()
+    again = dropped(FusionBatch(("a", "b", "c"), one.keys[::-1], {}, {}, {}, one.present_BM.flip(0), one.weight_B, one.raw_targets), share, 7, epoch)
+    assert torch.equal(again.present_BM.flip(0), hidden.present_BM)
+
+
+def test_the_share_of_hidden_parts_is_what_was_asked_for() -> None:
+    rows = 4000
+    one = FusionBatch(("a", "b"), [str(row) for row in range(rows)], {}, {}, {}, torch.ones(rows, 2, dtype=torch.bool), torch.ones(rows), ["{}"] * rows)
+    kept = dropped(one, 0.3, 0, 0).present_BM.float().mean().item()
+    assert abs(kept - (1 - 0.3 + 0.3**2 / 2)) < 0.02  # hidden with .3, but one of the two comes back where both were
+
+
+def test_regression_and_cached_features_train_too(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+    lines = ["id,text,size"] + [f"{number},{'big' if number % 2 else 'small'} thing {number % 5},{10 + 80 * (number % 2)}" for number in range(80)]
+    write(tmp_path / "t.csv", "\n".join(lines))
+    source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": {"text": "text"}, "numbers": ["size"]}
+    options = {"task": "regression", "target": "size", "inputs": {"text": {"feature": True}}, "fusion": "concat", "width": 16, "epochs": 30, "batch_size": 16, "learning_rate": 0.01, "device": "cpu"}
+    stages = [{"align.split": {"shares": {"train": 0.7, "test": 0.3}}}]
+    result = run_recipe(recipe(tmp_path, {"t": source}, stages, features={"text": {"features.text": {"size": 64}}}, train=options))
+    assert result.training is not None
+    assert -result.training["all"] < 10 < -result.training["commonest_answer"]
+    log = [json.loads(line) for line in (tmp_path / "out" / "training" / "log.jsonl").read_text().splitlines()]
+    assert log[-1]["loss"] < log[0]["loss"]
