@@ -63,34 +63,29 @@ class Guard:
             self._page[: _HEAD.size] = _HEAD.pack(0.0, 0)
             try:
                 self._pipe.send_bytes(pickle.dumps((task, skip), protocol=pickle.HIGHEST_PROTOCOL))
-                culprit, rule = self._watch()
+                if self._answers():
+                    kind, value = pickle.loads(self._pipe.recv_bytes())
+                    if kind == "error":
+                        raise value
+                    if kind == "failure":
+                        raise TaskFailed(value)
+                    return value
+                rule = "decoder_timeout"
             except (EOFError, ConnectionError, BrokenPipeError):
-                culprit, rule = self._item(), "decoder_crashed"
-            if culprit is None:
-                kind, value = pickle.loads(self._pipe.recv_bytes())
-                if kind == "error":
-                    raise value
-                if kind == "failure":
-                    raise TaskFailed(value)
-                return value
+                rule = "decoder_crashed"
+            culprit = self._item()
             self._kill()
             if not culprit or culprit in skip:
                 raise TaskFailed(f"a worker died {'at ' + culprit if culprit else 'outside of any file'} ({rule}); the task is {type(task).__name__}")
             skip[culprit] = rule
 
-    def _watch(self) -> tuple[str | None, str]:
-        """None when a result waits in the pipe; else the item to blame and the rule."""
-        while True:
-            if self._pipe.poll(_POLL_S):
-                # An ended child makes the pipe readable too; peeking would block, so ask the process first.
-                if self._process is not None and self._process.poll() is not None and not self._pipe.poll(0):
-                    return self._item(), "decoder_crashed"
-                return None, ""
+    def _answers(self) -> bool:
+        """Wait until the child has answered or has gone (True), or has been at one item for longer than the deadline (False)."""
+        while not self._pipe.poll(_POLL_S):
             began, _ = _HEAD.unpack_from(self._page)
             if began and time.monotonic() - began > self._deadline_s:
-                return self._item(), "decoder_timeout"
-            if self._process is not None and self._process.poll() is not None and not self._pipe.poll(0):
-                return self._item(), "decoder_crashed"
+                return False
+        return True
 
     def _item(self) -> str:
         _, length = _HEAD.unpack_from(self._page)

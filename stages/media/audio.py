@@ -46,7 +46,7 @@ def decode(path: Path, start_s: float | None = None, end_s: float | None = None)
     try:
         handle = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
-        return _decode_ffmpeg(path, start_s, end_s, str(error))
+        return _decode_ffmpeg(path, start_s, end_s, error.error_string)
     with handle:
         check_wav(path)
         rate = handle.samplerate
@@ -62,7 +62,7 @@ def decode(path: Path, start_s: float | None = None, end_s: float | None = None)
             handle.seek(first)
             samples = handle.read(last - first, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
-            raise DamageError("audio_damaged", f"the sound does not decode to its end: {error}") from None
+            raise DamageError("audio_damaged", f"the sound does not decode to its end: {error.error_string}") from None
         if len(samples) < (last - first) * 0.98 - rate * 0.1:
             raise DamageError("audio_truncated", f"the header claims {last - first:,} samples, {len(samples):,} are there")
         return Sound(samples, rate)
@@ -117,7 +117,7 @@ def _decode_ffmpeg(path: Path, start_s: float | None, end_s: float | None, first
                 if end_s is not None and begin + total / rate >= end_s:
                     break
     except av.error.FFmpegError as error:
-        raise DamageError("not_audio" if not pieces else "audio_damaged", f"the sound cannot be decoded: {error} ({first_error})") from None
+        raise DamageError("not_audio" if not pieces else "audio_damaged", f"the sound cannot be decoded: {error.strerror} ({first_error})") from None
     if not pieces:
         raise DamageError("audio_empty", "the file holds no samples")
     samples = np.concatenate(pieces)

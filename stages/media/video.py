@@ -60,7 +60,7 @@ def probe(path: Path) -> VideoFacts:
                 width, height, rate, stream.frames, seconds, sound is not None, sound.sample_rate if sound else 0, sound.channels if sound else 0
             )
     except av.error.FFmpegError as error:
-        raise DamageError("not_a_video", f"the file cannot be opened as video: {error}") from None
+        raise DamageError("not_a_video", f"the file cannot be opened as video: {error.strerror}") from None
     except (IndexError, UnicodeDecodeError) as error:
         raise DamageError("video_header", f"the container is damaged: {error}") from None
 
@@ -87,7 +87,7 @@ def frames(path: Path, width: int = 0, height: int = 0, pixel_format: str = "rgb
                 seen = True
                 yield time - first, reformatter.reformat(frame, width=width or None, height=height or None, format=pixel_format).to_ndarray()
     except av.error.FFmpegError as error:
-        raise DamageError("video_damaged" if seen else "not_a_video", f"the pictures do not decode to their end: {error}") from None
+        raise DamageError("video_damaged" if seen else "not_a_video", f"the pictures do not decode to their end: {error.strerror}") from None
 
 
 def sample(
@@ -134,7 +134,7 @@ def _opened(source: Path | BinaryIO) -> Iterator[tuple[Any, Any]]:
             stream.thread_count = 1
             yield container, stream
     except av.error.FFmpegError as error:
-        raise DamageError("video_damaged", f"the pictures cannot be decoded: {error}") from None
+        raise DamageError("video_damaged", f"the pictures cannot be decoded: {error.strerror}") from None
 
 
 def _stamps(container: Any, stream: Any) -> tuple[list[int], dict[int, bytes] | None]:

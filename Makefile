@@ -1,0 +1,26 @@
+# Two commands from a fresh clone, with nothing but Python >= 3.11 and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check clean
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed; try: make PYTHON=python3.12"'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[train,dev]'
+	touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/modalmill demo
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest tests
+
+check: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/mypy -p modalmill
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info demo-out out

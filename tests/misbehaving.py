@@ -1,0 +1,50 @@
+"""Tasks that misbehave, importable by the workers' child processes."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from modalmill.pipeline.engine import refuse_skipped
+from modalmill.schemas.errors import DamageError, InputError
+from modalmill.stages.base import Beat
+
+
+@dataclass(frozen=True)
+class Misbehave:
+    """Visits items; an item named hang, crash or memory does just that."""
+
+    items: tuple[str, ...]
+    log: Path
+
+    def run(self, beat: Beat, skip: Mapping[str, str]) -> dict[str, str]:
+        fates = {}
+        for item in self.items:
+            beat(item)
+            try:
+                refuse_skipped(item, skip)
+                fates[item] = self._visit(item)
+            except DamageError as error:
+                fates[item] = error.rule
+            except MemoryError:
+                fates[item] = "decoder_memory"
+        return fates
+
+    def _visit(self, item: str) -> str:
+        if item.startswith("hang"):
+            # A decoder in C that never comes back and never lets go of the interpreter: no signal handler of Python's can run.
+            ctypes.PyDLL(None).pause()
+        if item.startswith("crash"):
+            os.kill(os.getpid(), 11)
+        if item.startswith("memory"):
+            return str(len(bytearray(8 << 30)))
+        if item == "user":
+            raise InputError("the user's mistake")
+        if item == "fault":
+            raise ZeroDivisionError
+        with open(self.log, "a") as file:
+            file.write(item + "\n")
+        return "good"

@@ -1,0 +1,66 @@
+"""No decoder can stop the job: a hang, a crash or a greedy one costs its own item."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from misbehaving import Misbehave
+
+from modalmill.pipeline.engine import Local
+from modalmill.pipeline.guard import Guard, TaskFailed
+from modalmill.schemas.errors import InputError
+
+
+def test_a_hang_a_crash_and_a_greedy_decoder_cost_their_own_items(tmp_path: Path) -> None:
+    guard = Guard(deadline_s=1.0, memory_bytes=1 << 30)
+    fates = guard.run(Misbehave(("a", "hang", "b", "crash", "c", "memory", "d"), tmp_path / "log"))
+    assert fates == {"a": "good", "hang": "decoder_timeout", "b": "good", "crash": "decoder_crashed", "c": "good", "memory": "decoder_memory", "d": "good"}
+    guard.close()
+
+
+def test_errors_come_back_as_what_they_are(tmp_path: Path) -> None:
+    guard = Guard(5.0, 1 << 30)
+    with pytest.raises(InputError, match="the user's mistake"):
+        guard.run(Misbehave(("user",), tmp_path / "log"))
+    with pytest.raises(TaskFailed, match="ZeroDivisionError"):
+        guard.run(Misbehave(("fault",), tmp_path / "log"))
+    assert guard.run(Misbehave(("fine",), tmp_path / "log")) == {"fine": "good"}
+    guard.close()
+
+
+def test_many_tasks_on_two_workers_leave_no_process_behind(tmp_path: Path) -> None:
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    engine = Local(2, 1.0, 1 << 30)
+    tasks = [Misbehave((f"{number}", "crash" if number == 3 else f"{number}b"), tmp_path / "log") for number in range(8)]
+    results = dict(engine.map(tasks))
+    assert results[3] == {"3": "good", "crash": "decoder_crashed"}
+    assert all(results[number] == {str(number): "good", f"{number}b": "good"} for number in range(8) if number != 3)
+    engine.close()
+    assert {child.pid for child in psutil.Process().children(recursive=True)} == before
+
+
+def test_a_child_that_holds_the_interpreter_ends_after_its_parent_was_killed(tmp_path: Path) -> None:
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
+        "from pathlib import Path\nfrom misbehaving import Misbehave\nfrom modalmill.pipeline.guard import Guard\n"
+        f"guard = Guard(1.5, 1 << 30)\nguard._watch = lambda: __import__('time').sleep(60)\nguard.run(Misbehave(('hang',), Path({str(tmp_path / 'log')!r})))\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    children: list[psutil.Process] = []
+    deadline = time.monotonic() + 20
+    while not children and time.monotonic() < deadline:
+        children = psutil.Process(parent.pid).children()
+        time.sleep(0.1)
+    time.sleep(2.0)
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert children
+    assert not alive
