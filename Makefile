@@ -19,7 +19,8 @@ test: $(VENV)/.installed
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .
-	$(BIN)/mypy -p modalmill
+	mkdir -p build/typing && ln -sfn ../.. build/typing/modalmill
+	MYPYPATH=build/typing $(BIN)/mypy -p modalmill.schemas -p modalmill.stages -p modalmill.pipeline -m modalmill.cli
 	$(BIN)/lint-imports
 
 clean:

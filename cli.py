@@ -46,7 +46,9 @@ def run(
     until: Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")] = None,
     engine: Annotated[str, typer.Option("--engine", help="serial, local or dask.")] = "local",
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; all cores where it is not given.")] = None,
-    scheduler: Annotated[str | None, typer.Option("--scheduler", metavar="ADDRESS", help="Address of a dask scheduler, for example tcp://host:8786.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", metavar="ADDRESS", help="Address of a dask scheduler, for example tcp://host:8786.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
     """Run a recipe: raw corpora to shards, features and a trained model."""
@@ -206,7 +208,10 @@ def main() -> NoReturn:
         if debug:
             raise
         last = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-        print(f"modalmill: a fault in the program, not in your data: {last}\nRun it again with --debug for the traceback, and please report it.", file=sys.stderr)
+        print(
+            f"modalmill: a fault in the program, not in your data: {last}\nRun it again with --debug for the traceback, and please report it.",
+            file=sys.stderr,
+        )
         sys.exit(70)
     sys.exit(0)
 

@@ -99,7 +99,12 @@ def surprises(planted: Planted, result: Result) -> list[str]:
     for name, number in planted.read.items():
         if account["sources"][name]["in"] != number:
             lines.append(f"{name}: {account['sources'][name]['in']} read, {number} written")
-    dropped = {f"{stage}: {kind}": number for stage, count in account["stages"].items() for kind, number in count.get("kinds", {}).items() if " dropped: " in kind}
+    dropped = {
+        f"{stage}: {kind}": number
+        for stage, count in account["stages"].items()
+        for kind, number in count.get("kinds", {}).items()
+        if " dropped: " in kind
+    }
     lines += [
         f"{reason}: {dropped.get(reason, 0)} found, {planted.dropped[reason]} planted"
         for reason in sorted(set(dropped) | set(planted.dropped))
@@ -115,7 +120,11 @@ def _text(out: Path, planted: Planted, result: Result, seconds: float) -> str:
     report = result.training
     differences = surprises(planted, result)
     total = sum(planted.reasons.values()) + sum(planted.dropped.values())
-    truth = f"All {total} planted faults were found, and nothing else." if not differences else "The account differs from what was planted:\n  " + "\n  ".join(differences)
+    truth = (
+        f"All {total} planted faults were found, and nothing else."
+        if not differences
+        else "The account differs from what was planted:\n  " + "\n  ".join(differences)
+    )
     run_folder = out / "run"
     return "\n".join(
         [
@@ -135,7 +144,8 @@ def _text(out: Path, planted: Planted, result: Result, seconds: float) -> str:
             "What to type next:",
             f"  modalmill rejects {run_folder}",
             f"  modalmill inspect {run_folder}/shards",
-            f"  modalmill predict {run_folder}/training/best.pt --image {out}/raw/images/COCO_demo2014_000000000050.jpg --text 'What colour is the shape?'",
+            f"  modalmill predict {run_folder}/training/best.pt \\",
+            f"      --image {out}/raw/images/COCO_demo2014_000000000050.jpg --text 'What colour is the shape?'",
             f"  modalmill run {out}/demo.yaml --out {run_folder}        (again: nothing is left to do)",
         ]
     )

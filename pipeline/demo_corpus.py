@@ -85,7 +85,10 @@ def write_corpus(root: Path, scenes: int = 700, seed: int = 5) -> Planted:
     _plant_in_vqa(root, made, questions, annotations, planted, rng)
     _plant_in_media(root, made, planted, rng)
     _write_notes(root / "notes.csv", made, planted)
-    _write_json(root / "questions" / "v2_OpenEnded_mscoco_demo2014_questions.json", {"task_type": "Open-Ended", "data_subtype": "demo2014", "questions": questions})
+    _write_json(
+        root / "questions" / "v2_OpenEnded_mscoco_demo2014_questions.json",
+        {"task_type": "Open-Ended", "data_subtype": "demo2014", "questions": questions},
+    )
     _write_json(root / "questions" / "v2_mscoco_demo2014_annotations.json", {"data_subtype": "demo2014", "annotations": annotations})
     planted.read |= {
         "vqa": len(questions) + len(annotations) + len(list((root / "images").iterdir())),
@@ -118,7 +121,7 @@ def _picture(scene: _Scene, rng: np.random.Generator) -> np.ndarray:
         corners = np.array([[x, y - size], [x - size, y + size], [x + size, y + size]], np.int32)
         cv2.fillPoly(picture, [corners], colour, cv2.LINE_AA)
     noise = rng.normal(0, 6, picture.shape)
-    return np.clip(picture + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(picture + noise, 0, 255).astype(np.uint8))
 
 
 def _jpeg(picture: np.ndarray) -> bytes:
@@ -154,7 +157,7 @@ def _write_clip(path: Path, way: tuple[int, int], rng: np.random.Generator, with
             frame = ground.copy()
             place = (round(x + way[0] * step * (number - _FRAMES / 2)), round(y + way[1] * step * (number - _FRAMES / 2)))
             cv2.rectangle(frame, (place[0] - 7, place[1] - 7), (place[0] + 7, place[1] + 7), (235, 235, 235), -1)
-            container.mux(pictures.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            container.mux(pictures.encode(av.VideoFrame.from_ndarray(frame.astype(np.uint8), format="rgb24")))
         container.mux(pictures.encode(None))
         if sounds is not None:
             wave = _tone(600.0, rng)[None, : round(_RATE_HZ * _FRAMES / _FPS)]

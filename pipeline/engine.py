@@ -99,8 +99,8 @@ class Dask:
         dask.config.set({"distributed.comm.timeouts.connect": "10s"})
         try:
             if scheduler is None:
-                self._cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=50)
-            self._client: Any = Client(scheduler or self._cluster, timeout="10s")
+                self._cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=50)  # type: ignore[no-untyped-call]
+            self._client: Any = Client(scheduler or self._cluster, timeout="10s")  # type: ignore[no-untyped-call]
         except (OSError, TimeoutError, ValueError) as error:
             raise InputError(f"--scheduler {scheduler}: no dask scheduler answers there ({error}); start one with 'dask scheduler'") from error
 
@@ -109,7 +109,7 @@ class Dask:
 
         futures = {self._client.submit(_guarded, task, self._limits, pure=False): place for place, task in enumerate(tasks)}
         try:
-            for future, result in as_completed(futures, with_results=True):
+            for future, result in as_completed(futures, with_results=True):  # type: ignore[no-untyped-call]
                 yield futures.pop(future), result
         finally:
             self._client.cancel(list(futures))

@@ -1,7 +1,7 @@
 """The feature cache: each distinct content extracted once, kept in one Arrow file a part, found by record key.
 
-    features/image.arrow        content id -> vector (float16), sorted by id; its metadata names the extractor
-    features/image.keys.arrow   record key -> row of the file beside it
+features/image.arrow        content id -> vector (float16), sorted by id; its metadata names the extractor
+features/image.keys.arrow   record key -> row of the file beside it
 """
 
 from __future__ import annotations
@@ -104,7 +104,12 @@ def _write_part(
     if hasattr(extractor, "fit"):
         train = [part.text or "" for _, _, part, split in parts if split == "train"] or [part.text or "" for _, _, part, _ in parts]
         weights = extractor.fit(train)
-    stamp = {"extractor": config, "address": extractor.address, "dims": extractor.dims(), "fit": fingerprint(weights.tolist()) if weights is not None else ""}
+    stamp = {
+        "extractor": config,
+        "address": extractor.address,
+        "dims": extractor.dims(),
+        "fit": fingerprint(weights.tolist()) if weights is not None else "",
+    }
     target, keys_target = folder / f"{name}.arrow", folder / f"{name}.keys.arrow"
     known = _known(target, stamp)
     if known.keys() != distinct.keys():

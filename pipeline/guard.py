@@ -49,7 +49,7 @@ class Guard:
     def __init__(self, deadline_s: float, memory_bytes: int) -> None:
         self._deadline_s = deadline_s
         self._memory_bytes = memory_bytes
-        self._file = tempfile.TemporaryFile()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # kept open as long as the guard
         self._file.truncate(_PAGE_BYTES)
         self._page = mmap.mmap(self._file.fileno(), _PAGE_BYTES)
         self._process: subprocess.Popen[bytes] | None = None

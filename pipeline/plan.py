@@ -61,7 +61,7 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
         if not isinstance(kind, str):
             problems.append(f"sources.{name}: wanted 'type', the kind of source (csv, coco_vqa, ...)")
             continue
-        source, found = make(f"{SOURCE_ROOM}.{kind}", Source, {key: value for key, value in options.items() if key != "type"}, f"sources.{name}")  # type: ignore[type-abstract]
+        source, found = make(f"{SOURCE_ROOM}.{kind}", Source, {key: value for key, value in options.items() if key != "type"}, f"sources.{name}")
         problems += found
         if source is not None:
             sources[name] = source
@@ -129,7 +129,9 @@ def _train(recipe: Recipe, problems: list[str]) -> Any:
     if options is not None:
         for part, spec in options.inputs.items():
             if spec.feature and part not in recipe.features:
-                problems.append(f"train.inputs.{part}: wants cached features, but features.{part} is not in the recipe{nearest(part, recipe.features)}")
+                problems.append(
+                    f"train.inputs.{part}: wants cached features, but features.{part} is not in the recipe{nearest(part, recipe.features)}"
+                )
     return options
 
 

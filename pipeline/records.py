@@ -105,11 +105,10 @@ def carry_out(address: str, decisions: Mapping[str, Decision], partitions: Seque
                 _count_fault(count, row)
                 out.append(row)
                 continue
-            if decision is not None:
-                record = _changed(record, decision, absorbed)
+            going = _changed(record, decision, absorbed) if decision is not None else record
             count.written += 1
-            count.presence[presence_pattern(record.parts)] += 1
-            out.append(Row(record))
+            count.presence[presence_pattern(going.parts)] += 1
+            out.append(Row(going))
         write_table(target, rows_to_table(out), {"counts": [count.to_dict() | {"name": address}]})
 
 

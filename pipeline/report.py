@@ -58,7 +58,9 @@ def account_text(account: Account) -> str:
         lines.append("left out or merged, by reason:")
         lines += [f"  {number:>9,}  {reason}" for reason, number in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))]
     problems = account.problems()
-    lines.append("The account adds up: in + copies = written + rejected + merged + missing, at every line." if not problems else "THE ACCOUNT DOES NOT ADD UP:")
+    lines.append(
+        "The account adds up: in + copies = written + rejected + merged + missing, at every line." if not problems else "THE ACCOUNT DOES NOT ADD UP:"
+    )
     lines += [f"  {problem}" for problem in problems]
     return render(*lines)
 

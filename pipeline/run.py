@@ -90,8 +90,8 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress) -> Result:
             write_features(plan, lambda: _records(out), out, engine, advance)
     if plan.runs("shard") and plan.recipe.shard is not None:
         with progress.step("shard", "samples") as advance:
-            recipe = plan.recipe
-            sharded = write_shards(recipe.name, _records(out), plan.root, out, recipe.shard, recipe.seed, plan.versions, engine, advance)
+            recipe, options = plan.recipe, plan.recipe.shard
+            sharded = write_shards(recipe.name, _records(out), plan.root, out, options, recipe.seed, plan.versions, engine, advance)
         result.shards = sharded.shards
         result.account.stages.append(sharded.count)
         faults += sharded.faults
@@ -219,7 +219,9 @@ def _segments(stages: Sequence[Placed]) -> list[list[Placed]]:
     return segments
 
 
-def _record_stages(plan: Plan, segment: Sequence[Placed], partitions: Sequence[Path], facts: dict[Path, Path], folder: Path, engine: Engine) -> list[Path]:
+def _record_stages(
+    plan: Plan, segment: Sequence[Placed], partitions: Sequence[Path], facts: dict[Path, Path], folder: Path, engine: Engine
+) -> list[Path]:
     seed = plan.recipe.seed
     config = fingerprint(RECORDS_VERSION, seed, [(placed.address, identity(placed.stage, plan)) for placed in segment])
     targets, tasks = [], []
@@ -277,8 +279,8 @@ def _check_tolerance(plan: Plan, account: Account, out: Path) -> None:
         if going_in and count.rejected / going_in > plan.recipe.tolerance:
             reasons = ", ".join(f"{number:,} {rule}" for rule, number in count.reasons.most_common(3))
             raise ToleranceError(
-                f"{count.name}: {count.rejected:,} of {going_in:,} were rejected ({reasons}), more than the tolerance of {plan.recipe.tolerance:.0%}; "
-                f"look at them with 'modalmill rejects {out}', mend the data or raise 'tolerance' in the recipe"
+                f"{count.name}: {count.rejected:,} of {going_in:,} were rejected ({reasons}), more than the tolerance of {plan.recipe.tolerance:.0%};"
+                f" look at them with 'modalmill rejects {out}', mend the data or raise 'tolerance' in the recipe"
             )
 
 

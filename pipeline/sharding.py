@@ -1,9 +1,9 @@
 """Shards: pieces written by the workers, put together into tars in planned order, reused where nothing in them changed.
 
-    work/shard/<piece>.tar, .arrow     a finished piece, kept until its tar is whole
-    work/shard/ledger.json             which bytes of which tar came from which piece
-    shards/train-000000.tar, .arrow    a tar and its index
-    shards/shards.json                 the manifest of the set, written last
+work/shard/<piece>.tar, .arrow     a finished piece, kept until its tar is whole
+work/shard/ledger.json             which bytes of which tar came from which piece
+shards/train-000000.tar, .arrow    a tar and its index
+shards/shards.json                 the manifest of the set, written last
 """
 
 from __future__ import annotations
@@ -125,7 +125,13 @@ def write_shards(
     result.done_again = len(missing)
     write_json(
         work / "ledger.json",
-        {"wanted": wanted, "count": result.count.to_dict(), "faults": result.faults, "tars": _stamped(result.shards, folder), "places": _places(planned, stems, known)},
+        {
+            "wanted": wanted,
+            "count": result.count.to_dict(),
+            "faults": result.faults,
+            "tars": _stamped(result.shards, folder),
+            "places": _places(planned, stems, known),
+        },
     )
     for stem in stems.values():
         for ending in (".tar",):
@@ -155,7 +161,9 @@ def _media_identity(sample: Sample, root: Path) -> list[Any]:
             except OSError:
                 content = None
         known = (part.damage, part.width is None, part.duration_s)
-        found.append((name, part.modality, part.uri, content, part.start_s, part.end_s, [(step.op, dict(step.options)) for step in part.steps], known))
+        found.append(
+            (name, part.modality, part.uri, content, part.start_s, part.end_s, [(step.op, dict(step.options)) for step in part.steps], known)
+        )
     return found
 
 
@@ -249,7 +257,8 @@ def _assemble(
     count.kinds["shards"] = len(shards)
     for pattern_counts in described.presence.values():
         count.presence.update(pattern_counts)
-    result = ShardSet(set_name, fingerprint([(shard.name, shard.xxh3, shard.index_xxh3) for shard in shards]), described.parts, described.presence, described.targets, tuple(shards))  # fmt: skip
+    seal = fingerprint([(shard.name, shard.xxh3, shard.index_xxh3) for shard in shards])
+    result = ShardSet(set_name, seal, described.parts, described.presence, described.targets, tuple(shards))
     _move_in(result, building, folder)
     return Sharded(result, count, faults)
 

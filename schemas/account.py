@@ -61,12 +61,9 @@ class Count:
     @classmethod
     def from_dict(cls, name: str, value: Mapping[str, Any]) -> Count:
         """The count that :meth:`to_dict` wrote."""
-        return cls(
-            name,
-            read=value["in"],
-            **{word: value[word] for word in ("copies", "written", "rejected", "merged", "missing")},
-            **{word: Counter(value.get(word, {})) for word in ("kinds", "presence", "reasons")},
-        )
+        numbers = [int(value[word]) for word in ("in", "copies", "written", "rejected", "merged", "missing")]
+        counters = [Counter(value.get(word, {})) for word in ("kinds", "presence", "reasons")]
+        return cls(name, *numbers, *counters)  # type: ignore[arg-type]  # six numbers, then three counters, in the order of the fields
 
 
 @dataclass(slots=True)

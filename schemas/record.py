@@ -71,9 +71,9 @@ class Part:
     def cut(self, start_s: float, end_s: float) -> Part:
         """The part cut to [start_s, end_s) seconds of what it is now: sound and video by their span, timed text by its cues.
 
-            medium      0         2         4         6         8
-            part                  |=== start 2, end 7 ===|
-            cut(1, 3)                  |=========|            start 3, end 5
+        medium      0         2         4         6         8
+        part                  |=== start 2, end 7 ===|
+        cut(1, 3)                  |=========|            start 3, end 5
         """
         if self.modality in ("audio", "video"):
             base = self.start_s or 0.0

@@ -76,19 +76,17 @@ class RecordStage(Addressed):
         fault = self.fault(record)
         if fault is not None:
             return [Row(record, fault, address)]
-        rng = random_for(seed, address, record.key) if _wants_rng(type(self)) else None
-        apply: Callable[..., Record] = self.apply
-        split: Callable[..., Iterable[Record]] = self.split
-        changed = apply(record, rng) if _wants_rng(type(self), "apply") else apply(record)
-        return [Row(made) for made in (split(changed, rng) if _wants_rng(type(self), "split") else split(changed))]
+        apply: Callable[..., Record] = type(self).apply
+        split: Callable[..., Iterable[Record]] = type(self).split
+        rng = random_for(seed, address, record.key) if _takes_two(apply) or _takes_two(split) else None
+        changed = apply(self, record, rng) if _takes_two(apply) else apply(self, record)
+        return [Row(made) for made in (split(self, changed, rng) if _takes_two(split) else split(self, changed))]
 
 
 @functools.cache
-def _wants_rng(stage: type[RecordStage], method: str | None = None) -> bool:
-    """Whether a stage's method (or any of the two) takes the random generator as its second argument."""
-    if method is None:
-        return _wants_rng(stage, "apply") or _wants_rng(stage, "split")
-    return len(inspect.signature(getattr(stage, method)).parameters) > 2
+def _takes_two(method: Callable[..., Any]) -> bool:
+    """Whether a stage's method takes the random generator as its second argument."""
+    return len(inspect.signature(method).parameters) > 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +151,8 @@ def find(address: str, kind: type[T]) -> type[T]:
     if address not in known:
         raise KeyError(f"no {_KIND_WORDS[kind]} is called {address!r}{nearest(address, known)}")
     module = importlib.import_module(f"{__package__}.{address}")
-    return next(value for value in vars(module).values() if _is_a(value, kind, module.__name__))
+    found: type[T] = next(value for value in vars(module).values() if _is_a(value, kind, module.__name__))
+    return found
 
 
 def make(address: str, kind: type[T], options: Mapping[str, Any] | None, where: str) -> tuple[T | None, list[str]]:
@@ -200,4 +199,10 @@ def _is_a(value: Any, kind: type[Addressed], module: str) -> bool:
     return issubclass(value, kind) or (kind is Addressed)
 
 
-_KIND_WORDS: dict[type[Addressed], str] = {Addressed: "stage", RecordStage: "stage", CorpusStage: "stage", Source: "source type", Extractor: "extractor"}
+_KIND_WORDS: dict[type[Addressed], str] = {
+    Addressed: "stage",
+    RecordStage: "stage",
+    CorpusStage: "stage",
+    Source: "source type",
+    Extractor: "extractor",
+}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hypothesis import strategies as st
-
 from modalmill.schemas.record import Cue, Origin, Part, Record, Step, make_key
 
 words = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20)
@@ -43,7 +42,9 @@ def records(draw: st.DrawFn) -> Record:
         group=draw(st.sampled_from([key, "g1", "g2"])),
         split=draw(st.none() | st.sampled_from(["train", "val"])),
         parts=made,
-        targets=draw(st.dictionaries(st.sampled_from(["label", "score", "answers"]), st.one_of(words, st.floats(-1e6, 1e6), st.lists(words, max_size=3)))),
+        targets=draw(
+            st.dictionaries(st.sampled_from(["label", "score", "answers"]), st.one_of(words, st.floats(-1e6, 1e6), st.lists(words, max_size=3)))
+        ),
         absent={name: "absent" for name in ("image", "audio") if name not in made},
         signals=draw(st.dictionaries(st.sampled_from(["image.sharpness", "audio.silence"]), st.floats(-1e6, 1e6))),
         origin=Origin("s", draw(st.sampled_from(["a.csv", "b.json"])), draw(st.none() | st.integers(1, 10**9)), draw(words)),

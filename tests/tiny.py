@@ -82,7 +82,14 @@ def vqa_corpus(root: Path, images: int = 6, per_image: int = 2) -> dict[str, Any
             questions.append({"image_id": image, "question": f"What is number {place} of {image}?", "question_id": number})
             answers = [{"answer": "yes" if place else "two", "answer_confidence": "yes", "answer_id": who} for who in range(1, 11)]
             annotations.append(
-                {"question_type": "what", "multiple_choice_answer": answers[0]["answer"], "answers": answers, "image_id": image, "answer_type": "other", "question_id": number}
+                {
+                    "question_type": "what",
+                    "multiple_choice_answer": answers[0]["answer"],
+                    "answers": answers,
+                    "image_id": image,
+                    "answer_type": "other",
+                    "question_id": number,
+                }
             )
     write(root / "q.json", json.dumps({"info": {}, "data_subtype": "tiny2014", "questions": questions}))
     write(root / "a.json", json.dumps({"info": {}, "annotations": annotations}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field, replace
 
 from ...schemas.fingerprint import uniform_for
@@ -30,8 +31,6 @@ class Split(RecordStage):
         if self.keep and record.split is not None:
             return record
         place = uniform_for(self.seed, "split", record.group)
-        for name, share in self.shares.items():
-            place -= share
-            if place < 0:
-                break
-        return replace(record, split=name)
+        ends = itertools.accumulate(self.shares.values())
+        names = list(self.shares)
+        return replace(record, split=next((name for name, end in zip(names, ends, strict=True) if place < end), names[-1]))

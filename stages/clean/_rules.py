@@ -24,8 +24,8 @@ class Rule:
 def part_fault(record: Record, name: str, part: Part, rules: Iterable[Rule]) -> Fault | None:
     """The first rule that a part breaks; damage found while measuring comes first."""
     if part.damage:
-        rule, _, message = part.damage.partition(": ")
-        return Fault(rule, None, "decodable to its end", f"{name} ({part.uri}): {message}")
+        name_of_damage, _, message = part.damage.partition(": ")
+        return Fault(name_of_damage, None, "decodable to its end", f"{name} ({part.uri}): {message}")
 
     def signal(word: str) -> float:
         return record.signals[f"{name}.{word}"]

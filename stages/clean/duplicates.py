@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -68,7 +69,14 @@ class Duplicates(CorpusStage):
         return decisions
 
     def _near(
-        self, one: int, other: int, hashes: dict[int, list[int]], keys: list[str], groups: list[str], clusters: _Clusters, decisions: dict[str, Decision]
+        self,
+        one: int,
+        other: int,
+        hashes: dict[int, list[int]],
+        keys: list[str],
+        groups: list[str],
+        clusters: _Clusters,
+        decisions: dict[str, Decision],
     ) -> None:
         kept = hashes[one][0]
         for row in hashes[other]:
@@ -123,7 +131,7 @@ def near_pairs(hashes: list[int], bits: int) -> list[tuple[int, int]]:
     bands = max(_BANDS, bits + 1)
     edges = np.linspace(0, 64, bands + 1).astype(int)
     found: set[tuple[int, int]] = set()
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         band = (values >> np.uint64(low)) & np.uint64((1 << int(high - low)) - 1)
         order = np.argsort(band, kind="stable")
         starts = np.flatnonzero(np.r_[True, np.diff(band[order].astype(np.int64)) != 0])

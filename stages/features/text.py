@@ -45,13 +45,13 @@ class Text(Extractor):
         counts = np.zeros(self.size, np.float32)
         for number, sign in self._bins(data):
             counts[number] += sign
-        return np.sign(counts) * np.log1p(np.abs(counts))
+        return np.asarray(np.sign(counts) * np.log1p(np.abs(counts)))
 
     def weigh(self, vector: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
         """The vector weighted by document frequency, of length 1 (or 0 for a text without words)."""
         weighted = vector * frequencies
         length = float(np.linalg.norm(weighted))
-        return weighted / length if length else weighted
+        return np.asarray(weighted / length if length else weighted)
 
     def _bins(self, text: str) -> list[tuple[int, int]]:
         words = _WORD.findall(text.lower())

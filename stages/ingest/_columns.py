@@ -111,12 +111,12 @@ class Mapper:
         columns = self._columns
         try:
             identity = template.fill(columns.id, values).strip() if columns.id else str(number)
-            record = Record(
-                make_key(self._source, identity or f"row-{number}"), "", Origin(self._source, file, number, identity)
-            )
+            record = Record(make_key(self._source, identity or f"row-{number}"), "", Origin(self._source, file, number, identity))
         except (template.MissingField, ValueError) as error:
             record = Record(make_key(self._source, f"row-{number}"), "", Origin(self._source, file, number))
-            return Row(replace(record, group=record.key), Fault("bad_id", str(error), columns.id, f"the id {columns.id!r} cannot be made of this row"))
+            return Row(
+                replace(record, group=record.key), Fault("bad_id", str(error), columns.id, f"the id {columns.id!r} cannot be made of this row")
+            )
         record = replace(record, group=record.key)
         if not identity:
             return Row(replace(record, key=make_key(self._source, f"row-{number}")), Fault("empty_id", "", "a value", "the row's id is empty"))

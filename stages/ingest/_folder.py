@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
@@ -107,7 +107,7 @@ class Folder(Source):
             if identity not in used:
                 yield self._unmatched(name, identity, number, cells)
 
-    def _labels(self, root: Path, name: str, tally: Counter[str]) -> Iterator[Row]:
+    def _labels(self, root: Path, name: str, tally: Counter[str]) -> Generator[Row, None, dict[str, tuple[int, dict[str, str]]]]:
         """The rows of the label table by file id, as the generator's result; rejects are yielded."""
         rows: dict[str, tuple[int, dict[str, str]]] = {}
         if self.labels is None:

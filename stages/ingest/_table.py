@@ -136,9 +136,7 @@ def read_rows(path: Path, dialect: Dialect) -> Iterator[TableRow]:
     width = len(dialect.header)
     names = [name for name in dialect.header if name]
     with open(path, encoding=dialect.encoding, errors="replace", newline="") as file:
-        reader = csv.reader(
-            _lines(file, path), delimiter=dialect.delimiter, quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE
-        )
+        reader = csv.reader(_lines(file, path), delimiter=dialect.delimiter, quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE)
         number = 0
         while True:
             try:

@@ -11,7 +11,7 @@ import re
 import tempfile
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -70,7 +70,7 @@ class CocoVqa(Source):
                 record = Record(key, make_key(name, number), Origin(name, uri, None, str(number)), split=self.split)
                 yield Row(replace(record, parts={"image": media_part(root, uri, "image")}, absent={"question": "absent"}))
 
-    def _images(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Row]:
+    def _images(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Generator[Row, None, dict[int, list[Any]]]:
         """Image id -> [path, whether a question named it], as the generator's result; files that cannot be used are yielded."""
         found: dict[int, list[Any]] = {}
         for uri in list_files(root, join(self.base, self.images), IMAGE_SUFFIXES):
@@ -153,7 +153,9 @@ class CocoVqa(Source):
             )
         for position, found in answers.broken:
             key = make_key(name, f"annotation-row-{position}")
-            yield Row(Record(key, key, Origin(name, file, position)), Fault("broken_row", found, "question_id, answers", "the annotation is not whole"))
+            yield Row(
+                Record(key, key, Origin(name, file, position)), Fault("broken_row", found, "question_id, answers", "the annotation is not whole")
+            )
 
 
 class _Spill:

@@ -11,6 +11,6 @@ from ._folder import Folder
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolder(Folder):
-    __doc__ = Folder.__doc__
+    """Image files, in a folder and its folders; the options are those of ``_folder.Folder``."""
 
     modality: ClassVar[Modality] = "image"

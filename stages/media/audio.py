@@ -99,17 +99,14 @@ def _decode_ffmpeg(path: Path, start_s: float | None, end_s: float | None, first
             if not container.streams.audio:
                 raise DamageError("no_audio_stream", "the file has no sound")
             stream = container.streams.audio[0]
-            stream.thread_count = 1
+            stream.codec_context.thread_count = 1
             total = 0
             for frame in container.decode(stream):
                 rate = frame.sample_rate
                 if begin is None:
                     begin = float(frame.time or 0.0)
                 array = frame.to_ndarray()
-                if frame.format.is_planar:
-                    array = array.T
-                else:
-                    array = array.reshape(-1, len(frame.layout.channels))
+                array = array.T if frame.format.is_planar else array.reshape(-1, len(frame.layout.channels))
                 pieces.append(_to_float(array))
                 total += len(array)
                 if total / rate > LONGEST_SECONDS:

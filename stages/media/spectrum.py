@@ -33,20 +33,20 @@ def mel_to_hz(mel: np.ndarray) -> np.ndarray:
 def hz_to_bark(hz: np.ndarray) -> np.ndarray:
     """Critical-band rate in Bark (Traunmueller 1990, without its corrections at the ends)."""
     hz = np.asarray(hz, float)
-    return 26.81 * hz / (1960.0 + hz) - 0.53
+    return np.asarray(26.81 * hz / (1960.0 + hz) - 0.53)
 
 
 def bark_to_hz(bark: np.ndarray) -> np.ndarray:
     """Hertz of Bark."""
     bark = np.asarray(bark, float)
-    return 1960.0 * (bark + 0.53) / (26.28 - bark)
+    return np.asarray(1960.0 * (bark + 0.53) / (26.28 - bark))
 
 
 @functools.lru_cache(maxsize=16)
 def mel_filters(rate_hz: int, fft_size: int, bands: int) -> np.ndarray:
     """Triangular filters ``float32 [bands, fft_size / 2 + 1]`` from 0 to half the rate, each of area 2 / width."""
     edges = mel_to_hz(np.linspace(float(hz_to_mel(np.array(0.0))), float(hz_to_mel(np.array(rate_hz / 2))), bands + 2))
-    return _triangles(edges, rate_hz, fft_size) * (2.0 / (edges[2:] - edges[:-2]))[:, None].astype(np.float32)
+    return np.asarray(_triangles(edges, rate_hz, fft_size) * (2.0 / (edges[2:] - edges[:-2]))[:, None].astype(np.float32))
 
 
 @functools.lru_cache(maxsize=16)
@@ -60,7 +60,7 @@ def _triangles(edges: np.ndarray, rate_hz: int, fft_size: int) -> np.ndarray:
     bins = np.linspace(0, rate_hz / 2, fft_size // 2 + 1)
     rising = (bins[None] - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - bins[None]) / (edges[2:] - edges[1:-1])[:, None]
-    return np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+    return np.asarray(np.maximum(0, np.minimum(rising, falling)).astype(np.float32))
 
 
 def power(samples: np.ndarray, fft_size: int, hop: int) -> np.ndarray:

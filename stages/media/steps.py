@@ -58,13 +58,13 @@ def _brightness(pixels: np.ndarray, factor: float) -> np.ndarray:
 
 
 def _gain(samples: np.ndarray, db: float) -> np.ndarray:
-    return np.clip(samples * np.float32(10 ** (db / 20)), -1.0, 1.0)
+    return np.asarray(np.clip(samples * np.float32(10 ** (db / 20)), -1.0, 1.0))
 
 
 def _noise(samples: np.ndarray, snr_db: float, seed: int) -> np.ndarray:
     power = float(np.mean(np.square(samples, dtype=np.float64))) or 1e-12
     noise: Any = np.random.Generator(np.random.Philox(key=seed)).standard_normal(samples.shape, dtype=np.float32)
-    return np.clip(samples + noise * np.float32((power / 10 ** (snr_db / 10)) ** 0.5), -1.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip(samples + noise * np.float32((power / 10 ** (snr_db / 10)) ** 0.5), -1.0, 1.0).astype(np.float32))
 
 
 PIXEL_STEPS: dict[str, Callable[..., np.ndarray]] = {"hflip": _hflip, "crop": _crop, "brightness": _brightness}

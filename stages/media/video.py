@@ -91,7 +91,12 @@ def frames(path: Path, width: int = 0, height: int = 0, pixel_format: str = "rgb
 
 
 def sample(
-    source: Path | BinaryIO, count: int, short_side: int, start_s: float | None = None, end_s: float | None = None, reader: Literal["pyav", "decord"] = "pyav"
+    source: Path | BinaryIO,
+    count: int,
+    short_side: int,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    reader: Literal["pyav", "decord"] = "pyav",
 ) -> np.ndarray:
     """``count`` frames ``uint8 [count, H, W, 3]``, evenly spaced over the span [start_s, end_s), the middle of each stretch.
 

@@ -59,7 +59,14 @@ class PieceWriter:
         for part, modality, ending, data in members:
             name = f"{sample.key}.{ending}"
             buffer.write(header(name, len(data)))
-            entry = {"part": part, "modality": modality, "name": name, "offset": self.place + buffer.tell(), "size": len(data), "xxh3": hash_bytes(data)}
+            entry = {
+                "part": part,
+                "modality": modality,
+                "name": name,
+                "offset": self.place + buffer.tell(),
+                "size": len(data),
+                "xxh3": hash_bytes(data),
+            }
             if modality == "text":
                 others.append(entry | {"media": None})
             else:

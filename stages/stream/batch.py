@@ -65,7 +65,7 @@ _copying: list[tuple[torch.cuda.Event, FusionBatch]] = []
 
 def _hold_until_copied(batch: FusionBatch) -> None:
     """Keep a batch, and so its reused buffers, from being filled again while the device still copies from it."""
-    event = torch.cuda.Event()
+    event = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     event.record()
-    _copying[:] = [entry for entry in _copying if not entry[0].query()]
+    _copying[:] = [entry for entry in _copying if not entry[0].query()]  # type: ignore[no-untyped-call]  # the same
     _copying.append((event, batch))

@@ -28,8 +28,9 @@ _WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|[^\sa-z0-9]")
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSpec:
-    """An image as ``uint8 [size, size, 3]``. ``crop``: ``random`` square of ``size`` pixels (mirrored half of the time if ``flip``), ``center``, or ``squash``.
+    """An image as ``uint8 [size, size, 3]``.
 
+    crop: ``random`` square of ``size`` pixels (mirrored half of the time if ``flip``), ``center``, or ``squash`` to a square.
     Images smaller than ``size`` are scaled up to it; with ``center`` and ``squash`` larger ones are scaled down.
     """
 
@@ -44,7 +45,9 @@ class ImageSpec:
         """Decode into ``out``."""
         if data[:3] == b"\xff\xd8\xff":
             try:
-                pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=0 if self.crop == "random" else self.size, min_width=0 if self.crop == "random" else self.size)
+                pixels = simplejpeg.decode_jpeg(
+                    data, "RGB", min_height=0 if self.crop == "random" else self.size, min_width=0 if self.crop == "random" else self.size
+                )
             except ValueError:
                 pixels = images.decode(data)
         else:

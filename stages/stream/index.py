@@ -30,7 +30,9 @@ class Index:
         self.paths = [folder / f"{shard.name}.tar" for shard in chosen]
         for shard, path in zip(chosen, self.paths, strict=True):
             if not path.is_file() or path.stat().st_size != shard.bytes:
-                raise IntegrityError(f"{path}: {'is not as long as shards.json says' if path.is_file() else 'is not there'}; check with 'modalmill verify {folder}'")
+                raise IntegrityError(
+                    f"{path}: {'is not as long as shards.json says' if path.is_file() else 'is not there'}; check with 'modalmill verify {folder}'"
+                )
         tables = [_read(folder / f"{shard.name}.arrow") for shard in chosen]
         self.table: pa.Table = pa.concat_tables(tables)
         self.shard = np.repeat(np.arange(len(chosen), dtype=np.int32), [table.num_rows for table in tables])

@@ -1,8 +1,8 @@
 """The order of an epoch: a pure function of seed, epoch and number of records, the same for any number of ranks and workers.
 
-    global order    k7 k2 k9 k4 | k1 k8 k0 k3 | k5 k6          batch_size = 4 over all ranks
-    rank 0 of 2     k7 k2       | k1 k8       | k5 pad         each rank takes its slice of every global batch
-    rank 1 of 2           k9 k4 |       k0 k3 |    k6 pad
+global order    k7 k2 k9 k4 | k1 k8 k0 k3 | k5 k6          batch_size = 4 over all ranks
+rank 0 of 2     k7 k2       | k1 k8       | k5 pad         each rank takes its slice of every global batch
+rank 1 of 2           k9 k4 |       k0 k3 |    k6 pad
 """
 
 from __future__ import annotations

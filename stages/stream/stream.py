@@ -140,7 +140,9 @@ class Stream:
             vectors[~present] = 0
         return torch.from_numpy(vectors)
 
-    def _media(self, name: str, spec: ImageSpec | AudioSpec | VideoSpec, rows: np.ndarray, present: np.ndarray, epoch: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def _media(
+        self, name: str, spec: ImageSpec | AudioSpec | VideoSpec, rows: np.ndarray, present: np.ndarray, epoch: int
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         is_sound = isinstance(spec, AudioSpec)
         buffer = self._buffer(name, (len(rows), *spec.shape()), np.float32 if is_sound else np.uint8)
         lengths = np.zeros(len(rows), np.int64)
@@ -208,7 +210,8 @@ def _pinned(shape: tuple[int, ...], kind: type[np.generic]) -> np.ndarray:
 
 
 def open_stream(
-    shards: str | Path, split: str | None = None, batch_size: int = 64, seed: int = 0, *, parts: Mapping[str, Spec] | None = None, shuffle: bool = True,
+    shards: str | Path, split: str | None = None, batch_size: int = 64, seed: int = 0, *,
+    parts: Mapping[str, Spec] | None = None, shuffle: bool = True,
     drop_last: bool | None = None, threads: int | None = None, prefetch: int = 2, rank: int | None = None, world: int | None = None,
     on_damage: OnDamage = "raise", pin: bool | None = None,
 ) -> Stream:  # fmt: skip
@@ -237,8 +240,8 @@ def open_stream(
         specs[name] = spec
     if batch_size < 1:
         raise InputError(f"batch_size: wanted at least 1, found {batch_size}")
-    rank = int(os.environ.get("RANK", 0)) if rank is None else rank
-    world = int(os.environ.get("WORLD_SIZE", 1)) if world is None else world
+    rank = int(os.environ.get("RANK", "0")) if rank is None else rank
+    world = int(os.environ.get("WORLD_SIZE", "1")) if world is None else world
     if not 0 <= rank < world:
         raise InputError(f"rank {rank} of {world}: wanted 0 <= rank < world")
     if threads is None:

@@ -29,8 +29,8 @@ def spec_of(name: str, modality: str, options: InputOptions, vocabulary: Mapping
 
 
 def open_split(
-    options: TrainOptions, shards: Path, features: Path, split: str, seed: int, modalities: Mapping[str, str], vocabularies: Mapping[str, Mapping[str, int]],
-    training: bool,
+    options: TrainOptions, shards: Path, features: Path, split: str, seed: int,
+    modalities: Mapping[str, str], vocabularies: Mapping[str, Mapping[str, int]], training: bool,
 ) -> Stream:  # fmt: skip
     """The stream of one split with every input of the options; parts that this set of shards does not have are absent throughout."""
     from ...schemas.index import read_shard_set

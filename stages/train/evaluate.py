@@ -39,7 +39,9 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, features: Path, split:
     names = tuple(options.inputs)
     if len(names) > MOST_PARTS:
         raise InputError(f"{len(names)} inputs make {2 ** len(names)} subsets; at most {MOST_PARTS} inputs are evaluated in full")
-    subsets = [tuple(subset) for subset in sorted(itertools.product((False, True), repeat=len(names)), key=lambda some: (sum(some), [not x for x in some]))]
+    subsets = [
+        tuple(subset) for subset in sorted(itertools.product((False, True), repeat=len(names)), key=lambda some: (sum(some), [not x for x in some]))
+    ]
     stream = open_split(options, shards, features, split, 0, saved.modalities, saved.vocabularies, training=False)
     sums = {subset: [0.0, 0.0, 0.0] for subset in subsets}
     prior = [0.0, 0.0]
@@ -92,11 +94,17 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, features: Path, split:
 def table_text(report: dict[str, Any]) -> str:
     """The report as a table, the most parts first."""
     metric = report["metric"]
-    lines = [f"{report['target']} on split {report['split']}: {report['records_with_target']:,} records with a target", f"{'parts shown':<44}{metric:>14}{'loss':>10}{'rows':>8}"]
+    lines = [
+        f"{report['target']} on split {report['split']}: {report['records_with_target']:,} records with a target",
+        f"{'parts shown':<44}{metric:>14}{'loss':>10}{'rows':>8}",
+    ]
     for name, value in sorted(report["subsets"].items(), key=lambda item: (-item[0].count("+") - (item[0] != "(nothing)"), item[0])):
         lines.append(f"{name:<44}{value[metric]:>14.3f}{value['loss']:>10.3f}{value['rows_with_any']:>8,}")
     single = report["best_single"]
-    lines.append(f"all parts {report['all']:.3f}, best single part {single['part']} {single[metric]:.3f}, always the commonest answer {report['commonest_answer']:.3f}")
+    lines.append(
+        f"all parts {report['all']:.3f}, best single part {single['part']} {single[metric]:.3f},"
+        f" always the commonest answer {report['commonest_answer']:.3f}"
+    )
     return "\n".join(lines)
 
 

@@ -52,7 +52,10 @@ def train(options: TrainOptions, shards: Path, features: Path, out: Path, seed: 
     if _resume(out / "last.pt", run, about["shards"], model, optimiser, schedule, scaler, stream, state):
         say(f"training: resumed after epoch {state['epoch']}")
     if not state["finished"]:
-        say(f"training: {sum(p.numel() for p in model.parameters()):,} parameters, {len(stream.index):,} records, {len(stream)} steps an epoch on {device}")
+        say(
+            f"training: {sum(p.numel() for p in model.parameters()):,} parameters, {len(stream.index):,} records,"
+            f" {len(stream)} steps an epoch on {device}"
+        )
     log = _Log(out)
     while not state["finished"]:
         epoch = state["epoch"]
@@ -74,7 +77,10 @@ def train(options: TrainOptions, shards: Path, features: Path, out: Path, seed: 
             checkpoint.save(out / "best.pt", about, model, {"run": run})
         checkpoint.save(out / "last.pt", about, model, keeping)
         shown = "" if validation is None else f", {objective.metric} {validation:.3f}{' *' if better else ''}"
-        say(f"training: epoch {epoch + 1} of {options.epochs}, loss {summary['loss']:.4f}{shown}, {summary['records_per_s']:,.0f} records/s, waited {summary['wait_share']:.0%}")
+        say(
+            f"training: epoch {epoch + 1} of {options.epochs}, loss {summary['loss']:.4f}{shown}, {summary['records_per_s']:,.0f} records/s,"
+            f" waited {summary['wait_share']:.0%}"
+        )
     log.close()
     report = evaluate_saved(checkpoint.load(out / "best.pt"), shards, features, _test_split(shards, options))
     write_report(report, out)
@@ -134,13 +140,22 @@ def _epoch(
     seconds = max(1e-9, time.monotonic() - began)
     loss_mean = float(total) / max(1, len(stream))
     if not torch.isfinite(torch.tensor(loss_mean)):
-        raise InputError(f"training: the loss is {loss_mean} after epoch {epoch + 1}; lower learning_rate, or look for broken targets with 'modalmill inspect'")
+        raise InputError(
+            f"training: the loss is {loss_mean} after epoch {epoch + 1}; lower learning_rate, or look for broken targets with 'modalmill inspect'"
+        )
     return {"loss": loss_mean, "records_per_s": records / seconds, "wait_share": waited / seconds}
 
 
 @torch.no_grad()
 def _validate(
-    model: FusionModel, objective: Objective, options: TrainOptions, shards: Path, features: Path, about: dict[str, Any], device: torch.device, half: torch.dtype | None
+    model: FusionModel,
+    objective: Objective,
+    options: TrainOptions,
+    shards: Path,
+    features: Path,
+    about: dict[str, Any],
+    device: torch.device,
+    half: torch.dtype | None,
 ) -> float | None:
     """Mean score on the validation split with everything present that is; None where there is no such split."""
     if options.val_split not in read_shard_set(shards).splits():
@@ -159,7 +174,9 @@ def _validate(
     return score / weight if weight else None
 
 
-def _resume(path: Path, run: str, shards: str, model: nn.Module, optimiser: Any, schedule: Any, scaler: Any, stream: Stream, state: dict[str, Any]) -> bool:
+def _resume(
+    path: Path, run: str, shards: str, model: nn.Module, optimiser: Any, schedule: Any, scaler: Any, stream: Stream, state: dict[str, Any]
+) -> bool:
     """Take up a run that was stopped; a checkpoint of other options or other shards is left to be written over."""
     if not path.is_file():
         return False
@@ -214,7 +231,7 @@ class _Log:
         try:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._writer = SummaryWriter(str(out / "tensorboard"))  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            self._writer = SummaryWriter(str(out / "tensorboard"))
         except ImportError:
             pass
 

@@ -34,7 +34,9 @@ class FusionModel(nn.Module):
         )
         self.norms = nn.ModuleDict({name: nn.LayerNorm(options.width) for name in self.names})
         self.fusion = make_fusion(options.fusion, len(self.names), options.width, options.dropout)
-        self.head = nn.Sequential(nn.Linear(options.width, options.hidden), nn.GELU(), nn.Dropout(options.dropout), nn.Linear(options.hidden, outputs))
+        self.head = nn.Sequential(
+            nn.Linear(options.width, options.hidden), nn.GELU(), nn.Dropout(options.dropout), nn.Linear(options.hidden, outputs)
+        )
 
     @torch.no_grad()
     def start_from(self, prior: Tensor) -> None:

@@ -77,9 +77,9 @@ def parse_options(value: Mapping[str, Any]) -> tuple[TrainOptions | None, list[s
         from ...schemas.recipe import explain
 
         for item, line in zip(error.errors(), explain(error, TrainOptions, prefix="train."), strict=True):
-            if item["type"] == "extra_forbidden" and len(item["loc"]) > 1:
-                line = f"train.{'.'.join(str(step) for step in item['loc'])}: unknown option{nearest(str(item['loc'][-1]), InputOptions.model_fields)}"
-            problems.append(line)
+            inner = item["type"] == "extra_forbidden" and len(item["loc"]) > 1
+            place = ".".join(str(step) for step in item["loc"])
+            problems.append(f"train.{place}: unknown option{nearest(str(item['loc'][-1]), InputOptions.model_fields)}" if inner else line)
         return None, problems
     if options.fusion not in FUSIONS:
         problems.append(f"train.fusion: no such fusion {options.fusion!r}{nearest(options.fusion, FUSIONS)}")

@@ -66,7 +66,9 @@ def _batch(saved: checkpoint.Saved, given: Mapping[str, str]) -> FusionBatch:
     for name, options in saved.options.inputs.items():
         modality = saved.modalities.get(name, "image")
         if options.feature and name in given:
-            raise InputError(f"--{modality}: this model reads cached features of {name}; predict from shards with 'modalmill evaluate', or train on the media")
+            raise InputError(
+                f"--{modality}: this model reads cached features of {name}; predict from shards with 'modalmill evaluate', or train on the media"
+            )
         parts[name], length = blank(1, modality, options, saved.about["dims"].get(name, 0))
         if length is not None:
             lengths[name] = length

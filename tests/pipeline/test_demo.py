@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from modalmill.pipeline.demo import make_and_run, surprises
 from modalmill.pipeline.progress import Progress
 from modalmill.schemas.errors import StorageError

@@ -12,7 +12,6 @@ from pathlib import Path
 import psutil
 import pytest
 from misbehaving import Misbehave
-
 from modalmill.pipeline.engine import Local
 from modalmill.pipeline.guard import Guard, TaskFailed
 from modalmill.schemas.errors import InputError
@@ -21,7 +20,15 @@ from modalmill.schemas.errors import InputError
 def test_a_hang_a_crash_and_a_greedy_decoder_cost_their_own_items(tmp_path: Path) -> None:
     guard = Guard(deadline_s=1.0, memory_bytes=1 << 30)
     fates = guard.run(Misbehave(("a", "hang", "b", "crash", "c", "memory", "d"), tmp_path / "log"))
-    assert fates == {"a": "good", "hang": "decoder_timeout", "b": "good", "crash": "decoder_crashed", "c": "good", "memory": "decoder_memory", "d": "good"}
+    assert fates == {
+        "a": "good",
+        "hang": "decoder_timeout",
+        "b": "good",
+        "crash": "decoder_crashed",
+        "c": "good",
+        "memory": "decoder_memory",
+        "d": "good",
+    }
     guard.close()
 
 
@@ -50,7 +57,8 @@ def test_a_child_that_holds_the_interpreter_ends_after_its_parent_was_killed(tmp
     code = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
         "from pathlib import Path\nfrom misbehaving import Misbehave\nfrom modalmill.pipeline.guard import Guard\n"
-        f"guard = Guard(1.5, 1 << 30)\nguard._watch = lambda: __import__('time').sleep(60)\nguard.run(Misbehave(('hang',), Path({str(tmp_path / 'log')!r})))\n"
+        f"guard = Guard(1.5, 1 << 30)\nguard._watch = lambda: __import__('time').sleep(60)\n"
+        f"guard.run(Misbehave(('hang',), Path({str(tmp_path / 'log')!r})))\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code])
     children: list[psutil.Process] = []

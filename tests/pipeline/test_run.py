@@ -17,13 +17,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from tiny import jpeg, mp4, png, recipe, vqa_corpus, wav, write
-
 from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.run import Result, run
 from modalmill.schemas.errors import InputError, StorageError, ToleranceError
 from modalmill.schemas.fingerprint import hash_file
 from modalmill.schemas.recipe import parse_recipe
+from tiny import jpeg, mp4, png, recipe, vqa_corpus, wav, write
 
 STAGES: list[Any] = [
     {"align.require": {"any_of": ["image", "audio", "video"]}},
@@ -98,7 +97,9 @@ def test_a_second_run_touches_nothing(tmp_path: Path, run_recipe: Callable[..., 
     assert {path: path.stat().st_mtime_ns for name in kept for path in (out / name).rglob("*")} == before
 
 
-def test_new_files_cost_their_own_work_and_thresholds_cost_no_decoding(tmp_path: Path, run_recipe: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_files_cost_their_own_work_and_thresholds_cost_no_decoding(
+    tmp_path: Path, run_recipe: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from modalmill.pipeline import measuring
 
     value = full_recipe(tmp_path / "raw")
@@ -119,7 +120,9 @@ def test_new_files_cost_their_own_work_and_thresholds_cost_no_decoding(tmp_path:
     assert products(tmp_path / "fresh") == products(tmp_path / "out")
 
 
-def test_a_changed_record_rewrites_its_piece_and_reuses_the_rest(tmp_path: Path, run_recipe: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_record_rewrites_its_piece_and_reuses_the_rest(
+    tmp_path: Path, run_recipe: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from modalmill.pipeline import sharding
     from modalmill.stages.shard import plan as shard_plan
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from modalmill.schemas.account import Account, Count
 
 numbers = st.integers(0, 1000)

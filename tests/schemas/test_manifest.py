@@ -7,10 +7,9 @@ import io
 import pyarrow.parquet as pq
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import records
-
 from modalmill.schemas.manifest import Row, rows_to_table, table_to_records, to_manifest
 from modalmill.schemas.record import Fault, Record
+from strategies import records
 
 
 @given(st.lists(records(), max_size=5))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny import recipe, write
-
 from modalmill.pipeline.plan import make_plan
 from modalmill.schemas.errors import InputError, RecipeError
 from modalmill.schemas.recipe import load_recipe, parse_recipe
+from tiny import recipe, write
 
 TEXT = """
 name: tiny
@@ -23,12 +22,23 @@ stages:
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
-    value = recipe(tmp_path, {"a": {"type": "cvs", "path": "x"}, "b": {"type": "csv", "pth": "x"}}, [{"claen.text": {}}, {"clean.image": {"min_size": 3, "min_side": "big"}}])
+    value = recipe(
+        tmp_path,
+        {"a": {"type": "cvs", "path": "x"}, "b": {"type": "csv", "pth": "x"}},
+        [{"claen.text": {}}, {"clean.image": {"min_size": 3, "min_side": "big"}}],
+    )
     with pytest.raises(RecipeError) as caught:
         make_plan(parse_recipe(value), tmp_path)
     text = str(caught.value)
     assert "6 mistakes" in text
-    for piece in ("did you mean 'ingest.csv'", "sources.b.pth: unknown option; did you mean 'path'", "sources.b.path: is required", "did you mean 'clean.text'", "min_size: unknown option", "min_side"):
+    for piece in (
+        "did you mean 'ingest.csv'",
+        "sources.b.pth: unknown option; did you mean 'path'",
+        "sources.b.path: is required",
+        "did you mean 'clean.text'",
+        "min_size: unknown option",
+        "min_side",
+    ):
         assert piece in text
 
 
@@ -39,7 +49,10 @@ def test_unknown_fields_of_the_recipe_itself_are_refused_with_the_nearest_word()
 
 def test_overrides_reach_values_lists_and_stages_by_address(tmp_path: Path) -> None:
     path = write(tmp_path / "r.yaml", TEXT)
-    changed, _ = load_recipe(path, ["seed=9", "stages.clean.text.min_words=5", "stages.clean.duplicates.near_bits=0", "sources.notes.path=other.csv", "shard.jpeg_quality=80"])
+    changed, _ = load_recipe(
+        path,
+        ["seed=9", "stages.clean.text.min_words=5", "stages.clean.duplicates.near_bits=0", "sources.notes.path=other.csv", "shard.jpeg_quality=80"],
+    )
     assert changed.seed == 9
     assert changed.stages[0] == {"clean.text": {"min_words": 5}}
     assert changed.stages[1] == {"clean.duplicates": {"near_bits": 0}}
@@ -56,7 +69,12 @@ def test_data_is_relative_to_the_file_and_an_override_to_the_current_folder(tmp_
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
-    [("- a\n- b", "wanted a mapping"), ("a: [", "not YAML"), ("name: x\nsources: {}", "at least one source"), ("!!python/object/apply:os.system ['true']", "not YAML")],
+    [
+        ("- a\n- b", "wanted a mapping"),
+        ("a: [", "not YAML"),
+        ("name: x\nsources: {}", "at least one source"),
+        ("!!python/object/apply:os.system ['true']", "not YAML"),
+    ],
 )
 def test_a_file_that_is_no_recipe_is_one_clear_error(tmp_path: Path, text: str, wanted: str) -> None:
     with pytest.raises(RecipeError, match=wanted):

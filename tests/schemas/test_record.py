@@ -6,7 +6,6 @@ import re
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from modalmill.schemas.record import Cue, Part, make_key
 
 

@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import records
-
 from modalmill.schemas.record import MODALITIES, Record
 from modalmill.stages.base import Addressed, CorpusStage, RecordStage, addresses, find, make
+from strategies import records
 
-OPTIONS: dict[str, dict[str, Any]] = {"align.cut": {"by": "caption"}, "align.join": {"sources": ["a", "b"]}, "clean.fill": {"target": "label"}, "clean.outliers": {"column": "score"}}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "align.cut": {"by": "caption"},
+    "align.join": {"sources": ["a", "b"]},
+    "clean.fill": {"target": "label"},
+    "clean.outliers": {"column": "score"},
+}
 RECORD_STAGES = [address for address in addresses(Addressed) if issubclass(find(address, Addressed), RecordStage)]
 
 

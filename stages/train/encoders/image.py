@@ -29,7 +29,9 @@ class ImageCnn(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(block(3, 24), block(24, 48), block(48, 96), nn.Conv2d(96, width, 3, padding=1), nn.GELU(), nn.AdaptiveAvgPool2d(4))
+        self.layers = nn.Sequential(
+            block(3, 24), block(24, 48), block(48, 96), nn.Conv2d(96, width, 3, padding=1), nn.GELU(), nn.AdaptiveAvgPool2d(4)
+        )
         self.position = nn.Parameter(torch.zeros(16, width))
 
     def forward(self, image_BHWC: Tensor, length_B: Tensor | None, present_B: Tensor) -> tuple[Tensor, Tensor]:

@@ -45,7 +45,9 @@ class BasicBlock(nn.Module):
         self.bn1 = PresentBatchNorm(outer)
         self.conv2 = nn.Conv2d(outer, outer, 3, 1, 1, bias=False)
         self.bn2 = PresentBatchNorm(outer)
-        self.downsample = nn.Sequential(nn.Conv2d(inner, outer, 1, stride, bias=False), PresentBatchNorm(outer)) if stride != 1 or inner != outer else None
+        self.downsample = (
+            nn.Sequential(nn.Conv2d(inner, outer, 1, stride, bias=False), PresentBatchNorm(outer)) if stride != 1 or inner != outer else None
+        )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """The block's output."""

@@ -12,7 +12,9 @@ class FramesCnn(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.frame = nn.Sequential(block(3, 24), block(24, 48), block(48, 64), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(64 * 16, width), nn.GELU())
+        self.frame = nn.Sequential(
+            block(3, 24), block(24, 48), block(48, 64), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(64 * 16, width), nn.GELU()
+        )
         self.time = nn.Sequential(nn.Conv1d(width, width, 3, padding=1), nn.GELU())
 
     def forward(self, video_BTHWC: Tensor, length_B: Tensor | None, present_B: Tensor) -> tuple[Tensor, Tensor]:

@@ -28,7 +28,8 @@ class Layer(nn.Module):
         q, k, v = self.qkv(self.before_attention(x_BTD)).view(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
         seen_BHTD = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask_BT[:, None, None, :])
         x_BTD = x_BTD + self.out(seen_BHTD.transpose(1, 2).reshape(batch, length, width))
-        return x_BTD + self.mlp(self.before_mlp(x_BTD))
+        mixed_BTD: Tensor = self.mlp(self.before_mlp(x_BTD))
+        return x_BTD + mixed_BTD
 
 
 class AttentionFusion(nn.Module):

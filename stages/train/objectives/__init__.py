@@ -44,7 +44,9 @@ def fit_objective(options: TrainOptions, targets: Sequence[Mapping[str, Any]]) -
     known = [target[options.target] for target in targets if options.target in target]
     if not known:
         every = sorted({name for target in targets for name in target})
-        raise InputError(f"train.target: no record of split {options.train_split!r} has the target {options.target!r}; there are {', '.join(every) or 'none'}")
+        raise InputError(
+            f"train.target: no record of split {options.train_split!r} has the target {options.target!r}; there are {', '.join(every) or 'none'}"
+        )
     if options.task == "classification":
         return Classification.fit(options.target, known, options.answers)
     if options.task == "regression":

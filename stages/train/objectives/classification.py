@@ -47,7 +47,10 @@ class Classification:
 
     def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float]]]:
         values, places = logits.float().softmax(1).topk(min(top, self.outputs), dim=1)
-        return [[(self.classes[place], value) for place, value in zip(row, some, strict=True)] for row, some in zip(places.tolist(), values.tolist(), strict=True)]
+        return [
+            [(self.classes[place], value) for place, value in zip(row, some, strict=True)]
+            for row, some in zip(places.tolist(), values.tolist(), strict=True)
+        ]
 
     def prior(self) -> Tensor:
         return torch.tensor(self.counts).float().log()

@@ -61,7 +61,10 @@ class Vqa:
 
     def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float]]]:
         values, places = logits.float().sigmoid().topk(min(top, self.outputs), dim=1)
-        return [[(self.classes[place], value) for place, value in zip(row, some, strict=True)] for row, some in zip(places.tolist(), values.tolist(), strict=True)]
+        return [
+            [(self.classes[place], value) for place, value in zip(row, some, strict=True)]
+            for row, some in zip(places.tolist(), values.tolist(), strict=True)
+        ]
 
     def prior(self) -> Tensor:
         return torch.logit(torch.tensor(self.scores) / self.records, eps=1e-4)

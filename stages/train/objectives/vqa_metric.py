@@ -10,25 +10,112 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_MARKS = ";/[]\"{}()=+\\_-><@`,?!"
+_MARKS = ';/[]"{}()=+\\_-><@`,?!'
 _COMMA_IN_NUMBER = re.compile(r"\d,\d")
 _STOP = re.compile(r"\.(?!\d)")
-_NUMBERS = {word: str(number) for number, word in enumerate("zero one two three four five six seven eight nine ten".split())} | {"none": "0"}
+_NUMBERS = {
+    word: str(number) for number, word in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"])
+} | {"none": "0"}
 _ARTICLES = frozenset(("a", "an", "the"))
 _MOST_STOPS = 32
 
 # Words whose apostrophe annotators left out. Lower-case, as answers are when they are looked up; "he's" is found under "hes", and a double
 # contraction under each way of losing one of its apostrophes.
-_SINGLE = """
-ain't aren't can't could've couldn't didn't doesn't don't hadn't hasn't haven't he'd he's how'd how'll how's isn't it'd it'll ma'am mightn't might've
-mustn't must've needn't not've o'clock oughtn't shan't should've shouldn't somebody'll somebody's someone'd someone'll someone's something'd
-something'll that's there'd there're there's they'd they'll they're they've 'twas wasn't we've weren't what'll what're what's what've when's where'd
-where's where've who'd who'll who's who've why'll why're why's won't would've wouldn't y'all you'd you'll you're you've
-""".split()
-_DOUBLE = """
-couldn't've hadn't've he'd've it'd've mightn't've she'd've shouldn't've somebody'd've someone'd've something'd've there'd've they'd've we'd've
-who'd've wouldn't've y'all'll y'all'd've you'd've
-""".split()
+_SINGLE = [
+    "ain't",
+    "aren't",
+    "can't",
+    "could've",
+    "couldn't",
+    "didn't",
+    "doesn't",
+    "don't",
+    "hadn't",
+    "hasn't",
+    "haven't",
+    "he'd",
+    "he's",
+    "how'd",
+    "how'll",
+    "how's",
+    "isn't",
+    "it'd",
+    "it'll",
+    "ma'am",
+    "mightn't",
+    "might've",
+    "mustn't",
+    "must've",
+    "needn't",
+    "not've",
+    "o'clock",
+    "oughtn't",
+    "shan't",
+    "should've",
+    "shouldn't",
+    "somebody'll",
+    "somebody's",
+    "someone'd",
+    "someone'll",
+    "someone's",
+    "something'd",
+    "something'll",
+    "that's",
+    "there'd",
+    "there're",
+    "there's",
+    "they'd",
+    "they'll",
+    "they're",
+    "they've",
+    "'twas",
+    "wasn't",
+    "we've",
+    "weren't",
+    "what'll",
+    "what're",
+    "what's",
+    "what've",
+    "when's",
+    "where'd",
+    "where's",
+    "where've",
+    "who'd",
+    "who'll",
+    "who's",
+    "who've",
+    "why'll",
+    "why're",
+    "why's",
+    "won't",
+    "would've",
+    "wouldn't",
+    "y'all",
+    "you'd",
+    "you'll",
+    "you're",
+    "you've",
+]
+_DOUBLE = [
+    "couldn't've",
+    "hadn't've",
+    "he'd've",
+    "it'd've",
+    "mightn't've",
+    "she'd've",
+    "shouldn't've",
+    "somebody'd've",
+    "someone'd've",
+    "something'd've",
+    "there'd've",
+    "they'd've",
+    "we'd've",
+    "who'd've",
+    "wouldn't've",
+    "y'all'll",
+    "y'all'd've",
+    "you'd've",
+]
 
 
 def _contractions() -> dict[str, str]:
@@ -54,10 +141,7 @@ def normalise(answer: str) -> str:
     has_number = _COMMA_IN_NUMBER.search(answer) is not None
     cleaned = answer
     for mark in _MARKS:
-        if mark + " " in answer or " " + mark in answer or has_number:
-            cleaned = cleaned.replace(mark, "")
-        else:
-            cleaned = cleaned.replace(mark, " ")
+        cleaned = cleaned.replace(mark, "") if mark + " " in answer or " " + mark in answer or has_number else cleaned.replace(mark, " ")
     cleaned = _STOP.sub("", cleaned, count=_MOST_STOPS)
     words = [_NUMBERS.get(word, word) for word in cleaned.lower().split()]
     return " ".join(_CONTRACTIONS.get(word, word) for word in words if word not in _ARTICLES)

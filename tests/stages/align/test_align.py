@@ -9,13 +9,12 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import recipe, write
-
 from modalmill.pipeline.run import Result
 from modalmill.schemas.manifest import read_manifest, table_to_records
 from modalmill.schemas.record import Cue, Origin, Part, Record
 from modalmill.stages.align.cut import Cut
 from modalmill.stages.align.split import Split
+from tiny import recipe, write
 
 
 def names(root: Path, file: str, ids: list[str], column: str) -> dict[str, object]:

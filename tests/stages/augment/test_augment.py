@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-
 from modalmill.schemas.record import Cue, Origin, Part, Record, Step
 from modalmill.stages.augment.crop_time import CropTime
 from modalmill.stages.augment.flip import Flip, swap_sides
@@ -19,7 +18,13 @@ def test_swapping_sides_twice_gives_the_text_back(text: str) -> None:
 
 
 def test_a_flip_turns_pictures_words_and_answers_together() -> None:
-    record = Record("k", "k", Origin("s", "f"), {"image": Part("image", uri="a.jpg"), "q": Part("text", text="What is left of the man?")}, {"answers": ["right hand", "a dog"]})
+    record = Record(
+        "k",
+        "k",
+        Origin("s", "f"),
+        {"image": Part("image", uri="a.jpg"), "q": Part("text", text="What is left of the man?")},
+        {"answers": ["right hand", "a dog"]},
+    )
     original, copy = (row.record for row in Flip(only_split="").process(record, 0, "augment.flip"))
     assert original == record
     assert copy.parts["image"].steps == (Step("hflip"),)
@@ -30,13 +35,17 @@ def test_a_flip_turns_pictures_words_and_answers_together() -> None:
 @given(st.integers(0, 1000))
 def test_a_time_crop_cuts_sound_frames_and_words_alike(seed: int) -> None:
     cues = tuple(Cue(number, number + 1, str(number)) for number in range(10))
-    parts = {"video": Part("video", uri="a.mp4", duration_s=10.0), "audio": Part("audio", uri="a.mp4", duration_s=10.2), "words": Part("text", text="", cues=cues)}
+    parts = {
+        "video": Part("video", uri="a.mp4", duration_s=10.0),
+        "audio": Part("audio", uri="a.mp4", duration_s=10.2),
+        "words": Part("text", text="", cues=cues),
+    }
     _, copy = (row.record for row in CropTime(share=0.5, only_split="").process(Record("k", "k", Origin("s", "f"), parts), seed, "augment.crop_time"))
     video, audio = copy.parts["video"], copy.parts["audio"]
     assert (video.start_s, video.end_s) == (audio.start_s, audio.end_s)
     assert video.start_s is not None
     assert video.end_s is not None
-    assert 0 <= video.start_s
+    assert video.start_s >= 0
     assert video.end_s <= 10.0 + 1e-9
     assert abs(video.end_s - video.start_s - 5) < 1e-9
     for cue in copy.parts["words"].cues:

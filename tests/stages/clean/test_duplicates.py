@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from modalmill.schemas.manifest import Row, rows_to_table
 from modalmill.schemas.record import Origin, Part, Record
 from modalmill.stages.clean.duplicates import Duplicates, near_pairs

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from modalmill.schemas.manifest import Row, rows_to_table
 from modalmill.schemas.record import Origin, Record
 from modalmill.stages.base import CorpusStage, Decision
@@ -15,7 +14,10 @@ from modalmill.stages.clean.outliers import Outliers
 
 def decide(stage: CorpusStage, targets: list[dict[str, Any]], splits: list[str | None] | None = None) -> dict[str, Decision]:
     splits = splits or [None] * len(targets)
-    rows = [Row(Record(f"k{place}", "g", Origin("s", "f"), targets=target, split=split)) for place, (target, split) in enumerate(zip(targets, splits, strict=True))]
+    rows = [
+        Row(Record(f"k{place}", "g", Origin("s", "f"), targets=target, split=split))
+        for place, (target, split) in enumerate(zip(targets, splits, strict=True))
+    ]
     return stage.decide(rows_to_table(rows).select(list(stage.columns)))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from modalmill.schemas.record import Origin, Part, Record
 from modalmill.stages.clean.text import Text, repair
 

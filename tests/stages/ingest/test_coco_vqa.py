@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import jpeg, png, vqa_corpus, write
-
 from modalmill.schemas.errors import InputError
 from modalmill.schemas.manifest import Row
 from modalmill.stages.base import Merged
 from modalmill.stages.ingest.coco_vqa import CocoVqa
+from tiny import jpeg, png, vqa_corpus, write
 
 
 def read(root: Path, options: dict[str, Any]) -> tuple[list[Row], Counter[str]]:
@@ -51,7 +50,9 @@ def test_a_test_split_without_annotations_has_no_targets(tmp_path: Path) -> None
 
 @settings(max_examples=25, deadline=None)
 @given(st.sets(st.integers(1, 9)), st.sets(st.integers(1, 9)), st.sets(st.integers(1, 9)))
-def test_both_sides_of_every_join_are_accounted_for(tmp_path_factory: pytest.TempPathFactory, asked: set[int], annotated: set[int], shown: set[int]) -> None:
+def test_both_sides_of_every_join_are_accounted_for(
+    tmp_path_factory: pytest.TempPathFactory, asked: set[int], annotated: set[int], shown: set[int]
+) -> None:
     root = tmp_path_factory.mktemp("vqa")
     questions = [{"image_id": number, "question": "Why?", "question_id": number} for number in asked | {99}]
     annotations = [{"question_id": number, "image_id": number, "answers": [{"answer": "so"}]} for number in annotated | {99}]
@@ -78,7 +79,11 @@ def test_odd_names_and_twice_the_same_id_are_rejects(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "data", "words"),
-    [("q.json", '{"questions": [{"image_id": 1,', "the JSON is broken"), ("q.json", '{"annotations": []}', "wanted a JSON object with a list 'questions'"), ("a.json", "hello", "the JSON is broken")],
+    [
+        ("q.json", '{"questions": [{"image_id": 1,', "the JSON is broken"),
+        ("q.json", '{"annotations": []}', "wanted a JSON object with a list 'questions'"),
+        ("a.json", "hello", "the JSON is broken"),
+    ],
 )
 def test_a_broken_or_mistaken_json_is_one_clear_error(tmp_path: Path, name: str, data: str, words: str) -> None:
     options = vqa_corpus(tmp_path)

@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import jpeg, write
-
 from modalmill.schemas.errors import InputError
 from modalmill.schemas.manifest import Row
 from modalmill.stages.base import Merged
+from modalmill.stages.ingest._columns import Media
 from modalmill.stages.ingest._table import find_dialect, find_encoding, read_rows
 from modalmill.stages.ingest.csv import Csv
-from modalmill.stages.ingest._columns import Media
+from tiny import jpeg, write
 
 
 def read(root: Path, **options: Any) -> tuple[list[Row], Counter[str], int]:
@@ -43,7 +42,9 @@ cells = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x
     st.sampled_from(["\n", "\r\n"]),
     st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
 )
-def test_what_the_standard_writer_wrote_is_read_back(tmp_path_factory: pytest.TempPathFactory, table: list[list[str]], mark: str, end: str, encoding: str) -> None:
+def test_what_the_standard_writer_wrote_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, table: list[list[str]], mark: str, end: str, encoding: str
+) -> None:
     buffer = io.StringIO()
     writer = csv.writer(buffer, delimiter=mark, lineterminator=end)
     writer.writerows([["first", "second", "third"], *table])
@@ -69,7 +70,10 @@ def test_unquoted_bars_with_loose_quotes_are_found(tmp_path: Path) -> None:
     assert [row.cells["b"] for row in read_rows(tmp_path / "t.csv", dialect)] == ['"Yes'] * 5
 
 
-@pytest.mark.parametrize(("data", "wanted"), [(b"caf\xe9,\x93x\x94\n", "cp1252"), ("café".encode(), "utf-8"), ("\ufeffa".encode(), "utf-8-sig"), ("a".encode("utf-16"), "utf-16")])
+@pytest.mark.parametrize(
+    ("data", "wanted"),
+    [(b"caf\xe9,\x93x\x94\n", "cp1252"), ("café".encode(), "utf-8"), ("\ufeffa".encode(), "utf-8-sig"), ("a".encode("utf-16"), "utf-16")],
+)
 def test_encoding_is_found(tmp_path: Path, data: bytes, wanted: str) -> None:
     assert find_encoding(write(tmp_path / "t.csv", data)) == wanted
 
@@ -82,7 +86,7 @@ def test_one_broken_row_in_a_utf8_table_is_one_reject(tmp_path: Path) -> None:
 
 
 def test_a_next_line_character_inside_a_field_ends_no_row(tmp_path: Path) -> None:
-    write(tmp_path / "t.csv", "id,text\r\n1,one\x85still one\r\n2,two\n3,\"quoted\nthree\"\n".encode())
+    write(tmp_path / "t.csv", 'id,text\r\n1,one\x85still one\r\n2,two\n3,"quoted\nthree"\n'.encode())
     rows, tally, _ = read(tmp_path, path="t.csv", id="{id}", text="text")
     assert tally["rows"] == 3
     assert [row.record.parts["text"].text for row in rows] == ["one\x85still one", "two", "quoted\nthree"]
@@ -142,7 +146,10 @@ def test_an_endless_line_is_one_clear_error(tmp_path: Path) -> None:
         read(tmp_path, path="t.csv")
 
 
-@pytest.mark.parametrize(("name", "data", "words"), [("none.csv", None, "there is no such table"), ("empty.csv", "", "the table is empty"), ("t.csv", "a,b\n1,2\n", "no column 'txt'")])
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [("none.csv", None, "there is no such table"), ("empty.csv", "", "the table is empty"), ("t.csv", "a,b\n1,2\n", "no column 'txt'")],
+)
 def test_a_table_that_cannot_be_used_is_one_clear_error(tmp_path: Path, name: str, data: str | None, words: str) -> None:
     if data is not None:
         write(tmp_path / name, data)

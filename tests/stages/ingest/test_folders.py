@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import mp4, wav, write
-
 from modalmill.schemas.errors import DamageError
 from modalmill.schemas.manifest import Row
 from modalmill.schemas.record import Cue
 from modalmill.stages.base import Merged, Source, make
 from modalmill.stages.ingest import _template as template
 from modalmill.stages.ingest._cues import read_align, read_cues, read_subtitles
+from tiny import mp4, wav, write
 
 
 def read(root: Path, kind: str, **options: Any) -> list[Row]:
@@ -36,7 +35,12 @@ def test_labels_come_from_a_table_and_both_sides_are_kept(tmp_path: Path) -> Non
     write(tmp_path / "labels.csv", "file,label\na.wav,dog\nb.wav,cat\nlost.wav,cow\na.wav,again\n")
     rows = read(tmp_path, "audio_folder", path="wavs", labels={"path": "labels.csv", "match": "{file:stem}"}, targets=["label"])
     found = {row.record.origin.id: (sorted(row.record.parts), dict(row.record.targets)) for row in rows if row.fault is None}
-    assert found == {"a": (["audio"], {"label": "dog"}), "b": (["audio"], {"label": "cat"}), "nobody": (["audio"], {}), "lost": ([], {"label": "cow"})}
+    assert found == {
+        "a": (["audio"], {"label": "dog"}),
+        "b": (["audio"], {"label": "cat"}),
+        "nobody": (["audio"], {}),
+        "lost": ([], {"label": "cow"}),
+    }
     assert [row.fault.rule for row in rows if row.fault] == ["duplicate_id"]
 
 
@@ -46,7 +50,11 @@ def test_labels_come_from_folder_and_file_names(tmp_path: Path) -> None:
     write(tmp_path / "all" / "loose.wav", wav())
     rows = read(tmp_path, "audio_folder", path="all", parse="{label}/{take}-{who}", targets=["label", "take"], group="{who}")
     good = [row.record for row in rows if row.fault is None]
-    assert [(record.targets["label"], record.targets["take"], record.group) for record in good] == [("cat", "1", "s-tom"), ("dog", "1", "s-rex"), ("dog", "2", "s-rex")]
+    assert [(record.targets["label"], record.targets["take"], record.group) for record in good] == [
+        ("cat", "1", "s-tom"),
+        ("dog", "1", "s-rex"),
+        ("dog", "2", "s-rex"),
+    ]
     assert [row.fault.rule for row in rows if row.fault] == ["name_mismatch"]
 
 
@@ -65,7 +73,9 @@ def test_timed_text_beside_the_media_is_attached(tmp_path: Path) -> None:
     assert rows[1].record.absent == {"words": "absent"}
 
 
-@given(st.lists(st.tuples(st.integers(0, 3_599_999), st.integers(0, 100_000), st.text("abc xyz", min_size=1, max_size=10).filter(str.strip)), max_size=5))
+@given(
+    st.lists(st.tuples(st.integers(0, 3_599_999), st.integers(0, 100_000), st.text("abc xyz", min_size=1, max_size=10).filter(str.strip)), max_size=5)
+)
 def test_subtitles_of_both_kinds_are_read_back(cues: list[tuple[int, int, str]]) -> None:
     def clock(millis: int, mark: str) -> str:
         return f"{millis // 3_600_000:02d}:{millis // 60_000 % 60:02d}:{millis // 1000 % 60:02d}{mark}{millis % 1000:03d}"
@@ -77,7 +87,9 @@ def test_subtitles_of_both_kinds_are_read_back(cues: list[tuple[int, int, str]])
         assert [(cue.start_s, cue.end_s, cue.text) for cue in read_subtitles(text, "x")] == wanted
 
 
-@pytest.mark.parametrize(("name", "text", "rule"), [("x.align", "0 one\n", "cues_damaged"), ("x.align", "50 10 one\n", "cues_damaged"), ("x.srt", "no cues", "cues_empty")])
+@pytest.mark.parametrize(
+    ("name", "text", "rule"), [("x.align", "0 one\n", "cues_damaged"), ("x.align", "50 10 one\n", "cues_damaged"), ("x.srt", "no cues", "cues_empty")]
+)
 def test_damaged_timed_text_is_a_reject(tmp_path: Path, name: str, text: str, rule: str) -> None:
     with pytest.raises(DamageError) as caught:
         read_cues(write(tmp_path / name, text))

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from tiny import png, write
-
 from modalmill.schemas.manifest import Row
 from modalmill.stages.ingest._columns import Media
 from modalmill.stages.ingest.jsonl import Jsonl
+from tiny import png, write
 
 
 def test_rows_nested_values_and_broken_lines(tmp_path: Path) -> None:
     write(tmp_path / "img" / "7-0.png", png())
-    write(tmp_path / "d.json", '{"id": "7", "s": "A box.", "meta": {"label": "true"}}\n\n{"id": "8", broken\n[1]\n{"id": "9", "s": null, "meta": {}}\n')
-    source = Jsonl(path="d.json", id="{id}", text={"statement": "s"}, media={"image": Media(path="img/{id}-0.png")}, targets={"label": "{meta.label}"})
+    write(
+        tmp_path / "d.json", '{"id": "7", "s": "A box.", "meta": {"label": "true"}}\n\n{"id": "8", broken\n[1]\n{"id": "9", "s": null, "meta": {}}\n'
+    )
+    source = Jsonl(
+        path="d.json", id="{id}", text={"statement": "s"}, media={"image": Media(path="img/{id}-0.png")}, targets={"label": "{meta.label}"}
+    )
     tally: Counter[str] = Counter()
     rows = [item for item in source.read(tmp_path, "n", tally, lambda item: None) if isinstance(item, Row)]
     assert [row.fault.rule if row.fault else "" for row in rows] == ["", "broken_json", "broken_json", "bad_value"]

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
-from tiny import jpeg, picture, png
-
 from modalmill.schemas.errors import DamageError
 from modalmill.stages.clean.image import measure
 from modalmill.stages.media import image
+from PIL import Image
+from tiny import jpeg, picture, png
 
 JPEG, PNG = jpeg(64, 96, seed=3), png(64, 96, seed=3)
 

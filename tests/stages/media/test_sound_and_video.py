@@ -11,15 +11,16 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import mp4, tone, wav, write
-
 from modalmill.schemas.errors import DamageError
 from modalmill.stages.clean import audio as clean_audio
 from modalmill.stages.clean import video as clean_video
 from modalmill.stages.media import audio, spectrum, video
+from tiny import mp4, tone, wav, write
 
 
-@pytest.mark.parametrize(("name", "form", "subtype"), [("a.wav", "WAV", "PCM_16"), ("a.flac", "FLAC", None), ("a.ogg", "OGG", "VORBIS"), ("a.mp3", "MP3", None)])
+@pytest.mark.parametrize(
+    ("name", "form", "subtype"), [("a.wav", "WAV", "PCM_16"), ("a.flac", "FLAC", None), ("a.ogg", "OGG", "VORBIS"), ("a.mp3", "MP3", None)]
+)
 def test_every_usual_format_of_sound_is_read(tmp_path: Path, name: str, form: str, subtype: str | None) -> None:
     sound = audio.decode(write(tmp_path / name, wav(form=form, subtype=subtype, rate_hz=16_000)))
     assert sound.rate_hz == 16_000
@@ -66,7 +67,9 @@ def test_sound_signals_tell_silence_and_clipping(tmp_path: Path) -> None:
     assert abs(clean_audio.measure(tmp_path / "loud.wav")[1]["clipping"] - 2 / 3) < 0.02  # |sin| > 1/2 for two thirds of the time
 
 
-@pytest.mark.parametrize(("form", "codec"), [("mp4", "mpeg4"), ("matroska", "mpeg4"), ("mov", "mpeg4"), ("avi", "mpeg4"), ("webm", "libvpx"), ("mpeg", "mpeg1video")])
+@pytest.mark.parametrize(
+    ("form", "codec"), [("mp4", "mpeg4"), ("matroska", "mpeg4"), ("mov", "mpeg4"), ("avi", "mpeg4"), ("webm", "libvpx"), ("mpeg", "mpeg1video")]
+)
 def test_every_usual_container_is_measured_whole(tmp_path: Path, form: str, codec: str) -> None:
     path = write(tmp_path / "a.bin", mp4(frames=25, fps=25, form=form, codec=codec, sound=False))
     facts, signals = clean_video.measure(path)

@@ -12,14 +12,13 @@ from pathlib import Path
 import webdataset
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import mp4, recipe, vqa_corpus, wav, write
-
 from modalmill.pipeline.disk import read_table
 from modalmill.pipeline.run import Result
 from modalmill.pipeline.verify import verify
 from modalmill.schemas.fingerprint import hash_bytes
 from modalmill.schemas.index import read_shard_set
 from modalmill.stages.shard.tar import END, header, padding
+from tiny import mp4, recipe, vqa_corpus, wav, write
 
 
 @given(st.dictionaries(st.from_regex(r"[a-z0-9_-]{1,60}\.[a-z.]{1,20}", fullmatch=True), st.binary(max_size=1500), max_size=5))

@@ -11,17 +11,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import mp4, recipe, vqa_corpus, wav, write
-
 from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import InputError, IntegrityError
 from modalmill.stages import stream
 from modalmill.stages.stream.decode import build_vocabulary
 from modalmill.stages.stream.order import PAD, batch_count, epoch_order, rank_rows
+from tiny import mp4, recipe, vqa_corpus, wav, write
 
 
 @given(st.integers(1, 200), st.integers(1, 64), st.integers(1, 7), st.booleans(), st.integers(0, 5))
-def test_the_ranks_share_every_global_batch_and_take_the_same_number_of_steps(count: int, batch_size: int, world: int, drop_last: bool, epoch: int) -> None:
+def test_the_ranks_share_every_global_batch_and_take_the_same_number_of_steps(
+    count: int, batch_size: int, world: int, drop_last: bool, epoch: int
+) -> None:
     order = epoch_order(count, 7, epoch, shuffle=True)
     seen = []
     for batch in range(batch_count(count, batch_size, drop_last)):
@@ -64,7 +65,12 @@ def test_presence_is_what_the_records_have_and_absent_rows_are_zero(shards: Path
             seen += 1
             present = dict(zip(batch.names, batch.present_BM[row].tolist(), strict=True))
             source = key.partition("-")[0]
-            assert present == {"image": source == "vqa", "question": source == "vqa", "voice": source == "clips" and key != "clips-c", "video": source == "clips"}
+            assert present == {
+                "image": source == "vqa",
+                "question": source == "vqa",
+                "voice": source == "clips" and key != "clips-c",
+                "video": source == "clips",
+            }
             for name, here in present.items():
                 assert bool(batch.parts[name][row].any()) == here
     assert seen == 14 + 3 + 3
@@ -133,9 +139,8 @@ def test_buffers_that_are_let_go_are_used_again(shards_once: Path) -> None:
 
 
 def test_an_image_is_the_one_that_was_stored(shards_once: Path) -> None:
-    from tiny import jpeg
-
     from modalmill.stages.media import image
+    from tiny import jpeg
 
     batch = next(iter(stream.open(shards_once, batch_size=1, parts={"image": stream.ImageSpec(size=48, crop="center")}, shuffle=False)))
     number = int(batch.keys[0].partition("-")[2]) // 1000

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-
 from modalmill.stages.stream import FusionBatch
 from modalmill.stages.train.data import blank
 from modalmill.stages.train.fusion import ConcatFusion, WeightedFusion, make_fusion
@@ -90,7 +89,12 @@ def test_rows_do_not_see_each_other(fusion: str) -> None:
     made = model(fusion).eval()
     one = batch(len(SUBSETS), torch.tensor(SUBSETS))
     order = torch.randperm(len(SUBSETS))
-    mixed = replace(one, parts={name: part[order] for name, part in one.parts.items()}, lengths={name: length[order] for name, length in one.lengths.items()}, present_BM=one.present_BM[order])
+    mixed = replace(
+        one,
+        parts={name: part[order] for name, part in one.parts.items()},
+        lengths={name: length[order] for name, length in one.lengths.items()},
+        present_BM=one.present_BM[order],
+    )
     assert torch.allclose(made(mixed), made(one)[order], atol=1e-5)  # float32 sums in another order
 
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-
 from modalmill.schemas.errors import InputError
 from modalmill.stages.train.objectives import fit_objective, load_objective
 from modalmill.stages.train.objectives.vqa_metric import accuracy, normalise, soft_scores
@@ -89,7 +88,9 @@ def test_vqa_learns_soft_scores_and_answers_in_the_commonest_spelling() -> None:
     assert made.score(encoded * 10 - 5, targets)[0].tolist() == [1.0, 1.0]
 
 
-@pytest.mark.parametrize(("task", "targets"), [("classification", [{"y": "a"}, {"y": "b"}]), ("vqa", [{"y": ["a", "a", "b"]}]), ("regression", [{"y": 1.0}, {"y": 3.0}])])
+@pytest.mark.parametrize(
+    ("task", "targets"), [("classification", [{"y": "a"}, {"y": "b"}]), ("vqa", [{"y": ["a", "a", "b"]}]), ("regression", [{"y": 1.0}, {"y": 3.0}])]
+)
 def test_an_objective_is_made_again_from_its_state(task: str, targets: list[dict[str, object]]) -> None:
     made = fit_objective(options(task), targets)
     again = load_objective(task, made.state())

@@ -12,8 +12,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import recipe, write
-
 from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import InputError
 from modalmill.stages.media import image
@@ -24,6 +22,7 @@ from modalmill.stages.train.evaluate import evaluate, table_text
 from modalmill.stages.train.loop import train
 from modalmill.stages.train.options import TrainOptions
 from modalmill.stages.train.predict import predict_files
+from tiny import recipe, write
 
 TRAIN: dict[str, Any] = {
     "target": "answer", "inputs": {"image": {"size": 32}, "question": {"length": 4}}, "width": 32, "hidden": 32, "epochs": 12, "batch_size": 16,
@@ -148,7 +147,9 @@ def test_modality_dropout_hides_only_what_is_there_and_never_all_of_it(present: 
 
 def test_the_share_of_hidden_parts_is_what_was_asked_for() -> None:
     rows = 4000
-    one = FusionBatch(("a", "b"), [str(row) for row in range(rows)], {}, {}, {}, torch.ones(rows, 2, dtype=torch.bool), torch.ones(rows), ["{}"] * rows)
+    one = FusionBatch(
+        ("a", "b"), [str(row) for row in range(rows)], {}, {}, {}, torch.ones(rows, 2, dtype=torch.bool), torch.ones(rows), ["{}"] * rows
+    )
     kept = dropped(one, 0.3, 0, 0).present_BM.float().mean().item()
     assert abs(kept - (1 - 0.3 + 0.3**2 / 2)) < 0.02  # hidden with .3, but one of the two comes back where both were
 
@@ -157,7 +158,17 @@ def test_regression_and_cached_features_train_too(tmp_path: Path, run_recipe: Ca
     lines = ["id,text,size"] + [f"{number},{'big' if number % 2 else 'small'} thing {number % 5},{10 + 80 * (number % 2)}" for number in range(80)]
     write(tmp_path / "t.csv", "\n".join(lines))
     source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": {"text": "text"}, "numbers": ["size"]}
-    options = {"task": "regression", "target": "size", "inputs": {"text": {"feature": True}}, "fusion": "concat", "width": 16, "epochs": 30, "batch_size": 16, "learning_rate": 0.01, "device": "cpu"}
+    options = {
+        "task": "regression",
+        "target": "size",
+        "inputs": {"text": {"feature": True}},
+        "fusion": "concat",
+        "width": 16,
+        "epochs": 30,
+        "batch_size": 16,
+        "learning_rate": 0.01,
+        "device": "cpu",
+    }
     stages = [{"align.split": {"shares": {"train": 0.7, "test": 0.3}}}]
     result = run_recipe(recipe(tmp_path, {"t": source}, stages, features={"text": {"features.text": {"size": 64}}}, train=options))
     assert result.training is not None
