@@ -22,6 +22,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+_INTERRUPTED = 130
+
 OutOption = Annotated[Path | None, typer.Option("--out", help="Output folder; out/<recipe's name> where it is not given.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -193,18 +195,23 @@ def main() -> NoReturn:
         sys.argv.remove("--debug")
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        app(standalone_mode=True)
+        code = app(standalone_mode=False)
+        if code == _INTERRUPTED:  # what typer makes of Ctrl-C
+            raise KeyboardInterrupt
     except RecipeError as error:
         _fail(error, debug, 2)
     except ModalmillError as error:
         _fail(error, debug, 1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         print("\nstopped; finished work is kept, the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except Exception as error:
+        if hasattr(error, "show") and hasattr(error, "exit_code"):  # a command line that cannot be parsed
+            error.show()
+            sys.exit(error.exit_code)
         if debug:
             raise
         last = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
@@ -213,7 +220,7 @@ def main() -> NoReturn:
             file=sys.stderr,
         )
         sys.exit(70)
-    sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _terminated(number: int, frame: object) -> None:

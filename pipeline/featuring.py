@@ -65,7 +65,7 @@ def decoded(root: Path, part: Part, extractor: Extractor) -> Any:
     if part.modality == "audio":
         sound = audio.decode(path, part.start_s, part.end_s)
         return apply_to_samples(sound.mono(getattr(extractor, "rate_hz", None)), part.steps)
-    frames = video.sample(path, getattr(extractor, "frames", 8), _VIDEO_SIDE, part.start_s, part.end_s)
+    frames = video.sample(path, getattr(extractor, "frames", 8), _VIDEO_SIDE, part.start_s, part.end_s, strict=part.frames is None)
     return apply_to_pixels(frames, part.steps)
 
 

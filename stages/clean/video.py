@@ -8,12 +8,13 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from ...schemas.errors import DamageError
 from ...schemas.record import Fault, Modality, Record
 from ..base import RecordStage
 from ..media import video
 from ._rules import Rule, first_fault, without_faulty
 
-MEASURE_VERSION = 1
+MEASURE_VERSION = 2
 _WIDTH, _HEIGHT = 64, 48
 _BLACK = 20.0
 _STILL = 0.25
@@ -25,13 +26,14 @@ def measure(path: Path) -> tuple[dict[str, int | float], dict[str, float]]:
     Facts: ``width``, ``height``, ``fps`` as the container says, ``frames`` as counted, ``duration_s`` as decoded.
     ``claim``: decoded duration over the container's claim (1 where it claims nothing). ``black``: share of frames whose mean
     luma is below 20 of 255. ``frozen``: share of frames that differ from the one before by less than a quarter grey level
-    on average. ``motion``: mean of that difference, in grey levels.
+    on average. ``motion``: mean of that difference, in grey levels. ``damaged``: share of frames that are damaged or would not decode.
     """
     facts = video.probe(path)
     count, black, still, motion = 0, 0, 0, 0.0
     last = 0.0
     before: np.ndarray | None = None
-    for time, frame in video.frames(path, _WIDTH, _HEIGHT, "gray"):
+    damage: list[float] = []
+    for time, frame in video.frames(path, _WIDTH, _HEIGHT, "gray", damage):
         count += 1
         last = time
         black += bool(frame.mean() < _BLACK)
@@ -40,11 +42,14 @@ def measure(path: Path) -> tuple[dict[str, int | float], dict[str, float]]:
             still += change < _STILL
             motion += change
         before = frame.astype(np.int16)
+    if count == 0:
+        raise DamageError("video_empty", "not one frame can be decoded")
     duration = last + (1 / facts.fps if facts.fps else 0.0)
     signals = {
         "claim": duration / facts.duration_s if facts.duration_s > 0 else 1.0,
         "black": black / max(1, count),
         "frozen": still / max(1, count - 1),
+        "damaged": min(1.0, len(damage) / count),
         "motion": motion / max(1, count - 1),
     }
     return {"width": facts.width, "height": facts.height, "fps": facts.fps, "frames": count, "duration_s": duration}, signals
@@ -55,6 +60,7 @@ class Video(RecordStage):
     """Rejects records whose video breaks a rule, or takes only the video away.
 
     min_seconds, max_seconds: decoded length.
+    max_damaged: share of frames that are damaged; decoders mend them silently, mostly with grey or with what was there before.
     min_claim: decoded length over the container's claim; a cut file has less than it says.
     max_black, max_frozen: share of black frames, and of frames equal to the one before.
     min_side: pixels of the shorter side.
@@ -65,6 +71,7 @@ class Video(RecordStage):
 
     min_seconds: float = 0.0
     max_seconds: float = 1e9
+    max_damaged: float = 0.0
     min_claim: float = 0.9
     max_black: float = 1.0
     max_frozen: float = 1.0
@@ -77,6 +84,7 @@ class Video(RecordStage):
             Rule("video_too_small", "min_side", lambda part, _: min(part.width or 0, part.height or 0), self.min_side, None),
             Rule("video_too_short", "min_seconds", lambda part, _: part.duration_s or 0.0, self.min_seconds, None),
             Rule("video_too_long", "max_seconds", lambda part, _: part.duration_s or 0.0, None, self.max_seconds),
+            Rule("video_damaged", "max_damaged", lambda _, signal: signal("damaged"), None, self.max_damaged),
             Rule("video_shorter_than_claimed", "min_claim", lambda _, signal: signal("claim"), self.min_claim, None),
             Rule("video_black", "max_black", lambda _, signal: signal("black"), None, self.max_black),
             Rule("video_frozen", "max_frozen", lambda _, signal: signal("frozen"), None, self.max_frozen),

@@ -13,7 +13,8 @@ from ...schemas.errors import InputError
 
 LONGEST_LINE = 16 << 20
 _DELIMITERS = ",;\t|"
-_SAMPLE_LINES = 60
+_SAMPLE_LINES = 2000
+_SAMPLE_LETTERS = 1 << 20
 csv.field_size_limit(LONGEST_LINE)
 
 
@@ -71,7 +72,8 @@ def find_dialect(
     try:
         encoding = encoding or find_encoding(path)
         with open(path, encoding=encoding, errors="replace", newline="") as file:
-            lines = [line for _, line in zip(range(_SAMPLE_LINES), _lines(file, path), strict=False)]
+            lines = _sample(_lines(file, path))
+            whole = not file.read(1)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such table; check 'data' and 'path' in the recipe") from None
     except IsADirectoryError:
@@ -81,7 +83,7 @@ def find_dialect(
     if not lines or not "".join(lines).strip():
         raise InputError(f"{path}: the table is empty")
     choices = [(mark, quote) for mark in ([delimiter] if delimiter else _DELIMITERS) for quote in ([quoted] if quoted is not None else [True, False])]
-    scores = [(_score(lines, mark, quote), -position) for position, (mark, quote) in enumerate(choices)]
+    scores = [(_score(lines, mark, quote, whole), -position) for position, (mark, quote) in enumerate(choices)]
     mark, quote = choices[-max(scores)[1]]
     first = next(csv.reader(lines, delimiter=mark, quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE))
     if isinstance(header, list):
@@ -91,13 +93,25 @@ def find_dialect(
     return Dialect(encoding, mark, quote, names, has_header)
 
 
-def _score(lines: list[str], delimiter: str, quoted: bool) -> tuple[float, int]:
+def _sample(lines: Iterator[str]) -> list[str]:
+    """The first lines of a table, enough to hold some rows even where quoted cells run over many lines."""
+    found: list[str] = []
+    letters = 0
+    for line in lines:
+        found.append(line)
+        letters += len(line)
+        if len(found) >= _SAMPLE_LINES or letters >= _SAMPLE_LETTERS:
+            break
+    return found
+
+
+def _score(lines: list[str], delimiter: str, quoted: bool, whole: bool) -> tuple[float, int]:
     """Share of the sample's rows that are as wide as most of them (0 where there is one column), and that width."""
     try:
-        rows = list(csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, strict=quoted))
+        rows = list(csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, strict=False))
     except csv.Error:
         rows = []
-    if len(lines) == _SAMPLE_LINES:
+    if not whole:
         rows = rows[:-1]
     widths = [len(row) for row in rows if row]
     if not widths:

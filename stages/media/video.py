@@ -65,29 +65,39 @@ def probe(path: Path) -> VideoFacts:
         raise DamageError("video_header", f"the container is damaged: {error}") from None
 
 
-def frames(path: Path, width: int = 0, height: int = 0, pixel_format: str = "rgb24") -> Iterator[tuple[float, np.ndarray]]:
-    """All frames with their time, scaled if a size is given; DamageError at the first packet that is damaged."""
-    seen = False
-    try:
-        with av.open(str(path), metadata_errors="ignore") as container:
-            if not container.streams.video:
-                raise DamageError("no_video_stream", "the file has no pictures")
-            stream = container.streams.video[0]
-            stream.thread_count = 1
-            stream.codec_context.options = {"err_detect": "crccheck+bitstream+buffer+explode"}
-            first: float | None = None
-            reformatter = VideoReformatter()
-            for frame in container.decode(stream):
-                if frame.is_corrupt:
-                    raise DamageError("video_damaged", f"the frame at {float(frame.time or 0):.2f} s is damaged")
+def frames(
+    path: Path, width: int = 0, height: int = 0, pixel_format: str = "rgb24", damage: list[float] | None = None
+) -> Iterator[tuple[float, np.ndarray]]:
+    """All frames with their time, scaled if a size is given.
+
+    Damage that decoders usually conceal is found by asking FFmpeg to give up on it: with ``damage`` the time of each packet or
+    frame that is damaged is added to the list and decoding goes on; without it the first one is a DamageError.
+    """
+    with _opened(path, "not_a_video") as (container, stream):
+        stream.codec_context.options = {"err_detect": "crccheck+bitstream+buffer+explode"}
+        first: float | None = None
+        last = 0.0
+        reformatter = VideoReformatter()
+        for packet in container.demux(stream):
+            try:
+                decoded = packet.decode()
+            except av.error.InvalidDataError:
+                decoded = []
+                _note_damage(damage, last)
+            for frame in decoded:
                 if frame.width * frame.height > LARGEST_FRAME_PIXELS:
                     raise DamageError("video_too_large", f"frames of {frame.width} x {frame.height} pixels")
-                time = float(frame.time) if frame.time is not None else 0.0
-                first = time if first is None else first
-                seen = True
-                yield time - first, reformatter.reformat(frame, width=width or None, height=height or None, format=pixel_format).to_ndarray()
-    except av.error.FFmpegError as error:
-        raise DamageError("video_damaged" if seen else "not_a_video", f"the pictures do not decode to their end: {error.strerror}") from None
+                last = float(frame.time) if frame.time is not None else last
+                first = last if first is None else first
+                if frame.is_corrupt:
+                    _note_damage(damage, last)
+                yield last - first, reformatter.reformat(frame, width=width or None, height=height or None, format=pixel_format).to_ndarray()
+
+
+def _note_damage(damage: list[float] | None, time: float) -> None:
+    if damage is None:
+        raise DamageError("video_damaged", f"the pictures are damaged at {time:.2f} s")
+    damage.append(time)
 
 
 def sample(
@@ -97,13 +107,15 @@ def sample(
     start_s: float | None = None,
     end_s: float | None = None,
     reader: Literal["pyav", "decord"] = "pyav",
+    strict: bool = True,
 ) -> np.ndarray:
     """``count`` frames ``uint8 [count, H, W, 3]``, evenly spaced over the span [start_s, end_s), the middle of each stretch.
 
         span   |----.----|----.----|----.----|----.----|      count = 4
                     ^         ^         ^         ^
 
-    A clip shorter than ``count`` frames repeats its frames. Times are counted from the first frame.
+    A clip shorter than ``count`` frames repeats its frames. Times are counted from the first frame. ``strict`` refuses a clip with a damaged frame
+    on the way; without it that frame is shown as the decoder mends it.
     """
     if reader == "decord":
         return _sample_decord(source, count, short_side, start_s, end_s)
@@ -119,7 +131,7 @@ def sample(
         if packets is not None:
             found = {stamp: decode_image(packets[stamp], short_side) for stamp in set(wanted)}
         else:
-            found = _decode_stamps(container, stream, set(wanted), short_side)
+            found = _decode_stamps(container, stream, set(wanted), short_side, strict)
     if not found:
         raise DamageError("video_damaged", "none of the wanted frames could be decoded")
     # A frame that never came (a damaged index) is stood in for by the one before it.
@@ -128,7 +140,7 @@ def sample(
 
 
 @contextmanager
-def _opened(source: Path | BinaryIO) -> Iterator[tuple[Any, Any]]:
+def _opened(source: Path | BinaryIO, rule: str = "video_damaged") -> Iterator[tuple[Any, Any]]:
     try:
         with av.open(source if not isinstance(source, Path) else str(source), metadata_errors="ignore") as container:
             if not container.streams.video:
@@ -139,7 +151,7 @@ def _opened(source: Path | BinaryIO) -> Iterator[tuple[Any, Any]]:
             stream.thread_count = 1
             yield container, stream
     except av.error.FFmpegError as error:
-        raise DamageError("video_damaged", f"the pictures cannot be decoded: {error.strerror}") from None
+        raise DamageError(rule, f"the pictures cannot be decoded: {error.strerror}") from None
 
 
 def _stamps(container: Any, stream: Any) -> tuple[list[int], dict[int, bytes] | None]:
@@ -157,7 +169,7 @@ def _stamps(container: Any, stream: Any) -> tuple[list[int], dict[int, bytes] | 
     return sorted(stamps), pictures
 
 
-def _decode_stamps(container: Any, stream: Any, wanted: set[int], short_side: int) -> dict[int, np.ndarray]:
+def _decode_stamps(container: Any, stream: Any, wanted: set[int], short_side: int, strict: bool) -> dict[int, np.ndarray]:
     """The frames with these time stamps, scaled; decoding stops after the last of them."""
     found: dict[int, np.ndarray] = {}
     reformatter = VideoReformatter()
@@ -166,7 +178,7 @@ def _decode_stamps(container: Any, stream: Any, wanted: set[int], short_side: in
     left = sorted(wanted)
     container.seek(left[0], stream=stream, backward=True, any_frame=False)
     for frame in container.decode(stream):
-        if frame.is_corrupt:
+        if strict and frame.is_corrupt:
             raise DamageError("video_damaged", f"the frame at {float(frame.time or 0):.2f} s is damaged")
         stamp = frame.pts if frame.pts is not None else last
         while left and left[0] <= stamp:

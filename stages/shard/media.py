@@ -68,7 +68,7 @@ def _audio(path: Path, part: Part, options: ShardOptions) -> tuple[str, bytes]:
 
 
 def _video(path: Path, part: Part, options: ShardOptions) -> tuple[str, bytes]:
-    frames = video.sample(path, options.video_frames, options.video_short_side, part.start_s, part.end_s)
+    frames = video.sample(path, options.video_frames, options.video_short_side, part.start_s, part.end_s, strict=part.frames is None)
     seconds = _span_seconds(part)
     rate = float(np.clip(len(frames) / seconds, 0.1, 60)) if seconds > 0 else 10.0
     return "mp4", video.encode_mjpeg(apply_to_pixels(frames, part.steps), round(rate, 3))

@@ -30,7 +30,7 @@ def build(address: str) -> Any:
 
 def with_signals(record: Record) -> Record:
     """The record as measuring leaves it: signals for every part of media."""
-    words = ("sharpness", "dark", "bright", "clipping", "silence", "claim", "black", "frozen")
+    words = ("sharpness", "dark", "bright", "clipping", "silence", "claim", "black", "frozen", "damaged")
     signals = {f"{name}.{word}": 0.5 for name, part in record.parts.items() if part.uri for word in words}
     parts = {name: dataclasses.replace(part, width=64, height=64, duration_s=10.0) if part.uri else part for name, part in record.parts.items()}
     return dataclasses.replace(record, signals=signals, parts=parts)

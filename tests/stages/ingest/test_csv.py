@@ -155,3 +155,12 @@ def test_a_table_that_cannot_be_used_is_one_clear_error(tmp_path: Path, name: st
         write(tmp_path / name, data)
     with pytest.raises(InputError, match=words):
         read(tmp_path, path=name, text="txt")
+
+
+def test_cells_that_run_over_hundreds_of_lines_are_one_cell(tmp_path: Path) -> None:
+    cells = ["\n".join(f"line {number}, of {row}; | and more" for number in range(400)) for row in range(12)]
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows([["resume", "job"], *([cell, "cook"] for cell in cells)])
+    write(tmp_path / "t.csv", buffer.getvalue())
+    rows, _, _ = read(tmp_path, path="t.csv", text="resume", targets=["job"])
+    assert [row.record.parts["text"].text for row in rows if row.fault is None] == cells
