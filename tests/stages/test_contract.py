@@ -15,6 +15,7 @@ from strategies import records
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "align.cut": {"by": "caption"},
+    "align.targets": {"name": "y", "first_of": ["label", "score"]},
     "align.join": {"sources": ["a", "b"]},
     "clean.fill": {"target": "label"},
     "clean.outliers": {"column": "score"},
