@@ -20,9 +20,11 @@ from av.video.reformatter import VideoReformatter
 
 from ...schemas.errors import DamageError
 from .image import decode as decode_image
+from .image import encode_jpeg as encode_image
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".mpg", ".mpeg", ".m4v")
 LARGEST_FRAME_PIXELS = 8192 * 8192
+_WORTH_SEEKING = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +122,18 @@ def sample(
     if reader == "decord":
         return _sample_decord(source, count, short_side, start_s, end_s)
     with _opened(source) as (container, stream):
-        stamps, packets = _stamps(container, stream)
-        first = stamps[0] if stamps else 0
+        stamps, pictures = _stamps(container, stream)
         unit = float(stream.time_base or 0)
-        begin, end = start_s or 0.0, float("inf") if end_s is None else end_s
-        inside = [stamp for stamp in stamps if begin <= (stamp - first) * unit + 1e-6 and (stamp - first) * unit + 1e-6 < end]
-        if not inside:
-            raise DamageError("span_empty", f"the span [{start_s}, {end_s}) s holds no frame")
-        wanted = [inside[place] for place in _middles(len(inside), count)]
-        if packets is not None:
-            found = {stamp: decode_image(packets[stamp], short_side) for stamp in set(wanted)}
-        else:
-            found = _decode_stamps(container, stream, set(wanted), short_side, strict)
+    begin, end = start_s or 0.0, float("inf") if end_s is None else end_s
+    first = stamps[0] if stamps else 0
+    inside = [stamp for stamp in stamps if begin <= (stamp - first) * unit + 1e-6 and (stamp - first) * unit + 1e-6 < end]
+    if not inside:
+        raise DamageError("span_empty", f"the span [{start_s}, {end_s}) s holds no frame")
+    wanted = [inside[place] for place in _middles(len(inside), count)]
+    if pictures is not None:
+        found = {stamp: decode_image(pictures[stamp], short_side) for stamp in set(wanted)}
+    else:
+        found = _decode_stamps(source, set(wanted), stamps.index(wanted[0]) >= _WORTH_SEEKING, short_side, strict)
     if not found:
         raise DamageError("video_damaged", "none of the wanted frames could be decoded")
     # A frame that never came (a damaged index) is stood in for by the one before it.
@@ -141,6 +143,8 @@ def sample(
 
 @contextmanager
 def _opened(source: Path | BinaryIO, rule: str = "video_damaged") -> Iterator[tuple[Any, Any]]:
+    if not isinstance(source, Path):
+        source.seek(0)
     try:
         with av.open(source if not isinstance(source, Path) else str(source), metadata_errors="ignore") as container:
             if not container.streams.video:
@@ -163,32 +167,32 @@ def _stamps(container: Any, stream: Any) -> tuple[list[int], dict[int, bytes] | 
             stamps.append(packet.pts)
             if pictures is not None:
                 pictures[packet.pts] = bytes(packet)
-    if not stamps:  # a raw stream without time stamps: count by decoding
-        container.seek(0)
-        stamps = [frame.pts for frame in container.decode(stream) if frame.pts is not None]
     return sorted(stamps), pictures
 
 
-def _decode_stamps(container: Any, stream: Any, wanted: set[int], short_side: int, strict: bool) -> dict[int, np.ndarray]:
+def _decode_stamps(source: Path | BinaryIO, wanted: set[int], seek: bool, short_side: int, strict: bool) -> dict[int, np.ndarray]:
     """The frames with these time stamps, scaled; decoding stops after the last of them."""
     found: dict[int, np.ndarray] = {}
     reformatter = VideoReformatter()
-    last = max(wanted)
-    before: Any = None
     left = sorted(wanted)
-    container.seek(left[0], stream=stream, backward=True, any_frame=False)
-    for frame in container.decode(stream):
-        if strict and frame.is_corrupt:
-            raise DamageError("video_damaged", f"the frame at {float(frame.time or 0):.2f} s is damaged")
-        stamp = frame.pts if frame.pts is not None else last
-        while left and left[0] <= stamp:
-            chosen = frame if left[0] == stamp or before is None else before
-            width, height = _scaled(chosen.width, chosen.height, short_side)
-            found[left.pop(0)] = reformatter.reformat(chosen, width=width, height=height, format="rgb24").to_ndarray()
-        before = frame
-        if not left:
-            break
-    return found
+    before: Any = None
+    with _opened(source) as (container, stream):
+        if seek:
+            container.seek(left[0], stream=stream, backward=True, any_frame=False)
+        for frame in container.decode(stream):
+            if strict and frame.is_corrupt:
+                raise DamageError("video_damaged", f"the frame at {float(frame.time or 0):.2f} s is damaged")
+            stamp = frame.pts if frame.pts is not None else left[-1]
+            if seek and before is None and stamp > left[0]:
+                break  # some containers (MPEG-PS) seek too far
+            while left and left[0] <= stamp:
+                chosen = frame if left[0] == stamp or before is None else before
+                width, height = _scaled(chosen.width, chosen.height, short_side)
+                found[left.pop(0)] = reformatter.reformat(chosen, width=width, height=height, format="rgb24").to_ndarray()
+            before = frame
+            if not left:
+                return found
+    return _decode_stamps(source, wanted, False, short_side, strict) if seek else found
 
 
 def _middles(length: int, count: int) -> list[int]:
@@ -221,19 +225,21 @@ def _sample_decord(path: Path | BinaryIO, count: int, short_side: int, start_s: 
         raise DamageError("video_damaged", f"decord cannot read the pictures: {str(error).splitlines()[0]}") from None
 
 
-def encode_mjpeg(images: np.ndarray, fps: float) -> bytes:
-    """Frames ``uint8 [T, H, W, 3]`` as an mp4 of key frames only (Motion JPEG), so that any frame is one seek and one decode."""
+def encode_mjpeg(images: np.ndarray, fps: float, quality: int = 90) -> bytes:
+    """Frames ``uint8 [T, H, W, 3]`` as an mp4 of JPEG pictures (Motion JPEG): any frame is one seek and one decode of an image."""
     buffer = io.BytesIO()
-    height, width = images.shape[1] // 2 * 2, images.shape[2] // 2 * 2
+    rate = Fraction(fps).limit_denominator(1000)
     with av.open(buffer, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream("mjpeg", rate=Fraction(fps).limit_denominator(1000))
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuvj420p"
-        stream.thread_count = 1
-        stream.codec_context.options = {"qscale": "3", "flags": "+bitexact"}
-        for image in images:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[:height, :width]), format="rgb24")
-            for packet in stream.encode(frame):
-                container.mux(packet)
-        for packet in stream.encode(None):
+        stream = container.add_stream("mjpeg", rate=rate)
+        stream.height, stream.width = images.shape[1:3]
+        stream.pix_fmt = "yuvj420p"
+        stream.time_base = 1 / rate
+        for number, image in enumerate(images):
+            packet = av.Packet(encode_image(image, quality))
+            packet.stream = stream
+            packet.time_base = 1 / rate
+            packet.pts = packet.dts = number
+            packet.duration = 1
+            packet.is_keyframe = True
             container.mux(packet)
     return buffer.getvalue()
