@@ -70,6 +70,10 @@ def run(
     result = run_plan(plan, target, engine, workers, scheduler, progress)  # type: ignore[arg-type]  # checked above
     if not quiet:
         typer.echo(account_text(result.account))
+        if result.training is not None:
+            from .stages.train.evaluate import table_text
+
+            typer.echo("\n" + table_text(result.training, brief=True) + "\n")
         typer.echo(_next_steps(target, result))
 
 

@@ -122,7 +122,7 @@ def _picture(rng: np.random.Generator, width: int, height: int, noise: float) ->
         coarse = rng.standard_normal((cells * height // width + 1, cells, 3)).astype(np.float32)
         layers += weight * cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     for _ in range(8):
-        corner, size = rng.integers(0, (width, height)), rng.integers(20, height // 2, 2)
+        corner, size = rng.integers(0, (width, height)), rng.integers(height // 24, height // 2, 2)
         layers[corner[1] : corner[1] + size[1], corner[0] : corner[0] + size[0]] += rng.uniform(-60, 60, 3).astype(np.float32)
     layers += noise * rng.standard_normal((height, width, 1)).astype(np.float32)
     return np.clip(layers + 128, 0, 255).astype(np.uint8)

@@ -24,41 +24,13 @@ from _common import Figures, arguments, in_turn, made_once, print_table, print_v
 QUESTIONS_PER_IMAGE = 5.5
 LINKS_TO_ONE_FILE = 30_000
 QUESTIONS, ANNOTATIONS, IMAGES = "v2_OpenEnded_mscoco_train2014_questions.json", "v2_mscoco_train2014_annotations.json", "train2014"
-WORDS = [
-    "what",
-    "is",
-    "the",
-    "man",
-    "holding",
-    "on",
-    "his",
-    "left",
-    "hand",
-    "how",
-    "many",
-    "people",
-    "are",
-    "in",
-    "this",
-    "picture",
-    "does",
-    "she",
-    "wear",
-    "a",
-    "red",
-    "hat",
-    "which",
-    "color",
-    "sport",
-    "animal",
-    "table",
-]
+WORDS = "what is the man holding in his left hand how many people are there does she wear a red hat which color sport animal table"
 ANSWERS = ["yes", "no", "2", "white", "red", "on the table", "tennis", "a black and white cat", "right", "baseball bat"]
 
 
 def make(folder: Path, questions: int) -> None:
     """Both json files and the images."""
-    rng = random.Random(7)
+    rng, words = random.Random(7), WORDS.split()
     images = [9 + 7 * number for number in range(max(1, round(questions / QUESTIONS_PER_IMAGE)))]
     numbers = [image * 1000 + place for image in images for place in range(6)][:questions]
     head = (
@@ -68,17 +40,15 @@ def make(folder: Path, questions: int) -> None:
     with open(folder / QUESTIONS, "w") as file:
         file.write(head + '"task_type": "Open-Ended", "questions": [')
         for place, number in enumerate(numbers):
-            text = " ".join(rng.choices(WORDS, k=rng.randint(4, 9))).capitalize() + "?"
+            text = " ".join(rng.choices(words, k=rng.randint(4, 9))).capitalize() + "?"
             file.write((", " if place else "") + json.dumps({"image_id": number // 1000, "question": text, "question_id": number}))
         file.write("]}")
     with open(folder / ANNOTATIONS, "w") as file:
         file.write(head + '"annotations": [')
         for place, number in enumerate(numbers):
             best = rng.choice(ANSWERS)
-            answers = [
-                {"answer": best if rng.random() < 0.7 else rng.choice(ANSWERS), "answer_confidence": "yes", "answer_id": place}
-                for place in range(1, 11)
-            ]
+            given = [best if rng.random() < 0.7 else rng.choice(ANSWERS) for _ in range(10)]
+            answers = [{"answer": answer, "answer_confidence": "yes", "answer_id": turn} for turn, answer in enumerate(given, 1)]
             value = {"question_type": "what is the", "multiple_choice_answer": best, "answers": answers, "image_id": number // 1000}
             file.write((", " if place else "") + json.dumps(value | {"answer_type": "other", "question_id": number}))
         file.write("]}")

@@ -127,9 +127,7 @@ def run_img2dataset(python: Path, work: Path, images: Path, cores: int, size: in
 
 def main() -> None:
     parser = arguments(__doc__, "images", 6000)
-    parser.add_argument(
-        "--img2dataset", type=Path, metavar="PYTHON", help="a Python that has img2dataset; an environment is made where it is not given"
-    )
+    parser.add_argument("--img2dataset", type=Path, metavar="PYTHON", help="a Python that has img2dataset; one is made where it is not given")
     parser.add_argument("--images", type=Path, help="a folder of JPEGs of your own in place of synthetic ones; --size is then their number")
     parser.add_argument("--out", type=Path, help="of a child")
     options = parser.parse_args()
@@ -183,7 +181,7 @@ def main() -> None:
             rows.append([f"{title}: not measured ({reason})", "-", "-", "-", "-"])
     loop = found["kernel"]["loop_s"]
     rows.append(["kernel, loop alone", f"{loop:.1f}", f"{size / loop:.0f}", f"{base / loop:.2f}", f"{loop / ours:.2f}"])
-    print_table([f"{size} JPEGs of {mean_kb:.0f} kB", "seconds", "images/s", "to the script", "modalmill is so many times as fast"], rows)
+    print_table([f"{size} JPEGs of {mean_kb:.0f} kB", "seconds", "images/s", "to the script", "modalmill / this"], rows)
     print_versions("webdataset", "simplejpeg", "opencv-python-headless", "numpy")
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from modalmill.schemas.record import Origin, Part, Record
 from modalmill.stages.base import RecordStage
 

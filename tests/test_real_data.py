@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import soundfile
 import webdataset
-
 from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.run import Result, run
 from modalmill.schemas.manifest import read_manifest, table_to_records
@@ -53,7 +52,11 @@ def test_a_model_on_vqa_beats_the_commonest_answer_on_held_back_images(shared: P
 
 def test_grid_words_cut_sound_and_frames_at_their_times(shared: Path, tmp_path: Path) -> None:
     result = go(shared, "grid_s1", tmp_path / "out")
-    assert result.account.to_dict()["stages"]["align.cut"] == result.account.to_dict()["stages"]["align.cut"] | {"in": 36, "copies": 180, "written": 216}
+    assert result.account.to_dict()["stages"]["align.cut"] == result.account.to_dict()["stages"]["align.cut"] | {
+        "in": 36,
+        "copies": 180,
+        "written": 216,
+    }
     records = {record.key: record for record in table_to_records(read_manifest(tmp_path / "out"))}
     words = [records[f"grid-bbaf2n-{place}"] for place in range(6)]
     assert [record.parts["words"].text for record in words] == ["bin", "blue", "at", "f", "two", "now"]
@@ -63,7 +66,9 @@ def test_grid_words_cut_sound_and_frames_at_their_times(shared: Path, tmp_path: 
     stored = _member(tmp_path / "out", "grid-bbaf2n-1")
     # Sound: an independent decode of the whole clip, cut by sample numbers, against the stored word.
     with av.open(str(path)) as container:
-        whole = np.concatenate([frame.to_ndarray().astype(np.float64).reshape(len(frame.layout.channels), -1).mean(0) for frame in container.decode(audio=0)])
+        whole = np.concatenate(
+            [frame.to_ndarray().astype(np.float64).reshape(len(frame.layout.channels), -1).mean(0) for frame in container.decode(audio=0)]
+        )
         rate = container.streams.audio[0].rate
     cut = whole[round(start * rate) : round(end * rate)]
     ours, our_rate = soundfile.read(io.BytesIO(stored["flac"]))
@@ -116,7 +121,9 @@ def test_takes_of_one_recording_are_never_in_two_splits(shared: Path, tmp_path: 
 def test_meld_has_exactly_its_rows_and_is_repaired_as_its_authors_did(shared: Path, tmp_path: Path) -> None:
     result = go(shared, "meld", tmp_path / "out")
     assert result.account.to_dict()["sources"]["train"]["written"] == 9989
-    ours = {record.origin.row: record.parts["utterance"].text for record in table_to_records(read_manifest(tmp_path / "out")) if record.split == "val"}
+    ours = {
+        record.origin.row: record.parts["utterance"].text for record in table_to_records(read_manifest(tmp_path / "out")) if record.split == "val"
+    }
     with open(shared / "meld" / "fixed_2020-11" / "dev_sent_emo.csv", encoding="utf-8", newline="") as file:
         theirs = [" ".join(row["Utterance"].split()) for row in csv.DictReader(file)]
     assert len(theirs) == len(ours) == 1109

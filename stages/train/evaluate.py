@@ -91,21 +91,28 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, features: Path, split:
     }
 
 
-def table_text(report: dict[str, Any]) -> str:
-    """The report as a table, the most parts first."""
+def table_text(report: dict[str, Any], brief: bool = False) -> str:
+    """The report as a table, the most parts first. ``brief``: all parts, all but one, each alone, and none."""
     metric = report["metric"]
     lines = [
         f"{report['target']} on split {report['split']}: {report['records_with_target']:,} records with a target",
         f"{'parts shown':<44}{metric:>14}{'loss':>10}{'rows':>8}",
     ]
-    for name, value in sorted(report["subsets"].items(), key=lambda item: (-item[0].count("+") - (item[0] != "(nothing)"), item[0])):
-        lines.append(f"{name:<44}{value[metric]:>14.3f}{value['loss']:>10.3f}{value['rows_with_any']:>8,}")
+    sizes = {name: name.count("+") + (name != "(nothing)") for name in report["subsets"]}
+    most = max(sizes.values())
+    for name, value in sorted(report["subsets"].items(), key=lambda item: (-sizes[item[0]], item[0])):
+        if not brief or sizes[name] >= most - 1 or sizes[name] <= 1:
+            lines.append(f"{name:<44}{value[metric]:>14.3f}{value['loss']:>10.3f}{value['rows_with_any']:>8,}")
+    return "\n".join([*lines, summary_text(report)])
+
+
+def summary_text(report: dict[str, Any]) -> str:
+    """The report in one line."""
     single = report["best_single"]
-    lines.append(
-        f"all parts {report['all']:.3f}, best single part {single['part']} {single[metric]:.3f},"
+    return (
+        f"all parts {report['all']:.3f}, best single part {single['part']} {single[report['metric']]:.3f},"
         f" always the commonest answer {report['commonest_answer']:.3f}"
     )
-    return "\n".join(lines)
 
 
 def write_report(report: dict[str, Any], out: Path) -> None:

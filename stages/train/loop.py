@@ -23,7 +23,7 @@ from ..stream import FeatureSpec, FusionBatch, Stream
 from ..stream.decode import FeatureCache, build_vocabulary
 from . import checkpoint
 from .data import completed, dropped, open_split
-from .evaluate import evaluate_saved, table_text, write_report
+from .evaluate import evaluate_saved, summary_text, write_report
 from .model import FusionModel
 from .objectives import Objective, fit_objective
 from .options import TrainOptions
@@ -84,7 +84,7 @@ def train(options: TrainOptions, shards: Path, features: Path, out: Path, seed: 
     log.close()
     report = evaluate_saved(checkpoint.load(out / "best.pt"), shards, features, _test_split(shards, options))
     write_report(report, out)
-    say(table_text(report))
+    say(f"training: on split {report['split']}: {summary_text(report)}")
     return report
 
 

@@ -1,0 +1,68 @@
+"""What the README shows works as it stands there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from modalmill.stages.media import image
+from tiny import write
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the recipe of the README and a small corpus that fits it."""
+    root = tmp_path_factory.mktemp("readme")
+    recipe = re.search(r"```yaml\n(name: pets.*?)```", README, re.DOTALL)
+    assert recipe is not None
+    write(root / "pets.yaml", recipe.group(1))
+    rows = ["file,caption,animal"]
+    for number in range(60):
+        level = 60 if number % 2 else 190
+        pixels = np.random.default_rng(number).normal(level, 20, (48, 64, 3)).clip(0, 255).astype(np.uint8)
+        write(root / "raw" / "images" / f"{number}.jpg", image.encode_jpeg(pixels, 90))
+        rows.append(f"{number}.jpg,picture number {number},{'cat' if number % 2 else 'dog'}")
+    write(root / "raw" / "labels.csv", "\n".join(rows))
+    return root
+
+
+def test_every_command_of_the_readme_runs(folder: Path) -> None:
+    block = re.search(r"```console\n(.*?)```", README, re.DOTALL)
+    assert block is not None
+    commands = [line[2:] for line in block.group(1).splitlines()]
+    assert len(commands) == 9
+    for command in commands:
+        words = shlex.split(command)
+        assert words[0] == "modalmill"
+        done = subprocess.run([sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def test_the_loop_of_the_readme_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = re.search(r"```python\n(from modalmill.*?)```", README, re.DOTALL)
+    assert code is not None
+    assert (folder / "out" / "pets" / "shards").is_dir(), "the commands run first"
+    monkeypatch.chdir(folder)
+    scope: dict[str, object] = {}
+    exec(compile(code.group(1).replace("batch_size=64", "batch_size=8"), "README.md", "exec"), scope)
+    assert "batch" in scope
+
+
+def test_the_demo_in_the_readme_is_a_real_one() -> None:
+    shown = re.search(r"```text\n(.*?)```", README, re.DOTALL)
+    assert shown is not None
+    assert "planted faults were found, and nothing else." in shown.group(1)
+    assert "The account adds up" in shown.group(1)
+
+
+def test_links_lead_somewhere() -> None:
+    for path in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / path).is_file(), path
