@@ -6,10 +6,11 @@ features/image.keys.arrow   record key -> row of the file beside it
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -21,13 +22,15 @@ from ..stages.base import Beat, Extractor
 from ..stages.media import audio, image, video
 from ..stages.media.files import locate, read
 from ..stages.media.steps import apply_to_pixels, apply_to_samples
-from .disk import read_table, write_table
+from .disk import read_note, read_table, write_json, write_table
 from .engine import Engine, refuse_skipped
 from .plan import Plan, identity
 
 PARTS_PER_TASK = {"text": 4096, "image": 256, "audio": 64, "video": 16}
 _VIDEO_SIDE = 192
 FEATURES_VERSION = 1
+
+_Entry: TypeAlias = tuple[str, str, Part, str | None]  # key, content id, part, split
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +72,37 @@ def decoded(root: Path, part: Part, extractor: Extractor) -> Any:
     return apply_to_pixels(frames, part.steps)
 
 
-def write_features(plan: Plan, records: Callable[[], Iterable[Record]], out: Path, engine: Engine, advance: Callable[[int, int], None]) -> None:
-    """Bring the caches of all parts that the recipe names up to date."""
-    folder = out / "features"
-    for place, (name, extractor) in enumerate(plan.features.items()):
-        advance(place, len(plan.features))
-        config = fingerprint(FEATURES_VERSION, identity(extractor, plan))
-        _write_part(name, extractor, config, list(_parts(name, extractor, records())), folder, out / "work" / "features" / config, plan.root, engine)
-    advance(len(plan.features), len(plan.features))
-    wanted = {f"{name}{ending}" for name in plan.features for ending in (".arrow", ".keys.arrow")}
+def write_features(
+    plan: Plan, made_from: str, records: Callable[[], Iterable[Record]], out: Path, engine: Engine, advance: Callable[[int, int], None]
+) -> None:
+    """Bring the caches of all parts that the recipe names up to date. ``made_from`` changes when the records do."""
+    folder, note = out / "features", out / "work" / "features.json"
+    configs = {name: fingerprint(FEATURES_VERSION, identity(extractor, plan)) for name, extractor in plan.features.items()}
+    wanted = [f"{name}{ending}" for name in plan.features for ending in (".arrow", ".keys.arrow")]
+    total = len(plan.features)
+    if note.is_file() and json.loads(note.read_text()) == _note(made_from, configs, folder, wanted):
+        advance(total, total)
+        return
+    advance(0, total)
+    parts: dict[str, list[_Entry]] = {name: [] for name in plan.features}
+    for record in records():
+        for name, extractor in plan.features.items():
+            part = record.parts.get(name)
+            if part is not None and part.modality == extractor.modality and not part.damage:
+                parts[name].append((record.key, content_id(part), part, record.split))
+    for done, (name, extractor) in enumerate(plan.features.items(), 1):
+        _write_part(name, extractor, configs[name], parts[name], folder, out / "work" / "features" / configs[name], plan.root, engine)
+        advance(done, total)
     for path in folder.glob("*.arrow"):
         if path.name not in wanted:
             path.unlink()
+    write_json(note, _note(made_from, configs, folder, wanted))
 
 
-def _parts(name: str, extractor: Extractor, records: Iterable[Record]) -> Iterable[tuple[str, str, Part, str | None]]:
-    for record in records:
-        part = record.parts.get(name)
-        if part is not None and part.modality == extractor.modality and not part.damage:
-            yield record.key, content_id(part), part, record.split
+def _note(made_from: str, configs: dict[str, str], folder: Path, names: list[str]) -> dict[str, Any]:
+    """What the caches were made from, and size and time of their files."""
+    files = {name: [(folder / name).stat().st_size, (folder / name).stat().st_mtime_ns] for name in names if (folder / name).is_file()}
+    return {"made_from": made_from, "configs": configs, "files": files, "whole": len(files) == len(names)}
 
 
 def content_id(part: Part) -> str:
@@ -96,9 +111,7 @@ def content_id(part: Part) -> str:
     return fingerprint(part.modality, what, part.start_s, part.end_s, [(step.op, dict(step.options)) for step in part.steps])
 
 
-def _write_part(
-    name: str, extractor: Extractor, config: str, parts: list[tuple[str, str, Part, str | None]], folder: Path, work: Path, root: Path, engine: Engine
-) -> None:
+def _write_part(name: str, extractor: Extractor, config: str, parts: list[_Entry], folder: Path, work: Path, root: Path, engine: Engine) -> None:
     distinct = {content: part for _, content, part, _ in parts}
     weights: np.ndarray | None = None
     if hasattr(extractor, "fit"):
@@ -142,8 +155,6 @@ def _table(ids: list[str], vectors: list[np.ndarray], dims: int, kind: type[np.f
 
 def _known(target: Path, stamp: dict[str, Any]) -> dict[str, np.ndarray]:
     """The vectors of an earlier run by the same extractor with the same fit."""
-    from .disk import read_note
-
     if not target.is_file() or read_note(target) != stamp:
         return {}
     table = read_table(target)

@@ -82,16 +82,18 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress) -> Result:
     partitions, more = _stages(plan, partitions, facts, work, engine, progress, result)
     lost += more
     faults = list(faulted_rows(lost))
-    _write_manifest(out, partitions)
+    made_from = _write_manifest(out, partitions)
     if plan.runs("features") and plan.features:
         from .featuring import write_features
 
         with progress.step("features", "parts") as advance:
-            write_features(plan, lambda: _records(out), out, engine, advance)
+            write_features(plan, made_from, lambda: _records(out), out, engine, advance)
     if plan.runs("shard") and plan.recipe.shard is not None:
         with progress.step("shard", "samples") as advance:
             recipe, options = plan.recipe, plan.recipe.shard
-            sharded = write_shards(recipe.name, _records(out), plan.root, out, options, recipe.seed, plan.versions, engine, advance)
+            sharded = write_shards(
+                recipe.name, made_from, lambda: _records(out), plan.root, out, options, recipe.seed, plan.versions, engine, advance
+            )
         result.shards = sharded.shards
         result.account.stages.append(sharded.count)
         faults += sharded.faults
@@ -245,15 +247,17 @@ def _corpus_stage(plan: Plan, placed: Placed, partitions: Sequence[Path], folder
     return targets
 
 
-def _write_manifest(out: Path, partitions: Sequence[Path]) -> None:
+def _write_manifest(out: Path, partitions: Sequence[Path]) -> str:
+    """Write the manifest unless it is there already; a fingerprint of what it was made from."""
     path, note = out / "manifest" / "part-00000.parquet", out / "work" / "manifest.json"
     names = [partition.name for partition in partitions]
     if path.is_file() and note.is_file() and json.loads(note.read_text()) == {"made_from": names, "file": _stamp(path)}:
-        return
+        return fingerprint(names)
     table = to_manifest([read_table(partition) for partition in partitions])
     with replacing(path) as aside:
         pq.write_table(table, aside, compression="zstd", row_group_size=16_384)
     write_json(note, {"made_from": names, "file": _stamp(path)})
+    return fingerprint(names)
 
 
 def _stamp(path: Path) -> list[int]:

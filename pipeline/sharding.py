@@ -96,21 +96,21 @@ class _Slice:
 
 
 def write_shards(
-    name: str, records: Iterable[Record], root: Path, out: Path, options: ShardOptions, seed: int, versions: Mapping[str, str], engine: Engine,
-    advance: Callable[[int, int], None],
+    name: str, made_from: str, records: Callable[[], Iterable[Record]], root: Path, out: Path, options: ShardOptions, seed: int,
+    versions: Mapping[str, str], engine: Engine, advance: Callable[[int, int], None],
 ) -> Sharded:  # fmt: skip
-    """Write the shards of these records below ``out``; ``advance(done, total)`` counts samples."""
+    """Write the shards of these records below ``out``; ``advance(done, total)`` counts samples. ``made_from`` changes when the records do."""
     work, folder = out / "work" / "shard", out / "shards"
-    pieces = plan_pieces(group_samples(records), seed)
-    planned = plan_shards(pieces, options)
     config = fingerprint(SHARD_VERSION, dict(versions), options.model_dump())
-    stems = {id(piece): _piece_identity(piece, root, config) for _, some in planned for piece in some}
     ledger = _read_ledger(work, folder)
-    wanted = [[name, [stems[id(piece)] for piece in some]] for name, some in planned]
-    total = sum(len(piece.samples) for piece in pieces)
-    if ledger.get("wanted") == wanted and (folder / SET_FILE).is_file():
-        advance(total, total)
+    request = fingerprint(name, made_from, config, seed)
+    if ledger.get("request") == request:
+        advance(ledger["samples"], ledger["samples"])
         return _finished(ledger, folder)
+    pieces = plan_pieces(group_samples(records()), seed)
+    planned = plan_shards(pieces, options)
+    stems = {id(piece): _piece_identity(piece, root, config) for _, some in planned for piece in some}
+    total = sum(len(piece.samples) for piece in pieces)
     work.mkdir(parents=True, exist_ok=True)
     known = _slices(ledger, work, folder)
     missing = [piece for piece in pieces if stems[id(piece)] not in known]
@@ -126,7 +126,8 @@ def write_shards(
     write_json(
         work / "ledger.json",
         {
-            "wanted": wanted,
+            "request": request,
+            "samples": total,
             "count": result.count.to_dict(),
             "faults": result.faults,
             "tars": _stamped(result.shards, folder),
@@ -197,7 +198,7 @@ def _read_ledger(work: Path, folder: Path) -> dict[str, Any]:
         if path.is_file() and [path.stat().st_size, path.stat().st_mtime_ns] == stamp:
             whole[name] = stamp
     if len(whole) < len(ledger["tars"]):
-        ledger["wanted"] = None
+        ledger["request"] = None
     ledger["tars"] = whole
     return ledger
 
