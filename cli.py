@@ -209,6 +209,11 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, typer.Abort):
         print("\nstopped; finished work is kept, the same command goes on from here", file=sys.stderr)
         sys.exit(_INTERRUPTED)
+    except ModuleNotFoundError as error:
+        if debug or error.name is None or error.name.startswith(__package__ or "modalmill"):
+            raise
+        print(f"modalmill: needs the package {error.name}, which is not installed: pip install 'modalmill[train]'", file=sys.stderr)
+        sys.exit(1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)

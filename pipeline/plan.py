@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
+import importlib.util
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,6 +125,8 @@ def _train(recipe: Recipe, problems: list[str]) -> Any:
 
     options, found = parse_options(recipe.train)
     problems += found
+    if importlib.util.find_spec("torch") is None:
+        problems.append("train: needs the package torch, which is not installed: pip install 'modalmill[train]'; --until shard stops before it")
     if recipe.shard is None:
         problems.append("train: training reads shards; give the recipe a shard section (shard: {})")
     if options is not None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeAlias
 
 _LINE_EVERY_S = 5.0
+_RATE_AFTER_S = 0.5
+
+Advance: TypeAlias = Callable[[int, int], None]
 
 
 class Progress:
@@ -20,29 +23,15 @@ class Progress:
         self._live = not quiet and self._stream.isatty()
 
     @contextmanager
-    def step(self, name: str, unit: str) -> Iterator[Any]:
+    def step(self, name: str, unit: str) -> Iterator[Advance]:
         """A step in work: call what it gives with (done, total)."""
         began = time.monotonic()
         if self._quiet:
             yield _nothing
             return
         if self._live:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
-            from rich.progress import Progress as Bars
-
-            bars = Bars(
-                SpinnerColumn(), TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit),
-                TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), console=Console(file=self._stream),
-            )  # fmt: skip
-            with bars:
-                task = bars.add_task(name, total=None, rate="")
-
-                def advance_bar(done: int, total: int) -> None:
-                    seconds = time.monotonic() - began
-                    bars.update(task, completed=done, total=total, rate=f"{done / seconds:,.0f}/s" if seconds > 0.5 else "")
-
-                yield advance_bar
+            with self._bars(transient=False) as bars:
+                yield _advance_bar(bars, name, unit)
             return
         state = {"last": began, "done": 0, "total": 0, "first": -1}
 
@@ -64,10 +53,46 @@ class Progress:
             done = f"{state['done']:,} {unit}"
             self.line(f"{name}: {done} in {seconds:.1f} s" + ("" if fresh else ", nothing to do"))
 
+    def _bars(self, transient: bool) -> Any:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+        return Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description:<24}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]} {task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=Console(file=self._stream),
+            transient=transient,
+        )
+
+    @contextmanager
+    def watch(self, name: str, unit: str) -> Iterator[Advance]:
+        """A step that shows a bar on a terminal while it works, and nothing afterwards or elsewhere."""
+        if not self._live:
+            yield _nothing
+            return
+        with self._bars(transient=True) as bars:
+            yield _advance_bar(bars, name, unit)
+
     def line(self, text: str) -> None:
         """One line for the person, unless --quiet."""
         if not self._quiet:
             print(text, file=self._stream, flush=True)
+
+
+def _advance_bar(bars: Any, name: str, unit: str) -> Advance:
+    """A function that moves a new bar of these bars."""
+    task = bars.add_task(name, total=None, unit=unit, rate="")
+    began = time.monotonic()
+
+    def advance(done: int, total: int) -> None:
+        seconds = time.monotonic() - began
+        bars.update(task, completed=done, total=total, rate=f"{done / seconds:,.0f}/s" if seconds > _RATE_AFTER_S else "")
+
+    return advance
 
 
 def _nothing(done: int, total: int) -> None:

@@ -105,7 +105,7 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress) -> Result:
         engine.close()
         from ..stages.train.loop import train
 
-        result.training = train(plan.train, out / "shards", out / "features", out / "training", plan.recipe.seed, progress.line)
+        result.training = train(plan.train, out / "shards", out / "features", out / "training", plan.recipe.seed, progress.line, progress.watch)
     return result
 
 

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
 sys.path.insert(0, str(Path(__file__).parent))  # tests import tiny and strategies by name
 
 from modalmill.pipeline.plan import make_plan

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import re
 import unicodedata
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from ...schemas.errors import MissingPackageError
 from ...schemas.record import Fault, Record
 from ..base import RecordStage
 
@@ -52,8 +52,8 @@ class Text(RecordStage):
     def __post_init__(self) -> None:
         if (self.lemma or self.pos) and self.model is None:
             raise ValueError("lemma and pos need a spaCy model; set 'model', for example to en_core_web_sm")
-        if self.model is not None:
-            pipeline_of(self.language, self.model)
+        if self.stop_words or self.lemma or self.pos:
+            _check_language(self.language, self.model)
 
     def fault(self, record: Record) -> Fault | None:
         if self.on_fault == "drop_part":
@@ -121,6 +121,15 @@ def repair(text: str) -> str:
     return _CONTROLS.sub("", fixed)
 
 
+def _check_language(language: str, model: str | None) -> None:
+    import spacy
+
+    if importlib.util.find_spec(f"{spacy.__name__}.lang.{language}") is None:
+        raise ValueError(f"language: spaCy has no language {language!r}; wanted a code like en, de, fr")
+    if model is not None and importlib.util.find_spec(model) is None:
+        raise ValueError(f"model: {model} is not installed; try: python -m spacy download {model}")
+
+
 @functools.lru_cache(maxsize=4)
 def pipeline_of(language: str, model: str | None) -> Any:
     """The spaCy pipeline of a language, blank (a tokeniser and its stop words), or the installed model of that name."""
@@ -128,7 +137,4 @@ def pipeline_of(language: str, model: str | None) -> Any:
 
     if model is None:
         return spacy.blank(language)
-    try:
-        return spacy.load(model, exclude=["ner", "parser"])
-    except OSError:
-        raise MissingPackageError(model, "text", f"clean.text with model {model!r}") from None
+    return spacy.load(model, exclude=["ner", "parser"])

@@ -141,9 +141,14 @@ def check_png(data: bytes) -> None:
     raise DamageError("image_truncated", "the PNG has no end (IEND chunk)")
 
 
+def has_exif(data: bytes) -> bool:
+    """Whether a JPEG begins with an EXIF block, which may say that it is to be turned."""
+    return b"Exif\x00\x00" in data[:4096]
+
+
 def _orientation(data: bytes) -> int:
     """The EXIF orientation, 1 to 8 (1: as it is), of a JPEG."""
-    if b"Exif\x00\x00" not in data[:4096]:
+    if not has_exif(data):
         return 1
     from PIL import Image
 

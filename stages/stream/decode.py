@@ -43,7 +43,7 @@ class ImageSpec:
 
     def fill(self, data: bytes, out: np.ndarray, rng: np.random.Generator | None) -> None:
         """Decode into ``out``."""
-        if data[:3] == b"\xff\xd8\xff":
+        if data[:3] == b"\xff\xd8\xff" and not images.has_exif(data):
             try:
                 pixels = simplejpeg.decode_jpeg(
                     data, "RGB", min_height=0 if self.crop == "random" else self.size, min_width=0 if self.crop == "random" else self.size

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ...schemas.errors import InputError
 from ...schemas.fingerprint import fingerprint
@@ -28,11 +28,16 @@ from .model import FusionModel
 from .objectives import Objective, fit_objective
 from .options import TrainOptions
 
+Watch: TypeAlias = Callable[[str, str], AbstractContextManager[Callable[[int, int], None]]]
 
-def train(options: TrainOptions, shards: Path, features: Path, out: Path, seed: int, say: Callable[[str], None]) -> dict[str, Any]:
+
+def train(
+    options: TrainOptions, shards: Path, features: Path, out: Path, seed: int, say: Callable[[str], None], watch: Watch | None = None
+) -> dict[str, Any]:
     """Train on a folder of shards, resume where an earlier run stopped, evaluate the best model on every subset of its parts.
 
     Writes ``last.pt``, ``best.pt``, ``log.jsonl``, TensorBoard events and ``evaluation.json`` below ``out``; the result is the evaluation.
+    ``say`` is given a line for each epoch; ``watch(name, unit)`` a context that takes (done, total) while an epoch works.
     """
     out.mkdir(parents=True, exist_ok=True)
     device = _device(options.device)
@@ -60,7 +65,8 @@ def train(options: TrainOptions, shards: Path, features: Path, out: Path, seed: 
     while not state["finished"]:
         epoch = state["epoch"]
         began = time.monotonic()
-        summary = _epoch(model, stream, objective, options, optimiser, schedule, scaler, half, device, seed, epoch)
+        with (watch or _unwatched)(f"training: epoch {epoch + 1}", "records") as advance:
+            summary = _epoch(model, stream, objective, options, optimiser, schedule, scaler, half, device, seed, epoch, advance)
         validation = _validate(model, objective, options, shards, features, about, device, half)
         summary |= {"epoch": epoch, "seconds": round(time.monotonic() - began, 2), "validation": validation, "lr": schedule.get_last_lr()[0]}
         log.write(summary)
@@ -88,6 +94,11 @@ def train(options: TrainOptions, shards: Path, features: Path, out: Path, seed: 
     return report
 
 
+@contextmanager
+def _unwatched(name: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    yield lambda done, total: None
+
+
 def _prepare(options: TrainOptions, shards: Path, features: Path, seed: int) -> tuple[dict[str, Any], Objective, Stream]:
     """What the checkpoint says of itself, the objective, and the training stream; all fitted on the training split alone."""
     shard_set = read_shard_set(shards)
@@ -113,7 +124,7 @@ def _prepare(options: TrainOptions, shards: Path, features: Path, seed: int) -> 
 
 def _epoch(
     model: FusionModel, stream: Stream, objective: Objective, options: TrainOptions, optimiser: torch.optim.Optimizer, schedule: Any, scaler: Any,
-    half: torch.dtype | None, device: torch.device, seed: int, epoch: int,
+    half: torch.dtype | None, device: torch.device, seed: int, epoch: int, advance: Callable[[int, int], None],
 ) -> dict[str, Any]:  # fmt: skip
     model.train()
     total = torch.zeros((), device=device)
@@ -136,6 +147,7 @@ def _epoch(
         schedule.step()
         total += loss.detach()
         records += len(batch)
+        advance(records, len(stream) * stream.batch_size)
         asked = time.monotonic()
     seconds = max(1e-9, time.monotonic() - began)
     loss_mean = float(total) / max(1, len(stream))
@@ -248,8 +260,3 @@ class _Log:
         """Write out what is left."""
         if self._writer is not None:
             self._writer.close()
-
-
-def mean_of(values: Tensor, weights: Tensor) -> float:
-    """Weighted mean; 0 where all weights are."""
-    return float((values * weights).sum() / weights.sum().clamp(min=1e-9))

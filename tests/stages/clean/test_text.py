@@ -44,3 +44,10 @@ def test_too_few_words_is_a_fault_with_the_measured_value() -> None:
 def test_part_of_speech_without_a_model_says_what_to_set() -> None:
     with pytest.raises(ValueError, match="set 'model'"):
         Text(pos=["NOUN"])
+
+
+def test_a_language_or_model_that_is_not_there_says_what_to_do() -> None:
+    with pytest.raises(ValueError, match="spaCy has no language 'english'"):
+        Text(stop_words=True, language="english")
+    with pytest.raises(ValueError, match="python -m spacy download en_core_web_lg"):
+        Text(lemma=True, model="en_core_web_lg")
