@@ -15,6 +15,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 from ..schemas.errors import DamageError, InputError
 from .guard import Guard, Task
 
+_STARTED_EARLY = 8
+
 EngineName: TypeAlias = Literal["serial", "local", "dask"]
 
 
@@ -50,6 +52,12 @@ class Local:
         self._lock = threading.Lock()
 
     def map(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
+        if tasks and not self._all:
+            # All children at once: the first map of a run often has one task, and the others are ready when theirs come.
+            self._idle = [Guard(*self._limits) for _ in range(min(self._workers, _STARTED_EARLY))]
+            self._all = list(self._idle)
+            for guard in self._idle:
+                guard.start()
         with ThreadPoolExecutor(min(self._workers, max(1, len(tasks)))) as pool:
             waiting: dict[Future[Any], int] = {}
             left = iter(enumerate(tasks))

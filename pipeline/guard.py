@@ -55,11 +55,16 @@ class Guard:
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Any = None
 
+    def start(self) -> None:
+        """Start the child if there is none, so that it is ready when the first task comes."""
+        if self._process is None or self._process.poll() is not None:
+            self._start()
+
     def run(self, task: Task) -> Any:
         """The task's result; restarted without the item that hung or crashed the child, as often as needed."""
         skip: dict[str, str] = {}
         while True:
-            self._start()
+            self.start()
             self._page[: _HEAD.size] = _HEAD.pack(0.0, 0)
             try:
                 self._pipe.send_bytes(pickle.dumps((task, skip), protocol=pickle.HIGHEST_PROTOCOL))
@@ -92,8 +97,6 @@ class Guard:
         return bytes(self._page[_HEAD.size : _HEAD.size + length]).decode(errors="replace")
 
     def _start(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            return
         self._kill()
         ours, theirs = multiprocessing.connection.Pipe(duplex=True)
         command = [sys.executable, "-c", "from modalmill.pipeline.guard import child; child()"]

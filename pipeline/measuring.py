@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute
 
 from ..schemas.errors import DamageError
 from ..schemas.fingerprint import fingerprint, hash_bytes, hash_file
@@ -115,6 +116,10 @@ def media_of(tables: Iterable[pa.Table], root: Path, measured: frozenset[str]) -
     stamps: dict[str, str] = {}
     for table in tables:
         found: set[Medium] = set()
+        result.append(found)
+        kinds = pa.compute.list_flatten(table["parts"]).combine_chunks().field("modality")
+        if measured.isdisjoint(kinds.unique().to_pylist()):
+            continue
         for parts in table["parts"].to_pylist():
             for part in parts:
                 if part["uri"] is None or part["modality"] not in measured:
@@ -123,7 +128,6 @@ def media_of(tables: Iterable[pa.Table], root: Path, measured: frozenset[str]) -
                 if uri not in stamps:
                     stamps[uri] = _stamp(root / uri)
                 found.add(Medium(part["modality"], uri, stamps[uri]))
-        result.append(found)
     return result
 
 

@@ -170,7 +170,7 @@ def _measure(plan: Plan, partitions: Sequence[Path], work: Path, engine: Engine,
             for path, media in zip(pending, wanted_media, strict=True):
                 gather(targets[path], media, known)
     result.kept |= set(targets.values()) | set(media_folder.glob("*.arrow"))
-    return targets
+    return {path: target for path, target in targets.items() if read_table(target).num_rows}
 
 
 def _measure_versions() -> list[int]:
