@@ -36,8 +36,6 @@ def _root(
     if version:
         typer.echo(f"modalmill {__version__}")
         raise typer.Exit
-    if debug:
-        os.environ["MODALMILL_DEBUG"] = "1"
 
 
 @app.command()
@@ -194,9 +192,9 @@ def main() -> NoReturn:
     """Run the command; a user's mistake is one message and exit code 1 or 2, never a traceback unless --debug."""
     from .schemas.errors import ModalmillError, RecipeError
 
-    debug = "--debug" in sys.argv
+    debug = "--debug" in sys.argv[1:2]
     if debug:
-        sys.argv.remove("--debug")
+        os.environ["MODALMILL_DEBUG"] = "1"
     signal.signal(signal.SIGTERM, _terminated)
     try:
         code = app(standalone_mode=False)
@@ -217,6 +215,11 @@ def main() -> NoReturn:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:
+        if debug:
+            raise
+        print(f"modalmill: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        sys.exit(1)
     except Exception as error:
         if hasattr(error, "show") and hasattr(error, "exit_code"):  # a command line that cannot be parsed
             error.show()

@@ -28,8 +28,8 @@ sources:
     questions: questions/v2_OpenEnded_mscoco_demo2014_questions.json
     annotations: questions/v2_mscoco_demo2014_annotations.json
     images: images
-  sounds: {type: audio_folder, path: sounds, id: "vqa-{stem:d}"}
-  clips: {type: video_folder, path: clips, id: "vqa-{stem:d}", sound: soundtrack}
+  sounds: {type: audio_folder, path: sounds, id: "{stem:d}"}
+  clips: {type: video_folder, path: clips, id: "{stem:d}", sound: soundtrack}
   notes: {type: csv, path: notes.csv, id: "{scene}", text: {note: note}}
 
 stages:

@@ -293,17 +293,17 @@ def _write_notes(path: Path, scenes: list[_Scene], planted: Planted) -> None:
             continue
         rows += 1
         note = f"It\u2019s {scene.weather} today" if scene.number % 7 else f"Notes of the day:\nIt\u2019s {scene.weather} today"
-        writer.writerow([f"vqa-{scene.number}", note, "Zo\u00eb"])
+        writer.writerow([str(scene.number), note, "Zo\u00eb"])
     for row, reason in (
         (["", "It is sunny", "nobody"], "empty_id"),
-        ([f"vqa-{next(scene.number for scene in scenes if scene.has_note)}", "It is rainy", "twice"], "duplicate_id"),
-        (["vqa-700010", "It is foggy", "Tom", "and", "more"], "stray_columns"),
-        (["vqa-700011"], "missing_columns"),
+        ([str(next(scene.number for scene in scenes if scene.has_note)), "It is rainy", "twice"], "duplicate_id"),
+        (["700010", "It is foggy", "Tom", "and", "more"], "stray_columns"),
+        (["700011"], "missing_columns"),
     ):
         writer.writerow(row)
         planted.reasons[f"notes: {reason}"] += 1
         rows += 1
-    writer.writerow(["vqa-700012", "It is windy", "no scene has this id"])
+    writer.writerow(["700012", "It is windy", "no scene has this id"])
     planted.reasons["align.require: no question"] += 1
     planted.read["notes"] = rows + 1
     path.write_bytes(buffer.getvalue().encode("cp1252"))

@@ -125,7 +125,7 @@ def _write_part(name: str, extractor: Extractor, config: str, parts: list[_Entry
     }
     target, keys_target = folder / f"{name}.arrow", folder / f"{name}.keys.arrow"
     known = _known(target, stamp)
-    if known.keys() != distinct.keys():
+    if known.keys() != distinct.keys() or not target.is_file():
         missing = sorted(content for content in distinct if content not in known)
         size = PARTS_PER_TASK[extractor.modality]
         chunks = [tuple((content, distinct[content]) for content in missing[start : start + size]) for start in range(0, len(missing), size)]

@@ -102,8 +102,11 @@ class Guard:
         command = [sys.executable, "-c", "from modalmill.pipeline.guard import child; child()"]
         numbers = [theirs.fileno(), self._file.fileno()]
         environment = {**os.environ, "MODALMILL_CHILD": f"{numbers[0]},{numbers[1]},{self._memory_bytes},{self._deadline_s}", "OMP_NUM_THREADS": "1"}
+        quiet = None if "MODALMILL_DEBUG" in os.environ else subprocess.DEVNULL  # decoders write notes to stderr
         environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
-        self._process = subprocess.Popen(command, pass_fds=numbers, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            command, pass_fds=numbers, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=quiet
+        )
         theirs.close()
         self._pipe = ours
 

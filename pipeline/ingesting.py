@@ -79,6 +79,8 @@ def ingest_stem(source: Source, name: str, root: Path, identity: str) -> str:
 
 def _content(path: Path, root: Path) -> object:
     """A table by the hash of its bytes; a folder by name, size and time of all files in it."""
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise InputError(f"{path}: lies outside of the data root {root}; set 'data' to a folder that holds all of it")
     if path.is_file():
         return hash_file(path)
     if not path.is_dir():
@@ -97,7 +99,7 @@ def _content(path: Path, root: Path) -> object:
                     found.append((os.path.relpath(entry.path, root), -1, -1))
                     continue
                 found.append((os.path.relpath(entry.path, root), state.st_size, state.st_mtime_ns))
-    return sorted(found)
+    return sorted((os.fsencode(name).decode("utf-8", "backslashreplace"), *rest) for name, *rest in found)
 
 
 def read_ingested(folder: Path, stem: str, name: str) -> Ingested | None:
@@ -105,7 +107,10 @@ def read_ingested(folder: Path, stem: str, name: str) -> Ingested | None:
     path = folder / f"{stem}.json"
     if not path.is_file():
         return None
-    value = json.loads(path.read_text())
+    try:
+        value = json.loads(path.read_text())
+    except ValueError:
+        return None
     partitions = [folder / f"{stem}-{number:05d}.arrow" for number in range(value["partitions"])]
     if not all(partition.is_file() for partition in partitions):
         return None

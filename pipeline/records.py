@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..schemas.account import Count, presence_pattern
+from ..schemas.errors import InputError
 from ..schemas.manifest import Row, record_from_dict, rows_to_table, table_to_records, written_only
 from ..schemas.record import Record
 from ..stages.base import Beat, CorpusStage, Decision, RecordStage
@@ -117,6 +118,7 @@ def _changed(record: Record, decision: Decision, absorbed: Mapping[str, Record])
     split, group = decision.split or record.split, decision.group or record.group
     for key in decision.absorb:
         other = absorbed[key]
+        _refuse_clash(record, other)
         parts = {**other.parts, **parts}
         targets = {**other.targets, **targets}
         signals = {**other.signals, **signals}
@@ -125,6 +127,17 @@ def _changed(record: Record, decision: Decision, absorbed: Mapping[str, Record])
     targets |= decision.targets
     absent = {name: why for name, why in absent.items() if name not in parts}
     return replace(record, parts=parts, targets=targets, absent=absent, signals=signals, split=split, group=group)
+
+
+def _refuse_clash(record: Record, other: Record) -> None:
+    """InputError where a joined record has a part or target of the same name with another content: one of them would be lost."""
+    for kind, mine, theirs in (("part", record.parts, other.parts), ("target", record.targets, other.targets)):
+        for name in sorted(set(mine) & set(theirs)):
+            if mine[name] != theirs[name]:
+                raise InputError(
+                    f"align.join: {record.key} ({record.origin}) and {other.key} ({other.origin}) both have a {kind} called {name!r};"
+                    f" give it another name in one of the sources {record.origin.source} and {other.origin.source}"
+                )
 
 
 def _fetch(keys: Sequence[str], partitions: Sequence[Path]) -> Iterator[tuple[str, Record]]:

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from rich.console import Console
@@ -76,7 +77,7 @@ def read_account(out: Path) -> Account:
         return Account.from_dict(json.loads((out / "account.json").read_text()))
     except FileNotFoundError:
         raise InputError(f"{out}: no account.json here; wanted the output folder of 'modalmill run'") from None
-    except (KeyError, json.JSONDecodeError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, OSError) as error:
         raise InputError(f"{out / 'account.json'}: not an account ({error}); run the recipe again") from error
 
 
@@ -85,7 +86,10 @@ def read_rejects(out: Path, stage: str | None = None) -> list[dict[str, Any]]:
     path = out / "rejects.parquet"
     if not path.is_file():
         raise InputError(f"{out}: no rejects.parquet here; wanted the output folder of 'modalmill run'")
-    table = pq.read_table(path)
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); run the recipe again") from error
     if stage is not None:
         known = sorted(set(table["stage"].to_pylist()))
         account = read_account(out)

@@ -67,6 +67,8 @@ def run(
         try:
             return _run(plan, out, made, progress)
         except OSError as error:
+            if error.filename is not None and not Path(os.fsdecode(error.filename)).resolve().is_relative_to(out.resolve()):
+                raise InputError(f"{os.fsdecode(error.filename)}: cannot be read: {error.strerror}") from error
             raise storage_error(error, out) from error
         finally:
             made.close()
@@ -74,7 +76,6 @@ def run(
 
 def _run(plan: Plan, out: Path, engine: Engine, progress: Progress) -> Result:
     work = out / "work"
-    write_bytes(out / "recipe.yaml", yaml.safe_dump(plan.recipe.model_dump(mode="json"), sort_keys=False).encode())
     result = Result(Account())
     partitions = _ingest(plan, work, engine, progress, result)
     facts = _measure(plan, partitions, work, engine, progress, result) if plan.until != "ingest" else {}
@@ -82,6 +83,7 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress) -> Result:
     partitions, more = _stages(plan, partitions, facts, work, engine, progress, result)
     lost += more
     faults = list(faulted_rows(lost))
+    _write_account(plan, out, result.account, faults)
     made_from = _write_manifest(out, partitions)
     if plan.runs("features") and plan.features:
         from .featuring import write_features
@@ -97,9 +99,9 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress) -> Result:
         result.shards = sharded.shards
         result.account.stages.append(sharded.count)
         faults += sharded.faults
-    _write_rejects(out, faults)
-    write_json(out / "account.json", result.account.to_dict())
-    _check_tolerance(plan, result.account, out)
+        _write_account(plan, out, result.account, faults)
+    shown = plan.recipe.model_dump(mode="json") | {"data": str(plan.root.resolve())}
+    write_bytes(out / "recipe.yaml", yaml.safe_dump(shown, sort_keys=False, allow_unicode=True).encode())
     _tidy(work, result.kept)
     if plan.runs("train") and plan.train is not None and plan.recipe.shard is not None:
         engine.close()
@@ -131,6 +133,8 @@ def _ingest(plan: Plan, work: Path, engine: Engine, progress: Progress, result: 
         partitions += found.partitions
         result.account.sources.append(found.count)
         result.kept |= {*found.partitions, folder / f"{stem}.json"}
+    if not partitions:
+        raise InputError(f"{', '.join(stems)}: the sources are empty; check 'path' and 'data' in the recipe")
     _check_keys(partitions)
     return partitions
 
@@ -275,6 +279,13 @@ def _write_rejects(out: Path, faults: Sequence[dict[str, Any]]) -> None:
     table = pa.Table.from_pylist([{name: fault.get(name) for name in REJECTS_SCHEMA.names} for fault in faults], schema=REJECTS_SCHEMA)
     with replacing(out / "rejects.parquet") as aside:
         pq.write_table(table, aside, compression="zstd")
+
+
+def _write_account(plan: Plan, out: Path, account: Account, faults: Sequence[dict[str, Any]]) -> None:
+    """Write account and rejects, then stop the run if a stage rejected more than is tolerated."""
+    _write_rejects(out, faults)
+    write_json(out / "account.json", account.to_dict())
+    _check_tolerance(plan, account, out)
 
 
 def _check_tolerance(plan: Plan, account: Account, out: Path) -> None:

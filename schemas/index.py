@@ -8,6 +8,7 @@ five questions is one sample in the tar and five rows here), its text and target
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from .errors import InputError
 
 VERSION = 1
 SET_FILE = "shards.json"
+_NAME = re.compile(r"^[A-Za-z0-9_]{1,40}-\d{6}$")
 
 _CUES = pa.list_(pa.struct([("start_s", pa.float64()), ("end_s", pa.float64()), ("text", pa.string())]))
 TEXT = pa.struct([("part", pa.string()), ("text", pa.string()), ("cues", _CUES)])
@@ -104,8 +106,11 @@ def read_shard_set(folder: Path) -> ShardSet:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         shards = tuple(Shard(**shard) for shard in value["shards"])
+        for shard in shards:
+            if not _NAME.match(shard.name):
+                raise ValueError(f"{shard.name[:60]!r} is no name of a shard")
         return ShardSet(value["name"], value["fingerprint"], value["parts"], value["presence"], value["targets"], shards)
     except FileNotFoundError:
         raise InputError(f"{folder}: no {SET_FILE} here; wanted a folder that 'modalmill run' wrote shards into") from None
-    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+    except (ValueError, KeyError, TypeError, OSError) as error:
         raise InputError(f"{path}: not a manifest of shards ({error}); write it anew with 'modalmill run'") from error

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import InputError, RecipeError, nearest
 
+_SOURCE = re.compile(r"^[A-Za-z][A-Za-z0-9_]*$")
 _NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_-]*$")
 
 
@@ -91,7 +92,7 @@ def parse_recipe(value: Mapping[str, Any], where: str = "recipe", problems: Iter
         found.append(f"name: wanted letters, digits, - and _, found {recipe.name!r}")
     if not recipe.sources:
         found.append("sources: wanted at least one source, found none")
-    found += [f"sources.{name}: a source's name is letters, digits, - and _" for name in recipe.sources if not _NAME.match(name)]
+    found += [f"sources.{name}: a source's name is letters, digits and _" for name in recipe.sources if not _SOURCE.match(name)]
     if found:
         raise RecipeError(found, where=where)
     return recipe

@@ -149,10 +149,10 @@ def make_key(*words: str | int) -> str:
     >>> make_key("vqa", 25006)
     'vqa-25006'
     >>> make_key("clips", "a.b/c")
-    'clips-a-b-c-2b5b71b6'
+    'clips-a-b-c-31dbc40ed3ecd627'
     """
     raw = "-".join(str(word) for word in words)
     safe = _UNSAFE.sub("-", raw).strip("-")
     if safe == raw and 0 < len(safe) <= _LONGEST_KEY:
         return safe
-    return f"{safe[: _LONGEST_KEY - 9]}-{xxhash.xxh3_64_hexdigest(raw.encode())[:8]}".lstrip("-")
+    return f"{safe[: _LONGEST_KEY - 17]}-{xxhash.xxh3_64_hexdigest(raw.encode())}".lstrip("-")

@@ -15,9 +15,9 @@ settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
 sys.path.insert(0, str(Path(__file__).parent))  # tests import tiny and strategies by name
 
-from modalmill.pipeline.plan import make_plan
-from modalmill.pipeline.run import Result, run
-from modalmill.schemas.recipe import parse_recipe
+from modalmill.pipeline.plan import make_plan  # noqa: E402  # after the path is set
+from modalmill.pipeline.run import Result, run  # noqa: E402
+from modalmill.schemas.recipe import parse_recipe  # noqa: E402
 
 SHARED = Path(os.environ.get("MODALMILL_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

@@ -20,7 +20,9 @@ class Join(CorpusStage):
     """Joins records of the named sources whose join values are equal.
 
     sources: names of the sources, the main one first; its record keeps key and origin and takes the parts and targets of the others.
-    match: source -> template over ``{id}``, ``{id:stem}``, ``{group}`` and ``{file:stem}``; ``{id}`` where none is given.
+    match: source -> template over ``{id}``, ``{id:stem}``, ``{group}`` (without the source's name) and ``{file:stem}``; ``{id}`` where none is given.
+
+    A part or target that two joined records both have, with different content, is an error: give one of them another name.
 
     If several records of the main source share a value (five questions of one image), each takes the others' parts. Several records of
     another source with one value cannot be told apart and are rejected as ``ambiguous_key``. Records without a partner go
@@ -63,7 +65,7 @@ class Join(CorpusStage):
         return decisions
 
     def _value(self, group: str, origin: dict[str, str]) -> str:
-        fields = {"id": origin["id"], "group": group, "source": origin["source"], "file": origin["file"]}
+        fields = {"id": origin["id"], "group": group.removeprefix(f"{origin['source']}-"), "source": origin["source"], "file": origin["file"]}
         template = self.match.get(origin["source"], "{id}")
 
         def one(match: re.Match[str]) -> str:

@@ -3,34 +3,63 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field, replace
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import pyarrow as pa
 
 from ...schemas.fingerprint import uniform_for
-from ...schemas.record import Record
-from ..base import RecordStage
+from ...schemas.record import Fault
+from ..base import CorpusStage, Decision
+
+_NAME = re.compile(r"^[A-Za-z0-9_]{1,40}$")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Split(RecordStage):
+class Split(CorpusStage):
     """Gives each record the split of its group, a pure function of the group's name and ``seed``.
 
     shares: split -> share of the groups, in sum 1.
-    keep: leave records that their source already gave a split as they are.
+    keep: a split that a source gave is kept, and the others of its group get it too. Where a group was given two, the one that
+    most of its records have (then the first by name) stays, and the records of the other are rejected: they would leak.
     seed: another seed gives another split. New data never moves old records.
     """
+
+    columns: ClassVar[tuple[str, ...]] = ("key", "group", "split")
 
     shares: dict[str, float] = field(default_factory=lambda: {"train": 0.8, "val": 0.1, "test": 0.1})
     keep: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.shares or min(self.shares.values()) < 0 or abs(sum(self.shares.values()) - 1) > 1e-6:
-            raise ValueError(f"shares must be positive and add up to 1, found {self.shares}")
+        if not self.shares or not all(share >= 0 for share in self.shares.values()) or not abs(sum(self.shares.values()) - 1) <= 1e-6:
+            raise ValueError(f"shares must not be negative and must add up to 1, found {self.shares}")
+        for name in self.shares:
+            if not _NAME.match(name):
+                raise ValueError(f"shares: {name!r} is no name for a split; wanted letters, digits and _")
 
-    def apply(self, record: Record) -> Record:
-        if self.keep and record.split is not None:
-            return record
-        place = uniform_for(self.seed, "split", record.group)
-        ends = itertools.accumulate(self.shares.values())
+    def split_of(self, group: str) -> str:
+        """The split of a group that was given none."""
+        place = uniform_for(self.seed, "split", group)
         names = list(self.shares)
-        return replace(record, split=next((name for name, end in zip(names, ends, strict=True) if place < end), names[-1]))
+        ends = itertools.accumulate(self.shares.values())
+        return next((name for name, end in zip(names, ends, strict=True) if place < end), names[-1])
+
+    def decide(self, table: pa.Table) -> dict[str, Decision]:
+        rows = list(zip(*(table[name].to_pylist() for name in self.columns), strict=True))
+        given: dict[str, Counter[str]] = defaultdict(Counter)
+        for _, group, split in rows:
+            if self.keep and split is not None:
+                given[group][split] += 1
+        chosen = {group: min(counts, key=lambda name, counts=counts: (-counts[name], name)) for group, counts in given.items()}  # type: ignore[misc]
+        decisions = {}
+        for key, group, split in rows:
+            mine = chosen.get(group) or self.split_of(group)
+            if group in chosen and split is not None and split != mine:
+                fault = Fault("group_in_two_splits", split, mine, f"most of its group {group} is in {mine}; in {split} this record would leak")
+                decisions[key] = Decision(fault)
+            elif split != mine:
+                decisions[key] = Decision(split=mine)
+        return decisions

@@ -31,6 +31,9 @@ class Jitter(RecordStage):
         if not 0 < self.crop <= 1 or self.copies < 1:
             raise ValueError(f"wanted a crop in (0, 1] and at least one copy, found {self.crop} and {self.copies}")
 
+        if not 0 < self.brightness[0] <= self.brightness[1]:
+            raise ValueError(f"brightness: wanted the lowest factor, then the highest, found {self.brightness}")
+
     def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]  # the base passes rng
         pictures = [name for name, part in record.parts.items() if part.modality in ("image", "video")]
         if not pictures or (self.only_split and record.split not in (None, self.only_split)):

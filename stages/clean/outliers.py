@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -32,7 +33,7 @@ class Outliers(CorpusStage):
         keys, numbers = [], []
         for key, targets, signals in zip(*(table[name].to_pylist() for name in self.columns), strict=True):
             value = json.loads(targets).get(self.column, dict(signals or ()).get(self.column))
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
                 keys.append(key)
                 numbers.append(float(value))
         if not numbers:

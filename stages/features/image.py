@@ -28,6 +28,10 @@ class Image(Extractor):
     colours: int = 8
     angles: int = 9
 
+    def __post_init__(self) -> None:
+        if not (1 <= self.grid <= 32 and 2 <= self.colours <= 256 and 1 <= self.angles <= 180):
+            raise ValueError(f"wanted a grid of 1 to 32, 2 to 256 colours and 1 to 180 angles, found {self.grid}, {self.colours}, {self.angles}")
+
     def dims(self) -> int:
         return self.grid**2 * (3 * self.colours + self.angles)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,8 +18,7 @@ from ..media.files import locate
 from . import _template as template
 from ._cues import read_cues
 from ._files import SUFFIXES, join, list_files, media_part, modality_of
-
-_CLOCK = re.compile(r"^(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)$")
+from ._values import check_templates, number, seconds, split_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +57,11 @@ class Columns:
         """Part name -> template for every text part."""
         return {"text": _as_template(self.text)} if isinstance(self.text, str) else {name: _as_template(value) for name, value in self.text.items()}
 
+    def check_templates(self) -> None:
+        """ValueError for templates that are not well formed, or an id or group that names no column."""
+        check_templates({"id": self.id, "group": self.group, "split": self.split, **self.texts(), **self.cues}, template.problems)
+        check_templates({name: entry.path for name, entry in self.media.items()}, template.problems)
+
     def check(self, known: Mapping[str, Any] | list[str], where: str) -> None:
         """InputError naming every column that the mapping wants and the table does not have."""
         wanted = [self.id or "", self.group or "", self.split or "", *self.texts().values(), *(entry.path for entry in self.media.values())]
@@ -78,19 +81,6 @@ def _named(value: list[str] | dict[str, str]) -> dict[str, str]:
     if isinstance(value, list):
         return {name: _as_template(name) for name in value}
     return {name: _as_template(text) for name, text in value.items()}
-
-
-def seconds(text: str) -> float:
-    """Seconds of ``12.5``, ``00:20:57,256`` or ``01:02.5``; ValueError for anything else.
-
-    >>> seconds("00:20:57,256")
-    1257.256
-    """
-    match = _CLOCK.match(text.strip())
-    if match:
-        hours, minutes, rest = match.groups()
-        return int(hours or 0) * 3600 + int(minutes) * 60 + float(rest.replace(",", "."))
-    return float(text.strip().replace(",", "."))
 
 
 class Mapper:
@@ -145,6 +135,8 @@ class Mapper:
                 absent[name] = "absent"
         start = self._seconds(columns.start, values)
         end = self._seconds(columns.end, values)
+        if start is not None and end is not None and end <= start:
+            raise ValueError(f"the span ends at {end} s, not after its start at {start} s")
         for name, entry in columns.media.items():
             part = self._media(name, entry, values)
             if part is None:
@@ -166,13 +158,13 @@ class Mapper:
         for name, text in self._numbers.items():
             value = template.fill(text, values).strip()
             if value:
-                targets[name] = float(value.replace(",", "."))
+                targets[name] = number(value)
         if not columns.media:
             for word, time in (("start_s", start), ("end_s", end)):
                 if time is not None:
                     targets[word] = time
         group = make_key(self._source, template.fill(columns.group, values)) if columns.group else record.key
-        split = template.fill(columns.split, values).strip() or None if columns.split else None
+        split = split_name(template.fill(columns.split, values)) if columns.split else None
         return replace(record, parts=parts, absent=absent, targets=targets, group=group, split=split)
 
     def _seconds(self, column: str | None, values: Mapping[str, Any]) -> float | None:
@@ -204,13 +196,13 @@ class Mapper:
             if folder is None:
                 continue
             suffixes = SUFFIXES[entry.modality] if entry.modality else tuple(ending for endings in SUFFIXES.values() for ending in endings)
-            matches = template.pattern(join(self._columns.base, entry.path))
+            tail = entry.path.rpartition("}")[2]
             for uri in list_files(self._root, join(self._columns.base, folder), suffixes):
                 beat(uri)
                 if uri in self._named:
                     tally["media files"] += 1
                     yield Merged("media files")
-                elif entry.unlisted == "keep" and matches.fullmatch(uri):
+                elif entry.unlisted == "keep" and uri.endswith(tail):
                     tally["media files"] += 1
                     yield self._orphan(name, entry, uri)
 

@@ -36,7 +36,8 @@ def _walk(top: Path, prefix: str, suffixes: tuple[str, ...] | None) -> Iterator[
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        path = join(prefix, entry.name)
+        name = os.fsencode(entry.name).decode("utf-8", "backslashreplace")  # not UTF-8: no file has this name, and it becomes a reject
+        path = join(prefix, name)
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(Path(entry.path), path, suffixes)
         elif suffixes is None or entry.name.lower().endswith(suffixes):

@@ -19,6 +19,7 @@ from . import _template as template
 from ._cues import read_cues
 from ._files import SUFFIXES, join, list_files, media_part
 from ._table import find_dialect, read_rows
+from ._values import check_templates, number, split_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +67,9 @@ class Folder(Source):
     split: str | None = None
     part: str | None = None
 
+    def __post_init__(self) -> None:
+        check_templates({"id": self.id, "group": self.group, "split": self.split, "parse": self.parse, **self.text, **self.cues}, template.problems)
+
     def paths(self) -> list[str]:
         found = [join(self.base, self.path)]
         if self.labels:
@@ -103,9 +107,9 @@ class Folder(Source):
             yield self._record(root, record, name, values, labels, used, seen, uri)
             if len(used) > before:
                 yield Merged("label rows")
-        for identity, (number, cells) in labels.items():
+        for identity, (row_number, cells) in labels.items():
             if identity not in used:
-                yield self._unmatched(name, identity, number, cells)
+                yield self._unmatched(name, identity, row_number, cells)
 
     def _labels(self, root: Path, name: str, tally: Counter[str]) -> Generator[Row, None, dict[str, tuple[int, dict[str, str]]]]:
         """The rows of the label table by file id, as the generator's result; rejects are yielded."""
@@ -183,9 +187,10 @@ class Folder(Source):
                     targets[target] = value
             for target, text in _templates(self.numbers).items():
                 if value := _fill_or_empty(text, values).strip():
-                    targets[target] = float(value)
+                    targets[target] = number(value)
+            split = split_name(_fill_or_empty(self.split, values)) if self.split else None
         except ValueError as error:
-            return Row(record, Fault("bad_value", str(error), "a number", f"a value cannot be read: {error}"))
+            return Row(record, Fault("bad_value", str(error), None, f"a value cannot be read: {error}"))
         group = _fill_or_empty(self.group, values) if self.group else ""
         return Row(
             replace(
@@ -194,7 +199,7 @@ class Folder(Source):
                 absent=absent,
                 targets=targets,
                 group=make_key(name, group) if group else record.key,
-                split=(_fill_or_empty(self.split, values).strip() or None) if self.split else None,
+                split=split,
             )
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ LONGEST_LINE = 16 << 20
 _DELIMITERS = ",;\t|"
 _SAMPLE_LINES = 2000
 _SAMPLE_LETTERS = 1 << 20
+_MOST_LINES_OF_ROW = 20_000
 csv.field_size_limit(LONGEST_LINE)
 
 
@@ -145,21 +147,54 @@ def _lines(file: io.TextIOBase, path: Path) -> Iterator[str]:
         yield line
 
 
+class _Lines:
+    """Lines that can be given back; ``taken`` are those taken since it was last cleared."""
+
+    def __init__(self, source: Iterator[str]) -> None:
+        self._source = source
+        self._again: deque[str] = deque()
+        self.taken: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._source)
+        self.taken.append(line)
+        return line
+
+    def give_back(self, lines: list[str]) -> None:
+        """Put lines before those that are still to come."""
+        self._again.extendleft(reversed(lines))
+
+
+def _reader(lines: Iterator[str], dialect: Dialect) -> Iterator[list[str]]:
+    return csv.reader(lines, delimiter=dialect.delimiter, quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE, strict=dialect.quoted)
+
+
 def read_rows(path: Path, dialect: Dialect) -> Iterator[TableRow]:
     """Every row of the table; a row of the wrong width or with broken text has ``fault`` set and is for the caller to count."""
     width = len(dialect.header)
     names = [name for name in dialect.header if name]
     with open(path, encoding=dialect.encoding, errors="replace", newline="") as file:
-        reader = csv.reader(_lines(file, path), delimiter=dialect.delimiter, quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE)
+        lines = _Lines(_lines(file, path))
+        reader = _reader(lines, dialect)
         number = 0
         while True:
+            lines.taken.clear()
             try:
                 cells = next(reader)
+                if len(lines.taken) > _MOST_LINES_OF_ROW:
+                    raise csv.Error(f"a quoted cell runs over more than {_MOST_LINES_OF_ROW:,} lines")
             except StopIteration:
                 return
             except csv.Error as error:
+                # A quote that was never closed swallows the rows after it: the first line is the bad row, the others are read again.
                 number += 1
-                yield TableRow(number, {}, fault="broken_row", found=str(error))
+                first, *rest = lines.taken or [""]
+                yield TableRow(number, {}, fault="broken_quotes", found=f"{first.strip()[:60]} ({error})")
+                lines.give_back(rest)
+                reader = _reader(lines, dialect)
                 continue
             number += 1
             if number == 1 and dialect.has_header:

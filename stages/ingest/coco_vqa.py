@@ -129,6 +129,12 @@ class CocoVqa(Source):
             annotation = answers.take(number)
             if annotation is not None:
                 yield Merged("annotations")
+                shown = annotation.pop("image_id", None)
+                if shown is not None and shown != image_id:
+                    yield Row(
+                        record, Fault("image_mismatch", shown, image_id, f"question {number} is of image {image_id}, its annotation of {shown}")
+                    )
+                    continue
                 targets = annotation
             yield Row(
                 replace(
@@ -145,12 +151,12 @@ class CocoVqa(Source):
 
     def _left_over(self, name: str, answers: _Spill) -> Iterator[Row]:
         file = join(self.base, self.annotations or "")
-        for number, position in answers.left():
+        for number, position, again in answers.left():
             key = make_key(name, f"annotation-row-{position}")
-            yield Row(
-                Record(key, key, Origin(name, file, position, str(number))),
-                Fault("no_question", number, "a question_id of the questions file", "the annotation has no question"),
-            )
+            fault = Fault("no_question", number, "a question_id of the questions file", "the annotation has no question")
+            if again:
+                fault = Fault("duplicate_id", number, "unique", "an earlier annotation has this question_id")
+            yield Row(Record(key, key, Origin(name, file, position, str(number))), fault)
         for position, found in answers.broken:
             key = make_key(name, f"annotation-row-{position}")
             yield Row(
@@ -180,6 +186,7 @@ class _Spill:
                     "answer": str(value.get("multiple_choice_answer") or ""),
                     "answer_type": str(value.get("answer_type") or ""),
                     "question_type": str(value.get("question_type") or ""),
+                    "image_id": value.get("image_id"),
                 }
             ).encode()
         except (KeyError, TypeError, ValueError):
@@ -210,10 +217,13 @@ class _Spill:
         found = json.loads(self._file.read(self._starts[index + 1] - self._starts[index]))
         return {name: value for name, value in found.items() if value}
 
-    def left(self) -> Iterator[tuple[int, int]]:
-        """Question id and row of every annotation that no question took."""
+    def left(self) -> Iterator[tuple[int, int, bool]]:
+        """Question id and row of every annotation that no question took, and whether an earlier one has its id."""
+        taken = set(np.asarray(self._ids)[self._taken].tolist()) if self._ids else set()
         for index in np.flatnonzero(~self._taken):
-            yield self._ids[int(index)], self._rows[int(index)]
+            number = self._ids[int(index)]
+            yield number, self._rows[int(index)], number in taken
+            taken.add(number)
 
 
 def _objects(path: Path, key: str) -> Iterator[Any]:

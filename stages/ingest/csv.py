@@ -52,6 +52,11 @@ class Csv(Source):
     start: str | None = None
     end: str | None = None
 
+    def __post_init__(self) -> None:
+        self.columns().check_templates()
+        if self.delimiter is not None and len(self.delimiter) != 1:
+            raise ValueError(f"delimiter: wanted one character, found {self.delimiter!r}")
+
     def paths(self) -> list[str]:
         folders = [template.folder_of(entry.path) for entry in self.media.values()] + [template.folder_of(path) for path in self.cues.values()]
         return [join(self.base, self.path), *(join(self.base, folder) for folder in folders if folder is not None)]

@@ -36,6 +36,9 @@ class Jsonl(Source):
     start: str | None = None
     end: str | None = None
 
+    def __post_init__(self) -> None:
+        self.columns().check_templates()
+
     def paths(self) -> list[str]:
         folders = [template.folder_of(entry.path) for entry in self.media.values()] + [template.folder_of(path) for path in self.cues.values()]
         return [join(self.base, self.path), *(join(self.base, folder) for folder in folders if folder is not None)]
@@ -68,7 +71,9 @@ def _row(line: bytes, mapper: Mapper, name: str, file: str, number: int) -> Row:
     record = Record(key, key, Origin(name, file, number))
     try:
         value = json.loads(line)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        if b"\\ud" in line.lower():
+            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
+    except (ValueError, RecursionError) as error:
         return Row(record, Fault("broken_json", line[:60].decode(errors="replace"), "a JSON object", f"not JSON: {error}"))
     if not isinstance(value, dict):
         return Row(record, Fault("broken_json", type(value).__name__, "a JSON object", "the line is no object"))

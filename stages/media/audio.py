@@ -65,6 +65,8 @@ def decode(path: Path, start_s: float | None = None, end_s: float | None = None)
             raise DamageError("audio_damaged", f"the sound does not decode to its end: {error.error_string}") from None
         if len(samples) < (last - first) * 0.98 - rate * 0.1:
             raise DamageError("audio_truncated", f"the header claims {last - first:,} samples, {len(samples):,} are there")
+        if not np.isfinite(samples).all():
+            raise DamageError("audio_not_finite", "some samples are no finite numbers")
         return Sound(samples, rate)
 
 

@@ -204,4 +204,5 @@ def encode_jpeg(pixels: np.ndarray, quality: int) -> bytes:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    text = " ".join(str(error).split())[:200]
+    return type(error).__name__ if not text or " object at 0x" in text else text

@@ -38,14 +38,14 @@ def open_split(
     here = read_shard_set(shards).parts
     specs = {}
     for name, entry in options.inputs.items():
-        if name in here or entry.feature:
+        if name in here and (not entry.feature or (features / f"{name}.arrow").is_file()):
             specs[name] = spec_of(name, modalities.get(name, "image"), entry, vocabularies.get(name, {}), features, training)
     if not specs:
         raise InputError(f"{shards}: has none of the inputs {', '.join(options.inputs)}; its parts are {', '.join(here)}")
     return open_stream(shards, split, options.batch_size, seed, parts=specs, shuffle=training, threads=options.threads)
 
 
-def completed(batch: FusionBatch, options: TrainOptions, modalities: Mapping[str, str]) -> FusionBatch:
+def completed(batch: FusionBatch, options: TrainOptions, modalities: Mapping[str, str], dims: Mapping[str, int]) -> FusionBatch:
     """The batch with a blank, absent tensor for each input that its shards do not have, columns in the model's order."""
     names = tuple(options.inputs)
     if batch.names == names:
@@ -57,7 +57,7 @@ def completed(batch: FusionBatch, options: TrainOptions, modalities: Mapping[str
             columns.append(batch.present_BM[:, batch.names.index(name)])
             continue
         columns.append(torch.zeros(len(batch), dtype=torch.bool))
-        parts[name], length = blank(len(batch), modalities.get(name, "image"), options.inputs[name])
+        parts[name], length = blank(len(batch), modalities.get(name, "image"), options.inputs[name], dims.get(name, 0))
         if length is not None:
             lengths[name] = length
     return FusionBatch(names, batch.keys, parts, lengths, batch.texts, torch.stack(columns, 1), batch.weight_B, batch.raw_targets)

@@ -48,7 +48,7 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, features: Path, split:
     counts = torch.zeros(len(names), dtype=torch.int64)
     patterns: dict[str, int] = {}
     for raw in stream:
-        batch = completed(raw, options, stream.index.modalities)
+        batch = completed(raw, options, saved.modalities, saved.about["dims"])
         targets = batch.targets()
         encoded, has_class = objective.encode(targets)
         tokens, masks = model.encode(batch)

@@ -66,7 +66,7 @@ def train(
         epoch = state["epoch"]
         began = time.monotonic()
         with (watch or _unwatched)(f"training: epoch {epoch + 1}", "records") as advance:
-            summary = _epoch(model, stream, objective, options, optimiser, schedule, scaler, half, device, seed, epoch, advance)
+            summary = _epoch(model, stream, objective, options, optimiser, schedule, scaler, half, device, seed, epoch, about, advance)
         validation = _validate(model, objective, options, shards, features, about, device, half)
         summary |= {"epoch": epoch, "seconds": round(time.monotonic() - began, 2), "validation": validation, "lr": schedule.get_last_lr()[0]}
         log.write(summary)
@@ -103,8 +103,8 @@ def _prepare(options: TrainOptions, shards: Path, features: Path, seed: int) -> 
     """What the checkpoint says of itself, the objective, and the training stream; all fitted on the training split alone."""
     shard_set = read_shard_set(shards)
     modalities = dict(shard_set.parts)
-    for name, spec in options.inputs.items():
-        if name not in modalities and not spec.feature:
+    for name in options.inputs:
+        if name not in modalities:
             raise InputError(f"train.inputs.{name}: {shards} has no such part; its parts are {', '.join(modalities)}")
     plain = open_split(options, shards, features, options.train_split, seed, modalities, {}, training=True)
     vocabularies = {
@@ -124,7 +124,7 @@ def _prepare(options: TrainOptions, shards: Path, features: Path, seed: int) -> 
 
 def _epoch(
     model: FusionModel, stream: Stream, objective: Objective, options: TrainOptions, optimiser: torch.optim.Optimizer, schedule: Any, scaler: Any,
-    half: torch.dtype | None, device: torch.device, seed: int, epoch: int, advance: Callable[[int, int], None],
+    half: torch.dtype | None, device: torch.device, seed: int, epoch: int, about: dict[str, Any], advance: Callable[[int, int], None],
 ) -> dict[str, Any]:  # fmt: skip
     model.train()
     total = torch.zeros((), device=device)
@@ -132,7 +132,7 @@ def _epoch(
     began = asked = time.monotonic()
     for raw in stream:
         waited += time.monotonic() - asked
-        batch = dropped(completed(raw, options, stream.index.modalities), options.modality_dropout, seed, epoch).to(device)
+        batch = dropped(completed(raw, options, about["modalities"], about["dims"]), options.modality_dropout, seed, epoch).to(device)
         encoded, weight = objective.encode(batch.targets())
         weight_B = weight.to(device) * batch.weight_B
         with _autocast(half, device):
@@ -176,7 +176,7 @@ def _validate(
     model.eval()
     score, weight = 0.0, 0.0
     for raw in stream:
-        batch: FusionBatch = completed(raw, options, stream.index.modalities).to(device)
+        batch: FusionBatch = completed(raw, options, about["modalities"], about["dims"]).to(device)
         with _autocast(half, device):
             logits = model(batch)
         scores, weights = objective.score(logits.cpu(), batch.targets())

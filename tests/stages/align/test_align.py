@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import string
 from collections import Counter
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from modalmill.pipeline.run import Result
-from modalmill.schemas.manifest import read_manifest, table_to_records
+from modalmill.schemas.manifest import Row, read_manifest, rows_to_table, table_to_records
 from modalmill.schemas.record import Cue, Origin, Part, Record
 from modalmill.stages.align.cut import Cut
 from modalmill.stages.align.split import Split
@@ -46,7 +47,7 @@ def test_one_record_is_shared_by_several_of_the_main_source(tmp_path: Path, run_
         "q": {"type": "csv", "path": "q.csv", "id": "{id}", "group": "{image}", "text": {"question": "text"}},
         "c": {"type": "csv", "path": "c.csv", "id": "{id}", "text": {"caption": "caption"}},
     }
-    result = run_recipe(recipe(tmp_path, sources, [{"align.join": {"sources": ["q", "c"], "match": {"q": "{group}", "c": "q-{id}"}}}], shard=None))
+    result = run_recipe(recipe(tmp_path, sources, [{"align.join": {"sources": ["q", "c"], "match": {"q": "{group}", "c": "{id}"}}}], shard=None))
     texts = {record.key: {name: part.text for name, part in record.parts.items()} for record in table_to_records(read_manifest(tmp_path / "out"))}
     assert texts["q-1"] == {"question": "one", "caption": "of a"}
     assert texts["q-2"]["caption"] == "of a"
@@ -57,17 +58,22 @@ def test_one_record_is_shared_by_several_of_the_main_source(tmp_path: Path, run_
 
 @given(st.integers(0, 10**6))
 def test_a_group_is_never_in_two_splits(seed: int) -> None:
-    stage = Split(seed=seed)
-    records = [Record(f"k{place}", f"g{place % 7}", Origin("s", "f")) for place in range(50)]
+    rng = random.Random(seed)
+    given = [rng.choice([None, None, "train", "val"]) for _ in range(50)]
+    records = [Record(f"k{place}", f"g{place % 7}", Origin("s", "f"), split=split) for place, split in enumerate(given)]
+    decisions = Split(seed=seed).decide(rows_to_table(Row(record) for record in records))
     splits: dict[str, set[str | None]] = {}
     for record in records:
-        splits.setdefault(record.group, set()).add(stage.apply(record).split)
-    assert all(len(found) == 1 for found in splits.values())
+        decision = decisions.get(record.key)
+        if decision is None or decision.fault is None:
+            splits.setdefault(record.group, set()).add(decision.split if decision else record.split)
+    assert len(splits) == 7
+    assert all(len(found) == 1 and None not in found for found in splits.values())
 
 
 def test_shares_are_kept_on_many_groups() -> None:
     stage = Split(shares={"train": 0.7, "val": 0.2, "test": 0.1})
-    counts = Counter(stage.apply(Record(f"k{place}", f"g{place}", Origin("s", "f"))).split for place in range(20_000))
+    counts = Counter(stage.split_of(f"g{place}") for place in range(20_000))
     assert abs(counts["train"] / 20_000 - 0.7) < 0.015  # four standard deviations of a share of 20,000 draws
     assert abs(counts["val"] / 20_000 - 0.2) < 0.012
 

@@ -175,3 +175,11 @@ def test_regression_and_cached_features_train_too(tmp_path: Path, run_recipe: Ca
     assert -result.training["all"] < 10 < -result.training["commonest_answer"]
     log = [json.loads(line) for line in (tmp_path / "out" / "training" / "log.jsonl").read_text().splitlines()]
     assert log[-1]["loss"] < log[0]["loss"]
+
+
+def test_evaluation_on_shards_that_lack_a_part_of_the_model(trained: Path, tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+    write(tmp_path / "raw" / "t.csv", "id,question,answer\n1,bright,yes\n2,not bright,no\n")
+    source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": {"question": "question"}, "targets": ["answer"]}
+    run_recipe(recipe(tmp_path / "raw", {"t": source}))
+    report = evaluate(trained / "out" / "training" / "best.pt", tmp_path / "out" / "shards")
+    assert report["present"] == {"image": 0, "question": 2}

@@ -1,0 +1,61 @@
+"""Values as they stand in cells: seconds, numbers, names of splits. ValueError says what was wanted."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_CLOCK = re.compile(r"^(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)$")
+_DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+$")
+_NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
+_SPLIT = re.compile(r"^[A-Za-z0-9_]{1,40}$")
+
+
+def seconds(text: str) -> float:
+    """Seconds, not negative, of ``12.5``, ``00:20:57,256`` or ``01:02.5``.
+
+    >>> seconds("00:20:57,256")
+    1257.256
+    """
+    match = _CLOCK.match(text.strip())
+    if match:
+        hours, minutes, rest = match.groups()
+        return int(hours or 0) * 3600 + int(minutes) * 60 + float(rest.replace(",", "."))
+    plain = text.strip().replace(",", ".", 1)
+    value = float(plain) if _NUMBER.match(plain) else math.nan
+    if not 0 <= value < math.inf:
+        raise ValueError(f"{text!r} is no time; wanted seconds or hh:mm:ss,mmm")
+    return value
+
+
+def number(text: str) -> float:
+    """A finite number written with a decimal point; a comma could mean thousands or tenths and is refused."""
+    plain = text.strip()
+    if _DECIMAL_COMMA.match(plain):
+        raise ValueError(f"{text!r} may mean thousands or tenths; wanted a number with a decimal point")
+    value = float(plain) if _NUMBER.match(plain) else math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is no finite number")
+    return value
+
+
+def split_name(text: str) -> str | None:
+    """The name of a split, or None for an empty cell. It becomes part of file names, so it is letters, digits and _ alone."""
+    name = text.strip()
+    if name and not _SPLIT.match(name):
+        raise ValueError(f"{name[:60]!r} is no name for a split; wanted letters, digits and _")
+    return name or None
+
+
+def check_templates(templates: Mapping[str, str | None], problems: Any) -> None:
+    """ValueError for the first id or group without a column in it, and for any template that is not well formed."""
+    for name, template in templates.items():
+        if template is None:
+            continue
+        found = problems(template)
+        if not found and name in ("id", "group") and "{" not in template:
+            found = [f"wanted a template with a column in it, like '{{{template}}}', found {template!r}"]
+        if found:
+            raise ValueError(f"{name}: {found[0]}")
