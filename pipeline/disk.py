@@ -57,12 +57,12 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
 
 
-def write_table(path: Path, table: pa.Table, note: dict[str, Any] | None = None) -> None:
+def write_table(path: Path, table: pa.Table, note: dict[str, Any] | None = None, rows_per_batch: int = 4096) -> None:
     """Write an Arrow IPC file; ``note`` is kept in the schema's metadata."""
     if note is not None:
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"note": json.dumps(note, sort_keys=True).encode()})
     with replacing(path) as aside, pa.OSFile(str(aside), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table, max_chunksize=4096)
+        writer.write_table(table, max_chunksize=rows_per_batch)
 
 
 def read_table(path: Path) -> pa.Table:

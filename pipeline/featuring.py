@@ -138,7 +138,12 @@ def _write_part(name: str, extractor: Extractor, config: str, parts: list[_Entry
             for content, vector in zip(fresh["id"].to_pylist(), values, strict=True):
                 known[content] = (extractor.weigh(vector, weights) if weights is not None else vector).astype(np.float16)  # type: ignore[attr-defined]
         ids = sorted(content for content in known if content in distinct)
-        write_table(target, _table(ids, [known[content] for content in ids], extractor.dims(), np.float16), stamp)
+        write_table(
+            target,
+            _table(ids, [known[content] for content in ids], extractor.dims(), np.float16).combine_chunks(),
+            stamp,
+            rows_per_batch=max(1, len(ids)),
+        )  # one batch: read as one view of the memory map
         for task in tasks:
             task.path.unlink(missing_ok=True)
     rows = {content: row for row, content in enumerate(read_table(target)["id"].to_pylist())}

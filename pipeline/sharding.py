@@ -31,7 +31,7 @@ from ..stages.shard.write import PieceWriter, annotation
 from .disk import read_note, read_table, replacing, write_bytes, write_json, write_table
 from .engine import Engine, refuse_skipped
 
-SHARD_VERSION = 1
+SHARD_VERSION = 2
 _COPY_BYTES = 4 << 20
 
 

@@ -13,7 +13,7 @@ from ..base import RecordStage
 from ..media import image
 from ._rules import Rule, first_fault, without_faulty
 
-MEASURE_VERSION = 1
+MEASURE_VERSION = 2
 _SIDE = 256
 _HASH_SIDE = 32
 _BLACK, _WHITE = 16, 239

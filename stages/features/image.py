@@ -22,6 +22,7 @@ class Image(Extractor):
     grid: cells in each direction. colours: bins for each of hue, saturation and value. angles: bins of gradient direction in [0, 180) degrees.
     """
 
+    version: ClassVar[int] = 2
     modality: ClassVar[Modality] = "image"
 
     grid: int = 4

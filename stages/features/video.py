@@ -22,6 +22,7 @@ class Video(Extractor):
     frames: evenly spaced frames that are looked at. grid, colours, angles: as for images.
     """
 
+    version: ClassVar[int] = 2
     modality: ClassVar[Modality] = "video"
 
     frames: int = 8

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import stat
 from pathlib import Path, PurePosixPath
 
 from ...schemas.errors import DamageError
@@ -19,23 +21,33 @@ def locate(root: Path, uri: str) -> Path:
     if not uri or "\x00" in uri or PurePosixPath(uri).is_absolute() or ".." in PurePosixPath(uri).parts:
         raise DamageError("path_outside_root", f"{uri!r} is absolute or has '..'; media must lie below the data root")
     path = root / uri
+    base, folder = _real_folder(str(root)), _real_folder(str(path.parent))
+    real = os.path.join(folder, path.name)
     try:
-        real = os.path.realpath(path, strict=True)
-        size = os.stat(real).st_size
+        state = os.lstat(real)
+        if stat.S_ISLNK(state.st_mode):
+            real = os.path.realpath(real, strict=True)
+            state = os.stat(real)
     except FileNotFoundError:
         raise DamageError("file_missing", f"{uri} is not there") from None
     except OSError as error:
         raise DamageError("file_unreadable", f"{uri}: {error.strerror or error}") from None
-    base = os.path.realpath(root)
     if not real.startswith(base.rstrip(os.sep) + os.sep):
         raise DamageError("path_outside_root", f"{uri} is a link that leads out of the data root")
-    if not os.path.isfile(real):
+    if not stat.S_ISREG(state.st_mode):
         raise DamageError("not_a_file", f"{uri} is not a plain file")
+    size = state.st_size
     if size == 0:
         raise DamageError("file_empty", f"{uri} has zero bytes")
     if size > LARGEST_FILE_BYTES:
         raise DamageError("file_too_large", f"{uri} has {size:,} bytes; at most {LARGEST_FILE_BYTES:,} are read")
     return path
+
+
+@functools.lru_cache(maxsize=4096)
+def _real_folder(path: str) -> str:
+    """Where a folder really lies; remembered, since many files lie in few folders."""
+    return os.path.realpath(path)
 
 
 def read(root: Path, uri: str) -> bytes:

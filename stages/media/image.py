@@ -19,6 +19,7 @@ from ...schemas.errors import DamageError
 cv2.setNumThreads(0)
 
 LARGEST_PIXELS = 200_000_000
+LINEAR_BELOW = 1.4
 _PNG = b"\x89PNG\r\n\x1a\n"
 _EXIF_ORIENTATION = 0x0112
 
@@ -177,13 +178,18 @@ def _oriented(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def scale_to(pixels: np.ndarray, short_side: int) -> np.ndarray:
-    """The image scaled down (area averaging) so that its short side is ``short_side`` pixels; never scaled up."""
+    """The image scaled down so that its short side is ``short_side`` pixels; never scaled up.
+
+    Area averaging, or linear interpolation below a factor of 1.4, where it is as good and three to five times as fast: on photographs the median
+    PSNR to Lanczos is 38.3 dB linear and 38.0 dB area at 1.3, 38.1 and 38.3 dB at 1.4, 35.4 and 38.4 dB at 1.75.
+    """
     height, width = pixels.shape[:2]
     short = min(height, width)
     if short <= short_side:
         return pixels
     target = (max(1, round(width * short_side / short)), max(1, round(height * short_side / short)))
-    return np.asarray(cv2.resize(pixels, target, interpolation=cv2.INTER_AREA))
+    method = cv2.INTER_LINEAR if short < LINEAR_BELOW * short_side else cv2.INTER_AREA
+    return np.asarray(cv2.resize(pixels, target, interpolation=method))
 
 
 def resize_crop(pixels: np.ndarray, side: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from typing import Literal, TypeAlias
 import cv2
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import simplejpeg
 
 from ...schemas.errors import DamageError, InputError
@@ -41,8 +42,8 @@ class ImageSpec:
     def shape(self) -> tuple[int, ...]:
         return (self.size, self.size, 3)
 
-    def fill(self, data: bytes, out: np.ndarray, rng: np.random.Generator | None) -> None:
-        """Decode into ``out``."""
+    def fill(self, data: bytes, out: np.ndarray, draws: tuple[float, float, float] | None) -> None:
+        """Decode into ``out``. ``draws``, three numbers in [0, 1), place a random crop and mirror it; without them it is the middle."""
         if data[:3] == b"\xff\xd8\xff" and not images.has_exif(data):
             try:
                 pixels = simplejpeg.decode_jpeg(
@@ -54,8 +55,8 @@ class ImageSpec:
             pixels = images.decode(data)
         height, width = pixels.shape[:2]
         size = self.size
-        if self.crop == "random" and height >= size and width >= size and rng is not None:
-            top, left, mirror = rng.random(3)
+        if self.crop == "random" and height >= size and width >= size and draws is not None:
+            top, left, mirror = draws
             y, x = int(top * (height - size + 1)), int(left * (width - size + 1))
             window = pixels[y : y + size, x : x + size]
             out[:] = window[:, ::-1] if self.flip and mirror < 0.5 else window
@@ -172,8 +173,10 @@ class FeatureCache:
         self.vectors: np.ndarray = column.flatten().to_numpy(zero_copy_only=True).reshape(-1, self.dims)
         with pa.memory_map(str(keys_path)) as source:
             keys = pa.ipc.open_file(source).read_all()
-        self._rows = dict(zip(keys["key"].to_pylist(), keys["row"].to_pylist(), strict=True))
+        self._keys, self._places = keys["key"], keys["row"].to_numpy()
 
-    def rows(self, keys: Iterable[str]) -> np.ndarray:
+    def rows(self, keys: list[str]) -> np.ndarray:
         """Row of each key ``int64 [N]``; -1 where there is none."""
-        return np.fromiter((self._rows.get(key, -1) for key in keys), np.int64)
+        found = pa.compute.index_in(pa.array(keys, pa.string()), value_set=self._keys)
+        places = found.fill_null(-1).to_numpy()
+        return np.where(places >= 0, self._places[places], -1) if len(self._places) else np.full(len(places), -1)

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from ...schemas.errors import DamageError, InputError, IntegrityError, nearest
-from ...schemas.fingerprint import random_for
+from ...schemas.fingerprint import uniforms_for
 from .batch import FusionBatch
 from .decode import AudioSpec, FeatureCache, FeatureSpec, ImageSpec, Spec, TextSpec, VideoSpec
 from .index import Index
@@ -102,6 +102,7 @@ class Stream:
     def _make(self, order: np.ndarray, epoch: int, number: int) -> FusionBatch:
         rows = rank_rows(order, number, self.batch_size, self._rank, self._world)
         count = len(rows)
+        keys, numbers = self.index.keys, rows.tolist()
         present = np.zeros((count, len(self.names)), bool)
         parts: dict[str, torch.Tensor] = {}
         lengths: dict[str, torch.Tensor] = {}
@@ -110,7 +111,7 @@ class Stream:
             if isinstance(spec, FeatureSpec):
                 parts[name] = self._features(name, rows, present[:, column])
             elif isinstance(spec, TextSpec):
-                found = [self.index.texts[name][row] if row != PAD else None for row in rows]
+                found = [self.index.texts[name][row] if row != PAD else None for row in numbers]
                 present[:, column] = [text is not None for text in found]
                 if spec.vocabulary:
                     parts[name], lengths[name] = _tokens(spec, found)
@@ -122,13 +123,13 @@ class Stream:
                     lengths[name] = length
         return FusionBatch(
             names=self.names,
-            keys=[self.index.keys[row] if row != PAD else "" for row in rows],
+            keys=[keys[row] if row != PAD else "" for row in numbers],
             parts=parts,
             lengths=lengths,
             texts=texts,
             present_BM=torch.from_numpy(present),
             weight_B=torch.from_numpy((rows != PAD).astype(np.float32)),
-            raw_targets=[self._targets[row] if row != PAD else "{}" for row in rows],
+            raw_targets=[self._targets[row] if row != PAD else "{}" for row in numbers],
         )
 
     def _features(self, name: str, rows: np.ndarray, present: np.ndarray) -> torch.Tensor:
@@ -148,15 +149,16 @@ class Stream:
         lengths = np.zeros(len(rows), np.int64)
         files, spans, shard = self.index.open_files(), self.index.spans[name], self.index.shard
         random = isinstance(spec, ImageSpec) and spec.crop == "random"
-        for place, row in enumerate(rows):
-            offset, size = spans[row] if row != PAD else (-1, -1)
+        keys, epoch_name = self.index.keys, str(epoch)
+        places = np.where((rows != PAD)[:, None], spans[rows], -1).tolist()
+        for place, (row, (offset, size)) in enumerate(zip(rows.tolist(), places, strict=True)):
             if size < 0:
                 buffer[place] = 0
                 continue
-            data = os.pread(files[shard[row]], int(size), int(offset))
+            data = os.pread(files[shard[row]], size, offset)
             try:
                 if isinstance(spec, ImageSpec):
-                    spec.fill(data, buffer[place], random_for(self.seed, str(epoch), self.index.keys[row]) if random else None)
+                    spec.fill(data, buffer[place], uniforms_for(self.seed, epoch_name, keys[row]) if random else None)
                 elif isinstance(spec, AudioSpec):
                     lengths[place] = spec.fill(data, buffer[place])
                 else:
