@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute
 import xxhash
 
 from ..schemas.account import Count, presence_pattern
 from ..schemas.fingerprint import fingerprint, hash_bytes
-from ..schemas.index import INDEX_SCHEMA, SET_FILE, Shard, ShardSet
+from ..schemas.index import INDEX_SCHEMA, MEMBER, SET_FILE, Shard, ShardSet
 from ..schemas.recipe import ShardOptions
 from ..schemas.record import Record
 from ..stages.base import Beat
@@ -116,12 +117,19 @@ def write_shards(
     missing = [piece for piece in pieces if stems[id(piece)] not in known]
     done = total - sum(len(piece.samples) for piece in missing)
     advance(done, total)
+    assembly = _Assembly(work / "building")
+    waiting = deque(planned)
     for place, _ in engine.map([PieceTask(piece, root, options, work / stems[id(piece)]) for piece in missing]):
         stem = stems[id(missing[place])]
         known[stem] = _piece_slice(work, stem)
         done += len(missing[place].samples)
         advance(done, total)
-    result = _assemble(name, planned, stems, known, work, folder)
+        while waiting and all(stems[id(piece)] in known for piece in waiting[0][1]):
+            shard, some = waiting.popleft()
+            assembly.add(shard, some, [known[stems[id(piece)]] for piece in some])
+    for shard, some in waiting:
+        assembly.add(shard, some, [known[stems[id(piece)]] for piece in some])
+    result = assembly.finish(name, folder)
     result.done_again = len(missing)
     write_json(
         work / "ledger.json",
@@ -135,8 +143,7 @@ def write_shards(
         },
     )
     for stem in stems.values():
-        for ending in (".tar",):
-            (work / f"{stem}{ending}").unlink(missing_ok=True)
+        (work / f"{stem}.tar").unlink(missing_ok=True)
     keep = set(stems.values())
     for path in work.glob("*.arrow"):
         if path.stem not in keep:
@@ -220,48 +227,53 @@ def _places(planned: Sequence[tuple[str, list[Piece]]], stems: Mapping[int, str]
     return places
 
 
-def _assemble(
-    set_name: str, planned: Sequence[tuple[str, list[Piece]]], stems: Mapping[int, str], known: Mapping[str, _Slice], work: Path, folder: Path
-) -> Sharded:
-    """Put the pieces together aside, then let the new tars take the places of the old ones."""
-    count = Count("shard")
-    faults: list[dict[str, Any]] = []
-    shards: list[Shard] = []
-    described = _Description()
-    building = work / "building"
-    building.mkdir(parents=True, exist_ok=True)
-    for name, pieces in planned:
+class _Assembly:
+    """Puts pieces together into tars aside, one after the other while workers write the next; then lets them take the places of the old ones."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._count = Count("shard")
+        self._faults: list[dict[str, Any]] = []
+        self._shards: list[Shard] = []
+        self._described = _Description()
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def add(self, name: str, pieces: Sequence[Piece], slices: Sequence[_Slice]) -> None:
+        """Build one tar and its index."""
         hasher = xxhash.xxh3_128()
         tables, size = [], 0
-        with replacing(building / f"{name}.tar") as aside, open(aside, "wb") as out:
-            for piece in pieces:
-                part = known[stems[id(piece)]]
+        with replacing(self._folder / f"{name}.tar") as aside, open(aside, "wb") as out:
+            for part in slices:
                 with open(part.path, "rb") as source:
                     _copy(source, part.offset, part.length, out, hasher)
                 tables.append(_shifted(read_table(part.index), size))
-                faults += read_note(part.index)["faults"]
+                self._faults += read_note(part.index)["faults"]
                 size += part.length
             out.write(END)
             hasher.update(END)
         table = pa.concat_tables(tables).combine_chunks().replace_schema_metadata(INDEX_SCHEMA.metadata)
-        write_table(building / f"{name}.arrow", table)
+        index = self._folder / f"{name}.arrow"
+        write_table(index, table)
         split = pieces[0].split
         samples = len(set(table["sample"].to_pylist()))
-        described.add(split, table)
-        count.kinds["samples"] += samples
-        count.written += table.num_rows
-        index_hash = hash_bytes((building / f"{name}.arrow").read_bytes())
-        shards.append(Shard(name, split, table.num_rows, samples, size + len(END), hasher.hexdigest(), index_hash))
-    count.rejected = len(faults)
-    count.reasons.update(Counter(fault["rule"] for fault in faults))
-    count.read = sum(len(sample.records) for _, pieces in planned for piece in pieces for sample in piece.samples)
-    count.kinds["shards"] = len(shards)
-    for pattern_counts in described.presence.values():
-        count.presence.update(pattern_counts)
-    seal = fingerprint([(shard.name, shard.xxh3, shard.index_xxh3) for shard in shards])
-    result = ShardSet(set_name, seal, described.parts, described.presence, described.targets, tuple(shards))
-    _move_in(result, building, folder)
-    return Sharded(result, count, faults)
+        self._described.add(split, table)
+        self._count.kinds["samples"] += samples
+        self._count.written += table.num_rows
+        self._count.read += sum(len(sample.records) for piece in pieces for sample in piece.samples)
+        self._shards.append(Shard(name, split, table.num_rows, samples, size + len(END), hasher.hexdigest(), hash_bytes(index.read_bytes())))
+
+    def finish(self, name: str, folder: Path) -> Sharded:
+        """Move the tars in, write ``shards.json`` last, and say what there is."""
+        count, shards, described = self._count, self._shards, self._described
+        count.rejected = len(self._faults)
+        count.reasons.update(Counter(fault["rule"] for fault in self._faults))
+        count.kinds["shards"] = len(shards)
+        for pattern_counts in described.presence.values():
+            count.presence.update(pattern_counts)
+        seal = fingerprint([(shard.name, shard.xxh3, shard.index_xxh3) for shard in shards])
+        result = ShardSet(name, seal, described.parts, described.presence, described.targets, tuple(shards))
+        _move_in(result, self._folder, folder)
+        return Sharded(result, count, self._faults)
 
 
 def _move_in(shards: ShardSet, building: Path, folder: Path) -> None:
@@ -291,11 +303,13 @@ def _shifted(table: pa.Table, offset: int) -> pa.Table:
     """The index rows of a piece whose first byte lies at ``offset`` in the tar."""
     if not offset:
         return table
-    rows = table.to_pylist()
-    for row in rows:
-        for member in [*row["media"], *row["others"]]:
-            member["offset"] += offset
-    return pa.Table.from_pylist(rows, schema=INDEX_SCHEMA)
+    for name in ("media", "others"):
+        lists = table[name].combine_chunks()
+        members = lists.values
+        fields = [pa.compute.add(members.field(field.name), offset) if field.name == "offset" else members.field(field.name) for field in MEMBER]
+        moved = pa.ListArray.from_arrays(lists.offsets, pa.StructArray.from_arrays(fields, fields=list(MEMBER)))
+        table = table.set_column(table.schema.get_field_index(name), table.schema.field(name), moved)
+    return table
 
 
 def _finished(ledger: dict[str, Any], folder: Path) -> Sharded:

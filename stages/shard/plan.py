@@ -1,7 +1,7 @@
 """Which sample goes into which shard: decided from the manifest alone, before any medium is read.
 
 Samples are ordered by a hash of the seed and their key, so that reading shards one after the other is already mixed, and cut into
-pieces of some hundred, the unit of work and of resuming. A piece's samples depend on their own hashes only: a record
+pieces of about a hundred, the unit of work and of resuming. A piece's samples depend on their own hashes only: a record
 more or less changes the pieces it touches and no others.
 """
 
@@ -15,7 +15,7 @@ from ...schemas.recipe import ShardOptions
 from ...schemas.record import Record
 from .media import estimate_bytes
 
-SAMPLES_PER_PIECE = 256
+SAMPLES_PER_PIECE = 128
 
 
 @dataclass(frozen=True, slots=True)
