@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from ...schemas.index import ShardSet, read_shard_set
 
 
 class Index:
-    """Records of one split in the order of the shards. Offsets and sizes are arrays; texts and targets stay in the memory map.
+    """Records of one split in the order of the shards. Offsets and sizes are arrays; texts and targets stay in the memory map until they are asked for.
 
     keys: key of each record. shard: number of its tar. spans[part]: ``int64 [N, 2]`` offset and size in the tar, size -1 where absent.
     """
@@ -39,7 +40,6 @@ class Index:
         self.keys: list[str] = self.table["key"].to_pylist()
         self.modalities: dict[str, str] = dict(shards.parts)
         self.spans: dict[str, np.ndarray] = {}
-        self.texts: dict[str, list[str | None]] = {}
         self._fill()
         self._files: list[int] = []
 
@@ -49,9 +49,7 @@ class Index:
     def _fill(self) -> None:
         count = len(self)
         for name, modality in self.modalities.items():
-            if modality == "text":
-                self.texts[name] = [None] * count
-            else:
+            if modality != "text":
                 self.spans[name] = np.full((count, 2), -1, np.int64)
         media = self.table["media"].combine_chunks()
         owner = np.repeat(np.arange(count), np.diff(media.offsets.to_numpy()))
@@ -61,11 +59,17 @@ class Index:
         for name, spans in self.spans.items():
             here = names == name
             spans[owner[here]] = places[here]
+
+    @functools.cached_property
+    def texts(self) -> dict[str, list[str | None]]:
+        """The texts of each text part, None where absent; read when they are first asked for."""
+        found: dict[str, list[str | None]] = {name: [None] * len(self) for name, modality in self.modalities.items() if modality == "text"}
         texts = self.table["texts"].combine_chunks()
-        owners = np.repeat(np.arange(count), np.diff(texts.offsets.to_numpy())).tolist()
+        owners = np.repeat(np.arange(len(self)), np.diff(texts.offsets.to_numpy())).tolist()
         flat = texts.flatten()
         for row, name, text in zip(owners, flat.field("part").to_pylist(), flat.field("text").to_pylist(), strict=True):
-            self.texts[name][row] = text
+            found[name][row] = text
+        return found
 
     def targets(self, row: int) -> str:
         """The targets of a record as JSON text."""
