@@ -93,7 +93,7 @@ def make(folder: Path, count: int) -> None:
     keys = sorted(Index(folder / "out" / "shards", None).keys)
     vectors = np.random.default_rng(7).standard_normal((len(keys), DIMS)).astype(np.float16)
     column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), DIMS)
-    write_table(folder / "out" / "features" / "text.arrow", pa.table({"id": pa.array(keys), "vector": column}))
+    write_table(folder / "out" / "features" / "text.arrow", pa.table({"id": pa.array(keys), "vector": column}), rows_per_batch=len(keys))
     write_table(folder / "out" / "features" / "text.keys.arrow", pa.table({"key": pa.array(keys), "row": pa.array(range(len(keys)), pa.int64())}))
     (folder / "tars").mkdir()
     for number in range(8):

@@ -15,8 +15,9 @@ from ...schemas.index import ShardSet, read_shard_set
 
 
 class Index:
-    """Records of one split in the order of the shards. Offsets and sizes are arrays; texts and targets stay in the memory map until they are asked for.
+    """Records of one split in the order of the shards.
 
+    Offsets and sizes are arrays; texts and targets stay in the memory map until they are asked for.
     keys: key of each record. shard: number of its tar. spans[part]: ``int64 [N, 2]`` offset and size in the tar, size -1 where absent.
     """
 
