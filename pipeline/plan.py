@@ -75,7 +75,7 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
             problems += found
             if extractor is not None:
                 features[part] = extractor
-    train = _train(recipe, problems)
+    train = _train(recipe, problems, trains=until in (None, "train"))
     problems += _sources_named(recipe, stages)
     known = [*LAST_STAGES, *(placed.address for placed in stages)]
     if until is not None and until not in known:
@@ -118,14 +118,14 @@ def _entry(entry: Any, where: str, problems: list[str]) -> tuple[str, Any]:
     return "", {}
 
 
-def _train(recipe: Recipe, problems: list[str]) -> Any:
+def _train(recipe: Recipe, problems: list[str], trains: bool) -> Any:
     if recipe.train is None:
         return None
     from ..stages.train.options import parse_options
 
     options, found = parse_options(recipe.train)
     problems += found
-    if importlib.util.find_spec("torch") is None:
+    if trains and importlib.util.find_spec("torch") is None:
         problems.append("train: needs the package torch, which is not installed: pip install 'modalmill[train]'; --until shard stops before it")
     if recipe.shard is None:
         problems.append("train: training reads shards; give the recipe a shard section (shard: {})")
