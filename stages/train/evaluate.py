@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,8 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, features: Path, split:
         describe_subset(names, subset): {objective.metric: value[0] / rows, "loss": value[1] / rows, "rows_with_any": int(value[2])}
         for subset, value in sums.items()
     }
+    if not all(math.isfinite(number) for value in results.values() for number in value.values()):
+        raise InputError("the model's outputs are no finite numbers; train again with a lower learning_rate")
     singles = {name: results[name][objective.metric] for name in names}
     best = max(singles, key=lambda name: singles[name])
     return {

@@ -7,6 +7,7 @@ resumed goes on as if it had not been.
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -55,7 +56,13 @@ def train(
     state: dict[str, Any] = {"epoch": 0, "best": None, "since_best": 0, "finished": False}
     run = fingerprint(checkpoint.VERSION, options.model_dump(), about["shards"], seed)
     if _resume(out / "last.pt", run, about["shards"], model, optimiser, schedule, scaler, stream, state):
+        kept = _kept_report(out, run) if state["finished"] else None
+        if kept is not None:
+            say(f"training: finished before, on split {kept['split']}: {summary_text(kept)}")
+            return kept
         say(f"training: resumed after epoch {state['epoch']}")
+    else:
+        _clear(out, say)
     if not state["finished"]:
         say(
             f"training: {sum(p.numel() for p in model.parameters()):,} parameters, {len(stream.index):,} records,"
@@ -89,9 +96,27 @@ def train(
         )
     log.close()
     report = evaluate_saved(checkpoint.load(out / "best.pt"), shards, features, _test_split(shards, options))
+    report["run"] = run
     write_report(report, out)
     say(f"training: on split {report['split']}: {summary_text(report)}")
     return report
+
+
+def _kept_report(out: Path, run: str) -> dict[str, Any] | None:
+    """The evaluation that this very run wrote when it finished."""
+    try:
+        report: dict[str, Any] = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return report if report.get("run") == run else None
+
+
+def _clear(out: Path, say: Callable[[str], None]) -> None:
+    """Take away what another run left: its log and curves would go on in ours."""
+    if (out / "last.pt").exists():
+        say("training: the options or the shards are others than those of the last run here; starting anew")
+    (out / "log.jsonl").unlink(missing_ok=True)
+    shutil.rmtree(out / "tensorboard", ignore_errors=True)
 
 
 @contextmanager

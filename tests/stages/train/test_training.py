@@ -131,6 +131,8 @@ def test_a_checkpoint_of_other_options_is_not_resumed(trained: Path, tmp_path: P
     for width in (16, 32):
         train(TrainOptions.model_validate({**TRAIN, "epochs": 1, "width": width}), shards, features, tmp_path / "t", 3, said.append)
     assert not any("resumed" in line for line in said)
+    assert sum("starting anew" in line for line in said) == 1
+    assert len((tmp_path / "t" / "log.jsonl").read_text().splitlines()) == 1
     assert checkpoint.load(tmp_path / "t" / "best.pt").options.width == 32
 
 
@@ -183,3 +185,15 @@ def test_evaluation_on_shards_that_lack_a_part_of_the_model(trained: Path, tmp_p
     run_recipe(recipe(tmp_path / "raw", {"t": source}))
     report = evaluate(trained / "out" / "training" / "best.pt", tmp_path / "out" / "shards")
     assert report["present"] == {"image": 0, "question": 2}
+
+
+def test_a_finished_run_is_not_evaluated_again(trained: Path) -> None:
+    from modalmill.pipeline.plan import make_plan
+    from modalmill.pipeline.run import run
+    from modalmill.schemas.recipe import load_recipe
+
+    before = (trained / "out" / "training" / "evaluation.json").stat().st_mtime_ns
+    recipe_again, root = load_recipe(trained / "out" / "recipe.yaml")
+    result = run(make_plan(recipe_again, root), trained / "out", "serial")
+    assert result.training is not None
+    assert (trained / "out" / "training" / "evaluation.json").stat().st_mtime_ns == before
