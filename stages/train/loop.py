@@ -240,6 +240,11 @@ def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
 
 def _device(word: str) -> torch.device:
     if word != "auto":
+        try:
+            torch.empty(0, device=word)
+        except (RuntimeError, AssertionError) as error:
+            found = ", ".join(["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))])
+            raise InputError(f"train.device: {word!r} cannot be used here; there are {found}") from error
         return torch.device(word)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -247,6 +252,8 @@ def _device(word: str) -> torch.device:
 def _precision(word: str, device: torch.device) -> torch.dtype | None:
     if word == "auto":
         return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else None
+    if word == "fp16" and device.type == "cpu":
+        raise InputError("train.precision: fp16 needs a GPU; use bf16, fp32 or auto")
     return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[word]
 
 

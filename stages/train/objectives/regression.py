@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ....schemas.errors import InputError
+
 
 class Regression:
     """The score is minus the absolute error, in the target's own unit; its mean is minus the MAE."""
@@ -24,7 +26,12 @@ class Regression:
     @classmethod
     def fit(cls, target: str, known: Sequence[Any]) -> Regression:
         """The objective over the numbers of the training split."""
-        values = np.array([float(value) for value in known])
+        try:
+            values = np.array([float(value) for value in known])
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"train.target: {target!r} holds words ({error}); read it with 'numbers' in its source, or choose classification"
+            ) from error
         return cls(target, float(values.mean()), float(values.std()) or 1.0)
 
     def state(self) -> dict[str, Any]:

@@ -197,3 +197,24 @@ def test_a_finished_run_is_not_evaluated_again(trained: Path) -> None:
     result = run(make_plan(recipe_again, root), trained / "out", "serial")
     assert result.training is not None
     assert (trained / "out" / "training" / "evaluation.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"device": "cuda:97"}, "cannot be used here"),
+        ({"device": "fast"}, "cannot be used here"),
+        ({"precision": "fp16"}, "needs a GPU"),
+        ({"task": "regression"}, "holds words"),
+    ],
+)
+def test_what_this_machine_or_target_cannot_do_is_one_clear_error(trained: Path, tmp_path: Path, change: dict[str, str], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        train(
+            TrainOptions.model_validate(TRAIN | change),
+            trained / "out" / "shards",
+            trained / "out" / "features",
+            tmp_path / "t",
+            3,
+            lambda text: None,
+        )
