@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.metadata
 import importlib.util
 from collections import Counter
@@ -163,8 +162,3 @@ def versions() -> dict[str, str]:
 def identity(stage: Addressed, plan: Plan) -> str:
     """Fingerprint of a stage's options, its version and the library versions."""
     return fingerprint(stage.identity(), plan.versions)
-
-
-def option_names(cls: type[Addressed]) -> list[str]:
-    """Names of a stage's options."""
-    return [item.name for item in dataclasses.fields(cls)]  # type: ignore[arg-type]  # all of them are dataclasses

@@ -83,7 +83,6 @@ class Sharded:
     shards: ShardSet
     count: Count
     faults: list[dict[str, Any]] = field(default_factory=list)
-    done_again: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +129,6 @@ def write_shards(
     for shard, some in waiting:
         assembly.add(shard, some, [known[stems[id(piece)]] for piece in some])
     result = assembly.finish(name, folder)
-    result.done_again = len(missing)
     write_json(
         work / "ledger.json",
         {

@@ -141,10 +141,3 @@ def encode_flac(samples: np.ndarray, rate_hz: int) -> bytes:
     buffer = io.BytesIO()
     soundfile.write(buffer, np.clip(samples, -1.0, 1.0), rate_hz, format="FLAC", subtype="PCM_16")
     return buffer.getvalue()
-
-
-def encode_wav(samples: np.ndarray, rate_hz: int) -> bytes:
-    """Mono or multi-channel float samples as 16-bit WAV."""
-    buffer = io.BytesIO()
-    soundfile.write(buffer, np.clip(samples, -1.0, 1.0), rate_hz, format="WAV", subtype="PCM_16")
-    return buffer.getvalue()
