@@ -190,7 +190,7 @@ def addresses(kind: type[Addressed]) -> list[str]:
 
 def _defines_stage(path: Path) -> bool:
     text = path.read_text(encoding="utf-8")
-    return any(f"({word})" in text for word in ("RecordStage", "CorpusStage", "Source", "Folder", "Extractor"))
+    return any(f"({word})" in text for word in ("RecordStage", "CorpusStage", "Source", "Columns", "Folder", "Extractor"))
 
 
 def _is_a(value: Any, kind: type[Addressed], module: str) -> bool:

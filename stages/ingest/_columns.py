@@ -13,7 +13,7 @@ from pydantic import ConfigDict
 from ...schemas.errors import DamageError, InputError, nearest
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Modality, Origin, Part, Record, make_key
-from ..base import Beat, Merged
+from ..base import Beat, Merged, Source
 from ..media.files import locate
 from . import _template as template
 from ._cues import read_cues
@@ -38,9 +38,10 @@ class Media:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Columns:
-    """What each column is; see :class:`modalmill.stages.ingest.csv.Csv` for the options."""
+class Columns(Source):
+    """A source that has rows: what each column is. The base of csv and jsonl; see :class:`modalmill.stages.ingest.csv.Csv` for the options."""
 
+    path: str
     base: str = ""
     id: str | None = None
     text: str | dict[str, str] = field(default_factory=dict)
@@ -53,14 +54,17 @@ class Columns:
     start: str | None = None
     end: str | None = None
 
+    def __post_init__(self) -> None:
+        check_templates({"id": self.id, "group": self.group, "split": self.split, **self.texts(), **self.cues}, template.problems)
+        check_templates({name: entry.path for name, entry in self.media.items()}, template.problems)
+
+    def paths(self) -> list[str]:
+        folders = [template.folder_of(path) for path in (*(entry.path for entry in self.media.values()), *self.cues.values())]
+        return [join(self.base, self.path), *(join(self.base, folder) for folder in folders if folder is not None)]
+
     def texts(self) -> dict[str, str]:
         """Part name -> template for every text part."""
         return {"text": _as_template(self.text)} if isinstance(self.text, str) else {name: _as_template(value) for name, value in self.text.items()}
-
-    def check_templates(self) -> None:
-        """ValueError for templates that are not well formed, or an id or group that names no column."""
-        check_templates({"id": self.id, "group": self.group, "split": self.split, **self.texts(), **self.cues}, template.problems)
-        check_templates({name: entry.path for name, entry in self.media.items()}, template.problems)
 
     def check(self, known: Mapping[str, Any] | list[str], where: str) -> None:
         """InputError naming every column that the mapping wants and the table does not have."""

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Origin, Record, make_key
-from ..base import Beat, Merged, Source
-from . import _template as template
-from ._columns import Columns, Mapper, Media
+from ..base import Beat, Merged
+from ._columns import Columns, Mapper
 from ._files import join
 from ._table import find_dialect, read_rows
 
 
 @dataclass(frozen=True, kw_only=True)
-class Csv(Source):
+class Csv(Columns):
     """Rows of a delimited table. Templates like ``"audio/{clip}.wav"`` take columns by name.
 
     path: the table, below ``base``.
@@ -34,42 +33,22 @@ class Csv(Source):
     start, end: columns with seconds or hh:mm:ss,mmm that cut the row's sound and video.
     """
 
-    path: str
-    base: str = ""
     encoding: str | None = None
     delimiter: str | None = None
     header: bool | list[str] | None = None
     quoted: bool | None = None
     stray: Literal["reject", "join", "ignore"] = "reject"
-    id: str | None = None
-    text: str | dict[str, str] = field(default_factory=dict)
-    media: dict[str, Media] = field(default_factory=dict)
-    cues: dict[str, str] = field(default_factory=dict)
-    targets: list[str] | dict[str, str] = field(default_factory=dict)
-    numbers: list[str] | dict[str, str] = field(default_factory=dict)
-    group: str | None = None
-    split: str | None = None
-    start: str | None = None
-    end: str | None = None
 
     def __post_init__(self) -> None:
-        self.columns().check_templates()
+        super().__post_init__()
         if self.delimiter is not None and len(self.delimiter) != 1:
             raise ValueError(f"delimiter: wanted one character, found {self.delimiter!r}")
-
-    def paths(self) -> list[str]:
-        folders = [template.folder_of(entry.path) for entry in self.media.values()] + [template.folder_of(path) for path in self.cues.values()]
-        return [join(self.base, self.path), *(join(self.base, folder) for folder in folders if folder is not None)]
-
-    def columns(self) -> Columns:
-        """The part of the options that maps columns to a record."""
-        return Columns(**{name: getattr(self, name) for name in Columns.__dataclass_fields__})
 
     def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Row | Merged]:
         file = join(self.base, self.path)
         dialect = find_dialect(root / file, self.encoding, self.delimiter, self.header, self.quoted)
-        self.columns().check(list(dialect.header), file)
-        mapper = Mapper(self.columns(), root, name)
+        self.check(list(dialect.header), file)
+        mapper = Mapper(self, root, name)
         last = [column for column in dialect.header if column][-1]
         for row in read_rows(root / file, dialect):
             tally["rows"] += 1

@@ -5,51 +5,26 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...schemas.errors import InputError
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Origin, Record, make_key
-from ..base import Beat, Merged, Source
-from . import _template as template
-from ._columns import Columns, Mapper, Media
+from ..base import Beat, Merged
+from ._columns import Columns, Mapper
 from ._files import join
 from ._table import LONGEST_LINE
 
 
 @dataclass(frozen=True, kw_only=True)
-class Jsonl(Source):
+class Jsonl(Columns):
     """Objects of a JSON-lines file; nested values are reached as ``a.b``. Options as for ``csv``, without those of the csv format."""
-
-    path: str
-    base: str = ""
-    id: str | None = None
-    text: str | dict[str, str] = field(default_factory=dict)
-    media: dict[str, Media] = field(default_factory=dict)
-    cues: dict[str, str] = field(default_factory=dict)
-    targets: list[str] | dict[str, str] = field(default_factory=dict)
-    numbers: list[str] | dict[str, str] = field(default_factory=dict)
-    group: str | None = None
-    split: str | None = None
-    start: str | None = None
-    end: str | None = None
-
-    def __post_init__(self) -> None:
-        self.columns().check_templates()
-
-    def paths(self) -> list[str]:
-        folders = [template.folder_of(entry.path) for entry in self.media.values()] + [template.folder_of(path) for path in self.cues.values()]
-        return [join(self.base, self.path), *(join(self.base, folder) for folder in folders if folder is not None)]
-
-    def columns(self) -> Columns:
-        """The part of the options that maps columns to a record."""
-        return Columns(**{name: getattr(self, name) for name in Columns.__dataclass_fields__})
 
     def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Row | Merged]:
         file = join(self.base, self.path)
-        mapper = Mapper(self.columns(), root, name)
+        mapper = Mapper(self, root, name)
         try:
             with open(root / file, "rb") as lines:
                 number = 0
