@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..schemas.contents import Contents
 from ..schemas.errors import RecipeError, nearest
 from ..schemas.fingerprint import fingerprint
 from ..schemas.recipe import Recipe
@@ -75,7 +76,8 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
             if extractor is not None:
                 features[part] = extractor
     train = _train(recipe, problems, trains=until in (None, "train"))
-    problems += _sources_named(recipe, stages)
+    if len(sources) == len(recipe.sources) and len(stages) == len(recipe.stages):
+        problems += _missing_names(recipe, sources, stages, features, train)
     known = [*LAST_STAGES, *(placed.address for placed in stages)]
     if until is not None and until not in known:
         problems.append(f"--until {until}: no stage of this recipe{nearest(until, known)}")
@@ -137,14 +139,20 @@ def _train(recipe: Recipe, problems: list[str], trains: bool) -> Any:
     return options
 
 
-def _sources_named(recipe: Recipe, stages: list[Placed]) -> list[str]:
-    """Mistakes in stages that name sources."""
+def _missing_names(recipe: Recipe, sources: dict[str, Source], stages: list[Placed], features: dict[str, Extractor], train: Any) -> list[str]:
+    """Names of parts, targets, splits and sources that nothing before the place where they are used can give."""
+    measured = frozenset(modality for placed in stages for modality in placed.stage.needs)
+    here = Contents(sources=frozenset(recipe.sources), measured=measured)
+    for source in sources.values():
+        here |= source.contents()
     lines = []
     for placed in stages:
-        named = getattr(placed.stage, "sources", None)
-        for name in named if isinstance(named, list) else []:
-            if name not in recipe.sources:
-                lines.append(f"{placed.address}: no source is called {name!r}{nearest(name, recipe.sources)}")
+        lines += [f"{placed.address}.{line}" for line in placed.stage.mistakes(here)]
+        here = placed.stage.contents(here)
+    for part, extractor in features.items():
+        lines += here.lacking_parts(f"features.{part}", [part], extractor.modality)
+    if train is not None:
+        lines += train.mistakes(here)
     return lines
 
 

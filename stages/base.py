@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from ..schemas.contents import Contents
 from ..schemas.errors import MissingPackageError, nearest
 from ..schemas.fingerprint import fingerprint, random_for
 from ..schemas.manifest import Row
@@ -54,10 +55,22 @@ class Addressed:
         return fingerprint(self.address, self.version, self)
 
 
-class RecordStage(Addressed):
-    """A stage that looks at one record at a time. ``needs`` names the modalities whose signals it reads."""
+class Stage(Addressed):
+    """A stage between sources and shards. ``needs`` names the modalities whose signals it reads."""
 
     needs: ClassVar[tuple[Modality, ...]] = ()
+
+    def mistakes(self, here: Contents) -> list[str]:
+        """What its options ask for that records cannot hold where it stands, one line each."""
+        return []
+
+    def contents(self, here: Contents) -> Contents:
+        """What records can hold after it; a stage that adds a part, a target or a split says so here."""
+        return here
+
+
+class RecordStage(Stage):
+    """A stage that looks at one record at a time."""
 
     def apply(self, record: Record) -> Record:
         """The changed record; the one given stays as it was. May take ``rng`` as a second argument, and so may ``split``."""
@@ -100,10 +113,9 @@ class Decision:
     targets: Mapping[str, Any] = field(default_factory=dict)
 
 
-class CorpusStage(Addressed):
+class CorpusStage(Stage):
     """A stage that must see all records at once. It reads narrow columns and decides by key; the pipeline carries it out."""
 
-    needs: ClassVar[tuple[Modality, ...]] = ()
     columns: ClassVar[tuple[str, ...]] = ("key",)
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:
@@ -116,6 +128,10 @@ class Source(Addressed):
 
     def paths(self) -> list[str]:
         """Files and folders, below the data root, that the source reads; they decide whether it must be read again."""
+        raise NotImplementedError
+
+    def contents(self) -> Contents:
+        """The parts, targets and splits that its records can have, as far as the options tell."""
         raise NotImplementedError
 
     def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Row | Merged]:
@@ -173,7 +189,7 @@ def make(address: str, kind: type[T], options: Mapping[str, Any] | None, where: 
 
 
 def addresses(kind: type[Addressed]) -> list[str]:
-    """All addresses of one kind, read from the files on disk; nothing is imported."""
+    """All addresses of one kind: the files of its rooms whose names do not begin with ``_``; nothing is imported."""
     if issubclass(kind, Source):
         rooms: tuple[str, ...] = (SOURCE_ROOM,)
     elif issubclass(kind, Extractor):
@@ -184,13 +200,8 @@ def addresses(kind: type[Addressed]) -> list[str]:
     found = []
     for room in rooms:
         modules = (module.name for module in pkgutil.iter_modules([str(here / room)]))
-        found += [f"{room}.{name}" for name in modules if not name.startswith("_") and _defines_stage(here / room / f"{name}.py")]
+        found += [f"{room}.{name}" for name in modules if not name.startswith("_")]
     return sorted(found)
-
-
-def _defines_stage(path: Path) -> bool:
-    text = path.read_text(encoding="utf-8")
-    return any(f"({word})" in text for word in ("RecordStage", "CorpusStage", "Source", "Columns", "Folder", "Extractor"))
 
 
 def _is_a(value: Any, kind: type[Addressed], module: str) -> bool:

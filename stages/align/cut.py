@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from ...schemas.contents import Contents
 from ...schemas.record import Cue, Part, Record, make_key
 from ..base import RecordStage
 
@@ -26,6 +27,9 @@ class Cut(RecordStage):
     skip: list[str] = field(default_factory=list)
     margin_s: float = 0.0
     min_s: float = 0.0
+
+    def mistakes(self, here: Contents) -> list[str]:
+        return here.lacking_parts("by", [self.by], "text")
 
     def split(self, record: Record) -> Iterable[Record]:
         timed = record.parts.get(self.by)

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import pyarrow as pa
 
+from ...schemas.contents import Contents
 from ...schemas.record import Fault
 from ..base import CorpusStage, Decision
 
@@ -40,6 +41,9 @@ class Join(CorpusStage):
         for name, template in self.match.items():
             if name not in self.sources or "{" in _FIELD.sub("", template):
                 raise ValueError(f"match.{name}: wanted one of the sources and a template of id, group, source or file, found {template!r}")
+
+    def mistakes(self, here: Contents) -> list[str]:
+        return here.lacking_sources("sources", self.sources)
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:
         by_value: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ...schemas.contents import Contents
 from ...schemas.record import Fault, Record
 from ..base import RecordStage
 
@@ -19,6 +20,9 @@ class Require(RecordStage):
     parts: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
     any_of: list[str] = field(default_factory=list)
+
+    def mistakes(self, here: Contents) -> list[str]:
+        return here.lacking_parts("parts", self.parts) + here.lacking_targets("targets", self.targets) + here.lacking_parts("any_of", self.any_of)
 
     def fault(self, record: Record) -> Fault | None:
         for name in self.parts:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import pyarrow as pa
 
+from ...schemas.contents import Contents
 from ...schemas.fingerprint import uniform_for
 from ...schemas.record import Fault
 from ..base import CorpusStage, Decision
@@ -39,6 +40,15 @@ class Split(CorpusStage):
         for name in self.shares:
             if not _NAME.match(name):
                 raise ValueError(f"shares: {name!r} is no name for a split; wanted letters, digits and _")
+
+    def mistakes(self, here: Contents) -> list[str]:
+        if here.copied_by is None:
+            return []
+        return [f"shares: the copies of {here.copied_by} would go into every split; put it after align.split"]
+
+    def contents(self, here: Contents) -> Contents:
+        kept = here.splits if self.keep else frozenset()
+        return replace(here, splits=kept | {name for name, share in self.shares.items() if share > 0}, open_splits=self.keep and here.open_splits)
 
     def split_of(self, group: str) -> str:
         """The split of a group that was given none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ...schemas.contents import Contents
 from ...schemas.record import Record
 from ..base import RecordStage
 
@@ -17,6 +18,13 @@ class Targets(RecordStage):
 
     name: str
     first_of: list[str]
+
+    def mistakes(self, here: Contents) -> list[str]:
+        return here.lacking_targets("first_of", self.first_of)
+
+    def contents(self, here: Contents) -> Contents:
+        kinds = {here.targets.get(name) for name in self.first_of}
+        return replace(here, targets={**here.targets, self.name: kinds.pop() if len(kinds) == 1 else None})
 
     def apply(self, record: Record) -> Record:
         found = next((word for word in self.first_of if word in record.targets), None)

@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from ...schemas.contents import Contents
 from ...schemas.record import Part, Record, Step, make_key
+from ..base import RecordStage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copies(RecordStage):
+    """A stage that adds changed copies of records in one split.
+
+    only_split: copies are made in this split alone, and of records without a split; empty for all.
+    """
+
+    only_split: str = "train"
+
+    def mistakes(self, here: Contents) -> list[str]:
+        return here.lacking_split("only_split", self.only_split) if self.only_split and here.splits else []
+
+    def contents(self, here: Contents) -> Contents:
+        bare = self.only_split and not here.splits and not here.open_splits
+        return replace(here, copied_by=here.copied_by or (self.address if bare else None))
+
+    def takes(self, record: Record) -> bool:
+        """Whether this record's split is one to be copied."""
+        return not self.only_split or record.split in (None, self.only_split)
 
 
 def copy_of(record: Record, word: str, number: int) -> Record:

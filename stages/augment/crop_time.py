@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...schemas.record import Modality, Record
-from ..base import RecordStage
-from ._copies import copy_of
+from ._copies import Copies, copy_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class CropTime(RecordStage):
+class CropTime(Copies):
     """Adds copies of each record that has sound or video, everything in it cut to one span.
 
     share: length of the span as a share of the whole.
@@ -28,7 +27,6 @@ class CropTime(RecordStage):
 
     share: float = 0.8
     copies: int = 1
-    only_split: str = "train"
 
     def __post_init__(self) -> None:
         if not 0 < self.share < 1 or self.copies < 1:
@@ -36,7 +34,7 @@ class CropTime(RecordStage):
 
     def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]  # the base passes rng
         lengths = [_length(part.start_s, part.end_s, part.duration_s) for part in record.parts.values() if part.modality in _TIMED]
-        if not lengths or not min(lengths) > 0 or (self.only_split and record.split not in (None, self.only_split)):
+        if not lengths or not min(lengths) > 0 or not self.takes(record):
             return (record,)
         made = [record]
         for number in range(1, self.copies + 1):

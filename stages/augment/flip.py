@@ -8,26 +8,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...schemas.record import Part, Record, Step
-from ..base import RecordStage
-from ._copies import copy_of, with_step
+from ._copies import Copies, copy_of, with_step
 
 _SIDES = re.compile(r"\b(left|right)(hand|most|ward|wards|side|s)?\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flip(RecordStage):
+class Flip(Copies):
     """Adds a mirrored copy of each record that has a picture.
 
     only_split: copies are made in this split alone; empty for all.
     swap_words: exchange left and right in texts and in targets of words, so that the copy stays true.
     """
 
-    only_split: str = "train"
     swap_words: bool = True
 
     def split(self, record: Record) -> Iterable[Record]:
         pictures = [name for name, part in record.parts.items() if part.modality in ("image", "video")]
-        if not pictures or (self.only_split and record.split not in (None, self.only_split)):
+        if not pictures or not self.takes(record):
             return (record,)
         parts = dict(record.parts)
         for name in pictures:

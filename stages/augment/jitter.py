@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...schemas.record import Record, Step
-from ..base import RecordStage
-from ._copies import copy_of, with_step
+from ._copies import Copies, copy_of, with_step
 
 
 @dataclass(frozen=True, kw_only=True)
-class Jitter(RecordStage):
+class Jitter(Copies):
     """Adds copies of each record that has a picture, all its pictures cropped alike and made brighter or darker alike.
 
     crop: smallest share of width and height that a crop keeps.
@@ -25,7 +24,6 @@ class Jitter(RecordStage):
     crop: float = 0.8
     brightness: tuple[float, float] = (0.8, 1.2)
     copies: int = 1
-    only_split: str = "train"
 
     def __post_init__(self) -> None:
         if not 0 < self.crop <= 1 or self.copies < 1:
@@ -36,7 +34,7 @@ class Jitter(RecordStage):
 
     def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]  # the base passes rng
         pictures = [name for name, part in record.parts.items() if part.modality in ("image", "video")]
-        if not pictures or (self.only_split and record.split not in (None, self.only_split)):
+        if not pictures or not self.takes(record):
             return (record,)
         made = [record]
         for number in range(1, self.copies + 1):

@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...schemas.record import Record, Step
-from ..base import RecordStage
-from ._copies import copy_of, with_step
+from ._copies import Copies, copy_of, with_step
 
 
 @dataclass(frozen=True, kw_only=True)
-class Noise(RecordStage):
+class Noise(Copies):
     """Adds copies of each record that has sound, with gain and white noise.
 
     snr_db: lowest and highest signal-to-noise ratio in decibels.
@@ -25,11 +24,10 @@ class Noise(RecordStage):
     snr_db: tuple[float, float] = (10.0, 30.0)
     gain_db: tuple[float, float] = (-6.0, 0.0)
     copies: int = 1
-    only_split: str = "train"
 
     def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]  # the base passes rng
         sounds = [name for name, part in record.parts.items() if part.modality == "audio"]
-        if not sounds or (self.only_split and record.split not in (None, self.only_split)):
+        if not sounds or not self.takes(record):
             return (record,)
         made = [record]
         for number in range(1, self.copies + 1):

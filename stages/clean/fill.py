@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 
+from ...schemas.contents import Contents, Kind
 from ...schemas.record import Fault
 from ..base import CorpusStage, Decision
 
@@ -33,6 +34,14 @@ class Fill(CorpusStage):
     def __post_init__(self) -> None:
         if (self.by == "constant") != (self.value is not None):
             raise ValueError("value goes with by: constant, and with nothing else")
+
+    def mistakes(self, here: Contents) -> list[str]:
+        lines = [] if self.by == "constant" else here.lacking_targets("target", [self.target])
+        return lines + here.lacking_sources("only_source", [self.only_source] if self.only_source else [])
+
+    def contents(self, here: Contents) -> Contents:
+        kind: Kind = "number" if isinstance(self.value, (int, float)) else "text"
+        return here if self.target in here.targets else replace(here, targets={**here.targets, self.target: kind})
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:
         rows = list(zip(*(table[name].to_pylist() for name in self.columns), strict=True))

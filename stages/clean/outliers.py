@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
+from ...schemas.contents import Contents
 from ...schemas.record import Fault
 from ..base import CorpusStage, Decision
 
@@ -28,6 +29,16 @@ class Outliers(CorpusStage):
 
     column: str
     deviations: float = 5.0
+
+    def mistakes(self, here: Contents) -> list[str]:
+        part, dot, _ = self.column.rpartition(".")
+        if not dot or self.column in here.targets:
+            lines = here.lacking_targets("column", [self.column])
+            return lines or ([f"column: {self.column!r} is text; read it by 'numbers'"] if here.targets[self.column] == "text" else [])
+        modality = here.parts.get(part)
+        if modality in (None, *here.measured):
+            return here.lacking_parts("column", [part])
+        return [f"column: the signals of {part!r} are not measured; add clean.{modality}, which measures them"]
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:
         keys, numbers = [], []

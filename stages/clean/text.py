@@ -9,6 +9,7 @@ import unicodedata
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from ...schemas.contents import Contents
 from ...schemas.record import Fault, Record
 from ..base import RecordStage
 
@@ -54,6 +55,9 @@ class Text(RecordStage):
             raise ValueError("lemma and pos need a spaCy model; set 'model', for example to en_core_web_sm")
         if self.stop_words or self.lemma or self.pos:
             _check_language(self.language, self.model)
+
+    def mistakes(self, here: Contents) -> list[str]:
+        return here.lacking_parts("parts", self.parts or [], "text")
 
     def fault(self, record: Record) -> Fault | None:
         if self.on_fault == "drop_part":

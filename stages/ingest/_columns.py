@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict
 
+from ...schemas.contents import Contents, Kind
 from ...schemas.errors import DamageError, InputError, nearest
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Modality, Origin, Part, Record, make_key
@@ -18,7 +19,7 @@ from ..media.files import locate
 from . import _template as template
 from ._cues import read_cues
 from ._files import SUFFIXES, join, list_files, media_part, modality_of
-from ._values import check_templates, number, seconds, split_name
+from ._values import check_templates, given_splits, number, seconds, split_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,8 @@ class Media:
 class Columns(Source):
     """A source that has rows: what each column is. The base of csv and jsonl; see :class:`modalmill.stages.ingest.csv.Csv` for the options."""
 
+    target_kind: ClassVar[Kind | None] = "text"
+
     path: str
     base: str = ""
     id: str | None = None
@@ -61,6 +64,14 @@ class Columns(Source):
     def paths(self) -> list[str]:
         folders = [template.folder_of(path) for path in (*(entry.path for entry in self.media.values()), *self.cues.values())]
         return [join(self.base, self.path), *(join(self.base, folder) for folder in folders if folder is not None)]
+
+    def contents(self) -> Contents:
+        parts: dict[str, Modality | None] = dict.fromkeys([*self.texts(), *self.cues], "text")
+        parts |= {name: entry.modality or modality_of(entry.path) for name, entry in self.media.items()}
+        targets: dict[str, Kind | None] = {**dict.fromkeys(_named(self.targets), self.target_kind), **dict.fromkeys(_named(self.numbers), "number")}
+        if not self.media:
+            targets |= {word: "number" for word, column in (("start_s", self.start), ("end_s", self.end)) if column}
+        return Contents(parts, targets, **given_splits(self.split))
 
     def texts(self) -> dict[str, str]:
         """Part name -> template for every text part."""
@@ -132,7 +143,7 @@ class Mapper:
         parts: dict[str, Part] = {}
         absent: dict[str, Any] = {}
         for name, text in self._texts.items():
-            value = template.fill(text, values)
+            value = self._text(text, values)
             if value.strip():
                 parts[name] = Part("text", text=value)
             else:
@@ -156,9 +167,10 @@ class Mapper:
                 absent[name] = "absent"
         targets: dict[str, Any] = {}
         for name, text in self._targets.items():
-            value = template.fill(text, values).strip()
-            if value:
-                targets[name] = value
+            alone = values.get(text[1:-1])
+            found = [str(item) for item in alone] if isinstance(alone, list) else self._text(text, values).strip()
+            if found:
+                targets[name] = found
         for name, text in self._numbers.items():
             value = template.fill(text, values).strip()
             if value:
@@ -170,6 +182,13 @@ class Mapper:
         group = make_key(self._source, template.fill(columns.group, values)) if columns.group else record.key
         split = split_name(template.fill(columns.split, values)) if columns.split else None
         return replace(record, parts=parts, absent=absent, targets=targets, group=group, split=split)
+
+    def _text(self, text: str, values: Mapping[str, Any]) -> str:
+        """The template filled; ValueError for a list, whose text would be Python's way of writing it."""
+        lists = [name for name in template.fields(text) if isinstance(values.get(name), list)]
+        if lists:
+            raise ValueError(f"{lists[0]!r} is a list, wanted a text or a number")
+        return template.fill(text, values)
 
     def _seconds(self, column: str | None, values: Mapping[str, Any]) -> float | None:
         text = template.fill(_as_template(column), values).strip() if column else ""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 
+from ...schemas.contents import Contents, Kind
 from ...schemas.errors import DamageError, InputError
 from ...schemas.manifest import Row
 from ...schemas.record import Absence, Fault, Modality, Origin, Part, Record, make_key
@@ -19,7 +20,7 @@ from . import _template as template
 from ._cues import read_cues
 from ._files import SUFFIXES, join, list_files, media_part
 from ._table import find_dialect, read_rows
-from ._values import check_templates, number, split_name
+from ._values import check_templates, given_splits, number, split_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,12 @@ class Folder(Source):
             found.append(join(self.base, self.labels.path))
         folders = (template.folder_of(path) for path in self.cues.values())
         return found + [join(self.base, folder) for folder in folders if folder is not None]
+
+    def contents(self) -> Contents:
+        parts: dict[str, Modality | None] = {self.part_name(): self.modality}
+        parts |= {name: part.modality for name, part in self.more_parts("", 0).items()} | dict.fromkeys([*self.text, *self.cues], "text")
+        targets: dict[str, Kind | None] = {**dict.fromkeys(_templates(self.targets), "text"), **dict.fromkeys(_templates(self.numbers), "number")}
+        return Contents(parts, targets, **given_splits(self.split))
 
     def part_name(self) -> str:
         """The name of the media part."""

@@ -49,6 +49,13 @@ def split_name(text: str) -> str | None:
     return name or None
 
 
+def given_splits(template: str | None) -> dict[str, Any]:
+    """What a source's ``split`` tells of the splits of its records, as fields of Contents."""
+    if template is None:
+        return {}
+    return {"open_splits": True} if "{" in template else {"splits": frozenset({template})}
+
+
 def check_templates(templates: Mapping[str, str | None], problems: Any) -> None:
     """ValueError for the first id or group without a column in it, and for any template that is not well formed."""
     for name, template in templates.items():

@@ -19,6 +19,7 @@ from typing import IO, Any
 import ijson
 import numpy as np
 
+from ...schemas.contents import Contents, Kind
 from ...schemas.errors import DamageError, InputError
 from ...schemas.fingerprint import canonical
 from ...schemas.manifest import Row
@@ -53,6 +54,11 @@ class CocoVqa(Source):
 
     def paths(self) -> list[str]:
         return [join(self.base, path) for path in (self.questions, self.annotations, self.images) if path is not None]
+
+    def contents(self) -> Contents:
+        targets: dict[str, Kind | None] = {"answers": "list", "answer": "text", "answer_type": "text", "question_type": "text"}
+        splits = frozenset({self.split} if self.split else ())
+        return Contents({"image": "image", "question": "text"}, targets if self.annotations else {}, splits)
 
     def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Row | Merged]:
         images = yield from self._images(root, name, tally, beat)

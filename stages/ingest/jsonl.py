@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from ...schemas.contents import Kind
 from ...schemas.errors import InputError
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Origin, Record, make_key
@@ -20,7 +21,12 @@ from ._table import LONGEST_LINE
 
 @dataclass(frozen=True, kw_only=True)
 class Jsonl(Columns):
-    """Objects of a JSON-lines file; nested values are reached as ``a.b``. Options as for ``csv``, without those of the csv format."""
+    """Objects of a JSON-lines file; nested values are reached as ``a.b``. Options as for ``csv``, without those of the csv format.
+
+    A target that is a list in the file is a list in the record: annotators' answers, or several labels.
+    """
+
+    target_kind: ClassVar[Kind | None] = None
 
     def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Row | Merged]:
         file = join(self.base, self.path)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from ...schemas.contents import Contents
 from ...schemas.errors import DamageError
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Origin, Part, Record, make_key
@@ -30,6 +31,9 @@ class TimedText(Source):
 
     def paths(self) -> list[str]:
         return [join(self.base, self.path)]
+
+    def contents(self) -> Contents:
+        return Contents({self.part: "text"})
 
     def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Row | Merged]:
         folder = join(self.base, self.path)

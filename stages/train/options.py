@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ...schemas.contents import Contents
 from ...schemas.errors import nearest
+from ...schemas.record import Modality
 
-ENCODERS: dict[str, str] = {
+ENCODERS: dict[str, Modality | Literal["feature"]] = {
     "cnn": "image",
     "resnet18": "image",
     "lstm": "text",
@@ -61,6 +63,21 @@ class TrainOptions(BaseModel):
     device: str = Field("auto", description="auto takes a GPU when there is one")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="auto is bf16 on a GPU that has it, fp32 elsewhere")
     threads: int | None = Field(None, ge=0, description="decoding threads")
+
+    def mistakes(self, here: Contents) -> list[str]:
+        """What the options ask for that records cannot hold, one line each."""
+        lines = here.lacking_targets("train.target", [self.target])
+        kind, wanted = here.targets.get(self.target), _KINDS.get(self.task)
+        if kind is not None and wanted is not None and kind != wanted[0]:
+            lines.append(f"train.target: {self.task} wants {wanted[1]}, and {self.target!r} is a {kind}")
+        for name, spec in self.inputs.items():
+            reads = ENCODERS[spec.encoder] if spec.encoder else "feature"
+            lines += here.lacking_parts(f"train.inputs.{name}", [name], None if reads == "feature" else reads)
+        lines += here.lacking_split("train.train_split", self.train_split)
+        return lines + (here.lacking_split("train.val_split", self.val_split) if "val_split" in self.model_fields_set else [])
+
+
+_KINDS = {"regression": ("number", "a target read by 'numbers'"), "vqa": ("list", "the list of the annotators' answers")}
 
 
 def parse_options(value: Mapping[str, Any]) -> tuple[TrainOptions | None, list[str]]:

@@ -24,8 +24,9 @@ def test_good_text_stays_as_it_is(words: list[str]) -> None:
 
 
 @given(st.text(max_size=60))
-def test_cleaning_twice_is_cleaning_once(text: str) -> None:
-    stage = Text(unicode="NFKC", lower=False)
+def test_repairing_twice_is_repairing_once_and_so_is_normalising(text: str) -> None:
+    assert repair(repair(text)) == repair(text)
+    stage = Text(repair=False, unicode="NFKC")
     once = stage.clean(text)
     assert stage.clean(once) == once
 

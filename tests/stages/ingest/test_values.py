@@ -129,5 +129,5 @@ def test_a_source_outside_of_the_data_root_is_refused(tmp_path: Path, run_recipe
 
 def test_features_of_a_part_that_nobody_has_are_an_empty_cache(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
     write(tmp_path / "raw" / "t.csv", "id,text\n1,one\n")
-    run_recipe(recipe(tmp_path / "raw", {"t": csv_source()}, features={"audio": "features.audio"}))
+    run_recipe(recipe(tmp_path / "raw", {"t": csv_source(media={"audio": {"path": "{id}.wav"}})}, features={"audio": "features.audio"}))
     assert (tmp_path / "out" / "features" / "audio.arrow").is_file()
