@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import __version__
 from ..schemas.contents import Contents
-from ..schemas.errors import RecipeError, nearest
+from ..schemas.errors import InputError, RecipeError, nearest
 from ..schemas.fingerprint import fingerprint
 from ..schemas.recipe import Recipe
 from ..schemas.record import Modality
@@ -128,6 +128,8 @@ def _train(recipe: Recipe, problems: list[str], trains: bool) -> Any:
     problems += found
     if trains and importlib.util.find_spec("torch") is None:
         problems.append("train: needs the package torch, which is not installed: pip install 'modalmill[train]'; --until shard stops before it")
+    elif trains and options is not None:
+        problems += _machine(options)
     if recipe.shard is None:
         problems.append("train: training reads shards; give the recipe a shard section (shard: {})")
     if options is not None:
@@ -137,6 +139,19 @@ def _train(recipe: Recipe, problems: list[str], trains: bool) -> Any:
                     f"train.inputs.{part}: wants cached features, but features.{part} is not in the recipe{nearest(part, recipe.features)}"
                 )
     return options
+
+
+def _machine(options: Any) -> list[str]:
+    """What this machine cannot do of what the options ask for; torch is loaded only if they ask for something of their own."""
+    if options.device in ("auto", "cpu") and options.precision != "fp16":
+        return []
+    from ..stages.train.device import device_of, precision_of
+
+    try:
+        precision_of(options, device_of(options))
+    except InputError as error:
+        return [str(error)]
+    return []
 
 
 def _missing_names(recipe: Recipe, sources: dict[str, Source], stages: list[Placed], features: dict[str, Extractor], train: Any) -> list[str]:

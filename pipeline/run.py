@@ -18,9 +18,9 @@ import yaml
 
 from ..schemas.account import Account, Count
 from ..schemas.errors import InputError, StorageError, ToleranceError
-from ..schemas.fingerprint import fingerprint
+from ..schemas.fingerprint import fingerprint, hash_file
 from ..schemas.index import ShardSet
-from ..schemas.manifest import table_to_records, to_manifest
+from ..schemas.manifest import MANIFEST, table_to_records, to_manifest
 from ..stages.base import CorpusStage, RecordStage
 from .disk import read_table, replacing, storage_error, write_bytes, write_json
 from .engine import Engine, EngineName, make_engine
@@ -30,6 +30,7 @@ from .plan import Placed, Plan, identity
 from .progress import Progress
 from .records import RecordsTask, carry_out, decide, faulted_rows, read_counts
 from .sharding import write_shards
+from .verify import stale
 
 RECORDS_VERSION = 1
 
@@ -84,7 +85,7 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress) -> Result:
     lost += more
     faults = list(faulted_rows(lost))
     _write_account(plan, out, result.account, faults)
-    made_from = _write_manifest(out, partitions)
+    made_from, records_xxh3 = _write_manifest(out, partitions)
     if plan.runs("features") and plan.features:
         from .featuring import write_features
 
@@ -94,12 +95,14 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress) -> Result:
         with progress.step("shard", "samples") as advance:
             recipe, options = plan.recipe, plan.recipe.shard
             sharded = write_shards(
-                recipe.name, made_from, lambda: _records(out), plan.root, out, options, recipe.seed, plan.versions, engine, advance
+                recipe.name, made_from, records_xxh3, lambda: _records(out), plan.root, out, options, recipe.seed, plan.versions, engine, advance
             )
         result.shards = sharded.shards
         result.account.stages.append(sharded.count)
         faults += sharded.faults
         _write_account(plan, out, result.account, faults)
+    elif stale(out, records_xxh3):
+        progress.line(f"shard: the shards in {out} are of an earlier run with other records; run the recipe to its end to renew them")
     shown = plan.recipe.model_dump(mode="json") | {"data": str(plan.root.resolve())}
     write_bytes(out / "recipe.yaml", yaml.safe_dump(shown, sort_keys=False, allow_unicode=True).encode())
     _tidy(work, result.kept)
@@ -251,17 +254,19 @@ def _corpus_stage(plan: Plan, placed: Placed, partitions: Sequence[Path], folder
     return targets
 
 
-def _write_manifest(out: Path, partitions: Sequence[Path]) -> str:
-    """Write the manifest unless it is there already; a fingerprint of what it was made from."""
-    path, note = out / "manifest" / "part-00000.parquet", out / "work" / "manifest.json"
+def _write_manifest(out: Path, partitions: Sequence[Path]) -> tuple[str, str]:
+    """Write the manifest unless it is there already; a fingerprint of what it was made from, and its checksum."""
+    path, note = out / MANIFEST, out / "work" / "manifest.json"
     names = [partition.name for partition in partitions]
-    if path.is_file() and note.is_file() and json.loads(note.read_text()) == {"made_from": names, "file": _stamp(path)}:
-        return fingerprint(names)
+    kept = json.loads(note.read_text()) if path.is_file() and note.is_file() else {}
+    if kept.get("made_from") == names and kept.get("file") == _stamp(path):
+        return fingerprint(names), kept["xxh3"]
     table = to_manifest([read_table(partition) for partition in partitions])
     with replacing(path) as aside:
         pq.write_table(table, aside, compression="zstd", row_group_size=16_384)
-    write_json(note, {"made_from": names, "file": _stamp(path)})
-    return fingerprint(names)
+    checksum = hash_file(path)
+    write_json(note, {"made_from": names, "file": _stamp(path), "xxh3": checksum})
+    return fingerprint(names), checksum
 
 
 def _stamp(path: Path) -> list[int]:
@@ -270,7 +275,7 @@ def _stamp(path: Path) -> list[int]:
 
 
 def _records(out: Path) -> Iterator[Any]:
-    with pq.ParquetFile(out / "manifest" / "part-00000.parquet") as file:
+    with pq.ParquetFile(out / MANIFEST) as file:
         for batch in file.iter_batches(batch_size=4096):
             yield from table_to_records(pa.Table.from_batches([batch]))
 

@@ -96,14 +96,17 @@ class _Slice:
 
 
 def write_shards(
-    name: str, made_from: str, records: Callable[[], Iterable[Record]], root: Path, out: Path, options: ShardOptions, seed: int,
+    name: str, made_from: str, records_xxh3: str, records: Callable[[], Iterable[Record]], root: Path, out: Path, options: ShardOptions, seed: int,
     versions: Mapping[str, str], engine: Engine, advance: Callable[[int, int], None],
 ) -> Sharded:  # fmt: skip
-    """Write the shards of these records below ``out``; ``advance(done, total)`` counts samples. ``made_from`` changes when the records do."""
+    """Write the shards of these records below ``out``; ``advance(done, total)`` counts samples. ``made_from`` changes when the records do.
+
+    ``records_xxh3``: checksum of their manifest, kept in ``shards.json``.
+    """
     work, folder = out / "work" / "shard", out / "shards"
     config = fingerprint(SHARD_VERSION, dict(versions), options.model_dump())
     ledger = _read_ledger(work, folder)
-    request = fingerprint(name, made_from, config, seed)
+    request = fingerprint(name, made_from, records_xxh3, config, seed)
     if ledger.get("request") == request:
         advance(ledger["samples"], ledger["samples"])
         return _finished(ledger, folder)
@@ -128,7 +131,7 @@ def write_shards(
             assembly.add(shard, some, [known[stems[id(piece)]] for piece in some])
     for shard, some in waiting:
         assembly.add(shard, some, [known[stems[id(piece)]] for piece in some])
-    result = assembly.finish(name, folder)
+    result = assembly.finish(name, records_xxh3, folder)
     write_json(
         work / "ledger.json",
         {
@@ -260,7 +263,7 @@ class _Assembly:
         self._count.read += sum(len(sample.records) for piece in pieces for sample in piece.samples)
         self._shards.append(Shard(name, split, table.num_rows, samples, size + len(END), hasher.hexdigest(), hash_bytes(index.read_bytes())))
 
-    def finish(self, name: str, folder: Path) -> Sharded:
+    def finish(self, name: str, records_xxh3: str, folder: Path) -> Sharded:
         """Move the tars in, write ``shards.json`` last, and say what there is."""
         count, shards, described = self._count, self._shards, self._described
         count.rejected = len(self._faults)
@@ -269,7 +272,7 @@ class _Assembly:
         for pattern_counts in described.presence.values():
             count.presence.update(pattern_counts)
         seal = fingerprint([(shard.name, shard.xxh3, shard.index_xxh3) for shard in shards])
-        result = ShardSet(name, seal, described.parts, described.presence, described.targets, tuple(shards))
+        result = ShardSet(name, seal, records_xxh3, described.parts, described.presence, described.targets, tuple(shards))
         _move_in(result, self._folder, folder)
         return Sharded(result, count, self._faults)
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 from ..schemas.errors import InputError
 from ..schemas.fingerprint import fingerprint, hash_bytes, hash_file
 from ..schemas.index import SET_FILE, Shard, read_shard_set
+from ..schemas.manifest import MANIFEST
 from .disk import read_table
 
 
@@ -27,9 +28,21 @@ def verify(out: Path) -> tuple[int, list[str]]:
         problems += _check_tar(folder / f"{shard.name}.tar", shard, index if index_good else None)
     if fingerprint([(shard.name, shard.xxh3, shard.index_xxh3) for shard in shards.shards]) != shards.fingerprint:
         problems.append(f"{folder / SET_FILE}: the fingerprint does not fit the shards it lists")
+    if (out / MANIFEST).is_file():
+        files += 1
+        if hash_file(out / MANIFEST) != shards.records_xxh3:
+            problems.append(f"{out / MANIFEST}: is not the manifest that the shards were made from; run the recipe to its end to renew them")
     listed = {f"{shard.name}.tar" for shard in shards.shards}
     problems += [f"{path}: is not in {SET_FILE}" for path in sorted(folder.glob("*.tar")) if path.name not in listed]
     return files, problems
+
+
+def stale(out: Path, records_xxh3: str) -> bool:
+    """Whether there are shards in an output folder which were made from other records than these."""
+    try:
+        return read_shard_set(out / "shards").records_xxh3 != records_xxh3
+    except InputError:
+        return False
 
 
 def _check_tar(path: Path, shard: Shard, index: Path | None) -> list[str]:

@@ -64,10 +64,11 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class ShardSet:
-    """The manifest of a set of shards, as it stands in ``shards.json``."""
+    """The manifest of a set of shards, as it stands in ``shards.json``. ``records_xxh3``: checksum of the manifest of records it was made from."""
 
     name: str
     fingerprint: str
+    records_xxh3: str
     parts: dict[str, str]
     presence: dict[str, dict[str, int]]
     targets: dict[str, str]
@@ -87,6 +88,7 @@ class ShardSet:
             "version": VERSION,
             "name": self.name,
             "fingerprint": self.fingerprint,
+            "records_xxh3": self.records_xxh3,
             "records": sum(shard.records for shard in self.shards),
             "samples": sum(shard.samples for shard in self.shards),
             "splits": self.splits(),
@@ -109,7 +111,7 @@ def read_shard_set(folder: Path) -> ShardSet:
         for shard in shards:
             if not _NAME.match(shard.name):
                 raise ValueError(f"{shard.name[:60]!r} is no name of a shard")
-        return ShardSet(value["name"], value["fingerprint"], value["parts"], value["presence"], value["targets"], shards)
+        return ShardSet(value["name"], value["fingerprint"], value["records_xxh3"], value["parts"], value["presence"], value["targets"], shards)
     except FileNotFoundError:
         raise InputError(f"{folder}: no {SET_FILE} here; wanted a folder that 'modalmill run' wrote shards into") from None
     except (ValueError, KeyError, TypeError, OSError) as error:

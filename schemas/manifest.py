@@ -19,6 +19,7 @@ from .fingerprint import canonical
 from .record import Cue, Fault, Origin, Part, Record, Step
 
 VERSION = 1
+MANIFEST = "manifest/part-00000.parquet"
 
 _CUE = pa.struct([("start_s", pa.float64()), ("end_s", pa.float64()), ("text", pa.string())])
 _STEP = pa.struct([("op", pa.string()), ("options", pa.string())])
@@ -180,4 +181,4 @@ def to_manifest(tables: Sequence[pa.Table]) -> pa.Table:
 
 def read_manifest(folder: Path) -> pa.Table:
     """The manifest of an output folder."""
-    return pq.read_table(folder / "manifest" / "part-00000.parquet")
+    return pq.read_table(folder / MANIFEST)

@@ -10,7 +10,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -24,6 +24,7 @@ from ..stream import FeatureSpec, FusionBatch, Stream
 from ..stream.decode import FeatureCache, build_vocabulary
 from . import checkpoint
 from .data import completed, dropped, open_split
+from .device import autocast, device_of, precision_of
 from .evaluate import evaluate_saved, summary_text, write_report
 from .model import FusionModel
 from .objectives import Objective, fit_objective
@@ -41,7 +42,7 @@ def train(
     ``say`` is given a line for each epoch; ``watch(name, unit)`` a context that takes (done, total) while an epoch works.
     """
     out.mkdir(parents=True, exist_ok=True)
-    device = _device(options.device)
+    device = device_of(options)
     torch.manual_seed(seed)
     about, objective, stream = _prepare(options, shards, features, seed)
     sizes = {name: len(words) + 2 for name, words in about["vocabularies"].items()}
@@ -51,7 +52,7 @@ def train(
     optimiser = torch.optim.AdamW(_groups(model, options.weight_decay), lr=options.learning_rate)
     total_steps = max(1, len(stream) * options.epochs)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.learning_rate, total_steps=total_steps + 1, pct_start=0.1)
-    half = _precision(options.precision, device)
+    half = precision_of(options, device)
     scaler = torch.amp.GradScaler(device.type, enabled=half is torch.float16)
     state: dict[str, Any] = {"epoch": 0, "best": None, "since_best": 0, "finished": False}
     run = fingerprint(checkpoint.VERSION, options.model_dump(), about["shards"], seed)
@@ -160,7 +161,7 @@ def _epoch(
         batch = dropped(completed(raw, options, about["modalities"], about["dims"]), options.modality_dropout, seed, epoch).to(device)
         encoded, weight = objective.encode(batch.targets())
         weight_B = weight.to(device) * batch.weight_B
-        with _autocast(half, device):
+        with autocast(half, device):
             logits = model(batch)
         loss = (objective.loss(logits, encoded.to(device)) * weight_B).sum() / weight_B.sum().clamp(min=1)
         optimiser.zero_grad(set_to_none=True)
@@ -202,7 +203,7 @@ def _validate(
     score, weight = 0.0, 0.0
     for raw in stream:
         batch: FusionBatch = completed(raw, options, about["modalities"], about["dims"]).to(device)
-        with _autocast(half, device):
+        with autocast(half, device):
             logits = model(batch)
         scores, weights = objective.score(logits.cpu(), batch.targets())
         weights = weights * raw.weight_B
@@ -236,29 +237,6 @@ def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
     heavy = [p for p in model.parameters() if p.dim() > 1]
     light = [p for p in model.parameters() if p.dim() <= 1]
     return [{"params": heavy, "weight_decay": decay}, {"params": light, "weight_decay": 0.0}]
-
-
-def _device(word: str) -> torch.device:
-    if word != "auto":
-        try:
-            torch.empty(0, device=word)
-        except (RuntimeError, AssertionError) as error:
-            found = ", ".join(["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))])
-            raise InputError(f"train.device: {word!r} cannot be used here; there are {found}") from error
-        return torch.device(word)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _precision(word: str, device: torch.device) -> torch.dtype | None:
-    if word == "auto":
-        return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else None
-    if word == "fp16" and device.type == "cpu":
-        raise InputError("train.precision: fp16 needs a GPU; use bf16, fp32 or auto")
-    return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[word]
-
-
-def _autocast(half: torch.dtype | None, device: torch.device) -> AbstractContextManager[Any]:
-    return nullcontext() if half is None else torch.autocast(device.type, half)
 
 
 def _test_split(shards: Path, options: TrainOptions) -> str:

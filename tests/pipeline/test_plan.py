@@ -102,3 +102,13 @@ def test_mistakes_of_every_kind_are_told_together(tmp_path: Path) -> None:
         tmp_path / "gone", [{"align.require": {"parts": ["pictrue"]}}], train={"target": "kind", "inputs": {"text": {}}, "fusion": "sum"}
     )
     assert [line.partition(":")[0] for line in lines] == ["train.fusion", "align.require.parts", "data"]
+
+
+@pytest.mark.parametrize(
+    ("option", "words"), [({"device": "cuda:97"}, "cannot be used here"), ({"precision": "fp16", "device": "cpu"}, "needs a GPU")]
+)
+def test_what_the_machine_cannot_do_is_told_before_the_work(tmp_path: Path, option: dict[str, str], words: str) -> None:
+    train = {"target": "kind", "inputs": {"text": {}}, **option}
+    lines = mistakes(tmp_path, ["align.split"], train=train)
+    assert len(lines) == 1
+    assert words in lines[0]

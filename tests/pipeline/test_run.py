@@ -18,7 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from modalmill.pipeline.plan import make_plan
+from modalmill.pipeline.progress import Progress
 from modalmill.pipeline.run import Result, run
+from modalmill.pipeline.verify import verify
 from modalmill.schemas.errors import InputError, StorageError, ToleranceError
 from modalmill.schemas.fingerprint import hash_file
 from modalmill.schemas.recipe import parse_recipe
@@ -261,3 +263,24 @@ def test_a_missing_folder_says_what_to_check(tmp_path: Path) -> None:
     plan = make_plan(parse_recipe(recipe(tmp_path / "raw", {"a": {"type": "audio_folder", "path": "nowhere"}})), tmp_path / "raw")
     with pytest.raises(InputError, match="check 'data', 'base' and the paths"):
         run(plan, tmp_path / "out", "serial")
+
+
+def test_shards_of_other_records_are_told_and_not_verified(
+    tmp_path: Path, run_recipe: Callable[..., Result], capsys: pytest.CaptureFixture[str]
+) -> None:
+    value = full_recipe(tmp_path / "raw")
+    out = tmp_path / "out"
+    run_recipe(value)
+    assert verify(out)[1] == []
+    tars = {path.name: path.stat().st_mtime_ns for path in (out / "shards").glob("*.tar")}
+    changed = json.loads(json.dumps(value))
+    changed["stages"][0] = {"align.require": {"any_of": ["image"]}}
+    for stopped in ({"until": "manifest"}, {}):
+        run_recipe(changed if stopped else {**changed, "shard": None}, progress=Progress(), **stopped)
+        assert "shards in" in capsys.readouterr().err
+        files, problems = verify(out)
+        assert len(problems) == 1
+        assert "is not the manifest that the shards were made from" in problems[0]
+        assert {path.name: path.stat().st_mtime_ns for path in (out / "shards").glob("*.tar")} == tars
+    run_recipe(value)
+    assert verify(out) == (files, [])

@@ -73,7 +73,7 @@ def test_media_that_fit_are_copied_byte_for_byte(tmp_path: Path, run_recipe: Cal
 
 def test_verify_names_the_damaged_member(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
     run_recipe(recipe(tmp_path, {"vqa": vqa_corpus(tmp_path, images=3, per_image=1)}))
-    assert verify(tmp_path / "out") == (3, [])
+    assert verify(tmp_path / "out") == (4, [])
     path = tmp_path / "out" / "shards" / "all-000000.tar"
     data = bytearray(path.read_bytes())
     row = read_table(path.with_suffix(".arrow")).to_pylist()[1]
