@@ -77,7 +77,8 @@ def run(
 
 def _next_steps(target: Path, result: Any) -> str:
     lines = [f"Everything lies in {target}. Next:"]
-    if result.account.to_dict()["rejects_by_reason"]:
+    whole = result.account.to_dict()
+    if whole["rejects_by_reason"] or whole["unmatched"]:
         lines.append(f"  modalmill rejects {target}")
     if result.shards is not None:
         lines.append(f"  modalmill inspect {target}/shards")
@@ -103,7 +104,7 @@ def rejects(
     stage: Annotated[str | None, typer.Option("--stage", help="Only those of this stage.")] = None,
     json_: JsonOption = False,
 ) -> None:
-    """List every record that was rejected, merged or missing, with the stage, the rule and where it came from."""
+    """List every record that was rejected, merged or missing, or goes on without its partner: the stage, the rule, where it came from."""
     from .pipeline.report import read_rejects, rejects_text
 
     rows = read_rejects(out, stage)

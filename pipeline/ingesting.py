@@ -16,6 +16,7 @@ from ..schemas.manifest import Row, rows_to_table
 from ..stages.base import Beat, Merged, Source
 from .disk import write_bytes, write_table
 
+INGEST_VERSION = 2
 ROWS_PER_PARTITION = 2048
 
 
@@ -56,10 +57,11 @@ class IngestTask:
             if item.fault is None:
                 count.written += 1
                 count.presence[presence_pattern(item.record.parts)] += 1
+                count.unmatched.update(fault.rule for fault in item.unmatched)
             else:
                 count.rejected += 1
                 count.reasons[item.fault.rule] += 1
-                item.stage = f"ingest:{self.name}"
+            item.stage = f"ingest:{self.name}"
             rows.append(item)
             if len(rows) >= ROWS_PER_PARTITION:
                 flush()
@@ -74,7 +76,7 @@ class IngestTask:
 def ingest_stem(source: Source, name: str, root: Path, identity: str) -> str:
     """The file stem of a source's partitions: its name and a fingerprint of its options and of the files it reads."""
     seen = [(path, _content(root / path, root)) for path in source.paths()]
-    return f"{name}-{fingerprint(identity, name, seen)}"
+    return f"{name}-{fingerprint(INGEST_VERSION, identity, name, seen)}"
 
 
 def _content(path: Path, root: Path) -> object:

@@ -109,7 +109,9 @@ def carry_out(address: str, decisions: Mapping[str, Decision], partitions: Seque
             going = _changed(record, decision, absorbed) if decision is not None else record
             count.written += 1
             count.presence[presence_pattern(going.parts)] += 1
-            out.append(Row(going))
+            unmatched = decision.unmatched if decision is not None else ()
+            count.unmatched.update(fault.rule for fault in unmatched)
+            out.append(Row(going, None, address, unmatched))
         write_table(target, rows_to_table(out), {"counts": [count.to_dict() | {"name": address}]})
 
 
@@ -151,10 +153,9 @@ def _fetch(keys: Sequence[str], partitions: Sequence[Path]) -> Iterator[tuple[st
 
 
 def faulted_rows(partitions: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    """Every row of the partitions that was not written, with where it came from and why."""
+    """Every row of the partitions that was not written or goes on without a partner, with where it came from and why."""
     columns = ["key", "origin", "fate", "stage", "rule", "value", "threshold", "message"]
     for path in partitions:
         table = read_table(path).select(columns)
-        lost = table.filter(pc.not_equal(table["fate"], "written"))
-        if lost.num_rows:
-            yield from lost.to_pylist()
+        for row in table.filter(pc.is_valid(table["rule"])).to_pylist():
+            yield row | {"fate": "unmatched" if row["fate"] == "written" else row["fate"]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from ..schemas.account import Account, Count
+from ..schemas.account import Account
 from ..schemas.errors import InputError, nearest
 from ..schemas.index import read_shard_set
 from ..stages.base import Addressed, Extractor, Source, addresses, find
@@ -50,14 +51,15 @@ def account_text(account: Account) -> str:
     for count in account.sources:
         if len(count.kinds) > 1:
             lines.append(f"  {count.name} read: " + ", ".join(f"{number:,} {kind}" for kind, number in sorted(count.kinds.items())))
-    last = _last_with_presence(account)
-    if last is not None:
-        lines.append(f"present together after {last.name}:")
-        lines += [f"  {number:>9,}  {pattern}" for pattern, number in sorted(last.presence.items(), key=lambda item: (-item[1], item[0]))[:12]]
-    reasons = account.to_dict()["rejects_by_reason"]
-    if reasons:
-        lines.append("left out or merged, by reason:")
-        lines += [f"  {number:>9,}  {reason}" for reason, number in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))]
+    after, presence = _last_presence(account)
+    if presence:
+        lines.append(f"present together after {after}:")
+        lines += [f"  {number:>9,}  {pattern}" for pattern, number in sorted(presence.items(), key=lambda item: (-item[1], item[0]))[:12]]
+    whole = account.to_dict()
+    for title, counts in (("left out or merged, by reason:", whole["rejects_by_reason"]), ("gone on without a partner:", whole["unmatched"])):
+        if counts:
+            lines.append(title)
+            lines += [f"  {number:>9,}  {reason}" for reason, number in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
     problems = account.problems()
     lines.append(
         "The account adds up: in + copies = written + rejected + merged + missing, at every line." if not problems else "THE ACCOUNT DOES NOT ADD UP:"
@@ -66,9 +68,12 @@ def account_text(account: Account) -> str:
     return render(*lines)
 
 
-def _last_with_presence(account: Account) -> Count | None:
-    counts = [count for count in [*account.sources, *account.stages] if count.presence]
-    return counts[-1] if counts else None
+def _last_presence(account: Account) -> tuple[str, Counter[str]]:
+    """The last stage that counted what is present together, or all sources, and what it counted."""
+    stages = [count for count in account.stages if count.presence]
+    if stages:
+        return stages[-1].name, stages[-1].presence
+    return "ingest", sum((count.presence for count in account.sources), Counter())
 
 
 def read_account(out: Path) -> Account:
@@ -82,7 +87,7 @@ def read_account(out: Path) -> Account:
 
 
 def read_rejects(out: Path, stage: str | None = None) -> list[dict[str, Any]]:
-    """The rows that a run left out, of one stage or of all."""
+    """The rows that a run left out or that go on without a partner, of one stage or of all."""
     path = out / "rejects.parquet"
     if not path.is_file():
         raise InputError(f"{out}: no rejects.parquet here; wanted the output folder of 'modalmill run'")

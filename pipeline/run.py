@@ -32,7 +32,7 @@ from .records import RecordsTask, carry_out, decide, faulted_rows, read_counts
 from .sharding import write_shards
 from .verify import stale
 
-RECORDS_VERSION = 1
+RECORDS_VERSION = 2
 
 REJECTS_SCHEMA = pa.schema(
     [
@@ -259,7 +259,7 @@ def _write_manifest(out: Path, partitions: Sequence[Path]) -> tuple[str, str]:
     path, note = out / MANIFEST, out / "work" / "manifest.json"
     names = [partition.name for partition in partitions]
     kept = json.loads(note.read_text()) if path.is_file() and note.is_file() else {}
-    if kept.get("made_from") == names and kept.get("file") == _stamp(path):
+    if kept.get("made_from") == names and kept.get("file") == _stamp(path) and "xxh3" in kept:
         return fingerprint(names), kept["xxh3"]
     table = to_manifest([read_table(partition) for partition in partitions])
     with replacing(path) as aside:

@@ -13,10 +13,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+_COUNTERS = ("kinds", "presence", "reasons", "unmatched")
+
 
 @dataclass(slots=True)
 class Count:
-    """What became of the things that went into one source or stage."""
+    """What became of the things that went into one source or stage.
+
+    kinds: what was read, by kind. presence: written records by the parts they have. reasons: those not written, by rule.
+    unmatched: written records that go on without a partner, by which.
+    """
 
     name: str
     read: int = 0
@@ -28,6 +34,7 @@ class Count:
     kinds: Counter[str] = field(default_factory=Counter)
     presence: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    unmatched: Counter[str] = field(default_factory=Counter)
 
     def adds_up(self) -> bool:
         """Whether everything that went in is accounted for."""
@@ -40,6 +47,7 @@ class Count:
         self.kinds.update(other.kinds)
         self.presence.update(other.presence)
         self.reasons.update(other.reasons)
+        self.unmatched.update(other.unmatched)
 
     def to_dict(self) -> dict[str, Any]:
         """The count as plain JSON values; ``read`` is called ``in``."""
@@ -52,7 +60,7 @@ class Count:
             "missing": self.missing,
             "adds_up": self.adds_up(),
         }
-        for name in ("kinds", "presence", "reasons"):
+        for name in _COUNTERS:
             counter = getattr(self, name)
             if counter:
                 value[name] = dict(sorted(counter.items()))
@@ -62,8 +70,8 @@ class Count:
     def from_dict(cls, name: str, value: Mapping[str, Any]) -> Count:
         """The count that :meth:`to_dict` wrote."""
         numbers = [int(value[word]) for word in ("in", "copies", "written", "rejected", "merged", "missing")]
-        counters = [Counter(value.get(word, {})) for word in ("kinds", "presence", "reasons")]
-        return cls(name, *numbers, *counters)  # type: ignore[arg-type]  # six numbers, then three counters, in the order of the fields
+        counters = [Counter(value.get(word, {})) for word in _COUNTERS]
+        return cls(name, *numbers, *counters)  # type: ignore[arg-type]  # six numbers, then the counters, in the order of the fields
 
 
 @dataclass(slots=True)
@@ -85,15 +93,16 @@ class Account:
 
     def to_dict(self) -> dict[str, Any]:
         """The account as one JSON object."""
-        reasons: Counter[str] = Counter()
-        for count in [*self.sources, *self.stages]:
-            reasons.update({f"{count.name}: {reason}": number for reason, number in count.reasons.items()})
+        every = [*self.sources, *self.stages]
+        reasons = {f"{count.name}: {reason}": number for count in every for reason, number in count.reasons.items()}
+        unmatched = {f"{count.name}: {partner}": number for count in every for partner, number in count.unmatched.items()}
         return {
             "adds_up": not self.problems(),
             "problems": self.problems(),
             "sources": {count.name: count.to_dict() for count in self.sources},
             "stages": {count.name: count.to_dict() for count in self.stages},
             "rejects_by_reason": dict(sorted(reasons.items())),
+            "unmatched": dict(sorted(unmatched.items())),
         }
 
     @classmethod

@@ -1,6 +1,7 @@
 """Records as Arrow tables: the manifest's schema (version 1) and the way there and back.
 
-A work table has one row for every record that went *into* a stage, with its fate: nothing can leave a table silently.
+A work table has one row for every record that went *into* a stage, with its fate: nothing can leave a table silently. A written row with a
+rule is a record that goes on without its partner.
 A manifest is the rows whose fate is ``written``, without the columns of fate and with each signal as a column of its own.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,14 +72,15 @@ _PART_NAMES = tuple(field.name for field in _PART)
 
 
 class Row:
-    """A record with its fate after a stage: ``fault is None`` means written."""
+    """A record with its fate after a stage: ``fault is None`` means written. ``unmatched`` names the partners it goes on without."""
 
-    __slots__ = ("fault", "record", "stage")
+    __slots__ = ("fault", "record", "stage", "unmatched")
 
-    def __init__(self, record: Record, fault: Fault | None = None, stage: str = "") -> None:
+    def __init__(self, record: Record, fault: Fault | None = None, stage: str = "", unmatched: Sequence[Fault] = ()) -> None:
         self.record = record
         self.fault = fault
         self.stage = stage
+        self.unmatched = unmatched
 
 
 def _part_to_dict(name: str, part: Part) -> dict[str, Any]:
@@ -106,11 +109,19 @@ def _text(value: Any) -> str | None:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
+def _together(unmatched: Sequence[Fault]) -> Fault | None:
+    """Several missing partners as one note."""
+    if len(unmatched) < 2:
+        return unmatched[0] if unmatched else None
+    rules, values, messages = zip(*((fault.rule, str(fault.value), fault.message) for fault in unmatched), strict=True)
+    return replace(unmatched[0], rule=", ".join(rules), value=", ".join(values), message="; ".join(messages))
+
+
 def rows_to_table(rows: Iterable[Row]) -> pa.Table:
     """The work table of these rows, in their order."""
     columns: dict[str, list[Any]] = {name: [] for name in WORK_SCHEMA.names}
     for row in rows:
-        record, fault = row.record, row.fault
+        record, fault = row.record, row.fault or _together(row.unmatched)
         columns["key"].append(record.key)
         columns["group"].append(record.group)
         columns["split"].append(record.split)
@@ -120,7 +131,7 @@ def rows_to_table(rows: Iterable[Row]) -> pa.Table:
         origin = record.origin
         columns["origin"].append({"source": origin.source, "file": origin.file, "row": origin.row, "id": origin.id})
         columns["signals"].append(sorted(record.signals.items()))
-        columns["fate"].append("written" if fault is None else fault.fate)
+        columns["fate"].append("written" if row.fault is None else row.fault.fate)
         columns["stage"].append(row.stage or None)
         columns["rule"].append(fault.rule if fault else None)
         columns["value"].append(_text(fault.value) if fault else None)

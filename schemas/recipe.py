@@ -141,6 +141,9 @@ def _override(value: dict[str, Any], text: str) -> str | None:
     while len(words) > 1:
         if isinstance(target, list):
             position = _list_position(target, words)
+            whole = next((entry for entry in target if ".".join(words) == (entry if isinstance(entry, str) else next(iter(entry), ""))), None)
+            if whole is not None:
+                return f"--set {text}: {place} is a stage; set its options one by one, like {place}.OPTION=VALUE"
             if position is None:
                 return f"--set {text}: no entry of the list fits {'.'.join(words)!r}"
             index, used = position

@@ -131,14 +131,20 @@ class Record:
 class Fault:
     """Why a record goes no further: the rule, what was measured, what was allowed.
 
-    ``fate`` is ``rejected`` (bad), ``missing`` (a required modality is not there) or ``merged`` (it lives on in another record).
+    ``fate`` is ``rejected`` (bad), ``missing`` (a required modality is not there) or ``merged`` (it lives on in another record); ``unmatched``
+    tells of a record that goes on without its partner: a row without the file it names, a file that no row speaks of.
     """
 
     rule: str
     value: Any = None
     threshold: Any = None
     message: str = ""
-    fate: Literal["rejected", "missing", "merged"] = "rejected"
+    fate: Literal["rejected", "missing", "merged", "unmatched"] = "rejected"
+
+    @classmethod
+    def unmatched(cls, partner: str, value: Any, message: str) -> Fault:
+        """A record goes on without this partner."""
+        return cls(f"no_{partner}", value, None, message, "unmatched")
 
 
 def make_key(*words: str | int) -> str:

@@ -104,10 +104,11 @@ def _takes_two(method: Callable[..., Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a corpus stage decides on one record: a fault, records to take parts and targets from, values to set."""
+    """What a corpus stage decides on one record: a fault, records to take parts and targets from, partners it lacks, values to set."""
 
     fault: Fault | None = None
     absorb: tuple[str, ...] = ()
+    unmatched: tuple[Fault, ...] = ()
     group: str | None = None
     split: str | None = None
     targets: Mapping[str, Any] = field(default_factory=dict)

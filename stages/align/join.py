@@ -26,8 +26,8 @@ class Join(CorpusStage):
     A part or target that two joined records both have, with different content, is an error: give one of them another name.
 
     If several records of the main source share a value (five questions of one image), each takes the others' parts. Several records of
-    another source with one value cannot be told apart and are rejected as ``ambiguous_key``. Records without a partner go
-    on with what they have; ``align.require`` drops them if they are of no use.
+    another source with one value cannot be told apart and are rejected as ``ambiguous_key``. Records without a partner in one of the
+    sources go on with what they have and are listed as ``unmatched``; ``align.require`` drops them if they are of no use.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("key", "group", "origin")
@@ -63,9 +63,11 @@ class Join(CorpusStage):
                     continue
                 taken.append(keys[0])
                 decisions[keys[0]] = Decision(Fault("joined", value, None, f"lives on in {main[0]}", "merged"))
-            if taken:
-                for key in main:
-                    decisions[key] = Decision(absorb=tuple(taken))
+            alone = tuple(
+                Fault.unmatched(name, value, f"no record of {name} has the join value {value!r}") for name in self.sources if not found.get(name)
+            )
+            if taken or alone:
+                decisions |= dict.fromkeys(main, Decision(absorb=tuple(taken), unmatched=alone))
         return decisions
 
     def _value(self, group: str, origin: dict[str, str]) -> str:

@@ -77,15 +77,15 @@ class Columns(Source):
         """Part name -> template for every text part."""
         return {"text": _as_template(self.text)} if isinstance(self.text, str) else {name: _as_template(value) for name, value in self.text.items()}
 
-    def check(self, known: Mapping[str, Any] | list[str], where: str) -> None:
+    def check(self, known: list[str], where: str, hint: str = "") -> None:
         """InputError naming every column that the mapping wants and the table does not have."""
         wanted = [self.id or "", self.group or "", self.split or "", *self.texts().values(), *(entry.path for entry in self.media.values())]
         wanted += [*self.cues.values(), *_named(self.targets).values(), *_named(self.numbers).values()]
         wanted += [_as_template(word) for word in (self.start, self.end) if word]
         lost = sorted({name for text in wanted for name in template.fields(text)} - set(known))
         if lost:
-            hints = ", ".join(f"{name!r}{nearest(name, known)}" for name in lost)
-            raise InputError(f"{where}: the table has no column {hints}")
+            names = ", ".join(f"{name!r}{nearest(name, known)}" for name in lost)
+            raise InputError(f"{where}: the table has no column {names}{hint}")
 
 
 def _as_template(text: str) -> str:
@@ -132,13 +132,14 @@ class Mapper:
             )
         self._seen.add(identity)
         try:
-            return Row(self._fill(record, values))
+            unmatched: list[Fault] = []
+            return Row(self._fill(record, values, unmatched), unmatched=unmatched)
         except DamageError as error:
             return Row(record, Fault(error.rule, message=error.message))
         except (template.MissingField, ValueError) as error:
             return Row(record, Fault("bad_value", str(error), message=f"a value of this row cannot be read: {error}"))
 
-    def _fill(self, record: Record, values: Mapping[str, Any]) -> Record:
+    def _fill(self, record: Record, values: Mapping[str, Any], unmatched: list[Fault]) -> Record:
         columns = self._columns
         parts: dict[str, Part] = {}
         absent: dict[str, Any] = {}
@@ -153,7 +154,7 @@ class Mapper:
         if start is not None and end is not None and end <= start:
             raise ValueError(f"the span ends at {end} s, not after its start at {start} s")
         for name, entry in columns.media.items():
-            part = self._media(name, entry, values)
+            part = self._media(name, entry, values, unmatched)
             if part is None:
                 absent[name] = "absent"
             else:
@@ -165,6 +166,7 @@ class Mapper:
                 parts[name] = Part("text", text=" ".join(cue.text for cue in cues), uri=None, cues=cues)
             else:
                 absent[name] = "absent"
+                unmatched.append(Fault.unmatched(f"{name}_file", uri, f"{uri} is not there"))
         targets: dict[str, Any] = {}
         for name, text in self._targets.items():
             alone = values.get(text[1:-1])
@@ -194,7 +196,7 @@ class Mapper:
         text = template.fill(_as_template(column), values).strip() if column else ""
         return seconds(text) if text else None
 
-    def _media(self, name: str, entry: Media, values: Mapping[str, Any]) -> Part | None:
+    def _media(self, name: str, entry: Media, values: Mapping[str, Any], unmatched: list[Fault]) -> Part | None:
         relative = template.fill(entry.path, values)
         if not relative.strip():
             return None
@@ -204,6 +206,7 @@ class Mapper:
             locate(self._root, uri)
         except DamageError as error:
             if error.rule == "file_missing":
+                unmatched.append(Fault.unmatched(f"{name}_file", uri, f"{uri} is not there"))
                 return None
             if error.rule != "file_empty":
                 raise
@@ -239,4 +242,5 @@ class Mapper:
                 return Row(record, Fault(error.rule, message=error.message))
         modality = entry.modality or modality_of(uri) or "image"
         others = {other for other in (*self._texts, *self._columns.media, *self._columns.cues) if other != name}
-        return Row(replace(record, parts={name: media_part(self._root, uri, modality)}, absent=dict.fromkeys(sorted(others), "absent")))
+        record = replace(record, parts={name: media_part(self._root, uri, modality)}, absent=dict.fromkeys(sorted(others), "absent"))
+        return Row(record, unmatched=[Fault.unmatched("row", uri, "no row names this file")])

@@ -43,7 +43,8 @@ class Folder(Source):
 
     path: the folder, below ``base``.
     base: a folder below the data root that all paths of this source begin with.
-    id: template of a unique id over ``stem``, ``name``, ``path`` (without its ending) and what ``parse`` finds.
+    id: template of a unique id over ``stem``, ``suffix``, ``name`` (both of them), ``path`` (below the folder, without its ending), ``folder`` and
+        what ``parse`` finds.
     parse: template that reads fields out of each ``path``, for example ``"{label}/{speaker}-{take}"``.
     labels: a table with more columns for each file; rows without a file become records without this part.
     text: part name -> template, for texts in the table or the name.
@@ -150,7 +151,10 @@ class Folder(Source):
         try:
             identity = template.fill(self.id, values)
             if identity in seen:
-                return Row(record, Fault("duplicate_id", identity, "unique", "another file has this id; make 'id' more exact"))
+                return Row(
+                    record,
+                    Fault("duplicate_id", identity, "unique", "another file has this id; set id: '{path}{suffix}', or make it exact in another way"),
+                )
             seen.add(identity)
             locate(root, uri)
         except template.MissingField as error:
@@ -161,6 +165,9 @@ class Folder(Source):
         if identity in labels:
             used.add(identity)
             values = {**labels[identity][1], **values}
+        unmatched: list[Fault] = []
+        if self.labels is not None and identity not in labels:
+            unmatched.append(Fault.unmatched("label_row", identity, f"no row of {self.labels.path} is of {identity!r}"))
         part = media_part(root, uri, self.modality)
         parts = {self.part_name(): part, **self.more_parts(uri, part.bytes or 0)}
         absent: dict[str, Absence] = {}
@@ -172,13 +179,14 @@ class Folder(Source):
                     parts[part_name] = Part("text", text=" ".join(cue.text for cue in cues), cues=cues)
                 else:
                     absent[part_name] = "absent"
+                    unmatched.append(Fault.unmatched(f"{part_name}_file", beside, f"{beside} is not there"))
         except DamageError as error:
             return Row(record, Fault(error.rule, message=error.message))
         key = make_key(name, identity)
         record = replace(record, key=key, group=key, origin=replace(record.origin, id=identity), parts=parts, absent=absent)
-        return self._filled(record, name, values)
+        return self._filled(record, name, values, unmatched)
 
-    def _filled(self, record: Record, name: str, values: Mapping[str, str]) -> Row:
+    def _filled(self, record: Record, name: str, values: Mapping[str, str], unmatched: list[Fault]) -> Row:
         """The record with texts, targets, group and split from the fields at hand; fields that a row lacks leave them out."""
         parts, absent = dict(record.parts), dict(record.absent)
         for part_name, text in self.text.items():
@@ -207,7 +215,8 @@ class Folder(Source):
                 targets=targets,
                 group=make_key(name, group) if group else record.key,
                 split=split,
-            )
+            ),
+            unmatched=unmatched,
         )
 
     def _unmatched(self, name: str, identity: str, number: int, cells: Mapping[str, str]) -> Row:
@@ -216,13 +225,15 @@ class Folder(Source):
         names: list[str] = [self.part_name(), *self.more_parts("", 0), *self.cues]
         absent: dict[str, Absence] = dict.fromkeys(names, "absent")
         record = Record(key, key, Origin(name, join(self.base, self.labels.path), number, identity), absent=absent)
-        return self._filled(record, name, cells)
+        unmatched = [Fault.unmatched(f"{self.part_name()}_file", identity, f"no file of the folder has the id {identity!r}")]
+        return self._filled(record, name, cells, unmatched)
 
 
 def _path_values(uri: str, folder: str) -> dict[str, str]:
     path = PurePosixPath(uri)
     inner = path.relative_to(folder) if folder else path
-    return {"stem": path.stem, "name": path.name, "path": str(inner.with_suffix("")), "folder": inner.parent.name or PurePosixPath(folder).name}
+    above = inner.parent.name or PurePosixPath(folder).name
+    return {"stem": path.stem, "suffix": path.suffix, "name": path.name, "path": str(inner.with_suffix("")), "folder": above}
 
 
 def _templates(value: list[str] | dict[str, str]) -> dict[str, str]:

@@ -91,8 +91,17 @@ def find_dialect(
     if isinstance(header, list):
         return Dialect(encoding, mark, quote, tuple(header), has_header=False)
     has_header = header if header is not None else _looks_like_header(first)
-    names = tuple(cell.strip() for cell in first) if has_header else tuple(f"column_{number}" for number in range(1, len(first) + 1))
+    names = _distinct(first) if has_header else tuple(f"column_{number}" for number in range(1, len(first) + 1))
     return Dialect(encoding, mark, quote, names, has_header)
+
+
+def _distinct(cells: list[str]) -> tuple[str, ...]:
+    """The names of a header; one that stands there again gets its number: ``a``, ``a_2``."""
+    names: list[str] = []
+    for cell in (cell.strip() for cell in cells):
+        count = sum(name == cell or name.startswith(f"{cell}_") for name in names) if cell in names else 0
+        names.append(f"{cell}_{count + 1}" if cell and count else cell)
+    return tuple(names)
 
 
 def _sample(lines: Iterator[str]) -> list[str]:

@@ -74,7 +74,8 @@ class CocoVqa(Source):
             if not taken:
                 key = make_key(name, "image", number)
                 record = Record(key, make_key(name, number), Origin(name, uri, None, str(number)), split=self.split)
-                yield Row(replace(record, parts={"image": media_part(root, uri, "image")}, absent={"question": "absent"}))
+                record = replace(record, parts={"image": media_part(root, uri, "image")}, absent={"question": "absent"})
+                yield Row(record, unmatched=[Fault.unmatched("question", number, f"no question is of image {number}")])
 
     def _images(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Generator[Row, None, dict[int, list[Any]]]:
         """Image id -> [path, whether a question named it], as the generator's result; files that cannot be used are yielded."""
@@ -132,6 +133,7 @@ class CocoVqa(Source):
                     sizes[image_id] = media_part(root, image[0], "image")
                 parts["image"] = sizes[image_id]
             targets = {}
+            unmatched = [] if image is not None else [Fault.unmatched("image_file", image_id, f"no file of the folder is image {image_id}")]
             annotation = answers.take(number)
             if annotation is not None:
                 yield Merged("annotations")
@@ -142,6 +144,8 @@ class CocoVqa(Source):
                     )
                     continue
                 targets = annotation
+            elif self.annotations:
+                unmatched.append(Fault.unmatched("annotation", number, f"no annotation is of question {number}"))
             yield Row(
                 replace(
                     record,
@@ -152,7 +156,8 @@ class CocoVqa(Source):
                     targets=targets,
                     split=self.split,
                     absent={part: "absent" for part in ("image", "question") if part not in parts},
-                )
+                ),
+                unmatched=unmatched,
             )
 
     def _left_over(self, name: str, answers: _Spill) -> Iterator[Row]:

@@ -15,6 +15,8 @@ from ._columns import Columns, Mapper
 from ._files import join
 from ._table import find_dialect, read_rows
 
+_NO_HEADER = "; its first row was not taken for a header (names must be short and distinct): set header: true, or list the names"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Csv(Columns):
@@ -22,7 +24,8 @@ class Csv(Columns):
 
     path: the table, below ``base``.
     base: a folder below the data root that all paths of this source begin with.
-    encoding, delimiter, header, quoted: found from the file where they are not given; ``header`` may list the column names.
+    encoding, delimiter, header, quoted: found from the file where they are not given; ``header`` may list the column names. A name
+        that stands in the header twice is ``name_2`` the second time.
     stray: cells beyond the named columns: ``reject`` the row, ``join`` them back onto the last named column, or ``ignore`` them.
     id: template of a unique id; the row's number where it is not given.
     text: column, or part name -> column or template. An empty cell is an absent part.
@@ -47,7 +50,8 @@ class Csv(Columns):
     def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Row | Merged]:
         file = join(self.base, self.path)
         dialect = find_dialect(root / file, self.encoding, self.delimiter, self.header, self.quoted)
-        self.check(list(dialect.header), file)
+        guessed = "" if dialect.has_header or self.header is not None else _NO_HEADER
+        self.check(list(dialect.header), file, guessed)
         mapper = Mapper(self, root, name)
         last = [column for column in dialect.header if column][-1]
         for row in read_rows(root / file, dialect):

@@ -94,7 +94,7 @@ def _decode_ffmpeg(path: Path, start_s: float | None, end_s: float | None, first
     import av
 
     pieces: list[np.ndarray] = []
-    rate = 0
+    rate, known = 0, False
     begin: float | None = None
     try:
         with av.open(str(path), metadata_errors="ignore") as container:
@@ -102,6 +102,7 @@ def _decode_ffmpeg(path: Path, start_s: float | None, end_s: float | None, first
                 raise DamageError("no_audio_stream", "the file has no sound")
             stream = container.streams.audio[0]
             stream.codec_context.thread_count = 1
+            known = bool(stream.codec_context.sample_rate)
             total = 0
             for frame in container.decode(stream):
                 rate = frame.sample_rate
@@ -118,6 +119,8 @@ def _decode_ffmpeg(path: Path, start_s: float | None, end_s: float | None, first
     except av.error.FFmpegError as error:
         raise DamageError("not_audio" if not pieces else "audio_damaged", f"the sound cannot be decoded: {error.strerror} ({first_error})") from None
     if not pieces:
+        if not known:
+            raise DamageError("not_audio", f"the file cannot be read as sound ({first_error})")
         raise DamageError("audio_empty", "the file holds no samples")
     samples = np.concatenate(pieces)
     offset = begin or 0.0

@@ -56,7 +56,7 @@ def train(
     scaler = torch.amp.GradScaler(device.type, enabled=half is torch.float16)
     state: dict[str, Any] = {"epoch": 0, "best": None, "since_best": 0, "finished": False}
     run = fingerprint(checkpoint.VERSION, options.model_dump(), about["shards"], seed)
-    if _resume(out / "last.pt", run, about["shards"], model, optimiser, schedule, scaler, stream, state):
+    if _resume(out / "last.pt", run, about["shards"], model, optimiser, schedule, scaler, stream, state, say):
         kept = _kept_report(out, run) if state["finished"] else None
         if kept is not None:
             say(f"training: finished before, on split {kept['split']}: {summary_text(kept)}")
@@ -213,12 +213,17 @@ def _validate(
 
 
 def _resume(
-    path: Path, run: str, shards: str, model: nn.Module, optimiser: Any, schedule: Any, scaler: Any, stream: Stream, state: dict[str, Any]
-) -> bool:
+    path: Path, run: str, shards: str, model: nn.Module, optimiser: Any, schedule: Any, scaler: Any, stream: Stream, state: dict[str, Any],
+    say: Callable[[str], None],
+) -> bool:  # fmt: skip
     """Take up a run that was stopped; a checkpoint of other options or other shards is left to be written over."""
     if not path.is_file():
         return False
-    value = checkpoint.read(path)
+    try:
+        value = checkpoint.read(path)
+    except InputError as error:
+        say(f"training: {error}; starting anew")
+        return False
     kept = value["training"]
     if kept.get("run") != run or value["about"]["shards"] != shards:
         return False

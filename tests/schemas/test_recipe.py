@@ -87,7 +87,7 @@ def test_a_missing_recipe_names_the_nearest_file(tmp_path: Path) -> None:
         load_recipe(tmp_path / "vqa_cocoo.yaml")
 
 
-@pytest.mark.parametrize("override", ["seed", "=3", "stages.clean.nothing.x=1", "name.x=1", "sed=3"])
+@pytest.mark.parametrize("override", ["seed", "=3", "stages.clean.nothing.x=1", "name.x=1", "sed=3", "stages.clean.text=5"])
 def test_an_override_that_fits_nothing_is_told(tmp_path: Path, override: str) -> None:
     with pytest.raises(RecipeError, match="--set"):
         load_recipe(write(tmp_path / "r.yaml", TEXT), [override])

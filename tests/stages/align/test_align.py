@@ -27,6 +27,7 @@ def names(root: Path, file: str, ids: list[str], column: str) -> dict[str, objec
 @given(st.sets(st.sampled_from(string.ascii_lowercase), min_size=1), st.sets(st.sampled_from(string.ascii_lowercase), min_size=1))
 def test_an_outer_join_has_every_id_once_and_every_part_of_it(tmp_path_factory, left: set[str], right: set[str]) -> None:  # type: ignore[no-untyped-def]
     from modalmill.pipeline.plan import make_plan
+    from modalmill.pipeline.report import read_rejects
     from modalmill.pipeline.run import run
     from modalmill.schemas.recipe import parse_recipe
 
@@ -37,6 +38,9 @@ def test_an_outer_join_has_every_id_once_and_every_part_of_it(tmp_path_factory, 
     assert found == {one: ({"first"} if one in left else set()) | ({"second"} if one in right else set()) for one in left | right}
     count = result.account.stages[0]
     assert (count.read, count.written, count.merged) == (len(left) + len(right), len(left | right), len(left & right))
+    assert dict(count.unmatched) == {name: number for name, number in (("no_l", len(right - left)), ("no_r", len(left - right))) if number}
+    listed = [(row["rule"], row["origin"]["id"]) for row in read_rejects(root / "out") if row["fate"] == "unmatched"]
+    assert sorted(listed) == sorted([("no_l", one) for one in right - left] + [("no_r", one) for one in left - right])
     assert not result.account.problems()
 
 

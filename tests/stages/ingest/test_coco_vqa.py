@@ -66,6 +66,9 @@ def test_both_sides_of_every_join_are_accounted_for(
     assert kinds["image+question"] == len(asked & shown)
     assert kinds["image"] == len(shown - asked)
     assert sum(row.fault is not None and row.fault.rule == "no_question" for row in rows) == len(annotated - asked)
+    unmatched = Counter(fault.rule for row in rows for fault in row.unmatched)
+    wanted = {"no_image_file": len((asked | {99}) - shown), "no_annotation": len(asked - annotated), "no_question": len(shown - asked)}
+    assert unmatched == Counter({rule: count for rule, count in wanted.items() if count})
     assert sum(bool(row.record.targets) for row in rows if row.fault is None and "question" in row.record.parts) == len(asked & annotated) + 1
 
 

@@ -116,6 +116,20 @@ def test_media_are_matched_on_both_sides(tmp_path: Path) -> None:
     assert rows[2].record.absent == {"image": "absent"}
     assert rows[3].record.targets == {}
     assert (tally["media files"], merged) == (3, 2)
+    assert [[(fault.rule, fault.value) for fault in row.unmatched] for row in rows] == [
+        [],
+        [],
+        [("no_image_file", "img/lost.jpg")],
+        [("no_row", "img/orphan.jpg")],
+    ]
+
+
+def test_a_name_that_stands_twice_in_a_header_gets_a_number(tmp_path: Path) -> None:
+    write(tmp_path / "t.csv", "a,a,b,a\n1,2,3,4\n")
+    with pytest.raises(InputError, match="not taken for a header.*set header: true"):
+        read(tmp_path, path="t.csv", text="a")
+    rows, _, _ = read(tmp_path, path="t.csv", header=True, targets=["a", "a_2", "b", "a_3"])
+    assert [row.record.targets for row in rows] == [{"a": "1", "a_2": "2", "b": "3", "a_3": "4"}]
 
 
 @pytest.mark.parametrize("cell", ["../secret.jpg", "/etc/hostname", "link.jpg"])

@@ -42,6 +42,17 @@ def test_labels_come_from_a_table_and_both_sides_are_kept(tmp_path: Path) -> Non
         "lost": ([], {"label": "cow"}),
     }
     assert [row.fault.rule for row in rows if row.fault] == ["duplicate_id"]
+    alone = {row.record.origin.id: [fault.rule for fault in row.unmatched] for row in rows if row.unmatched}
+    assert alone == {"nobody": ["no_label_row"], "lost": ["no_audio_file"]}
+
+
+def test_files_that_differ_in_their_ending_alone_need_it_in_their_id(tmp_path: Path) -> None:
+    for name in ("a.wav", "a.flac"):
+        write(tmp_path / "all" / name, wav(form=name[2:].upper()))
+    clash = [row.fault for row in read(tmp_path, "audio_folder", path="all") if row.fault]
+    assert [(fault.rule, "{path}{suffix}" in fault.message) for fault in clash] == [("duplicate_id", True)]
+    rows = read(tmp_path, "audio_folder", path="all", id="{path}{suffix}")
+    assert [row.record.origin.id for row in rows] == ["a.flac", "a.wav"]
 
 
 def test_labels_come_from_folder_and_file_names(tmp_path: Path) -> None:
@@ -71,6 +82,7 @@ def test_timed_text_beside_the_media_is_attached(tmp_path: Path) -> None:
     rows = read(tmp_path, "video_folder", path="v", cues={"words": "v/{stem}.align"})
     assert rows[0].record.parts["words"].cues == (Cue(0, 1, "one"), Cue(1, 1.5, "two"))
     assert rows[1].record.absent == {"words": "absent"}
+    assert [(fault.rule, fault.value) for fault in rows[1].unmatched] == [("no_words_file", "v/b.align")]
 
 
 @given(

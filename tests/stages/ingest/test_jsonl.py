@@ -25,3 +25,11 @@ def test_rows_nested_values_and_broken_lines(tmp_path: Path) -> None:
     assert rows[0].record.targets == {"label": "true"}
     assert rows[0].record.origin.row == 1
     assert sorted(rows[0].record.parts) == ["image", "statement"]
+
+
+def test_a_list_is_a_target_of_several_values_and_no_text(tmp_path: Path) -> None:
+    write(tmp_path / "d.json", '{"id": 1, "s": "Why?", "answers": ["so", "thus", 3]}\n{"id": 2, "s": ["a", "b"], "answers": []}\n')
+    source = Jsonl(path="d.json", id="{id}", text={"question": "s"}, targets=["answers"])
+    rows = [item for item in source.read(tmp_path, "n", Counter(), lambda item: None) if isinstance(item, Row)]
+    assert rows[0].record.targets == {"answers": ["so", "thus", "3"]}
+    assert [(row.fault.rule, row.fault.value) for row in rows if row.fault] == [("bad_value", "'s' is a list, wanted a text or a number")]

@@ -164,3 +164,10 @@ def test_a_tone_of_known_pitch_peaks_in_its_bark_band() -> None:
     edges = np.linspace(float(spectrum.hz_to_bark(np.array(0.0))), float(spectrum.hz_to_bark(np.array(8000.0))), 26)
     assert bands.argmax() == np.abs(edges[1:-1] - spectrum.hz_to_bark(np.array(1000.0))).argmin()
     assert abs(float(spectrum.bark_to_hz(spectrum.hz_to_bark(np.array(440.0)))) - 440) < 1e-6
+
+
+@pytest.mark.parametrize("name", ["x.flac", "x.wav", "x.mp3", "x.ogg", "x.m4a"])
+def test_a_text_named_like_a_sound_is_no_sound(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DamageError) as caught:
+        audio.decode(write(tmp_path / name, "just some words, and no sound at all\n" * 9))
+    assert caught.value.rule == "not_audio"

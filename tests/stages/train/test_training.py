@@ -218,3 +218,13 @@ def test_what_this_machine_or_target_cannot_do_is_one_clear_error(trained: Path,
             3,
             lambda text: None,
         )
+
+
+def test_a_checkpoint_that_cannot_be_read_costs_its_training_and_nothing_else(trained: Path, tmp_path: Path) -> None:
+    write(tmp_path / "t" / "last.pt", (trained / "out" / "training" / "last.pt").read_bytes()[:3000])
+    said: list[str] = []
+    options = TrainOptions.model_validate(TRAIN | {"epochs": 1})
+    train(options, trained / "out" / "shards", trained / "out" / "features", tmp_path / "t", 3, said.append)
+    assert "not a checkpoint that modalmill wrote" in said[0]
+    assert "starting anew" in said[0]
+    assert (tmp_path / "t" / "best.pt").is_file()
