@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..schemas.errors import StorageError
@@ -89,13 +90,8 @@ def make_and_run(out: Path, progress: Progress, scenes: int = 700, until: str | 
 def surprises(planted: Planted, result: Result) -> list[str]:
     """Where the account differs from what was planted; nothing when all of it was found, and nothing else."""
     account = result.account.to_dict()
-    found = account["rejects_by_reason"]
-    joined = {reason for reason in found if reason == "align.join: joined"}
-    lines = [
-        f"{reason}: {found.get(reason, 0)} found, {planted.reasons[reason]} planted"
-        for reason in sorted((set(found) | set(planted.reasons)) - joined)
-        if found.get(reason, 0) != planted.reasons[reason]
-    ]
+    left_out = {reason: number for reason, number in account["rejects_by_reason"].items() if reason != "align.join: joined"}
+    lines = _differences(left_out, planted.reasons) + _differences(account["unmatched"], planted.unmatched)
     for name, number in planted.read.items():
         if account["sources"][name]["in"] != number:
             lines.append(f"{name}: {account['sources'][name]['in']} read, {number} written")
@@ -105,12 +101,12 @@ def surprises(planted: Planted, result: Result) -> list[str]:
         for kind, number in count.get("kinds", {}).items()
         if " dropped: " in kind
     }
-    lines += [
-        f"{reason}: {dropped.get(reason, 0)} found, {planted.dropped[reason]} planted"
-        for reason in sorted(set(dropped) | set(planted.dropped))
-        if dropped.get(reason, 0) != planted.dropped[reason]
-    ]
-    return lines
+    return lines + _differences(dropped, planted.dropped)
+
+
+def _differences(found: Mapping[str, int], planted: Mapping[str, int]) -> list[str]:
+    names = sorted({*found, *planted})
+    return [f"{name}: {found.get(name, 0)} found, {planted.get(name, 0)} planted" for name in names if found.get(name, 0) != planted.get(name, 0)]
 
 
 def _text(out: Path, planted: Planted, result: Result, seconds: float) -> str:
@@ -121,7 +117,7 @@ def _text(out: Path, planted: Planted, result: Result, seconds: float) -> str:
     differences = surprises(planted, result)
     total = sum(planted.reasons.values()) + sum(planted.dropped.values())
     truth = (
-        f"All {total} planted faults were found, and nothing else."
+        f"All {total} planted faults and {sum(planted.unmatched.values()):,} missing partners were found, and nothing else."
         if not differences
         else "The account differs from what was planted:\n  " + "\n  ".join(differences)
     )

@@ -40,15 +40,19 @@ _SECONDS = 0.5
 _FRAMES = 8
 _FPS = 16
 _ASKED = 3
+_LONELY_IMAGES = (900_001, 900_002, 900_003)
+_LONELY_NOTE = 700_012
 
 
 @dataclass(slots=True)
 class Planted:
-    """What is in the corpus, as the account must tell it: raw items by source, and everything left out or merged by stage and reason."""
+    """What is in the corpus, as the account must tell it: raw items by source, and everything left out, merged or without a
+    partner by stage and reason."""
 
     read: dict[str, int] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
+    unmatched: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -95,6 +99,7 @@ def write_corpus(root: Path, scenes: int = 700, seed: int = 5) -> Planted:
         "sounds": len(list((root / "sounds").iterdir())),
         "clips": len(list((root / "clips").iterdir())),
     }
+    _count_unmatched(root, made, questions, planted)
     return planted
 
 
@@ -229,9 +234,9 @@ def _plant_in_vqa(
     planted.reasons["vqa: path_outside_root"] += 1
     (images / "holiday.jpg").write_bytes(_jpeg(_picture(scenes[0], rng)))
     planted.reasons["vqa: name_mismatch"] += 1
-    for number in (900_001, 900_002, 900_003):
+    for number in _LONELY_IMAGES:
         path(number).write_bytes(_jpeg(_picture(scenes[number % 10], rng)))
-    planted.reasons["align.require: no question"] += 3
+    planted.reasons["align.require: no question"] += len(_LONELY_IMAGES)
     questions.append(dict(questions[40]))
     planted.reasons["vqa: duplicate_id"] += 1
     questions.append({"image_id": 20, "question_id": 20_777})
@@ -303,10 +308,23 @@ def _write_notes(path: Path, scenes: list[_Scene], planted: Planted) -> None:
         writer.writerow(row)
         planted.reasons[f"notes: {reason}"] += 1
         rows += 1
-    writer.writerow(["700012", "It is windy", "no scene has this id"])
+    writer.writerow([str(_LONELY_NOTE), "It is windy", "no scene has this id"])
     planted.reasons["align.require: no question"] += 1
     planted.read["notes"] = rows + 1
     path.write_bytes(buffer.getvalue().encode("cp1252"))
+
+
+def _count_unmatched(root: Path, scenes: list[_Scene], questions: list[dict[str, Any]], planted: Planted) -> None:
+    """What has no partner, counted from what was written: scene by scene in the join, and between questions, annotations and images."""
+    planted.unmatched |= {"vqa: no_image_file": 3 * _ASKED, "vqa: no_question": len(_LONELY_IMAGES), "vqa: no_annotation": 1}
+    asked = {question["question_id"]: question["image_id"] for question in questions if "question" in question}
+    rows = Counter([*asked.values(), *_LONELY_IMAGES])
+    others = {name: {int(path.stem) for path in (root / name).iterdir()} for name in ("sounds", "clips")}
+    others["notes"] = {scene.number for scene in scenes if scene.has_note} | {_LONELY_NOTE}
+    for name, numbers in others.items():
+        planted.unmatched[f"align.join: no_{name}"] += sum(count for number, count in rows.items() if number not in numbers)
+        planted.unmatched[f"align.join: no_{name}"] += len(set().union(*others.values()) - rows.keys() - numbers)
+    planted.unmatched["align.join: no_vqa"] = len(set().union(*others.values()) - rows.keys())
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
