@@ -6,14 +6,16 @@ imported here alone.
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import Any, Literal, Protocol, TypeAlias
 
 from ..schemas.errors import DamageError, InputError
-from .guard import Guard, Task
+from .guard import COLLECT, Guard, Task
 
 _STARTED_EARLY = 8
 
@@ -23,8 +25,8 @@ EngineName: TypeAlias = Literal["serial", "local", "dask"]
 class Engine(Protocol):
     """Runs tasks; results come as they are ready, with the task's place in the list."""
 
-    def map(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
-        """(place, result) of each task, in any order."""
+    def map(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
+        """(place, result) of each task, in any order. Tasks are taken as there are workers for them."""
 
     def close(self) -> None:
         """End all workers."""
@@ -33,7 +35,7 @@ class Engine(Protocol):
 class Serial:
     """One task after the other in this process: for a debugger. A decoder that hangs is not ended here."""
 
-    def map(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
+    def map(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
         for place, task in enumerate(tasks):
             yield place, task.run(_no_beat, {})
 
@@ -51,19 +53,14 @@ class Local:
         self._all: list[Guard] = []
         self._lock = threading.Lock()
 
-    def map(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
-        if tasks and not self._all:
-            # All children at once: the first map of a run often has one task, and the others are ready when theirs come.
-            self._idle = [Guard(*self._limits) for _ in range(min(self._workers, _STARTED_EARLY))]
-            self._all = list(self._idle)
-            for guard in self._idle:
-                guard.start()
-        with ThreadPoolExecutor(min(self._workers, max(1, len(tasks)))) as pool:
+    def map(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
+        with ThreadPoolExecutor(self._workers) as pool:
             waiting: dict[Future[Any], int] = {}
             left = iter(enumerate(tasks))
             try:
                 while True:
                     for place, task in left:
+                        self._start()
                         waiting[pool.submit(self._run, task)] = place
                         if len(waiting) >= 2 * self._workers:
                             break
@@ -77,6 +74,14 @@ class Local:
                     future.cancel()
                 self.close()
                 raise
+
+    def _start(self) -> None:
+        """All children at once: the first map of a run often has one task, and the others are ready when theirs come."""
+        if not self._all:
+            self._idle = [Guard(*self._limits) for _ in range(min(self._workers, _STARTED_EARLY))]
+            self._all = list(self._idle)
+            for guard in self._idle:
+                guard.start()
 
     def _run(self, task: Task) -> Any:
         with self._lock:
@@ -112,7 +117,7 @@ class Dask:
         except (OSError, TimeoutError, ValueError) as error:
             raise InputError(f"--scheduler {scheduler}: no dask scheduler answers there ({error}); start one with 'dask scheduler'") from error
 
-    def map(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
+    def map(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
         from distributed import as_completed
 
         futures = {self._client.submit(_guarded, task, self._limits, pure=False): place for place, task in enumerate(tasks)}
@@ -152,6 +157,17 @@ def make_engine(name: EngineName, workers: int | None, scheduler: str | None, de
 def cores() -> int:
     """Number of cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def few_collections() -> Iterator[None]:
+    """Python's collector of cycles runs seldom in here, in this process as in the children."""
+    before = gc.get_threshold()
+    gc.set_threshold(*COLLECT)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _no_beat(item: str) -> None:

@@ -7,6 +7,7 @@ the task then counts the item as a reject (``decoder_timeout`` or ``decoder_cras
 
 from __future__ import annotations
 
+import gc
 import mmap
 import multiprocessing.connection
 import os
@@ -26,6 +27,7 @@ from typing import Any, Protocol
 from ..schemas.errors import ModalmillError
 from ..stages.base import Beat
 
+COLLECT = (100_000, 20, 20)  # Python's collector looks at every object anew each 700 of them; records come by the ten thousand and have no cycles
 _PAGE_BYTES = 8192
 _HEAD = struct.Struct("<dI")
 _POLL_S = 0.05
@@ -135,6 +137,7 @@ def child() -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     sys.stdout = sys.stderr
+    gc.set_threshold(*COLLECT)
     pipe = multiprocessing.connection.Connection(int(pipe_number))
     page = mmap.mmap(int(page_number), _PAGE_BYTES)
 

@@ -23,7 +23,7 @@ from ..schemas.index import ShardSet
 from ..schemas.manifest import MANIFEST, table_to_records, to_manifest
 from ..stages.base import CorpusStage, RecordStage
 from .disk import read_table, replacing, storage_error, write_bytes, write_json
-from .engine import Engine, EngineName, make_engine
+from .engine import Engine, EngineName, few_collections, make_engine
 from .ingesting import IngestTask, ingest_stem, read_ingested
 from .measuring import gather, measure_config, measure_tasks, media_of, read_measured
 from .plan import Placed, Plan, identity
@@ -63,7 +63,7 @@ def run(
 ) -> Result:
     """Carry out a plan below ``out``. What an earlier run finished is not done again."""
     progress = progress or Progress(quiet=True)
-    with _locked(out):
+    with _locked(out), few_collections():
         made = make_engine(engine, workers, scheduler, plan.recipe.deadline_s, plan.recipe.memory_bytes)
         try:
             return _run(plan, out, made, progress)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -112,21 +112,34 @@ def write_shards(
         return _finished(ledger, folder)
     pieces = plan_pieces(group_samples(records()), seed)
     planned = plan_shards(pieces, options)
-    stems = {id(piece): _piece_identity(piece, root, config) for _, some in planned for piece in some}
     total = sum(len(piece.samples) for piece in pieces)
     work.mkdir(parents=True, exist_ok=True)
     known = _slices(ledger, work, folder)
-    missing = [piece for piece in pieces if stems[id(piece)] not in known]
-    done = total - sum(len(piece.samples) for piece in missing)
-    advance(done, total)
+    stems: dict[int, str] = {}
+    missing: list[Piece] = []
+    done = 0
+
+    def tasks() -> Iterator[PieceTask]:
+        """A task for each piece that is not there; the workers begin with the first while the others are still looked up."""
+        nonlocal done
+        for piece in pieces:
+            stem = stems[id(piece)] = _piece_identity(piece, root, config)
+            if stem in known:
+                done += len(piece.samples)
+                advance(done, total)
+            else:
+                missing.append(piece)
+                yield PieceTask(piece, root, options, work / stem)
+
     assembly = _Assembly(work / "building")
     waiting = deque(planned)
-    for place, _ in engine.map([PieceTask(piece, root, options, work / stems[id(piece)]) for piece in missing]):
+    advance(0, total)
+    for place, _ in engine.map(tasks()):
         stem = stems[id(missing[place])]
         known[stem] = _piece_slice(work, stem)
         done += len(missing[place].samples)
         advance(done, total)
-        while waiting and all(stems[id(piece)] in known for piece in waiting[0][1]):
+        while waiting and all(stems.get(id(piece)) in known for piece in waiting[0][1]):
             shard, some = waiting.popleft()
             assembly.add(shard, some, [known[stems[id(piece)]] for piece in some])
     for shard, some in waiting:

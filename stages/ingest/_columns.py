@@ -15,10 +15,10 @@ from ...schemas.errors import DamageError, InputError, nearest
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Modality, Origin, Part, Record, make_key
 from ..base import Beat, Merged, Source
-from ..media.files import locate
+from ..media.files import SUFFIXES, locate
 from . import _template as template
 from ._cues import read_cues
-from ._files import SUFFIXES, join, list_files, media_part, modality_of
+from ._files import join, list_files, media_part, modality_of
 from ._values import check_templates, given_splits, number, seconds, split_name
 
 
@@ -202,18 +202,17 @@ class Mapper:
             return None
         uri = join(self._columns.base, relative) if not relative.startswith("/") else relative
         self._named.add(uri)
-        try:
-            locate(self._root, uri)
-        except DamageError as error:
-            if error.rule == "file_missing":
-                unmatched.append(Fault.unmatched(f"{name}_file", uri, f"{uri} is not there"))
-                return None
-            if error.rule != "file_empty":
-                raise
         modality = entry.modality or modality_of(uri)
+        try:
+            part = media_part(self._root, uri, modality or "image")
+        except DamageError as error:
+            if error.rule != "file_missing":
+                raise
+            unmatched.append(Fault.unmatched(f"{name}_file", uri, f"{uri} is not there"))
+            return None
         if modality is None:
             raise DamageError("unknown_media", f"{uri}: the ending says neither image, audio nor video; set modality for {name}")
-        return media_part(self._root, uri, modality)
+        return part
 
     def unlisted(self, tally: Counter[str], beat: Beat) -> Iterator[Row | Merged]:
         """Records of the files that no row named; files that rows named are merged into those."""
@@ -236,11 +235,9 @@ class Mapper:
         key = make_key(self._source, uri)
         record = Record(key, key, Origin(self._source, uri, None, uri))
         try:
-            locate(self._root, uri)
+            part = media_part(self._root, uri, entry.modality or modality_of(uri) or "image")
         except DamageError as error:
-            if error.rule != "file_empty":
-                return Row(record, Fault(error.rule, message=error.message))
-        modality = entry.modality or modality_of(uri) or "image"
+            return Row(record, Fault(error.rule, message=error.message))
         others = {other for other in (*self._texts, *self._columns.media, *self._columns.cues) if other != name}
-        record = replace(record, parts={name: media_part(self._root, uri, modality)}, absent=dict.fromkeys(sorted(others), "absent"))
+        record = replace(record, parts={name: part}, absent=dict.fromkeys(sorted(others), "absent"))
         return Row(record, unmatched=[Fault.unmatched("row", uri, "no row names this file")])

@@ -8,11 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from ...schemas.errors import InputError
 from ...schemas.record import Modality, Part
-from ..media.audio import SOUND_SUFFIXES
-from ..media.video import VIDEO_SUFFIXES
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-SUFFIXES: dict[Modality, tuple[str, ...]] = {"image": IMAGE_SUFFIXES, "audio": SOUND_SUFFIXES, "video": VIDEO_SUFFIXES}
+from ..media.files import SUFFIXES, bytes_of
 
 
 def join(base: str, path: str) -> str:
@@ -37,7 +33,7 @@ def _walk(top: Path, prefix: str, suffixes: tuple[str, ...] | None) -> Iterator[
         if entry.name.startswith("."):
             continue
         name = os.fsencode(entry.name).decode("utf-8", "backslashreplace")  # not UTF-8: no file has this name, and it becomes a reject
-        path = join(prefix, name)
+        path = f"{prefix}/{name}" if prefix else name
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(Path(entry.path), path, suffixes)
         elif suffixes is None or entry.name.lower().endswith(suffixes):
@@ -51,5 +47,5 @@ def modality_of(path: str) -> Modality | None:
 
 
 def media_part(root: Path, uri: str, modality: Modality) -> Part:
-    """A part that refers to a file, with its size on disk."""
-    return Part(modality, uri=uri, bytes=os.stat(root / uri).st_size)
+    """A part that refers to a file, with its size on disk; DamageError where the file cannot be used. An empty one is left to cleaning."""
+    return Part(modality, uri=uri, bytes=bytes_of(root, uri))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import ConfigDict
@@ -15,10 +16,10 @@ from ...schemas.errors import DamageError, InputError
 from ...schemas.manifest import Row
 from ...schemas.record import Absence, Fault, Modality, Origin, Part, Record, make_key
 from ..base import Beat, Merged, Source
-from ..media.files import locate
+from ..media.files import SUFFIXES, locate
 from . import _template as template
 from ._cues import read_cues
-from ._files import SUFFIXES, join, list_files, media_part
+from ._files import join, list_files, media_part
 from ._table import find_dialect, read_rows
 from ._values import check_templates, given_splits, number, split_name
 
@@ -156,19 +157,17 @@ class Folder(Source):
                     Fault("duplicate_id", identity, "unique", "another file has this id; set id: '{path}{suffix}', or make it exact in another way"),
                 )
             seen.add(identity)
-            locate(root, uri)
+            part = media_part(root, uri, self.modality)
         except template.MissingField as error:
             return Row(record, Fault("bad_id", str(error), self.id, "the id names a field that this file does not have"))
         except DamageError as error:
-            if error.rule != "file_empty":
-                return Row(record, Fault(error.rule, message=error.message))
+            return Row(record, Fault(error.rule, message=error.message))
         if identity in labels:
             used.add(identity)
             values = {**labels[identity][1], **values}
         unmatched: list[Fault] = []
         if self.labels is not None and identity not in labels:
             unmatched.append(Fault.unmatched("label_row", identity, f"no row of {self.labels.path} is of {identity!r}"))
-        part = media_part(root, uri, self.modality)
         parts = {self.part_name(): part, **self.more_parts(uri, part.bytes or 0)}
         absent: dict[str, Absence] = {}
         try:
@@ -230,10 +229,16 @@ class Folder(Source):
 
 
 def _path_values(uri: str, folder: str) -> dict[str, str]:
-    path = PurePosixPath(uri)
-    inner = path.relative_to(folder) if folder else path
-    above = inner.parent.name or PurePosixPath(folder).name
-    return {"stem": path.stem, "suffix": path.suffix, "name": path.name, "path": str(inner.with_suffix("")), "folder": above}
+    inner = uri[len(folder) + 1 :] if folder else uri
+    path, suffix = posixpath.splitext(inner)
+    above, _, stem = path.rpartition("/")
+    return {
+        "stem": stem,
+        "suffix": suffix,
+        "name": stem + suffix,
+        "path": path,
+        "folder": above.rpartition("/")[2] or folder.rpartition("/")[2],
+    }
 
 
 def _templates(value: list[str] | dict[str, str]) -> dict[str, str]:

@@ -25,8 +25,8 @@ from ...schemas.fingerprint import canonical
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Origin, Part, Record, make_key
 from ..base import Beat, Merged, Source
-from ..media.files import locate
-from ._files import IMAGE_SUFFIXES, join, list_files, media_part
+from ..media.files import SUFFIXES, bytes_of
+from ._files import join, list_files, media_part
 
 _IMAGE_NAME = re.compile(r"^(?:COCO_[A-Za-z0-9-]+_)?(\d{12})$")
 
@@ -80,7 +80,7 @@ class CocoVqa(Source):
     def _images(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Generator[Row, None, dict[int, list[Any]]]:
         """Image id -> [path, whether a question named it], as the generator's result; files that cannot be used are yielded."""
         found: dict[int, list[Any]] = {}
-        for uri in list_files(root, join(self.base, self.images), IMAGE_SUFFIXES):
+        for uri in list_files(root, join(self.base, self.images), SUFFIXES["image"]):
             beat(uri)
             tally["images"] += 1
             key = make_key(name, uri)
@@ -94,11 +94,10 @@ class CocoVqa(Source):
                 yield Row(record, Fault("duplicate_id", number, "unique", f"{found[number][0]} has the same image id"))
                 continue
             try:
-                locate(root, uri)
+                bytes_of(root, uri)
             except DamageError as error:
-                if error.rule != "file_empty":
-                    yield Row(record, Fault(error.rule, message=error.message))
-                    continue
+                yield Row(record, Fault(error.rule, message=error.message))
+                continue
             found[number] = [uri, False]
         return found
 

@@ -15,7 +15,6 @@ import soxr
 
 from ...schemas.errors import DamageError
 
-SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff")
 LONGEST_SECONDS = 6 * 3600.0
 
 

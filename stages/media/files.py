@@ -5,10 +5,16 @@ from __future__ import annotations
 import functools
 import os
 import stat
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ...schemas.errors import DamageError
+from ...schemas.record import Modality
 
+SUFFIXES: dict[Modality, tuple[str, ...]] = {
+    "image": (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
+    "audio": (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff"),
+    "video": (".mp4", ".mkv", ".webm", ".mov", ".avi", ".mpg", ".mpeg", ".m4v"),
+}
 LARGEST_FILE_BYTES = 16 << 30
 LARGEST_READ_BYTES = 2 << 30
 
@@ -18,11 +24,18 @@ def locate(root: Path, uri: str) -> Path:
 
     ``..``, absolute paths and links that lead out are refused: raw corpora come from strangers.
     """
-    if not uri or "\x00" in uri or PurePosixPath(uri).is_absolute() or ".." in PurePosixPath(uri).parts:
+    if bytes_of(root, uri) == 0:
+        raise DamageError("file_empty", f"{uri} has zero bytes")
+    return root / uri
+
+
+def bytes_of(root: Path, uri: str) -> int:
+    """Size of the file that ``uri`` means; DamageError as for :func:`locate`, but for an empty file, whose size is 0."""
+    if not uri or "\x00" in uri or uri.startswith("/") or ".." in uri.split("/"):
         raise DamageError("path_outside_root", f"{uri!r} is absolute or has '..'; media must lie below the data root")
-    path = root / uri
-    base, folder = _real_folder(str(root)), _real_folder(str(path.parent))
-    real = os.path.join(folder, path.name)
+    path = os.path.join(root, uri)
+    base, folder = _real_folder(str(root)), _real_folder(os.path.dirname(path))
+    real = os.path.join(folder, os.path.basename(path))
     try:
         state = os.lstat(real)
         if stat.S_ISLNK(state.st_mode):
@@ -37,11 +50,9 @@ def locate(root: Path, uri: str) -> Path:
     if not stat.S_ISREG(state.st_mode):
         raise DamageError("not_a_file", f"{uri} is not a plain file")
     size = state.st_size
-    if size == 0:
-        raise DamageError("file_empty", f"{uri} has zero bytes")
     if size > LARGEST_FILE_BYTES:
         raise DamageError("file_too_large", f"{uri} has {size:,} bytes; at most {LARGEST_FILE_BYTES:,} are read")
-    return path
+    return size
 
 
 @functools.lru_cache(maxsize=4096)

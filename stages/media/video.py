@@ -22,7 +22,6 @@ from ...schemas.errors import DamageError
 from .image import decode as decode_image
 from .image import encode_jpeg as encode_image
 
-VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".mpg", ".mpeg", ".m4v")
 LARGEST_FRAME_PIXELS = 8192 * 8192
 _WORTH_SEEKING = 100
 
