@@ -56,7 +56,9 @@ class Stream:
             if isinstance(spec, FeatureSpec):
                 cache = FeatureCache(Path(spec.folder), spec.part)
                 self._caches[name] = (cache, cache.rows(index.keys))
-        self._targets = index.all_targets()
+        # One more at the end: row PAD, which is -1, picks it.
+        self._keys = np.array([*index.keys, ""], dtype=object)
+        self._targets = np.array([*index.all_targets(), "{}"], dtype=object)
 
     def __len__(self) -> int:
         """Number of batches in an epoch, the same for every rank."""
@@ -102,7 +104,6 @@ class Stream:
     def _make(self, order: np.ndarray, epoch: int, number: int) -> FusionBatch:
         rows = rank_rows(order, number, self.batch_size, self._rank, self._world)
         count = len(rows)
-        keys, numbers = self.index.keys, rows.tolist()
         present = np.zeros((count, len(self.names)), bool)
         parts: dict[str, torch.Tensor] = {}
         lengths: dict[str, torch.Tensor] = {}
@@ -111,7 +112,7 @@ class Stream:
             if isinstance(spec, FeatureSpec):
                 parts[name] = self._features(name, rows, present[:, column])
             elif isinstance(spec, TextSpec):
-                found = [self.index.texts[name][row] if row != PAD else None for row in numbers]
+                found = [self.index.texts[name][row] if row != PAD else None for row in rows.tolist()]
                 present[:, column] = [text is not None for text in found]
                 if spec.vocabulary:
                     parts[name], lengths[name] = _tokens(spec, found)
@@ -123,13 +124,13 @@ class Stream:
                     lengths[name] = length
         return FusionBatch(
             names=self.names,
-            keys=[keys[row] if row != PAD else "" for row in numbers],
+            keys=self._keys[rows].tolist(),
             parts=parts,
             lengths=lengths,
             texts=texts,
             present_BM=torch.from_numpy(present),
             weight_B=torch.from_numpy((rows != PAD).astype(np.float32)),
-            raw_targets=[self._targets[row] if row != PAD else "{}" for row in numbers],
+            raw_targets=self._targets[rows].tolist(),
         )
 
     def _features(self, name: str, rows: np.ndarray, present: np.ndarray) -> torch.Tensor:
