@@ -14,7 +14,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute
@@ -32,7 +32,9 @@ from ..stages.shard.write import PieceWriter, annotation
 from .disk import read_note, read_table, replacing, write_bytes, write_json, write_table
 from .engine import Engine, refuse_skipped
 
-SHARD_VERSION = 2
+T = TypeVar("T")
+
+SHARD_VERSION = 3
 _COPY_BYTES = 4 << 20
 
 
@@ -58,7 +60,8 @@ class PieceTask:
                 if fault is not None:
                     faults += [_fault_row(record, fault) for record in sample.records]
         table = pa.Table.from_pylist(writer.rows, schema=INDEX_SCHEMA)
-        write_table(self.path.with_suffix(".arrow"), table, {"faults": faults, "bytes": writer.place})
+        note = {"faults": faults, "bytes": writer.place, "samples": len({row["sample"] for row in writer.rows}), "holds": _holds(writer.rows)}
+        write_table(self.path.with_suffix(".arrow"), table, note)
         return len(self.piece.samples)
 
 
@@ -249,28 +252,34 @@ class _Assembly:
         self._count = Count("shard")
         self._faults: list[dict[str, Any]] = []
         self._shards: list[Shard] = []
-        self._described = _Description()
+        self._parts: dict[str, str] = {}
+        self._targets: dict[str, str] = {}
+        self._presence: dict[str, Counter[str]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, name: str, pieces: Sequence[Piece], slices: Sequence[_Slice]) -> None:
         """Build one tar and its index."""
         hasher = xxhash.xxh3_128()
-        tables, size = [], 0
+        tables, size, samples = [], 0, 0
+        split = pieces[0].split
+        presence = self._presence.setdefault(split, Counter())
         with replacing(self._folder / f"{name}.tar") as aside, open(aside, "wb") as out:
             for part in slices:
                 with open(part.path, "rb") as source:
                     _copy(source, part.offset, part.length, out, hasher)
                 tables.append(_shifted(read_table(part.index), size))
-                self._faults += read_note(part.index)["faults"]
+                note = read_note(part.index)
+                self._faults += note["faults"]
+                self._parts |= note["holds"]["parts"]
+                self._targets |= note["holds"]["targets"]
+                presence.update(note["holds"]["presence"])
+                samples += note["samples"]
                 size += part.length
             out.write(END)
             hasher.update(END)
         table = pa.concat_tables(tables).combine_chunks().replace_schema_metadata(INDEX_SCHEMA.metadata)
         index = self._folder / f"{name}.arrow"
         write_table(index, table)
-        split = pieces[0].split
-        samples = len(set(table["sample"].to_pylist()))
-        self._described.add(split, table)
         self._count.kinds["samples"] += samples
         self._count.written += table.num_rows
         self._count.read += sum(len(sample.records) for piece in pieces for sample in piece.samples)
@@ -278,14 +287,15 @@ class _Assembly:
 
     def finish(self, name: str, records_xxh3: str, folder: Path) -> Sharded:
         """Move the tars in, write ``shards.json`` last, and say what there is."""
-        count, shards, described = self._count, self._shards, self._described
+        count, shards = self._count, self._shards
         count.rejected = len(self._faults)
         count.reasons.update(Counter(fault["rule"] for fault in self._faults))
         count.kinds["shards"] = len(shards)
-        for pattern_counts in described.presence.values():
+        for pattern_counts in self._presence.values():
             count.presence.update(pattern_counts)
+        presence = {split: _sorted(patterns) for split, patterns in self._presence.items()}
         seal = fingerprint([(shard.name, shard.xxh3, shard.index_xxh3) for shard in shards])
-        result = ShardSet(name, seal, records_xxh3, described.parts, described.presence, described.targets, tuple(shards))
+        result = ShardSet(name, seal, records_xxh3, _sorted(self._parts), presence, _sorted(self._targets), tuple(shards))
         _move_in(result, self._folder, folder)
         return Sharded(result, count, self._faults)
 
@@ -332,23 +342,19 @@ def _finished(ledger: dict[str, Any], folder: Path) -> Sharded:
     return Sharded(read_shard_set(folder), Count.from_dict("shard", ledger["count"]), ledger["faults"])
 
 
-class _Description:
-    """What a set of shards holds: its parts, which of them are present together, and the kinds of its targets."""
+def _holds(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the index rows of a piece hold: parts with their modality, targets with their kind, which parts are present together."""
+    parts: dict[str, str] = {}
+    targets: dict[str, str] = {}
+    presence: Counter[str] = Counter()
+    for row in rows:
+        here = {text["part"]: "text" for text in row["texts"]} | {member["part"]: member["modality"] for member in row["media"]}
+        parts |= here
+        presence[presence_pattern(here)] += 1
+        for name, value in json.loads(row["targets"]).items():
+            targets[name] = "number" if isinstance(value, (int, float)) else "list" if isinstance(value, list) else "text"
+    return {"parts": parts, "targets": targets, "presence": presence}
 
-    def __init__(self) -> None:
-        self.parts: dict[str, str] = {}
-        self.presence: dict[str, dict[str, int]] = {}
-        self.targets: dict[str, str] = {}
 
-    def add(self, split: str, table: pa.Table) -> None:
-        """Take in the index rows of one shard."""
-        patterns: Counter[str] = Counter(self.presence.get(split, {}))
-        for row in table.select(["texts", "media", "targets"]).to_pylist():
-            here = {text["part"]: "text" for text in row["texts"]} | {member["part"]: member["modality"] for member in row["media"]}
-            self.parts |= here
-            patterns[presence_pattern(here)] += 1
-            for name, value in json.loads(row["targets"]).items():
-                self.targets[name] = "number" if isinstance(value, (int, float)) else "list" if isinstance(value, list) else "text"
-        self.parts = dict(sorted(self.parts.items()))
-        self.targets = dict(sorted(self.targets.items()))
-        self.presence[split] = dict(sorted(patterns.items()))
+def _sorted(value: Mapping[str, T]) -> dict[str, T]:
+    return dict(sorted(value.items()))
