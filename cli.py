@@ -52,6 +52,11 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
     """Run a recipe: raw corpora to shards, features and a trained model."""
+    from .pipeline.engine import early
+    from .pipeline.guard import start_early
+
+    if engine == "local" and scheduler is None:
+        start_early(early(workers))
     from .pipeline.plan import make_plan
     from .pipeline.progress import Progress
     from .pipeline.report import account_text

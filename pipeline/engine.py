@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, Protocol, TypeAlias
 
 from ..schemas.errors import DamageError, InputError
-from .guard import COLLECT, Guard, Task
+from .guard import COLLECT, Guard, Task, take
 
 _STARTED_EARLY = 8
 
@@ -78,14 +78,12 @@ class Local:
     def _start(self) -> None:
         """All children at once: the first map of a run often has one task, and the others are ready when theirs come."""
         if not self._all:
-            self._idle = [Guard(*self._limits) for _ in range(min(self._workers, _STARTED_EARLY))]
+            self._idle = [guard.limit(*self._limits) for guard in take(early(self._workers))]
             self._all = list(self._idle)
-            for guard in self._idle:
-                guard.start()
 
     def _run(self, task: Task) -> Any:
         with self._lock:
-            guard = self._idle.pop() if self._idle else Guard(*self._limits)
+            guard = self._idle.pop() if self._idle else Guard().limit(*self._limits)
             if guard not in self._all:
                 self._all.append(guard)
         result = guard.run(task)
@@ -142,7 +140,7 @@ def _guarded(task: Task, limits: tuple[float, int]) -> Any:
     if held is None:
         held = _guards.held = {}
     if limits not in held:
-        held[limits] = Guard(*limits)
+        held[limits] = Guard().limit(*limits)
     return held[limits].run(task)
 
 
@@ -152,6 +150,11 @@ def make_engine(name: EngineName, workers: int | None, scheduler: str | None, de
     if scheduler is not None or name == "dask":
         return Dask(count, scheduler, deadline_s, memory_bytes)
     return Serial() if name == "serial" else Local(count, deadline_s, memory_bytes)
+
+
+def early(workers: int | None) -> int:
+    """How many children a run with so many workers starts at once; the others come with the work."""
+    return min(workers or cores(), _STARTED_EARLY)
 
 
 def cores() -> int:

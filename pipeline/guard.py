@@ -22,10 +22,12 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..schemas.errors import ModalmillError
-from ..stages.base import Beat
+
+if TYPE_CHECKING:
+    from ..stages.base import Beat
 
 COLLECT = (100_000, 20, 20)  # Python's collector looks at every object anew each 700 of them; records come by the ten thousand and have no cycles
 _PAGE_BYTES = 8192
@@ -48,14 +50,18 @@ class TaskFailed(RuntimeError):
 class Guard:
     """One child process and the watch over it. Use it from one thread at a time; ``close`` ends the child."""
 
-    def __init__(self, deadline_s: float, memory_bytes: int) -> None:
-        self._deadline_s = deadline_s
-        self._memory_bytes = memory_bytes
+    def __init__(self) -> None:
+        self._limits = (0.0, 0)
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  # kept open as long as the guard
         self._file.truncate(_PAGE_BYTES)
         self._page = mmap.mmap(self._file.fileno(), _PAGE_BYTES)
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Any = None
+
+    def limit(self, deadline_s: float, memory_bytes: int) -> Guard:
+        """This guard, from now on with a deadline for each item (seconds) and a bound on the memory that its child may take (bytes)."""
+        self._limits = (deadline_s, memory_bytes)
+        return self
 
     def start(self) -> None:
         """Start the child if there is none, so that it is ready when the first task comes."""
@@ -69,7 +75,7 @@ class Guard:
             self.start()
             self._page[: _HEAD.size] = _HEAD.pack(0.0, 0)
             try:
-                self._pipe.send_bytes(pickle.dumps((task, skip), protocol=pickle.HIGHEST_PROTOCOL))
+                self._pipe.send_bytes(pickle.dumps((task, skip, *self._limits), protocol=pickle.HIGHEST_PROTOCOL))
                 if self._answers():
                     kind, value = pickle.loads(self._pipe.recv_bytes())
                     if kind == "error":
@@ -90,7 +96,7 @@ class Guard:
         """Wait until the child has answered or has gone (True), or has been at one item for longer than the deadline (False)."""
         while not self._pipe.poll(_POLL_S):
             began, _ = _HEAD.unpack_from(self._page)
-            if began and time.monotonic() - began > self._deadline_s:
+            if began and time.monotonic() - began > self._limits[0]:
                 return False
         return True
 
@@ -103,7 +109,7 @@ class Guard:
         ours, theirs = multiprocessing.connection.Pipe(duplex=True)
         command = [sys.executable, "-c", "from modalmill.pipeline.guard import child; child()"]
         numbers = [theirs.fileno(), self._file.fileno()]
-        environment = {**os.environ, "MODALMILL_CHILD": f"{numbers[0]},{numbers[1]},{self._memory_bytes},{self._deadline_s}", "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "MODALMILL_CHILD": f"{numbers[0]},{numbers[1]}", "OMP_NUM_THREADS": "1"}
         quiet = None if "MODALMILL_DEBUG" in os.environ else subprocess.DEVNULL  # decoders write notes to stderr
         environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
         self._process = subprocess.Popen(
@@ -129,10 +135,27 @@ class Guard:
             self._file.close()
 
 
+_spare: list[Guard] = []
+
+
+def start_early(count: int) -> None:
+    """Start so many children now: they load their libraries while this process still loads its own and reads the recipe."""
+    for _ in range(count - len(_spare)):
+        guard = Guard()
+        guard.start()
+        _spare.append(guard)
+
+
+def take(count: int) -> list[Guard]:
+    """So many guards with their children started, those of :func:`start_early` first."""
+    start_early(count)
+    return [_spare.pop() for _ in range(count)]
+
+
 def child() -> None:
     """The child's main loop: tasks in, results out, until the parent goes away."""
-    pipe_number, page_number, memory_bytes, deadline = os.environ.pop("MODALMILL_CHILD").split(",")
-    orphan_s = 2 * float(deadline) + 1
+    pipe_number, page_number = os.environ.pop("MODALMILL_CHILD").split(",")
+    orphan_s = 0.0
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
@@ -146,6 +169,8 @@ def child() -> None:
         page[: _HEAD.size + len(name)] = _HEAD.pack(time.monotonic(), len(name)) + name
         signal.setitimer(signal.ITIMER_REAL, orphan_s)
 
+    from . import ingesting, measuring, records, sharding  # noqa: F401  # what most tasks stand on, loaded before the first comes
+
     bounded = False
     while True:
         try:
@@ -153,9 +178,10 @@ def child() -> None:
         except (EOFError, OSError):
             return
         try:
-            task, skip = pickle.loads(message)
+            task, skip, deadline_s, memory_bytes = pickle.loads(message)
+            orphan_s = 2 * deadline_s + 1
             if not bounded:
-                _bound_memory(int(memory_bytes))
+                _bound_memory(memory_bytes)
                 bounded = True
             reply: tuple[str, Any] = ("result", task.run(beat, skip))
         except ModalmillError as error:

@@ -18,7 +18,7 @@ from modalmill.schemas.errors import InputError
 
 
 def test_a_hang_a_crash_and_a_greedy_decoder_cost_their_own_items(tmp_path: Path) -> None:
-    guard = Guard(deadline_s=1.0, memory_bytes=1 << 30)
+    guard = Guard().limit(deadline_s=1.0, memory_bytes=1 << 30)
     fates = guard.run(Misbehave(("a", "hang", "b", "crash", "c", "memory", "d"), tmp_path / "log"))
     assert fates == {
         "a": "good",
@@ -33,7 +33,7 @@ def test_a_hang_a_crash_and_a_greedy_decoder_cost_their_own_items(tmp_path: Path
 
 
 def test_errors_come_back_as_what_they_are(tmp_path: Path) -> None:
-    guard = Guard(5.0, 1 << 30)
+    guard = Guard().limit(5.0, 1 << 30)
     with pytest.raises(InputError, match="the user's mistake"):
         guard.run(Misbehave(("user",), tmp_path / "log"))
     with pytest.raises(TaskFailed, match="ZeroDivisionError"):
@@ -57,7 +57,7 @@ def test_a_child_that_holds_the_interpreter_ends_after_its_parent_was_killed(tmp
     code = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
         "from pathlib import Path\nfrom misbehaving import Misbehave\nfrom modalmill.pipeline.guard import Guard\n"
-        f"guard = Guard(1.5, 1 << 30)\nguard._watch = lambda: __import__('time').sleep(60)\n"
+        f"guard = Guard().limit(1.5, 1 << 30)\nguard._watch = lambda: __import__('time').sleep(60)\n"
         f"guard.run(Misbehave(('hang',), Path({str(tmp_path / 'log')!r})))\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code])
