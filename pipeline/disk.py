@@ -16,14 +16,18 @@ from ..schemas.errors import IntegrityError, StorageError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A path beside ``path`` to write to; on leaving, it is synced and takes the place of ``path``, or is removed after an error."""
+def replacing(path: Path, synced: bool = True) -> Iterator[Path]:
+    """A path beside ``path`` to write to; on leaving, it is synced and takes the place of ``path``, or is removed after an error.
+
+    Unsynced, it survives the end of this process at any moment, but perhaps not that of the machine.
+    """
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield aside
-        with open(aside, "rb+") as file:
-            os.fsync(file.fileno())
+        if synced:
+            with open(aside, "rb+") as file:
+                os.fsync(file.fileno())
         os.replace(aside, path)
     except OSError as error:
         aside.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ import json
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -21,7 +22,7 @@ import pyarrow.compute
 import xxhash
 
 from ..schemas.account import Count, presence_pattern
-from ..schemas.fingerprint import fingerprint, hash_bytes
+from ..schemas.fingerprint import fingerprint, hash_bytes, hash_file
 from ..schemas.index import INDEX_SCHEMA, MEMBER, SET_FILE, Shard, ShardSet
 from ..schemas.recipe import ShardOptions
 from ..schemas.record import Record
@@ -53,7 +54,8 @@ class PieceTask:
             refuse_skipped(item, skip)
 
         faults: list[dict[str, Any]] = []
-        with replacing(self.path.with_suffix(".tar")) as aside, open(aside, "wb") as file:
+        # Not synced: it is soon copied into a tar that is, and checked against its checksums if a later run finds it.
+        with replacing(self.path.with_suffix(".tar"), synced=False) as aside, open(aside, "wb") as file:
             writer = PieceWriter(file, self.root, self.options)
             for sample in self.piece.samples:
                 fault = writer.add(sample, check)
@@ -134,20 +136,24 @@ def write_shards(
                 missing.append(piece)
                 yield PieceTask(piece, root, options, work / stem)
 
-    assembly = _Assembly(work / "building")
     waiting = deque(planned)
     advance(0, total)
-    for place, _ in engine.map(tasks()):
-        stem = stems[id(missing[place])]
-        known[stem] = _piece_slice(work, stem)
-        done += len(missing[place].samples)
-        advance(done, total)
-        while waiting and all(stems.get(id(piece)) in known for piece in waiting[0][1]):
-            shard, some = waiting.popleft()
-            assembly.add(shard, some, [known[stems[id(piece)]] for piece in some])
-    for shard, some in waiting:
-        assembly.add(shard, some, [known[stems[id(piece)]] for piece in some])
-    result = assembly.finish(name, records_xxh3, folder)
+    with _Assembly(work / "building") as assembly:
+
+        def assemble(whole: bool) -> None:
+            """Hand over the tars whose pieces are all there; ``whole``: all of them."""
+            while waiting and (whole or all(stems.get(id(piece)) in known for piece in waiting[0][1])):
+                shard, some = waiting.popleft()
+                assembly.add(shard, some, [known[stems[id(piece)]] for piece in some])
+
+        for place, _ in engine.map(tasks()):
+            stem = stems[id(missing[place])]
+            known[stem] = _piece_slice(work, stem)
+            done += len(missing[place].samples)
+            advance(done, total)
+            assemble(whole=False)
+        assemble(whole=True)
+        result = assembly.finish(name, records_xxh3, folder)
     write_json(
         work / "ledger.json",
         {
@@ -201,13 +207,22 @@ def _slices(ledger: dict[str, Any], work: Path, folder: Path) -> dict[str, _Slic
     """Pieces that need not be written again: finished ones of a run that was stopped, and stretches of the tars that are there."""
     known = {}
     for path in work.glob("*.arrow"):
-        if path.with_suffix(".tar").is_file():
+        if path.with_suffix(".tar").is_file() and _is_whole(path):
             known[path.stem] = _piece_slice(work, path.stem)
     for stem, (tar, offset, length) in ledger.get("places", {}).items():
         index = work / f"{stem}.arrow"
         if stem not in known and index.is_file() and tar in ledger["tars"]:
             known[stem] = _Slice(folder / tar, offset, length, index)
     return known
+
+
+def _is_whole(index: Path) -> bool:
+    """Whether every member of a finished piece is what its index says."""
+    tar = index.with_suffix(".tar")
+    if tar.stat().st_size != read_note(index)["bytes"]:
+        return False
+    members = {member["offset"]: member for row in read_table(index).to_pylist() for member in [*row["media"], *row["others"]]}
+    return all(hash_file(tar, member["offset"], member["size"]) == member["xxh3"] for member in members.values())
 
 
 def _read_ledger(work: Path, folder: Path) -> dict[str, Any]:
@@ -245,10 +260,12 @@ def _places(planned: Sequence[tuple[str, list[Piece]]], stems: Mapping[int, str]
 
 
 class _Assembly:
-    """Puts pieces together into tars aside, one after the other while workers write the next; then lets them take the places of the old ones."""
+    """Puts pieces together into tars aside, in a thread of its own while workers write the next; then lets them take the places of the old ones."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="modalmill-assembly")
+        self._waiting: list[Future[None]] = []
         self._count = Count("shard")
         self._faults: list[dict[str, Any]] = []
         self._shards: list[Shard] = []
@@ -257,8 +274,17 @@ class _Assembly:
         self._presence: dict[str, Counter[str]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
+    def __enter__(self) -> _Assembly:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
     def add(self, name: str, pieces: Sequence[Piece], slices: Sequence[_Slice]) -> None:
-        """Build one tar and its index."""
+        """Build one tar and its index, after those added before."""
+        self._waiting.append(self._thread.submit(self._build, name, pieces, slices))
+
+    def _build(self, name: str, pieces: Sequence[Piece], slices: Sequence[_Slice]) -> None:
         hasher = xxhash.xxh3_128()
         tables, size, samples = [], 0, 0
         split = pieces[0].split
@@ -286,7 +312,9 @@ class _Assembly:
         self._shards.append(Shard(name, split, table.num_rows, samples, size + len(END), hasher.hexdigest(), hash_bytes(index.read_bytes())))
 
     def finish(self, name: str, records_xxh3: str, folder: Path) -> Sharded:
-        """Move the tars in, write ``shards.json`` last, and say what there is."""
+        """Wait for the tars and move them in, write ``shards.json`` last, and say what there is."""
+        for future in self._waiting:
+            future.result()
         count, shards = self._count, self._shards
         count.rejected = len(self._faults)
         count.reasons.update(Counter(fault["rule"] for fault in self._faults))

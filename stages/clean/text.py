@@ -7,6 +7,7 @@ import importlib.util
 import re
 import unicodedata
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from ...schemas.contents import Contents
@@ -29,7 +30,7 @@ class Text(RecordStage):
     spaces: runs of spaces become one; spaces at line ends and at both ends go.
     lower: lower-case everything.
     language: a spaCy language (``en``) whose tokeniser is used when ``stop_words``, ``lemma`` or ``pos`` need tokens.
-    model: an installed spaCy model (``en_core_web_sm``) for ``lemma`` and ``pos``.
+    model: an installed spaCy model (``en_core_web_sm``) or the folder of one, for ``lemma`` and ``pos``.
     stop_words: leave out the language's stop words.
     lemma: replace words by their lemmas.
     pos: keep only tokens with these universal part-of-speech tags.
@@ -130,7 +131,11 @@ def _check_language(language: str, model: str | None) -> None:
 
     if importlib.util.find_spec(f"{spacy.__name__}.lang.{language}") is None:
         raise ValueError(f"language: spaCy has no language {language!r}; wanted a code like en, de, fr")
-    if model is not None and importlib.util.find_spec(model) is None:
+    if model is None or (Path(model) / "config.cfg").is_file():
+        return
+    if not model.isidentifier():
+        raise ValueError(f"model: {model} is no folder of a spaCy model; wanted one with a config.cfg, or the name of an installed model")
+    if importlib.util.find_spec(model) is None:
         raise ValueError(f"model: {model} is not installed; try: python -m spacy download {model}")
 
 

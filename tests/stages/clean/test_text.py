@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,8 +49,25 @@ def test_part_of_speech_without_a_model_says_what_to_set() -> None:
         Text(pos=["NOUN"])
 
 
+def test_lemmas_and_parts_of_speech_are_those_of_the_model(tmp_path: Path) -> None:
+    """A real spaCy pipeline of rules, saved and loaded from its folder."""
+    import spacy
+
+    english = spacy.blank("en")
+    rules = english.add_pipe("attribute_ruler")
+    for word, lemma, tag in (("cats", "cat", "NOUN"), ("were", "be", "AUX"), ("running", "run", "VERB"), ("quickly", "quickly", "ADV")):
+        rules.add([[{"LOWER": word}]], {"LEMMA": lemma, "POS": tag})
+    english.to_disk(tmp_path / "rules")
+    model = str(tmp_path / "rules")
+    assert Text(model=model, lemma=True, pos=["NOUN", "VERB"]).clean("Cats were running quickly") == "cat run"
+    assert Text(model=model, pos=["ADV", "AUX"]).clean("Cats were running quickly") == "were quickly"
+    assert Text(model=model, lemma=True, pos=["NOUN", "VERB"], stop_words=True).clean("Cats were running") == "cat run"
+
+
 def test_a_language_or_model_that_is_not_there_says_what_to_do() -> None:
     with pytest.raises(ValueError, match="spaCy has no language 'english'"):
         Text(stop_words=True, language="english")
     with pytest.raises(ValueError, match="python -m spacy download en_core_web_lg"):
         Text(lemma=True, model="en_core_web_lg")
+    with pytest.raises(ValueError, match="is no folder of a spaCy model"):
+        Text(lemma=True, model="models/mine")
