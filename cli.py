@@ -49,6 +49,7 @@ def run(
     scheduler: Annotated[
         str | None, typer.Option("--scheduler", metavar="ADDRESS", help="Address of a dask scheduler, for example tcp://host:8786.")
     ] = None,
+    resume: Annotated[bool, typer.Option("--resume/--no-resume", help="Go on with training where it stopped, or train anew.")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
     """Run a recipe: raw corpora to shards, features and a trained model."""
@@ -70,7 +71,7 @@ def run(
     plan = make_plan(parsed, root, until, where=str(recipe))
     target = out or Path("out") / parsed.name
     progress = Progress(quiet)
-    result = run_plan(plan, target, engine, workers, scheduler, progress)  # type: ignore[arg-type]  # checked above
+    result = run_plan(plan, target, engine, workers, scheduler, progress, resume)  # type: ignore[arg-type]  # checked above
     if not quiet:
         typer.echo(account_text(result.account))
         if result.training is not None:

@@ -59,14 +59,15 @@ class Result:
 
 
 def run(
-    plan: Plan, out: Path, engine: EngineName = "local", workers: int | None = None, scheduler: str | None = None, progress: Progress | None = None
-) -> Result:
-    """Carry out a plan below ``out``. What an earlier run finished is not done again."""
+    plan: Plan, out: Path, engine: EngineName = "local", workers: int | None = None, scheduler: str | None = None, progress: Progress | None = None,
+    resume: bool = True,
+) -> Result:  # fmt: skip
+    """Carry out a plan below ``out``. What an earlier run finished is not done again; without ``resume`` the model is trained anew all the same."""
     progress = progress or Progress(quiet=True)
     with _locked(out), few_collections():
         made = make_engine(engine, workers, scheduler, plan.recipe.deadline_s, plan.recipe.memory_bytes)
         try:
-            return _run(plan, out, made, progress)
+            return _run(plan, out, made, progress, resume)
         except OSError as error:
             if error.filename is not None and not Path(os.fsdecode(error.filename)).resolve().is_relative_to(out.resolve()):
                 raise InputError(f"{os.fsdecode(error.filename)}: cannot be read: {error.strerror}") from error
@@ -75,7 +76,7 @@ def run(
             made.close()
 
 
-def _run(plan: Plan, out: Path, engine: Engine, progress: Progress) -> Result:
+def _run(plan: Plan, out: Path, engine: Engine, progress: Progress, resume: bool) -> Result:
     work = out / "work"
     result = Result(Account())
     partitions = _ingest(plan, work, engine, progress, result)
@@ -110,6 +111,8 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress) -> Result:
         engine.close()
         from ..stages.train.loop import train
 
+        if not resume:
+            shutil.rmtree(out / "training", ignore_errors=True)
         result.training = train(plan.train, out / "shards", out / "features", out / "training", plan.recipe.seed, progress.line, progress.watch)
     return result
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
@@ -178,16 +179,27 @@ def to_manifest(tables: Sequence[pa.Table]) -> pa.Table:
     """One manifest of several work tables: written rows by key, each signal a column of its own, NaN-free."""
     table = pa.concat_tables([written_only(table).select([*MANIFEST_SCHEMA.names, "signals"]) for table in tables])
     table = table.take(pa.compute.sort_indices(table["key"]))
-    rows = table["signals"].to_pylist()
-    names = sorted({name for row in rows for name, _ in row or ()})
-    columns: dict[str, list[float | None]] = {name: [None] * len(rows) for name in names}
-    for position, row in enumerate(rows):
-        for name, number in row or ():
-            columns[name][position] = number
+    columns = _signal_columns(table["signals"].combine_chunks())
     table = table.drop_columns(["signals"])
-    for name in names:
-        table = table.append_column(name, pa.array(columns[name], pa.float64()))
+    for name in sorted(columns):
+        table = table.append_column(name, columns[name])
     return table.replace_schema_metadata(MANIFEST_SCHEMA.metadata).combine_chunks()
+
+
+def _signal_columns(signals: pa.MapArray) -> dict[str, pa.Array]:
+    """One column of numbers for each name in a column of maps; null where a row does not have it."""
+    offsets = signals.offsets.to_numpy()
+    owners = np.repeat(np.arange(len(signals)), np.diff(offsets))
+    names = signals.keys.slice(offsets[0], offsets[-1] - offsets[0]).dictionary_encode()
+    numbers = signals.items.slice(offsets[0], offsets[-1] - offsets[0]).to_numpy(zero_copy_only=False)
+    codes = names.indices.to_numpy()
+    found = {}
+    for code, name in enumerate(names.dictionary.to_pylist()):
+        values, there = np.zeros(len(signals)), np.zeros(len(signals), bool)
+        values[owners[codes == code]] = numbers[codes == code]
+        there[owners[codes == code]] = True
+        found[name] = pa.array(values, pa.float64(), mask=~there)
+    return found
 
 
 def read_manifest(folder: Path) -> pa.Table:

@@ -124,6 +124,12 @@ class CorpusStage(Stage):
         raise NotImplementedError
 
 
+def rows_of(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:
+    """The values of these columns row by row, of which a few thousand rows at a time are Python objects."""
+    for batch in table.select(list(columns)).to_batches(max_chunksize=4096):
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
 class Source(Addressed):
     """Reads one corpus as it lies on disk."""
 

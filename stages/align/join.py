@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ...schemas.contents import Contents
 from ...schemas.record import Fault
-from ..base import CorpusStage, Decision
+from ..base import CorpusStage, Decision, rows_of
 
 _FIELD = re.compile(r"\{(id|group|source|file)(?::(stem))?\}")
 
@@ -47,7 +47,7 @@ class Join(CorpusStage):
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:
         by_value: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-        for key, group, origin in zip(*(table[name].to_pylist() for name in self.columns), strict=True):
+        for key, group, origin in rows_of(table, *self.columns):
             if origin["source"] in self.sources:
                 by_value[self._value(group, origin)][origin["source"]].append(key)
         decisions: dict[str, Decision] = {}

@@ -13,7 +13,7 @@ import pyarrow as pa
 from ...schemas.contents import Contents
 from ...schemas.fingerprint import uniform_for
 from ...schemas.record import Fault
-from ..base import CorpusStage, Decision
+from ..base import CorpusStage, Decision, rows_of
 
 _NAME = re.compile(r"^[A-Za-z0-9_]{1,40}$")
 
@@ -58,7 +58,7 @@ class Split(CorpusStage):
         return next((name for name, end in zip(names, ends, strict=True) if place < end), names[-1])
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:
-        rows = list(zip(*(table[name].to_pylist() for name in self.columns), strict=True))
+        rows = list(rows_of(table, *self.columns))
         given: dict[str, Counter[str]] = defaultdict(Counter)
         for _, group, split in rows:
             if self.keep and split is not None:

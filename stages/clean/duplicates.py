@@ -6,13 +6,13 @@ import hashlib
 import itertools
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from ...schemas.record import Fault, Modality
-from ..base import CorpusStage, Decision
+from ..base import CorpusStage, Decision, rows_of
 
 _BANDS = 4
 
@@ -38,7 +38,7 @@ class Duplicates(CorpusStage):
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:
         keys, groups = table["key"].to_pylist(), table["group"].to_pylist()
-        parts, targets, signals = (table[name].to_pylist() for name in ("parts", "targets", "signals"))
+        seen = [self._seen(*row) for row in rows_of(table, "parts", "targets", "signals")]
         order = sorted(range(len(keys)), key=keys.__getitem__)
         clusters = _Clusters(groups)
         decisions: dict[str, Decision] = {}
@@ -46,7 +46,7 @@ class Duplicates(CorpusStage):
         by_medium: dict[str, str] = {}
         hashes: dict[int, list[int]] = defaultdict(list)
         for row in order:
-            content = _content(parts[row], targets[row] if self.same_targets else "")
+            content, media, phash = seen[row]
             kept = first.setdefault(content, row) if content else row
             if kept != row:
                 clusters.unite(groups[kept], groups[row])
@@ -54,10 +54,8 @@ class Duplicates(CorpusStage):
                     fault = Fault("duplicate", keys[kept], None, f"its parts are the same as those of {keys[kept]}", "merged")
                     decisions[keys[row]] = Decision(fault)
                     continue
-            for part in parts[row]:
-                if part["hash"] is not None:
-                    clusters.unite(by_medium.setdefault(part["hash"], groups[row]), groups[row])
-            phash = _phash(dict(signals[row] or ()), parts[row])
+            for medium in media:
+                clusters.unite(by_medium.setdefault(medium, groups[row]), groups[row])
             if phash is not None:
                 hashes[phash].append(row)
         for one, other in near_pairs(sorted(hashes), self.near_bits) if self.near_bits else []:
@@ -67,6 +65,10 @@ class Duplicates(CorpusStage):
             if root != groups[row] and keys[row] not in decisions:
                 decisions[keys[row]] = Decision(group=root)
         return decisions
+
+    def _seen(self, parts: list[dict[str, Any]], targets: str, signals: list[tuple[str, float]] | None) -> _Seen:
+        media = [part["hash"] for part in parts if part["hash"] is not None]
+        return _Seen(_content(parts, targets if self.same_targets else ""), media, _phash(dict(signals or ()), parts))
 
     def _near(
         self,
@@ -85,6 +87,14 @@ class Duplicates(CorpusStage):
                 bits = (one ^ other).bit_count()
                 fault = Fault("near_duplicate", bits, self.near_bits, f"its image differs from that of {keys[kept]} in {bits} of 64 bits", "merged")
                 decisions[keys[row]] = Decision(fault)
+
+
+class _Seen(NamedTuple):
+    """What is kept of a record: a digest of all it holds, the hashes of its media, the perceptual hash of its image."""
+
+    content: bytes
+    media: list[str]
+    phash: int | None
 
 
 class _Clusters:

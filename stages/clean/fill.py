@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ...schemas.contents import Contents, Kind
 from ...schemas.record import Fault
-from ..base import CorpusStage, Decision
+from ..base import CorpusStage, Decision, rows_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +44,17 @@ class Fill(CorpusStage):
         return here if self.target in here.targets else replace(here, targets={**here.targets, self.target: kind})
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:
-        rows = list(zip(*(table[name].to_pylist() for name in self.columns), strict=True))
-        values = [json.loads(targets).get(self.target) for _, _, targets, _ in rows]
-        known = [value for value, (_, split, _, _) in zip(values, rows, strict=True) if value is not None and split in (None, "train")]
+        known: list[Any] = []
+        lacking: list[str] = []
+        for key, split, targets, origin in rows_of(table, *self.columns):
+            value = json.loads(targets).get(self.target)
+            if value is not None:
+                known += [value] if split in (None, "train") else []
+            elif not self.only_source or origin["source"] == self.only_source:
+                lacking.append(key)
         filler = self._filler(known)
         decisions = {}
-        for value, (key, _, _, origin) in zip(values, rows, strict=True):
-            if value is not None or (self.only_source and origin["source"] != self.only_source):
-                continue
+        for key in lacking:
             if filler is None:
                 decisions[key] = Decision(Fault(f"no target {self.target}", None, "present", f"the target {self.target} is empty", "missing"))
             else:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ...schemas.contents import Contents
 from ...schemas.record import Fault
-from ..base import CorpusStage, Decision
+from ..base import CorpusStage, Decision, rows_of
 
 _MAD_TO_DEVIATION = 1.4826
 
@@ -42,7 +42,7 @@ class Outliers(CorpusStage):
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:
         keys, numbers = [], []
-        for key, targets, signals in zip(*(table[name].to_pylist() for name in self.columns), strict=True):
+        for key, targets, signals in rows_of(table, *self.columns):
             value = json.loads(targets).get(self.column, dict(signals or ()).get(self.column))
             if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
                 keys.append(key)

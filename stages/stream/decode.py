@@ -175,8 +175,7 @@ class FeatureCache:
             keys = pa.ipc.open_file(source).read_all()
         self._keys, self._places = keys["key"], keys["row"].to_numpy()
 
-    def rows(self, keys: list[str]) -> np.ndarray:
+    def rows(self, keys: pa.ChunkedArray) -> np.ndarray:
         """Row of each key ``int64 [N]``; -1 where there is none."""
-        found = pa.compute.index_in(pa.array(keys, pa.string()), value_set=self._keys)
-        places = found.fill_null(-1).to_numpy()
+        places = pa.compute.index_in(keys, value_set=self._keys).fill_null(-1).to_numpy()
         return np.where(places >= 0, self._places[places], -1) if len(self._places) else np.full(len(places), -1)

@@ -55,7 +55,7 @@ class Stream:
         for name, spec in self.specs.items():
             if isinstance(spec, FeatureSpec):
                 cache = FeatureCache(Path(spec.folder), spec.part)
-                self._caches[name] = (cache, cache.rows(index.keys))
+                self._caches[name] = (cache, cache.rows(index.table["key"]))
         # One more at the end: row PAD, which is -1, picks it.
         self._keys = np.array([*index.keys, ""], dtype=object)
         self._targets = np.array([*index.all_targets(), "{}"], dtype=object)

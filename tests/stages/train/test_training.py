@@ -197,6 +197,9 @@ def test_a_finished_run_is_not_evaluated_again(trained: Path) -> None:
     result = run(make_plan(recipe_again, root), trained / "out", "serial")
     assert result.training is not None
     assert (trained / "out" / "training" / "evaluation.json").stat().st_mtime_ns == before
+    again = run(make_plan(recipe_again, root), trained / "out", "serial", resume=False)
+    assert (trained / "out" / "training" / "evaluation.json").stat().st_mtime_ns > before
+    assert again.training == result.training
 
 
 @pytest.mark.parametrize(
