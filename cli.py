@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 
 _INTERRUPTED = 130
+_STOP_AGAIN_S = 5.0
 
 OutOption = Annotated[Path | None, typer.Option("--out", help="Output folder; out/<recipe's name> where it is not given.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -202,7 +203,8 @@ def main() -> NoReturn:
     debug = "--debug" in sys.argv[1:2]
     if debug:
         os.environ["MODALMILL_DEBUG"] = "1"
-    signal.signal(signal.SIGTERM, _terminated)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, _stop)
     try:
         code = app(standalone_mode=False)
         if code == _INTERRUPTED:  # what typer makes of Ctrl-C
@@ -212,8 +214,9 @@ def main() -> NoReturn:
     except ModalmillError as error:
         _fail(error, debug, 1)
     except (KeyboardInterrupt, typer.Abort):
-        print("\nstopped; finished work is kept, the same command goes on from here", file=sys.stderr)
-        sys.exit(_INTERRUPTED)
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        print("\nstopped; finished work is kept, the same command goes on from here", file=sys.stderr, flush=True)
+        os._exit(_INTERRUPTED)  # an interrupt inside an import makes Python end by the signal, whatever sys.exit is given
     except ModuleNotFoundError as error:
         if debug or error.name is None or error.name.startswith(__package__ or "modalmill"):
             raise
@@ -242,7 +245,9 @@ def main() -> NoReturn:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _terminated(number: int, frame: object) -> None:
+def _stop(number: int, frame: object) -> None:
+    """Stop the run; once more some seconds later where Python dropped the exception, as it does in a destructor."""
+    signal.setitimer(signal.ITIMER_REAL, _STOP_AGAIN_S)
     raise KeyboardInterrupt
 
 

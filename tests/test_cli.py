@@ -125,3 +125,25 @@ def test_it_works_in_a_folder_full_of_files_with_our_rooms_names(ran: Path, tmp_
     for name in ("pipeline", "schemas", "stages", "cli"):
         write(tmp_path / f"{name}.py", "raise RuntimeError('the wrong file')\n")
     assert modalmill("run", ran / "r.yaml", "--out", tmp_path / "out", "--workers", "1", cwd=tmp_path).returncode == 0
+
+
+def test_an_interrupt_that_python_drops_comes_again() -> None:
+    """An exception out of a destructor is printed and forgotten, a Ctrl-C that arrives inside one too."""
+    code = """
+import signal, time
+from modalmill import cli
+
+class Drops:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def app(standalone_mode):
+    Drops()
+    time.sleep(60)
+
+cli._STOP_AGAIN_S, cli.app = 0.2, app
+cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 130
+    assert "finished work is kept" in done.stderr
