@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -238,7 +239,8 @@ def main() -> NoReturn:
             raise
         last = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
         print(
-            f"modalmill: a fault in the program, not in your data: {last}\nRun it again with --debug for the traceback, and please report it.",
+            f"modalmill: a fault in the program, not in your data: {last}\n"
+            f"Please report it with the traceback of: modalmill --debug {shlex.join(sys.argv[1:])}",
             file=sys.stderr,
         )
         sys.exit(70)

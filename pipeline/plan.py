@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,13 +45,18 @@ class Plan:
 
     def needs(self) -> frozenset[Modality]:
         """The modalities whose media must be measured: decoded once, to the end."""
-        return frozenset(modality for placed in self.stages for modality in placed.stage.needs)
+        return measured_by(self.stages)
 
     def runs(self, step: str) -> bool:
         """Whether a last stage (``features``, ``shard``, ``train``) is part of this run."""
         if self.until is None:
             return True
         return self.until in LAST_STAGES and LAST_STAGES.index(step) <= LAST_STAGES.index(self.until)
+
+
+def measured_by(stages: Iterable[Placed]) -> frozenset[Modality]:
+    """The modalities whose signals these stages read."""
+    return frozenset(modality for placed in stages for modality in placed.stage.needs)
 
 
 def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str = "recipe") -> Plan:
@@ -156,8 +162,7 @@ def _machine(options: Any) -> list[str]:
 
 def _missing_names(recipe: Recipe, sources: dict[str, Source], stages: list[Placed], features: dict[str, Extractor], train: Any) -> list[str]:
     """Names of parts, targets, splits and sources that nothing before the place where they are used can give."""
-    measured = frozenset(modality for placed in stages for modality in placed.stage.needs)
-    here = Contents(sources=frozenset(recipe.sources), measured=measured)
+    here = Contents(sources=frozenset(recipe.sources), measured=measured_by(stages))
     for source in sources.values():
         here |= source.contents()
     lines = []

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute
@@ -33,9 +33,7 @@ from ..stages.shard.write import PieceWriter, annotation
 from .disk import read_note, read_table, replacing, write_bytes, write_json, write_table
 from .engine import Engine, refuse_skipped
 
-T = TypeVar("T")
-
-SHARD_VERSION = 3
+SHARD_VERSION = 4
 _COPY_BYTES = 4 << 20
 
 
@@ -54,7 +52,7 @@ class PieceTask:
             refuse_skipped(item, skip)
 
         faults: list[dict[str, Any]] = []
-        # Not synced: it is soon copied into a tar that is, and checked against its checksums if a later run finds it.
+        # Not synced: it is soon copied into a tar that is, and checked against its checksum if a later run finds it.
         with replacing(self.path.with_suffix(".tar"), synced=False) as aside, open(aside, "wb") as file:
             writer = PieceWriter(file, self.root, self.options)
             for sample in self.piece.samples:
@@ -62,7 +60,8 @@ class PieceTask:
                 if fault is not None:
                     faults += [_fault_row(record, fault) for record in sample.records]
         table = pa.Table.from_pylist(writer.rows, schema=INDEX_SCHEMA)
-        note = {"faults": faults, "bytes": writer.place, "samples": len({row["sample"] for row in writer.rows}), "holds": _holds(writer.rows)}
+        samples = len({row["sample"] for row in writer.rows})
+        note = {"faults": faults, "bytes": writer.place, "xxh3": writer.xxh3, "samples": samples, "holds": _holds(writer.rows)}
         write_table(self.path.with_suffix(".arrow"), table, note)
         return len(self.piece.samples)
 
@@ -129,10 +128,11 @@ def write_shards(
         nonlocal done
         for piece in pieces:
             stem = stems[id(piece)] = _piece_identity(piece, root, config)
-            if stem in known:
+            if stem in known and _is_whole(known[stem]):
                 done += len(piece.samples)
                 advance(done, total)
             else:
+                known.pop(stem, None)
                 missing.append(piece)
                 yield PieceTask(piece, root, options, work / stem)
 
@@ -207,7 +207,7 @@ def _slices(ledger: dict[str, Any], work: Path, folder: Path) -> dict[str, _Slic
     """Pieces that need not be written again: finished ones of a run that was stopped, and stretches of the tars that are there."""
     known = {}
     for path in work.glob("*.arrow"):
-        if path.with_suffix(".tar").is_file() and _is_whole(path):
+        if path.with_suffix(".tar").is_file():
             known[path.stem] = _piece_slice(work, path.stem)
     for stem, (tar, offset, length) in ledger.get("places", {}).items():
         index = work / f"{stem}.arrow"
@@ -216,13 +216,10 @@ def _slices(ledger: dict[str, Any], work: Path, folder: Path) -> dict[str, _Slic
     return known
 
 
-def _is_whole(index: Path) -> bool:
-    """Whether every member of a finished piece is what its index says."""
-    tar = index.with_suffix(".tar")
-    if tar.stat().st_size != read_note(index)["bytes"]:
-        return False
-    members = {member["offset"]: member for row in read_table(index).to_pylist() for member in [*row["media"], *row["others"]]}
-    return all(hash_file(tar, member["offset"], member["size"]) == member["xxh3"] for member in members.values())
+def _is_whole(piece: _Slice) -> bool:
+    """Whether a piece can be used: a stretch of a tar, which was synced, or a file of its own with the checksum that its index notes."""
+    own = piece.path == piece.index.with_suffix(".tar")
+    return not own or hash_file(piece.path) == read_note(piece.index)["xxh3"]
 
 
 def _read_ledger(work: Path, folder: Path) -> dict[str, Any]:
@@ -281,7 +278,10 @@ class _Assembly:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def add(self, name: str, pieces: Sequence[Piece], slices: Sequence[_Slice]) -> None:
-        """Build one tar and its index, after those added before."""
+        """Build one tar and its index, after those added before; an error of theirs ends the work here and not at the end."""
+        for future in self._waiting:
+            if future.done():
+                future.result()
         self._waiting.append(self._thread.submit(self._build, name, pieces, slices))
 
     def _build(self, name: str, pieces: Sequence[Piece], slices: Sequence[_Slice]) -> None:
@@ -321,9 +321,10 @@ class _Assembly:
         count.kinds["shards"] = len(shards)
         for pattern_counts in self._presence.values():
             count.presence.update(pattern_counts)
-        presence = {split: _sorted(patterns) for split, patterns in self._presence.items()}
+        presence = {split: dict(sorted(patterns.items())) for split, patterns in self._presence.items()}
         seal = fingerprint([(shard.name, shard.xxh3, shard.index_xxh3) for shard in shards])
-        result = ShardSet(name, seal, records_xxh3, _sorted(self._parts), presence, _sorted(self._targets), tuple(shards))
+        parts, targets = (dict(sorted(names.items())) for names in (self._parts, self._targets))
+        result = ShardSet(name, seal, records_xxh3, parts, presence, targets, tuple(shards))
         _move_in(result, self._folder, folder)
         return Sharded(result, count, self._faults)
 
@@ -382,7 +383,3 @@ def _holds(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for name, value in json.loads(row["targets"]).items():
             targets[name] = "number" if isinstance(value, (int, float)) else "list" if isinstance(value, list) else "text"
     return {"parts": parts, "targets": targets, "presence": presence}
-
-
-def _sorted(value: Mapping[str, T]) -> dict[str, T]:
-    return dict(sorted(value.items()))

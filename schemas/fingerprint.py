@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.random
 import xxhash
 
 _CHUNK_BYTES = 1 << 20

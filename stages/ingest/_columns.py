@@ -15,7 +15,7 @@ from ...schemas.errors import DamageError, InputError, nearest
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Modality, Origin, Part, Record, make_key
 from ..base import Beat, Merged, Source
-from ..media.files import SUFFIXES, locate
+from ..media.files import SUFFIXES, bytes_of, locate
 from . import _template as template
 from ._cues import read_cues
 from ._files import join, list_files, media_part, modality_of
@@ -169,7 +169,7 @@ class Mapper:
                 unmatched.append(Fault.unmatched(f"{name}_file", uri, f"{uri} is not there"))
         targets: dict[str, Any] = {}
         for name, text in self._targets.items():
-            alone = values.get(text[1:-1])
+            alone = values.get(text[1:-1])  # of a template that is one column and nothing else
             found = [str(item) for item in alone] if isinstance(alone, list) else self._text(text, values).strip()
             if found:
                 targets[name] = found
@@ -202,17 +202,17 @@ class Mapper:
             return None
         uri = join(self._columns.base, relative) if not relative.startswith("/") else relative
         self._named.add(uri)
-        modality = entry.modality or modality_of(uri)
         try:
-            part = media_part(self._root, uri, modality or "image")
+            size = bytes_of(self._root, uri)
         except DamageError as error:
             if error.rule != "file_missing":
                 raise
             unmatched.append(Fault.unmatched(f"{name}_file", uri, f"{uri} is not there"))
             return None
+        modality = entry.modality or modality_of(uri)
         if modality is None:
             raise DamageError("unknown_media", f"{uri}: the ending says neither image, audio nor video; set modality for {name}")
-        return part
+        return Part(modality, uri=uri, bytes=size)
 
     def unlisted(self, tally: Counter[str], beat: Beat) -> Iterator[Row | Merged]:
         """Records of the files that no row named; files that rows named are merged into those."""

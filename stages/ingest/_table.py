@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -96,11 +97,12 @@ def find_dialect(
 
 
 def _distinct(cells: list[str]) -> tuple[str, ...]:
-    """The names of a header; one that stands there again gets its number: ``a``, ``a_2``."""
+    """The names of a header; one that stands there again gets the first number that is free: ``a``, ``a_2``."""
+    given = [cell.strip() for cell in cells]
     names: list[str] = []
-    for cell in (cell.strip() for cell in cells):
-        count = sum(name == cell or name.startswith(f"{cell}_") for name in names) if cell in names else 0
-        names.append(f"{cell}_{count + 1}" if cell and count else cell)
+    for cell in given:
+        free = (f"{cell}_{number}" for number in itertools.count(2))
+        names.append(next(name for name in free if name not in names and name not in given) if cell and cell in names else cell)
     return tuple(names)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import xxhash
+
 from ...schemas.errors import DamageError
 from ...schemas.fingerprint import canonical, hash_bytes
 from ...schemas.recipe import ShardOptions
@@ -25,8 +27,14 @@ class PieceWriter:
         self._file = file
         self._root = root
         self._options = options
+        self._hasher = xxhash.xxh3_128()
         self.place = 0
         self.rows: list[IndexRow] = []
+
+    @property
+    def xxh3(self) -> str:
+        """Checksum of all bytes written."""
+        return self._hasher.hexdigest()
 
     def add(self, sample: Sample, check: Callable[[str], None]) -> Fault | None:
         """Write a sample whole, or give the fault of the first of its media that is damaged. ``check`` is called before each medium."""
@@ -73,6 +81,7 @@ class PieceWriter:
                 media.append(entry | {"media": ending.rpartition(".")[2]})
             buffer.write(data)
             buffer.write(padding(len(data)))
+        self._hasher.update(buffer.getbuffer())
         self._file.write(buffer.getbuffer())
         self.place += buffer.tell()
         for record in sample.records:

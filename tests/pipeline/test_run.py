@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from modalmill.pipeline import sharding
 from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.progress import Progress
 from modalmill.pipeline.run import Result, run
@@ -263,6 +264,35 @@ def test_a_missing_folder_says_what_to_check(tmp_path: Path) -> None:
     plan = make_plan(parse_recipe(recipe(tmp_path / "raw", {"a": {"type": "audio_folder", "path": "nowhere"}})), tmp_path / "raw")
     with pytest.raises(InputError, match="check 'data', 'base' and the paths"):
         run(plan, tmp_path / "out", "serial")
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut"])
+def test_a_piece_that_was_damaged_since_is_written_again(
+    tmp_path: Path, run_recipe: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    """Pieces are not synced: what a power failure leaves of them must not reach a tar."""
+    value = full_recipe(tmp_path / "raw")
+    run_recipe(value, tmp_path / "whole")
+
+    def stop(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sharding._Assembly, "finish", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run_recipe(value)
+    pieces = sorted((tmp_path / "out" / "work" / "shard").glob("*.tar"))
+    kept = {piece.name: piece.stat().st_mtime_ns for piece in pieces}
+    assert len(kept) > 1
+    data = bytearray(pieces[0].read_bytes())
+    data[600] ^= 1
+    pieces[0].write_bytes(data if damage == "flip" else data[:-700])
+    written: list[str] = []
+    real = sharding.PieceTask.run
+    monkeypatch.setattr(sharding.PieceTask, "run", lambda task, *more: (written.append(task.path.name), real(task, *more))[1])
+    run_recipe(value)
+    assert written == [pieces[0].stem]
+    assert products(tmp_path / "out") == products(tmp_path / "whole")
 
 
 def test_shards_of_other_records_are_told_and_not_verified(

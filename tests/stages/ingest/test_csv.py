@@ -128,6 +128,9 @@ def test_a_name_that_stands_twice_in_a_header_gets_a_number(tmp_path: Path) -> N
     write(tmp_path / "t.csv", "a,a,b,a\n1,2,3,4\n")
     with pytest.raises(InputError, match="not taken for a header.*set header: true"):
         read(tmp_path, path="t.csv", text="a")
+    write(tmp_path / "u.csv", "id,id_type,id,id_3,id\n1,2,3,4,5\n")
+    rows, _, _ = read(tmp_path, path="u.csv", header=True, targets=["id_2", "id_3", "id_4"])
+    assert [row.record.targets for row in rows] == [{"id_2": "3", "id_3": "4", "id_4": "5"}]
     rows, _, _ = read(tmp_path, path="t.csv", header=True, targets=["a", "a_2", "b", "a_3"])
     assert [row.record.targets for row in rows] == [{"a": "1", "a_2": "2", "b": "3", "a_3": "4"}]
 
