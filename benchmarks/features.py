@@ -81,7 +81,7 @@ def run_map(folder: Path) -> None:
 def make(folder: Path, count: int) -> None:
     """A corpus of texts, its shards, and vectors of the same keys as a feature cache and as .npy members of eight tars."""
     import webdataset
-    from modalmill.pipeline.disk import write_table
+    from modalmill.schemas.disk import write_table
     from modalmill.stages.stream.index import Index
 
     with open(folder / "texts.csv", "w", newline="") as file:

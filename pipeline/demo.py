@@ -7,10 +7,10 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..schemas.disk import write_bytes
 from ..schemas.errors import StorageError
 from ..schemas.recipe import load_recipe
 from .demo_corpus import Planted, write_corpus
-from .disk import write_bytes
 from .plan import make_plan
 from .progress import Progress
 from .report import account_text

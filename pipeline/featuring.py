@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from ..schemas.disk import read_note, read_table, write_json, write_table
 from ..schemas.errors import DamageError
 from ..schemas.fingerprint import fingerprint
 from ..schemas.record import Part, Record
@@ -22,7 +23,6 @@ from ..stages.base import Beat, Extractor
 from ..stages.media import audio, image, video
 from ..stages.media.files import locate, read
 from ..stages.media.steps import apply_to_pixels, apply_to_samples
-from .disk import read_note, read_table, write_json, write_table
 from .engine import Engine, refuse_skipped
 from .plan import Plan, identity
 

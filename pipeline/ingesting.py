@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..schemas.account import Count, presence_pattern
+from ..schemas.disk import write_bytes, write_table
 from ..schemas.errors import InputError
 from ..schemas.fingerprint import fingerprint, hash_file
 from ..schemas.manifest import Row, rows_to_table
 from ..stages.base import Beat, Merged, Source
-from .disk import write_bytes, write_table
 
 INGEST_VERSION = 2
 ROWS_PER_PARTITION = 2048

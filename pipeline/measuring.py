@@ -15,12 +15,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 
+from ..schemas.disk import read_table, write_table
 from ..schemas.errors import DamageError
 from ..schemas.fingerprint import fingerprint, hash_bytes, hash_file
 from ..schemas.record import Modality, Part, Record
 from ..stages.base import Beat
 from ..stages.media.files import LARGEST_READ_BYTES, locate, read
-from .disk import read_table, write_table
 from .engine import refuse_skipped
 
 MEDIA_PER_TASK = {"image": 256, "audio": 48, "video": 12, "text": 1}

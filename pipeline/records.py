@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..schemas.account import Count, presence_pattern
+from ..schemas.disk import read_note, read_table, write_table
 from ..schemas.errors import InputError
 from ..schemas.manifest import Row, record_from_dict, rows_to_table, table_to_records, written_only
 from ..schemas.record import Record
 from ..stages.base import Beat, CorpusStage, Decision, RecordStage
-from .disk import read_note, read_table, write_table
 from .measuring import Facts
 
 

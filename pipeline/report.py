@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from ..schemas.account import Account
+from ..schemas.disk import read_table
 from ..schemas.errors import InputError, nearest
 from ..schemas.index import read_shard_set
 from ..stages.base import Addressed, Extractor, Source, addresses, find
-from .disk import read_table
 
 _WIDTH = 118
 

@@ -17,12 +17,12 @@ import pyarrow.parquet as pq
 import yaml
 
 from ..schemas.account import Account, Count
+from ..schemas.disk import read_table, replacing, storage_error, write_bytes, write_json
 from ..schemas.errors import InputError, StorageError, ToleranceError
 from ..schemas.fingerprint import fingerprint, hash_file
 from ..schemas.index import ShardSet
 from ..schemas.manifest import MANIFEST, table_to_records, to_manifest
 from ..stages.base import CorpusStage, RecordStage
-from .disk import read_table, replacing, storage_error, write_bytes, write_json
 from .engine import Engine, EngineName, few_collections, make_engine
 from .ingesting import IngestTask, ingest_stem, read_ingested
 from .measuring import gather, measure_config, measure_tasks, media_of, read_measured

@@ -22,6 +22,7 @@ import pyarrow.compute
 import xxhash
 
 from ..schemas.account import Count, presence_pattern
+from ..schemas.disk import read_note, read_table, replacing, write_bytes, write_json, write_table
 from ..schemas.fingerprint import fingerprint, hash_bytes, hash_file
 from ..schemas.index import INDEX_SCHEMA, MEMBER, SET_FILE, Shard, ShardSet
 from ..schemas.recipe import ShardOptions
@@ -29,8 +30,7 @@ from ..schemas.record import Record
 from ..stages.base import Beat
 from ..stages.shard.plan import Piece, Sample, group_samples, plan_pieces, plan_shards
 from ..stages.shard.tar import END
-from ..stages.shard.write import PieceWriter, annotation
-from .disk import read_note, read_table, replacing, write_bytes, write_json, write_table
+from ..stages.shard.write import PieceWriter, annotation, signals
 from .engine import Engine, refuse_skipped
 
 SHARD_VERSION = 4
@@ -175,7 +175,10 @@ def write_shards(
 
 
 def _piece_identity(piece: Piece, root: Path, config: str) -> str:
-    return fingerprint(config, piece.split, [(sample.key, annotation(sample), _media_identity(sample, root)) for sample in piece.samples])
+    samples = [
+        (sample.key, annotation(sample), [signals(record) for record in sample.records], _media_identity(sample, root)) for sample in piece.samples
+    ]
+    return fingerprint(config, piece.split, samples)
 
 
 def _media_identity(sample: Sample, root: Path) -> list[Any]:

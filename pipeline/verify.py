@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from ..schemas.disk import read_table
 from ..schemas.errors import InputError
 from ..schemas.fingerprint import fingerprint, hash_bytes, hash_file
 from ..schemas.index import SET_FILE, Shard, read_shard_set
 from ..schemas.manifest import MANIFEST
-from .disk import read_table
 
 
 def verify(out: Path) -> tuple[int, list[str]]:

@@ -1,7 +1,7 @@
 """The index beside each tar and the manifest beside all of them: how a sample is found without parsing the tar.
 
 ``train-000000.tar`` has ``train-000000.arrow`` beside it: an Arrow IPC file with one row for each *record* (a COCO image with
-five questions is one sample in the tar and five rows here), its text and targets inline, its media by offset into the tar.
+five questions is one sample in the tar and five rows here), its text, targets and measurements inline, its media by offset into the tar.
 ``shards.json`` lists the tars with counts, checksums and one fingerprint of them all.
 """
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from .errors import InputError
 
-VERSION = 1
+VERSION = 2
 SET_FILE = "shards.json"
 _NAME = re.compile(r"^[A-Za-z0-9_]{1,40}-\d{6}$")
 
@@ -44,6 +44,7 @@ INDEX_SCHEMA = pa.schema(
         ("others", pa.list_(MEMBER)),
         ("targets", pa.string()),
         ("absent", pa.map_(pa.string(), pa.string())),
+        ("signals", pa.map_(pa.string(), pa.float64())),
     ],
     metadata={"modalmill.index": str(VERSION)},
 )
@@ -107,6 +108,8 @@ def read_shard_set(folder: Path) -> ShardSet:
         path = folder / "shards" / SET_FILE
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
+        if value.get("version") != VERSION:
+            raise ValueError(f"it has version {value.get('version')}, this modalmill reads {VERSION}")
         shards = tuple(Shard(**shard) for shard in value["shards"])
         for shard in shards:
             if not _NAME.match(shard.name):

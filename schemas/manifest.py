@@ -179,15 +179,15 @@ def to_manifest(tables: Sequence[pa.Table]) -> pa.Table:
     """One manifest of several work tables: written rows by key, each signal a column of its own, NaN-free."""
     table = pa.concat_tables([written_only(table).select([*MANIFEST_SCHEMA.names, "signals"]) for table in tables])
     table = table.take(pa.compute.sort_indices(table["key"]))
-    columns = _signal_columns(table["signals"].combine_chunks())
+    columns = number_columns(table["signals"].combine_chunks())
     table = table.drop_columns(["signals"])
     for name in sorted(columns):
         table = table.append_column(name, columns[name])
     return table.replace_schema_metadata(MANIFEST_SCHEMA.metadata).combine_chunks()
 
 
-def _signal_columns(signals: pa.MapArray) -> dict[str, pa.Array]:
-    """One column of numbers for each name in a column of maps; null where a row does not have it."""
+def number_columns(signals: pa.MapArray) -> dict[str, pa.Array]:
+    """One column of numbers for each name in a column of maps from names to numbers; null where a row does not have it."""
     offsets = signals.offsets.to_numpy()
     owners = np.repeat(np.arange(len(signals)), np.diff(offsets))
     names = signals.keys.slice(offsets[0], offsets[-1] - offsets[0]).dictionary_encode()

@@ -100,6 +100,7 @@ class PieceWriter:
                     "others": others,
                     "targets": canonical(dict(record.targets)),
                     "absent": sorted(record.absent.items()),
+                    "signals": signals(record),
                 }
             )
 
@@ -107,6 +108,17 @@ class PieceWriter:
 def _single_parts(record: Record) -> set[str]:
     """Names of the parts that are the only one of their modality; their members are called ``<key>.<ending>``."""
     return {name for name, part in record.parts.items() if len(record.parts_of(part.modality)) == 1}
+
+
+def signals(record: Record) -> list[tuple[str, float]]:
+    """What is known of the record in numbers, by name: its measurements, and how long its sounds and videos are (``voice.duration_s``)."""
+    found = dict(record.signals)
+    for name, part in record.parts.items():
+        if part.modality in ("audio", "video"):
+            end = part.end_s if part.end_s is not None else part.duration_s
+            if end is not None:
+                found[f"{name}.duration_s"] = end - (part.start_s or 0.0)
+    return sorted(found.items())
 
 
 def annotation(sample: Sample) -> str:

@@ -1,4 +1,4 @@
-"""Shards to batches: an index, a pure order, a ring of reused buffers filled by threads.
+"""Shards to batches: an index, a pure order, a ring of reused buffers filled by threads or processes.
 
 from modalmill.stages import stream
 
@@ -6,10 +6,25 @@ for batch in stream.open("out/shards", split="train", batch_size=64, seed=7):
     ...  # batch.parts["image"], batch.present_BM, batch.keys
 """
 
-from .batch import FusionBatch
-from .decode import AudioSpec, FeatureSpec, ImageSpec, Spec, TextSpec, VideoSpec
-from .stream import Stream, open_stream
+from .batch import FusionBatch, Labels
+from .opening import Blocks, open_stream
+from .specs import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    AudioSpec,
+    BytesSpec,
+    FeatureSpec,
+    ImageSpec,
+    JsonSpec,
+    Spec,
+    TextSpec,
+    VideoSpec,
+)
+from .stream import Stream
 
 open = open_stream  # stream.open reads as what it is
 
-__all__ = ["AudioSpec", "FeatureSpec", "FusionBatch", "ImageSpec", "Spec", "Stream", "TextSpec", "VideoSpec", "open", "open_stream"]
+__all__ = [
+    "IMAGENET_MEAN", "IMAGENET_STD", "AudioSpec", "Blocks", "BytesSpec", "FeatureSpec", "FusionBatch", "ImageSpec", "JsonSpec", "Labels", "Spec",
+    "Stream", "TextSpec", "VideoSpec", "open", "open_stream",
+]  # fmt: skip

@@ -6,58 +6,114 @@ Shape letters: B batch, M modality (part), T time or tokens, D feature, H height
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+
+
+class Labelled(Protocol):
+    """Knows key and targets of records by number."""
+
+    def keys(self, rows: Iterable[int]) -> list[str]: ...
+
+    def targets(self, rows: Iterable[int]) -> list[str]: ...
+
+
+class Labels:
+    """Keys and targets (as JSON texts) of a batch's rows, looked up when they are first asked for."""
+
+    def __init__(self, keys: Callable[[], list[str]] | list[str], targets: Callable[[], list[str]] | list[str]) -> None:
+        self._keys, self._targets = keys, targets
+
+    @classmethod
+    def of(cls, source: Labelled, rows: Iterable[int]) -> Labels:
+        """Of these records."""
+        return cls(lambda: source.keys(rows), lambda: source.targets(rows))
+
+    @property
+    def keys(self) -> list[str]:
+        """Key of each row."""
+        if callable(self._keys):
+            self._keys = self._keys()
+        return self._keys
+
+    @property
+    def targets(self) -> list[str]:
+        """Targets of each row."""
+        if callable(self._targets):
+            self._targets = self._targets()
+        return self._targets
+
+    def __reduce__(self) -> tuple[type[Labels], tuple[list[str], list[str]]]:
+        return Labels, (self.keys, self.targets)
 
 
 @dataclass(frozen=True)
 class FusionBatch:
     """One batch. ``names`` gives the parts in the order of ``present_BM``'s columns.
 
-    parts: images ``uint8 [B, H, W, C]``, video ``uint8 [B, T, H, W, C]``, sound ``float32 [B, T]``, token ids ``int64 [B, T]``, features ``[B, D]``;
-    zeros where a part is absent.
+    parts: images ``uint8 [B, H, W, C]`` (normalised: ``float32 [B, C, H, W]``), video ``uint8 [B, T, H, W, C]``, sound ``float32 [B, T]``, token ids
+    ``int64 [B, T]``, features ``[B, D]``; zeros where a part is absent.
     lengths: for sound and tokens, how many of T are real ``[B]``.
-    texts: texts that have no tokeniser, None where absent.
+    lists: parts that are no tensors (texts without a vocabulary, bytes, json), None where absent.
     present_BM: True where the part is there. weight_B: 0 for rows that only pad the batch.
+    epoch, samples: the stream stands at this epoch with so many of its samples handed out, when this batch has been used.
 
     The tensors are views of reused buffers, which are reused only when nobody holds them any more: keep what you like.
     """
 
     names: tuple[str, ...]
-    keys: list[str]
+    labels: Labels
     parts: dict[str, Tensor]
     lengths: dict[str, Tensor]
-    texts: dict[str, list[str | None]]
+    lists: dict[str, list[Any]]
     present_BM: Tensor
     weight_B: Tensor
-    raw_targets: list[str]
+    epoch: int = 0
+    samples: int = 0
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.weight_B)
+
+    @property
+    def keys(self) -> list[str]:
+        """The key of each row, empty for rows that only pad."""
+        return self.labels.keys
 
     def targets(self) -> list[dict[str, Any]]:
         """The targets of each row."""
-        return [json.loads(text) for text in self.raw_targets]
+        return [json.loads(text) for text in self.labels.targets]
+
+    def mask(self, part: str) -> Tensor:
+        """``bool [B, T]``: True where a sound or the tokens of a text are real, False where they are filled up."""
+        return torch.arange(self.parts[part].shape[1], device=self.parts[part].device) < self.lengths[part][:, None]
 
     def to(self, device: torch.device | str) -> FusionBatch:
         """The batch with its tensors on a device, copied without waiting where their memory is pinned."""
-        moved = replace(
-            self,
-            parts={name: tensor.to(device, non_blocking=True) for name, tensor in self.parts.items()},
-            lengths={name: tensor.to(device, non_blocking=True) for name, tensor in self.lengths.items()},
-            present_BM=self.present_BM.to(device, non_blocking=True),
-            weight_B=self.weight_B.to(device, non_blocking=True),
-        )
+        moved = self._each(lambda tensor: tensor.to(device, non_blocking=True))
         if torch.device(device).type == "cuda":
             _hold_until_copied(self)
         return moved
 
+    def pin_memory(self) -> FusionBatch:
+        """The batch in page-locked memory (a ``DataLoader`` with ``pin_memory=True`` asks for it)."""
+        return self._each(lambda tensor: tensor.pin_memory())
+
     def without(self, absent: Tensor) -> FusionBatch:
         """The batch with more parts hidden: ``absent`` is bool ``[B, M]`` (or ``[M]``); contents stay, presence goes."""
         return replace(self, present_BM=self.present_BM & ~absent)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> FusionBatch:
+        return replace(
+            self,
+            parts={name: change(tensor) for name, tensor in self.parts.items()},
+            lengths={name: change(tensor) for name, tensor in self.lengths.items()},
+            present_BM=change(self.present_BM),
+            weight_B=change(self.weight_B),
+        )
 
 
 _copying: list[tuple[torch.cuda.Event, FusionBatch]] = []

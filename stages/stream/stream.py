@@ -1,255 +1,327 @@
-"""The stream: batches in exact order from a ring of reused buffers, filled by threads ahead of the reader.
-
-Decoders release the interpreter, so threads decode beside each other without pickling or copying. A batch is decoded whole by one
-thread; the reader takes batches in order. Each buffer is reused once nobody holds it, which its reference count tells.
-"""
+"""The stream: batches in exact order, filled ahead of the reader by threads, by processes, or by nobody where that is cheaper."""
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
-import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
+from torch.utils.data import IterableDataset, get_worker_info
 
-from ...schemas.errors import DamageError, InputError, IntegrityError, nearest
-from ...schemas.fingerprint import uniforms_for
-from .batch import FusionBatch
-from .decode import AudioSpec, FeatureCache, FeatureSpec, ImageSpec, Spec, TextSpec, VideoSpec
+from ...schemas.errors import InputError, IntegrityError
+from .batch import FusionBatch, Labels
+from .buffers import Layout, Pool, Slot, heap_slot
+from .draws import epoch_key
+from .features import FeatureCache
+from .filling import Filled, Filler, Task, is_cheap
 from .index import Index
-from .order import PAD, batch_count, epoch_order, rank_rows
+from .order import PAD, Order, batch_count, rank_rows
+from .processes import ProcessCrew
+from .specs import FeatureSpec, Spec
+from .threads import Crew, Inline, Pending, ThreadCrew
 
-_DEFAULTS: dict[str, Callable[[], Spec]] = {"image": ImageSpec, "audio": AudioSpec, "video": VideoSpec}
-_HELD_BY_POOL = 2
-OnDamage = Literal["raise", "absent"]
+Backend: TypeAlias = Literal["threads", "processes", "auto"]
+_SMALLEST_TASK = 16
+_STATE_VERSION = 1
+_log = logging.getLogger("modalmill.stream")
 
 
-class Stream:
-    """Batches of one split for one epoch after the other; see :func:`open_stream` for the options."""
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a stream works, as :func:`open_stream` was asked."""
+
+    batch_size: int
+    seed: int
+    drop_last: bool
+    workers: int
+    backend: Backend
+    prefetch: int
+    rank: int | None
+    world: int | None
+    damage_budget: int
+    pin: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One batch of this rank."""
+
+    rows: np.ndarray
+    positions: np.ndarray
+    bucket: int
+    stop: int
+
+
+class Stream(IterableDataset[FusionBatch]):
+    """Batches of one epoch after the other; see :func:`open_stream` for the options.
+
+    It is used as it is, or under a ``torch.utils.data.DataLoader(stream, batch_size=None, num_workers=...)``, whose workers then share the
+    batches in turn. ``damaged`` counts media that could not be decoded.
+    """
 
     def __init__(
-        self, index: Index, specs: Mapping[str, Spec], batch_size: int, seed: int, shuffle: bool, drop_last: bool, threads: int, prefetch: int,
-        rank: int, world: int, on_damage: OnDamage, pin: bool,
+        self, index: Index, specs: Sequence[Mapping[str, Spec]], order: Order, classes: np.ndarray | None, filler: Filler, settings: Settings,
+        identity: str,
     ) -> None:  # fmt: skip
         self.index = index
-        self.specs = dict(specs)
+        self.specs = dict(specs[0])
         self.names = tuple(self.specs)
-        self.batch_size = batch_size
-        self.seed = seed
+        self.seed, self.batch_size = settings.seed, settings.batch_size
         self.epoch = 0
         self.damaged = 0
-        self._shuffle, self._drop_last = shuffle, drop_last
-        self._threads, self._prefetch = threads, prefetch
-        self._rank, self._world = rank, world
-        self._on_damage, self._pin = on_damage, pin
-        self._next_batch = 0
-        self._buffers: dict[str, list[np.ndarray]] = {}
-        self._lock = threading.Lock()
+        self._order, self._classes, self._filler, self._settings, self._identity = order, classes, filler, settings, identity
+        self._samples = 0
         self._caches: dict[str, tuple[FeatureCache, np.ndarray]] = {}
         for name, spec in self.specs.items():
             if isinstance(spec, FeatureSpec):
                 cache = FeatureCache(Path(spec.folder), spec.part)
-                self._caches[name] = (cache, cache.rows(index.table["key"]))
-        # One more at the end: row PAD, which is -1, picks it.
-        self._keys = np.array([*index.keys, ""], dtype=object)
-        self._targets = np.array([*index.all_targets(), "{}"], dtype=object)
+                self._caches[name] = (cache, cache.rows(index.all_keys()))
+        self._cheap = all(is_cheap(spec) for spec in self.specs.values())
+        self.backend: Backend = settings.backend
+        self._judge = _Judge()
+        self._processes: ProcessCrew | None = None
+        self._pool = Pool(_pinned_slot if settings.pin else heap_slot, self._depth(settings.workers, settings.batch_size) + 3)
 
     def __len__(self) -> int:
         """Number of batches in an epoch, the same for every rank."""
-        return batch_count(len(self.index), self.batch_size, self._drop_last)
+        return batch_count(len(self._order), self.batch_size, self._settings.drop_last)
+
+    @property
+    def samples(self) -> int:
+        """Number of positions in an epoch."""
+        return len(self._order)
 
     def __iter__(self) -> Iterator[FusionBatch]:
         """The batches of the current epoch from the current place on; at its end the epoch is raised by one."""
-        order = epoch_order(len(self.index), self.seed, self.epoch, self._shuffle)
-        epoch, last = self.epoch, len(self)
-        if self._only_cheap():
-            for number in range(self._next_batch, last):
-                batch = self._make(order, epoch, number)
-                self._next_batch = number + 1
-                yield batch
+        jobs = self._jobs()
+        if self._cheap:
+            yield from self._through(Inline(self._filler, lambda layout: heap_slot(layout, 0)), jobs, 0)
+        elif self._settings.workers == 0 or get_worker_info() is not None:
+            yield from self._through(Inline(self._filler, self._pool.get), jobs, 0)
         else:
-            yield from self._ahead(order, epoch, last)
-        self.epoch, self._next_batch = epoch + 1, 0
+            yield from self._ahead(jobs)
+        self.epoch, self._samples = self.epoch + 1, 0
 
-    def _only_cheap(self) -> bool:
-        """Whether a hand-over between threads would cost more than making the batch here."""
-        return self._threads == 0 or all(isinstance(spec, (TextSpec, FeatureSpec)) for spec in self.specs.values())
+    def set_epoch(self, epoch: int) -> None:
+        """Stand at the beginning of an epoch, unless the stream is within it already."""
+        if epoch != self.epoch:
+            self.epoch, self._samples = epoch, 0
 
-    def _ahead(self, order: np.ndarray, epoch: int, last: int) -> Iterator[FusionBatch]:
-        pool = ThreadPoolExecutor(self._threads, thread_name_prefix="modalmill-stream")
-        waiting: deque[Future[FusionBatch]] = deque()
-        number = self._next_batch
+    def state_dict(self) -> dict[str, Any]:
+        """Where the stream stands, as plain JSON values: give it to :meth:`load_state_dict`, with any number of ranks and workers."""
+        return self._state(self.epoch, self._samples)
+
+    def state_after(self, batch: FusionBatch) -> dict[str, Any]:
+        """The state for going on after this batch; for a stream under a ``DataLoader``, which runs ahead in copies of its own."""
+        return self._state(batch.epoch, batch.samples)
+
+    def _state(self, epoch: int, samples: int) -> dict[str, Any]:
+        if samples >= len(self) * self.batch_size or samples >= len(self._order):
+            epoch, samples = epoch + 1, 0
+        return {"version": _STATE_VERSION, "seed": self.seed, "epoch": epoch, "samples": samples, "data": self._identity}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where the stream that gave ``state`` stood; other records, another order or another seed are refused."""
+        if state.get("version") != _STATE_VERSION:
+            raise InputError(f"the state has version {state.get('version')!r}, wanted {_STATE_VERSION}: it was saved by another modalmill")
+        if state["data"] != self._identity:
+            raise InputError(
+                f"the state belongs to other data or another order ({state['data']}, here {self._identity}); open the same shards with the same"
+                " split, where, take, repeat, weights, shuffle and buckets to go on"
+            )
+        if state["seed"] != self.seed:
+            raise InputError(f"the state was saved with seed {state['seed']}, this stream has {self.seed}; open it with seed={state['seed']}")
+        self.epoch, self._samples = state["epoch"], state["samples"]
+
+    def close(self) -> None:
+        """End the worker processes, if there are any; the stream can be used again."""
+        if self._processes is not None:
+            self._processes.close()
+            self._processes = None
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _jobs(self) -> Iterator[_Job]:
+        """This rank's slices of the global batches from the current place on; in a ``DataLoader``'s worker, every so many-th of them."""
+        rank, world = self._place_among_ranks()
+        info = get_worker_info()
+        mine, among = (info.id, info.num_workers) if info is not None else (0, 1)
+        size, total, begin = self.batch_size, len(self._order), self._samples
+        for number in range(mine, batch_count(total - begin, size, self._settings.drop_last), among):
+            start = begin + number * size
+            stop = min(start + size, total)
+            rows = self._order.rows(self.epoch, start, stop)
+            bucket = 0 if self._classes is None else int(self._classes[rows[rows != PAD]].max())
+            yield _Job(rank_rows(rows, size, rank, world), rank_rows(np.arange(start, stop), size, rank, world), bucket, stop)
+
+    def _place_among_ranks(self) -> tuple[int, int]:
+        rank, world = self._settings.rank, self._settings.world
+        if rank is None and world is None and torch.distributed.is_available() and torch.distributed.is_initialized():
+            return torch.distributed.get_rank(), torch.distributed.get_world_size()
+        rank = int(os.environ.get("RANK", "0")) if rank is None else rank
+        world = int(os.environ.get("WORLD_SIZE", "1")) if world is None else world
+        if not 0 <= rank < world:
+            raise InputError(f"rank {rank} of {world}: wanted 0 <= rank < world")
+        return rank, world
+
+    def _ahead(self, jobs: Iterator[_Job]) -> Iterator[FusionBatch]:
+        """Batches through workers; with ``auto``, through threads at first, and through processes once those prove better."""
+        count = self._settings.workers
+        if self.backend != "processes":
+            judge = self._judge if self.backend == "auto" else None
+            crew = ThreadCrew(self._filler, count, self._pool, judge.interpreter if judge else None)
+            try:
+                yield from self._through(crew, jobs, count, judge)
+            finally:
+                crew.close()
+        if self.backend == "processes":
+            if self._processes is None:
+                self._processes = ProcessCrew(self._filler, count, self._depth(count, self.batch_size) + 3)
+            yield from self._through(self._processes, jobs, count)
+
+    def _through(self, crew: Crew, jobs: Iterator[_Job], workers: int, judge: _Judge | None = None) -> Iterator[FusionBatch]:
+        """Batches in order, some of them on their way ahead of the reader. Stops early where the judge wants other workers."""
+        waiting: deque[tuple[_Job, Pending]] = deque()
+        depth, epoch, key = self._depth(workers, self.batch_size), self.epoch, epoch_key(self.seed, self.epoch)
+        more = True
         try:
             while True:
-                while number < last and len(waiting) < self._threads + self._prefetch:
-                    waiting.append(pool.submit(self._make, order, epoch, number))
-                    number += 1
+                while more and len(waiting) <= depth:
+                    job = next(jobs, None)
+                    if job is None:
+                        more = False
+                    else:
+                        waiting.append((job, self._start(crew, job, key, workers)))
                 if not waiting:
                     return
-                batch = waiting.popleft().result()
-                self._next_batch += 1
+                job, pending = waiting.popleft()
+                began = time.perf_counter()
+                try:
+                    filled = pending.result()
+                except BaseException:
+                    pending.settle()
+                    raise
+                if judge is not None:
+                    verdict = judge.waited(time.perf_counter() - began)
+                    if verdict is not None:
+                        self.backend, judge = verdict, None
+                        more = more and verdict == "threads"
+                self._samples = job.stop
+                batch = self._batch(job, pending, filled, epoch)
+                pending.slot.busy = False
+                del pending, filled
                 yield batch
                 del batch
         finally:
-            for future in waiting:
-                future.cancel()
-            pool.shutdown(wait=True)
+            for _, pending in waiting:
+                pending.settle()
 
-    def _make(self, order: np.ndarray, epoch: int, number: int) -> FusionBatch:
-        rows = rank_rows(order, number, self.batch_size, self._rank, self._world)
-        count = len(rows)
-        present = np.zeros((count, len(self.names)), bool)
-        parts: dict[str, torch.Tensor] = {}
-        lengths: dict[str, torch.Tensor] = {}
-        texts: dict[str, list[str | None]] = {}
+    def _depth(self, workers: int, batch_size: int) -> int:
+        """How many batches are on their way beside the one that is used next: enough for every worker, and ``prefetch`` more."""
+        return self._settings.prefetch + -(-workers * _SMALLEST_TASK // batch_size) if workers else 0
+
+    def _start(self, crew: Crew, job: _Job, key: int, workers: int) -> Pending:
+        count = len(job.rows)
+        share = max(_SMALLEST_TASK, -(-count // workers)) if workers else max(1, count)
+        tasks = [
+            Task(job.rows[begin : begin + share], job.positions[begin : begin + share], begin, key, job.bucket) for begin in range(0, count, share)
+        ]
+        return crew.start(tasks, self._filler.layout(count, job.bucket))
+
+    def _batch(self, job: _Job, pending: Pending, filled: Sequence[Filled], epoch: int) -> FusionBatch:
+        rows = self._after_damage(job.rows, filled)
+        arrays = pending.slot.arrays
+        parts = {name[6:]: torch.from_numpy(array) for name, array in arrays.items() if name.startswith("parts/")}
         for column, (name, spec) in enumerate(self.specs.items()):
             if isinstance(spec, FeatureSpec):
-                parts[name] = self._features(name, rows, present[:, column])
-            elif isinstance(spec, TextSpec):
-                found = [self.index.texts[name][row] if row != PAD else None for row in rows.tolist()]
-                present[:, column] = [text is not None for text in found]
-                if spec.vocabulary:
-                    parts[name], lengths[name] = _tokens(spec, found)
-                else:
-                    texts[name] = found
-            else:
-                parts[name], length = self._media(name, spec, rows, present[:, column], epoch)
-                if length is not None:
-                    lengths[name] = length
+                parts[name] = self._features(name, rows, arrays["present"][:, column])
         return FusionBatch(
             names=self.names,
-            keys=self._keys[rows].tolist(),
-            parts=parts,
-            lengths=lengths,
-            texts=texts,
-            present_BM=torch.from_numpy(present),
+            labels=Labels.of(self.index, rows),
+            parts={name: parts[name] for name in self.names if name in parts},
+            lengths={name[8:]: torch.from_numpy(array) for name, array in arrays.items() if name.startswith("lengths/")},
+            lists={name: [value for some in filled for value in some.lists[name]] for name in (filled[0].lists if filled else ())},
+            present_BM=torch.from_numpy(arrays["present"]),
             weight_B=torch.from_numpy((rows != PAD).astype(np.float32)),
-            raw_targets=self._targets[rows].tolist(),
+            epoch=epoch,
+            samples=job.stop,
         )
+
+    def _after_damage(self, rows: np.ndarray, filled: Sequence[Filled]) -> np.ndarray:
+        """The record of each row after damaged ones were left out or replaced; too much damage is an error."""
+        found = rows
+        for some in filled:
+            for place, row in some.instead.items():
+                found = rows.copy() if found is rows else found
+                found[place] = row
+            for message in some.damage:
+                self.damaged += 1
+                _log.warning("damaged: %s", message)
+                if self.damaged > self._settings.damage_budget:
+                    raise IntegrityError(
+                        f"{self.damaged:,} media were damaged, more than damage_budget={self._settings.damage_budget:,}; the last: {message}"
+                    )
+        return found
 
     def _features(self, name: str, rows: np.ndarray, present: np.ndarray) -> torch.Tensor:
         cache, places = self._caches[name]
         mine = np.where(rows != PAD, places[rows], -1)
-        present[:] = mine >= 0
+        np.greater_equal(mine, 0, out=present)
         vectors = cache.vectors[np.maximum(mine, 0)]
         if not present.all():
             vectors[~present] = 0
         return torch.from_numpy(vectors)
 
-    def _media(
-        self, name: str, spec: ImageSpec | AudioSpec | VideoSpec, rows: np.ndarray, present: np.ndarray, epoch: int
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        is_sound = isinstance(spec, AudioSpec)
-        buffer = self._buffer(name, (len(rows), *spec.shape()), np.float32 if is_sound else np.uint8)
-        lengths = np.zeros(len(rows), np.int64)
-        files, spans, shard = self.index.open_files(), self.index.spans[name], self.index.shard
-        random = isinstance(spec, ImageSpec) and spec.crop == "random"
-        keys, epoch_name = self.index.keys, str(epoch)
-        places = np.where((rows != PAD)[:, None], spans[rows], -1).tolist()
-        for place, (row, (offset, size)) in enumerate(zip(rows.tolist(), places, strict=True)):
-            if size < 0:
-                buffer[place] = 0
-                continue
-            data = os.pread(files[shard[row]], size, offset)
-            try:
-                if isinstance(spec, ImageSpec):
-                    spec.fill(data, buffer[place], uniforms_for(self.seed, epoch_name, keys[row]) if random else None)
-                elif isinstance(spec, AudioSpec):
-                    lengths[place] = spec.fill(data, buffer[place])
-                else:
-                    spec.fill(data, buffer[place])
-            except DamageError as error:
-                if self._on_damage == "raise":
-                    raise IntegrityError(f"{self.index.paths[shard[row]]}: sample {self.index.keys[row]}, part {name}: {error.message}") from error
-                self.damaged += 1
-                buffer[place] = 0
-                continue
-            present[place] = True
-        return torch.from_numpy(buffer), torch.from_numpy(lengths) if is_sound else None
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_processes": None, "_pool": None}
 
-    def _buffer(self, name: str, shape: tuple[int, ...], kind: type[np.generic]) -> np.ndarray:
-        """A buffer that nobody holds: one of the pool, or a new one while all are held."""
-        with self._lock:
-            pool = self._buffers.setdefault(name, [])
-            for place in range(len(pool)):
-                # getrefcount counts the pool's own reference and its argument; a tensor, batch or thread that holds it makes it more
-                if sys.getrefcount(pool[place]) == _HELD_BY_POOL and pool[place].shape == shape:
-                    return pool[place]
-            fresh = _pinned(shape, kind) if self._pin else np.empty(shape, kind)
-            if len(pool) <= self._threads + self._prefetch + 2:
-                pool.append(fresh)
-            return fresh
-
-    def state_dict(self) -> dict[str, Any]:
-        """Where the stream stands, as plain JSON values: give it to :meth:`load_state_dict`, with any number of ranks and threads."""
-        return {"seed": self.seed, "epoch": self.epoch, "samples": self._next_batch * self.batch_size, "shards": self.index.set.fingerprint}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where the stream that gave ``state`` stood; other shards or another seed are refused."""
-        if state["shards"] != self.index.set.fingerprint:
-            raise InputError(f"the state belongs to shards {state['shards']}, these are {self.index.set.fingerprint}; open the same shards to go on")
-        if state["samples"] % self.batch_size:
-            raise InputError(f"the state stands at sample {state['samples']}, which is no multiple of the batch size {self.batch_size}")
-        self.seed, self.epoch, self._next_batch = state["seed"], state["epoch"], state["samples"] // self.batch_size
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._pool = Pool(heap_slot, self._depth(self._settings.workers, self.batch_size) + 3)
 
 
-def _tokens(spec: TextSpec, found: list[str | None]) -> tuple[torch.Tensor, torch.Tensor]:
-    ids = np.zeros((len(found), spec.length), np.int64)
-    lengths = np.zeros(len(found), np.int64)
-    for place, text in enumerate(found):
-        if text is not None:
-            lengths[place] = spec.fill(text, ids[place])
-    return torch.from_numpy(ids), torch.from_numpy(lengths)
+class _Judge:
+    """Watches the first seconds of work by threads: whether the reader waits, and whether the threads wait for the interpreter."""
+
+    _SECONDS, _LEAST_BATCHES = 2.0, 8
+    _WAIT_SHARE, _INTERPRETER_S = 0.05, 0.0005
+
+    def __init__(self) -> None:
+        self.interpreter: deque[float] = deque(maxlen=1000)
+        self._began, self._batches, self._waited = 0.0, 0, 0.0
+
+    def waited(self, seconds: float) -> Backend | None:
+        """Note how long the reader waited for a batch; the choice, once it is made."""
+        now = time.perf_counter()
+        self._batches += 1
+        if self._batches == 1:
+            self._began = now
+            return None
+        self._waited += seconds
+        passed = now - self._began
+        if passed < self._SECONDS or self._batches < self._LEAST_BATCHES:
+            return None
+        interpreter = float(np.mean(self.interpreter))
+        share = self._waited / passed
+        choice: Backend = "processes" if share > self._WAIT_SHARE and interpreter > self._INTERPRETER_S else "threads"
+        _log.info(
+            "%s chosen: the loop waited for data %.0f %% of %.1f s, and threads waited %.2f ms for the interpreter each time",
+            choice, 100 * share, passed, 1000 * interpreter,
+        )  # fmt: skip
+        return choice
 
 
-def _pinned(shape: tuple[int, ...], kind: type[np.generic]) -> np.ndarray:
-    return torch.empty(shape, dtype=torch.uint8 if kind is np.uint8 else torch.float32, pin_memory=True).numpy()
-
-
-def open_stream(
-    shards: str | Path, split: str | None = None, batch_size: int = 64, seed: int = 0, *,
-    parts: Mapping[str, Spec] | None = None, shuffle: bool = True,
-    drop_last: bool | None = None, threads: int | None = None, prefetch: int = 2, rank: int | None = None, world: int | None = None,
-    on_damage: OnDamage = "raise", pin: bool | None = None,
-) -> Stream:  # fmt: skip
-    """A stream of batches from a folder of shards.
-
-    split: ``train``, ``val``, ...; all splits where it is None.
-    batch_size: rows of a batch over all ranks together.
-    parts: part name -> how it is decoded; every part with its modality's default where it is None.
-    shuffle: False gives the order of the shards. drop_last: leave out the last batch if it is not full; True when shuffling.
-    threads: decoding threads; the cores this process may use where it is None. prefetch: batches ready beyond one a thread.
-    rank, world: this process among all; from the environment (``RANK``, ``WORLD_SIZE``) where None.
-    on_damage: ``raise``, or ``absent`` to treat a medium that cannot be decoded as absent (counted in ``damaged``).
-    pin: page-locked buffers; where a GPU is at hand if None.
-    """
-    index = Index(Path(shards), split)
-    specs: dict[str, Spec] = {}
-    if parts is None:
-        specs = {name: _DEFAULTS.get(modality, TextSpec)() for name, modality in index.modalities.items()}
-    for name, spec in (parts or {}).items():
-        modality = index.modalities.get(name)
-        if modality is None and not isinstance(spec, FeatureSpec):
-            raise InputError(f"{shards}: no part is called {name!r}{nearest(name, index.modalities)}")
-        wanted = {ImageSpec: "image", AudioSpec: "audio", VideoSpec: "video", TextSpec: "text"}.get(type(spec))
-        if wanted is not None and wanted != modality:
-            raise InputError(f"{shards}: {name} is {modality}, it cannot be read by {type(spec).__name__}")
-        specs[name] = spec
-    if batch_size < 1:
-        raise InputError(f"batch_size: wanted at least 1, found {batch_size}")
-    rank = int(os.environ.get("RANK", "0")) if rank is None else rank
-    world = int(os.environ.get("WORLD_SIZE", "1")) if world is None else world
-    if not 0 <= rank < world:
-        raise InputError(f"rank {rank} of {world}: wanted 0 <= rank < world")
-    if threads is None:
-        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if pin is None:
-        pin = torch.cuda.is_available()
-    last = shuffle and len(index) >= batch_size if drop_last is None else drop_last
-    return Stream(index, specs, batch_size, seed, shuffle, last, threads, prefetch, rank, world, on_damage, pin)
+def _pinned_slot(layout: Layout, number: int) -> Slot:
+    kinds = {"uint8": torch.uint8, "float32": torch.float32, "int64": torch.int64, "bool": torch.bool}
+    return Slot(layout, {name: torch.empty(shape, dtype=kinds[kind], pin_memory=True).numpy() for name, (shape, kind) in layout.items()}, number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def open_split(
             specs[name] = spec_of(name, modalities.get(name, "image"), entry, vocabularies.get(name, {}), features, training)
     if not specs:
         raise InputError(f"{shards}: has none of the inputs {', '.join(options.inputs)}; its parts are {', '.join(here)}")
-    return open_stream(shards, split, options.batch_size, seed, parts=specs, shuffle=training, threads=options.threads)
+    return open_stream(shards, split, options.batch_size, seed, parts=specs, shuffle=training, workers=options.threads)
 
 
 def completed(batch: FusionBatch, options: TrainOptions, modalities: Mapping[str, str], dims: Mapping[str, int]) -> FusionBatch:
@@ -60,7 +61,7 @@ def completed(batch: FusionBatch, options: TrainOptions, modalities: Mapping[str
         parts[name], length = blank(len(batch), modalities.get(name, "image"), options.inputs[name], dims.get(name, 0))
         if length is not None:
             lengths[name] = length
-    return FusionBatch(names, batch.keys, parts, lengths, batch.texts, torch.stack(columns, 1), batch.weight_B, batch.raw_targets)
+    return replace(batch, names=names, parts=parts, lengths=lengths, present_BM=torch.stack(columns, 1))
 
 
 def blank(rows: int, modality: str, options: InputOptions, dims: int = 0) -> tuple[torch.Tensor, torch.Tensor | None]:

@@ -90,7 +90,7 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, features: Path, split:
         "all": results[describe_subset(names, (True,) * len(names))][objective.metric],
         "best_single": {"part": best, objective.metric: singles[best]},
         "commonest_answer": prior[0] / rows,
-        "shards": stream.index.set.fingerprint,
+        "shards": stream.index.fingerprint,
     }
 
 

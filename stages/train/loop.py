@@ -21,7 +21,8 @@ from ...schemas.errors import InputError
 from ...schemas.fingerprint import fingerprint
 from ...schemas.index import read_shard_set
 from ..stream import FeatureSpec, FusionBatch, Stream
-from ..stream.decode import FeatureCache, build_vocabulary
+from ..stream.features import FeatureCache
+from ..stream.text import build_vocabulary
 from . import checkpoint
 from .data import completed, dropped, open_split
 from .device import autocast, device_of, precision_of
@@ -133,12 +134,13 @@ def _prepare(options: TrainOptions, shards: Path, features: Path, seed: int) -> 
         if name not in modalities:
             raise InputError(f"train.inputs.{name}: {shards} has no such part; its parts are {', '.join(modalities)}")
     plain = open_split(options, shards, features, options.train_split, seed, modalities, {}, training=True)
+    records = range(len(plain.index))
     vocabularies = {
-        name: build_vocabulary(plain.index.texts[name], spec.vocabulary)
+        name: build_vocabulary(plain.index.texts(name, records), spec.vocabulary)
         for name, spec in options.inputs.items()
         if modalities.get(name) == "text" and not spec.feature
     }
-    objective = fit_objective(options, [json.loads(text) for text in plain.index.all_targets()])
+    objective = fit_objective(options, [json.loads(text) for text in plain.index.targets(records)])
     stream = open_split(options, shards, features, options.train_split, seed, modalities, vocabularies, training=True)
     dims = {name: FeatureCache(Path(spec.folder), spec.part).dims for name, spec in stream.specs.items() if isinstance(spec, FeatureSpec)}
     about = {

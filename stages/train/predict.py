@@ -13,7 +13,7 @@ from ...schemas.errors import DamageError, InputError, nearest
 from ..media import audio as sounds
 from ..media import image as images
 from ..media import video as videos
-from ..stream import FusionBatch, ImageSpec, TextSpec
+from ..stream import FusionBatch, ImageSpec, Labels, TextSpec
 from . import checkpoint
 from .data import blank
 
@@ -80,7 +80,7 @@ def _batch(saved: checkpoint.Saved, given: Mapping[str, str]) -> FusionBatch:
             except OSError as error:
                 raise InputError(f"--{modality} {given[name]}: cannot be read: {error.strerror}") from error
     present = torch.tensor([[name in given for name in names]])
-    return FusionBatch(names, ["prediction"], parts, lengths, {}, present, torch.ones(1), ["{}"])
+    return FusionBatch(names, Labels(["prediction"], ["{}"]), parts, lengths, {}, present, torch.ones(1))
 
 
 def _fill(saved: checkpoint.Saved, name: str, modality: str, value: str, parts: dict[str, torch.Tensor], lengths: dict[str, torch.Tensor]) -> None:
@@ -94,7 +94,7 @@ def _fill(saved: checkpoint.Saved, name: str, modality: str, value: str, parts: 
         raise InputError(f"--{modality} {value}: there is no such file")
     if modality == "image":
         crop = options.crop if options.crop != "random" else "center"
-        ImageSpec(size=options.size, crop=crop).fill(path.read_bytes(), parts[name][0].numpy(), None)
+        ImageSpec(size=options.size, crop=crop).fill(path.read_bytes(), parts[name][0].numpy())
     elif modality == "audio":
         samples = sounds.decode(path).mono(options.rate_hz)[: parts[name].shape[1]]
         parts[name][0, : len(samples)] = torch.from_numpy(samples)

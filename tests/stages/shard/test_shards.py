@@ -12,9 +12,9 @@ from pathlib import Path
 import webdataset
 from hypothesis import given
 from hypothesis import strategies as st
-from modalmill.pipeline.disk import read_table
 from modalmill.pipeline.run import Result
 from modalmill.pipeline.verify import verify
+from modalmill.schemas.disk import read_table
 from modalmill.schemas.fingerprint import hash_bytes
 from modalmill.schemas.index import read_shard_set
 from modalmill.stages.shard.tar import END, header, padding

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import InputError, IntegrityError
 from modalmill.stages import stream
-from modalmill.stages.stream.decode import build_vocabulary
-from modalmill.stages.stream.order import PAD, batch_count, epoch_order, rank_rows
+from modalmill.stages.stream.order import PAD, Shuffled, batch_count, rank_rows
+from modalmill.stages.stream.text import build_vocabulary
 from tiny import mp4, recipe, vqa_corpus, wav, write
 
 
@@ -23,10 +23,10 @@ from tiny import mp4, recipe, vqa_corpus, wav, write
 def test_the_ranks_share_every_global_batch_and_take_the_same_number_of_steps(
     count: int, batch_size: int, world: int, drop_last: bool, epoch: int
 ) -> None:
-    order = epoch_order(count, 7, epoch, shuffle=True)
+    order = Shuffled(count, 7).rows(epoch, 0, count)
     seen = []
     for batch in range(batch_count(count, batch_size, drop_last)):
-        slices = [rank_rows(order, batch, batch_size, rank, world) for rank in range(world)]
+        slices = [rank_rows(order[batch * batch_size : (batch + 1) * batch_size], batch_size, rank, world) for rank in range(world)]
         assert len({len(some) for some in slices}) == 1
         together = [row for some in slices for row in some.tolist() if row != PAD]
         assert together == order[batch * batch_size : (batch + 1) * batch_size].tolist()
@@ -82,7 +82,7 @@ def test_global_batches_are_the_same_for_any_ranks_and_threads(shards: Path, thr
     def batches(world: int, threads: int) -> list[dict[str, bytes]]:
         found: list[dict[str, bytes]] = []
         for rank in range(world):
-            for number, batch in enumerate(stream.open(shards, batch_size=6, seed=3, parts=PARTS, threads=threads, rank=rank, world=world)):
+            for number, batch in enumerate(stream.open(shards, batch_size=6, seed=3, parts=PARTS, workers=threads, rank=rank, world=world)):
                 if number == len(found):
                     found.append({})
                 for row, key in enumerate(batch.keys):
@@ -99,14 +99,14 @@ def test_resuming_anywhere_with_other_ranks_gives_the_rest_of_the_epoch(shards_o
     def keys(some: stream.Stream) -> list[list[str]]:
         return [batch.keys for batch in some]
 
-    whole = stream.open(shards_once, batch_size=2, seed=5, parts={"question": stream.TextSpec()}, threads=2)
+    whole = stream.open(shards_once, batch_size=2, seed=5, parts={"question": stream.TextSpec()}, workers=2)
     wanted = keys(whole)
-    first = stream.open(shards_once, batch_size=2, seed=5, parts={"question": stream.TextSpec()}, threads=1)
+    first = stream.open(shards_once, batch_size=2, seed=5, parts={"question": stream.TextSpec()}, workers=1)
     seen = [batch.keys for _, batch in zip(range(stop), first, strict=False)]
     state = json.loads(json.dumps(first.state_dict()))
     rest: list[list[str]] = []
     for rank in range(ranks):
-        again = stream.open(shards_once, batch_size=2, seed=0, parts={"question": stream.TextSpec()}, threads=3, rank=rank, world=ranks)
+        again = stream.open(shards_once, batch_size=2, seed=5, parts={"question": stream.TextSpec()}, workers=3, rank=rank, world=ranks)
         again.load_state_dict(state)
         for number, batch in enumerate(keys(again)):
             if number == len(rest):
@@ -127,15 +127,16 @@ def shards_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_batches_that_are_kept_are_never_written_over(shards_once: Path) -> None:
-    some = stream.open(shards_once, batch_size=2, parts={"image": stream.ImageSpec(size=16)}, threads=2)
+    some = stream.open(shards_once, batch_size=2, parts={"image": stream.ImageSpec(size=16)}, workers=2)
     kept = [(batch, batch.parts["image"].clone()) for _ in range(3) for batch in some]
     assert all(torch.equal(batch.parts["image"], copy) for batch, copy in kept)
 
 
 def test_buffers_that_are_let_go_are_used_again(shards_once: Path) -> None:
-    some = stream.open(shards_once, batch_size=2, parts={"image": stream.ImageSpec(size=16)}, threads=2)
-    places = {batch.parts["image"].data_ptr() for _ in range(5) for batch in some}
-    assert len(places) <= 2 + 2 + 3
+    some = stream.open(shards_once, batch_size=2, parts={"image": stream.ImageSpec(size=16)}, workers=2)
+    first = {batch.parts["image"].data_ptr() for _ in range(3) for batch in some}
+    later = {batch.parts["image"].data_ptr() for _ in range(9) for batch in some}
+    assert later <= first
 
 
 def test_an_image_is_the_one_that_was_stored(shards_once: Path) -> None:
@@ -153,7 +154,7 @@ def test_a_damaged_sample_raises_or_counts_as_asked(shards_once: Path, tmp_path:
 
     folder = tmp_path / "shards"
     shutil.copytree(shards_once, folder)
-    from modalmill.pipeline.disk import read_table
+    from modalmill.schemas.disk import read_table
 
     row = read_table(folder / "all-000000.arrow").to_pylist()[0]
     path = folder / "all-000000.tar"

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from modalmill.stages.stream import FusionBatch
+from modalmill.stages.stream import FusionBatch, Labels
 from modalmill.stages.train.data import blank
 from modalmill.stages.train.fusion import ConcatFusion, WeightedFusion, make_fusion
 from modalmill.stages.train.model import FusionModel
@@ -49,7 +49,7 @@ def batch(rows: int, present: torch.Tensor, seed: int = 0) -> FusionBatch:
             parts[name] = torch.randn(empty.shape)
         if length is not None:
             lengths[name] = torch.randint(1, empty.shape[1] + 1, (rows,))
-    return FusionBatch(tuple(INPUTS), [str(row) for row in range(rows)], parts, lengths, {}, present, torch.ones(rows), ["{}"] * rows)
+    return FusionBatch(tuple(INPUTS), Labels([str(row) for row in range(rows)], ["{}"] * rows), parts, lengths, {}, present, torch.ones(rows))
 
 
 @pytest.mark.parametrize("image", ["cnn", "resnet18"])
@@ -144,7 +144,7 @@ def test_xor_of_two_modalities_is_learned(fusion: str) -> None:
     options = TrainOptions(target="y", inputs=inputs, fusion=fusion, width=16, hidden=32, dropout=0.0)
     made = FusionModel(options, {}, {}, {"a": 2, "b": 2}, 2)
     parts = {name: torch.stack([bits[:, place], 1 - bits[:, place]], 1) for place, name in enumerate("ab")}
-    one = FusionBatch(("a", "b"), ["k"] * 128, parts, {}, {}, torch.ones(128, 2, dtype=torch.bool), torch.ones(128), ["{}"] * 128)
+    one = FusionBatch(("a", "b"), Labels(["k"] * 128, ["{}"] * 128), parts, {}, {}, torch.ones(128, 2, dtype=torch.bool), torch.ones(128))
     optimiser = torch.optim.AdamW(made.parameters(), lr=0.01)
     for _ in range(150):
         optimiser.zero_grad()

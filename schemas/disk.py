@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ..schemas.errors import IntegrityError, StorageError
+from .errors import IntegrityError, StorageError
 
 
 @contextmanager

@@ -1,0 +1,39 @@
+"""Random numbers of a stream: a function of seed, epoch and position in the epoch, whoever asks and in whatever order."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...schemas.fingerprint import random_for
+from .order import mix
+
+_COLUMNS = 4
+
+
+class Draws:
+    """What chance holds for one position: four numbers in [0, 1), and a generator for who needs more."""
+
+    __slots__ = ("_key", "_position", "uniform")
+
+    def __init__(self, uniform: list[float], key: int, position: int) -> None:
+        self.uniform = uniform
+        self._key, self._position = key, position
+
+    def generator(self) -> np.random.Generator:
+        """A generator that is the same whenever this position is asked for in this epoch."""
+        return np.random.Generator(np.random.Philox(key=[self._key, self._position]))
+
+
+MIDDLE = Draws([0.5, 0.5, 0.5, 0.5], 0, 0)
+
+
+def epoch_key(seed: int, epoch: int) -> int:
+    """The number that an epoch's draws come from."""
+    return int(random_for(seed, "draws", str(epoch)).integers(0, 2**63))
+
+
+def draws_of(key: int, positions: np.ndarray) -> list[Draws]:
+    """The draws of these positions of an epoch."""
+    places = positions.astype(np.uint64)[:, None] * np.uint64(_COLUMNS) + np.arange(_COLUMNS, dtype=np.uint64)
+    uniform = (mix(places, np.uint64(key)) >> np.uint64(11)) * 2.0**-53
+    return [Draws(four, key, position) for four, position in zip(uniform.tolist(), positions.tolist(), strict=True)]

@@ -1,0 +1,105 @@
+"""Where tars lie: on this machine, read by ``pread``, or behind a url, read by range through a local cache.
+
+A :class:`Storage` finds files by name; a :class:`File` gives stretches of one. Both can be sent to another process, which opens for itself.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import threading
+from pathlib import Path
+from typing import Protocol
+
+from ...schemas.errors import InputError
+
+
+class File(Protocol):
+    """A file whose stretches can be read in any order, by several threads at once."""
+
+    name: str
+    size: int
+
+    def read(self, offset: int, size: int) -> bytes:
+        """The bytes ``[offset, offset + size)``; fewer where the file ends before."""
+
+    def version(self) -> str:
+        """Changes when the content does: size and time, or the server's tag."""
+
+
+class Storage(Protocol):
+    """A place with files."""
+
+    def is_folder(self, path: str) -> bool:
+        """Whether this is a folder."""
+
+    def find(self, pattern: str) -> list[str]:
+        """The files that a pattern with ``*``, ``?`` and ``[...]`` names, in order."""
+
+    def exists(self, path: str) -> bool:
+        """Whether this is a file."""
+
+    def local(self, path: str) -> Path:
+        """A file on this machine with the content of ``path``."""
+
+    def open(self, path: str) -> File:
+        """The file, to read stretches of."""
+
+
+class LocalFile:
+    """A file on this machine; its descriptor is opened at the first read and closed with the object."""
+
+    def __init__(self, path: str) -> None:
+        self.name = path
+        self.size = os.stat(path).st_size
+        self._lock = threading.Lock()
+        self._descriptor = -1
+
+    def read(self, offset: int, size: int) -> bytes:
+        descriptor = self._descriptor
+        if descriptor < 0:
+            descriptor = self._open()
+        return os.pread(descriptor, size, offset)
+
+    def version(self) -> str:
+        state = os.stat(self.name)
+        return f"{state.st_size}-{state.st_mtime_ns}"
+
+    def _open(self) -> int:
+        with self._lock:
+            if self._descriptor < 0:
+                try:
+                    self._descriptor = os.open(self.name, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+                except OSError as error:
+                    raise InputError(f"{self.name}: cannot be opened: {error.strerror}") from error
+            return self._descriptor
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"name": self.name, "size": self.size}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._lock, self._descriptor = threading.Lock(), -1
+
+    def __del__(self) -> None:
+        if getattr(self, "_descriptor", -1) >= 0:
+            os.close(self._descriptor)
+
+
+class LocalStorage:
+    """Paths of this machine."""
+
+    def is_folder(self, path: str) -> bool:
+        return os.path.isdir(path)
+
+    def find(self, pattern: str) -> list[str]:
+        return sorted(glob.glob(pattern))
+
+    def exists(self, path: str) -> bool:
+        return os.path.isfile(path)
+
+    def local(self, path: str) -> Path:
+        return Path(path)
+
+    def open(self, path: str) -> File:
+        return LocalFile(path)

@@ -1,0 +1,169 @@
+"""Filling rows of a batch: from record numbers to arrays, the same code in this thread, in others, and in other processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from ...schemas.errors import DamageError, IntegrityError, ModalmillError
+from ...schemas.fingerprint import hash_bytes
+from .buffers import Arrays, Layout
+from .draws import Draws, draws_of
+from .index import Index
+from .order import PAD
+from .specs import BytesSpec, FeatureSpec, JsonSpec, Spec, TextSpec
+
+OnDamage: TypeAlias = Literal["raise", "absent", "skip", "replace"]
+Verify: TypeAlias = Literal["first", "always", "never"]
+_REPLACEMENTS = 10
+
+
+class TransformError(ModalmillError):
+    """A function that the user gave to a spec failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Rows of one batch to fill: record numbers, their positions in the epoch, and the place of the first in the batch.
+
+    key: what the epoch's random draws come from. bucket: class of length, which chooses the specs.
+    """
+
+    rows: np.ndarray
+    positions: np.ndarray
+    begin: int
+    key: int
+    bucket: int
+
+
+@dataclass(slots=True)
+class Filled:
+    """What cannot stand in arrays: values of list specs, which record took the place of a damaged one in which row of the batch
+    (``PAD``: none did), and the damage."""
+
+    lists: dict[str, list[Any]] = field(default_factory=dict)
+    instead: dict[int, int] = field(default_factory=dict)
+    damage: list[str] = field(default_factory=list)
+
+
+class Filler:
+    """Fills rows. ``specs``: for each class of length, part -> spec."""
+
+    def __init__(self, index: Index, specs: Sequence[Mapping[str, Spec]], on_damage: OnDamage, verify: Verify) -> None:
+        self.index = index
+        self._names = tuple(specs[0])
+        self._specs = [
+            [(column, name, spec) for column, (name, spec) in enumerate(some.items()) if not isinstance(spec, FeatureSpec)] for some in specs
+        ]
+        self._lists = [name for name, spec in specs[0].items() if is_list(spec)]
+        self._on_damage, self._verify = on_damage, verify
+        self._seen = {} if verify == "never" else {name: np.zeros(len(index), bool) for name in index.spans}
+
+    def layout(self, count: int, bucket: int) -> Layout:
+        """The arrays of a batch of so many rows: ``present``, ``parts/<name>``, ``lengths/<name>``."""
+        layout: dict[str, tuple[tuple[int, ...], str]] = {"present": ((count, len(self._names)), "bool")}
+        for _, name, spec in self._specs[bucket]:
+            if not isinstance(spec, FeatureSpec) and not is_list(spec):
+                shape, kind = spec.layout()  # type: ignore[union-attr]  # list specs are left out above
+                layout[f"parts/{name}"] = ((count, *shape), kind)
+                if spec.has_lengths:  # type: ignore[union-attr]  # the same
+                    layout[f"lengths/{name}"] = ((count,), "int64")
+        return layout
+
+    def fill(self, task: Task, arrays: Arrays) -> Filled:
+        """Fill these rows of the batch's arrays."""
+        filled = Filled({name: [None] * len(task.rows) for name in self._lists})
+        arrays["present"][task.begin : task.begin + len(task.rows)] = False
+        for place, (row, draws) in enumerate(zip(task.rows.tolist(), draws_of(task.key, task.positions), strict=True)):
+            try:
+                self._row(row, place, draws, task, arrays, filled)
+            except DamageError as error:
+                self._damaged(error, row, place, draws, task, arrays, filled)
+        return filled
+
+    def _damaged(self, error: DamageError, row: int, place: int, draws: Draws, task: Task, arrays: Arrays, filled: Filled) -> None:
+        """Leave the row out, or put other records there until one is whole: which ones depends on the position alone."""
+        filled.damage.append(error.message)
+        if self._on_damage == "replace":
+            random = draws.generator()
+            chosen = self.index.chosen[np.searchsorted(self.index.set_ends, row, side="right")]
+            for _ in range(_REPLACEMENTS):
+                other = int(chosen[random.integers(len(chosen))])
+                try:
+                    self._row(other, place, draws, task, arrays, filled)
+                except DamageError as again:
+                    filled.damage.append(again.message)
+                else:
+                    filled.instead[task.begin + place] = other
+                    return
+        filled.instead[task.begin + place] = PAD
+        self._row(PAD, place, draws, task, arrays, filled)
+
+    def _row(self, row: int, place: int, draws: Draws, task: Task, arrays: Arrays, filled: Filled) -> None:
+        at = task.begin + place
+        present = arrays["present"][at]
+        for column, name, spec in self._specs[task.bucket]:
+            here = row != PAD
+            if here:
+                try:
+                    source = self._source(name, spec, row)
+                    here = source is not None
+                    if here:
+                        length = self._decode(name, spec, source, place, at, draws, arrays, filled)
+                except DamageError as error:
+                    message = f"{self.index.tar_name(row)}: sample {self.index.keys([row])[0]}, part {name}: {error.message}"
+                    if self._on_damage == "raise":
+                        raise IntegrityError(message) from error
+                    if self._on_damage != "absent":
+                        raise DamageError(error.rule, message) from error
+                    filled.damage.append(message)
+                    here = False
+                except ModalmillError:
+                    raise
+                except Exception as error:
+                    what = f"{self.index.tar_name(row)}: sample {self.index.keys([row])[0]}, part {name}: {type(error).__name__}: {error}"
+                    raise TransformError(what) from error
+            present[column] = here
+            array = arrays.get(f"parts/{name}")
+            if not here:
+                if array is not None:
+                    array[at] = 0
+                else:
+                    filled.lists[name][place] = None
+                length = 0
+            if f"lengths/{name}" in arrays:
+                arrays[f"lengths/{name}"][at] = length
+
+    def _source(self, name: str, spec: Spec, row: int) -> Any:
+        """The bytes of a medium or the words of a text, checked; None where the record has none."""
+        if isinstance(spec, TextSpec):
+            return self.index.text(name, row)
+        if self.index.spans[name][row, 1] < 0:
+            return None
+        data = self.index.read(name, row)
+        if self._verify != "never" and (self._verify == "always" or not self._seen[name][row]):
+            wanted = self.index.checksum(name, row)
+            if wanted is not None and hash_bytes(data) != wanted:
+                raise DamageError("checksum", "its bytes are not those that were written; check with 'modalmill verify'")
+            self._seen[name][row] = True
+        return data
+
+    def _decode(self, name: str, spec: Any, source: Any, place: int, at: int, draws: Draws, arrays: Arrays, filled: Filled) -> int:
+        if name in filled.lists:
+            filled.lists[name][place] = spec.value(source, draws)
+            return 0
+        length: int = spec.fill(source, arrays[f"parts/{name}"][at], draws)
+        return length
+
+
+def is_list(spec: Spec) -> bool:
+    """Whether the part becomes Python values and no tensor."""
+    return isinstance(spec, (BytesSpec, JsonSpec)) or (isinstance(spec, TextSpec) and not spec.makes_tensors)
+
+
+def is_cheap(spec: Spec) -> bool:
+    """Whether handing a part to another thread would cost more than reading it here."""
+    return isinstance(spec, FeatureSpec) or (isinstance(spec, (BytesSpec, JsonSpec, TextSpec)) and spec.transform is None)

@@ -1,0 +1,183 @@
+"""Opening a stream: what the user asks for, checked, and put together."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+
+from ...schemas.errors import InputError, nearest
+from ...schemas.fingerprint import fingerprint
+from .files import LocalStorage, Storage
+from .filling import Filler, OnDamage, Verify
+from .index import Index
+from .order import BlockShuffled, Bucketed, Chosen, Order, Repeated, Sequential, Shuffled, mixed
+from .sources import find
+from .specs import AudioSpec, BytesSpec, FeatureSpec, ImageSpec, JsonSpec, Spec, TextSpec, VideoSpec
+from .stream import Backend, Settings, Stream
+from .tars import KeyRule
+from .text import words
+
+Shards: TypeAlias = "str | Path | Sequence[str | Path]"
+_DEFAULTS: dict[str, Callable[[], Spec]] = {"image": ImageSpec, "audio": AudioSpec, "video": VideoSpec, "text": TextSpec, "json": JsonSpec}
+_LEAST_BUDGET = 10
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Blocks:
+    """Shuffle by blocks of ``block_bytes`` of a tar, mixed within windows of ``window_bytes``: each block is read once an epoch.
+
+    For data that are dear to fetch. The memory (or cache) that a window takes is its bound.
+    """
+
+    block_bytes: int = 4 << 20
+    window_bytes: int = 256 << 20
+
+
+def open_stream(
+    shards: Shards, split: str | None = None, batch_size: int = 64, seed: int = 0, *,
+    parts: Mapping[str, Spec] | None = None, shuffle: bool | Blocks = True, drop_last: bool | None = None,
+    where: str | None = None, take: int | None = None, repeat: int = 1, weights: Sequence[float] | None = None,
+    buckets: Mapping[str, Sequence[float]] | None = None,
+    workers: int | None = None, backend: Backend = "threads", prefetch: int = 2, rank: int | None = None, world: int | None = None,
+    on_damage: OnDamage = "raise", damage_budget: int | None = None, verify: Verify = "first", pin: bool | None = None, keys: KeyRule = "auto",
+) -> Stream:  # fmt: skip
+    """A stream of batches from shards.
+
+    shards: a folder, a tar, a pattern (``out/train-*.tar``, ``data/{000..099}.tar``), a url of one (``s3://...``), or a list of them. Tars that
+    others wrote are indexed at the first time; ``keys`` says which dot of a member's name ends the key.
+    split: ``train``, ``val``, ...; all splits where it is None.
+    batch_size: rows of a batch over all ranks together.
+    parts: part name -> how it is decoded; every part with its modality's default where it is None.
+    shuffle: False gives the order of the shards; True another permutation each epoch (of blocks, for a url); ``Blocks(...)`` as it says.
+    drop_last: leave out the last batch if it is not full; True when shuffling.
+    where: keep the records for which this is true: ``"image.sharpness > 50 and 'audio' in parts"``, of measurements, targets, key, group, split
+    and tar.
+    take: keep the first so many of each set. repeat: passes over the records in an epoch.
+    weights: shares in which the listed sets are mixed; without them they are one.
+    buckets: ``{"voice": [2, 4, 8]}``: batches of records of one class of length, in seconds of a sound or tokens of a text, each with
+    its own shape.
+    workers: how many decode; the cores this process may use where it is None, 0 for none. backend: ``threads``, ``processes``, or ``auto``,
+    which begins with threads and goes over to processes where those wait for the interpreter. prefetch: batches ready beyond one a worker.
+    rank, world: this process among all; from ``torch.distributed`` or the environment (``RANK``, ``WORLD_SIZE``) where None.
+    on_damage: ``raise``; or treat what cannot be decoded as ``absent``, ``skip`` its row (weight 0), or ``replace`` it by another record; counted in
+    ``damaged`` and logged, an error beyond ``damage_budget`` (a hundredth of the records if None).
+    verify: compare checksums at the ``first`` reading, ``always`` or ``never``.
+    pin: page-locked buffers; where a GPU is at hand if None.
+    """
+    _at_least(batch_size=(batch_size, 1), repeat=(repeat, 1), prefetch=(prefetch, 0), workers=(workers, 0), take=(take, 1))
+    names = [shards] if isinstance(shards, (str, Path)) else list(shards)
+    if not names:
+        raise InputError("shards: wanted a folder, a tar, a pattern or a list of them, found an empty list")
+    found = [find(name, keys, storage_of) for name in names]
+    index = Index(found, split, where, take)
+    where_from = ", ".join(str(name) for name in names)
+    specs = _specs(index, parts, where_from)
+    count = sum(len(some) for some in index.chosen)
+    if not count:
+        raise InputError(f"{where_from}: no record is left by where={where!r}")
+    by_blocks = shuffle if isinstance(shuffle, Blocks) else Blocks() if shuffle and any(some.is_remote for some in found) else None
+    last = bool(shuffle) and count >= batch_size if drop_last is None else drop_last
+    classes, sized = None, [specs]
+    if buckets:
+        if weights is not None or repeat > 1 or by_blocks:
+            raise InputError("buckets: cannot be together with weights, repeat or blocks; open the sets apart")
+        classes, sized = _bucketed(index, specs, buckets, where_from)
+        rows = np.concatenate(index.chosen)
+        order: Order = Chosen(Bucketed(classes[rows], batch_size, seed, bool(shuffle), last), np.append(rows, -1))
+    else:
+        order = _order(index, seed, bool(shuffle), by_blocks, weights)
+        order = Repeated(order, repeat) if repeat > 1 else order
+    if workers is None:
+        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    identity = fingerprint(
+        index.fingerprint, split, where, take, repeat, weights, repr(by_blocks or shuffle), dict(buckets or {}), batch_size if buckets else None
+    )
+    settings = Settings(
+        batch_size=batch_size, seed=seed, drop_last=last, workers=workers, backend=backend, prefetch=prefetch, rank=rank, world=world,
+        damage_budget=max(_LEAST_BUDGET, count // 100) if damage_budget is None else damage_budget,
+        pin=torch.cuda.is_available() if pin is None else pin,
+    )  # fmt: skip
+    return Stream(index, sized, order, classes, Filler(index, sized, on_damage, verify), settings, identity)
+
+
+def storage_of(path: str) -> Storage:
+    """Where a path or url lies."""
+    return LocalStorage()
+
+
+def _at_least(**given: tuple[int | None, int]) -> None:
+    for name, (value, least) in given.items():
+        if value is not None and value < least:
+            raise InputError(f"{name}: wanted at least {least}, found {value}")
+
+
+def _specs(index: Index, parts: Mapping[str, Spec] | None, where_from: str) -> dict[str, Spec]:
+    if parts is None:
+        return {name: _DEFAULTS.get(modality, BytesSpec)() for name, modality in index.parts.items()}
+    for name, spec in parts.items():
+        modality = index.parts.get(name)
+        if isinstance(spec, FeatureSpec):
+            continue
+        if modality is None:
+            raise InputError(f"{where_from}: no part is called {name!r}{nearest(name, index.parts)}")
+        if spec.modality and spec.modality != modality:
+            raise InputError(f"{where_from}: {name} is {modality}, it cannot be read by {type(spec).__name__}")
+        if isinstance(spec, BytesSpec) and modality == "text":
+            raise InputError(f"{where_from}: {name} is text; TextSpec() gives it as it is")
+    return dict(parts)
+
+
+def _order(index: Index, seed: int, shuffle: bool, blocks: Blocks | None, weights: Sequence[float] | None) -> Order:
+    """The order of the chosen records: of all sets as one, or of each by itself and mixed."""
+    groups = [np.concatenate(index.chosen)] if weights is None else index.chosen
+    orders: list[Order] = []
+    for number, rows in enumerate(groups):
+        name = f"order{number}" if number else "order"
+        if blocks is not None:
+            starts = _block_starts(index, rows, blocks.block_bytes)
+            orders.append(Chosen(BlockShuffled(starts, seed, max(1, blocks.window_bytes // blocks.block_bytes), name), rows))
+        else:
+            orders.append(Chosen(Shuffled(len(rows), seed, name) if shuffle else Sequential(len(rows)), rows))
+    return orders[0] if weights is None else mixed(orders, weights, seed)
+
+
+def _block_starts(index: Index, rows: np.ndarray, block_bytes: int) -> np.ndarray:
+    """Where in ``rows`` each block begins: neighbours whose media begin in the same ``block_bytes`` of the same tar; the end is the last."""
+    offsets = np.zeros(len(rows), np.int64)
+    for spans in index.spans.values():
+        offsets = np.maximum(offsets, spans[rows, 0])
+    blocks = np.stack([index.tar[rows], np.maximum.accumulate(offsets) if len(index.tars) == 1 else offsets], axis=1)
+    blocks[:, 1] //= block_bytes
+    begins = np.flatnonzero((np.diff(blocks, axis=0) != 0).any(axis=1)) + 1
+    return np.concatenate([[0], begins, [len(rows)]])
+
+
+def _bucketed(
+    index: Index, specs: Mapping[str, Spec], buckets: Mapping[str, Sequence[float]], where_from: str
+) -> tuple[np.ndarray, list[dict[str, Spec]]]:  # fmt: skip
+    """The class of length of every record, and the specs of each class."""
+    if len(buckets) != 1:
+        raise InputError(f"buckets: wanted one part, found {', '.join(buckets) or 'none'}")
+    name, bounds = next(iter(buckets.items()))
+    spec = specs.get(name)
+    limits = np.array(sorted(bounds), float)
+    if not len(limits) or limits[0] <= 0:
+        raise InputError(f"buckets: {name}: wanted lengths above 0, found {list(bounds)}")
+    every = range(len(index))
+    if isinstance(spec, AudioSpec):
+        lengths = np.nan_to_num(index.numbers(f"{name}.duration_s"))
+        sized: list[Spec] = [dataclasses.replace(spec, seconds=float(limit)) for limit in limits]
+    elif isinstance(spec, TextSpec) and spec.makes_tensors:
+        tokenize: Callable[[str], Sequence[Any]] = spec.tokenize or words
+        lengths = np.array([0 if text is None else len(tokenize(text)) for text in index.texts(name, every)], float)
+        sized = [dataclasses.replace(spec, length=int(limit)) for limit in limits]
+    else:
+        raise InputError(f"buckets: {name}: wanted a part read by AudioSpec or by TextSpec with a vocabulary, in {where_from}")
+    classes = np.minimum(np.searchsorted(limits, lengths - 1e-6), len(limits) - 1)
+    return classes, [{**specs, name: one} for one in sized]
