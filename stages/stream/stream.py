@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -22,6 +23,7 @@ from .draws import epoch_key
 from .features import FeatureCache
 from .filling import Filled, Filler, Task, is_cheap
 from .index import Index
+from .judge import Judge
 from .order import PAD, Order, batch_count, rank_rows
 from .processes import ProcessCrew
 from .specs import FeatureSpec, Spec
@@ -85,7 +87,7 @@ class Stream(IterableDataset[FusionBatch]):
                 self._caches[name] = (cache, cache.rows(index.all_keys()))
         self._cheap = all(is_cheap(spec) for spec in self.specs.values())
         self.backend: Backend = settings.backend
-        self._judge = _Judge()
+        self._judge = Judge()
         self._processes: ProcessCrew | None = None
         self._pool = Pool(_pinned_slot if settings.pin else heap_slot, self._depth(settings.workers, settings.batch_size) + 3)
 
@@ -179,10 +181,10 @@ class Stream(IterableDataset[FusionBatch]):
         """Batches through workers; with ``auto``, through threads at first, and through processes once those prove better."""
         count = self._settings.workers
         if self.backend != "processes":
-            judge = self._judge if self.backend == "auto" else None
-            crew = ThreadCrew(self._filler, count, self._pool, judge.interpreter if judge else None)
+            crew = ThreadCrew(self._filler, count, self._pool)
             try:
-                yield from self._through(crew, jobs, count, judge)
+                with self._judge if self.backend == "auto" else contextlib.nullcontext() as judge:
+                    yield from self._through(crew, jobs, count, judge)
             finally:
                 crew.close()
         if self.backend == "processes":
@@ -190,7 +192,7 @@ class Stream(IterableDataset[FusionBatch]):
                 self._processes = ProcessCrew(self._filler, count, self._depth(count, self.batch_size) + 3)
             yield from self._through(self._processes, jobs, count)
 
-    def _through(self, crew: Crew, jobs: Iterator[_Job], workers: int, judge: _Judge | None = None) -> Iterator[FusionBatch]:
+    def _through(self, crew: Crew, jobs: Iterator[_Job], workers: int, judge: Judge | None = None) -> Iterator[FusionBatch]:
         """Batches in order, some of them on their way ahead of the reader. Stops early where the judge wants other workers."""
         waiting: deque[tuple[_Job, Pending]] = deque()
         depth, epoch, key = self._depth(workers, self.batch_size), self.epoch, epoch_key(self.seed, self.epoch)
@@ -217,6 +219,7 @@ class Stream(IterableDataset[FusionBatch]):
                     if verdict is not None:
                         self.backend, judge = verdict, None
                         more = more and verdict == "threads"
+                        _log.info("%s chosen: %s", verdict, self._judge)
                 self._samples = job.stop
                 batch = self._batch(job, pending, filled, epoch)
                 pending.slot.busy = False
@@ -289,37 +292,6 @@ class Stream(IterableDataset[FusionBatch]):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._pool = Pool(heap_slot, self._depth(self._settings.workers, self.batch_size) + 3)
-
-
-class _Judge:
-    """Watches the first seconds of work by threads: whether the reader waits, and whether the threads wait for the interpreter."""
-
-    _SECONDS, _LEAST_BATCHES = 2.0, 8
-    _WAIT_SHARE, _INTERPRETER_S = 0.05, 0.0005
-
-    def __init__(self) -> None:
-        self.interpreter: deque[float] = deque(maxlen=1000)
-        self._began, self._batches, self._waited = 0.0, 0, 0.0
-
-    def waited(self, seconds: float) -> Backend | None:
-        """Note how long the reader waited for a batch; the choice, once it is made."""
-        now = time.perf_counter()
-        self._batches += 1
-        if self._batches == 1:
-            self._began = now
-            return None
-        self._waited += seconds
-        passed = now - self._began
-        if passed < self._SECONDS or self._batches < self._LEAST_BATCHES:
-            return None
-        interpreter = float(np.mean(self.interpreter))
-        share = self._waited / passed
-        choice: Backend = "processes" if share > self._WAIT_SHARE and interpreter > self._INTERPRETER_S else "threads"
-        _log.info(
-            "%s chosen: the loop waited for data %.0f %% of %.1f s, and threads waited %.2f ms for the interpreter each time",
-            choice, 100 * share, passed, 1000 * interpreter,
-        )  # fmt: skip
-        return choice
 
 
 def _pinned_slot(layout: Layout, number: int) -> Slot:

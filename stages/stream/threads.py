@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import select
-import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Protocol
 
-from .buffers import Arrays, Layout, Pool, Slot
+from .buffers import Layout, Pool, Slot
 from .filling import Filled, Filler, Task
 
 
@@ -50,22 +47,15 @@ class _Futures:
 
 
 class ThreadCrew:
-    """A pool of threads. ``waits``, if given, learns how long each task waited to get the interpreter back after letting it go, in seconds."""
+    """A pool of threads."""
 
-    def __init__(self, filler: Filler, count: int, pool: Pool, waits: deque[float] | None = None) -> None:
-        self._filler, self._pool, self._waits = filler, pool, waits
+    def __init__(self, filler: Filler, count: int, pool: Pool) -> None:
+        self._filler, self._pool = filler, pool
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="modalmill-stream")
 
     def start(self, tasks: Sequence[Task], layout: Layout) -> Pending:
         slot = self._pool.get(layout)
-        return _Futures(slot, [self._threads.submit(self._fill, task, slot.arrays) for task in tasks])
-
-    def _fill(self, task: Task, arrays: Arrays) -> Filled:
-        if self._waits is not None:
-            began = time.perf_counter()
-            select.select([], [], [], 0)
-            self._waits.append(time.perf_counter() - began)
-        return self._filler.fill(task, arrays)
+        return _Futures(slot, [self._threads.submit(self._filler.fill, task, slot.arrays) for task in tasks])
 
     def close(self) -> None:
         self._threads.shutdown(wait=True, cancel_futures=True)
