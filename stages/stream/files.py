@@ -26,6 +26,9 @@ class File(Protocol):
     def version(self) -> str:
         """Changes when the content does: size and time, or the server's tag."""
 
+    def want(self, offset: int, size: int) -> None:
+        """These bytes will be read soon."""
+
 
 class Storage(Protocol):
     """A place with files."""
@@ -64,6 +67,9 @@ class LocalFile:
     def version(self) -> str:
         state = os.stat(self.name)
         return f"{state.st_size}-{state.st_mtime_ns}"
+
+    def want(self, offset: int, size: int) -> None:
+        pass
 
     def _open(self) -> int:
         with self._lock:

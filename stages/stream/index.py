@@ -85,6 +85,16 @@ class Index:
         data: bytes = self.tars[self.tar[row]].file.read(offset, size)
         return data
 
+    def want(self, part: str, rows: Iterable[int]) -> int:
+        """Tell the tars that the media of these records come next; how many bytes they are."""
+        total = 0
+        for row in rows:
+            offset, size = self.spans[part][row].tolist()
+            if row != PAD and size >= 0:
+                self.tars[self.tar[row]].file.want(offset, size)
+                total += size
+        return total
+
     def tar_name(self, row: int) -> str:
         """The tar of a record, for messages."""
         name: str = self.tars[self.tar[row]].file.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,8 @@ from .files import LocalStorage, Storage
 from .filling import Filler, OnDamage, Verify
 from .index import Index
 from .order import BlockShuffled, Bucketed, Chosen, Order, Repeated, Sequential, Shuffled, mixed
-from .sources import find
+from .remote import CHUNK_BYTES, ChunkCache, RemoteStorage
+from .sources import cache_folder, find
 from .specs import AudioSpec, BytesSpec, FeatureSpec, ImageSpec, JsonSpec, Spec, TextSpec, VideoSpec
 from .stream import Backend, Settings, Stream
 from .tars import KeyRule
@@ -35,8 +37,8 @@ class Blocks:
     For data that are dear to fetch. The memory (or cache) that a window takes is its bound.
     """
 
-    block_bytes: int = 4 << 20
-    window_bytes: int = 256 << 20
+    block_bytes: int = CHUNK_BYTES
+    window_bytes: int = 64 << 20
 
 
 def open_stream(
@@ -46,6 +48,7 @@ def open_stream(
     buckets: Mapping[str, Sequence[float]] | None = None,
     workers: int | None = None, backend: Backend = "threads", prefetch: int = 2, rank: int | None = None, world: int | None = None,
     on_damage: OnDamage = "raise", damage_budget: int | None = None, verify: Verify = "first", pin: bool | None = None, keys: KeyRule = "auto",
+    cache: str | Path | None = None, cache_bytes: int = 16 << 30, read_ahead_bytes: int = 64 << 20, storage_options: Mapping[str, Any] | None = None,
 ) -> Stream:  # fmt: skip
     """A stream of batches from shards.
 
@@ -69,12 +72,15 @@ def open_stream(
     ``damaged`` and logged, an error beyond ``damage_budget`` (a hundredth of the records if None).
     verify: compare checksums at the ``first`` reading, ``always`` or ``never``.
     pin: page-locked buffers; where a GPU is at hand if None.
+    cache, cache_bytes: folder and size of the cache of urls (``MODALMILL_CACHE``, or ``~/.cache/modalmill``); read_ahead_bytes: how much is fetched
+    ahead; storage_options: what fsspec's file system shall know (``{"endpoint_url": ...}``).
     """
     _at_least(batch_size=(batch_size, 1), repeat=(repeat, 1), prefetch=(prefetch, 0), workers=(workers, 0), take=(take, 1))
     names = [shards] if isinstance(shards, (str, Path)) else list(shards)
     if not names:
         raise InputError("shards: wanted a folder, a tar, a pattern or a list of them, found an empty list")
-    found = [find(name, keys, storage_of) for name in names]
+    chunks = ChunkCache(Path(cache) if cache else cache_folder(), cache_bytes) if any(is_url(name) for name in names) else None
+    found = [find(name, keys, functools.partial(_storage, chunks, storage_options or {})) for name in names]
     index = Index(found, split, where, take)
     where_from = ", ".join(str(name) for name in names)
     specs = _specs(index, parts, where_from)
@@ -101,14 +107,18 @@ def open_stream(
     settings = Settings(
         batch_size=batch_size, seed=seed, drop_last=last, workers=workers, backend=backend, prefetch=prefetch, rank=rank, world=world,
         damage_budget=max(_LEAST_BUDGET, count // 100) if damage_budget is None else damage_budget,
-        pin=torch.cuda.is_available() if pin is None else pin,
+        pin=torch.cuda.is_available() if pin is None else pin, read_ahead_bytes=read_ahead_bytes,
     )  # fmt: skip
-    return Stream(index, sized, order, classes, Filler(index, sized, on_damage, verify), settings, identity)
+    return Stream(index, sized, order, classes, Filler(index, sized, on_damage, verify), settings, identity, chunks)
 
 
-def storage_of(path: str) -> Storage:
-    """Where a path or url lies."""
-    return LocalStorage()
+def is_url(path: str | Path) -> bool:
+    """Whether this is a url of another place (``file://`` is this one)."""
+    return "://" in str(path) and not str(path).startswith("file://")
+
+
+def _storage(chunks: ChunkCache | None, options: Mapping[str, Any], path: str) -> Storage:
+    return RemoteStorage(path, chunks, options) if chunks is not None and is_url(path) else LocalStorage()
 
 
 def _at_least(**given: tuple[int | None, int]) -> None:

@@ -6,11 +6,13 @@ written beside it, and again when the tar has changed.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,6 +28,7 @@ from .files import File, LocalStorage, Storage
 from .tars import FOREIGN_VERSION, KeyRule, scan
 
 StorageOf: TypeAlias = Callable[[str], Storage]
+_REQUESTS = 16
 _SPLITS = ("train", "val", "valid", "validation", "dev", "test")
 
 
@@ -58,7 +61,9 @@ def find(shards: str | Path, keys: KeyRule, storage_of: StorageOf) -> Found:
     folder = _set_folder(storage, text)
     if folder is not None:
         shard_set = _read_set(storage, folder)
-        tars = [_own(storage, folder, shard_set, number) for number in range(len(shard_set.shards))]
+        own = functools.partial(_own, storage, folder, shard_set)
+        with ThreadPoolExecutor(_REQUESTS) as pool:
+            tars = list(pool.map(own, range(len(shard_set.shards))))
         return Found(text, tuple(tars), dict(shard_set.parts), shard_set.fingerprint, not isinstance(storage, LocalStorage))
     paths = _paths(storage, text)
     sets: dict[str, ShardSet | None] = {}
@@ -142,7 +147,7 @@ def _foreign(storage: Storage, path: str, keys: KeyRule) -> tuple[Tar, dict[str,
     file = storage.open(path)
     wanted = {"foreign": FOREIGN_VERSION, "tar": path.rpartition("/")[2], "version": file.version(), "keys": keys}
     places = [Path(f"{path}.arrow")] if isinstance(storage, LocalStorage) else []
-    places.append(_cache_folder() / f"{fingerprint(os.path.abspath(path) if places else path)}.arrow")
+    places.append(cache_folder() / "indexes" / f"{fingerprint(os.path.abspath(path) if places else path)}.arrow")
     for place in places:
         note = _note(place)
         if note is not None and {name: note.get(name) for name in wanted} == wanted:
@@ -184,5 +189,6 @@ def _note(place: Path) -> dict[str, Any] | None:
         return None
 
 
-def _cache_folder() -> Path:
-    return Path(os.environ.get("MODALMILL_CACHE") or Path.home() / ".cache" / "modalmill") / "indexes"
+def cache_folder() -> Path:
+    """Where things of other places are kept: ``MODALMILL_CACHE``, or ``~/.cache/modalmill``."""
+    return Path(os.environ.get("MODALMILL_CACHE") or Path.home() / ".cache" / "modalmill")

@@ -26,6 +26,7 @@ from .index import Index
 from .judge import Judge
 from .order import PAD, Order, batch_count, rank_rows
 from .processes import ProcessCrew
+from .remote import ChunkCache
 from .specs import FeatureSpec, Spec
 from .threads import Crew, Inline, Pending, ThreadCrew
 
@@ -49,6 +50,7 @@ class Settings:
     world: int | None
     damage_budget: int
     pin: bool
+    read_ahead_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Stream(IterableDataset[FusionBatch]):
 
     def __init__(
         self, index: Index, specs: Sequence[Mapping[str, Spec]], order: Order, classes: np.ndarray | None, filler: Filler, settings: Settings,
-        identity: str,
+        identity: str, cache: ChunkCache | None,
     ) -> None:  # fmt: skip
         self.index = index
         self.specs = dict(specs[0])
@@ -79,12 +81,13 @@ class Stream(IterableDataset[FusionBatch]):
         self.epoch = 0
         self.damaged = 0
         self._order, self._classes, self._filler, self._settings, self._identity = order, classes, filler, settings, identity
+        self._cache = cache
         self._samples = 0
         self._caches: dict[str, tuple[FeatureCache, np.ndarray]] = {}
         for name, spec in self.specs.items():
             if isinstance(spec, FeatureSpec):
-                cache = FeatureCache(Path(spec.folder), spec.part)
-                self._caches[name] = (cache, cache.rows(index.all_keys()))
+                vectors = FeatureCache(Path(spec.folder), spec.part)
+                self._caches[name] = (vectors, vectors.rows(index.all_keys()))
         self._cheap = all(is_cheap(spec) for spec in self.specs.values())
         self.backend: Backend = settings.backend
         self._judge = Judge()
@@ -102,7 +105,7 @@ class Stream(IterableDataset[FusionBatch]):
 
     def __iter__(self) -> Iterator[FusionBatch]:
         """The batches of the current epoch from the current place on; at its end the epoch is raised by one."""
-        jobs = self._jobs()
+        jobs = self._announced(self._jobs()) if self._cache is not None else self._jobs()
         if self._cheap:
             yield from self._through(Inline(self._filler, lambda layout: heap_slot(layout, 0)), jobs, 0)
         elif self._settings.workers == 0 or get_worker_info() is not None:
@@ -143,10 +146,12 @@ class Stream(IterableDataset[FusionBatch]):
         self.epoch, self._samples = state["epoch"], state["samples"]
 
     def close(self) -> None:
-        """End the worker processes, if there are any; the stream can be used again."""
+        """End worker processes and fetching threads, if there are any; the stream can be used again."""
         if self._processes is not None:
             self._processes.close()
             self._processes = None
+        if self._cache is not None:
+            self._cache.close()
 
     def __enter__(self) -> Stream:
         return self
@@ -166,6 +171,20 @@ class Stream(IterableDataset[FusionBatch]):
             rows = self._order.rows(self.epoch, start, stop)
             bucket = 0 if self._classes is None else int(self._classes[rows[rows != PAD]].max())
             yield _Job(rank_rows(rows, size, rank, world), rank_rows(np.arange(start, stop), size, rank, world), bucket, stop)
+
+    def _announced(self, jobs: Iterator[_Job]) -> Iterator[_Job]:
+        """The same jobs; the media of those that follow are being fetched meanwhile, ``read_ahead_bytes`` of them."""
+        ahead: deque[tuple[_Job, int]] = deque()
+        coming = 0
+        for job in jobs:
+            size = sum(self.index.want(name, job.rows.tolist()) for name in self.names if name in self.index.spans)
+            ahead.append((job, size))
+            coming += size
+            while coming > self._settings.read_ahead_bytes:
+                first, size = ahead.popleft()
+                coming -= size
+                yield first
+        yield from (job for job, _ in ahead)
 
     def _place_among_ranks(self) -> tuple[int, int]:
         rank, world = self._settings.rank, self._settings.world
