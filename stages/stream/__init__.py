@@ -6,6 +6,7 @@ for batch in stream.open("out/shards", split="train", batch_size=64, seed=7):
     ...  # batch.parts["image"], batch.present_BM, batch.keys
 """
 
+from ...schemas.errors import InputError, IntegrityError
 from .batch import FusionBatch, Labels
 from .opening import Blocks, open_stream
 from .specs import (
@@ -25,6 +26,6 @@ from .stream import Stream
 open = open_stream  # stream.open reads as what it is
 
 __all__ = [
-    "IMAGENET_MEAN", "IMAGENET_STD", "AudioSpec", "Blocks", "BytesSpec", "FeatureSpec", "FusionBatch", "ImageSpec", "JsonSpec", "Labels", "Spec",
+    "IMAGENET_MEAN", "IMAGENET_STD", "AudioSpec", "Blocks", "BytesSpec", "FeatureSpec", "FusionBatch", "ImageSpec", "InputError", "IntegrityError", "JsonSpec", "Labels", "Spec",
     "Stream", "TextSpec", "VideoSpec", "open", "open_stream",
 ]  # fmt: skip

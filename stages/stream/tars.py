@@ -69,6 +69,8 @@ def members(file: File) -> Iterator[Member]:
         header = ahead.read(offset, _BLOCK)
         if header and not header.strip(b"\0"):
             return
+        if offset == 0 and header[:2] == b"\x1f\x8b":
+            raise IntegrityError(f"{file.name}: is gzip data; unpack it first: samples cannot be found inside of it")
         if len(header) < _BLOCK:
             raise IntegrityError(
                 f"{file.name}: ends at byte {file.size:,} without the mark of a finished tar; its writer was stopped or the copy is cut"

@@ -1,0 +1,229 @@
+"""A ledger of who was given which record when: nothing twice, nothing missing, whoever takes part and whenever they change."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from modalmill.stages import stream
+from torch.utils.data import DataLoader
+
+Ledger = list[list[str]]
+TEXT = {"question": stream.TextSpec()}
+some_shuffles = st.sampled_from([True, False, stream.Blocks(block_bytes=4096, window_bytes=12_000)])
+
+
+def opened(shards: Any, **options: Any) -> stream.Stream:
+    return stream.open(shards, **{"parts": {"image": stream.BytesSpec()}, "seed": 3, **options})
+
+
+def global_batches(streams: list[stream.Stream], limit: int | None = None) -> Ledger:
+    """The keys of each global batch: of all ranks, padding left out; all ranks must take the same number of steps."""
+    taken = [
+        [(batch.keys, batch.weight_B.tolist()) for _, batch in zip(range(10**9 if limit is None else limit), one, strict=False)] for one in streams
+    ]
+    assert len({len(one) for one in taken}) == 1
+    found: Ledger = []
+    for ranks in zip(*taken, strict=True):
+        assert len({len(keys) for keys, _ in ranks}) == 1
+        assert all((key == "") == (weight == 0) for keys, weights in ranks for key, weight in zip(keys, weights, strict=True))
+        found.append([key for keys, _ in ranks for key in keys if key])
+    return found
+
+
+@settings(max_examples=60)
+@given(
+    world=st.integers(1, 7), batch=st.integers(1, 400), shuffle=some_shuffles, drop_last=st.booleans(), epoch=st.integers(0, 2),
+    repeat=st.integers(1, 2), take=st.one_of(st.none(), st.integers(1, 50)),
+)  # fmt: skip
+def test_any_number_of_ranks_is_given_the_same_global_batches(
+    uneven_shards: Path, world: int, batch: int, shuffle: Any, drop_last: bool, epoch: int, repeat: int, take: int | None
+) -> None:
+    def ledger(world: int) -> Ledger:
+        streams = [
+            opened(uneven_shards, batch_size=batch, shuffle=shuffle, drop_last=drop_last, repeat=repeat, take=take, rank=rank, world=world)
+            for rank in range(world)
+        ]
+        for one in streams:
+            one.set_epoch(epoch)
+            assert len(one) == len(streams[0])
+        found = global_batches(streams)
+        assert len(found) == len(streams[0])
+        assert all(one.epoch == epoch + 1 for one in streams)
+        return found
+
+    found = ledger(world)
+    assert found == ledger(1)
+    keys = [key for some in found for key in some]
+    records = 300 if take is None else min(take, 300)
+    if drop_last:
+        assert len(keys) == records * repeat // batch * batch
+    else:
+        assert sorted(keys) == sorted(list(set(keys)) * repeat)
+        assert len(keys) == records * repeat
+
+
+@settings(max_examples=40)
+@given(
+    changes=st.lists(st.tuples(st.integers(1, 7), st.integers(0, 6)), min_size=1, max_size=4), batch=st.integers(1, 30), shuffle=some_shuffles,
+    weights=st.one_of(st.none(), st.tuples(st.integers(1, 9), st.integers(1, 9))), drop_last=st.booleans(),
+)  # fmt: skip
+def test_the_world_may_change_in_the_middle_of_an_epoch(
+    uneven_shards: Path, vqa_shards: Path, changes: list[tuple[int, int]], batch: int, shuffle: Any, weights: Any, drop_last: bool
+) -> None:
+    """Any number of ranks goes on where any other number stopped; together they make the epoch that one rank makes alone."""
+    sets = [uneven_shards, vqa_shards] if weights else uneven_shards
+    options = {"batch_size": batch, "shuffle": shuffle, "weights": weights, "drop_last": drop_last}
+    wanted = global_batches([opened(sets, **options)])
+    state, found = opened(sets, **options).state_dict(), []
+    for world, steps in [*changes, (3, 10**9)]:
+        streams = [opened(sets, **options, rank=rank, world=world) for rank in range(world)]
+        for one in streams:
+            one.load_state_dict(json.loads(json.dumps(state)))
+        if state["epoch"]:
+            break
+        found += global_batches(streams, steps)
+        states = [one.state_dict() for one in streams]
+        assert all(one == states[0] for one in states)
+        state = states[0]
+        assert len(json.dumps(state)) < 300
+    assert found == wanted
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+@given(workers=st.integers(0, 3), batch=st.integers(1, 40), start=st.integers(0, 5), world=st.integers(1, 2))
+def test_a_data_loader_gives_the_same_batches_with_any_number_of_workers(
+    uneven_shards: Path, workers: int, batch: int, start: int, world: int
+) -> None:
+    def ledger(workers: int | None) -> Ledger:
+        found: Ledger = []
+        for rank in range(world):
+            one = opened(uneven_shards, batch_size=batch, rank=rank, world=world, drop_last=False)
+            for _ in zip(range(start), one, strict=False):
+                pass
+            state = one.state_dict()
+            if state["epoch"]:
+                return []
+            again = opened(uneven_shards, batch_size=batch, rank=rank, world=world, drop_last=False)
+            again.load_state_dict(state)
+            batches = again if workers is None else DataLoader(again, batch_size=None, num_workers=workers)
+            last = None
+            for number, some in enumerate(batches):
+                if number == len(found):
+                    found.append([])
+                found[number] += [key for key in some.keys if key]
+                last = some
+            assert last is None or again.state_after(last) == {**state, "epoch": 1, "samples": 0}
+        return found
+
+    assert ledger(workers) == ledger(None)
+
+
+@pytest.mark.parametrize(("batch", "count"), [(64, 3), (1, 3), (2, 3)])
+def test_a_set_smaller_than_a_batch_and_than_the_ranks_is_still_given_whole(vqa_shards: Path, batch: int, count: int) -> None:
+    streams = [stream.open(vqa_shards, batch_size=batch, parts=TEXT, take=count, drop_last=False, rank=rank, world=5) for rank in range(5)]
+    assert sorted(key for some in global_batches(streams) for key in some) == sorted(streams[0].index.keys(range(count)))
+
+
+def test_resuming_far_into_a_large_set_is_as_quick_as_beginning() -> None:
+    """No work is done for what was already seen: the order is asked for as many positions, wherever they lie."""
+    from modalmill.stages.stream.order import Order, Shuffled
+    from modalmill.stages.stream.stream import Stream
+
+    class Counting(Shuffled):
+        asked = 0
+
+        def rows(self, epoch: int, start: int, stop: int) -> Any:
+            Counting.asked += stop - start
+            return super().rows(epoch, start, stop)
+
+    one = object.__new__(Stream)
+    order: Order = Counting(50_000_000, 7)
+    one.__dict__.update(_order=order, batch_size=64, epoch=0, _samples=10_000_000, _classes=None)
+    one._settings = type("Settings", (), {"rank": 0, "world": 1, "drop_last": True})()
+    job = next(one._jobs())
+    assert Counting.asked == 64
+    assert job.stop == 10_000_064
+
+
+def test_a_state_of_other_data_or_another_seed_is_refused(vqa_shards: Path, uneven_shards: Path) -> None:
+    state = stream.open(vqa_shards, parts=TEXT, batch_size=4).state_dict()
+    for other, what in (
+        (stream.open(uneven_shards, batch_size=4), "other data"),
+        (stream.open(vqa_shards, parts=TEXT, batch_size=4, take=7), "other data"),
+        (stream.open(vqa_shards, parts=TEXT, batch_size=4, shuffle=False), "another order"),
+        (stream.open(vqa_shards, parts=TEXT, batch_size=4, seed=1), "seed 0"),
+    ):
+        with pytest.raises(stream.InputError, match=what):
+            other.load_state_dict(state)
+
+
+RANK = textwrap.dedent(
+    """
+    import json, sys
+    import torch.distributed as dist
+    from modalmill.stages import stream
+
+    if __name__ == "__main__":
+        shards, state_path, steps, out = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+        dist.init_process_group("gloo")
+        batches = stream.open(shards, batch_size=6, seed=11, drop_last=False, parts={"image": stream.ImageSpec(size=16, crop="random")})
+        state = json.load(open(state_path))
+        if state:
+            batches.load_state_dict(state)
+        taken = []
+        for batch in batches:
+            mine = [(key, int(batch.parts["image"][row].sum())) for row, key in enumerate(batch.keys) if key]
+            everyone = [None] * dist.get_world_size()
+            dist.all_gather_object(everyone, mine)
+            taken.append([entry for some in everyone for entry in some])
+            if len(taken) == steps:
+                break
+        if dist.get_rank() == 0:
+            json.dump({"taken": taken, "state": batches.state_dict()}, open(out, "w"))
+        dist.destroy_process_group()
+    """
+)
+
+
+def test_real_processes_come_and_go_in_the_middle_of_an_epoch(uneven_shards: Path, tmp_path: Path) -> None:
+    """1 -> 2 -> 3 -> 1 processes under gloo make the epoch that one process makes alone, crops included."""
+    script = tmp_path / "rank.py"
+    script.write_text(RANK)
+
+    def phase(world: int, state: dict[str, Any], steps: int, name: str) -> dict[str, Any]:
+        before, after = tmp_path / f"{name}-before.json", tmp_path / f"{name}-after.json"
+        before.write_text(json.dumps(state))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        ranks = []
+        for rank in range(world):
+            environment = {**os.environ, "RANK": str(rank), "WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+            command = [sys.executable, str(script), str(uneven_shards), str(before), str(steps), str(after)]
+            ranks.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))
+        for one in ranks:
+            _, errors = one.communicate(timeout=120)
+            assert one.returncode == 0, errors
+        return dict(json.loads(after.read_text()))
+
+    wanted = phase(1, {}, 10**9, "alone")
+    state: dict[str, Any] = {}
+    taken = []
+    for number, (world, steps) in enumerate([(1, 3), (2, 4), (3, 2), (1, 10**9)]):
+        done = phase(world, state, steps, f"phase{number}")
+        taken += done["taken"]
+        state = done["state"]
+    assert taken == wanted["taken"]
+    assert sorted(key for some in taken for key, _ in some) == sorted({key for some in taken for key, _ in some})
+    assert state == wanted["state"]
+    assert state["epoch"] == 1
