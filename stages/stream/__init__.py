@@ -26,6 +26,6 @@ from .stream import Stream
 open = open_stream  # stream.open reads as what it is
 
 __all__ = [
-    "IMAGENET_MEAN", "IMAGENET_STD", "AudioSpec", "Blocks", "BytesSpec", "FeatureSpec", "FusionBatch", "ImageSpec", "InputError", "IntegrityError", "JsonSpec", "Labels", "Spec",
-    "Stream", "TextSpec", "VideoSpec", "open", "open_stream",
+    "IMAGENET_MEAN", "IMAGENET_STD", "AudioSpec", "Blocks", "BytesSpec", "FeatureSpec", "FusionBatch", "ImageSpec", "InputError", "IntegrityError",
+    "JsonSpec", "Labels", "Spec", "Stream", "TextSpec", "VideoSpec", "open", "open_stream",
 ]  # fmt: skip

@@ -1,0 +1,88 @@
+"""What is damaged is told, left out or replaced as asked, counted, and never more than the budget."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from modalmill.schemas.errors import IntegrityError
+from modalmill.stages import stream
+
+PARTS = {"image": stream.ImageSpec(size=16), "question": stream.TextSpec()}
+
+
+@pytest.fixture
+def damaged(vqa_shards: Path, tmp_path: Path) -> tuple[Path, list[str]]:
+    """The shards with one byte changed in each of two images, and the keys of their four questions."""
+    folder = tmp_path / "shards"
+    shutil.copytree(vqa_shards, folder)
+    index = stream.open(folder).index
+    path = next(folder.glob("*.tar"))
+    data = bytearray(path.read_bytes())
+    places = sorted({int(offset) for offset in index.spans["image"][:, 0]})[2:4]
+    for place in places:
+        data[place + 300] ^= 1
+    path.write_bytes(data)
+    rows = [row for row in range(len(index)) if index.spans["image"][row, 0] in places]
+    return folder, index.keys(rows)
+
+
+def opened(folder: Path, **options: Any) -> stream.Stream:
+    return stream.open(folder, parts=PARTS, batch_size=5, drop_last=False, **options)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_one_changed_byte_is_an_error_that_names_the_sample(damaged: tuple[Path, list[str]], workers: int) -> None:
+    with pytest.raises(IntegrityError, match=r"all-000000.tar: sample vqa-\d+, part image: its bytes are not those that were written"):
+        list(opened(damaged[0], workers=workers))
+
+
+@pytest.mark.parametrize("backend", ["threads", "processes"])
+@pytest.mark.parametrize("policy", ["absent", "skip", "replace"])
+def test_each_policy_does_what_it_says_and_counts(damaged: tuple[Path, list[str]], policy: Any, backend: Any) -> None:
+    folder, bad = damaged
+    rows = []
+    with opened(folder, on_damage=policy, backend=backend, workers=2, verify="always") as one:
+        for batch in one:
+            rows += list(zip(batch.keys, batch.weight_B.tolist(), batch.present_BM[:, 0].tolist(), batch.lists["question"], strict=True))
+        assert one.damaged >= 4
+        assert len(rows) == 20
+        keys = [key for key, _, _, _ in rows]
+        if policy == "absent":
+            assert {key for key, _, image, _ in rows if not image} == set(bad)
+            assert all(text for _, _, _, text in rows)
+        elif policy == "skip":
+            assert [row for row in rows if not row[1]] == [("", 0.0, False, None)] * 4
+            assert set(bad).isdisjoint(keys)
+        else:
+            assert all(weight == 1 and image and text for _, weight, image, text in rows)
+            assert set(bad).isdisjoint(keys)
+            assert len(set(keys)) < 20
+            again = opened(folder, on_damage=policy, workers=0)
+            assert [key for batch in again for key in batch.keys] == keys
+
+
+def test_too_much_damage_ends_the_stream(damaged: tuple[Path, list[str]]) -> None:
+    with pytest.raises(IntegrityError, match=r"4 media were damaged, more than damage_budget=3; the last: .*sample vqa-"):
+        list(opened(damaged[0], on_damage="skip", damage_budget=3))
+    assert sum(len(batch.keys) for batch in opened(damaged[0], on_damage="skip", damage_budget=4)) == 20
+
+
+def test_checksums_are_compared_at_first_always_or_never(vqa_shards: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "shards"
+    shutil.copytree(vqa_shards, folder)
+    streams = {
+        verify: stream.open(folder, parts={"image": stream.BytesSpec()}, drop_last=False, verify=verify) for verify in ("first", "always", "never")
+    }
+    for one in streams.values():
+        assert len(list(one)) == 1
+    path = next(folder.glob("*.tar"))
+    data = bytearray(path.read_bytes())
+    data[int(streams["first"].index.spans["image"][0, 0]) + 20] ^= 1
+    with open(path, "r+b") as file:
+        file.write(data)
+    assert len(list(streams["first"])) == len(list(streams["never"])) == 1
+    with pytest.raises(IntegrityError, match="not those that were written"):
+        list(streams["always"])
