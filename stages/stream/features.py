@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ...schemas.columns import numbers
 from ...schemas.errors import InputError
 
 
@@ -22,12 +23,12 @@ class FeatureCache:
             table = pa.ipc.open_file(source).read_all()
         column = table["vector"].combine_chunks() if table["vector"].num_chunks != 1 else table["vector"].chunk(0)
         self.dims = column.type.list_size
-        self.vectors: np.ndarray = column.flatten().to_numpy(zero_copy_only=True).reshape(-1, self.dims)
+        self.vectors = numbers(column.flatten()).reshape(-1, self.dims)
         with pa.memory_map(str(keys_path)) as source:
             keys = pa.ipc.open_file(source).read_all()
-        self._keys, self._places = keys["key"], keys["row"].to_numpy()
+        self._keys, self._places = keys["key"], numbers(keys["row"])
 
     def rows(self, keys: pa.ChunkedArray) -> np.ndarray:
         """Row of each key ``int64 [N]``; -1 where there is none."""
-        places = pc.index_in(keys, value_set=self._keys).fill_null(-1).to_numpy()
+        places = numbers(pc.index_in(keys, value_set=self._keys), missing=-1)
         return np.where(places >= 0, self._places[places], -1) if len(self._places) else np.full(len(places), -1)

@@ -77,6 +77,8 @@ class Filler:
         """Fill these rows of the batch's arrays."""
         filled = Filled({name: [None] * len(task.rows) for name in self._lists})
         arrays["present"][task.begin : task.begin + len(task.rows)] = False
+        if not self._specs[task.bucket]:
+            return filled
         for place, (row, draws) in enumerate(zip(task.rows.tolist(), draws_of(task.key, task.positions), strict=True)):
             try:
                 self._row(row, place, draws, task, arrays, filled)

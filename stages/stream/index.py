@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ...schemas.columns import equals, numbers
 from ...schemas.errors import InputError, IntegrityError, nearest
 from ...schemas.fingerprint import fingerprint
 from ...schemas.manifest import number_columns
@@ -171,8 +172,8 @@ class _Leaf:
         places, values = self._member("media", part)
         out = np.full((len(self), 2), -1, np.int64)
         here = places >= 0
-        out[here, 0] = values.field("offset").to_numpy()[places[here]]
-        out[here, 1] = values.field("size").to_numpy()[places[here]]
+        out[here, 0] = numbers(values.field("offset"))[places[here]]
+        out[here, 1] = numbers(values.field("size"))[places[here]]
         return out
 
     def checksum(self, part: str, place: int) -> str | None:
@@ -193,8 +194,8 @@ class _Leaf:
         if known is None:
             lists = self._batch.column(column)
             values = lists.flatten()
-            owners = np.repeat(np.arange(len(self)), np.diff(lists.offsets.to_numpy()))
-            here = np.flatnonzero(pc.equal(values.field("part"), part).to_numpy(zero_copy_only=False)) if len(values) else np.empty(0, np.int64)
+            owners = np.repeat(np.arange(len(self)), np.diff(numbers(lists.offsets)))
+            here = np.flatnonzero(equals(values.field("part"), part))
             places = np.full(len(self), -1, np.int64)
             places[owners[here]] = here
             known = self._found[column, part] = (places, values)

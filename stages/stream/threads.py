@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Protocol
@@ -52,13 +53,14 @@ class ThreadCrew:
     def __init__(self, filler: Filler, count: int, pool: Pool) -> None:
         self._filler, self._pool = filler, pool
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="modalmill-stream")
+        self._end = weakref.finalize(self, self._threads.shutdown, wait=True, cancel_futures=True)  # at exit too, while there is an interpreter
 
     def start(self, tasks: Sequence[Task], layout: Layout) -> Pending:
         slot = self._pool.get(layout)
         return _Futures(slot, [self._threads.submit(self._filler.fill, task, slot.arrays) for task in tasks])
 
     def close(self) -> None:
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._end()
 
 
 class Inline:

@@ -1,0 +1,38 @@
+"""Arrow columns as numpy arrays without pyarrow's own conversions, which import pandas wherever that is installed (0.3 s before the first batch)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def numbers(column: pa.Array | pa.ChunkedArray, missing: int | None = None) -> np.ndarray:
+    """A column of numbers as a view where it has no nulls; ``missing`` in their place where it has."""
+    column = _one(column)
+    kind = np.dtype(column.type.to_pandas_dtype())
+    values = np.frombuffer(column.buffers()[1], kind)[column.offset :][: len(column)] if len(column) else np.empty(0, kind)
+    if not column.null_count:
+        return values
+    assert missing is not None, "a column with nulls, and nothing to put in their place"
+    return np.where(_bits(column.buffers()[0], column), values, missing)
+
+
+def equals(column: pa.StringArray, word: str) -> np.ndarray:
+    """Whether each string is this one, bool."""
+    data = word.encode()
+    one = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(np.array([0, len(data)], np.int32)), pa.py_buffer(data)])
+    found = pc.is_in(column, value_set=one)
+    return _bits(found.buffers()[1], found) if len(found) else np.empty(0, bool)
+
+
+def _one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _bits(buffer: pa.Buffer, column: pa.Array) -> np.ndarray:
+    """Arrow's packed bits of a column, least significant first."""
+    bits = np.unpackbits(np.frombuffer(buffer, np.uint8), bitorder="little")
+    return bits[column.offset :][: len(column)].astype(bool)
