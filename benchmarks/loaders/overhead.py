@@ -1,4 +1,4 @@
-"""What a sample costs outside the decoder: the stream without workers and with a decoder that gives the same pixels each time, minus copying the crop."""
+"""What a sample costs outside the decoder: the stream without workers and with a decoder that takes no time, minus copying the crop."""
 
 from __future__ import annotations
 
@@ -28,11 +28,13 @@ def main() -> None:
         count = sum(len(batch) for batch in epochs())
         times.append((time.perf_counter() - began) / count)
     batch = np.zeros((BATCH, CROP, CROP, 3), np.uint8)
-    began = time.perf_counter()
-    for number in range(count):
-        batch[number % BATCH] = pixels[number % 32 : number % 32 + CROP, number % 117 : number % 117 + CROP]
-    copying = (time.perf_counter() - began) / count
-    print(json.dumps({"stream_us": min(times) * 1e6, "copying_us": copying * 1e6}))
+    copies = []
+    for _ in range(5):
+        began = time.perf_counter()
+        for number in range(count):
+            batch[number % BATCH] = pixels[number % 32 : number % 32 + CROP, number % 117 : number % 117 + CROP]
+        copies.append((time.perf_counter() - began) / count)
+    print(json.dumps({"stream_us": min(times) * 1e6, "copying_us": min(copies) * 1e6}))
 
 
 if __name__ == "__main__":
