@@ -383,6 +383,13 @@ def overhead(bench: Bench, repeats: int) -> None:
     print(f"; {rest:.1f} us outside decoder and copy (reading, checksum of the first epoch left out, random numbers, batch)\n", flush=True)
 
 
+def resume(bench: Bench, repeats: int) -> None:
+    """Time to the first batch after resuming far inside a large set."""
+    found = in_turn({"": lambda: fresh([sys.executable, LOADERS / "resume.py", bench.folder])}, repeats)[""]
+    print(f"{found['records']:,.0f} records: first batch after {found['fresh_ms']:.1f} ms from the beginning", end=", ")
+    print(f"after {found['resumed_ms']:.1f} ms when resuming at sample 10,000,000: {found['resumed_ms'] / found['fresh_ms']:.2f} times\n", flush=True)
+
+
 TABLES: dict[str, Callable[[Bench, int], None]] = {
     "images": images,
     "normalised": normalised,
@@ -395,6 +402,7 @@ TABLES: dict[str, Callable[[Bench, int], None]] = {
     "clips": functools.partial(against_webdataset, "clips", "video: 8 frames of 2 s of H.264"),
     "mixed": functools.partial(against_webdataset, "mixed", "text, image and sound, parts missing"),
     "overhead": overhead,
+    "resume": resume,
     "memory": memory,
     "slope": slope,
 }

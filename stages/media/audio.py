@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -45,7 +46,7 @@ def decode(path: Path, start_s: float | None = None, end_s: float | None = None)
     try:
         handle = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
-        return _decode_ffmpeg(path, start_s, end_s, error.error_string)
+        return decode_ffmpeg(path, error.error_string, start_s, end_s)
     with handle:
         check_wav(path)
         rate = handle.samplerate
@@ -89,14 +90,15 @@ def check_wav(path: Path) -> None:
     raise DamageError("audio_truncated", "the wav file has no data chunk")
 
 
-def _decode_ffmpeg(path: Path, start_s: float | None, end_s: float | None, first_error: str) -> Sound:
+def decode_ffmpeg(source: Path | BinaryIO, first_error: str, start_s: float | None = None, end_s: float | None = None) -> Sound:
+    """The same by FFmpeg, for what libsndfile refused with ``first_error``: m4a, aac, wma, the sound of a video."""
     import av
 
     pieces: list[np.ndarray] = []
     rate, known = 0, False
     begin: float | None = None
     try:
-        with av.open(str(path), metadata_errors="ignore") as container:
+        with av.open(str(source) if isinstance(source, Path) else source, "r", metadata_errors="ignore") as container:
             if not container.streams.audio:
                 raise DamageError("no_audio_stream", "the file has no sound")
             stream = container.streams.audio[0]

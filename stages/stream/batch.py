@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -61,6 +62,7 @@ class FusionBatch:
     lists: parts that are no tensors (texts without a vocabulary, bytes, json), None where absent.
     present_BM: True where the part is there. weight_B: 0 for rows that only pad the batch.
     epoch, samples: the stream stands at this epoch with so many of its samples handed out, when this batch has been used.
+    positions: place of each row in the epoch ``int64 [B]``, -1 for padding; draw_key: with it, what chance holds for each place (``draws``).
 
     The tensors are views of reused buffers, which are reused only when nobody holds them any more: keep what you like.
     """
@@ -74,6 +76,8 @@ class FusionBatch:
     weight_B: Tensor
     epoch: int = 0
     samples: int = 0
+    positions: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    draw_key: int = 0
 
     def __len__(self) -> int:
         return len(self.weight_B)

@@ -8,10 +8,12 @@ from __future__ import annotations
 import glob
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from ...schemas.errors import InputError
+from ...schemas.fingerprint import fingerprint
 
 
 class File(Protocol):
@@ -45,8 +47,21 @@ class Storage(Protocol):
     def local(self, path: str) -> Path:
         """A file on this machine with the content of ``path``."""
 
+    def index_places(self, path: str) -> list[Path]:
+        """Where the index of a tar without one may be kept, the best first."""
+
     def open(self, path: str) -> File:
         """The file, to read stretches of."""
+
+
+def cache_folder() -> Path:
+    """Where things of other places are kept: ``MODALMILL_CACHE``, or ``~/.cache/modalmill``."""
+    return Path(os.environ.get("MODALMILL_CACHE") or Path.home() / ".cache" / "modalmill")
+
+
+def index_place(cache: Path, path: str) -> Path:
+    """The index of a tar in a cache folder."""
+    return cache / "indexes" / f"{fingerprint(path)}.arrow"
 
 
 class LocalFile:
@@ -87,9 +102,9 @@ class LocalFile:
         self.__dict__.update(state)
         self._lock, self._descriptor = threading.Lock(), -1
 
-    def __del__(self) -> None:
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:  # held here: modules may be gone at exit
         if getattr(self, "_descriptor", -1) >= 0:
-            os.close(self._descriptor)
+            close(self._descriptor)
 
 
 class LocalStorage:
@@ -106,6 +121,9 @@ class LocalStorage:
 
     def local(self, path: str) -> Path:
         return Path(path)
+
+    def index_places(self, path: str) -> list[Path]:
+        return [Path(f"{path}.arrow"), index_place(cache_folder(), os.path.abspath(path))]
 
     def open(self, path: str) -> File:
         return LocalFile(path)

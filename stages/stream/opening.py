@@ -14,12 +14,12 @@ import torch
 
 from ...schemas.errors import InputError, nearest
 from ...schemas.fingerprint import fingerprint
-from .files import LocalStorage, Storage
+from .files import LocalStorage, Storage, cache_folder
 from .filling import Filler, OnDamage, Verify
 from .index import Index
 from .order import BlockShuffled, Bucketed, Chosen, Order, Repeated, Sequential, Shuffled, mixed
 from .remote import CHUNK_BYTES, ChunkCache, RemoteStorage
-from .sources import cache_folder, find
+from .sources import find
 from .specs import AudioSpec, BytesSpec, FeatureSpec, ImageSpec, JsonSpec, Spec, TextSpec, VideoSpec
 from .stream import Backend, Settings, Stream
 from .tars import KeyRule

@@ -11,6 +11,7 @@ be killed at any moment, and a disk may be full; then chunks are kept in memory 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -26,7 +27,7 @@ import xxhash
 
 from ...schemas.errors import InputError, MissingPackageError
 from ...schemas.fingerprint import fingerprint
-from .files import File
+from .files import File, index_place
 
 CHUNK_BYTES = 2 << 20
 _TRIES = 4
@@ -35,6 +36,7 @@ _HASH_BYTES = 16
 _OPEN_CHUNKS = 128
 _KEPT_IN_MEMORY = 64
 _CONNECTIONS = 16
+_CANNOT_WRITE = "cannot be written ({}); give another folder, or set MODALMILL_CACHE"
 _VERSION_TAGS = ("ETag", "etag", "sha256", "md5Hash", "LastModified", "mtime", "updated")
 _log = logging.getLogger("modalmill.stream")
 
@@ -59,11 +61,18 @@ class RemoteStorage:
         file = self.open(path)
         place = self._cache.folder / "files" / fingerprint(path, file.version()) / path.rpartition("/")[2]
         if not place.is_file() or place.stat().st_size != file.size:
-            place.parent.mkdir(parents=True, exist_ok=True)
+            data = self._ask(path, lambda system: system.cat_file(path))
             aside = place.with_name(f".{place.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-            aside.write_bytes(self._ask(path, lambda system: system.cat_file(path)))
-            os.replace(aside, place)
+            try:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                aside.write_bytes(data)
+                os.replace(aside, place)
+            except OSError as error:
+                raise InputError(f"cache {self._cache.folder}: {_CANNOT_WRITE.format(error.strerror)}") from error
         return place
+
+    def index_places(self, path: str) -> list[Path]:
+        return [index_place(self._cache.folder, path)]
 
     def open(self, path: str) -> File:
         info = self._ask(path, lambda system: system.info(path))
@@ -155,6 +164,10 @@ class ChunkCache:
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
         self.folder, self._most_bytes = folder, most_bytes
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cache {folder}: {_CANNOT_WRITE.format(error.strerror)}") from error
         self._reset()
 
     def _reset(self) -> None:
@@ -261,9 +274,10 @@ class ChunkCache:
             try:
                 os.ftruncate(lock, 0)
                 whole = data + xxhash.xxh3_128_digest(data)
-                if os.pwrite(lock, whole, 0) == len(whole):
-                    os.replace(part, path)
-                    chunk = _open_chunk(path)
+                if os.pwrite(lock, whole, 0) < len(whole):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.replace(part, path)
+                chunk = _open_chunk(path)
             except OSError as error:
                 part.unlink(missing_ok=True)
                 self._tell(error)
@@ -308,8 +322,8 @@ class _Chunk:
     def read(self, begin: int, end: int) -> bytes:
         return os.pread(self._descriptor, end - begin, begin)
 
-    def __del__(self) -> None:
-        os.close(self._descriptor)
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:  # held here: modules may be gone at exit
+        close(self._descriptor)
 
 
 def _open_chunk(path: Path) -> _Chunk | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -146,8 +145,7 @@ def _foreign(storage: Storage, path: str, keys: KeyRule) -> tuple[Tar, dict[str,
     """A tar that others wrote, with its index, made now where there is none that fits."""
     file = storage.open(path)
     wanted = {"foreign": FOREIGN_VERSION, "tar": path.rpartition("/")[2], "version": file.version(), "keys": keys}
-    places = [Path(f"{path}.arrow")] if isinstance(storage, LocalStorage) else []
-    places.append(cache_folder() / "indexes" / f"{fingerprint(os.path.abspath(path) if places else path)}.arrow")
+    places = storage.index_places(path)
     for place in places:
         note = _note(place)
         if note is not None and {name: note.get(name) for name in wanted} == wanted:
@@ -187,8 +185,3 @@ def _note(place: Path) -> dict[str, Any] | None:
         return dict(json.loads(metadata.get(b"note", b"{}")))
     except (OSError, ValueError, pa.ArrowInvalid):
         return None
-
-
-def cache_folder() -> Path:
-    """Where things of other places are kept: ``MODALMILL_CACHE``, or ``~/.cache/modalmill``."""
-    return Path(os.environ.get("MODALMILL_CACHE") or Path.home() / ".cache" / "modalmill")

@@ -20,6 +20,7 @@ import numpy as np
 import simplejpeg
 
 from ...schemas.errors import DamageError
+from ..media import audio as sounds
 from ..media import image as images
 from .draws import MIDDLE, Draws
 from .text import PAD_TOKEN, UNKNOWN_TOKEN, words
@@ -27,6 +28,7 @@ from .text import PAD_TOKEN, UNKNOWN_TOKEN, words
 Transform: TypeAlias = Callable[[Any, np.random.Generator], Any]
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CROP_TRIES = 10
+_UNKNOWN_FORMAT = 1  # libsndfile's number for what it cannot read at all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,30 +136,32 @@ class AudioSpec:
 
     def fill(self, data: bytes, out: np.ndarray, draws: Draws = MIDDLE) -> int:
         """Decode into ``out``; the number of samples that are real."""
-        import soundfile
-        import soxr
-
-        try:
-            with soundfile.SoundFile(io.BytesIO(data)) as sound:
-                rate, frames = sound.samplerate, math.ceil(self.seconds * sound.samplerate)
-                if self.transform is not None:
-                    frames = sound.frames
-                elif self.crop == "random" and sound.frames > frames:
-                    sound.seek(int(draws.uniform[0] * (sound.frames - frames + 1)))
-                samples = sound.read(frames, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
-            raise DamageError("audio_damaged", f"the stored sound cannot be decoded: {error}") from None
-        mono = samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0]
-        if rate != self.rate_hz:
-            mono = soxr.resample(mono, rate, self.rate_hz, quality="HQ")
+        mono = self._read(data, draws)
         if self.transform is not None:
             mono = self.transform(mono, draws.generator())
-            if self.crop == "random" and len(mono) > len(out):
-                mono = mono[int(draws.uniform[0] * (len(mono) - len(out) + 1)) :]
+        if self.crop == "random" and len(mono) > len(out):
+            mono = mono[int(draws.uniform[0] * (len(mono) - len(out) + 1)) :]
         length = min(len(mono), len(out))
         out[:length] = mono[:length]
         out[length:] = 0
         return length
+
+    def _read(self, data: bytes, draws: Draws) -> np.ndarray:
+        """The stretch that is wanted, at the wanted rate; all of it for a transform and where only FFmpeg can read it."""
+        import soundfile
+
+        try:
+            with soundfile.SoundFile(io.BytesIO(data)) as file:
+                frames = math.ceil(self.seconds * file.samplerate)
+                if self.transform is not None:
+                    frames = file.frames
+                elif self.crop == "random" and file.frames > frames:
+                    file.seek(int(draws.uniform[0] * (file.frames - frames + 1)))
+                return sounds.Sound(file.read(frames, dtype="float32", always_2d=True), file.samplerate).mono(self.rate_hz)
+        except soundfile.LibsndfileError as error:
+            if error.code != _UNKNOWN_FORMAT:
+                raise DamageError("audio_damaged", f"the stored sound cannot be decoded: {error}") from None
+            return sounds.decode_ffmpeg(io.BytesIO(data), error.error_string).mono(self.rate_hz)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -240,7 +240,7 @@ class Stream(IterableDataset[FusionBatch]):
                         more = more and verdict == "threads"
                         _log.info("%s chosen: %s", verdict, self._judge)
                 self._samples = job.stop
-                batch = self._batch(job, pending, filled, epoch)
+                batch = self._batch(job, pending, filled, epoch, key)
                 pending.slot.busy = False
                 del pending, filled
                 yield batch
@@ -261,7 +261,7 @@ class Stream(IterableDataset[FusionBatch]):
         ]
         return crew.start(tasks, self._filler.layout(count, job.bucket))
 
-    def _batch(self, job: _Job, pending: Pending, filled: Sequence[Filled], epoch: int) -> FusionBatch:
+    def _batch(self, job: _Job, pending: Pending, filled: Sequence[Filled], epoch: int, key: int) -> FusionBatch:
         rows = self._after_damage(job.rows, filled)
         arrays = pending.slot.arrays
         parts = {name[6:]: torch.from_numpy(array) for name, array in arrays.items() if name.startswith("parts/")}
@@ -278,6 +278,8 @@ class Stream(IterableDataset[FusionBatch]):
             weight_B=torch.from_numpy((rows != PAD).astype(np.float32)),
             epoch=epoch,
             samples=job.stop,
+            positions=job.positions,
+            draw_key=key,
         )
 
     def _after_damage(self, rows: np.ndarray, filled: Sequence[Filled]) -> np.ndarray:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import random
 import tarfile
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,31 +20,8 @@ from modalmill.schemas.errors import InputError, IntegrityError
 from modalmill.stages import stream
 from modalmill.stages.stream.files import LocalFile
 from modalmill.stages.stream.tars import members
+from streams import samples, tar
 from tiny import jpeg, wav, write
-
-
-def tar(path: Path, files: Iterable[tuple[str, bytes]], form: int = tarfile.USTAR_FORMAT) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w", format=form) as out:
-        for name, data in files:
-            entry = tarfile.TarInfo(name)
-            entry.size = len(data)
-            out.addfile(entry, io.BytesIO(data))
-    return path
-
-
-def samples(count: int, start: int = 0) -> list[tuple[str, bytes]]:
-    found = []
-    for number in range(start, start + count):
-        about = {"caption": f"picture {number}", "width": 64, "nested": {"a": 1}}
-        files = (
-            (".jpg", jpeg(seed=number)),
-            (".txt", f"picture {number}".encode()),
-            (".json", json.dumps(about).encode()),
-            (".cls", str(number).encode()),
-        )
-        found += [(f"{number:05d}{ending}", data) for ending, data in files]
-    return found
 
 
 def read(shards: Any, **options: Any) -> dict[str, Any]:

@@ -22,16 +22,13 @@ from modalmill.stages import stream
 from modalmill.stages.stream.filling import TransformError
 from modalmill.stages.stream.judge import Judge
 from modalmill.stages.stream.processes import WorkerLostError
+from streams import contents
 
 PARTS = {"image": stream.ImageSpec(size=32, crop="random", flip=True), "audio": stream.AudioSpec(rate_hz=8000, seconds=0.3)}
 
 
 def opened(shards: Path, **options: Any) -> stream.Stream:
     return stream.open(shards, **{"parts": PARTS, "batch_size": 20, "workers": 2, **options})
-
-
-def contents(batches: Any) -> list[tuple[list[str], list[bytes]]]:
-    return [(batch.keys, [batch.parts[name].numpy().tobytes() for name in batch.parts] + [batch.present_BM.numpy().tobytes()]) for batch in batches]
 
 
 def held() -> tuple[int, int, int, int]:
@@ -122,10 +119,11 @@ def test_a_worker_that_is_killed_is_told_with_its_signal(uneven_shards: Path, le
 
 SCRIPT = textwrap.dedent(
     """
-    import multiprocessing, os, sys, time
+    import multiprocessing, signal, sys
     from modalmill.stages import stream
 
     if __name__ == "__main__":
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background of a shell
         multiprocessing.set_start_method(sys.argv[2])
         parts = {"image": stream.ImageSpec(size=32)}
         one = stream.open(sys.argv[1], parts=parts, batch_size=20, workers=2, backend="processes", drop_last=False)
