@@ -32,9 +32,9 @@ class Slot:
         """Whether nobody fills it and nobody holds an array of it."""
         return not self.busy and _references(self.arrays) <= _FREE
 
-    def __del__(self) -> None:
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:  # held here: modules may be gone at exit
         if self.descriptor >= 0:
-            os.close(self.descriptor)
+            close(self.descriptor)
 
 
 def _references(arrays: Arrays) -> int:

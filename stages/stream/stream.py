@@ -104,7 +104,9 @@ class Stream(IterableDataset[FusionBatch]):
         return len(self._order)
 
     def __iter__(self) -> Iterator[FusionBatch]:
-        """The batches of the current epoch from the current place on; at its end the epoch is raised by one."""
+        """The batches of the current epoch from the current place on, of the next where it stands at the end of one."""
+        if self._ended(self._samples):
+            self.epoch, self._samples = self.epoch + 1, 0
         jobs = self._announced(self._jobs()) if self._cache is not None else self._jobs()
         if self._cheap:
             yield from self._through(Inline(self._filler, lambda layout: heap_slot(layout, 0)), jobs, 0)
@@ -116,7 +118,7 @@ class Stream(IterableDataset[FusionBatch]):
 
     def set_epoch(self, epoch: int) -> None:
         """Stand at the beginning of an epoch, unless the stream is within it already."""
-        if epoch != self.epoch:
+        if epoch != self.epoch or self._ended(self._samples):
             self.epoch, self._samples = epoch, 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -128,9 +130,12 @@ class Stream(IterableDataset[FusionBatch]):
         return self._state(batch.epoch, batch.samples)
 
     def _state(self, epoch: int, samples: int) -> dict[str, Any]:
-        if samples >= len(self) * self.batch_size or samples >= len(self._order):
+        if self._ended(samples):
             epoch, samples = epoch + 1, 0
         return {"version": _STATE_VERSION, "seed": self.seed, "epoch": epoch, "samples": samples, "data": self._identity}
+
+    def _ended(self, samples: int) -> bool:
+        return samples > 0 and batch_count(len(self._order) - samples, self.batch_size, self._settings.drop_last) <= 0
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where the stream that gave ``state`` stood; other records, another order or another seed are refused."""

@@ -227,3 +227,19 @@ def test_real_processes_come_and_go_in_the_middle_of_an_epoch(uneven_shards: Pat
     assert sorted(key for some in taken for key, _ in some) == sorted({key for some in taken for key, _ in some})
     assert state == wanted["state"]
     assert state["epoch"] == 1
+
+
+@given(batch=st.integers(1, 350), begin=st.integers(0, 299), drop_last=st.booleans())
+def test_a_loop_that_counts_its_steps_goes_on_with_the_next_epoch(uneven_shards: Path, batch: int, begin: int, drop_last: bool) -> None:
+    """Who takes as many batches as there are never sees the iterator's end: the next one begins the next epoch all the same."""
+    options: dict[str, Any] = {"batch_size": batch, "drop_last": drop_last}
+    one, other = opened(uneven_shards, **options), opened(uneven_shards, **options)
+    one.load_state_dict({**one.state_dict(), "samples": begin})
+    state = one.state_dict()
+    other.load_state_dict(state)
+    rest = [found.keys for found in other]
+    batches = iter(one)
+    assert [next(batches).keys for _ in rest] == rest
+    if rest:
+        assert (one.state_dict()["epoch"], one.state_dict()["samples"]) == (state["epoch"] + 1, 0)
+        assert [found.keys for found in one] == [found.keys for found in other]  # a whole epoch
