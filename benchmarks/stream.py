@@ -60,7 +60,8 @@ def make(folder: Path, count: int) -> None:
     _shards(folder, "vectors", {"texts": {"type": "csv", "path": "texts.csv", "id": "{id}", "text": {"text": "text"}}})
     keys = pa.array([str(number) for number in range(len(vectors))])
     features = folder / "vectors" / "out" / "features"
-    write_table(features / "text.arrow", pa.table({"id": keys, "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), DIMS)}))
+    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), DIMS)
+    write_table(features / "text.arrow", pa.table({"id": keys, "vector": column}), rows_per_batch=len(vectors))
     write_table(
         features / "text.keys.arrow",
         pa.table({"key": pa.array([f"texts/{key}" for key in keys.to_pylist()]), "row": pa.array(range(len(keys)), pa.int64())}),
@@ -341,7 +342,7 @@ def features(bench: Bench, repeats: int) -> None:
     rows = peers_of(bench, "features", "")
     rows["memory-mapped .npy, no workers"] = ("folder", "features", "main")
     rows["ceiling: rows copied out of the map"] = ("ceiling", "features", "")
-    table(bench, "vectors of 512 float16", rows, repeats, epochs=4)
+    table(bench, "vectors of 512 float16", rows, repeats, epochs=2)
 
 
 def against_webdataset(kind: str, what: str, bench: Bench, repeats: int) -> None:
