@@ -109,6 +109,7 @@ def sample(
     end_s: float | None = None,
     reader: Literal["pyav", "decord"] = "pyav",
     strict: bool = True,
+    clip: tuple[float, float] | None = None,
 ) -> np.ndarray:
     """``count`` frames ``uint8 [count, H, W, 3]``, evenly spaced over the span [start_s, end_s), the middle of each stretch.
 
@@ -116,7 +117,8 @@ def sample(
                     ^         ^         ^         ^
 
     A clip shorter than ``count`` frames repeats its frames. Times are counted from the first frame. ``strict`` refuses a clip with a damaged frame
-    on the way; without it that frame is shown as the decoder mends it.
+    on the way; without it that frame is shown as the decoder mends it. ``clip``, in place of a span: so many seconds, at a place in [0, 1) among all
+    that fit.
     """
     if reader == "decord":
         return _sample_decord(source, count, short_side, start_s, end_s)
@@ -125,6 +127,9 @@ def sample(
         unit = float(stream.time_base or 0)
     begin, end = start_s or 0.0, float("inf") if end_s is None else end_s
     first = stamps[0] if stamps else 0
+    if clip is not None and stamps:
+        begin = _clip_begin([(stamp - first) * unit for stamp in stamps], *clip)
+        end = begin + clip[0]
     inside = [stamp for stamp in stamps if begin <= (stamp - first) * unit + 1e-6 and (stamp - first) * unit + 1e-6 < end]
     if not inside:
         raise DamageError("span_empty", f"the span [{start_s}, {end_s}) s holds no frame")
@@ -192,6 +197,13 @@ def _decode_stamps(source: Path | BinaryIO, wanted: set[int], seek: bool, short_
             if not left:
                 return found
     return _decode_stamps(source, wanted, False, short_side, strict) if seek else found
+
+
+def _clip_begin(times: list[float], seconds: float, place: float) -> float:
+    """When a clip of so many seconds begins: with one of the frames that leave room for it, which is chosen by ``place``."""
+    frame = times[-1] / (len(times) - 1) if len(times) > 1 else 0.0
+    fits = sum(time + seconds <= times[-1] + frame + 1e-6 for time in times)
+    return times[int(place * fits)]
 
 
 def _middles(length: int, count: int) -> list[int]:

@@ -166,10 +166,15 @@ class AudioSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoSpec:
-    """``frames`` evenly spaced frames as ``uint8 [frames, size, size, 3]``."""
+    """``frames`` evenly spaced frames as ``uint8 [frames, size, size, 3]``: of the whole video, or of a clip of ``seconds``.
+
+    crop: whether the clip is the ``start`` or a ``random`` one.
+    """
 
     frames: int = 8
     size: int = 112
+    seconds: float | None = None
+    crop: Literal["start", "random"] = "start"
     transform: Transform | None = None
 
     modality: ClassVar[str] = "video"
@@ -183,7 +188,8 @@ class VideoSpec:
         """Decode into ``out``."""
         from ..media import video
 
-        frames = video.sample(io.BytesIO(data), self.frames, self.size)
+        place = draws.uniform[0] if self.crop == "random" else 0.0
+        frames = video.sample(io.BytesIO(data), self.frames, self.size, clip=None if self.seconds is None else (self.seconds, place))
         if self.transform is not None:
             frames = self.transform(frames, draws.generator())
         for place, frame in enumerate(frames):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,6 +107,27 @@ def test_a_resampled_sound_is_the_same_tone() -> None:
     out = filled(stream.AudioSpec(rate_hz=16_000, seconds=1), wav(hertz=1000, seconds=1, rate_hz=44_100))
     wanted = tone(1000, 1, 16_000)
     assert np.abs(out[200:-200] - wanted[200:-200]).max() < 0.01
+
+
+def test_a_clip_is_consecutive_frames_from_anywhere() -> None:
+    film = mp4(frames=10, fps=10, sound=False)  # the grey of frame n is 20 + 20 n
+
+    def numbers(place: int, **options: Any) -> list[int]:
+        return [round((float(frame.mean()) - 20) / 20) for frame in filled(stream.VideoSpec(frames=4, size=16, **options), film, place)]
+
+    assert numbers(0, seconds=0.4) == [0, 1, 2, 3]
+    assert numbers(0, seconds=60.0) == numbers(0) == [1, 3, 6, 8]
+    begins = {tuple(numbers(place, seconds=0.4, crop="random")) for place in range(100)}
+    assert begins == {tuple(range(begin, begin + 4)) for begin in range(7)}
+
+
+def test_sounds_that_libsndfile_cannot_read_come_by_ffmpeg() -> None:
+    film = mp4(frames=20, fps=10)  # 2 s of 600 Hz as AAC
+    found = filled(stream.AudioSpec(rate_hz=8000, seconds=1.0), film)
+    spectrum = np.abs(np.fft.rfft(found * np.hanning(len(found))))
+    assert np.argmax(spectrum) == 600
+    pieces = {filled(stream.AudioSpec(rate_hz=8000, seconds=1.0, crop="random"), film, place).tobytes() for place in range(5)}
+    assert len(pieces) == 5
 
 
 def test_transforms_get_the_decoded_part_and_a_generator_of_its_own() -> None:
