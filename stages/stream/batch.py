@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...schemas.errors import InputError, nearest
+
 
 class Labelled(Protocol):
     """Knows key and targets of records by number."""
@@ -93,6 +95,8 @@ class FusionBatch:
 
     def mask(self, part: str) -> Tensor:
         """``bool [B, T]``: True where a sound or the tokens of a text are real, False where they are filled up."""
+        if part not in self.lengths:
+            raise InputError(f"mask: {part!r} has no lengths{nearest(part, self.lengths)}")
         return torch.arange(self.parts[part].shape[1], device=self.parts[part].device) < self.lengths[part][:, None]
 
     def to(self, device: torch.device | str) -> FusionBatch:

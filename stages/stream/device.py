@@ -38,6 +38,8 @@ class OnDevice:
         normalize: tuple[Sequence[float], Sequence[float]] | None = None, dtype: torch.dtype = torch.float32,
     ) -> None:  # fmt: skip
         self.batches, self.device = batches, torch.device(device)
+        if self.device.type == "cuda" and not torch.cuda.is_available():
+            raise InputError(f"OnDevice: {self.device} was asked for, and torch finds no GPU here")
         self._crop, self._flip, self._dtype = crop, flip, dtype
         self._scale: tuple[Tensor, Tensor] | None = None
         if normalize is not None:

@@ -14,6 +14,7 @@ import torch
 
 from ...schemas.errors import InputError, nearest
 from ...schemas.fingerprint import fingerprint
+from . import checks
 from .files import LocalStorage, Storage, cache_folder
 from .filling import Filler, OnDamage, Verify
 from .index import Index
@@ -43,7 +44,7 @@ class Blocks:
 
 def open_stream(
     shards: Shards, split: str | None = None, batch_size: int = 64, seed: int = 0, *,
-    parts: Mapping[str, Spec] | None = None, shuffle: bool | Blocks = True, drop_last: bool | None = None,
+    parts: Mapping[str, Spec] | Sequence[str] | None = None, shuffle: bool | Blocks = True, drop_last: bool | None = None,
     where: str | None = None, take: int | None = None, repeat: int = 1, weights: Sequence[float] | None = None,
     buckets: Mapping[str, Sequence[float]] | None = None,
     workers: int | None = None, backend: Backend = "threads", prefetch: int = 2, rank: int | None = None, world: int | None = None,
@@ -56,7 +57,7 @@ def open_stream(
     others wrote are indexed at the first time; ``keys`` says which dot of a member's name ends the key.
     split: ``train``, ``val``, ...; all splits where it is None.
     batch_size: rows of a batch over all ranks together.
-    parts: part name -> how it is decoded; every part with its modality's default where it is None.
+    parts: part name -> how it is decoded; with its modality's default where only names are given; every part where it is None.
     shuffle: False gives the order of the shards; True another permutation each epoch (of blocks, for a url); ``Blocks(...)`` as it says.
     drop_last: leave out the last batch if it is not full; True when shuffling.
     where: keep the records for which this is true: ``"image.sharpness > 50 and 'audio' in parts"``, of measurements, targets, key, group, split
@@ -75,14 +76,29 @@ def open_stream(
     cache, cache_bytes: folder and size of the cache of urls (``MODALMILL_CACHE``, or ``~/.cache/modalmill``); read_ahead_bytes: how much is fetched
     ahead; storage_options: what fsspec's file system shall know (``{"endpoint_url": ...}``).
     """
-    _at_least(batch_size=(batch_size, 1), repeat=(repeat, 1), prefetch=(prefetch, 0), workers=(workers, 0), take=(take, 1))
-    names = [shards] if isinstance(shards, (str, Path)) else list(shards)
-    if not names:
-        raise InputError("shards: wanted a folder, a tar, a pattern or a list of them, found an empty list")
+    seed = checks.whole("seed", seed)
+    for name, value, least in (
+        ("batch_size", batch_size, 1), ("repeat", repeat, 1), ("prefetch", prefetch, 0), ("workers", workers, 0), ("take", take, 1),
+        ("rank", rank, 0), ("world", world, 1), ("damage_budget", damage_budget, 0), ("cache_bytes", cache_bytes, 0),
+        ("read_ahead_bytes", read_ahead_bytes, 0),
+    ):  # fmt: skip
+        if value is not None:
+            checks.whole(name, value, least)
+    for name, word, kind in (("backend", backend, Backend), ("on_damage", on_damage, OnDamage), ("verify", verify, Verify), ("keys", keys, KeyRule)):
+        checks.choice(name, word, kind)
+    if where is not None and not (isinstance(where, str) and where.strip()):
+        raise InputError(f'where: wanted a condition, as "image.sharpness > 50", found {where!r}')
+    if not isinstance(shuffle, (bool, Blocks)):
+        raise InputError(f"shuffle: wanted True, False or Blocks(...), found {shuffle!r}")
+    names = [shards] if isinstance(shards, (str, Path)) else list(shards) if isinstance(shards, (list, tuple)) else []
+    if not names or not all(isinstance(name, (str, Path)) for name in names):
+        raise InputError(f"shards: wanted a folder, a tar, a pattern, a url or a list of them, found {shards!r}")
     chunks = ChunkCache(Path(cache) if cache else cache_folder(), cache_bytes) if any(is_url(name) for name in names) else None
     found = [find(name, keys, functools.partial(_storage, chunks, storage_options or {})) for name in names]
     index = Index(found, split, where, take)
     where_from = ", ".join(str(name) for name in names)
+    if not len(index):
+        raise InputError(f"{where_from}: no samples in these tars")
     specs = _specs(index, parts, where_from)
     count = sum(len(some) for some in index.chosen)
     if not count:
@@ -121,17 +137,18 @@ def _storage(chunks: ChunkCache | None, options: Mapping[str, Any], path: str) -
     return RemoteStorage(path, chunks, options) if chunks is not None and is_url(path) else LocalStorage()
 
 
-def _at_least(**given: tuple[int | None, int]) -> None:
-    for name, (value, least) in given.items():
-        if value is not None and value < least:
-            raise InputError(f"{name}: wanted at least {least}, found {value}")
-
-
-def _specs(index: Index, parts: Mapping[str, Spec] | None, where_from: str) -> dict[str, Spec]:
-    if parts is None:
-        return {name: _DEFAULTS.get(modality, BytesSpec)() for name, modality in index.parts.items()}
+def _specs(index: Index, parts: Mapping[str, Spec] | Sequence[str] | None, where_from: str) -> dict[str, Spec]:
+    """The spec of each part that is wanted; defaults where only names are given."""
+    if isinstance(parts, str) or not isinstance(parts, (Mapping, Sequence, type(None))):
+        raise InputError(f"parts: wanted a mapping from names to specs, or a list of names, found {parts!r}")
+    if not isinstance(parts, Mapping):
+        names = index.parts if parts is None else parts
+        parts = {name: _DEFAULTS.get(index.parts.get(name, ""), BytesSpec)() for name in names}
     for name, spec in parts.items():
         modality = index.parts.get(name)
+        if not isinstance(spec, Spec):
+            found = f"the class {spec.__name__}; write {spec.__name__}()" if isinstance(spec, type) else repr(spec)
+            raise InputError(f"parts: {name}: wanted a spec, as ImageSpec(size=224), found {found}")
         if isinstance(spec, FeatureSpec):
             continue
         if modality is None:

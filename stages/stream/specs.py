@@ -19,12 +19,15 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from ...schemas.errors import DamageError
+from ...schemas.errors import DamageError, InputError
 from ..media import audio as sounds
 from ..media import image as images
+from . import checks
 from .draws import MIDDLE, Draws
 from .text import PAD_TOKEN, UNKNOWN_TOKEN, words
 
+ImageCrop: TypeAlias = Literal["random", "random_resized", "center", "squash"]
+TimeCrop: TypeAlias = Literal["start", "random"]
 Transform: TypeAlias = Callable[[Any, np.random.Generator], Any]
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CROP_TRIES = 10
@@ -42,13 +45,23 @@ class ImageSpec:
     """
 
     size: int = 224
-    crop: Literal["random", "random_resized", "center", "squash"] = "center"
+    crop: ImageCrop = "center"
     flip: bool = False
     normalize: tuple[Sequence[float], Sequence[float]] | None = None
     transform: Transform | None = None
 
     modality: ClassVar[str] = "image"
     has_lengths: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        checks.whole("ImageSpec: size", self.size, 1)
+        checks.choice("ImageSpec: crop", self.crop, ImageCrop)
+        checks.function("ImageSpec: transform", self.transform)
+        if self.normalize is not None:
+            if not isinstance(self.normalize, Sequence) or isinstance(self.normalize, str) or len(self.normalize) != 2:
+                raise InputError(f"ImageSpec: normalize: wanted (mean, deviation), as (IMAGENET_MEAN, IMAGENET_STD), found {self.normalize!r}")
+            for name, values in zip(("mean", "deviation"), self.normalize, strict=True):
+                checks.triple(f"ImageSpec: normalize: {name}", values)
 
     def layout(self) -> tuple[tuple[int, ...], str]:
         """Shape and type of a row."""
@@ -68,7 +81,7 @@ class ImageSpec:
 
     def _decode(self, data: bytes, draws: Draws) -> np.ndarray:
         if self.transform is not None:
-            return np.ascontiguousarray(self.transform(images.decode(data), draws.generator()))
+            return _of_kind(self.transform(images.decode(data), draws.generator()), "uint8", (None, None, 3))
         if data[:3] == b"\xff\xd8\xff" and not images.has_exif(data):
             least = 0 if self.crop.startswith("random") else self.size
             with contextlib.suppress(ValueError):
@@ -89,6 +102,17 @@ class ImageSpec:
         if self.crop == "squash":
             return pixels if (height, width) == (size, size) else cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
         return images.resize_crop(pixels, size)
+
+
+def _of_kind(value: Any, kind: str, shape: tuple[int | None, ...]) -> np.ndarray:
+    """What a transform gave, if it is an array of this type and shape (None: of any length)."""
+    wanted = f"{kind} [{', '.join('any' if length is None else str(length) for length in shape)}]"
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"the transform gave {type(value).__name__}, wanted an array {wanted}")
+    fits = value.ndim == len(shape) and all(length in (None, found) for length, found in zip(shape, value.shape, strict=True))
+    if not fits or not value.dtype.name.startswith(kind):
+        raise TypeError(f"the transform gave {value.dtype.name} {list(value.shape)}, wanted {wanted}")
+    return np.ascontiguousarray(value)
 
 
 def _inception_crop(height: int, width: int, random: np.random.Generator) -> tuple[int, int, int, int]:
@@ -124,11 +148,17 @@ class AudioSpec:
 
     rate_hz: int = 16_000
     seconds: float = 5.0
-    crop: Literal["start", "random"] = "start"
+    crop: TimeCrop = "start"
     transform: Transform | None = None
 
     modality: ClassVar[str] = "audio"
     has_lengths: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        checks.whole("AudioSpec: rate_hz", self.rate_hz, 1)
+        checks.above_zero("AudioSpec: seconds", self.seconds)
+        checks.choice("AudioSpec: crop", self.crop, TimeCrop)
+        checks.function("AudioSpec: transform", self.transform)
 
     def layout(self) -> tuple[tuple[int, ...], str]:
         """Shape and type of a row."""
@@ -138,7 +168,7 @@ class AudioSpec:
         """Decode into ``out``; the number of samples that are real."""
         mono = self._read(data, draws)
         if self.transform is not None:
-            mono = self.transform(mono, draws.generator())
+            mono = _of_kind(self.transform(mono, draws.generator()), "float", (None,))
         if self.crop == "random" and len(mono) > len(out):
             mono = mono[int(draws.uniform[0] * (len(mono) - len(out) + 1)) :]
         length = min(len(mono), len(out))
@@ -174,11 +204,19 @@ class VideoSpec:
     frames: int = 8
     size: int = 112
     seconds: float | None = None
-    crop: Literal["start", "random"] = "start"
+    crop: TimeCrop = "start"
     transform: Transform | None = None
 
     modality: ClassVar[str] = "video"
     has_lengths: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        checks.whole("VideoSpec: frames", self.frames, 1)
+        checks.whole("VideoSpec: size", self.size, 1)
+        checks.choice("VideoSpec: crop", self.crop, TimeCrop)
+        checks.function("VideoSpec: transform", self.transform)
+        if self.seconds is not None:
+            checks.above_zero("VideoSpec: seconds", self.seconds)
 
     def layout(self) -> tuple[tuple[int, ...], str]:
         """Shape and type of a row."""
@@ -191,7 +229,7 @@ class VideoSpec:
         place = draws.uniform[0] if self.crop == "random" else 0.0
         frames = video.sample(io.BytesIO(data), self.frames, self.size, clip=None if self.seconds is None else (self.seconds, place))
         if self.transform is not None:
-            frames = self.transform(frames, draws.generator())
+            frames = _of_kind(self.transform(frames, draws.generator()), "uint8", (self.frames, None, None, 3))
         for place, frame in enumerate(frames):
             out[place] = images.resize_crop(frame, self.size)
         return 1
@@ -212,6 +250,15 @@ class TextSpec:
 
     modality: ClassVar[str] = "text"
     has_lengths: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        checks.whole("TextSpec: length", self.length, 1)
+        checks.function("TextSpec: tokenize", self.tokenize)
+        checks.function("TextSpec: transform", self.transform)
+        if not isinstance(self.vocabulary, Mapping):
+            raise InputError(f"TextSpec: vocabulary: wanted a mapping from words to ids, found {type(self.vocabulary).__name__}")
+        if self.vocabulary and self.tokenize is not None:
+            raise InputError("TextSpec: wanted a vocabulary or tokenize, found both")
 
     @property
     def makes_tensors(self) -> bool:
@@ -265,7 +312,7 @@ class JsonSpec:
         """The value."""
         try:
             found = json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DamageError("json_damaged", f"cannot be read as json: {error}") from None
         return found if self.transform is None else self.transform(found, draws.generator())
 

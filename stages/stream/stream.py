@@ -17,6 +17,7 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from ...schemas.errors import InputError, IntegrityError
+from . import checks
 from .batch import FusionBatch, Labels
 from .buffers import Layout, Pool, Slot, heap_slot
 from .draws import epoch_key
@@ -33,6 +34,7 @@ from .threads import Crew, Inline, Pending, ThreadCrew
 Backend: TypeAlias = Literal["threads", "processes", "auto"]
 _SMALLEST_TASK = 16
 _STATE_VERSION = 1
+_MOST_TOLD = 20
 _log = logging.getLogger("modalmill.stream")
 
 
@@ -83,6 +85,7 @@ class Stream(IterableDataset[FusionBatch]):
         self._order, self._classes, self._filler, self._settings, self._identity = order, classes, filler, settings, identity
         self._cache = cache
         self._samples = 0
+        self._loops = 0
         self._caches: dict[str, tuple[FeatureCache, np.ndarray]] = {}
         for name, spec in self.specs.items():
             if isinstance(spec, FeatureSpec):
@@ -107,6 +110,7 @@ class Stream(IterableDataset[FusionBatch]):
         """The batches of the current epoch from the current place on, of the next where it stands at the end of one."""
         if self._ended(self._samples):
             self.epoch, self._samples = self.epoch + 1, 0
+        self._loops += 1
         jobs = self._announced(self._jobs()) if self._cache is not None else self._jobs()
         if self._cheap:
             yield from self._through(Inline(self._filler, lambda layout: heap_slot(layout, 0)), jobs, 0)
@@ -118,7 +122,7 @@ class Stream(IterableDataset[FusionBatch]):
 
     def set_epoch(self, epoch: int) -> None:
         """Stand at the beginning of an epoch, unless the stream is within it already."""
-        if epoch != self.epoch or self._ended(self._samples):
+        if checks.whole("epoch", epoch, 0) != self.epoch or self._ended(self._samples):
             self.epoch, self._samples = epoch, 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -139,8 +143,9 @@ class Stream(IterableDataset[FusionBatch]):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where the stream that gave ``state`` stood; other records, another order or another seed are refused."""
-        if state.get("version") != _STATE_VERSION:
-            raise InputError(f"the state has version {state.get('version')!r}, wanted {_STATE_VERSION}: it was saved by another modalmill")
+        version = state.get("version") if isinstance(state, Mapping) else None
+        if version != _STATE_VERSION or not {"seed", "epoch", "samples", "data"} <= set(state):
+            raise InputError(f"wanted a state of version {_STATE_VERSION} as state_dict() gives it, found {str(state)[:200]}")
         if state["data"] != self._identity:
             raise InputError(
                 f"the state belongs to other data or another order ({state['data']}, here {self._identity}); open the same shards with the same"
@@ -148,7 +153,10 @@ class Stream(IterableDataset[FusionBatch]):
             )
         if state["seed"] != self.seed:
             raise InputError(f"the state was saved with seed {state['seed']}, this stream has {self.seed}; open it with seed={state['seed']}")
-        self.epoch, self._samples = state["epoch"], state["samples"]
+        epoch, samples = (checks.whole(f"the state's {name}", state[name], 0) for name in ("epoch", "samples"))
+        if samples > len(self._order):
+            raise InputError(f"the state's samples: wanted at most the {len(self._order):,} of an epoch, found {samples:,}")
+        self.epoch, self._samples = epoch, samples
 
     def close(self) -> None:
         """End worker processes and fetching threads, if there are any; the stream can be used again."""
@@ -219,7 +227,7 @@ class Stream(IterableDataset[FusionBatch]):
     def _through(self, crew: Crew, jobs: Iterator[_Job], workers: int, judge: Judge | None = None) -> Iterator[FusionBatch]:
         """Batches in order, some of them on their way ahead of the reader. Stops early where the judge wants other workers."""
         waiting: deque[tuple[_Job, Pending]] = deque()
-        depth, epoch, key = self._depth(workers, self.batch_size), self.epoch, epoch_key(self.seed, self.epoch)
+        loop, depth, epoch, key = self._loops, self._depth(workers, self.batch_size), self.epoch, epoch_key(self.seed, self.epoch)
         more = True
         try:
             while True:
@@ -250,6 +258,8 @@ class Stream(IterableDataset[FusionBatch]):
                 del pending, filled
                 yield batch
                 del batch
+                if self._loops != loop:
+                    raise InputError("two loops over one stream: the later one has taken its place over; open a stream for each")
         finally:
             for _, pending in waiting:
                 pending.settle()
@@ -296,7 +306,9 @@ class Stream(IterableDataset[FusionBatch]):
                 found[place] = row
             for message in some.damage:
                 self.damaged += 1
-                _log.warning("damaged: %s", message)
+                if self.damaged <= _MOST_TOLD:
+                    more = "; what follows is counted in 'damaged' and told no more" if self.damaged == _MOST_TOLD else ""
+                    _log.warning("damaged: %s%s", message, more)
                 if self.damaged > self._settings.damage_budget:
                     raise IntegrityError(
                         f"{self.damaged:,} media were damaged, more than damage_budget={self._settings.damage_budget:,}; the last: {message}"

@@ -238,7 +238,7 @@ def _targets(ending: str, text: str) -> dict[str, Any]:
     if ending == "json":
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         plain = value.items() if isinstance(value, dict) else ()
         return {str(name): one for name, one in plain if isinstance(one, (str, int, float, bool, list))}

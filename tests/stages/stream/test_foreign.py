@@ -168,7 +168,7 @@ def test_patterns_lists_and_splits_by_name(tmp_path: Path) -> None:
     assert count(f"{tmp_path}/train-*.tar") == 8
     assert count(f"{tmp_path}/train-{{000..002}}.tar") == 6
     assert count([f"{tmp_path}/train-00[01].tar", tmp_path / "val-000.tar"]) == 7
-    for wrong, what in ((f"{tmp_path}/trian-*.tar", "no such file"), (f"{tmp_path}/a.tar.gz", "unpack it first"), ([], "empty list")):
+    for wrong, what in ((f"{tmp_path}/trian-*.tar", "no such file"), (f"{tmp_path}/a.tar.gz", "unpack it first"), ([], "shards: wanted a folder")):
         with pytest.raises(InputError, match=what):
             stream.open(wrong)
     with pytest.raises(InputError, match="did you mean 'train'"):
