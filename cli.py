@@ -153,6 +153,14 @@ def stages() -> None:
 
 
 @app.command()
+def methods() -> None:
+    """List every method of the training stage, with what it is, where it comes from, and what it costs."""
+    from .stages.train.methods import methods_text
+
+    typer.echo(methods_text())
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Where the demo writes.")] = Path("demo-out"),
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but the result.")] = False,

@@ -119,6 +119,9 @@ def _decode_pillow(data: bytes, kind: str) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data)) as image:
             image.load()
+            if image.mode.startswith("I;16"):  # Pillow would clip them at 255
+                gray = (np.asarray(ImageOps.exif_transpose(image)).astype(np.uint16) >> 8).astype(np.uint8)
+                return np.repeat(gray[:, :, None], 3, axis=2)
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except Exception as error:  # Pillow's plugins raise nearly anything on damaged files
         rule = "image_truncated" if "truncated" in str(error) else "image_damaged"

@@ -9,7 +9,9 @@ for batch in stream.open("out/shards", split="train", batch_size=64, seed=7):
 from ...schemas.errors import InputError, IntegrityError
 from .batch import FusionBatch, Labels
 from .device import OnDevice
+from .filling import TransformError
 from .opening import Blocks, open_stream
+from .processes import WorkerLostError
 from .specs import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -28,5 +30,5 @@ open = open_stream  # stream.open reads as what it is
 
 __all__ = [
     "IMAGENET_MEAN", "IMAGENET_STD", "AudioSpec", "Blocks", "BytesSpec", "FeatureSpec", "FusionBatch", "ImageSpec", "InputError", "IntegrityError",
-    "JsonSpec", "Labels", "OnDevice", "Spec", "Stream", "TextSpec", "VideoSpec", "open", "open_stream",
+    "JsonSpec", "Labels", "OnDevice", "Spec", "Stream", "TextSpec", "TransformError", "VideoSpec", "WorkerLostError", "open", "open_stream",
 ]  # fmt: skip

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import numbers
 import operator
-from collections.abc import Sequence
 from typing import Any, get_args
 
 from ...schemas.errors import InputError, nearest
@@ -25,7 +25,7 @@ def whole(name: str, value: Any, least: int | None = None) -> int:
 
 def above_zero(name: str, value: Any) -> float:
     """A number above 0."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < float(value) < math.inf:
         raise InputError(f"{name}: wanted a number above 0, found {value!r}")
     return float(value)
 
@@ -38,15 +38,21 @@ def choice(name: str, value: Any, kind: Any) -> None:
         raise InputError(f"{name}: wanted {', '.join(words[:-1])} or {words[-1]}, found {value!r}{hint if 'mean' in hint else ''}")
 
 
-def triple(name: str, values: Any) -> None:
-    """Three numbers, one for each channel."""
-    if (
-        not isinstance(values, Sequence)
-        or isinstance(values, str)
-        or len(values) != 3
-        or not all(isinstance(value, (int, float)) for value in values)
-    ):
-        raise InputError(f"{name}: wanted three numbers, one for each channel, found {values!r}")
+def flag(name: str, value: Any) -> None:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise InputError(f"{name}: wanted True or False, found {value!r}")
+
+
+def normalization(name: str, value: Any) -> None:
+    """Mean and deviation of each of three channels, the deviations above 0."""
+    try:
+        mean, deviation = value
+        fits = len(mean) == len(deviation) == 3 and all(math.isfinite(one) for one in mean) and all(0 < one < math.inf for one in deviation)
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise InputError(f"{name}: wanted mean and deviation of three channels, as (IMAGENET_MEAN, IMAGENET_STD), found {value!r}")
 
 
 def function(name: str, value: Any) -> None:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ...schemas.errors import InputError
+from . import checks
 from .batch import FusionBatch
 from .draws import uniform_of
 from .stream import Stream
@@ -37,12 +38,21 @@ class OnDevice:
         self, batches: Iterable[FusionBatch], device: torch.device | str, *, crop: int | None = None, flip: bool = False,
         normalize: tuple[Sequence[float], Sequence[float]] | None = None, dtype: torch.dtype = torch.float32,
     ) -> None:  # fmt: skip
-        self.batches, self.device = batches, torch.device(device)
+        try:
+            self.device = torch.device(device)
+        except (RuntimeError, TypeError):
+            raise InputError(f"OnDevice: wanted a device, as 'cuda' or 'cpu', found {device!r}") from None
+        self.batches = batches
+        if crop is not None:
+            checks.whole("OnDevice: crop", crop, 1)
+        if not isinstance(dtype, torch.dtype):
+            raise InputError(f"OnDevice: dtype: wanted a type of torch's, as torch.bfloat16, found {dtype!r}")
         if self.device.type == "cuda" and not torch.cuda.is_available():
             raise InputError(f"OnDevice: {self.device} was asked for, and torch finds no GPU here")
         self._crop, self._flip, self._dtype = crop, flip, dtype
         self._scale: tuple[Tensor, Tensor] | None = None
         if normalize is not None:
+            checks.normalization("OnDevice: normalize", normalize)
             mean, std = (torch.tensor(values, dtype=torch.float32, device=self.device) for values in normalize)
             self._scale = 1 / (255 * std), -mean / std
         self._used: FusionBatch | None = None
@@ -53,7 +63,10 @@ class OnDevice:
     def __iter__(self) -> Iterator[FusionBatch]:
         side = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None  # type: ignore[no-untyped-call]  # torch leaves it untyped
         waiting: deque[tuple[FusionBatch, torch.cuda.Event | None]] = deque()
+        self._used = None
         for batch in self.batches:
+            if not isinstance(batch, FusionBatch):
+                raise InputError(f"OnDevice: wanted a FusionBatch, found {type(batch).__name__}; a DataLoader needs batch_size=None")
             waiting.append(self._start(batch, side))
             if len(waiting) > _AHEAD:
                 yield self._ready(*waiting.popleft())
@@ -70,7 +83,8 @@ class OnDevice:
         self._stream.load_state_dict(state)
 
     def set_epoch(self, epoch: int) -> None:
-        """Stand at the beginning of an epoch, unless the stream is within it already."""
+        """See :meth:`Stream.set_epoch`."""
+        self._used = None
         self._stream.set_epoch(epoch)
 
     @property

@@ -8,12 +8,16 @@ from __future__ import annotations
 import glob
 import os
 import threading
+import weakref
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from ...schemas.errors import InputError
+from ...schemas.errors import InputError, IntegrityError
 from ...schemas.fingerprint import fingerprint
+
+_MOST_OPEN = 256
 
 
 class File(Protocol):
@@ -64,47 +68,62 @@ def index_place(cache: Path, path: str) -> Path:
     return cache / "indexes" / f"{fingerprint(path)}.arrow"
 
 
+class _Descriptor:
+    """An open file; closed when nobody reads it any more."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:  # held here: modules may be gone at exit
+        close(self.number)
+
+
+_open: deque[weakref.ref[LocalFile]] = deque()
+_open_lock = threading.Lock()
+
+
 class LocalFile:
-    """A file on this machine; its descriptor is opened at the first read and closed with the object."""
+    """A file on this machine. At most 256 are open at a time: whoever was opened first is closed first, once nobody reads it."""
 
     def __init__(self, path: str) -> None:
         self.name = path
-        self.size = os.stat(path).st_size
-        self._lock = threading.Lock()
-        self._descriptor = -1
+        state = os.stat(path)
+        self.size, self._changed_ns = state.st_size, state.st_mtime_ns
+        self._descriptor: _Descriptor | None = None
 
     def read(self, offset: int, size: int) -> bytes:
         descriptor = self._descriptor
-        if descriptor < 0:
-            descriptor = self._open()
-        return os.pread(descriptor, size, offset)
+        if descriptor is None:
+            descriptor = self._opened()
+        return os.pread(descriptor.number, size, offset)
 
     def version(self) -> str:
-        state = os.stat(self.name)
-        return f"{state.st_size}-{state.st_mtime_ns}"
+        return f"{self.size}-{self._changed_ns}"
 
     def want(self, offset: int, size: int) -> None:
         pass
 
-    def _open(self) -> int:
-        with self._lock:
-            if self._descriptor < 0:
-                try:
-                    self._descriptor = os.open(self.name, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-                except OSError as error:
-                    raise InputError(f"{self.name}: cannot be opened: {error.strerror}") from error
-            return self._descriptor
+    def _opened(self) -> _Descriptor:
+        with _open_lock:
+            if self._descriptor is not None:
+                return self._descriptor
+            while len(_open) >= _MOST_OPEN:
+                oldest = _open.popleft()()
+                if oldest is not None:
+                    oldest._descriptor = None
+            try:
+                found = _Descriptor(os.open(self.name, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)))
+            except OSError as error:
+                raise InputError(f"{self.name}: cannot be opened: {error.strerror}") from error
+            state = os.fstat(found.number)
+            if (state.st_size, state.st_mtime_ns) != (self.size, self._changed_ns):
+                raise IntegrityError(f"{self.name}: has changed since it was indexed; open the stream anew")
+            self._descriptor = found
+            _open.append(weakref.ref(self))
+            return found
 
     def __getstate__(self) -> dict[str, object]:
-        return {"name": self.name, "size": self.size}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state)
-        self._lock, self._descriptor = threading.Lock(), -1
-
-    def __del__(self, close: Callable[[int], None] = os.close) -> None:  # held here: modules may be gone at exit
-        if getattr(self, "_descriptor", -1) >= 0:
-            close(self._descriptor)
+        return {**self.__dict__, "_descriptor": None}
 
 
 class LocalStorage:

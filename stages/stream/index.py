@@ -83,7 +83,12 @@ class Index:
     def read(self, part: str, row: int) -> bytes:
         """The bytes of a medium that the record has."""
         offset, size = self.spans[part][row].tolist()
-        data: bytes = self.tars[self.tar[row]].file.read(offset, size)
+        file = self.tars[self.tar[row]].file
+        data: bytes = file.read(offset, size)
+        if len(data) != size:
+            raise IntegrityError(
+                f"{file.name}: {size:,} bytes were to come from byte {offset:,}, {len(data):,} came; it has been cut since it was indexed"
+            )
         return data
 
     def want(self, part: str, rows: Iterable[int]) -> int:
@@ -228,7 +233,9 @@ class _Leaf:
         if name in self.signals():
             return self.signals()[name]
         values = [json.loads(text).get(name.removeprefix("targets.")) for text in self.targets.to_pylist()]
-        some = next((value for value in values if value is not None), 0.0)
+        some = next((value for value in values if value is not None), None)
+        if some is None:
+            return pa.nulls(len(self))
         if isinstance(some, str):
             return pa.array([value if isinstance(value, str) else None for value in values], pa.string())
         return pa.array([float(value) if isinstance(value, (int, float)) else None for value in values], pa.float64())

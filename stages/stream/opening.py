@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import numbers
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -40,6 +41,10 @@ class Blocks:
 
     block_bytes: int = CHUNK_BYTES
     window_bytes: int = 64 << 20
+
+    def __post_init__(self) -> None:
+        checks.whole("Blocks: block_bytes", self.block_bytes, 1)
+        checks.whole("Blocks: window_bytes", self.window_bytes, 1)
 
 
 def open_stream(
@@ -86,6 +91,15 @@ def open_stream(
             checks.whole(name, value, least)
     for name, word, kind in (("backend", backend, Backend), ("on_damage", on_damage, OnDamage), ("verify", verify, Verify), ("keys", keys, KeyRule)):
         checks.choice(name, word, kind)
+    for name, value in (("drop_last", drop_last), ("pin", pin)):
+        if value is not None:
+            checks.flag(name, value)
+    if weights is not None:
+        if isinstance(weights, (str, Mapping)) or not hasattr(weights, "__iter__"):
+            raise InputError(f"weights: wanted a number for each set of shards, found {weights!r}")
+        weights = [float(weight) if isinstance(weight, numbers.Real) else weight for weight in weights]
+    if buckets is not None and not isinstance(buckets, Mapping):
+        raise InputError(f"buckets: wanted a part with lengths, as {{'voice': [2, 4, 8]}}, found {buckets!r}")
     if where is not None and not (isinstance(where, str) and where.strip()):
         raise InputError(f'where: wanted a condition, as "image.sharpness > 50", found {where!r}')
     if not isinstance(shuffle, (bool, Blocks)):
@@ -104,7 +118,7 @@ def open_stream(
     if not count:
         raise InputError(f"{where_from}: no record is left by where={where!r}")
     by_blocks = shuffle if isinstance(shuffle, Blocks) else Blocks() if shuffle and any(some.is_remote for some in found) else None
-    last = bool(shuffle) and count >= batch_size if drop_last is None else drop_last
+    last = bool(shuffle) and count >= batch_size and not buckets if drop_last is None else drop_last
     classes, sized = None, [specs]
     if buckets:
         if weights is not None or repeat > 1 or by_blocks:
@@ -142,9 +156,11 @@ def _specs(index: Index, parts: Mapping[str, Spec] | Sequence[str] | None, where
     if isinstance(parts, str) or not isinstance(parts, (Mapping, Sequence, type(None))):
         raise InputError(f"parts: wanted a mapping from names to specs, or a list of names, found {parts!r}")
     if not isinstance(parts, Mapping):
-        names = index.parts if parts is None else parts
-        parts = {name: _DEFAULTS.get(index.parts.get(name, ""), BytesSpec)() for name in names}
+        names = list(index.parts if parts is None else parts)
+        parts = {name: _DEFAULTS.get(index.parts.get(name, "") if isinstance(name, str) else "", BytesSpec)() for name in names}
     for name, spec in parts.items():
+        if not isinstance(name, str):
+            raise InputError(f"parts: wanted names, found {name!r}")
         modality = index.parts.get(name)
         if not isinstance(spec, Spec):
             found = f"the class {spec.__name__}; write {spec.__name__}()" if isinstance(spec, type) else repr(spec)
@@ -193,12 +209,20 @@ def _bucketed(
         raise InputError(f"buckets: wanted one part, found {', '.join(buckets) or 'none'}")
     name, bounds = next(iter(buckets.items()))
     spec = specs.get(name)
-    limits = np.array(sorted(bounds), float)
-    if not len(limits) or limits[0] <= 0:
-        raise InputError(f"buckets: {name}: wanted lengths above 0, found {list(bounds)}")
+    if spec is None:
+        raise InputError(f"buckets: no part is called {name!r}{nearest(str(name), specs)}")
+    if isinstance(bounds, str) or not hasattr(bounds, "__iter__"):
+        raise InputError(f"buckets: {name}: wanted a list of lengths above 0, found {bounds!r}")
+    limits = np.array(sorted(checks.above_zero(f"buckets: {name}", bound) for bound in bounds), float)
+    if not len(limits):
+        raise InputError(f"buckets: {name}: wanted a list of lengths above 0, found an empty one")
+    if isinstance(spec, TextSpec) and limits[0] < 1:
+        raise InputError(f"buckets: {name}: wanted lengths of at least one token, found {limits[0]}")
     every = range(len(index))
     if isinstance(spec, AudioSpec):
-        lengths = np.nan_to_num(index.numbers(f"{name}.duration_s"))
+        seconds = index.numbers(f"{name}.duration_s")
+        here = index.spans[name][:, 1] >= 0
+        lengths = np.where(here, np.where(np.isnan(seconds), np.inf, seconds), 0.0)  # what nobody measured may be long
         sized: list[Spec] = [dataclasses.replace(spec, seconds=float(limit)) for limit in limits]
     elif isinstance(spec, TextSpec) and spec.makes_tensors:
         tokenize: Callable[[str], Sequence[Any]] = spec.tokenize or words

@@ -20,7 +20,7 @@ from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ...schemas.errors import ModalmillError
+from ...schemas.errors import InputError, ModalmillError
 from .buffers import Arrays, Layout, Pool, Slot, mapped, shared_slot
 from .filling import Filled, Filler, Task, TransformError
 from .threads import Pending
@@ -42,7 +42,13 @@ class ProcessCrew:
         for number, (mine, theirs) in enumerate(pipes):
             others = [end for pipe in pipes for end in pipe if end is not theirs] if context.get_start_method() == "fork" else []
             process = context.Process(target=_work, args=(theirs, others, filler), name=f"modalmill-stream-{number}", daemon=True)
-            process.start()
+            try:
+                process.start()
+            except (pickle.PicklingError, AttributeError, TypeError) as error:
+                raise InputError(
+                    f"backend='processes' with start method {context.get_start_method()!r}: {error}; give transforms that are functions of a module,"
+                    " or use backend='threads'"
+                ) from error
             self._workers.append(_Worker(process, mine))
         for _, theirs in pipes:
             theirs.close()
@@ -59,6 +65,11 @@ class ProcessCrew:
             asked.append((worker, worker.ask(slot, task)))
         return _Asked(slot, asked)
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether a worker is gone: then a new crew is needed."""
+        return any(worker.is_lost for worker in self._workers)
+
     def close(self) -> None:
         self._finalizer()
 
@@ -72,6 +83,7 @@ class _Worker:
         self._asked = 0
         self._answers: deque[tuple[int, Any]] = deque()
         self._answered = 0
+        self.is_lost = False
 
     def ask(self, slot: Slot, task: Task) -> int:
         """Send a task; the number under which its answer comes."""
@@ -101,14 +113,26 @@ class _Worker:
 
     @contextlib.contextmanager
     def _told(self) -> Any:
+        if self.is_lost:
+            raise WorkerLostError("a decoding process is gone; begin the loop anew")
         try:
             yield
         except (EOFError, OSError) as error:
-            self.process.join(_PATIENCE_S)
-            code = self.process.exitcode
-            why = f"was ended by signal {-code} ({signal.Signals(-code).name})" if code is not None and code < 0 else f"ended with exit code {code}"
-            hint = "; out of memory?" if code == -signal.SIGKILL else ""
-            raise WorkerLostError(f"a decoding process {why}{hint}; what is wrong shows with backend='threads'") from error
+            self.is_lost = True
+            with contextlib.suppress(ValueError):  # closed
+                self.process.join(_PATIENCE_S)
+                raise WorkerLostError(_why(self.process.exitcode)) from error
+            raise WorkerLostError("the stream was closed while a loop over it ran") from error
+        except BaseException:  # in the middle of a message, what comes next would be misread
+            self.lose()
+            raise
+
+    def lose(self) -> None:
+        """End a worker that can no longer be talked to; afterwards it writes nowhere any more."""
+        self.is_lost = True
+        with contextlib.suppress(ValueError):
+            self.process.kill()
+            self.process.join()
 
 
 class _Asked:
@@ -118,8 +142,9 @@ class _Asked:
     def result(self) -> list[Filled]:
         found = []
         while self._asked:
-            worker, number = self._asked.pop(0)
+            worker, number = self._asked[0]
             value = worker.answer(number)
+            del self._asked[0]  # only now: who is interrupted before has still to wait for this worker before the slot is free
             if isinstance(value, BaseException):
                 raise value
             found.append(value)
@@ -127,10 +152,19 @@ class _Asked:
 
     def settle(self) -> None:
         while self._asked:
-            worker, number = self._asked.pop(0)
+            worker, number = self._asked[0]
             with contextlib.suppress(WorkerLostError):
                 worker.answer(number)
+            del self._asked[0]
         self.slot.busy = False
+
+
+def _why(code: int | None) -> str:
+    if code is not None and code < 0:
+        hint = "; out of memory?" if code == -signal.SIGKILL else ""
+        return f"a decoding process was ended by signal {-code} ({signal.Signals(-code).name}){hint}; what is wrong shows with backend='threads'"
+    hint = "" if multiprocessing.get_start_method() == "fork" else " (a script that starts processes needs: if __name__ == '__main__')"
+    return f"a decoding process ended with exit code {code}{hint}; what is wrong shows with backend='threads'"
 
 
 def _end(workers: Sequence[_Worker], owner: int) -> None:

@@ -7,6 +7,7 @@ written beside it, and again when the tar has changed.
 from __future__ import annotations
 
 import functools
+import glob
 import json
 import re
 import warnings
@@ -21,13 +22,14 @@ from braceexpand import braceexpand
 
 from ...schemas.disk import write_table
 from ...schemas.errors import InputError, IntegrityError, StorageError
-from ...schemas.fingerprint import fingerprint, hash_bytes
+from ...schemas.fingerprint import fingerprint
 from ...schemas.index import SET_FILE, ShardSet, read_shard_set
 from .files import File, LocalStorage, Storage
 from .tars import FOREIGN_VERSION, KeyRule, scan
 
 StorageOf: TypeAlias = Callable[[str], Storage]
 _REQUESTS = 16
+_CONTENT = ["key", "texts", "media", "targets"]  # what makes a state of one copy fit another
 _SPLITS = ("train", "val", "valid", "validation", "dev", "test")
 
 
@@ -126,13 +128,18 @@ def _own(storage: Storage, folder: str, shard_set: ShardSet, number: int) -> Tar
 def _paths(storage: Storage, text: str) -> list[str]:
     """The tars that a folder or a pattern names."""
     if storage.is_folder(text):
-        paths = storage.find(f"{text.rstrip('/')}/*.tar")
+        paths = [path for path in storage.find(f"{glob.escape(text.rstrip('/'))}/*.tar") if storage.exists(path)]
         if not paths:
             raise InputError(f"{text}: no {SET_FILE} here and no tar; wanted a folder that 'modalmill run' wrote, or one with WebDataset tars")
         return paths
     paths = []
-    for pattern in braceexpand(text) if "{" in text else [text]:
-        some = storage.find(pattern) if re.search(r"[*?\[]", pattern) else [pattern] if storage.exists(pattern) else []
+    try:
+        patterns = list(braceexpand(text)) if "{" in text and not storage.exists(text) else [text]
+    except ValueError:
+        raise InputError(f"{text}: its braces do not match; wanted for example data/{{000..099}}.tar") from None
+    for pattern in patterns:
+        some = [pattern] if storage.exists(pattern) else storage.find(pattern) if re.search(r"[*?\[]", pattern) else []
+        some = [path for path in some if not storage.is_folder(path)]
         if not some:
             zipped = pattern.endswith((".tar.gz", ".tgz"))
             hint = "; unpack it first: samples cannot be found inside of gzip data" if zipped else ""
@@ -152,7 +159,8 @@ def _foreign(storage: Storage, path: str, keys: KeyRule) -> tuple[Tar, dict[str,
             break
     else:
         found = scan(file, keys)
-        note = {**wanted, "parts": dict(found.parts), "interleaved": found.interleaved}
+        content = fingerprint([[str(column) for column in row.values()] for row in found.table.select(_CONTENT).to_pylist()])
+        note = {**wanted, "parts": dict(found.parts), "interleaved": found.interleaved, "content": content}
         place = _write(places, found.table, note)
     if note["interleaved"]:
         warnings.warn(
@@ -162,7 +170,7 @@ def _foreign(storage: Storage, path: str, keys: KeyRule) -> tuple[Tar, dict[str,
         )
     words = re.split(r"[^a-z]+", path.rpartition("/")[2].lower())
     split = next((word for word in words if word in _SPLITS), "all")
-    return Tar(file, split, place, f"{path} {hash_bytes(place.read_bytes())}"), note["parts"]
+    return Tar(file, split, place, f"{wanted['tar']} {note['content']}"), note["parts"]
 
 
 def _write(places: Sequence[Path], table: pa.Table, note: dict[str, Any]) -> Path:

@@ -13,6 +13,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import cv2
@@ -31,6 +32,7 @@ TimeCrop: TypeAlias = Literal["start", "random"]
 Transform: TypeAlias = Callable[[Any, np.random.Generator], Any]
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CROP_TRIES = 10
+_EXTREME = 8
 _UNKNOWN_FORMAT = 1  # libsndfile's number for what it cannot read at all
 
 
@@ -57,11 +59,9 @@ class ImageSpec:
         checks.whole("ImageSpec: size", self.size, 1)
         checks.choice("ImageSpec: crop", self.crop, ImageCrop)
         checks.function("ImageSpec: transform", self.transform)
+        checks.flag("ImageSpec: flip", self.flip)
         if self.normalize is not None:
-            if not isinstance(self.normalize, Sequence) or isinstance(self.normalize, str) or len(self.normalize) != 2:
-                raise InputError(f"ImageSpec: normalize: wanted (mean, deviation), as (IMAGENET_MEAN, IMAGENET_STD), found {self.normalize!r}")
-            for name, values in zip(("mean", "deviation"), self.normalize, strict=True):
-                checks.triple(f"ImageSpec: normalize: {name}", values)
+            checks.normalization("ImageSpec: normalize", self.normalize)
 
     def layout(self) -> tuple[tuple[int, ...], str]:
         """Shape and type of a row."""
@@ -101,6 +101,10 @@ class ImageSpec:
             return cv2.resize(pixels[y : y + tall, x : x + wide], (size, size), interpolation=way)
         if self.crop == "squash":
             return pixels if (height, width) == (size, size) else cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
+        least = min(height, width)
+        if max(height, width) > _EXTREME * least:  # enlarging all of it would take memory by the square of its length
+            y, x = (height - least) // 2, (width - least) // 2
+            pixels = pixels[y : y + least, x : x + least]
         return images.resize_crop(pixels, size)
 
 
@@ -156,7 +160,8 @@ class AudioSpec:
 
     def __post_init__(self) -> None:
         checks.whole("AudioSpec: rate_hz", self.rate_hz, 1)
-        checks.above_zero("AudioSpec: seconds", self.seconds)
+        if checks.above_zero("AudioSpec: seconds", self.seconds) * self.rate_hz < 1:
+            raise InputError(f"AudioSpec: {self.seconds} s hold no sample at {self.rate_hz} Hz")
         checks.choice("AudioSpec: crop", self.crop, TimeCrop)
         checks.function("AudioSpec: transform", self.transform)
 
@@ -295,6 +300,9 @@ class BytesSpec:
 
     modality: ClassVar[str] = ""
 
+    def __post_init__(self) -> None:
+        checks.function("BytesSpec: transform", self.transform)
+
     def value(self, data: bytes, draws: Draws = MIDDLE) -> Any:
         """The bytes."""
         return data if self.transform is None else self.transform(data, draws.generator())
@@ -307,6 +315,9 @@ class JsonSpec:
     transform: Transform | None = None
 
     modality: ClassVar[str] = "json"
+
+    def __post_init__(self) -> None:
+        checks.function("JsonSpec: transform", self.transform)
 
     def value(self, data: bytes, draws: Draws = MIDDLE) -> Any:
         """The value."""
@@ -323,6 +334,11 @@ class FeatureSpec:
 
     folder: str
     part: str
+
+    def __post_init__(self) -> None:
+        for name in ("folder", "part"):
+            if not isinstance(getattr(self, name), (str, Path)):
+                raise InputError(f"FeatureSpec: {name}: wanted a path or a name, found {getattr(self, name)!r}")
 
 
 MediaSpec: TypeAlias = ImageSpec | AudioSpec | VideoSpec

@@ -8,7 +8,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -86,6 +86,8 @@ class Stream(IterableDataset[FusionBatch]):
         self._cache = cache
         self._samples = 0
         self._loops = 0
+        self._is_placed = True
+        self._damage_of_epoch = 0
         self._caches: dict[str, tuple[FeatureCache, np.ndarray]] = {}
         for name, spec in self.specs.items():
             if isinstance(spec, FeatureSpec):
@@ -107,10 +109,15 @@ class Stream(IterableDataset[FusionBatch]):
         return len(self._order)
 
     def __iter__(self) -> Iterator[FusionBatch]:
-        """The batches of the current epoch from the current place on, of the next where it stands at the end of one."""
-        if self._ended(self._samples):
+        """The batches of an epoch: of the next one where a loop has run before, even if it was left early.
+
+        A stream that was placed by :meth:`load_state_dict` or :meth:`set_epoch` begins there.
+        """
+        if not self._is_placed or self._ended(self._samples):
             self.epoch, self._samples = self.epoch + 1, 0
+        self._is_placed = False
         self._loops += 1
+        self._damage_of_epoch = 0
         jobs = self._announced(self._jobs()) if self._cache is not None else self._jobs()
         if self._cheap:
             yield from self._through(Inline(self._filler, lambda layout: heap_slot(layout, 0)), jobs, 0)
@@ -118,12 +125,13 @@ class Stream(IterableDataset[FusionBatch]):
             yield from self._through(Inline(self._filler, self._pool.get), jobs, 0)
         else:
             yield from self._ahead(jobs)
-        self.epoch, self._samples = self.epoch + 1, 0
+        self.epoch, self._samples, self._is_placed = self.epoch + 1, 0, True
 
     def set_epoch(self, epoch: int) -> None:
-        """Stand at the beginning of an epoch, unless the stream is within it already."""
-        if checks.whole("epoch", epoch, 0) != self.epoch or self._ended(self._samples):
-            self.epoch, self._samples = epoch, 0
+        """Let the next loop begin with this epoch; within it, if :meth:`load_state_dict` has just placed the stream there."""
+        if checks.whole("epoch", epoch, 0) != self.epoch or not self._is_placed or self._ended(self._samples):
+            self.epoch, self._samples, self._is_placed = epoch, 0, True
+            self._loops += 1  # a loop that runs is over
 
     def state_dict(self) -> dict[str, Any]:
         """Where the stream stands, as plain JSON values: give it to :meth:`load_state_dict`, with any number of ranks and workers."""
@@ -156,7 +164,8 @@ class Stream(IterableDataset[FusionBatch]):
         epoch, samples = (checks.whole(f"the state's {name}", state[name], 0) for name in ("epoch", "samples"))
         if samples > len(self._order):
             raise InputError(f"the state's samples: wanted at most the {len(self._order):,} of an epoch, found {samples:,}")
-        self.epoch, self._samples = epoch, samples
+        self.epoch, self._samples, self._is_placed = epoch, samples, True
+        self._loops += 1  # a loop that runs is over
 
     def close(self) -> None:
         """End worker processes and fetching threads, if there are any; the stream can be used again."""
@@ -203,8 +212,8 @@ class Stream(IterableDataset[FusionBatch]):
         rank, world = self._settings.rank, self._settings.world
         if rank is None and world is None and torch.distributed.is_available() and torch.distributed.is_initialized():
             return torch.distributed.get_rank(), torch.distributed.get_world_size()
-        rank = int(os.environ.get("RANK", "0")) if rank is None else rank
-        world = int(os.environ.get("WORLD_SIZE", "1")) if world is None else world
+        rank = _of_environment("RANK", 0) if rank is None else rank
+        world = _of_environment("WORLD_SIZE", 1) if world is None else world
         if not 0 <= rank < world:
             raise InputError(f"rank {rank} of {world}: wanted 0 <= rank < world")
         return rank, world
@@ -220,6 +229,8 @@ class Stream(IterableDataset[FusionBatch]):
             finally:
                 crew.close()
         if self.backend == "processes":
+            if self._processes is not None and self._processes.is_lost:
+                self.close()
             if self._processes is None:
                 self._processes = ProcessCrew(self._filler, count, self._depth(count, self.batch_size) + 3)
             yield from self._through(self._processes, jobs, count)
@@ -259,7 +270,7 @@ class Stream(IterableDataset[FusionBatch]):
                 yield batch
                 del batch
                 if self._loops != loop:
-                    raise InputError("two loops over one stream: the later one has taken its place over; open a stream for each")
+                    raise InputError("this loop is over: another one over the same stream, set_epoch or load_state_dict has taken its place")
         finally:
             for _, pending in waiting:
                 pending.settle()
@@ -306,12 +317,14 @@ class Stream(IterableDataset[FusionBatch]):
                 found[place] = row
             for message in some.damage:
                 self.damaged += 1
+                self._damage_of_epoch += 1
                 if self.damaged <= _MOST_TOLD:
                     more = "; what follows is counted in 'damaged' and told no more" if self.damaged == _MOST_TOLD else ""
                     _log.warning("damaged: %s%s", message, more)
-                if self.damaged > self._settings.damage_budget:
+                if self._damage_of_epoch > self._settings.damage_budget:
                     raise IntegrityError(
-                        f"{self.damaged:,} media were damaged, more than damage_budget={self._settings.damage_budget:,}; the last: {message}"
+                        f"{self._damage_of_epoch:,} media of this epoch were damaged, more than damage_budget={self._settings.damage_budget:,};"
+                        f" the last: {message}"
                     )
         return found
 
@@ -325,11 +338,21 @@ class Stream(IterableDataset[FusionBatch]):
         return torch.from_numpy(vectors)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_processes": None, "_pool": None}
+        """For another process: which rank this is has to be found here, where the group of processes is known."""
+        rank, world = self._place_among_ranks()
+        return {**self.__dict__, "_processes": None, "_pool": None, "_settings": replace(self._settings, rank=rank, world=world)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._pool = Pool(heap_slot, self._depth(self._settings.workers, self.batch_size) + 3)
+
+
+def _of_environment(name: str, otherwise: int) -> int:
+    text = os.environ.get(name, "").strip() or str(otherwise)
+    try:
+        return int(text)
+    except ValueError:
+        raise InputError(f"the environment variable {name}: wanted a whole number, found {text!r}") from None
 
 
 def _pinned_slot(layout: Layout, number: int) -> Slot:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -26,9 +26,10 @@ from ..media.files import SUFFIXES
 from .files import File
 
 KeyRule: TypeAlias = Literal["auto", "first_dot", "last_dot"]
-FOREIGN_VERSION = 1
+FOREIGN_VERSION = 2
 LARGEST_MEMBER_BYTES = 1 << 31
 _LARGEST_INLINE_BYTES = 1 << 20
+_LARGEST_TEXT_BYTES = 16 << 20
 _CLASSES = ("cls", "cls2", "index")
 _MOST_ENDINGS = 32
 _BLOCK = 512
@@ -168,9 +169,9 @@ def scan(file: File, rule: KeyRule = "auto") -> Scanned:
             apart.add(key)
         mine[ending] = member
         last = key
-    names = {key: _part_names(endings) for key, endings in samples.items()}
-    rows = [_row(file, key, endings, names[key]) for key, endings in samples.items()]
-    parts = {name: modality for some in names.values() for name, modality in some.values() if modality}
+    names = _part_names(samples.values())
+    rows = [_row(file, key, endings, names) for key, endings in samples.items()]
+    parts = {name: modality for name, modality in names.values() if modality}
     return Scanned(pa.Table.from_pylist(rows, schema=INDEX_SCHEMA), dict(sorted(parts.items())), len(apart))
 
 
@@ -191,23 +192,35 @@ def _cut(name: str, first: bool) -> tuple[str, str]:
     return folder + slash + (stem or ending), ending.lower() if stem else ""
 
 
-def _part_names(endings: Mapping[str, Member]) -> dict[str, tuple[str, str]]:
-    """Ending -> name and modality of the part. ``jpg`` is the image, ``left.jpg`` is ``left``; the modality is empty for what is no part.
+def _part_names(samples: Iterable[Mapping[str, Member]]) -> dict[str, tuple[str, str]]:
+    """Ending -> name and modality of the part, for all samples of a tar. ``jpg`` is the image, ``left.jpg`` is ``left``; the modality is empty for
+    what is no part.
 
-    A second plain ending of a modality (``png`` beside ``jpg``) keeps its own name, and so does what has no modality (``npy``, ``json``): it can be
-    had as bytes.
+    Several endings share a name (``png`` in one sample, ``jpg`` in another: both the image) unless any sample has two of them or they differ in
+    modality: then the first by the alphabet keeps the name and the others are called by their endings (``png``, ``left_txt``).
     """
-    named: dict[str, tuple[str, str]] = {}
-    taken: dict[str, int] = defaultdict(int)
-    for ending in sorted(endings):
-        words, _, suffix = ending.rpartition(".")
-        modality = "" if ending in _CLASSES else _MODALITIES.get(suffix, "json" if suffix == "json" else "bytes")
-        name = re.sub(r"[^A-Za-z0-9_]+", "_", words or (modality if modality in SUFFIXES or modality == "text" else suffix)) or "data"
-        if name in taken:
-            name = re.sub(r"[^A-Za-z0-9_]+", "_", ending)
-        taken[name] += 1
-        named[ending] = (name, modality)
-    return named
+    plain: dict[str, tuple[str, str]] = {}
+    together: dict[str, set[str]] = defaultdict(set)
+    for sample in samples:
+        seen: dict[str, str] = {}
+        for ending in sorted(sample):
+            words, _, suffix = ending.rpartition(".")
+            modality = "" if ending in _CLASSES else _MODALITIES.get(suffix, "json" if suffix == "json" else "bytes")
+            name = _word(words or (modality if modality in SUFFIXES or modality == "text" else suffix)) or "data"
+            plain[ending] = (name, modality)
+            if name in seen:
+                together[name] |= {seen[name], ending}
+            seen.setdefault(name, ending)
+    for name in {name for name, _ in plain.values()}:
+        endings = sorted(ending for ending, (other, _) in plain.items() if other == name)
+        if together[name] or len({plain[ending][1] for ending in endings}) > 1:
+            for ending in endings[1:]:
+                plain[ending] = (_word(ending), plain[ending][1])
+    return plain
+
+
+def _word(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]+", "_", text)
 
 
 def _row(file: File, key: str, endings: Mapping[str, Member], names: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
@@ -218,8 +231,8 @@ def _row(file: File, key: str, endings: Mapping[str, Member], names: Mapping[str
         if member.size > LARGEST_MEMBER_BYTES:
             raise IntegrityError(f"{file.name}: {member.name} has {member.size:,} bytes; at most {LARGEST_MEMBER_BYTES:,} are read")
         if modality == "text" or ending == "json" or ending in _CLASSES:
-            if member.size > _LARGEST_INLINE_BYTES:
-                raise IntegrityError(f"{file.name}: the text {member.name} has {member.size:,} bytes; at most {_LARGEST_INLINE_BYTES:,} are taken")
+            if member.size > _LARGEST_TEXT_BYTES:
+                raise IntegrityError(f"{file.name}: the text {member.name} has {member.size:,} bytes; at most {_LARGEST_TEXT_BYTES:,} are taken")
             text = file.read(member.offset, member.size).decode("utf-8", "replace")
             if modality == "text":
                 texts.append({"part": name, "text": text, "cues": []})
@@ -238,9 +251,10 @@ def _targets(ending: str, text: str) -> dict[str, Any]:
     if ending == "json":
         try:
             value = json.loads(text)
+            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
         except (ValueError, RecursionError):
             return {}
         plain = value.items() if isinstance(value, dict) else ()
         return {str(name): one for name, one in plain if isinstance(one, (str, int, float, bool, list))}
     text = text.strip()
-    return {ending: int(text) if text.lstrip("-").isdigit() else text}
+    return {ending: int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text}

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 PAD_TOKEN, UNKNOWN_TOKEN = 0, 1
-_WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|[^\sa-z0-9]")
+_WORD = re.compile(r"[^\W_]+(?:'[^\W\d_]+)?|[^\w\s]|_")
 
 
 def words(text: str) -> list[str]:

@@ -36,7 +36,7 @@ class Where:
         self.text = text
         try:
             self._tree = ast.parse(text.strip(), mode="eval").body
-        except (SyntaxError, ValueError, RecursionError) as error:
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             place = f" at column {error.offset}" if isinstance(error, SyntaxError) and error.offset else ""
             raise InputError(f"where {text!r}: cannot be read{place}; wanted for example: image.sharpness > 50 and split == 'train'") from None
         self.names: set[str] = set()
@@ -46,11 +46,11 @@ class Where:
     def mask(self, columns: Columns, has_part: Columns) -> np.ndarray:
         """``bool [N]``: where the filter is true. ``columns`` gives a column by name, ``has_part`` a column of booleans by part."""
         try:
-            found = self._value(self._tree, columns, has_part)
+            found = _condition(self._value(self._tree, columns, has_part))
             if not isinstance(found, (pa.Array, pa.ChunkedArray)) or not pa.types.is_boolean(found.type):
                 raise self._wrong("is no condition")
             return np.asarray(pc.fill_null(found, False).to_numpy(zero_copy_only=False), dtype=bool)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, OverflowError) as error:
             raise self._wrong(f"compares what cannot be compared ({str(error).splitlines()[0]})") from None
 
     def _wrong(self, what: str) -> InputError:
@@ -84,12 +84,12 @@ class Where:
             return pa.scalar(float(node.value) if isinstance(node.value, int) and not isinstance(node.value, bool) else node.value)
         if isinstance(node, ast.BoolOp):
             join = pc.and_kleene if isinstance(node.op, ast.And) else pc.or_kleene
-            found = value(node.values[0])
+            found = _condition(value(node.values[0]))
             for child in node.values[1:]:
-                found = join(found, value(child))
+                found = join(found, _condition(value(child)))
             return found
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            return pc.invert(value(node.operand))
+            return pc.invert(_condition(value(node.operand)))
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return pc.negate(value(node.operand))
         if isinstance(node, ast.BinOp) and type(node.op) in _COMBINE:
@@ -110,6 +110,8 @@ class Where:
                     except (ValueError, TypeError):
                         raise self._wrong("after 'in' wanted a list of plain values") from None
                     inside = value(left)
+                    if pa.types.is_null(inside.type):
+                        return _condition(inside)
                     one = pc.if_else(pc.is_valid(inside), pc.is_in(inside, value_set=pa.array(choices, inside.type)), None)
                 one = pc.invert(one) if isinstance(operator, ast.NotIn) else one
             elif type(operator) in _COMPARE:
@@ -119,6 +121,11 @@ class Where:
             found = one if found is None else pc.and_kleene(found, one)
             left = right
         return found
+
+
+def _condition(found: Any) -> Any:
+    """The same; a column that has no value in any record is a condition that nobody knows."""
+    return pa.nulls(len(found), pa.bool_()) if isinstance(found, pa.Array) and pa.types.is_null(found.type) else found
 
 
 def _dotted(node: ast.expr) -> str | None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..stream import FusionBatch
 from .encoders import make_encoder
 from .fusion import make_fusion
+from .methods import split_choice
 from .options import TrainOptions
 
 Encoded = tuple[list[Tensor], list[Tensor]]
@@ -33,7 +34,8 @@ class FusionModel(nn.Module):
             }
         )
         self.norms = nn.ModuleDict({name: nn.LayerNorm(options.width) for name in self.names})
-        self.fusion = make_fusion(options.fusion, len(self.names), options.width, options.dropout)
+        word, fusion_options = split_choice(options.fusion)
+        self.fusion = make_fusion(word, len(self.names), options.width, options.dropout, fusion_options)
         self.head = nn.Sequential(
             nn.Linear(options.width, options.hidden), nn.GELU(), nn.Dropout(options.dropout), nn.Linear(options.hidden, outputs)
         )

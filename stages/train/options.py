@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ...schemas.contents import Contents
 from ...schemas.errors import nearest
 from ...schemas.record import Modality
+from .methods import FUSIONS, mistakes
 
 ENCODERS: dict[str, Modality | Literal["feature"]] = {
     "cnn": "image",
@@ -19,7 +20,6 @@ ENCODERS: dict[str, Modality | Literal["feature"]] = {
     "frames_cnn": "video",
     "mlp": "feature",
 }
-FUSIONS = ("concat", "weighted", "attention")
 
 
 class InputOptions(BaseModel):
@@ -46,7 +46,7 @@ class TrainOptions(BaseModel):
     task: Literal["classification", "vqa", "regression"] = "classification"
     target: str = Field(description="name of the target; for vqa the list of the annotators' answers")
     inputs: dict[str, InputOptions] = Field(min_length=1)
-    fusion: str = "attention"
+    fusion: str | dict[str, dict[str, Any]] = Field("attention", description="a word that 'modalmill methods' lists, or {word: {option: value}}")
     width: int = Field(128, ge=8, description="width of the common space")
     hidden: int = Field(256, ge=8)
     answers: int = Field(1000, ge=1, description="at most so many classes, the commonest of the training split")
@@ -98,8 +98,7 @@ def parse_options(value: Mapping[str, Any]) -> tuple[TrainOptions | None, list[s
             place = ".".join(str(step) for step in item["loc"])
             problems.append(f"train.{place}: unknown option{nearest(str(item['loc'][-1]), InputOptions.model_fields)}" if inner else line)
         return None, problems
-    if options.fusion not in FUSIONS:
-        problems.append(f"train.fusion: no such fusion {options.fusion!r}{nearest(options.fusion, FUSIONS)}")
+    problems += mistakes("train.fusion", options.fusion, FUSIONS)
     for name, spec in options.inputs.items():
         if spec.encoder is not None and spec.encoder not in ENCODERS:
             problems.append(f"train.inputs.{name}.encoder: no such encoder {spec.encoder!r}{nearest(spec.encoder, ENCODERS)}")

@@ -1,26 +1,28 @@
-"""Weighted average of the present parts, the weights learned: ``z = sum_S w_m h_m / sum_S w_m``, ``w = softmax(s)``."""
+"""Weighted average of the present parts: ``z = sum_S w_m h_m / sum_S w_m``, the weights learned (``w = softmax(s)``) or given."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from ._pool import masked_mean
+from ....schemas.errors import InputError
+from ._pooled import PooledFusion
 
 
-class WeightedFusion(nn.Module):
-    """One weight a part. One present part gives exactly that part; none gives the learned prior."""
+class WeightedFusion(PooledFusion):
+    """One weight a part; with ``weights`` they stay as given. One present part gives exactly that part. Info: ``weights`` ``[B, M]``."""
 
-    def __init__(self, parts: int, width: int, dropout: float) -> None:
-        super().__init__()
-        self.score_M = nn.Parameter(torch.zeros(parts))
-        self.prior_D = nn.Parameter(torch.zeros(width))
+    def __init__(self, parts: int, width: int, dropout: float, weights: Sequence[float] = ()) -> None:
+        super().__init__(parts, width, dropout)
+        if weights and (len(weights) != parts or min(weights) <= 0):
+            raise InputError(f"train.fusion: weighted: wanted {parts} weights above 0, one for each input, found {list(weights)}")
+        score_M = torch.tensor([float(weight) for weight in weights]).log() if weights else torch.zeros(parts)
+        self.score_M = nn.Parameter(score_M, requires_grad=not weights)
 
-    def forward(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Fused ``[B, D]`` and ``weights`` ``[B, M]``, which add up to 1 over the present parts."""
-        pooled_BMD = torch.stack([masked_mean(t, m) for t, m in zip(tokens, masks, strict=True)], dim=1)
+    def combine(self, pooled_BMD: Tensor, present_BM: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted average."""
         weight_BM = self.score_M.softmax(0) * present_BM
         weight_BM = weight_BM / weight_BM.sum(1, keepdim=True).clamp(min=1e-9)
-        fused_BD = (pooled_BMD * weight_BM[:, :, None].to(pooled_BMD.dtype)).sum(1)
-        fused_BD = torch.where(present_BM.any(1, keepdim=True), fused_BD, self.prior_D.to(fused_BD.dtype))
-        return fused_BD, {"weights": weight_BM}
+        return (pooled_BMD * weight_BM[:, :, None].to(pooled_BMD.dtype)).sum(1), {"weights": weight_BM}

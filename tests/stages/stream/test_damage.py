@@ -65,7 +65,7 @@ def test_each_policy_does_what_it_says_and_counts(damaged: tuple[Path, list[str]
 
 
 def test_too_much_damage_ends_the_stream(damaged: tuple[Path, list[str]]) -> None:
-    with pytest.raises(IntegrityError, match=r"4 media were damaged, more than damage_budget=3; the last: .*sample vqa-"):
+    with pytest.raises(IntegrityError, match=r"4 media of this epoch were damaged, more than damage_budget=3; the last: .*sample vqa-"):
         list(opened(damaged[0], on_damage="skip", damage_budget=3))
     assert sum(len(batch.keys) for batch in opened(damaged[0], on_damage="skip", damage_budget=4)) == 20
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import random
 import tarfile
@@ -21,7 +22,7 @@ from modalmill.stages import stream
 from modalmill.stages.stream.files import LocalFile
 from modalmill.stages.stream.tars import members
 from streams import samples, tar
-from tiny import jpeg, wav, write
+from tiny import jpeg, png, wav, write
 
 
 def read(shards: Any, **options: Any) -> dict[str, Any]:
@@ -213,3 +214,121 @@ def test_stock_readers_read_our_tars(uneven_shards: Path, vqa_shards: Path) -> N
     found = {row["__key__"]: np.asarray(row["jpg"]).shape for row in rows}
     assert len(found) == 10
     assert set(found.values()) == {(48, 64, 3)}
+
+
+def test_files_of_one_name_are_told_apart_for_the_whole_tar(tmp_path: Path) -> None:
+    picture, mask = jpeg(seed=1), png(seed=2)
+    members = [("k1.jpg", picture), ("k1.png", mask), ("k2.png", mask), ("k3.left.jpg", picture), ("k3.left.txt", b"three"), ("k4.left.txt", b"four")]
+    tar(tmp_path / "a.tar", members)
+    one = stream.open(
+        tmp_path / "a.tar", shuffle=False, parts={name: stream.BytesSpec() for name in ("image", "png", "left")} | {"left_txt": stream.TextSpec()}
+    )
+    batch = next(iter(one))
+    assert batch.lists["image"] == [picture, None, None, None]
+    assert batch.lists["png"] == [mask, mask, None, None]
+    assert batch.lists["left"] == [None, None, picture, None]
+    assert batch.lists["left_txt"] == [None, None, "three", "four"]
+
+
+def test_either_of_two_endings_is_the_image(tmp_path: Path) -> None:
+    tar(tmp_path / "a.tar", [("a.jpg", jpeg()), ("b.png", png())])
+    assert set(stream.open(tmp_path / "a.tar").names) == {"image"}
+
+
+def test_a_tar_that_changes_after_it_was_indexed_is_told(tmp_path: Path) -> None:
+    path = tar(tmp_path / "a.tar", samples(4))
+    one = stream.open(path, parts=["text"])
+    stream_of_bytes = stream.open(path, parts={"image": stream.BytesSpec()})
+    next(iter(one))
+    tar(path, samples(4, 10))
+    with pytest.raises(IntegrityError, match="has changed since it was indexed"):
+        list(stream_of_bytes)
+
+
+def test_a_tar_that_is_cut_while_it_is_read_is_told(tmp_path: Path) -> None:
+    path = tar(tmp_path / "a.tar", samples(8))
+    one = stream.open(path, parts={"image": stream.BytesSpec()}, batch_size=2, shuffle=False)
+    batches = iter(one)
+    next(batches)
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(IntegrityError, match="cut since it was indexed"):
+        list(batches)
+
+
+def test_a_state_fits_a_copy_of_the_tars(tmp_path: Path) -> None:
+    first = tar(tmp_path / "one" / "a.tar", samples(6))
+    second = tmp_path / "other" / "a.tar"
+    second.parent.mkdir()
+    second.write_bytes(first.read_bytes())
+    one, two, third = (stream.open(path, parts=["text"], batch_size=2) for path in (first, second, tar(tmp_path / "third" / "a.tar", samples(6, 1))))
+    next(iter(one))
+    two.load_state_dict(one.state_dict())
+    with pytest.raises(InputError, match="other data"):
+        third.load_state_dict(one.state_dict())
+
+
+def test_odd_texts_and_classes_do_not_close_a_tar(tmp_path: Path) -> None:
+    members = [
+        ("a.json", b'{"x": "\\ud800"}'),
+        ("b.json", b'{"x": 1}'),
+        ("c.cls", b"--5"),
+        ("d.cls", "²".encode()),
+        ("e.cls", b"9" * 5000),
+        ("f.cls", b"-7"),
+    ]
+    members += [("g.txt", b"long " * 400_000)]
+    tar(tmp_path / "a.tar", members)
+    one = next(iter(stream.open(tmp_path / "a.tar", shuffle=False)))
+    found = dict(zip(one.keys, one.targets(), strict=True))
+    assert (found["a"], found["b"], found["c"], found["f"]) == ({}, {"x": 1}, {"cls": "--5"}, {"cls": -7})
+
+
+def test_more_tars_than_files_may_be_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modalmill.stages.stream.files._MOST_OPEN", 3)
+    for number in range(12):
+        tar(tmp_path / f"{number:02d}.tar", samples(2, 2 * number))
+    before = len(os.listdir("/proc/self/fd"))
+    one = stream.open(tmp_path, parts={"image": stream.ImageSpec(size=8)}, batch_size=4, workers=3, drop_last=False)
+    for _ in range(3):
+        assert sum(float(batch.weight_B.sum()) for batch in one) == 24
+    assert len(os.listdir("/proc/self/fd")) <= before + 3
+
+
+@pytest.mark.parametrize("name", ["{000..003.tar", "x[1/a.tar"])
+def test_names_that_are_half_a_pattern(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="braces do not match|no such file"):
+        stream.open(tmp_path / name)
+    path = tar(tmp_path / name, samples(2))
+    assert stream.open(path, parts=["text"]).samples == 2
+
+
+def test_a_target_that_one_set_lacks_holds_for_none_of_its_records(tmp_path: Path) -> None:
+    one = tar(tmp_path / "one.tar", [(f"a{number}.json", json.dumps({"kind": "cat" if number % 2 else "dog"}).encode()) for number in range(4)])
+    other = tar(tmp_path / "other.tar", [(f"b{number}.json", b"{}") for number in range(4)])
+    for where, count in (
+        ("kind == 'cat'", 2),
+        ("kind != 'cat'", 2),
+        ("kind in ['cat', 'dog']", 4),
+        ("not kind == 'cat'", 2),
+        ("kind == 'cat' or key == 'b1'", 3),
+    ):
+        assert stream.open([one, other], parts=["json"], where=where).samples == count
+
+
+def test_sounds_that_nobody_measured_go_to_the_longest_class(tmp_path: Path, uneven_shards: Path) -> None:
+    tar(tmp_path / "a.tar", [(f"x{number}.wav", wav(seconds=0.3)) for number in range(3)])
+    parts = {"audio": stream.AudioSpec(rate_hz=8000)}
+    with pytest.raises(InputError, match="no such measurement"):
+        stream.open(tmp_path / "a.tar", parts=parts, buckets={"audio": [0.1, 1.0]})
+    seconds = {}
+    for batch in stream.open([uneven_shards, tmp_path / "a.tar"], parts=parts, batch_size=8, buckets={"audio": [0.15, 1.0]}):
+        for key, length in zip(batch.keys, batch.lengths["audio"].tolist(), strict=True):
+            seconds[key] = length / 8000
+    assert [seconds[f"x{number}"] for number in range(3)] == [0.3, 0.3, 0.3]
+    assert len(seconds.keys() - {""}) == 303  # nothing is left out
+
+
+def test_a_mixture_with_an_empty_set_is_told(tmp_path: Path) -> None:
+    sets = [tar(tmp_path / f"{number}.tar", samples(3, 3 * number)) for number in range(2)]
+    with pytest.raises(InputError, match="set 2 has weight 1.0, and no record of it is left"):
+        stream.open(sets, parts=["text"], weights=[1, 1], where="cls < 3")

@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import soundfile
@@ -16,6 +17,7 @@ from modalmill.stages import stream
 from modalmill.stages.media import image as images
 from modalmill.stages.stream.draws import draws_of
 from modalmill.stages.stream.specs import _inception_crop
+from modalmill.stages.stream.text import words
 from tiny import jpeg, mp4, png, tone, wav
 
 DRAWS = draws_of(7, np.arange(200))
@@ -170,7 +172,7 @@ def test_buckets_give_each_class_of_length_its_own_shape(uneven_shards: Path) ->
     cut = stream.open(uneven_shards, buckets={"audio": [0.1]}, **options)
     assert {batch.parts["audio"].shape[1] for batch in cut} == {800}
     for buckets, what in (
-        ({"image": [1]}, "wanted a part read by AudioSpec"),
+        ({"image": [1]}, "no part is called 'image'; known are: audio"),
         ({"audio": []}, "lengths above 0"),
         ({"a": [1], "b": [1]}, "one part"),
     ):
@@ -190,3 +192,18 @@ def test_json_and_bytes_come_as_they_are(vqa_shards: Path) -> None:
     assert all(images.size(data) == (64, 48) for data in batch.lists["image"])
     with pytest.raises(stream.InputError, match="image is image, it cannot be read by JsonSpec"):
         stream.open(vqa_shards, parts={"image": stream.JsonSpec()})
+
+
+def test_words_of_every_script_stay_whole() -> None:
+    assert words("Größe, пример_1 don't 猫!") == ["größe", ",", "пример", "_", "1", "don't", "猫", "!"]
+
+
+def test_long_strips_cost_no_more_than_their_crop() -> None:
+    strip = cv2.imencode(".png", np.full((1, 20_000, 3), 90, np.uint8))[1].tobytes()
+    assert (filled(stream.ImageSpec(size=224, crop="random"), strip) == 90).all()
+
+
+def test_sixteen_bits_of_a_tiff_are_scaled_and_not_clipped() -> None:
+    ramp = np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.uint16)
+    data = cv2.imencode(".tif", ramp)[1].tobytes()
+    assert np.abs(images.decode(data)[:, :, 0].astype(int) - (ramp >> 8)).max() <= 1
