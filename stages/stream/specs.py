@@ -11,6 +11,7 @@ import contextlib
 import io
 import json
 import math
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,8 @@ Transform: TypeAlias = Callable[[Any, np.random.Generator], Any]
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CROP_TRIES = 10
 _EXTREME = 8
+_SCRATCH_BYTES = 1 << 20
+_thread = threading.local()
 _UNKNOWN_FORMAT = 1  # libsndfile's number for what it cannot read at all
 
 
@@ -84,9 +87,10 @@ class ImageSpec:
             return _of_kind(self.transform(images.decode(data), draws.generator()), "uint8", (None, None, 3))
         if data[:3] == b"\xff\xd8\xff" and not images.has_exif(data):
             least = 0 if self.crop.startswith("random") else self.size
-            with contextlib.suppress(ValueError):
-                pixels: np.ndarray = simplejpeg.decode_jpeg(data, "RGB", min_height=least, min_width=least)
-                return pixels
+            for buffer in (_scratch(), None):
+                with contextlib.suppress(ValueError):  # too large for the buffer, or no JPEG of the common kinds
+                    pixels: np.ndarray = simplejpeg.decode_jpeg(data, "RGB", min_height=least, min_width=least, buffer=buffer)
+                    return pixels
         return images.decode(data)
 
     def _cut(self, pixels: np.ndarray, draws: Draws = MIDDLE) -> np.ndarray:
@@ -106,6 +110,15 @@ class ImageSpec:
             y, x = (height - least) // 2, (width - least) // 2
             pixels = pixels[y : y + least, x : x + least]
         return images.resize_crop(pixels, size)
+
+
+def _scratch() -> bytearray:
+    """This thread's memory for the pixels of an image that is cut at once: fresh memory for each costs a twelfth of decoding it."""
+    try:
+        found: bytearray = _thread.scratch
+    except AttributeError:
+        found = _thread.scratch = bytearray(_SCRATCH_BYTES)
+    return found
 
 
 def _of_kind(value: Any, kind: str, shape: tuple[int | None, ...]) -> np.ndarray:
