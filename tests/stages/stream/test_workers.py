@@ -19,9 +19,10 @@ import psutil
 import pytest
 import torch
 from modalmill.stages import stream
-from modalmill.stages.stream.filling import TransformError
+from modalmill.stages.stream.buffers import heap_slot
+from modalmill.stages.stream.filling import Filled, TransformError
 from modalmill.stages.stream.judge import Judge
-from modalmill.stages.stream.processes import WorkerLostError
+from modalmill.stages.stream.processes import WorkerLostError, _Asked
 from streams import contents
 
 PARTS = {"image": stream.ImageSpec(size=32, crop="random", flip=True), "audio": stream.AudioSpec(rate_hz=8000, seconds=0.3)}
@@ -216,3 +217,24 @@ def test_auto_stays_with_threads_where_nobody_holds_the_interpreter() -> None:
             verdict = judge.waited(0.01)
     assert verdict == "threads"
     assert "ms for the interpreter" in str(judge)
+
+
+def test_a_slot_is_free_only_when_the_worker_that_was_asked_has_answered() -> None:
+    """Ctrl-C while the loop waits for an answer: the worker still writes into the slot."""
+
+    class Interrupted:
+        calls = 0
+
+        def answer(self, number: int) -> Filled:
+            self.calls += 1
+            if self.calls == 1:
+                raise KeyboardInterrupt
+            return Filled()
+
+    worker, slot = Interrupted(), heap_slot({}, 0)
+    asked = _Asked(slot, [(worker, 1)])  # type: ignore[list-item]  # it answers as a worker does
+    with pytest.raises(KeyboardInterrupt):
+        asked.result()
+    assert slot.busy
+    asked.settle()
+    assert (worker.calls, slot.busy) == (2, False)
