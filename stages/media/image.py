@@ -20,6 +20,7 @@ cv2.setNumThreads(0)
 
 LARGEST_PIXELS = 200_000_000
 LINEAR_BELOW = 1.4
+_EXTREME = 8
 _PNG = b"\x89PNG\r\n\x1a\n"
 _EXIF_ORIENTATION = 0x0112
 
@@ -198,7 +199,11 @@ def scale_to(pixels: np.ndarray, short_side: int) -> np.ndarray:
 def resize_crop(pixels: np.ndarray, side: int) -> np.ndarray:
     """The image as ``[side, side, 3]``: short side scaled to ``side``, the middle cut out."""
     height, width = pixels.shape[:2]
-    factor = side / min(height, width)
+    least = min(height, width)
+    if max(height, width) > _EXTREME * least:  # enlarging all of it would take memory by the square of its length
+        top, left = (height - least) // 2, (width - least) // 2
+        pixels, height, width = pixels[top : top + least, left : left + least], least, least
+    factor = side / least
     if factor != 1:
         method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
         pixels = np.asarray(cv2.resize(pixels, (max(side, round(width * factor)), max(side, round(height * factor))), interpolation=method))

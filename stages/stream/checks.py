@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
+from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 from ...schemas.errors import InputError, nearest
@@ -28,6 +29,20 @@ def above_zero(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < float(value) < math.inf:
         raise InputError(f"{name}: wanted a number above 0, found {value!r}")
     return float(value)
+
+
+def shares(name: str, value: Any, count: int) -> list[float]:
+    """``count`` numbers from 0 upwards, not all of them 0."""
+    if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
+        raise InputError(f"{name}: wanted a number for each set of shards, found {value!r}")
+    found = list(value)
+    if not all(isinstance(share, numbers.Real) for share in found):
+        raise InputError(f"{name}: wanted a number for each set of shards, found {found!r}")
+    if len(found) != count:
+        raise InputError(f"{name}: wanted {count}, one for each set of shards, found {len(found)}")
+    if not all(0 <= share < math.inf for share in found) or sum(found) <= 0:
+        raise InputError(f"{name}: wanted numbers from 0 upwards, at least one above 0, found {found}")
+    return [float(share) for share in found]
 
 
 def choice(name: str, value: Any, kind: Any) -> None:

@@ -45,8 +45,9 @@ class OnDevice:
         self.batches = batches
         if crop is not None:
             checks.whole("OnDevice: crop", crop, 1)
-        if not isinstance(dtype, torch.dtype):
-            raise InputError(f"OnDevice: dtype: wanted a type of torch's, as torch.bfloat16, found {dtype!r}")
+        checks.flag("OnDevice: flip", flip)
+        if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+            raise InputError(f"OnDevice: dtype: wanted a type of torch's for fractions, as torch.bfloat16, found {dtype!r}")
         if self.device.type == "cuda" and not torch.cuda.is_available():
             raise InputError(f"OnDevice: {self.device} was asked for, and torch finds no GPU here")
         self._crop, self._flip, self._dtype = crop, flip, dtype
@@ -123,7 +124,7 @@ class OnDevice:
         if self._scale is None:
             return images
         scale, shift = self._scale
-        return (images.to(self._dtype) * scale.to(self._dtype) + shift.to(self._dtype)).movedim(-1, -3)
+        return (images * scale + shift).to(self._dtype).movedim(-1, -3)  # float32 arithmetic: a bfloat16 has 8 bits
 
     def _window(self, images: Tensor, uniform: np.ndarray) -> Tensor:
         count, height, width = images.shape[:3]

@@ -43,7 +43,7 @@ class Storage(Protocol):
         """Whether this is a folder."""
 
     def find(self, pattern: str) -> list[str]:
-        """The files that a pattern with ``*``, ``?`` and ``[...]`` names, in order."""
+        """The files (no folders) that a pattern with ``*``, ``?`` and ``[...]`` names, in order."""
 
     def exists(self, path: str) -> bool:
         """Whether this is a file."""
@@ -80,6 +80,16 @@ class _Descriptor:
 
 _open: deque[weakref.ref[LocalFile]] = deque()
 _open_lock = threading.Lock()
+
+
+def _after_fork() -> None:
+    """Another thread of the parent may have held the lock; nobody here would ever give it back."""
+    global _open_lock  # noqa: PLW0603 - a lock cannot be renewed in place
+    _open_lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class LocalFile:
@@ -133,7 +143,7 @@ class LocalStorage:
         return os.path.isdir(path)
 
     def find(self, pattern: str) -> list[str]:
-        return sorted(glob.glob(pattern))
+        return sorted(path for path in glob.glob(pattern) if os.path.isfile(path))
 
     def exists(self, path: str) -> bool:
         return os.path.isfile(path)

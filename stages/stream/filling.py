@@ -108,36 +108,40 @@ class Filler:
         at = task.begin + place
         present = arrays["present"][at]
         for column, name, spec in self._specs[task.bucket]:
-            here = row != PAD
-            if here:
-                try:
-                    source = self._source(name, spec, row)
-                    here = source is not None
-                    if here:
-                        length = self._decode(name, spec, source, place, at, draws, arrays, filled)
-                except DamageError as error:
-                    message = f"{self.index.tar_name(row)}: sample {self.index.keys([row])[0]}, part {name}: {error.message}"
-                    if self._on_damage == "raise":
-                        raise IntegrityError(message) from error
-                    if self._on_damage != "absent":
-                        raise DamageError(error.rule, message) from error
-                    filled.damage.append(message)
-                    here = False
-                except ModalmillError:
-                    raise
-                except Exception as error:
-                    what = f"{self.index.tar_name(row)}: sample {self.index.keys([row])[0]}, part {name}: {type(error).__name__}: {error}"
-                    raise TransformError(what) from error
-            present[column] = here
-            array = arrays.get(f"parts/{name}")
-            if not here:
-                if array is not None:
-                    array[at] = 0
-                else:
+            length = None if row == PAD else self._part(name, spec, row, place, at, draws, arrays, filled)
+            present[column] = length is not None
+            if length is None:
+                if name in filled.lists:
                     filled.lists[name][place] = None
-                length = 0
+                else:
+                    arrays[f"parts/{name}"][at] = 0
             if f"lengths/{name}" in arrays:
-                arrays[f"lengths/{name}"][at] = length
+                arrays[f"lengths/{name}"][at] = length or 0
+
+    def _part(self, name: str, spec: Spec, row: int, place: int, at: int, draws: Draws, arrays: Arrays, filled: Filled) -> int | None:
+        """The length of the part, put into its place; None where the record has none, or a damaged one that counts as absent."""
+        try:
+            source = self._source(name, spec, row)
+            if source is None:
+                return None
+            try:
+                return self._decode(name, spec, source, place, at, draws, arrays, filled)
+            except DamageError:
+                raise
+            except Exception as error:
+                found = str(error) if isinstance(error, ModalmillError) else f"{type(error).__name__}: {error}"
+                raise TransformError(f"{self._at(name, row)}: {found}") from error
+        except DamageError as error:
+            message = f"{self._at(name, row)}: {error.message}"
+            if self._on_damage == "raise":
+                raise IntegrityError(message) from error
+            if self._on_damage != "absent":
+                raise DamageError(error.rule, message) from error
+            filled.damage.append(message)
+            return None
+
+    def _at(self, name: str, row: int) -> str:
+        return f"{self.index.tar_name(row)}: sample {self.index.keys([row])[0]}, part {name}"
 
     def _source(self, name: str, spec: Spec, row: int) -> Any:
         """The bytes of a medium or the words of a text, checked; None where the record has none."""
@@ -168,4 +172,6 @@ def is_list(spec: Spec) -> bool:
 
 def is_cheap(spec: Spec) -> bool:
     """Whether handing a part to another thread would cost more than reading it here."""
+    if isinstance(spec, TextSpec) and spec.tokenize is not None:
+        return False
     return isinstance(spec, FeatureSpec) or (isinstance(spec, (BytesSpec, JsonSpec, TextSpec)) and spec.transform is None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import numbers
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 
 from ...schemas.errors import InputError, nearest
-from ...schemas.fingerprint import fingerprint
+from ...schemas.fingerprint import fingerprint, hash_bytes
 from . import checks
 from .files import LocalStorage, Storage, cache_folder
 from .filling import Filler, OnDamage, Verify
@@ -94,10 +93,6 @@ def open_stream(
     for name, value in (("drop_last", drop_last), ("pin", pin)):
         if value is not None:
             checks.flag(name, value)
-    if weights is not None:
-        if isinstance(weights, (str, Mapping)) or not hasattr(weights, "__iter__"):
-            raise InputError(f"weights: wanted a number for each set of shards, found {weights!r}")
-        weights = [float(weight) if isinstance(weight, numbers.Real) else weight for weight in weights]
     if buckets is not None and not isinstance(buckets, Mapping):
         raise InputError(f"buckets: wanted a part with lengths, as {{'voice': [2, 4, 8]}}, found {buckets!r}")
     if where is not None and not (isinstance(where, str) and where.strip()):
@@ -107,6 +102,7 @@ def open_stream(
     names = [shards] if isinstance(shards, (str, Path)) else list(shards) if isinstance(shards, (list, tuple)) else []
     if not names or not all(isinstance(name, (str, Path)) for name in names):
         raise InputError(f"shards: wanted a folder, a tar, a pattern, a url or a list of them, found {shards!r}")
+    weights = None if weights is None else checks.shares("weights", weights, len(names))
     chunks = ChunkCache(Path(cache) if cache else cache_folder(), cache_bytes) if any(is_url(name) for name in names) else None
     found = [find(name, keys, functools.partial(_storage, chunks, storage_options or {})) for name in names]
     index = Index(found, split, where, take)
@@ -132,8 +128,9 @@ def open_stream(
     if workers is None:
         workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     identity = fingerprint(
-        index.fingerprint, split, where, take, repeat, weights, repr(by_blocks or shuffle), dict(buckets or {}), batch_size if buckets else None
-    )
+        index.fingerprint, split, where, take, repeat, weights, repr(by_blocks or shuffle), dict(buckets or {}), batch_size if buckets else None,
+        "" if classes is None else hash_bytes(classes.tobytes()),
+    )  # fmt: skip
     settings = Settings(
         batch_size=batch_size, seed=seed, drop_last=last, workers=workers, backend=backend, prefetch=prefetch, rank=rank, world=world,
         damage_budget=max(_LEAST_BUDGET, count // 100) if damage_budget is None else damage_budget,
@@ -192,13 +189,12 @@ def _order(index: Index, seed: int, shuffle: bool, blocks: Blocks | None, weight
 
 def _block_starts(index: Index, rows: np.ndarray, block_bytes: int) -> np.ndarray:
     """Where in ``rows`` each block begins: neighbours whose media begin in the same ``block_bytes`` of the same tar; the end is the last."""
-    offsets = np.zeros(len(rows), np.int64)
+    blocks = np.zeros(len(rows), np.int64)
     for spans in index.spans.values():
-        offsets = np.maximum(offsets, spans[rows, 0])
-    blocks = np.stack([index.tar[rows], np.maximum.accumulate(offsets) if len(index.tars) == 1 else offsets], axis=1)
-    blocks[:, 1] //= block_bytes
-    begins = np.flatnonzero((np.diff(blocks, axis=0) != 0).any(axis=1)) + 1
-    return np.concatenate([[0], begins, [len(rows)]])
+        blocks = np.maximum(blocks, spans[rows, 0] // block_bytes)
+    tars: np.ndarray = index.tar[rows].astype(np.int64)
+    blocks = np.maximum.accumulate(tars * (blocks.max(initial=0) + 1) + blocks)  # a record without media stays in the block before it
+    return np.concatenate([[0], np.flatnonzero(np.diff(blocks)) + 1, [len(rows)]])
 
 
 def _bucketed(

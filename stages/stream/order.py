@@ -10,7 +10,6 @@ sample as fast as it begins.
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Protocol
 
@@ -298,13 +297,7 @@ def rank_rows(rows: np.ndarray, batch_size: int, rank: int, world: int) -> np.nd
 
 
 def mixed(orders: Sequence[Order], weights: Sequence[float], seed: int) -> Mixed:
-    """A mixture whose epoch is as long as its orders together; InputError for weights that are no proportions."""
-    if isinstance(weights, str) or not all(isinstance(weight, numbers.Real) for weight in weights):
-        raise InputError(f"weights: wanted a number for each set of shards, found {weights!r}")
-    if len(weights) != len(orders):
-        raise InputError(f"weights: wanted {len(orders)}, one for each set of shards, found {len(weights)}")
-    if any(not weight >= 0 or weight == float("inf") for weight in weights) or sum(weights) <= 0:
-        raise InputError(f"weights: wanted numbers from 0 upwards, at least one above 0, found {list(weights)}")
+    """A mixture whose epoch is as long as its orders together; InputError where a set with a weight is empty."""
     for number, (order, weight) in enumerate(zip(orders, weights, strict=True)):
         if weight > 0 and not len(order):
             raise InputError(f"weights: set {number + 1} has weight {weight}, and no record of it is left")

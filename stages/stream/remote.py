@@ -55,7 +55,8 @@ class RemoteStorage:
         return bool(self._ask(path, lambda system: system.isfile(path)))
 
     def find(self, pattern: str) -> list[str]:
-        return sorted(self._with_protocol(name) for name in self._ask(pattern, lambda system: system.glob(pattern)))
+        found: Mapping[str, Mapping[str, Any]] = self._ask(pattern, lambda system: system.glob(pattern, detail=True))
+        return sorted(self._with_protocol(name) for name, info in found.items() if info.get("type") == "file")
 
     def local(self, path: str) -> Path:
         file = self.open(path)

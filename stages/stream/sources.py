@@ -67,25 +67,27 @@ def find(shards: str | Path, keys: KeyRule, storage_of: StorageOf) -> Found:
             tars = list(pool.map(own, range(len(shard_set.shards))))
         return Found(text, tuple(tars), dict(shard_set.parts), shard_set.fingerprint, not isinstance(storage, LocalStorage))
     paths = _paths(storage, text)
-    sets: dict[str, ShardSet | None] = {}
-    beside: ShardSet | None
-    found: list[Tar] = []
+    sets = {above: _read_set(storage, above) if storage.exists(f"{above}/{SET_FILE}") else None for above in dict.fromkeys(map(_above, paths))}
+    with ThreadPoolExecutor(_REQUESTS) as pool:
+        opened = list(pool.map(lambda path: _one(storage, path, sets[_above(path)], keys), paths))
     parts: dict[str, str] = {}
-    for path in paths:
-        above = path.rpartition("/")[0] or "."
-        if above not in sets:
-            sets[above] = _read_set(storage, above) if storage.exists(f"{above}/{SET_FILE}") else None
-        beside = sets[above]
-        names = [shard.name for shard in beside.shards] if beside else []
-        stem = path.rpartition("/")[2].removesuffix(".tar")
-        if beside is not None and stem in names:
-            found.append(_own(storage, above, beside, names.index(stem)))
-            more = beside.parts
-        else:
-            tar, more = _foreign(storage, path, keys)
-            found.append(tar)
+    for path, (_, more) in zip(paths, opened, strict=True):
         _join(parts, more, path)
-    return Found(text, tuple(found), parts, fingerprint([tar.identity for tar in found]), not isinstance(storage, LocalStorage))
+    content = fingerprint([tar.identity for tar, _ in opened])
+    return Found(text, tuple(tar for tar, _ in opened), parts, content, not isinstance(storage, LocalStorage))
+
+
+def _above(path: str) -> str:
+    return path.rpartition("/")[0] or "."
+
+
+def _one(storage: Storage, path: str, beside: ShardSet | None, keys: KeyRule) -> tuple[Tar, dict[str, str]]:
+    """A tar by its path, of the set of ours that lies beside it or by others; and its parts."""
+    names = [shard.name for shard in beside.shards] if beside else []
+    stem = path.rpartition("/")[2].removesuffix(".tar")
+    if beside is not None and stem in names:
+        return _own(storage, _above(path), beside, names.index(stem)), dict(beside.parts)
+    return _foreign(storage, path, keys)
 
 
 def join_parts(found: Sequence[Found]) -> dict[str, str]:
@@ -128,7 +130,7 @@ def _own(storage: Storage, folder: str, shard_set: ShardSet, number: int) -> Tar
 def _paths(storage: Storage, text: str) -> list[str]:
     """The tars that a folder or a pattern names."""
     if storage.is_folder(text):
-        paths = [path for path in storage.find(f"{glob.escape(text.rstrip('/'))}/*.tar") if storage.exists(path)]
+        paths = storage.find(f"{glob.escape(text.rstrip('/'))}/*.tar")
         if not paths:
             raise InputError(f"{text}: no {SET_FILE} here and no tar; wanted a folder that 'modalmill run' wrote, or one with WebDataset tars")
         return paths
@@ -139,7 +141,6 @@ def _paths(storage: Storage, text: str) -> list[str]:
         raise InputError(f"{text}: its braces do not match; wanted for example data/{{000..099}}.tar") from None
     for pattern in patterns:
         some = [pattern] if storage.exists(pattern) else storage.find(pattern) if re.search(r"[*?\[]", pattern) else []
-        some = [path for path in some if not storage.is_folder(path)]
         if not some:
             zipped = pattern.endswith((".tar.gz", ".tgz"))
             hint = "; unpack it first: samples cannot be found inside of gzip data" if zipped else ""

@@ -230,7 +230,8 @@ class Stream(IterableDataset[FusionBatch]):
                 crew.close()
         if self.backend == "processes":
             if self._processes is not None and self._processes.is_lost:
-                self.close()
+                self._processes.close()
+                self._processes = None
             if self._processes is None:
                 self._processes = ProcessCrew(self._filler, count, self._depth(count, self.batch_size) + 3)
             yield from self._through(self._processes, jobs, count)

@@ -242,8 +242,18 @@ def _row(file: File, key: str, endings: Mapping[str, Member], names: Mapping[str
                 continue
         entry = {"part": name, "modality": modality, "name": member.name, "offset": member.offset, "size": member.size, "xxh3": None}
         media.append(entry | {"media": ending.rpartition(".")[2]})
-    row = {"key": key, "group": key, "sample": key, "texts": texts, "media": media, "others": [], "targets": canonical(targets)}
-    return row | {"absent": [], "signals": []}
+    row = {"key": key, "group": key, "sample": key, "texts": texts, "media": media, "others": [], "absent": [], "signals": []}
+    return row | {"targets": _text_of(targets)}
+
+
+def _text_of(targets: dict[str, Any]) -> str:
+    """The targets as json; none of them where half a surrogate pair makes them no text."""
+    text = canonical(targets)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "{}"
+    return text
 
 
 def _targets(ending: str, text: str) -> dict[str, Any]:
@@ -251,7 +261,6 @@ def _targets(ending: str, text: str) -> dict[str, Any]:
     if ending == "json":
         try:
             value = json.loads(text)
-            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
         except (ValueError, RecursionError):
             return {}
         plain = value.items() if isinstance(value, dict) else ()

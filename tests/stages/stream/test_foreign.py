@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from modalmill.schemas.errors import InputError, IntegrityError
 from modalmill.stages import stream
 from modalmill.stages.stream.files import LocalFile
+from modalmill.stages.stream.opening import _block_starts
 from modalmill.stages.stream.tars import members
 from streams import samples, tar
 from tiny import jpeg, png, wav, write
@@ -332,3 +333,14 @@ def test_a_mixture_with_an_empty_set_is_told(tmp_path: Path) -> None:
     sets = [tar(tmp_path / f"{number}.tar", samples(3, 3 * number)) for number in range(2)]
     with pytest.raises(InputError, match="set 2 has weight 1.0, and no record of it is left"):
         stream.open(sets, parts=["text"], weights=[1, 1], where="cls < 3")
+
+
+def test_records_without_media_begin_no_block_of_their_own(tmp_path: Path) -> None:
+    """With half of the records text alone, two tars of pictures are as many blocks as their bytes make."""
+    for name in ("a", "b"):
+        members = [(f"{name}{number:02d}.jpg", bytes(5000)) if number % 2 else (f"{name}{number:02d}.txt", b"words") for number in range(40)]
+        tar(tmp_path / f"{name}.tar", members)
+    opened = stream.open(tmp_path / "*.tar", parts=["image", "text"])
+    starts = _block_starts(opened.index, np.arange(80), 20_480)
+    assert {0, 40, 80} <= set(starts.tolist())
+    assert len(starts) - 1 == 2 * 7, "a tar of 20 pictures of 512 + 5,120 bytes and 20 texts of 1,024 is as long as 6.5 blocks"

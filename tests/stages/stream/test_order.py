@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from modalmill.schemas.errors import InputError
+from modalmill.stages.stream import checks
 from modalmill.stages.stream import order as orders
-from modalmill.stages.stream.order import BlockShuffled, Bucketed, Mixed, Order, Repeated, Sequential, Shuffled, mixed, permuted
+from modalmill.stages.stream.order import BlockShuffled, Bucketed, Mixed, Order, Repeated, Sequential, Shuffled, permuted
 from scipy import stats
 
 
@@ -106,9 +108,15 @@ def test_a_mixture_has_its_shares_in_every_stretch_and_goes_through_each_set_eve
 
 
 def test_weights_that_are_no_proportions_are_told() -> None:
-    for weights, what in (([1], "wanted 2"), ([1, -1], "from 0 upwards"), ([0, 0], "at least one above 0"), ([1, float("nan")], "from 0 upwards")):
+    for weights, what in (
+        ([1], "wanted 2"),
+        ([1, -1], "from 0 upwards"),
+        ([0, 0], "at least one above 0"),
+        ([1, math.nan], "from 0 upwards"),
+        ("12", "a number for each"),
+    ):
         with pytest.raises(InputError, match=what):
-            mixed([Sequential(3), Sequential(4)], weights, 0)
+            checks.shares("weights", weights, 2)
 
 
 @settings(max_examples=50)

@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 import moto.server
@@ -124,7 +124,7 @@ def test_a_remote_set_gives_what_the_local_one_gives(server: Server, tmp_path: P
 
 
 @pytest.mark.parametrize("backend", ["threads", "processes"])
-def test_decoding_workers_share_the_cache(server: Server, tmp_path: Path, uneven_shards: Path, backend: stream.Backend) -> None:
+def test_decoding_workers_share_the_cache(server: Server, tmp_path: Path, uneven_shards: Path, backend: Literal["threads", "processes"]) -> None:
     parts = {"image": stream.ImageSpec(size=24, crop="random"), "audio": stream.AudioSpec(rate_hz=8000, seconds=0.2)}
     local = contents(stream.open(uneven_shards, parts=parts, batch_size=20, shuffle=stream.Blocks()))
     with opened(server, tmp_path, parts=parts, workers=2, backend=backend) as one:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -182,3 +185,11 @@ def test_mistakes_are_told_in_one_line(shards_once: Path, tmp_path: Path) -> Non
 
 def test_a_vocabulary_is_the_commonest_words_first() -> None:
     assert build_vocabulary(["a b a", None, "b a c?"], most=3) == {"a": 2, "b": 3, "?": 4}
+
+
+def test_the_first_batch_comes_without_pandas(vqa_shards: Path) -> None:
+    """pyarrow's conversions import it wherever it is installed, which costs a third of a second."""
+    code = "import sys; from modalmill.stages import stream; batch = next(iter(stream.open(sys.argv[1]))); batch.keys; print('pandas' in sys.modules)"
+    assert importlib.util.find_spec("pandas") is not None
+    done = subprocess.run([sys.executable, "-c", code, str(vqa_shards)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
