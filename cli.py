@@ -155,7 +155,7 @@ def stages() -> None:
 @app.command()
 def methods() -> None:
     """List every method of the training stage, with what it is, where it comes from, and what it costs."""
-    from .stages.train.methods import methods_text
+    from .stages.train.cards import methods_text
 
     typer.echo(methods_text())
 

@@ -54,7 +54,7 @@ train:
   inputs:
     question: {encoder: lstm, length: 8}
     image: {encoder: cnn, size: 48}
-    audio: {encoder: logmel_cnn, rate_hz: 8000, seconds: 0.5}
+    audio: {encoder: spectrum_cnn, rate_hz: 8000, seconds: 0.5}
     video: {encoder: frames_cnn, size: 32, frames: 6}
     note: {feature: true}
   fusion: attention

@@ -29,7 +29,7 @@ class Saved:
         self.modalities: dict[str, str] = about["modalities"]
         self.about = about
         sizes = {name: len(words) + 2 for name, words in self.vocabularies.items()}
-        self.model = FusionModel(self.options, self.modalities, sizes, about["dims"], self.objective.outputs)
+        self.model = FusionModel(self.options, self.modalities, sizes, about["dims"], self.objective.outputs, self.objective.link)
         self.model.load_state_dict(weights)
         self.model.eval()
 

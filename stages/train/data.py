@@ -77,20 +77,25 @@ def blank(rows: int, modality: str, options: InputOptions, dims: int = 0) -> tup
     return torch.zeros(rows, options.length, dtype=torch.int64), torch.zeros(rows, dtype=torch.int64)
 
 
-def dropped(batch: FusionBatch, share: float, seed: int, epoch: int) -> FusionBatch:
-    """The batch with about ``share`` of its present parts hidden, never all of a row's.
+def shown(batch: FusionBatch, share: float, seed: int, epoch: int) -> torch.Tensor:
+    """Which parts training shows ``[B, M]``: about ``share`` of the present ones are hidden, never all of a row's.
 
     Which ones is a function of seed, epoch, key and part alone, so that it is the same for any number of workers and ranks. If
     the draw would hide every part of a row, the one with the largest draw stays.
     """
     if share == 0:
-        return batch
+        return batch.present_BM
     draw_BM = torch.tensor([[uniform_for(seed, "modality_dropout", str(epoch), key, name) for name in batch.names] for key in batch.keys])
     draw_BM = torch.where(batch.present_BM, draw_BM, torch.tensor(-1.0))
     hidden_BM = draw_BM < share
     best_BM = draw_BM == draw_BM.max(1, keepdim=True).values
     hidden_BM &= ~(best_BM & batch.present_BM)
-    return batch.without(hidden_BM)
+    return batch.present_BM & ~hidden_BM
+
+
+def draws(batch: FusionBatch, seed: int, epoch: int) -> torch.Tensor:
+    """A number in [0, 1) for each row, of seed, epoch and key alone: what mixing of records draws from ``float64 [B]``."""
+    return torch.tensor([uniform_for(seed, "mixing", str(epoch), key) for key in batch.keys], dtype=torch.float64)
 
 
 def describe_subset(names: tuple[str, ...], shown: Any) -> str:

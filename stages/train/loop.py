@@ -24,13 +24,19 @@ from ..stream import FeatureSpec, FusionBatch, Stream
 from ..stream.features import FeatureCache
 from ..stream.text import build_vocabulary
 from . import checkpoint
-from .data import completed, dropped, open_split
+from .data import completed, draws, open_split, shown
 from .device import autocast, device_of, precision_of
+from .encoders.vector import Vector
 from .evaluate import evaluate_saved, summary_text, write_report
+from .fitting import fit_fusion, is_fitted
+from .losses import fit_losses, make_losses
 from .model import FusionModel
 from .objectives import Objective, fit_objective
 from .options import TrainOptions
+from .step import Step, total
+from .terms import Sizes, Task
 
+_MOST_MEASURED = 50_000
 Watch: TypeAlias = Callable[[str, str], AbstractContextManager[Callable[[int, int], None]]]
 
 
@@ -47,17 +53,19 @@ def train(
     torch.manual_seed(seed)
     about, objective, stream = _prepare(options, shards, features, seed)
     sizes = {name: len(words) + 2 for name, words in about["vocabularies"].items()}
-    model = FusionModel(options, about["modalities"], sizes, about["dims"], objective.outputs)
+    model = FusionModel(options, about["modalities"], sizes, about["dims"], objective.outputs, objective.link)
     model.start_from(objective.prior())
-    model.to(device)
-    optimiser = torch.optim.AdamW(_groups(model, options.weight_decay), lr=options.learning_rate)
+    _standardise(model, stream)
+    vector = objective.outputs if isinstance(model.head, nn.Identity) else options.width
+    step = Step(model, make_losses(options.losses, Sizes(len(model.names), options.width, vector, objective.outputs), about["losses"])).to(device)
+    optimiser = torch.optim.AdamW(_groups(step, options.weight_decay), lr=options.learning_rate)
     total_steps = max(1, len(stream) * options.epochs)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.learning_rate, total_steps=total_steps + 1, pct_start=0.1)
     half = precision_of(options, device)
     scaler = torch.amp.GradScaler(device.type, enabled=half is torch.float16)
     state: dict[str, Any] = {"epoch": 0, "best": None, "since_best": 0, "finished": False}
     run = fingerprint(checkpoint.VERSION, options.model_dump(), about["shards"], seed)
-    if _resume(out / "last.pt", run, about["shards"], model, optimiser, schedule, scaler, stream, state, say):
+    if _resume(out / "last.pt", run, about["shards"], step, optimiser, schedule, scaler, stream, state, say):
         kept = _kept_report(out, run) if state["finished"] else None
         if kept is not None:
             say(f"training: finished before, on split {kept['split']}: {summary_text(kept)}")
@@ -75,7 +83,7 @@ def train(
         epoch = state["epoch"]
         began = time.monotonic()
         with (watch or _unwatched)(f"training: epoch {epoch + 1}", "records") as advance:
-            summary = _epoch(model, stream, objective, options, optimiser, schedule, scaler, half, device, seed, epoch, about, advance)
+            summary = _epoch(step, stream, objective, options, optimiser, schedule, scaler, half, device, seed, epoch, about, advance)
         validation = _validate(model, objective, options, shards, features, about, device, half)
         summary |= {"epoch": epoch, "seconds": round(time.monotonic() - began, 2), "validation": validation, "lr": schedule.get_last_lr()[0]}
         log.write(summary)
@@ -86,7 +94,7 @@ def train(
         state["finished"] = epoch + 1 >= options.epochs or bool(options.patience and state["since_best"] >= options.patience)
         keeping = {
             "run": run, "state": dict(state), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(), "scaler": scaler.state_dict(),
-            "stream": stream.state_dict(), "random": torch.get_rng_state(),
+            "stream": stream.state_dict(), "random": torch.get_rng_state(), "losses": step.losses.state_dict(),
         }  # fmt: skip
         if better:
             checkpoint.save(out / "best.pt", about, model, {"run": run})
@@ -135,50 +143,55 @@ def _prepare(options: TrainOptions, shards: Path, features: Path, seed: int) -> 
             raise InputError(f"train.inputs.{name}: {shards} has no such part; its parts are {', '.join(modalities)}")
     plain = open_split(options, shards, features, options.train_split, seed, modalities, {}, training=True)
     records = range(len(plain.index))
-    vocabularies = {
-        name: build_vocabulary(plain.index.texts(name, records), spec.vocabulary)
-        for name, spec in options.inputs.items()
-        if modalities.get(name) == "text" and not spec.feature
-    }
-    objective = fit_objective(options, [json.loads(text) for text in plain.index.targets(records)])
+    vocabularies: dict[str, dict[str, int]] = {}
+    for name, spec in options.inputs.items():
+        if modalities.get(name) == "text" and not spec.feature:
+            alike = [name, *(other for other, entry in options.inputs.items() if entry.same_as == name)]
+            texts = (text for one in alike for text in plain.index.texts(one, records))
+            vocabularies[name] = vocabularies[spec.same_as] if spec.same_as else build_vocabulary(texts, spec.vocabulary)
+    targets = [json.loads(text) for text in plain.index.targets(records)]
+    objective = fit_objective(options, targets)
     stream = open_split(options, shards, features, options.train_split, seed, modalities, vocabularies, training=True)
     dims = {name: FeatureCache(Path(spec.folder), spec.part).dims for name, spec in stream.specs.items() if isinstance(spec, FeatureSpec)}
     about = {
         "options": options.model_dump(), "objective": objective.state(), "vocabularies": vocabularies, "modalities": modalities, "dims": dims,
-        "shards": shard_set.fingerprint, "name": shard_set.name, "torch": torch.__version__,
+        "losses": fit_losses(options.losses, targets), "shards": shard_set.fingerprint, "name": shard_set.name, "torch": torch.__version__,
     }  # fmt: skip
     return about, objective, stream
 
 
 def _epoch(
-    model: FusionModel, stream: Stream, objective: Objective, options: TrainOptions, optimiser: torch.optim.Optimizer, schedule: Any, scaler: Any,
+    step: Step, stream: Stream, objective: Objective, options: TrainOptions, optimiser: torch.optim.Optimizer, schedule: Any, scaler: Any,
     half: torch.dtype | None, device: torch.device, seed: int, epoch: int, about: dict[str, Any], advance: Callable[[int, int], None],
 ) -> dict[str, Any]:  # fmt: skip
-    model.train()
-    total = torch.zeros((), device=device)
-    records, waited = 0, 0.0
+    step.train()
+    loss_sum = torch.zeros((), device=device)
+    records, waited, steps = 0, 0.0, len(stream)
     began = asked = time.monotonic()
-    for raw in stream:
+    for number, raw in enumerate(stream):
         waited += time.monotonic() - asked
-        batch = dropped(completed(raw, options, about["modalities"], about["dims"]), options.modality_dropout, seed, epoch).to(device)
-        encoded, weight = objective.encode(batch.targets())
-        weight_B = weight.to(device) * batch.weight_B
+        batch = completed(raw, options, about["modalities"], about["dims"])
+        shown_BM = shown(batch, options.modality_dropout, seed, epoch).to(device)
+        targets = batch.targets()
+        encoded, weight = objective.encode(targets)
+        progress = (epoch + number / steps) / options.epochs
+        batch = batch.to(device)
+        task = Task(objective, encoded.to(device), weight.to(device) * batch.weight_B, targets, draws(batch, seed, epoch), progress)
         with autocast(half, device):
-            logits = model(batch)
-        loss = (objective.loss(logits, encoded.to(device)) * weight_B).sum() / weight_B.sum().clamp(min=1)
+            sums_K2 = step(batch, shown_BM, task)
         optimiser.zero_grad(set_to_none=True)
-        scaler.scale(loss).backward()
+        scaler.scale(total(sums_K2)).backward()
         scaler.unscale_(optimiser)
-        nn.utils.clip_grad_norm_(model.parameters(), options.clip)
+        nn.utils.clip_grad_norm_(step.parameters(), options.clip)
         scaler.step(optimiser)
         scaler.update()
         schedule.step()
-        total += loss.detach()
+        loss_sum += total(sums_K2[:1].detach())
         records += len(batch)
-        advance(records, len(stream) * stream.batch_size)
+        advance(records, steps * stream.batch_size)
         asked = time.monotonic()
     seconds = max(1e-9, time.monotonic() - began)
-    loss_mean = float(total) / max(1, len(stream))
+    loss_mean = float(loss_sum) / max(1, steps)
     if not torch.isfinite(torch.tensor(loss_mean)):
         raise InputError(
             f"training: the loss is {loss_mean} after epoch {epoch + 1}; lower learning_rate, or look for broken targets with 'modalmill inspect'"
@@ -202,6 +215,8 @@ def _validate(
         return None
     stream = open_split(options, shards, features, options.val_split, 0, about["modalities"], about["vocabularies"], training=False)
     model.eval()
+    if is_fitted(model):
+        fit_fusion(model, objective, (completed(raw, options, about["modalities"], about["dims"]) for raw in stream), device)
     score, weight = 0.0, 0.0
     for raw in stream:
         batch: FusionBatch = completed(raw, options, about["modalities"], about["dims"]).to(device)
@@ -215,7 +230,7 @@ def _validate(
 
 
 def _resume(
-    path: Path, run: str, shards: str, model: nn.Module, optimiser: Any, schedule: Any, scaler: Any, stream: Stream, state: dict[str, Any],
+    path: Path, run: str, shards: str, step: Step, optimiser: Any, schedule: Any, scaler: Any, stream: Stream, state: dict[str, Any],
     say: Callable[[str], None],
 ) -> bool:  # fmt: skip
     """Take up a run that was stopped; a checkpoint of other options or other shards is left to be written over."""
@@ -229,7 +244,8 @@ def _resume(
     kept = value["training"]
     if kept.get("run") != run or value["about"]["shards"] != shards:
         return False
-    model.load_state_dict(value["model"])
+    step.model.load_state_dict(value["model"])
+    step.losses.load_state_dict(kept["losses"])
     optimiser.load_state_dict(kept["optimiser"])
     schedule.load_state_dict(kept["schedule"])
     scaler.load_state_dict(kept["scaler"])
@@ -237,6 +253,19 @@ def _resume(
     torch.set_rng_state(kept["random"])
     state |= kept["state"]
     return True
+
+
+def _standardise(model: FusionModel, stream: Stream) -> None:
+    """Let the encoders of cached vectors know the mean and deviation of the training split."""
+    for name, spec in stream.specs.items():
+        encoder = dict(model.encoders.items()).get(name)
+        if isinstance(spec, FeatureSpec) and isinstance(encoder, Vector):
+            cache = FeatureCache(Path(spec.folder), spec.part)
+            rows = cache.rows(stream.index.all_keys())
+            rows = rows[rows >= 0][:: max(1, len(rows) // _MOST_MEASURED)]
+            vectors = torch.from_numpy(cache.vectors[rows].astype("float64"))
+            if len(vectors):
+                encoder.standardise(vectors.mean(0), vectors.std(0, correction=0))
 
 
 def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:

@@ -1,4 +1,6 @@
-"""The fusion model: an encoder a part, one fusion, one head. One graph whatever is present.
+"""The fusion model: an encoder a part, a way to do without what is missing, one fusion, one head. One graph whatever is present.
+
+    parts  --encoders-->  tokens [B, T_m, D]  --missing-->  tokens  --fusion-->  vector [B, D]  --head-->  logits [B, O]
 
 Encoders see blanked input where a part is absent (``where`` before the encoder, so that not even NaN gets through), and the fusion sees
 presence. So every subset of modalities runs through the same operations, and absent contents have no influence.
@@ -10,10 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from ..stream import FusionBatch
+from .cards import FUSIONS
 from .encoders import make_encoder
 from .fusion import make_fusion
 from .methods import split_choice
+from .missing import make_missing
 from .options import TrainOptions
+from .terms import Decided
 
 Encoded = tuple[list[Tensor], list[Tensor]]
 
@@ -22,30 +27,38 @@ class FusionModel(nn.Module):
     """Logits ``[B, outputs]`` of a batch.
 
     modalities: part name -> modality. vocabularies: part name -> number of token ids. dims: part name -> length of its cached vector.
+    link: how logits become an answer: ``softmax``, ``sigmoid`` or ``identity``.
     """
 
-    def __init__(self, options: TrainOptions, modalities: dict[str, str], vocabularies: dict[str, int], dims: dict[str, int], outputs: int) -> None:
+    def __init__(
+        self, options: TrainOptions, modalities: dict[str, str], vocabularies: dict[str, int], dims: dict[str, int], outputs: int,
+        link: str = "softmax",
+    ) -> None:  # fmt: skip
         super().__init__()
         self.names = tuple(options.inputs)
-        self.encoders = nn.ModuleDict(
-            {
-                name: make_encoder(name, modalities.get(name, "image"), spec, options.width, vocabularies.get(name, 2), dims.get(name, 0))
-                for name, spec in options.inputs.items()
-            }
-        )
+        made: dict[str, nn.Module] = {}
+        for name, spec in options.inputs.items():
+            twin = made.get(spec.same_as or "")
+            made[name] = twin or make_encoder(name, modalities.get(name, "image"), spec, options, vocabularies.get(name, 2), dims.get(name, 0))
+        self.encoders = nn.ModuleDict(made)
         self.norms = nn.ModuleDict({name: nn.LayerNorm(options.width) for name in self.names})
-        word, fusion_options = split_choice(options.fusion)
-        self.fusion = make_fusion(word, len(self.names), options.width, options.dropout, fusion_options)
-        self.head = nn.Sequential(
-            nn.Linear(options.width, options.hidden), nn.GELU(), nn.Dropout(options.dropout), nn.Linear(options.hidden, outputs)
-        )
+        self.missing = make_missing(options.missing, len(self.names), options.width)
+        self.fusion = make_fusion(options.fusion, len(self.names), options.width, options.dropout, outputs, link)
+        self.head: nn.Module = nn.Identity()
+        if not FUSIONS[split_choice(options.fusion)[0]].is_late:
+            self.head = nn.Sequential(
+                nn.Linear(options.width, options.hidden), nn.GELU(), nn.Dropout(options.dropout), nn.Linear(options.hidden, outputs)
+            )
 
     @torch.no_grad()
     def start_from(self, prior: Tensor) -> None:
         """Let an untrained model answer with the prior: its logits become the last layer's bias."""
-        assert isinstance(self.head[-1], nn.Linear)
-        self.head[-1].bias.copy_(prior)
-        self.head[-1].weight.mul_(0.1)
+        if isinstance(self.head, nn.Identity):
+            self.fusion.start_from(prior)  # type: ignore[operator]  # a late fusion has it
+            return
+        last = self.head[-1]  # type: ignore[index]  # the Sequential above
+        last.bias.copy_(prior)
+        last.weight.mul_(0.1)
 
     def forward(self, batch: FusionBatch) -> Tensor:
         """Logits of the batch as its presence says."""
@@ -68,10 +81,18 @@ class FusionModel(nn.Module):
 
     def decide(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> Tensor:
         """Logits from encoded parts, as far as ``present_BM`` lets them be seen."""
+        return self._through(tokens, masks, present_BM)[0]
+
+    def decided(self, tokens: list[Tensor], masks: list[Tensor], shown_BM: Tensor, there_BM: Tensor) -> Decided:
+        """The same with all that was made on the way, for what is trained and what is looked at."""
+        logits_BO, vector_BD, info = self._through(tokens, masks, shown_BM)
+        return Decided(logits_BO, vector_BD, tokens, masks, shown_BM, there_BM, self.decide, info)
+
+    def _through(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         seen = [mask_BT & present_BM[:, place, None] for place, mask_BT in enumerate(masks)]
-        fused_BD, _ = self.fusion(tokens, seen, present_BM)
-        logits: Tensor = self.head(fused_BD)
-        return logits
+        tokens, seen, present_BM, filled = self.missing(tokens, seen, present_BM)
+        vector_BD, info = self.fusion(tokens, seen, present_BM)
+        return self.head(vector_BD), vector_BD, {**info, **{f"missing.{name}": value for name, value in filled.items()}}
 
 
 def blanked(part: Tensor, present_B: Tensor) -> Tensor:

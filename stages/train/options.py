@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...schemas.contents import Contents
 from ...schemas.errors import nearest
 from ...schemas.record import Modality
-from .methods import FUSIONS, mistakes
-
-ENCODERS: dict[str, Modality | Literal["feature"]] = {
-    "cnn": "image",
-    "resnet18": "image",
-    "lstm": "text",
-    "logmel_cnn": "audio",
-    "frames_cnn": "video",
-    "mlp": "feature",
-}
+from .cards import ENCODERS, FIRST_ENCODERS, FUSIONS, LOSSES, METHODS, MISSING
+from .methods import mistakes, split_choice
 
 
 class InputOptions(BaseModel):
@@ -27,13 +19,15 @@ class InputOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    encoder: str | None = Field(None, description="cnn, resnet18, lstm, logmel_cnn, frames_cnn or mlp; by the modality where it is not given")
+    encoder: str | None = Field(None, description="an encoder that 'modalmill methods' lists; by the modality where it is not given")
+    same_as: str | None = Field(None, description="another input of the same modality, whose encoder (and vocabulary) is this one's too")
     feature: bool = Field(False, description="read the cached features of this part instead of the medium")
     size: int = Field(64, ge=16, le=1024)
     crop: Literal["random", "center", "squash"] = "squash"
     length: int = Field(24, ge=1, le=4096, description="words of a text")
     vocabulary: int = Field(10_000, ge=1)
     rate_hz: int = Field(16_000, ge=1000)
+    spectrum: Literal["logmel", "mfcc", "bark"] = Field("logmel", description="what an encoder of sound sees of it")
     seconds: float = Field(4.0, gt=0)
     frames: int = Field(8, ge=1, le=256)
 
@@ -46,7 +40,13 @@ class TrainOptions(BaseModel):
     task: Literal["classification", "vqa", "regression"] = "classification"
     target: str = Field(description="name of the target; for vqa the list of the annotators' answers")
     inputs: dict[str, InputOptions] = Field(min_length=1)
+    method: str | None = Field(None, description="a name of 'modalmill methods' for some of the options below; what is given beside it goes before")
+    encoders: dict[str, str] = Field(default_factory=dict, description="modality (or feature) -> encoder of all its inputs that do not name one")
     fusion: str | dict[str, dict[str, Any]] = Field("attention", description="a word that 'modalmill methods' lists, or {word: {option: value}}")
+    missing: str | dict[str, dict[str, Any]] = Field("masked", description="what stands for an absent part, chosen likewise")
+    losses: list[str | dict[str, dict[str, Any]]] = Field(default_factory=list, description="what is asked beside the task, chosen likewise")
+    class_weights: bool = Field(False, description="let rare classes count more: N / (C n_c)")
+    focal: float = Field(0.0, ge=0, description="focal loss: rows count by (1 - p)^focal")
     width: int = Field(128, ge=8, description="width of the common space")
     hidden: int = Field(256, ge=8)
     answers: int = Field(1000, ge=1, description="at most so many classes, the commonest of the training split")
@@ -71,8 +71,8 @@ class TrainOptions(BaseModel):
         if kind is not None and wanted is not None and kind != wanted[0]:
             lines.append(f"train.target: {self.task} wants {wanted[1]}, and {self.target!r} is a {kind}")
         for name, spec in self.inputs.items():
-            reads = ENCODERS[spec.encoder] if spec.encoder else "feature"
-            lines += here.lacking_parts(f"train.inputs.{name}", [name], None if reads == "feature" else reads)
+            reads = ENCODERS[spec.encoder].reads if spec.encoder else "feature"
+            lines += here.lacking_parts(f"train.inputs.{name}", [name], None if reads == "feature" else cast("Modality", reads))
         lines += here.lacking_split("train.train_split", self.train_split)
         return lines + (here.lacking_split("train.val_split", self.val_split) if "val_split" in self.model_fields_set else [])
 
@@ -85,6 +85,12 @@ def parse_options(value: Mapping[str, Any]) -> tuple[TrainOptions | None, list[s
     if not isinstance(value, Mapping):
         return None, [f"train: wanted options by name, found {value!r}"]
     problems: list[str] = []
+    preset = METHODS.get(str(value.get("method")))
+    if value.get("method") is not None:
+        if preset is None:
+            return None, [f"train.method: no such method {value['method']!r}{nearest(str(value['method']), METHODS)}"]
+        encoders = {**preset.options.get("encoders", {}), **(value.get("encoders") or {})}
+        value = {**preset.options, **value, **({"encoders": encoders} if encoders else {})}
     inputs = value.get("inputs")
     if isinstance(inputs, Mapping):
         value = {**value, "inputs": {name: {} if entry is None else entry for name, entry in inputs.items()}}
@@ -98,8 +104,35 @@ def parse_options(value: Mapping[str, Any]) -> tuple[TrainOptions | None, list[s
             place = ".".join(str(step) for step in item["loc"])
             problems.append(f"train.{place}: unknown option{nearest(str(item['loc'][-1]), InputOptions.model_fields)}" if inner else line)
         return None, problems
-    problems += mistakes("train.fusion", options.fusion, FUSIONS)
+    return (None if _found(options, problems) else options), problems
+
+
+def encoder_word(spec: InputOptions, modality: str, options: TrainOptions) -> str:
+    """The encoder of an input: its own, that of its modality, or the first one that reads it."""
+    reads = "feature" if spec.feature else modality
+    return spec.encoder or options.encoders.get(reads) or FIRST_ENCODERS[reads]
+
+
+def _found(options: TrainOptions, problems: list[str]) -> bool:
+    """Whether there are mistakes; those that one option alone does not show are added."""
+    parts = len(options.inputs)
+    problems += mistakes("train.fusion", options.fusion, FUSIONS, parts) + mistakes("train.missing", options.missing, MISSING, parts)
+    words = [split_choice(choice)[0] for choice in options.losses]
+    for choice in options.losses:
+        problems += mistakes("train.losses", choice, LOSSES, parts)
+    problems += [f"train.losses: {word}: given twice" for word in dict.fromkeys(words) if words.count(word) > 1]
+    for modality, word in options.encoders.items():
+        if modality not in FIRST_ENCODERS:
+            problems.append(f"train.encoders.{modality}: no such modality{nearest(modality, FIRST_ENCODERS)}")
+        elif word not in ENCODERS or ENCODERS[word].reads != modality:
+            own = [name for name, card in ENCODERS.items() if card.reads == modality]
+            problems.append(f"train.encoders.{modality}: no encoder of {modality} is called {word!r}; there are {', '.join(own)}")
     for name, spec in options.inputs.items():
         if spec.encoder is not None and spec.encoder not in ENCODERS:
             problems.append(f"train.inputs.{name}.encoder: no such encoder {spec.encoder!r}{nearest(spec.encoder, ENCODERS)}")
-    return (None if problems else options), problems
+        twin = spec.same_as
+        if twin is not None and (twin not in options.inputs or list(options.inputs).index(twin) >= list(options.inputs).index(name)):
+            problems.append(f"train.inputs.{name}.same_as: wanted an input above this one, found {twin!r}")
+        elif twin is not None and options.inputs[twin].model_copy(update={"same_as": twin}) != spec:
+            problems.append(f"train.inputs.{name}.same_as: {name} and {twin} share an encoder, and have to have the same options")
+    return bool(problems)

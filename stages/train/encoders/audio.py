@@ -1,41 +1,74 @@
-"""Sound to tokens in time: a log-mel spectrogram and a convolutional network over it."""
+"""Sound to tokens in time, over a spectrogram: convolutions, an LSTM (Hochreiter & Schmidhuber 1997), or the frames as they are."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from ...media.spectrum import mel_filters
 from .image import block
+from .part import Part
+from .spectrum import Spectrum
 
-_BANDS = 64
+_TOKENS = 8
 
 
-class LogMelCnn(nn.Module):
-    """Samples ``[B, T]`` at ``rate_hz`` to eight tokens in time ``[B, 8, D]``. Windows of about 64 ms, 16 ms apart.
+class SpectrumCnn(nn.Module):
+    """Samples ``[B, T]`` to eight tokens in time ``[B, 8, D]``.
 
     The last convolution spans all bands, so that a token knows how high a sound is, not only its shape.
     """
 
-    filters_MF: Tensor
-    window: Tensor
-
-    def __init__(self, width: int, rate_hz: int) -> None:
+    def __init__(self, width: int, part: Part) -> None:
         super().__init__()
-        self.fft_size = 1 << max(6, round(rate_hz * 0.064).bit_length() - 1)
-        self.register_buffer("filters_MF", torch.from_numpy(mel_filters(rate_hz, self.fft_size, _BANDS)), persistent=False)
-        self.register_buffer("window", torch.hann_window(self.fft_size), persistent=False)
+        self.spectrum = Spectrum(part.options.rate_hz, part.options.spectrum)
         self.layers = nn.Sequential(
-            block(1, 24), block(24, 48), block(48, 64), nn.Conv2d(64, width, (_BANDS // 8, 1)), nn.GELU(), nn.AdaptiveAvgPool2d((1, 8))
-        )
+            block(1, 24), block(24, 48), block(48, 64), nn.Conv2d(64, width, (-(-self.spectrum.bands // 8), 1)), nn.GELU(),
+            nn.AdaptiveAvgPool2d((1, _TOKENS)),
+        )  # fmt: skip
 
     def forward(self, samples_BT: Tensor, length_B: Tensor | None, present_B: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens and their mask."""
-        with torch.autocast(samples_BT.device.type, enabled=False):
-            spectrum_BFT = torch.stft(
-                samples_BT.float(), self.fft_size, self.fft_size // 4, window=self.window, pad_mode="constant", return_complex=True
-            )
-            mel_BMT = self.filters_MF @ spectrum_BFT.abs().square()
-            level_BMT = (torch.log10(mel_BMT.clamp(min=1e-10)) + 4) / 4
-        tokens_BTD = self.layers(level_BMT[:, None]).squeeze(2).transpose(1, 2)
+        tokens_BTD = self.layers(self.spectrum(samples_BT)[:, None]).squeeze(2).transpose(1, 2)
         return tokens_BTD, present_B[:, None].expand(-1, tokens_BTD.shape[1])
+
+
+class _Frames(nn.Module):
+    """Frames of the spectrogram with their mask: those that hold real samples, at least one."""
+
+    def __init__(self, part: Part) -> None:
+        super().__init__()
+        self.spectrum = Spectrum(part.options.rate_hz, part.options.spectrum)
+
+    def forward(self, samples_BT: Tensor, length_B: Tensor | None, present_B: Tensor) -> tuple[Tensor, Tensor]:
+        frames_BTF = self.spectrum(samples_BT).transpose(1, 2)
+        count_B = torch.full_like(present_B, frames_BTF.shape[1], dtype=torch.long) if length_B is None else length_B // self.spectrum.hop + 1
+        return frames_BTF, (torch.arange(frames_BTF.shape[1], device=samples_BT.device) < count_B[:, None]) & present_B[:, None]
+
+
+class SpectrumLstm(nn.Module):
+    """Samples ``[B, T]`` to the state after every fourth frame ``[B, frames / 4, D]``."""
+
+    def __init__(self, width: int, part: Part) -> None:
+        super().__init__()
+        self.frames = _Frames(part)
+        self.lstm = nn.LSTM(self.frames.spectrum.bands, width, batch_first=True)
+
+    def forward(self, samples_BT: Tensor, length_B: Tensor | None, present_B: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens and their mask."""
+        frames_BTF, mask_BT = self.frames(samples_BT, length_B, present_B)
+        states_BTD, _ = self.lstm(frames_BTF)
+        return states_BTD[:, ::4], mask_BT[:, ::4]
+
+
+class SpectrumFrames(nn.Module):
+    """Samples ``[B, T]`` to a linear map of each frame ``[B, frames, D]``: for fusions that do all the work."""
+
+    def __init__(self, width: int, part: Part) -> None:
+        super().__init__()
+        self.frames = _Frames(part)
+        self.map = nn.Linear(self.frames.spectrum.bands, width)
+
+    def forward(self, samples_BT: Tensor, length_B: Tensor | None, present_B: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens and their mask."""
+        frames_BTF, mask_BT = self.frames(samples_BT, length_B, present_B)
+        return self.map(frames_BTF), mask_BT

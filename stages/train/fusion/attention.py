@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-_HEADS = 4
+from ._pool import attended, heads_for
+
 _LAYERS = 2
 
 
@@ -20,14 +20,12 @@ class Layer(nn.Module):
         self.out = nn.Linear(width, width)
         self.before_mlp = nn.LayerNorm(width)
         self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width))
-        self.heads = next(heads for heads in (_HEADS, 2, 1) if width % heads == 0)
+        self.heads = heads_for(width)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """The next layer's tokens; tokens that the mask hides are not looked at."""
-        batch, length, width = x_BTD.shape
-        q, k, v = self.qkv(self.before_attention(x_BTD)).view(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        seen_BHTD = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask_BT[:, None, None, :])
-        x_BTD = x_BTD + self.out(seen_BHTD.transpose(1, 2).reshape(batch, length, width))
+        query_BTD, key_BTD, value_BTD = self.qkv(self.before_attention(x_BTD)).chunk(3, 2)
+        x_BTD = x_BTD + self.out(attended(query_BTD, key_BTD, value_BTD, mask_BT, self.heads))
         mixed_BTD: Tensor = self.mlp(self.before_mlp(x_BTD))
         return x_BTD + mixed_BTD
 

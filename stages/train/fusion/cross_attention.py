@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from ._pool import masked_mean, or_prior, present_mean
-
-_HEADS = 4
+from ._pool import attended, heads_for, masked_mean, or_prior
 
 
 class CrossAttentionFusion(nn.Module):
@@ -20,7 +17,7 @@ class CrossAttentionFusion(nn.Module):
 
     def __init__(self, parts: int, width: int, dropout: float) -> None:
         super().__init__()
-        self.heads = next(heads for heads in (_HEADS, 2, 1) if width % heads == 0)
+        self.heads = heads_for(width)
         self.norm = nn.LayerNorm(width)
         self.query = nn.ModuleList(nn.Linear(width, width) for _ in range(parts))
         self.key_value = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(parts))
@@ -41,13 +38,7 @@ class CrossAttentionFusion(nn.Module):
             others = [number for number in range(len(tokens)) if number != place]
             keys, values = torch.cat([alone_B12D, *(offered[number] for number in others)], 1).chunk(2, 2)
             mask_BT = torch.cat([always_B1, *(seen[number] for number in others)], 1)
-            looked_BTD = functional.scaled_dot_product_attention(
-                self._split(self.query[place](normed[place])), self._split(keys), self._split(values), attn_mask=mask_BT[:, None, None, :]
-            )
-            changed.append(tokens_BTD + self.out[place](looked_BTD.transpose(1, 2).flatten(2)))
+            looked_BTD = attended(self.query[place](normed[place]), keys, values, mask_BT, self.heads)
+            changed.append(tokens_BTD + self.out[place](looked_BTD))
         pooled_BMD = torch.stack([masked_mean(tokens_BTD, mask_BT) for tokens_BTD, mask_BT in zip(changed, seen, strict=True)], 1)
-        return or_prior(present_mean(pooled_BMD, present_BM), present_BM, self.prior_D), {}
-
-    def _split(self, x_BTD: Tensor) -> Tensor:
-        batch, length, width = x_BTD.shape
-        return x_BTD.view(batch, length, self.heads, width // self.heads).transpose(1, 2)
+        return or_prior(masked_mean(pooled_BMD, present_BM), present_BM, self.prior_D), {}

@@ -7,18 +7,28 @@ speak of "collaborative filtering fusion"; the field has no method of that name.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ._pool import row_mean
 from ._pooled import PooledFusion
+
+if TYPE_CHECKING:
+    from ..terms import Decided, Task, Term
 
 
 class FactorizationFusion(PooledFusion):
-    """Info: ``imputed`` ``[B, M, D]``, what each part should be by the others. With nothing present, u is 0."""
+    """Info: ``imputed`` ``[B, M, D]``, what each part should be by the others. With nothing present, u is 0.
 
-    def __init__(self, parts: int, width: int, dropout: float, rank: int = 16) -> None:
+    weight: of the mean squared error of the parts that are there, beside the task's loss.
+    """
+
+    def __init__(self, parts: int, width: int, dropout: float, rank: int = 16, weight: float = 0.1) -> None:
         super().__init__(parts, width, dropout)
+        self.weight = weight
         self.loadings_MDR = nn.Parameter(torch.randn(parts, width, rank) * width**-0.5)
         self.centre_MD = nn.Parameter(torch.zeros(parts, width))
         self.log_ridge = nn.Parameter(torch.tensor(-1.0))
@@ -42,3 +52,9 @@ class FactorizationFusion(PooledFusion):
             imputed_BMD = torch.einsum("mdr,br->bmd", self.loadings_MDR.float(), u_BR) + self.centre_MD.float()
         fused_BD: Tensor = self.out(u_BR.to(pooled_BMD.dtype))
         return fused_BD, {"imputed": imputed_BMD}
+
+    def terms(self, decided: Decided, task: Task) -> list[Term]:
+        """How far the hidden vector is from explaining what is there, also what the fusion was not shown."""
+        error_BM = (decided.info["imputed"] - decided.pooled().detach()).square().mean(2)
+        value_B, weight_B = row_mean(error_BM, decided.there_BM)
+        return [(self.weight * value_B, weight_B)]

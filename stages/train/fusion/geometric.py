@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from ._pool import present_mean
+from ._pool import masked_mean
 from ._pooled import PooledFusion
 
 _EPS = 1e-6
@@ -19,4 +19,4 @@ class GeometricFusion(PooledFusion):
 
     def combine(self, pooled_BMD: Tensor, present_BM: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The logarithm of the geometric mean."""
-        return present_mean((functional.softplus(pooled_BMD) + _EPS).log(), present_BM), {}
+        return masked_mean((functional.softplus(pooled_BMD) + _EPS).log(), present_BM), {}

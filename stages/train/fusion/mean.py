@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ._pool import present_mean
+from ._pool import masked_mean
 from ._pooled import PooledFusion
 
 
@@ -13,4 +13,4 @@ class MeanFusion(PooledFusion):
 
     def combine(self, pooled_BMD: Tensor, present_BM: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The mean."""
-        return present_mean(pooled_BMD, present_BM), {}
+        return masked_mean(pooled_BMD, present_BM), {}

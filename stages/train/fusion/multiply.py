@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._pool import present_mean
+from ._pool import masked_mean
 from ._pooled import PooledFusion
 
 
@@ -25,5 +25,5 @@ class MultiplyFusion(PooledFusion):
         product_BD = torch.where(present_BM[:, :, None], pooled_BMD, torch.ones_like(pooled_BMD)).prod(1)
         if self.bare:
             return product_BD, {}
-        mean_BD = present_mean(pooled_BMD, present_BM)
+        mean_BD = masked_mean(pooled_BMD, present_BM)
         return mean_BD + mean_BD * product_BD, {}

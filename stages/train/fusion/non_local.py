@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ._pool import masked_mean, or_prior, present_mean
+from ._pool import masked_mean, or_prior
 
 
 class NonLocalFusion(nn.Module):
@@ -40,5 +40,5 @@ class NonLocalFusion(nn.Module):
             info[f"weights_{place}"] = weight_BTU
             changed.append(x_BTD + self.out(weight_BTU.to(x_BTD.dtype) @ self.g(c_BTD)) * mask_BT.any(1)[:, None, None])
         pooled_BMD = torch.stack([masked_mean(x_BTD, mask_BT) for x_BTD, mask_BT in zip(changed, seen, strict=True)], 1)
-        mixed_BD: Tensor = self.mix(present_mean(pooled_BMD, present_BM))
+        mixed_BD: Tensor = self.mix(masked_mean(pooled_BMD, present_BM))
         return or_prior(mixed_BD, present_BM, self.prior_D), info

@@ -9,20 +9,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ....schemas.errors import InputError
 from ._pooled import PooledFusion
-
-_MOST_CELLS = 1 << 16
 
 
 class TensorFusion(PooledFusion):
-    """The full tensor of narrow parts. InputError where it would have more than 65,536 cells."""
+    """The full tensor of narrow parts."""
 
     def __init__(self, parts: int, width: int, dropout: float, rank: int = 7) -> None:
         super().__init__(parts, width, dropout)
         cells = (rank + 1) ** parts
-        if cells > _MOST_CELLS:
-            raise InputError(f"train.fusion: tensor of {parts} parts at rank {rank} has {cells:,} cells; use low_rank, or a smaller rank")
         self.narrow = nn.ModuleList(nn.Linear(width, rank) for _ in range(parts))
         self.out = nn.Sequential(nn.Dropout(dropout), nn.Linear(cells, width))
 

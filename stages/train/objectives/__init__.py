@@ -19,6 +19,7 @@ class Objective(Protocol):
 
     metric: str
     outputs: int
+    link: str
 
     def state(self) -> dict[str, Any]:
         """Plain JSON values from which the objective is made again."""
@@ -28,6 +29,9 @@ class Objective(Protocol):
 
     def loss(self, logits: Tensor, encoded: Tensor) -> Tensor:
         """Loss of each row ``[B]``."""
+
+    def divergence(self, peer: Tensor, logits: Tensor) -> Tensor:
+        """How far the answers that ``logits`` give are from a peer's, row by row ``[B]``: the Kullback-Leibler divergence KL(peer || own)."""
 
     def score(self, logits: Tensor, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
         """The metric of each row ``[B]`` and weight ``[B]``: 0 where a row has no target to compare with. Higher is better."""
@@ -41,17 +45,23 @@ class Objective(Protocol):
 
 def fit_objective(options: TrainOptions, targets: Sequence[Mapping[str, Any]]) -> Objective:
     """The objective of the options, fitted on the targets of the training split."""
-    known = [target[options.target] for target in targets if options.target in target]
+    found = fit_target("train.target", options.task, options.target, targets, options.answers)
+    if isinstance(found, Classification):
+        found.weigh(options.class_weights, options.focal)
+    return found
+
+
+def fit_target(where: str, task: str, name: str, targets: Sequence[Mapping[str, Any]], most: int = 1000) -> Objective:
+    """The objective for one target, fitted on the training split; ``most``: largest number of classes."""
+    known = [target[name] for target in targets if name in target]
     if not known:
-        every = sorted({name for target in targets for name in target})
-        raise InputError(
-            f"train.target: no record of split {options.train_split!r} has the target {options.target!r}; there are {', '.join(every) or 'none'}"
-        )
-    if options.task == "classification":
-        return Classification.fit(options.target, known, options.answers)
-    if options.task == "regression":
-        return Regression.fit(options.target, known)
-    return Vqa.fit(options.target, known, options.answers)
+        every = sorted({other for target in targets for other in target})
+        raise InputError(f"{where}: no record of the training split has the target {name!r}; there are {', '.join(every) or 'none'}")
+    if task == "classification":
+        return Classification.fit(name, known, most)
+    if task == "regression":
+        return Regression.fit(name, known)
+    return Vqa.fit(name, known, most)
 
 
 def load_objective(task: str, state: Mapping[str, Any]) -> Objective:
@@ -61,4 +71,4 @@ def load_objective(task: str, state: Mapping[str, Any]) -> Objective:
     return Regression(**state) if task == "regression" else Vqa(**state)
 
 
-__all__ = ["Classification", "Objective", "Regression", "Vqa", "fit_objective", "load_objective"]
+__all__ = ["Classification", "Objective", "Regression", "Vqa", "fit_objective", "fit_target", "load_objective"]

@@ -17,6 +17,7 @@ class Regression:
 
     metric = "negative_mae"
     outputs = 1
+    link = "identity"
 
     def __init__(self, target: str, mean: float, deviation: float) -> None:
         self.target = target
@@ -43,6 +44,10 @@ class Regression:
 
     def loss(self, logits: Tensor, encoded: Tensor) -> Tensor:
         return (logits.float().squeeze(1) - encoded).square()
+
+    def divergence(self, peer: Tensor, logits: Tensor) -> Tensor:
+        """Of normal distributions of variance 1."""
+        return (logits.float() - peer.float()).square().sum(1) / 2
 
     def score(self, logits: Tensor, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
         encoded, weight = self.encode(targets)

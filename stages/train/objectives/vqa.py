@@ -17,6 +17,7 @@ class Vqa:
     """Answers are those of the training split with the largest sum of soft scores; each is given in its commonest spelling."""
 
     metric = "vqa_accuracy"
+    link = "sigmoid"
 
     def __init__(self, target: str, classes: Sequence[str], scores: Sequence[float], records: int) -> None:
         self.target = target
@@ -53,6 +54,12 @@ class Vqa:
 
     def loss(self, logits: Tensor, encoded: Tensor) -> Tensor:
         return functional.binary_cross_entropy_with_logits(logits.float(), encoded, reduction="none").sum(1)
+
+    def divergence(self, peer: Tensor, logits: Tensor) -> Tensor:
+        """Summed over the answers, each a coin."""
+        p, own, other = peer.float().sigmoid(), logits.float(), peer.float()
+        yes, no = functional.logsigmoid(other) - functional.logsigmoid(own), functional.logsigmoid(-other) - functional.logsigmoid(-own)
+        return (p * yes + (1 - p) * no).sum(1)
 
     def score(self, logits: Tensor, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
         chosen = logits.argmax(1).tolist()

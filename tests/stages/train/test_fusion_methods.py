@@ -8,13 +8,15 @@ import math
 
 import pytest
 import torch
-from modalmill.schemas.errors import InputError
+from modalmill.stages.train.cards import ENCODERS, FUSIONS, LOSSES, METHODS, MISSING, methods_text
 from modalmill.stages.train.fusion import make_fusion
 from modalmill.stages.train.fusion._pool import weigh
-from modalmill.stages.train.methods import FUSIONS, methods_text, mistakes
+from modalmill.stages.train.methods import Card, mistakes
+from modalmill.stages.train.options import parse_options
 from torch import Tensor, nn
 from torch.nn import functional
 
+_GIVEN = ("self", "parts", "width", "dropout", "outputs", "link", "sizes", "part", "fitted")
 SOME = torch.tensor([[True, True, False]])
 
 
@@ -24,7 +26,7 @@ def tokens_of(*values: float, width: int = 1) -> tuple[list[Tensor], list[Tensor
 
 
 def fused(word: str, values: tuple[float, ...], present: Tensor, **options: object) -> float:
-    made = make_fusion(word, len(values), 1, 0.0, options)
+    made = make_fusion({word: options}, len(values), 1, 0.0)
     return float(made(*tokens_of(*values), present)[0].item())
 
 
@@ -89,7 +91,7 @@ def test_attention_with_a_query_of_zero_is_the_mean_and_otherwise_torchs_own() -
 
 def test_a_low_rank_tensor_equals_the_full_tensor_of_its_factors() -> None:
     torch.manual_seed(0)
-    made = make_fusion("low_rank", 3, 4, 0.0, {"rank": 2}).double()
+    made = make_fusion({"low_rank": {"rank": 2}}, 3, 4, 0.0).double()
     h = torch.randn(5, 3, 4, dtype=torch.float64)
     present = torch.rand(5, 3) < 0.7
     ones = torch.cat([torch.ones(5, 3, 1, dtype=torch.float64), h * present[:, :, None]], 2)
@@ -99,7 +101,7 @@ def test_a_low_rank_tensor_equals_the_full_tensor_of_its_factors() -> None:
 
 
 def test_the_tensor_holds_every_product_once() -> None:
-    made = make_fusion("tensor", 2, 3, 0.0, {"rank": 2})
+    made = make_fusion({"tensor": {"rank": 2}}, 2, 3, 0.0)
     with torch.no_grad():
         for narrow in made.narrow:
             narrow.weight.copy_(torch.eye(2, 3))
@@ -111,13 +113,14 @@ def test_the_tensor_holds_every_product_once() -> None:
     made.combine(h, torch.tensor([[True, False]]))
     assert caught[0].tolist() == [[1, 5, 7, 2, 10, 14, 3, 15, 21]]
     assert caught[1].tolist() == [[1, 0, 0, 2, 0, 0, 3, 0, 0]]
-    with pytest.raises(InputError, match="use low_rank"):
-        make_fusion("tensor", 9, 8, 0.0)
+    assert mistakes("train.fusion", "tensor", FUSIONS, 9) == [
+        "train.fusion.tensor: 9 parts at rank 7 have 134,217,728 products, at most 65,536 are taken; use low_rank, or a smaller rank"
+    ]
 
 
 def test_factorization_fills_in_what_one_hidden_vector_explains() -> None:
     torch.manual_seed(0)
-    made = make_fusion("factorization", 3, 6, 0.0, {"rank": 2})
+    made = make_fusion({"factorization": {"rank": 2}}, 3, 6, 0.0)
     with torch.no_grad():
         made.log_ridge.fill_(-30.0)  # a ridge of almost nothing
     hidden = torch.randn(4, 2)
@@ -130,7 +133,7 @@ def test_factorization_fills_in_what_one_hidden_vector_explains() -> None:
 
 def test_factorization_of_a_matrix_of_rank_one() -> None:
     """[[1, 2], [2, ?]] at rank 1 is 4."""
-    made = make_fusion("factorization", 2, 1, 0.0, {"rank": 1})
+    made = make_fusion({"factorization": {"rank": 1}}, 2, 1, 0.0)
     with torch.no_grad():
         made.loadings_MDR.copy_(torch.tensor([[[1.0]], [[2.0]]]))
         made.log_ridge.fill_(-30.0)
@@ -195,11 +198,10 @@ def test_weights_of_nothing_are_zero_and_their_gradients_finite() -> None:
     assert torch.isfinite(scores.grad).all()  # type: ignore[arg-type]  # the same
 
 
-@pytest.mark.parametrize("word", FUSIONS)
-def test_every_method_has_a_whole_card(word: str) -> None:
-    card = FUSIONS[word]
+@pytest.mark.parametrize(("word", "card"), [*FUSIONS.items(), *MISSING.items(), *LOSSES.items(), *ENCODERS.items()])
+def test_every_method_has_a_whole_card(word: str, card: Card) -> None:
     takes = inspect.signature(card.load().__init__).parameters
-    own = {name: parameter.default for name, parameter in takes.items() if name not in ("self", "parts", "width", "dropout")}
+    own = {name: parameter.default for name, parameter in takes.items() if name not in _GIVEN}
     assert {name: list(value) if isinstance(value, tuple) else value for name, value in own.items()} == dict(card.options)
     assert word in methods_text()
     module = inspect.getmodule(card.load())
@@ -208,8 +210,32 @@ def test_every_method_has_a_whole_card(word: str) -> None:
 
 
 def test_a_choice_that_cannot_be_meant_is_told() -> None:
-    assert mistakes("train.fusion", "tensr", FUSIONS) == ["train.fusion: no such method 'tensr'; did you mean 'tensor'?"]
-    assert mistakes("train.fusion", {"tensor": {"rnk": 2}}, FUSIONS) == ["train.fusion.tensor.rnk: unknown option; did you mean 'rank'?"]
-    assert mistakes("train.fusion", {"tensor": {"rank": "2"}}, FUSIONS) == ["train.fusion.tensor.rank: wanted int, as 7, found '2'"]
-    assert mistakes("train.fusion", {}, FUSIONS) == ["train.fusion: wanted one method, as 'tensor' or {tensor: {rank: 5}}, found 0"]
-    assert mistakes("train.fusion", {"tensor": {"rank": 2}}, FUSIONS) == []
+    assert mistakes("train.fusion", "tensr", FUSIONS, 3) == ["train.fusion: no such method 'tensr'; did you mean 'tensor'?"]
+    assert mistakes("train.fusion", {"tensor": {"rnk": 2}}, FUSIONS, 3) == ["train.fusion.tensor.rnk: unknown option; did you mean 'rank'?"]
+    assert mistakes("train.fusion", {"tensor": {"rank": "2"}}, FUSIONS, 3) == ["train.fusion.tensor.rank: wanted a whole number, as 7, found '2'"]
+    assert mistakes("train.fusion", {}, FUSIONS, 3) == ["train.fusion: wanted one method, as 'concat' or {concat: {option: value}}, found 0"]
+    assert mistakes("train.fusion", {"tensor": {"rank": 2}}, FUSIONS, 3) == []
+    assert mistakes("train.fusion", {"tensor": {"rank": 0}}, FUSIONS, 3) == ["train.fusion.tensor.rank: wanted at least 1, found 0"]
+    assert mistakes("train.fusion", {"weighted": {"weights": [1, 2]}}, FUSIONS, 3) == [
+        "train.fusion.weighted: wanted 3 weights above 0, one for each input, found [1, 2]"
+    ]
+    assert mistakes("train.losses", {"mixup": {"alpha": 0}}, LOSSES, 3) == ["train.losses.mixup: wanted alpha above 0"]
+
+
+@pytest.mark.parametrize("word", METHODS)
+def test_every_name_of_an_article_is_a_setting_that_a_recipe_may_have(word: str) -> None:
+    options, problems = parse_options({"target": "y", "inputs": {"image": {}, "question": {}}, "method": word})
+    assert problems == []
+    assert options is not None
+    assert word in methods_text()
+
+
+def test_what_a_recipe_says_goes_before_its_method() -> None:
+    options, _ = parse_options({"target": "y", "inputs": {"image": {}}, "method": "self_attention", "fusion": "mean", "encoders": {"image": "cnn"}})
+    assert options is not None
+    assert options.fusion == "mean"
+    assert options.encoders["image"] == "cnn"
+    assert options.encoders["text"] == "embedding"
+    found, problems = parse_options({"target": "y", "inputs": {"image": {}}, "method": "self_atention"})
+    assert found is None
+    assert problems == ["train.method: no such method 'self_atention'; did you mean 'self_attention'?"]

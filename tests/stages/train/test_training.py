@@ -17,7 +17,7 @@ from modalmill.schemas.errors import InputError
 from modalmill.stages.media import image
 from modalmill.stages.stream import FusionBatch, Labels
 from modalmill.stages.train import checkpoint
-from modalmill.stages.train.data import dropped
+from modalmill.stages.train.data import shown
 from modalmill.stages.train.evaluate import evaluate, table_text
 from modalmill.stages.train.loop import train
 from modalmill.stages.train.options import TrainOptions
@@ -140,13 +140,13 @@ def test_a_checkpoint_of_other_options_is_not_resumed(trained: Path, tmp_path: P
 def test_modality_dropout_hides_only_what_is_there_and_never_all_of_it(present: list[list[bool]], share: float, epoch: int) -> None:
     rows = len(present)
     one = FusionBatch(("a", "b", "c"), Labels([str(row) for row in range(rows)], ["{}"] * rows), {}, {}, {}, torch.tensor(present), torch.ones(rows))
-    hidden = dropped(one, share, 7, epoch)
-    assert not (hidden.present_BM & ~one.present_BM).any()
-    assert (hidden.present_BM.any(1) == one.present_BM.any(1)).all()
-    again = dropped(
+    seen = shown(one, share, 7, epoch)
+    assert not (seen & ~one.present_BM).any()
+    assert (seen.any(1) == one.present_BM.any(1)).all()
+    again = shown(
         FusionBatch(("a", "b", "c"), Labels(one.keys[::-1], one.labels.targets), {}, {}, {}, one.present_BM.flip(0), one.weight_B), share, 7, epoch
     )
-    assert torch.equal(again.present_BM.flip(0), hidden.present_BM)
+    assert torch.equal(again.flip(0), seen)
 
 
 def test_the_share_of_hidden_parts_is_what_was_asked_for() -> None:
@@ -154,7 +154,7 @@ def test_the_share_of_hidden_parts_is_what_was_asked_for() -> None:
     one = FusionBatch(
         ("a", "b"), Labels([str(row) for row in range(rows)], ["{}"] * rows), {}, {}, {}, torch.ones(rows, 2, dtype=torch.bool), torch.ones(rows)
     )
-    kept = dropped(one, 0.3, 0, 0).present_BM.float().mean().item()
+    kept = shown(one, 0.3, 0, 0).float().mean().item()
     assert abs(kept - (1 - 0.3 + 0.3**2 / 2)) < 0.02  # hidden with .3, but one of the two comes back where both were
 
 

@@ -1,0 +1,57 @@
+"""An absent part is borrowed from the training records that are most alike in the parts that are there.
+
+The memory holds the pooled parts of the latest training rows. Alikeness is the mean cosine over the parts that both rows have.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..fusion._pool import pooled
+from .fill import Fill
+
+_SHARPNESS = 10.0
+
+
+class Retrieval(Fill):
+    """neighbours: how many records are borrowed from, weighted by alikeness. memory: how many are kept."""
+
+    memory_NMD: Tensor
+    known_NM: Tensor
+    written: Tensor
+
+    def __init__(self, parts: int, width: int, neighbours: int = 5, memory: int = 4096) -> None:
+        super().__init__(parts, width)
+        self.neighbours = neighbours
+        self.register_buffer("memory_NMD", torch.zeros(memory, parts, width))
+        self.register_buffer("known_NM", torch.zeros(memory, parts, dtype=torch.bool))
+        self.register_buffer("written", torch.zeros((), dtype=torch.long))
+
+    @torch.no_grad()
+    def filler(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The neighbours' mean ``[B, M, D]``; zero where no record in the memory has the part."""
+        pooled_BMD = pooled(tokens, masks).float() * present_BM[:, :, None]
+        memory_NMD, known_NM = self.memory_NMD.clone(), self.known_NM.clone()
+        alike_BNM = torch.einsum("bmd,nmd->bnm", functional.normalize(pooled_BMD, dim=2), functional.normalize(memory_NMD, dim=2))
+        both_BNM = present_BM[:, None] & known_NM[None]
+        alike_BN = (alike_BNM * both_BNM).sum(2) / both_BNM.sum(2).clamp(min=1)
+        alike_BN = alike_BN.masked_fill(~both_BNM.any(2), -1.0)
+        found = []
+        for place in range(present_BM.shape[1]):
+            scores_BN = alike_BN.masked_fill(~known_NM[None, :, place], float("-inf"))
+            best_BK, rows_BK = scores_BN.topk(min(self.neighbours, len(memory_NMD)), dim=1)
+            weight_BK = torch.where(torch.isfinite(best_BK), (_SHARPNESS * best_BK).exp(), torch.zeros_like(best_BK))
+            mean_BD = torch.einsum("bk,bkd->bd", weight_BK, memory_NMD[rows_BK, place]) / weight_BK.sum(1, keepdim=True).clamp(min=1e-9)
+            found.append(mean_BD)
+        if self.training:
+            self._remember(pooled_BMD, present_BM)
+        return torch.stack(found, 1), {}
+
+    def _remember(self, pooled_BMD: Tensor, present_BM: Tensor) -> None:
+        size = len(self.memory_NMD)
+        places_B = (self.written + torch.arange(len(pooled_BMD), device=pooled_BMD.device)) % size
+        self.memory_NMD[places_B] = pooled_BMD
+        self.known_NM[places_B] = present_BM
+        self.written.add_(len(pooled_BMD))
