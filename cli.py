@@ -188,6 +188,25 @@ def evaluate(
 
 
 @app.command()
+def robustness(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that training wrote.")],
+    shards: Annotated[Path, typer.Argument(help="A folder of shards.")],
+    split: Annotated[str, typer.Option("--split", help="The split to ask about; the last of test, val and train that there is.")] = "",
+    field: Annotated[str, typer.Option("--field", help="A target on whose value absence is to depend as well.")] = "",
+    against: Annotated[Path | None, typer.Option("--against", help="Another checkpoint, compared by paired bootstrap.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where the report goes; beside the checkpoint where it is not given.")] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Report how a model stands without some of its modalities: every subset, rates and kinds of absence, what each is worth."""
+    from .stages.train.robustness import robustness as report_of
+    from .stages.train.robustness import robustness_text, write_robustness
+
+    found = report_of(checkpoint, shards, split, field, against)
+    write_robustness(found, out or checkpoint.parent)
+    typer.echo(json.dumps(found, ensure_ascii=False) if json_ else robustness_text(found))
+
+
+@app.command()
 def predict(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that training wrote.")],
     image: Annotated[str | None, typer.Option("--image", help="An image file, or part=file.")] = None,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ import torch
 from ...schemas.errors import InputError, nearest
 from ...schemas.index import read_shard_set
 from . import checkpoint
-from .data import completed, describe_subset, open_split
+from .data import describe_subset, open_split
+from .survey import survey
 
 MOST_PARTS = 8
 
@@ -25,73 +27,51 @@ MOST_PARTS = 8
 def evaluate(path: Path, shards: Path, split: str = "") -> dict[str, Any]:
     """The report on a checkpoint and a folder of shards; see :func:`evaluate_saved`."""
     saved = checkpoint.load(path)
+    folder = shards if (shards / "shards.json").is_file() else shards / "shards"
+    return evaluate_saved(saved, folder, folder.parent / "features", chosen_split(folder, split))
+
+
+def chosen_split(shards: Path, split: str) -> str:
+    """The split that was asked for, or the last of test, val and train that there is."""
     splits = read_shard_set(shards).splits()
     if split and split not in splits:
         raise InputError(f"--split {split}: no such split{nearest(split, splits)}")
-    chosen = split or next((name for name in ("test", "val", "train") if name in splits), next(iter(splits)))
-    folder = shards if (shards / "shards.json").is_file() else shards / "shards"
-    return evaluate_saved(saved, folder, folder.parent / "features", chosen)
+    return split or next((name for name in ("test", "val", "train") if name in splits), next(iter(splits)))
 
 
-@torch.no_grad()
 def evaluate_saved(saved: checkpoint.Saved, shards: Path, features: Path, split: str) -> dict[str, Any]:
-    """Metric, loss and numbers of rows for every subset of the model's parts, the best single part, and the commonest answer."""
-    options, objective, model = saved.options, saved.objective, saved.model
+    """Metric, loss, calibration and numbers of rows for every subset of the model's parts, the best single part, and the commonest answer."""
+    options, objective = saved.options, saved.objective
     names = tuple(options.inputs)
-    if len(names) > MOST_PARTS:
-        raise InputError(f"{len(names)} inputs make {2 ** len(names)} subsets; at most {MOST_PARTS} inputs are evaluated in full")
-    subsets = [
-        tuple(subset) for subset in sorted(itertools.product((False, True), repeat=len(names)), key=lambda some: (sum(some), [not x for x in some]))
-    ]
+    subsets = {describe_subset(names, subset): torch.tensor(subset) for subset in subsets_of(names)}
     stream = open_split(options, shards, features, split, 0, saved.modalities, saved.vocabularies, training=False)
-    sums = {subset: [0.0, 0.0, 0.0] for subset in subsets}
-    prior = [0.0, 0.0]
-    counts = torch.zeros(len(names), dtype=torch.int64)
-    patterns: dict[str, int] = {}
-    for raw in stream:
-        batch = completed(raw, options, saved.modalities, saved.about["dims"])
-        targets = batch.targets()
-        encoded, has_class = objective.encode(targets)
-        tokens, masks = model.encode(batch)
-        counts += (batch.present_BM & (batch.weight_B > 0)[:, None]).sum(0)
-        for row in batch.present_BM[batch.weight_B > 0].tolist():
-            patterns[describe_subset(names, row)] = patterns.get(describe_subset(names, row), 0) + 1
-        for subset in subsets:
-            shown_BM = batch.present_BM & torch.tensor(subset)
-            logits = model.decide(tokens, masks, shown_BM)
-            score, weight = objective.score(logits, targets)
-            weight = weight * batch.weight_B
-            sums[subset][0] += float((score * weight).sum())
-            sums[subset][1] += float((objective.loss(logits, encoded) * has_class * weight).sum())
-            sums[subset][2] += float((shown_BM.any(1) * weight).sum())
-        common = objective.prior()[None].expand(len(batch), -1)
-        score, weight = objective.score(common, targets)
-        prior[0] += float((score * weight * batch.weight_B).sum())
-        prior[1] += float((weight * batch.weight_B).sum())
-    rows = max(prior[1], 1e-9)
-    results = {
-        describe_subset(names, subset): {objective.metric: value[0] / rows, "loss": value[1] / rows, "rows_with_any": int(value[2])}
-        for subset, value in sums.items()
-    }
-    if not all(math.isfinite(number) for value in results.values() for number in value.values()):
-        raise InputError("the model's outputs are no finite numbers; train again with a lower learning_rate")
+    found = survey(saved, stream, lambda batch: [(name, shown_M, None) for name, shown_M in subsets.items()])
+    results = {name: found.summary(name, objective.metric) for name in subsets}
     singles = {name: results[name][objective.metric] for name in names}
     best = max(singles, key=lambda name: singles[name])
+    patterns = Counter(describe_subset(names, row) for row in found.there.tolist())
     return {
         "split": split,
         "task": options.task,
         "target": options.target,
         "metric": objective.metric,
-        "records": len(stream.index),
-        "records_with_target": int(prior[1]),
-        "present": dict(zip(names, counts.tolist(), strict=True)),
+        "records": len(found.keys),
+        "records_with_target": int(found.weight.sum()),
+        "present": dict(zip(names, found.there.sum(0).tolist(), strict=True)),
         "presence": dict(sorted(patterns.items(), key=lambda item: (-item[1], item[0]))),
         "subsets": results,
         "all": results[describe_subset(names, (True,) * len(names))][objective.metric],
         "best_single": {"part": best, objective.metric: singles[best]},
-        "commonest_answer": prior[0] / rows,
+        "commonest_answer": float((found.prior * found.weight).sum() / max(found.weight.sum(), 1e-9)),
         "shards": stream.index.fingerprint,
     }
+
+
+def subsets_of(names: Sequence[str]) -> list[tuple[bool, ...]]:
+    """Every subset of the parts, the smallest first; InputError where they are too many to be asked about."""
+    if len(names) > MOST_PARTS:
+        raise InputError(f"{len(names)} inputs make {2 ** len(names)} subsets; at most {MOST_PARTS} inputs are evaluated in full")
+    return sorted(itertools.product((False, True), repeat=len(names)), key=lambda some: (sum(some), [not x for x in some]))
 
 
 def table_text(report: dict[str, Any], brief: bool = False) -> str:
@@ -99,13 +79,14 @@ def table_text(report: dict[str, Any], brief: bool = False) -> str:
     metric = report["metric"]
     lines = [
         f"{report['target']} on split {report['split']}: {report['records_with_target']:,} records with a target",
-        f"{'parts shown':<44}{metric:>14}{'loss':>10}{'rows':>8}",
+        f"{'parts shown':<44}{metric:>14}{'loss':>10}{'ece':>8}{'rows':>8}",
     ]
     sizes = {name: name.count("+") + (name != "(nothing)") for name in report["subsets"]}
     most = max(sizes.values())
     for name, value in sorted(report["subsets"].items(), key=lambda item: (-sizes[item[0]], item[0])):
         if not brief or sizes[name] >= most - 1 or sizes[name] <= 1:
-            lines.append(f"{name:<44}{value[metric]:>14.3f}{value['loss']:>10.3f}{value['rows_with_any']:>8,}")
+            ece = f"{value['ece']:.3f}" if "ece" in value else "-"
+            lines.append(f"{name:<44}{value[metric]:>14.3f}{value['loss']:>10.3f}{ece:>8}{value['rows_with_any']:>8,}")
     return "\n".join([*lines, summary_text(report)])
 
 

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from ..stream import FusionBatch
+from . import absence
 from .model import FusionModel
 from .objectives import Objective
 
 _MOST_ROWS = 20_000
+_HIDDEN = 0.5  # each row counts as it is, and once more with parts hidden, so that every subset is known
 
 
 @torch.no_grad()
@@ -45,9 +47,11 @@ def _fit(model: FusionModel, objective: Objective, batches: Iterable[FusionBatch
     for batch, encoded, usable_B in _rows(objective, batches, device):
         tokens, masks = model.encode(batch)
         decided = model.decided(tokens, masks, batch.present_BM, batch.present_BM)
-        logits.append(decided.info["logits_BMO"][usable_B])
-        present.append(batch.present_BM[usable_B])
-        targets.append(encoded[usable_B])
+        hidden = absence.shown(absence.table(0, batch.keys, model.names), batch.present_BM.cpu().numpy(), _HIDDEN)
+        for present_BM in (batch.present_BM, torch.from_numpy(hidden).to(device)):
+            logits.append(decided.info["logits_BMO"][usable_B])
+            present.append(present_BM[usable_B])
+            targets.append(encoded[usable_B])
     if not logits or not sum(map(len, logits)):
         return
     wanted = torch.cat(targets)

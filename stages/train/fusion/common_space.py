@@ -1,8 +1,8 @@
 """A common space: each part is mapped to one sphere, ``z = 1/|S| sum_S e_m``, where parts of one record are to lie together.
 
 Articles speak of a "meta-space"; the field of joint embeddings, from CCA (Hotelling 1936) over Deep CCA (Andrew et al. 2013) to CLIP (Radford et al.
-2021), whose loss is used here. What the parts do not share is lost on the way: the answer to "do a and b differ" for independent a and b is not learned
-unless ``weight`` is 0.
+2021), whose loss is used here. What the parts do not share is lost on the way: the answer to "do a and b differ" for independent a and b is not
+learned unless ``weight`` is 0.
 """
 
 from __future__ import annotations

@@ -34,10 +34,9 @@ class Retrieval(Fill):
         """The neighbours' mean ``[B, M, D]``; zero where no record in the memory has the part."""
         pooled_BMD = pooled(tokens, masks).float() * present_BM[:, :, None]
         memory_NMD, known_NM = self.memory_NMD.clone(), self.known_NM.clone()
-        alike_BNM = torch.einsum("bmd,nmd->bnm", functional.normalize(pooled_BMD, dim=2), functional.normalize(memory_NMD, dim=2))
-        both_BNM = present_BM[:, None] & known_NM[None]
-        alike_BN = (alike_BNM * both_BNM).sum(2) / both_BNM.sum(2).clamp(min=1)
-        alike_BN = alike_BN.masked_fill(~both_BNM.any(2), -1.0)
+        cosines_BN = functional.normalize(pooled_BMD, dim=2).flatten(1) @ functional.normalize(memory_NMD, dim=2).flatten(1).T
+        both_BN = present_BM.float() @ known_NM.float().T  # absent parts are zeros, and add nothing to the sum of cosines
+        alike_BN = torch.where(both_BN > 0, cosines_BN / both_BN.clamp(min=1), -torch.ones_like(cosines_BN))
         found = []
         for place in range(present_BM.shape[1]):
             scores_BN = alike_BN.masked_fill(~known_NM[None, :, place], float("-inf"))

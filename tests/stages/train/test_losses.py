@@ -130,7 +130,7 @@ def test_two_shifted_domains_become_one() -> None:
         probes[weight] = probe(encoder(a).detach(), encoder(b).detach())
     assert results[0.0] < 0.92
     assert results[1.0] > 0.97
-    assert probes[0.0] > 0.95
+    assert probes[0.0] > 0.9
     assert probes[1.0] < 0.75
 
 

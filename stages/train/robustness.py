@@ -1,0 +1,287 @@
+"""How a model stands without some of its parts: every subset, absence by lot, by a field and by the answer itself, and what each part is worth.
+
+Simulated absence is that of ``absence``: a function of seed, key and part. The report is one JSON file with a table and a picture beside it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ...schemas.errors import InputError, nearest
+from ...schemas.index import read_shard_set
+from ..stream import FusionBatch, Stream
+from . import absence, checkpoint
+from .data import completed, describe_subset, open_split
+from .evaluate import chosen_split, subsets_of
+from .fusion._pool import pooled
+from .metrics import area, bootstrap_means, interval, shapley
+from .missing.fill import Mean, Zero
+from .survey import Survey, View, survey
+
+RATES = (0.0, 0.3, 0.5, 0.7, 0.9)
+SEEDS = (0, 1, 2)
+_TRAINING_ROWS = 4096
+_PATTERN_LEAST = 1.0  # Laplace's rule: what a pattern that was never seen says
+
+
+def robustness(path: Path, shards: Path, split: str = "", field: str = "", against: Path | None = None) -> dict[str, Any]:
+    """The report on a checkpoint and a folder of shards.
+
+    field: a target on whose value absence depends in the mechanism ``field`` (MAR). against: another checkpoint, compared by paired bootstrap.
+    """
+    saved = checkpoint.load(path)
+    folder = shards if (shards / "shards.json").is_file() else shards / "shards"
+    split = chosen_split(folder, split)
+    report, found = _report(saved, folder, split, field)
+    report["checkpoint"] = str(path)
+    if against is not None:
+        _, other = _report(checkpoint.load(against), folder, split, field)
+        report["against"] = {"checkpoint": str(against), "views": _paired(found, other)}
+    return report
+
+
+def _report(saved: checkpoint.Saved, shards: Path, split: str, field: str) -> tuple[dict[str, Any], Survey]:
+    options, metric = saved.options, saved.objective.metric
+    names = tuple(options.inputs)
+    subsets = {describe_subset(names, subset): subset for subset in subsets_of(names)}
+    stream = open_split(options, shards, shards.parent / "features", split, 0, saved.modalities, saved.vocabularies, training=False)
+    training, probe = _of_training(saved, shards)
+    views = _Views(saved, names, subsets, _values(stream, options.target), _values(stream, field) if field else None, field, training)
+    found = survey(saved, stream, views)
+    results = {name: found.summary(name, metric) for name in found.views}
+    means = bootstrap_means(np.stack([answers.score for answers in found.views.values()], 1), found.weight)
+    spans = {name: interval(means[:, place]) for place, name in enumerate(found.views)}
+    for name, result in results.items():
+        result["low"], result["high"] = spans[name]
+    scores = {subsets[name]: results[name][metric] for name in subsets}
+    shown = {name: results[name][metric] for name, subset in subsets.items() if any(subset)}
+    everything, nothing = describe_subset(names, (True,) * len(names)), describe_subset(names, (False,) * len(names))
+    worst = min(shown, key=lambda name: shown[name])
+    curves = {mechanism: _curve(results, mechanism, metric) for mechanism in views.mechanisms}
+    whole = found.there.all(1) & (found.weight > 0)
+    report: dict[str, Any] = {
+        "split": split, "target": options.target, "metric": metric, "records": len(found.keys), "records_with_target": int(found.weight.sum()),
+        "present": dict(zip(names, found.there.sum(0).tolist(), strict=True)),
+        "subsets": {name: results[name] for name in subsets},
+        "all": results[everything][metric], "none": results[nothing][metric],
+        "mean_of_subsets": float(np.mean(list(shown.values()))), "worst_subset": {"parts": worst, metric: shown[worst]},
+        "worth": dict(zip(names, shapley(len(names), lambda subset: scores[subset]), strict=True)),
+        "curves": curves, "areas": {mechanism: area(curve) for mechanism, curve in curves.items()},
+        "commonest_answer": _mean(found.prior, found.weight),
+        "mask_only": probe.score(found, saved),
+        "best_single": max(((name, results[name][metric]) for name in names), key=lambda item: item[1]),
+        "complete_rows": {"rows": int(whole.sum()), metric: _mean(found.views[everything].score, whole.astype(float)) if whole.any() else None},
+        "surer_without": _surer_without(found, names, subsets),
+    }  # fmt: skip
+    return report, found
+
+
+class _Views:
+    """The views of a batch: subsets; absence at every rate by lot, by the answer and by a field; and by lot with gaps filled as baselines do."""
+
+    def __init__(
+        self, saved: checkpoint.Saved, names: tuple[str, ...], subsets: Mapping[str, tuple[bool, ...]], answers: Mapping[str, str],
+        fields: Mapping[str, str] | None, field: str, training: Mean,
+    ) -> None:  # fmt: skip
+        self.names, self.subsets = names, {name: torch.tensor(subset) for name, subset in subsets.items()}
+        self.values = {"by answer": answers} | ({f"by {field}": fields} if fields is not None else {})
+        self.high = {mechanism: absence.high_half(0, values.values()) for mechanism, values in self.values.items()}
+        self.fills: dict[str, nn.Module | None] = {"by lot": None}
+        if saved.options.missing == "masked":
+            self.fills |= {"by lot, zeros": Zero(len(names), saved.options.width).eval(), "by lot, means": training.eval()}
+        self.mechanisms = [*self.fills, *self.values]
+
+    def __call__(self, batch: FusionBatch) -> list[View]:
+        views: list[View] = [(name, shown_M, None) for name, shown_M in self.subsets.items()]
+        there_BM = batch.present_BM.numpy()
+        for seed in SEEDS:
+            table_BM = absence.table(seed, batch.keys, self.names)
+            for rate in RATES:
+                shown_BM = torch.from_numpy(absence.shown(table_BM, there_BM, rate))
+                views += [(_name(mechanism, rate, seed), shown_BM, fill) for mechanism, fill in self.fills.items()]
+                for mechanism, values in self.values.items():
+                    rate_B = absence.rates_by([values.get(key, "") for key in batch.keys], self.high[mechanism], rate)
+                    views.append((_name(mechanism, rate, seed), torch.from_numpy(absence.shown(table_BM, there_BM, rate_B)), None))
+        return views
+
+
+class _MaskProbe:
+    """What presence alone tells of the answer: the commonest answer of the training split for each pattern of what is there."""
+
+    def __init__(self) -> None:
+        self.counts: dict[tuple[bool, ...], Counter[int]] = {}
+
+    def add(self, pattern: Sequence[bool], answer: int) -> None:
+        """Count a training row."""
+        self.counts.setdefault(tuple(pattern), Counter())[answer] += 1
+
+    def score(self, found: Survey, saved: checkpoint.Saved) -> float | None:
+        """The share of rows answered rightly from their pattern; None for tasks whose answers are no classes."""
+        if saved.options.task != "classification" or not self.counts:
+            return None
+        common = sum(self.counts.values(), Counter()).most_common(1)[0][0]
+        best = {pattern: counts.most_common(1)[0][0] for pattern, counts in self.counts.items()}
+        chosen = np.array([best.get(tuple(row), common) for row in found.there.tolist()])
+        return _mean((chosen == found.answer).astype(float), found.weight)
+
+
+@torch.no_grad()
+def _of_training(saved: checkpoint.Saved, shards: Path) -> tuple[Mean, _MaskProbe]:
+    """Of the first rows of the training split: the mean token of each part, and which answers go with which pattern of presence."""
+    options, objective, model = saved.options, saved.objective, saved.model
+    mean, probe = Mean(len(options.inputs), options.width), _MaskProbe()
+    if options.train_split not in read_shard_set(shards).splits():
+        return mean, probe
+    total, count, rows = torch.zeros_like(mean.mean_MD), torch.zeros(len(options.inputs)), 0
+    with open_split(
+        options, shards, shards.parent / "features", options.train_split, 0, saved.modalities, saved.vocabularies, training=False
+    ) as stream:
+        for raw in stream:
+            batch = completed(raw, options, saved.modalities, saved.about["dims"])
+            tokens, masks = model.encode(batch)
+            here_BM = batch.present_BM & (batch.weight_B > 0)[:, None]
+            seen = [mask_BT & here_BM[:, place, None] for place, mask_BT in enumerate(masks)]
+            total += pooled(tokens, seen).float().sum(0)
+            count += here_BM.sum(0)
+            if options.task == "classification":
+                encoded, known_B = objective.encode(batch.targets())
+                for pattern, answer, known in zip(here_BM.tolist(), encoded.tolist(), (known_B * batch.weight_B).tolist(), strict=True):
+                    if known:
+                        probe.add(pattern, answer)
+            rows += len(batch)
+            if rows >= _TRAINING_ROWS:
+                break
+    mean.mean_MD.copy_(total / count.clamp(min=1)[:, None])
+    return mean, probe
+
+
+def _values(stream: Stream, target: str) -> dict[str, str]:
+    """The target of each record by key, as a word; InputError where no record has it."""
+    rows = range(len(stream.index))
+    targets = [json.loads(text) for text in stream.index.targets(rows)]
+    if not any(target in some for some in targets):
+        raise InputError(f"--field {target}: no record of this split has it{nearest(target, sorted({name for some in targets for name in some}))}")
+    return {key: json.dumps(some.get(target), sort_keys=True) for key, some in zip(stream.index.keys(rows), targets, strict=True)}
+
+
+def _name(mechanism: str, rate: float, seed: int) -> str:
+    return f"{mechanism} {rate} seed {seed}"
+
+
+def _curve(results: Mapping[str, Mapping[str, float]], mechanism: str, metric: str) -> dict[float, float]:
+    return {rate: float(np.mean([results[_name(mechanism, rate, seed)][metric] for seed in SEEDS])) for rate in RATES}
+
+
+def _mean(values: np.ndarray, weight: np.ndarray) -> float:
+    return float((values * weight).sum() / max(weight.sum(), 1e-9))
+
+
+def _surer_without(found: Survey, names: tuple[str, ...], subsets: Mapping[str, tuple[bool, ...]]) -> dict[str, float] | None:
+    """For each part, the share of the rows that have it whose confidence rises when it goes, and by how much confidence falls in the mean.
+
+    The share is no fault by itself: a posterior may sharpen when evidence against it goes. The mean is to fall.
+    """
+    by_subset = {subset: name for name, subset in subsets.items()}
+    whole = found.views[by_subset[(True,) * len(names)]].confidence
+    if np.isnan(whole).any():
+        return None
+    shares = {}
+    for place, name in enumerate(names):
+        without = found.views[by_subset[tuple(other != place for other in range(len(names)))]].confidence
+        has = found.there[:, place] & (found.weight > 0)
+        if has.any():
+            shares[name] = float((without > whole)[has].mean())
+            shares[f"{name}, mean fall"] = float((whole - without)[has].mean())
+    return shares
+
+
+def _paired(one: Survey, other: Survey) -> dict[str, dict[str, float]]:
+    """For each view both models have: the difference of their scores and the middle 95 % of its resampled values."""
+    if one.keys != other.keys:
+        raise InputError("the two models do not answer the same records; compare them on the same shards and split")
+    both = [name for name in one.views if name in other.views and "seed" not in name]
+    apart = np.stack([one.views[name].score - other.views[name].score for name in both], 1)
+    means = bootstrap_means(apart, one.weight)
+    found = {}
+    for place, name in enumerate(both):
+        low, high = interval(means[:, place])
+        found[name] = {"difference": _mean(apart[:, place], one.weight), "low": low, "high": high}
+    return found
+
+
+def robustness_text(report: Mapping[str, Any]) -> str:
+    """The report as tables."""
+    metric = report["metric"]
+    lines = [
+        f"{report['target']} on split {report['split']}: {report['records_with_target']:,} records with a target; 95 % intervals by bootstrap",
+        "",
+        f"{'parts shown':<44}{metric:>14}{'from':>8}{'to':>8}{'loss':>9}{'brier':>8}{'ece':>8}{'rows':>8}",
+    ]
+    for name, cell in sorted(report["subsets"].items(), key=lambda item: (-item[0].count("+") - (item[0] != "(nothing)"), item[0])):
+        quality = f"{cell['brier']:>8.3f}{cell['ece']:>8.3f}" if "ece" in cell else f"{'-':>8}{'-':>8}"
+        lines.append(
+            f"{name:<44}{cell[metric]:>14.3f}{cell['low']:>8.3f}{cell['high']:>8.3f}{cell['loss']:>9.3f}{quality}{cell['rows_with_any']:>8,}"
+        )
+    rates = list(next(iter(report["curves"].values())))
+    lines += ["", f"{'share of parts hidden':<32}" + "".join(f"{rate:>8}" for rate in rates) + f"{'area':>8}"]
+    for mechanism, curve in report["curves"].items():
+        lines.append(f"{mechanism:<32}" + "".join(f"{value:>8.3f}" for value in curve.values()) + f"{report['areas'][mechanism]:>8.3f}")
+    lines += ["", "what each part is worth (Shapley value; all add up to all parts minus none)"]
+    lines += [f"  {name:<30}{value:>+8.3f}" for name, value in sorted(report["worth"].items(), key=lambda item: -item[1])]
+    worst, single, complete = report["worst_subset"], report["best_single"], report["complete_rows"]
+    probe = "-" if report["mask_only"] is None else f"{report['mask_only']:.3f}"
+    lines += [
+        "",
+        f"all parts {report['all']:.3f}; mean of subsets {report['mean_of_subsets']:.3f};"
+        f" worst {worst['parts']} {worst[metric]:.3f}; none {report['none']:.3f}",
+        f"best single part {single[0]} {single[1]:.3f}; always the commonest answer {report['commonest_answer']:.3f}; from presence alone {probe}",
+        f"rows with every part: {complete['rows']:,}" + (f", {complete[metric]:.3f} on them" if complete[metric] is not None else ""),
+    ]
+    if report["surer_without"]:
+        shares = {name: value for name, value in report["surer_without"].items() if not name.endswith("mean fall")}
+        lines.append("surer without: " + ", ".join(f"{name} {share:.0%} of rows" for name, share in shares.items()))
+    if "against" in report:
+        lines += ["", f"against {report['against']['checkpoint']} (paired bootstrap)"]
+        for name, cell in report["against"]["views"].items():
+            sign = "" if cell["low"] <= 0 <= cell["high"] else "  *"
+            lines.append(f"  {name:<44}{cell['difference']:>+8.3f}{cell['low']:>+8.3f}{cell['high']:>+8.3f}{sign}")
+    return "\n".join(lines)
+
+
+def write_robustness(report: Mapping[str, Any], out: Path) -> None:
+    """Write ``robustness.json``, ``robustness.txt`` and, where matplotlib is installed, ``robustness.png`` into a folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "robustness.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (out / "robustness.txt").write_text(robustness_text(report) + "\n", encoding="utf-8")
+    try:
+        import matplotlib
+
+        matplotlib.use("Agg")
+        from matplotlib import pyplot
+    except ImportError:
+        return
+    metric, cells = report["metric"], report["subsets"]
+    names = sorted(cells, key=lambda name: cells[name][metric])
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(13, 1.6 + 0.26 * len(names)), width_ratios=(3, 2))
+    values = [cells[name][metric] for name in names]
+    spread = [[cells[name][metric] - cells[name]["low"] for name in names], [cells[name]["high"] - cells[name][metric] for name in names]]
+    left.barh(names, values, xerr=np.maximum(spread, 0), color="#4878a8", ecolor="#223")
+    left.axvline(report["commonest_answer"], color="#b04040", linestyle="--", label="always the commonest answer")
+    left.set_xlabel(f"{metric} on {report['split']}, parts shown")
+    left.legend(loc="lower right")
+    for (mechanism, curve), marker in zip(report["curves"].items(), itertools.cycle("os^vD"), strict=False):
+        right.plot([float(rate) for rate in curve], list(curve.values()), marker=marker, label=mechanism)
+    right.set_xlabel("share of parts hidden")
+    right.legend(loc="lower left")
+    figure.tight_layout()
+    figure.savefig(out / "robustness.png", dpi=120)
+    pyplot.close(figure)
