@@ -188,6 +188,26 @@ def evaluate(
 
 
 @app.command()
+def compare(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file with a train section.")],
+    methods: Annotated[str, typer.Option("--methods", help="Names that 'modalmill methods' lists, by commas; recipe for it as it is; or all.")],
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each method, with seeds that follow the recipe's.")] = 1,
+    out: OutOption = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a value of the recipe; may be repeated.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but the table.")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Train a recipe with several methods on the same records and print one table of what each makes of them."""
+    from .pipeline.comparing import compare as run_comparison
+    from .pipeline.comparing import compare_text
+    from .pipeline.progress import Progress
+
+    words = [word.strip() for word in methods.split(",") if word.strip()]
+    found = run_comparison(recipe, words, seeds, out, set_ or (), Progress(quiet))
+    typer.echo(json.dumps(found, ensure_ascii=False) if json_ else compare_text(found))
+
+
+@app.command()
 def robustness(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that training wrote.")],
     shards: Annotated[Path, typer.Argument(help="A folder of shards.")],

@@ -16,7 +16,7 @@ from .model import FusionModel
 from .objectives import Objective, load_objective
 from .options import TrainOptions
 
-VERSION = 1
+VERSION = 2
 
 
 class Saved:

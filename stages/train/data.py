@@ -31,7 +31,7 @@ def spec_of(name: str, modality: str, options: InputOptions, vocabulary: Mapping
 
 def open_split(
     options: TrainOptions, shards: Path, features: Path, split: str, seed: int,
-    modalities: Mapping[str, str], vocabularies: Mapping[str, Mapping[str, int]], training: bool,
+    modalities: Mapping[str, str], vocabularies: Mapping[str, Mapping[str, int]], training: bool, rank: int | None = None, world: int | None = None,
 ) -> Stream:  # fmt: skip
     """The stream of one split with every input of the options; parts that this set of shards does not have are absent throughout."""
     from ...schemas.index import read_shard_set
@@ -43,7 +43,7 @@ def open_split(
             specs[name] = spec_of(name, modalities.get(name, "image"), entry, vocabularies.get(name, {}), features, training)
     if not specs:
         raise InputError(f"{shards}: has none of the inputs {', '.join(options.inputs)}; its parts are {', '.join(here)}")
-    return open_stream(shards, split, options.batch_size, seed, parts=specs, shuffle=training, workers=options.threads)
+    return open_stream(shards, split, options.batch_size, seed, parts=specs, shuffle=training, workers=options.threads, rank=rank, world=world)
 
 
 def completed(batch: FusionBatch, options: TrainOptions, modalities: Mapping[str, str], dims: Mapping[str, int]) -> FusionBatch:

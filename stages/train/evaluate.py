@@ -44,7 +44,7 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, features: Path, split:
     options, objective = saved.options, saved.objective
     names = tuple(options.inputs)
     subsets = {describe_subset(names, subset): torch.tensor(subset) for subset in subsets_of(names)}
-    stream = open_split(options, shards, features, split, 0, saved.modalities, saved.vocabularies, training=False)
+    stream = open_split(options, shards, features, split, 0, saved.modalities, saved.vocabularies, training=False, rank=0, world=1)
     found = survey(saved, stream, lambda batch: [(name, shown_M, None) for name, shown_M in subsets.items()])
     results = {name: found.summary(name, objective.metric) for name in subsets}
     singles = {name: results[name][objective.metric] for name in names}

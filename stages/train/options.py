@@ -53,6 +53,13 @@ class TrainOptions(BaseModel):
     epochs: int = Field(20, ge=1)
     batch_size: int = Field(64, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
+    optimiser: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
+    schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
+    rates: dict[str, float] = Field(default_factory=dict, description="name of parameters (encoders.image) -> their share of the learning rate")
+    freeze: list[str] = Field(default_factory=list, description="names of parameters that stay as they are (encoders.image)")
+    start: str | None = Field(None, description="a checkpoint or state_dict whose tensors of the same names and shapes are taken over")
+    accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
+    ema: float = Field(0.0, ge=0, lt=1, description="decay of a moving mean of the weights, which is evaluated and saved then; 0 for none")
     weight_decay: float = Field(1e-2, ge=0)
     dropout: float = Field(0.2, ge=0, lt=1)
     modality_dropout: float = Field(0.3, ge=0, lt=1, description="share of present parts hidden in training; never all of a record")
@@ -62,7 +69,11 @@ class TrainOptions(BaseModel):
     val_split: str = "val"
     device: str = Field("auto", description="auto takes a GPU when there is one")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="auto is bf16 on a GPU that has it, fp32 elsewhere")
+    compile: bool = Field(False, description="torch.compile the step: slow at first, faster later")
+    deterministic: bool = Field(False, description="only algorithms that give the same bits every time, where torch has them")
     threads: int | None = Field(None, ge=0, description="decoding threads")
+    save_every_s: float = Field(300.0, ge=0, description="how often last.pt is written within an epoch; 0 after every step")
+    checks: bool = Field(True, description="look for what would make training pointless before it begins")
 
     def mistakes(self, here: Contents) -> list[str]:
         """What the options ask for that records cannot hold, one line each."""
@@ -105,6 +116,16 @@ def parse_options(value: Mapping[str, Any]) -> tuple[TrainOptions | None, list[s
             problems.append(f"train.{place}: unknown option{nearest(str(item['loc'][-1]), InputOptions.model_fields)}" if inner else line)
         return None, problems
     return (None if _found(options, problems) else options), problems
+
+
+def with_method(section: Mapping[str, Any], word: str) -> dict[str, Any]:
+    """The ``train`` section with what a method sets in the place of its own; encoders of inputs give way to encoders that the method chooses."""
+    preset = METHODS[word].options
+    found = {name: value for name, value in {**section, **preset}.items() if name != "method"}
+    inputs = section.get("inputs")
+    if "encoders" in preset and isinstance(inputs, Mapping):
+        found["inputs"] = {name: {key: value for key, value in (entry or {}).items() if key != "encoder"} for name, entry in inputs.items()}
+    return found
 
 
 def encoder_word(spec: InputOptions, modality: str, options: TrainOptions) -> str:

@@ -1,0 +1,117 @@
+"""Methods of training side by side: one recipe, one stream of records, and one table of what each method makes of them."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..schemas.disk import write_bytes
+from ..schemas.errors import InputError, RecipeError, nearest
+from ..schemas.recipe import load_recipe
+from .plan import make_plan
+from .progress import Progress
+from .run import run
+
+AS_IT_IS = "recipe"
+
+
+def compare(
+    recipe_path: Path, methods: Sequence[str], seeds: int, out: Path | None, overrides: Sequence[str], progress: Progress
+) -> dict[str, Any]:  # fmt: skip
+    """Train a recipe with each of these methods and seeds; what an earlier comparison finished is not done again.
+
+    methods: names of ``modalmill methods``, ``recipe`` for the recipe as it is, ``all`` for all of them. Writes ``compare.json`` and ``compare.txt``
+    into the recipe's output folder.
+    """
+    from ..stages.train.log import seconds_of
+    from ..stages.train.loop import train
+
+    recipe, root = load_recipe(recipe_path, overrides)
+    if recipe.train is None:
+        raise InputError(f"{recipe_path}: has no train section; there is nothing to compare")
+    target = out or Path("out") / recipe.name
+    chosen, left_out = _options(recipe.train, methods)
+    run(make_plan(recipe, root, "shard", where=str(recipe_path)), target, progress=progress)
+    rows = []
+    for word, options in chosen.items():
+        reports = []
+        for seed in range(recipe.seed, recipe.seed + seeds):
+            folder = target / "compare" / word / f"seed{seed}"
+            progress.line(f"compare: {word}, seed {seed}")
+            try:
+                report = train(options, target / "shards", target / "features", folder, seed, progress.line, progress.watch)
+                reports.append({**report, "seconds": seconds_of(folder)})
+            except InputError as error:
+                left_out[word] = str(error)
+                break
+        else:
+            rows.append(_row(word, reports))
+    found = {"recipe": str(recipe_path), "seeds": seeds, "metric": rows[0]["metric"] if rows else "", "methods": rows, "left_out": left_out}
+    write_bytes(target / "compare.json", (json.dumps(found, indent=1, ensure_ascii=False) + "\n").encode())
+    write_bytes(target / "compare.txt", (compare_text(found) + "\n").encode())
+    return found
+
+
+def _options(section: Mapping[str, Any], methods: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The options of each method over those of the recipe, and why the others of ``all`` cannot be tried."""
+    from ..stages.train.cards import METHODS
+    from ..stages.train.options import parse_options, with_method
+
+    everything = [AS_IT_IS, *METHODS]
+    words = everything if "all" in methods else list(dict.fromkeys(methods))
+    wrong = [f"--methods: no such method {word!r}{nearest(word, everything)}" for word in words if word not in everything]
+    chosen: dict[str, Any] = {}
+    left_out: dict[str, str] = {}
+    for word in words if not wrong else ():
+        options, problems = parse_options(section if word == AS_IT_IS else with_method(section, word))
+        if options is not None:
+            chosen[word] = options
+        elif "all" in methods and word != AS_IT_IS:
+            left_out[word] = "; ".join(problems)
+        else:
+            wrong += [f"{word}: {problem}" for problem in problems]
+    if wrong:
+        raise RecipeError(wrong, where="compare")
+    return chosen, left_out
+
+
+def _row(word: str, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One method over its seeds. Means, and the standard deviation of the metric with everything shown."""
+    metric = reports[0]["metric"]
+    everything = max(reports[0]["subsets"], key=lambda name: name.count("+"))
+    some = [name for name in reports[0]["subsets"] if name != "(nothing)"]
+    by_subset = {name: statistics.fmean(report["subsets"][name][metric] for report in reports) for name in reports[0]["subsets"]}
+    worst = min(some, key=lambda name: by_subset[name])
+    calibration = [report["subsets"][everything].get("ece") for report in reports]
+    scores = [report["all"] for report in reports]
+    return {
+        "method": word, "metric": metric, "all": statistics.fmean(scores), "deviation": statistics.stdev(scores) if len(scores) > 1 else None,
+        "mean_of_subsets": statistics.fmean(by_subset[name] for name in some), "worst": by_subset[worst], "worst_subset": worst,
+        "loss": statistics.fmean(report["subsets"][everything]["loss"] for report in reports),
+        "ece": None if None in calibration else statistics.fmean(calibration), "subsets": by_subset,
+        "commonest_answer": reports[0]["commonest_answer"], "parameters": reports[0]["parameters"],
+        "seconds": statistics.fmean(report["seconds"] for report in reports),
+    }  # fmt: skip
+
+
+def compare_text(found: Mapping[str, Any]) -> str:
+    """The comparison as a table, the best first."""
+    rows = sorted(found["methods"], key=lambda row: -row["all"])
+    width = max([len(row["method"]) for row in rows] + [8])
+    head = f"{'method':<{width}}{found['metric']:>16}{'subsets':>9}{'worst':>8}{'loss':>8}{'ece':>7}{'parameters':>12}{'seconds':>9}"
+    lines = [f"{found['seeds']} seed{'s' if found['seeds'] > 1 else ''}; subsets: mean over all of them; worst: the worst of them", "", head]
+    for row in rows:
+        spread = "" if row["deviation"] is None else f" +-{row['deviation']:.3f}"
+        score = f"{row['all']:.3f}"
+        ece = "-" if row["ece"] is None else f"{row['ece']:.3f}"
+        lines.append(
+            f"{row['method']:<{width}}{score + spread:>16}{row['mean_of_subsets']:>9.3f}{row['worst']:>8.3f}{row['loss']:>8.3f}{ece:>7}"
+            f"{row['parameters']:>12,}{row['seconds']:>9.1f}"
+        )
+    if rows:
+        lines += ["", f"always the commonest answer: {rows[0]['commonest_answer']:.3f}"]
+    lines += [f"not tried: {word}: {why}" for word, why in found["left_out"].items()]
+    return "\n".join(lines)

@@ -1,0 +1,115 @@
+"""Before the first step: what would make the training pointless is looked for while it costs nothing."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections import Counter
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..stream import FusionBatch
+from .data import completed
+from .options import TrainOptions
+from .prepare import Prepared
+from .ranks import world
+from .step import Step, total
+from .terms import Task
+
+_STEPS = 20
+_RATE = 3e-3
+_LEAK = 0.05
+
+
+def before_training(options: TrainOptions, step: Step, prepared: Prepared, device: torch.device, say: Callable[[str], None]) -> None:
+    """Tell whether presence gives the answer away, whether the gradient reaches every part, and whether one batch can be learned by heart.
+
+    Neither the weights nor any generator nor the stream are changed.
+    """
+    random = torch.get_rng_state()
+    for line in [*_presence(prepared), *_one_batch(options, step, prepared, device)]:
+        say(f"training: {line}")
+    torch.set_rng_state(random)
+    prepared.stream.set_epoch(0)
+
+
+def _presence(prepared: Prepared) -> list[str]:
+    """How often the commonest answer is right, for all rows and for each pattern of presence."""
+    if prepared.objective.link != "softmax":
+        return []
+    index, target = prepared.stream.index, prepared.about["options"]["target"]
+    rows = range(len(index))
+    answers = [json.loads(text).get(target) for text in index.targets(rows)]
+    texts = {name: index.texts(name, rows) for name in prepared.stream.names if name in prepared.about["vocabularies"]}
+    patterns: dict[tuple[bool, ...], Counter[str]] = {}
+    for row, answer in enumerate(answers):
+        if answer is not None:
+            seen = (texts[name][row] is not None if name in texts else _has(prepared, name, row) for name in prepared.stream.names)
+            patterns.setdefault(tuple(seen), Counter())[str(answer)] += 1
+    everything = sum(patterns.values(), Counter())
+    name, number = everything.most_common(1)[0]
+    count = everything.total()
+    by_pattern = sum(some.most_common(1)[0][1] for some in patterns.values()) / count
+    lines = [f"{len(everything):,} classes, the commonest {name!r} with {number / count:.0%}"]
+    if by_pattern > number / count + _LEAK:
+        lines.append(
+            f"which parts are there answers {by_pattern:.0%} by itself: the model may learn absence instead of content;"
+            " see 'from presence alone' in 'modalmill robustness'"
+        )
+    return lines
+
+
+def _has(prepared: Prepared, name: str, row: int) -> bool:
+    spans = prepared.stream.index.spans.get(name)
+    return True if spans is None else bool(spans[row, 1] >= 0)
+
+
+def _one_batch(options: TrainOptions, step: Step, prepared: Prepared, device: torch.device) -> list[str]:
+    """A copy of the model learns one batch by heart."""
+    objective, about = prepared.objective, prepared.about
+    raw = next(iter(prepared.stream), None)
+    if raw is None or world() > 1:
+        return []
+    batch = completed(raw, options, about["modalities"], about["dims"])
+    targets = batch.targets()
+    encoded, weight_B = objective.encode(targets)
+    batch = batch.to(device)
+    task = Task(objective, encoded.to(device), weight_B.to(device) * batch.weight_B, targets, torch.zeros(len(batch), dtype=torch.float64), 0.0)
+    trial = copy.deepcopy(step)
+    trial.eval()  # without dropout, which would hide that a batch can be learned
+    first = _own_loss(trial, batch, task)
+    optimiser = torch.optim.Adam([some for some in trial.parameters() if some.requires_grad], lr=_RATE)
+    silent: list[str] = []
+    for number in range(_STEPS):
+        optimiser.zero_grad()
+        total(trial(batch, batch.present_BM, task)).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        if number == 0:
+            silent = _silent(trial, batch)
+        optimiser.step()
+    last = _own_loss(trial, batch, task)
+    lines = []
+    if silent:
+        lines.append(f"no gradient reaches {', '.join(silent)}: the model cannot learn from it")
+    if last > 0.9 * first and first > 1e-3:
+        lines.append(
+            f"one batch of {len(batch)} is not learned by heart in {_STEPS} steps (loss {first:.3f} to {last:.3f}); look at targets and rates"
+        )
+    return lines or [f"one batch of {len(batch)} is learned by heart (loss {first:.3f} to {last:.3f} in {_STEPS} steps), from every part"]
+
+
+def _own_loss(step: Step, batch: FusionBatch, task: Task) -> float:
+    with torch.no_grad():
+        sums_K2: Tensor = step(batch, batch.present_BM, task)
+    return float(total(sums_K2[:1]))
+
+
+def _silent(step: Step, batch: FusionBatch) -> list[str]:
+    """Parts of the batch whose encoders get no gradient, though they are there and may learn."""
+    found = []
+    for place, name in enumerate(step.model.names):
+        weights = [some for some in step.model.encoders[name].parameters() if some.requires_grad]
+        if weights and batch.present_BM[:, place].any() and not any(some.grad is not None and some.grad.any() for some in weights):
+            found.append(name)
+    return found

@@ -1,0 +1,113 @@
+"""From gradients to steps: the optimiser, its rates, which weights decay, which are frozen or started from elsewhere, and their moving mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...schemas.errors import InputError, nearest
+from .options import TrainOptions
+
+_WARM_UP = 0.1
+_MOMENTUM = 0.9
+
+
+def make_optimiser(step: nn.Module, options: TrainOptions) -> torch.optim.Optimizer:
+    """The optimiser of the options. Weights of two and more dimensions decay; biases, norms and scales do not.
+
+    Parameters whose names begin with a word of ``rates`` have that share of the learning rate.
+    """
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in step.named_parameters():
+        if parameter.requires_grad:
+            rate = next((share for word, share in options.rates.items() if named_by(name, word)), 1.0)
+            groups.setdefault((rate, parameter.dim() > 1), []).append(parameter)
+    listed: list[dict[str, Any]] = [
+        {"params": parameters, "lr": options.learning_rate * rate, "weight_decay": options.weight_decay if decays else 0.0}
+        for (rate, decays), parameters in groups.items()
+    ]
+    if not listed:
+        raise InputError("train.freeze: every parameter is frozen; there is nothing to train")
+    if options.optimiser == "sgd":
+        return torch.optim.SGD(listed, momentum=_MOMENTUM, nesterov=True)
+    if options.optimiser == "rmsprop":
+        return torch.optim.RMSprop(listed)
+    return (torch.optim.AdamW if options.optimiser == "adamw" else torch.optim.Adam)(listed)
+
+
+def make_schedule(optimiser: torch.optim.Optimizer, options: TrainOptions, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+    """How the learning rate goes: ``one_cycle`` (Smith and Topin 2018), ``cosine`` (Loshchilov and Hutter 2017) after a tenth of warming up, or
+    ``constant``."""
+    if options.schedule == "one_cycle":
+        rates = [group["lr"] for group in optimiser.param_groups]
+        return torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=steps + 1, pct_start=_WARM_UP)
+    if options.schedule == "constant":
+        return torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1.0)
+    warm = max(1, round(_WARM_UP * steps))
+    return torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min((step + 1) / warm, 0.5 * (1 + math.cos(math.pi * max(0, step - warm) / max(1, steps - warm))))
+    )
+
+
+def freeze(step: nn.Module, words: Iterable[str]) -> None:
+    """Let parameters whose names begin with one of the words stay as they are; InputError for a word that names none."""
+    names = [name for name, _ in step.named_parameters()]
+    for word in words:
+        found = [parameter for name, parameter in step.named_parameters() if named_by(name, word)]
+        if not found:
+            heads = sorted({".".join(name.removeprefix("model.").split(".")[:2]) for name in names})
+            raise InputError(f"train.freeze: nothing of the model is called {word!r}{nearest(word, heads)}")
+        for parameter in found:
+            parameter.requires_grad_(False)
+
+
+def start_from(model: nn.Module, path: Path) -> str:
+    """Take over from another checkpoint (or a ``state_dict`` in a file) what has the same names and shapes; what was and was not, as a line."""
+    try:
+        value = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"train.start: {path}: there is no such file") from None
+    except Exception as error:  # torch raises many kinds for a file that is none of its own
+        raise InputError(f"train.start: {path}: not a checkpoint or state_dict ({str(error).splitlines()[0][:120]})") from error
+    weights = value.get("model", value) if isinstance(value, dict) else None
+    if not isinstance(weights, dict) or not all(isinstance(tensor, Tensor) for tensor in weights.values()):
+        raise InputError(f"train.start: {path}: wanted a checkpoint or a state_dict")
+    own = model.state_dict()
+    same = {name: tensor for name, tensor in weights.items() if name in own and own[name].shape == tensor.shape}
+    other = [name for name in weights if name in own and name not in same]
+    if not same:
+        raise InputError(f"train.start: {path}: none of its {len(weights)} tensors has the name and shape of one of the model's")
+    model.load_state_dict(same, strict=False)
+    left = [name for name in own if name not in same]
+    return f"{len(same)} tensors taken from {path}, {len(left)} begin anew ({_some(left)})" + (f", {len(other)} of other shapes" if other else "")
+
+
+def named_by(name: str, word: str) -> bool:
+    """Whether a parameter's name begins with a dotted word, with or without ``model``."""
+    return any(some == word or some.startswith(f"{word}.") for some in (name, name.removeprefix("model.")))
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+
+
+class MovingMean:
+    """The exponential moving mean of a model's weights (Polyak and Juditsky 1992), to evaluate and save instead of them."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.mean = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """After a step."""
+        for name, tensor in model.state_dict().items():
+            if tensor.dtype.is_floating_point:
+                self.mean[name].lerp_(tensor, 1 - self.decay)
+            else:
+                self.mean[name].copy_(tensor)

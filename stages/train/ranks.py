@@ -1,0 +1,54 @@
+"""This process among those that train together (``torchrun``): its rank, its device, sums over all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, distributed
+
+
+def world() -> int:
+    """How many processes train together."""
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
+def rank() -> int:
+    """Which of them this is."""
+    return distributed.get_rank() if world() > 1 else 0
+
+
+def is_first() -> bool:
+    """Whether this process writes files and tells what goes on."""
+    return rank() == 0
+
+
+def summed(values: Tensor) -> Tensor:
+    """The sum over all processes; the values themselves where there is one."""
+    if world() > 1:
+        distributed.all_reduce(values)
+    return values
+
+
+def wait_for_all() -> None:
+    """Go on when every process is here."""
+    if world() > 1:
+        distributed.barrier()
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Join the processes that ``torchrun`` started, if it did, by nccl where each has a GPU and gloo elsewhere."""
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2 or distributed.is_initialized():
+        yield
+        return
+    gpus = torch.cuda.device_count() >= int(os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"]))
+    if gpus:
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    distributed.init_process_group("nccl" if gpus else "gloo")
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
