@@ -11,7 +11,6 @@ import torch
 from modalmill.stages.stream import FusionBatch, Labels
 from modalmill.stages.train.cards import FUSIONS, LOSSES, MISSING
 from modalmill.stages.train.data import blank
-from modalmill.stages.train.encoders import Part
 from modalmill.stages.train.fusion import make_fusion
 from modalmill.stages.train.fusion.concat import ConcatFusion
 from modalmill.stages.train.fusion.weighted import WeightedFusion
@@ -133,7 +132,22 @@ def idle(step: Step) -> list[str]:
 
 
 @by_variant
-def test_in_half_precision_and_compiled_the_answers_are_the_same_and_finite(fusion: str, missing: str) -> None:
+def test_one_graph_serves_every_subset(fusion: str, missing: str) -> None:
+    """I7: traced whole, and never again whatever is present."""
+    torch._dynamo.reset()
+    made = model(fusion, missing).eval()
+    one = batch(4, torch.ones(4, len(INPUTS), dtype=torch.bool))
+    with torch.no_grad():
+        tokens, masks = made.encode(one)
+        traced = torch.compile(made.decide, backend="eager", fullgraph=True)
+        for subset in SUBSETS:
+            present = torch.tensor(subset).expand(4, -1).contiguous()
+            with torch._dynamo.config.patch(error_on_recompile=True):
+                assert torch.allclose(traced(tokens, masks, present), made.decide(tokens, masks, present), atol=1e-6)
+
+
+@by_variant
+def test_in_half_precision_the_answers_are_the_same_and_finite(fusion: str, missing: str) -> None:
     made = model(fusion, missing).eval()
     one = batch(len(SUBSETS), torch.tensor(SUBSETS))
     with torch.no_grad():
@@ -219,28 +233,3 @@ def test_xor_of_two_modalities_is_learned(fusion: str) -> None:
     assert right == 1.0
     alone = made(one.without(torch.tensor([False, True]))).argmax(1)
     assert abs((alone == wanted).float().mean().item() - 0.5) < 1e-6
-
-
-def test_resnet18_has_the_parameter_count_and_names_of_the_paper() -> None:
-    from modalmill.stages.train.encoders.resnet import ResNet18
-
-    made = ResNet18(16, Part())
-    body = sum(p.numel() for name, p in made.named_parameters() if not name.startswith("project"))
-    assert body + 512 * 1000 + 1000 == 11_689_512
-    assert {"conv1.weight", "bn1.running_mean", "layer2.0.downsample.0.weight", "layer4.1.bn2.bias"} <= set(made.state_dict())
-
-
-def test_the_two_ways_of_the_lstm_are_those_of_torch_on_each_text_alone() -> None:
-    from modalmill.stages.train.encoders.text import TextLstm
-
-    torch.manual_seed(0)
-    made = TextLstm(8, Part(vocabulary=20)).eval()
-    ids = torch.randint(2, 20, (3, 7))
-    lengths = torch.tensor([7, 4, 1])
-    tokens, mask = made(ids, lengths, torch.ones(3, dtype=torch.bool))
-    assert mask.sum(1).tolist() == [7, 4, 1]
-    for row, length in enumerate(lengths.tolist()):
-        words = made.embedding(ids[row : row + 1, :length])
-        forth, _ = made.forth(words)
-        back, _ = made.back(words.flip(1))
-        assert torch.allclose(tokens[row, :length], torch.cat([forth, back.flip(1)], 2)[0], atol=1e-6)

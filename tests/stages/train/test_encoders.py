@@ -1,0 +1,159 @@
+"""Encoders: sizes and names as published, absent rows without influence, padding that changes nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from modalmill.stages.media import spectrum as reference
+from modalmill.stages.train.cards import ENCODERS
+from modalmill.stages.train.data import blank
+from modalmill.stages.train.encoders import Part
+from modalmill.stages.train.encoders.resnet import ResNet18, ResNet34, ResNet50, ResNet101
+from modalmill.stages.train.encoders.resnet3d import I3dResNet18, R3d18, inflate
+from modalmill.stages.train.encoders.spectrum import Spectrum
+from modalmill.stages.train.encoders.text import TextGru, TextLstm, positions
+from modalmill.stages.train.encoders.vector import VectorLinear
+from modalmill.stages.train.options import InputOptions
+from torch import Tensor, nn
+
+PART = Part(InputOptions(size=32, length=9, rate_hz=8000, seconds=0.3, frames=4), vocabulary=20, dims=6)
+WIDTH = 12
+LARGE = ("resnet34", "resnet50", "resnet101")
+some_encoders = pytest.mark.parametrize("word", [word for word in ENCODERS if word not in LARGE])
+
+
+def made(word: str) -> nn.Module:
+    torch.manual_seed(0)
+    encoder: nn.Module = ENCODERS[word].load()(WIDTH, PART)
+    return encoder
+
+
+def rows(word: str, count: int, seed: int = 0) -> tuple[Tensor, Tensor | None]:
+    reads = ENCODERS[word].reads
+    options = PART.options.model_copy(update={"feature": reads == "feature"})
+    empty, length = blank(count, reads, options, PART.dims)
+    random = torch.Generator().manual_seed(seed)
+    if empty.dtype == torch.uint8:
+        filled = torch.randint(0, 256, empty.shape, dtype=torch.uint8, generator=random)
+    elif empty.dtype == torch.int64:
+        filled = torch.randint(1, 20, empty.shape, generator=random)
+    else:
+        filled = torch.randn(empty.shape, generator=random)
+    return filled, None if length is None else torch.randint(1, empty.shape[1] + 1, (count,), generator=random)
+
+
+@some_encoders
+@pytest.mark.parametrize("training", [False, True])
+def test_a_row_depends_on_itself_and_present_rows_alone(word: str, training: bool) -> None:
+    part, length = rows(word, 4)
+    present = torch.tensor([True, False, True, True])
+    part[1] = 0
+    found, mask = made(word).train(training)(part, length, present)
+    assert found.shape[0] == 4
+    assert found.shape[2] == WIDTH
+    assert found.shape[:2] == mask.shape
+    assert not mask[1].any()
+    assert mask[0].any()
+    others = torch.tensor([0, 2, 3])
+    alone, _ = made(word).train(training)(part[others], None if length is None else length[others], present[others])
+    assert torch.allclose(alone, found[others], atol=1e-4)
+
+
+@some_encoders
+def test_every_weight_learns(word: str) -> None:
+    encoder = made(word)
+    part, length = rows(word, 6)
+    found, mask = encoder(part, length, torch.ones(6, dtype=torch.bool))
+    (found * mask[:, :, None] * torch.randn(found.shape)).sum().backward()
+    assert [name for name, weight in encoder.named_parameters() if weight.grad is None or not weight.grad.any()] == []
+
+
+@pytest.mark.parametrize("word", [word for word in ENCODERS if ENCODERS[word].reads == "text"])
+def test_more_padding_changes_no_word(word: str) -> None:
+    ids, length = rows(word, 5)
+    longer = torch.cat([ids, torch.randint(1, 20, (5, 4))], 1)
+    here = torch.ones(5, dtype=torch.bool)
+    encoder = made(word).eval()
+    (short, mask), (long, long_mask) = encoder(ids, length, here), encoder(longer, length, here)
+    assert torch.equal(long_mask[:, :9], mask)
+    assert not long_mask[:, 9:].any()
+    assert torch.allclose(short[mask], long[:, :9][mask], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted"), [(ResNet18, 11_689_512), (ResNet34, 21_797_672), (ResNet50, 25_557_032), (ResNet101, 44_549_160)]
+)  # fmt: skip
+def test_residual_networks_have_the_published_sizes_and_torchvisions_names(kind: type[ResNet18], wanted: int) -> None:
+    encoder = kind(16, Part())
+    width = encoder.project.in_features
+    assert sum(weight.numel() for name, weight in encoder.named_parameters() if not name.startswith("project")) + width * 1000 + 1000 == wanted
+    names = set(encoder.state_dict())
+    assert {"conv1.weight", "bn1.running_mean", "layer2.0.downsample.0.weight", "layer2.0.downsample.1.bias", "layer4.1.bn2.bias"} <= names
+    if wanted > 25_000_000:
+        assert {"layer1.0.downsample.0.weight", "layer3.5.conv3.weight", "layer4.2.bn3.running_var"} <= names
+
+
+def test_a_3d_network_has_the_published_size_and_torchvisions_names() -> None:
+    encoder = R3d18(16, Part())
+    assert sum(weight.numel() for name, weight in encoder.named_parameters() if not name.startswith("project")) + 512 * 400 + 400 == 33_371_472
+    assert {"stem.0.weight", "stem.1.running_var", "layer1.0.conv1.0.weight", "layer2.0.downsample.1.bias"} <= set(encoder.state_dict())
+
+
+def test_a_video_that_never_changes_is_its_picture() -> None:
+    """Inflated weights give on a still video what the 2-D network gives on the picture, at every frame (Carreira and Zisserman 2017)."""
+    torch.manual_seed(0)
+    flat, deep = ResNet18(8, Part()).eval(), I3dResNet18(8, Part()).eval()
+    deep.load_state_dict(inflate(flat.state_dict(), deep.state_dict()))
+    image = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
+    here = torch.ones(2, dtype=torch.bool)
+    with torch.no_grad():
+        tokens, _ = flat(image, None, here)
+        frames, mask = deep(image[:, None].expand(-1, 5, -1, -1, -1), None, here)
+    assert mask.shape == (2, 5)
+    assert torch.allclose(frames, tokens.mean(1, keepdim=True).expand_as(frames), atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["logmel", "mfcc", "bark"])
+def test_spectra_are_those_of_the_feature_extractors(kind: str) -> None:
+    samples = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)
+    made_here = Spectrum(8000, kind)
+    found = made_here(torch.from_numpy(samples)[None])[0].numpy()
+    size, hop = made_here.fft_size, made_here.hop
+    assert (size, hop) == (512, 128)
+    mel = reference.log_mel(samples, 8000, 64, size, hop) / 40 + 1  # decibels to (log10 + 4) / 4
+    if kind == "logmel":
+        wanted = mel
+    elif kind == "mfcc":
+        wanted = reference.mfcc(mel, 40)
+    else:
+        wanted = reference.log_bark(samples, 8000, 24, size, hop) / 40 + 1
+    assert found.shape == wanted.shape
+    assert np.abs(found - wanted).max() < 1e-3
+
+
+@pytest.mark.parametrize("kind", [TextLstm, TextGru])
+def test_the_two_ways_are_those_of_torch_on_each_text_alone(kind: type[TextLstm]) -> None:
+    torch.manual_seed(0)
+    encoder = kind(8, Part(vocabulary=20)).eval()
+    ids, lengths = torch.randint(2, 20, (3, 7)), torch.tensor([7, 4, 1])
+    tokens, mask = encoder(ids, lengths, torch.ones(3, dtype=torch.bool))
+    assert mask.sum(1).tolist() == [7, 4, 1]
+    for row, length in enumerate(lengths.tolist()):
+        words = encoder.embedding(ids[row : row + 1, :length])
+        (forth, _), (back, _) = encoder.forth(words), encoder.back(words.flip(1))
+        assert torch.allclose(tokens[row, :length], torch.cat([forth, back.flip(1)], 2)[0], atol=1e-6)
+
+
+def test_positions_are_the_published_waves() -> None:
+    found = positions(50, 8, torch.device("cpu"))
+    assert found[0].tolist() == [0, 1] * 4
+    assert found[7, 2].item() == pytest.approx(np.sin(7 / 10_000 ** (2 / 8)), abs=1e-6)
+    assert found[7, 5].item() == pytest.approx(np.cos(7 / 10_000 ** (4 / 8)), abs=1e-6)
+
+
+def test_vectors_are_standardised_by_the_training_split_and_a_constant_feature_stays_finite() -> None:
+    encoder = VectorLinear(4, Part(dims=2))
+    encoder.standardise(torch.tensor([5.0, 3.0]), torch.tensor([2.0, 0.0]))
+    assert encoder.standard(torch.tensor([[9.0, 3.0], [1e9, 4.0]])).tolist() == [[2.0, 0.0], [10.0, 1.0]]
+    assert {"mean_F", "deviation_F"} <= set(encoder.state_dict())

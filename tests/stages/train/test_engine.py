@@ -1,0 +1,249 @@
+"""The engine: stopped anywhere it goes on with the same bits, several processes do what one does, and what is to stay stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from modalmill.pipeline.plan import make_plan
+from modalmill.pipeline.run import run
+from modalmill.schemas.errors import InputError
+from modalmill.schemas.recipe import parse_recipe
+from modalmill.stages.train import checkpoint
+from modalmill.stages.train.log import where_time_went
+from modalmill.stages.train.loop import train
+from modalmill.stages.train.optimise import make_optimiser, make_schedule
+from modalmill.stages.train.options import TrainOptions
+from tiny import jpeg, recipe, write
+from torch import nn
+
+KILLS = int(os.environ.get("MODALMILL_KILLS", "5"))
+OPTIONS: dict[str, Any] = {
+    "target": "answer", "inputs": {"image": {"size": 16}, "note": {"length": 3}}, "fusion": "concat", "width": 16, "hidden": 16, "epochs": 3,
+    "batch_size": 16, "learning_rate": 0.01, "dropout": 0.2, "device": "cpu", "threads": 0, "checks": False,
+}  # fmt: skip
+
+SCRIPT = textwrap.dedent(
+    """
+    import json, os, signal, sys
+    from contextlib import contextmanager
+    from pathlib import Path
+    import torch
+    from modalmill.stages.train.loop import train
+    from modalmill.stages.train.options import TrainOptions
+
+    torch.set_num_threads(1)
+    shards, out, options, kill_at = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]), int(sys.argv[4])
+    steps = 0
+
+    @contextmanager
+    def watch(name, unit):
+        def advance(done, total):
+            global steps
+            steps += 1
+            if steps == kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+        yield advance
+
+    if "WORLD_SIZE" in os.environ:
+        import modalmill.stages.train.loop as loop
+        inner = loop._on_device
+        rank = os.environ["RANK"]
+        def note(run, raw):
+            with open(out / f"keys{rank}.jsonl", "a") as file:
+                file.write(json.dumps([run.epoch, run.steps, [key for key in raw.keys if key]]) + "\\n")
+            return inner(run, raw)
+        out.mkdir(parents=True, exist_ok=True)
+        loop._on_device = note
+    train(TrainOptions(**options), shards, shards, out, 3, lambda line: None, watch)
+    """
+)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("engine")
+    lines = ["id,note,answer,split"]
+    for number in range(120):
+        if number % 5:
+            write(root / "img" / f"{number}.jpg", jpeg(seed=number))
+        split = "test" if number % 10 == 0 else "val" if number % 10 == 1 else "train"
+        lines.append(f"{number},{'up it' if number % 2 else 'down'},{'yes' if number % 2 else 'no'},{split}")
+    write(root / "t.csv", "\n".join(lines))
+    source = {
+        "type": "csv", "path": "t.csv", "id": "{id}", "text": {"note": "note"}, "targets": ["answer"], "split": "{split}",
+        "media": {"image": {"path": "img/{id}.jpg"}},
+    }  # fmt: skip
+    run(make_plan(parse_recipe(recipe(root, {"t": source}, shard={})), root), root / "out", "serial")
+    return root / "out" / "shards"
+
+
+def weights(out: Path, name: str = "last.pt") -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = checkpoint.read(out / name)["model"]
+    return found
+
+
+def start(shards: Path, out: Path, kill_at: int = 0, ranks: int = 0, **more: Any) -> int:
+    """Train in a process of its own (or several); its exit status."""
+    script = out.parent / "script.py"
+    script.write_text(SCRIPT)
+    words = [str(script), str(shards), str(out), json.dumps({**OPTIONS, **more}), str(kill_at)]
+    if ranks:
+        words = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}", *words]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr[-3000:]
+    return done.returncode
+
+
+def test_killed_at_any_step_it_ends_with_the_same_bits(shards: Path, tmp_path: Path) -> None:
+    """Dropout, modality dropout, a moving mean and the optimiser's state all go on where they were."""
+    more = {"save_every_s": 0.0, "ema": 0.9, "losses": ["mixup", "joint"]}
+    assert start(shards, tmp_path / "whole", **more) == 0
+    wanted, wanted_best = weights(tmp_path / "whole"), weights(tmp_path / "whole", "best.pt")
+    chance = random.Random(7)
+    killed = 0
+    for _ in range(KILLS):
+        killed += start(shards, tmp_path / "cut", kill_at=chance.randint(1, 5), **more) != 0
+    assert killed >= min(KILLS, 3)
+    while start(shards, tmp_path / "cut", **more) != 0:
+        pass
+    assert all(torch.equal(wanted[name], tensor) for name, tensor in weights(tmp_path / "cut").items())
+    assert all(torch.equal(wanted_best[name], tensor) for name, tensor in weights(tmp_path / "cut", "best.pt").items())
+    logs = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in ("whole", "cut")]
+    assert [json.loads(line)["loss"] for line in logs[0]] == pytest.approx([json.loads(line)["loss"] for line in logs[1]], rel=1e-12)
+
+
+def keys_of(out: Path) -> dict[tuple[int, int], set[str]]:
+    """(epoch, step) -> the keys of the global batch, from what every rank saw."""
+    found: dict[tuple[int, int], set[str]] = {}
+    for path in out.glob("keys*.jsonl"):
+        for line in path.read_text().splitlines():
+            epoch, step, keys = json.loads(line)
+            found.setdefault((epoch, step), set()).update(keys)
+    return found
+
+
+def test_two_processes_do_what_one_does_and_hand_over_to_each_other(shards: Path, tmp_path: Path) -> None:
+    """The same keys in every global batch, and weights equal to 1e-5; also when the first epoch is done by one, the next by two, the last by one."""
+    more = {"dropout": 0.0}
+    for ranks, name in ((1, "one"), (2, "two"), (3, "three")):
+        assert start(shards, tmp_path / name, ranks=ranks, **more) == 0
+    one = weights(tmp_path / "one")
+    for name in ("two", "three"):
+        assert keys_of(tmp_path / name) == keys_of(tmp_path / "one")
+        for parameter, tensor in weights(tmp_path / name).items():
+            assert torch.allclose(tensor, one[parameter], atol=1e-5), f"{name}: {parameter}"
+    turns = tmp_path / "turns"
+    for ranks, kill_at in ((1, 8), (2, 8), (1, 0)):  # six steps an epoch
+        start_killed(shards, turns, ranks, kill_at, **more, save_every_s=0.0)
+    assert keys_of(turns) == keys_of(tmp_path / "one")
+    for parameter, tensor in weights(turns).items():
+        assert torch.allclose(tensor, one[parameter], atol=1e-5), parameter
+
+
+def start_killed(shards: Path, out: Path, ranks: int, kill_at: int, **more: Any) -> None:
+    """As ``start`` by ``torchrun``, which answers 1 when one of its processes was killed."""
+    script = out.parent / "script.py"
+    script.write_text(SCRIPT)
+    words = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}", str(script), str(shards), str(out)]
+    done = subprocess.run([sys.executable, *words, json.dumps({**OPTIONS, **more}), str(kill_at)], capture_output=True, text=True, check=False)
+    assert done.returncode == (1 if kill_at else 0), done.stderr[-3000:]
+
+
+def trained(shards: Path, out: Path, **more: Any) -> tuple[dict[str, torch.Tensor], list[str]]:
+    said: list[str] = []
+    torch.manual_seed(0)
+    train(TrainOptions(**{**OPTIONS, **more}), shards, shards, out, 3, said.append)
+    return weights(out), said
+
+
+def test_batches_put_together_make_the_step_of_one_large_batch(shards: Path, tmp_path: Path) -> None:
+    """Eight rows twice are sixteen once, up to rounding, without chance in between."""
+    plain = {"dropout": 0.0, "modality_dropout": 0.0, "optimiser": "sgd", "schedule": "constant", "epochs": 1}
+    large, _ = trained(shards, tmp_path / "large", **plain, batch_size=16)
+    small, _ = trained(shards, tmp_path / "small", **plain, batch_size=8, accumulate=2)
+    assert all(torch.allclose(small[name], tensor, atol=1e-5) for name, tensor in large.items())
+
+
+def test_what_is_frozen_stays_as_it_is_and_what_was_learned_is_taken_over(shards: Path, tmp_path: Path) -> None:
+    first, _ = trained(shards, tmp_path / "first")
+    options = {"start": str(tmp_path / "first" / "best.pt"), "freeze": ["encoders.image"], "rates": {"encoders": 0.1}, "fusion": "add"}
+    second, said = trained(shards, tmp_path / "second", **options)
+    best = weights(tmp_path / "first", "best.pt")
+    assert any("tensors taken from" in line and "begin anew" in line for line in said)
+    for name, tensor in second.items():
+        if name.startswith("encoders.image"):
+            assert torch.equal(tensor, best[name]), name
+    assert not torch.equal(second["encoders.note.embedding.weight"], best["encoders.note.embedding.weight"])
+    for wrong, told in (
+        ({"freeze": ["encoders.imge"]}, "nothing of the model is called 'encoders.imge'; did you mean 'encoders.image'"),
+        ({"start": str(tmp_path / "nothing.pt")}, "there is no such file"),
+        ({"start": str(shards / "shards.json")}, "not a checkpoint or state_dict"),
+        ({"freeze": ["encoders", "norms", "fusion", "head", "missing", "model"]}, "nothing of the model is called"),
+    ):
+        with pytest.raises(InputError, match=told):
+            trained(shards, tmp_path / "wrong", **wrong)
+    assert len(first) > 0
+
+
+def test_the_moving_mean_is_what_is_evaluated(shards: Path, tmp_path: Path) -> None:
+    _, _ = trained(shards, tmp_path / "mean", ema=0.99)
+    last, best = weights(tmp_path / "mean"), weights(tmp_path / "mean", "best.pt")
+    assert any(not torch.equal(last[name], best[name]) for name in last)
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "adam", "sgd", "rmsprop"])
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "constant"])
+def test_rates_rise_fall_and_keep_their_shares(optimiser: str, schedule: str) -> None:
+    model = nn.ModuleDict({"a": nn.Linear(2, 2), "b": nn.Linear(2, 2)})
+    options = TrainOptions(target="y", inputs={"x": {}}, optimiser=optimiser, schedule=schedule, rates={"b": 0.1}, learning_rate=0.1)  # type: ignore[arg-type]
+    made = make_optimiser(model, options)
+    rates = make_schedule(made, options, 50)
+    decays = {id(p): group["weight_decay"] for group in made.param_groups for p in group["params"]}
+    assert decays[id(model["a"].weight)] == 0.01
+    assert decays[id(model["a"].bias)] == 0
+    seen = []
+    for _ in range(50):
+        a, b = (next(group["lr"] for group in made.param_groups if any(p is model[name].weight for p in group["params"])) for name in "ab")
+        assert b == pytest.approx(0.1 * a)
+        seen.append(a)
+        made.step()
+        rates.step()
+    if schedule == "constant":
+        assert set(seen) == {0.1}
+    else:
+        top = seen.index(max(seen))
+        assert max(seen) == pytest.approx(0.1, rel=0.01)
+        assert 2 <= top <= 7
+        assert seen[-1] < 0.01
+
+
+def test_before_training_it_is_told_what_would_make_it_pointless(shards: Path, tmp_path: Path) -> None:
+    _, said = trained(shards, tmp_path / "plain", checks=True, epochs=1)
+    text = "\n".join(said)
+    assert "2 classes, the commonest 'no' with 50%" in text
+    assert "is learned by heart" in text
+    unchecked, _ = trained(shards, tmp_path / "unchecked", epochs=1)
+    assert all(torch.equal(tensor, unchecked[name]) for name, tensor in weights(tmp_path / "plain").items()), "the checks change nothing"
+
+
+def test_the_log_names_what_bounds_the_speed() -> None:
+    assert where_time_went([0.1] * 10, [0.02] * 10)["bound_by"] == "reading and decoding"
+    found = where_time_went([0.0] * 99 + [0.0], [0.02] * 99 + [0.5])
+    assert found == {"wait_share": 0.0, "step_ms_p50": 20.0, "step_ms_p99": pytest.approx(24.8, abs=0.5), "bound_by": "computing"}
+
+
+def test_compiled_it_learns_the_same(shards: Path, tmp_path: Path) -> None:
+    plain = {"dropout": 0.0, "epochs": 1, "optimiser": "sgd", "inputs": {"note": {"length": 3}}}
+    eager, _ = trained(shards, tmp_path / "eager", **plain)
+    compiled, _ = trained(shards, tmp_path / "compiled", **plain, compile=True)
+    assert all(torch.allclose(compiled[name], tensor, atol=1e-4) for name, tensor in eager.items())
