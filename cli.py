@@ -233,15 +233,47 @@ def predict(
     text: Annotated[str | None, typer.Option("--text", help="A text, or part=text.")] = None,
     audio: Annotated[str | None, typer.Option("--audio", help="A sound file, or part=file.")] = None,
     video: Annotated[str | None, typer.Option("--video", help="A video file, or part=file.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="A CSV with a column for each part: files and words. One line of JSON a row.")] = None,
+    shards: Annotated[Path | None, typer.Option("--shards", help="A folder of shards. One line of JSON a record.")] = None,
+    split: Annotated[str, typer.Option("--split", help="The split of --shards; the last of test, val and train that there is.")] = "",
+    vqa_results: Annotated[bool, typer.Option("--vqa-results", help="With --shards: one list in the official format of VQA results.")] = False,
     top: Annotated[int, typer.Option("--top", min=1, help="Answers to show.")] = 5,
     json_: JsonOption = False,
 ) -> None:
-    """Predict from one record; any modality may be left out."""
-    from .stages.train.predict import predict_files, prediction_text
+    """Predict from one record, a CSV of records, or shards; any modality may be left out."""
+    from .schemas.errors import RecipeError
+    from .stages.train.predict import Predictor, prediction_text
+    from .stages.train.predict import vqa_results as as_vqa_results
 
     given = {name: value for name, value in (("image", image), ("text", text), ("audio", audio), ("video", video)) if value is not None}
-    found = predict_files(checkpoint, given, top)
-    typer.echo(json.dumps(found, ensure_ascii=False) if json_ else prediction_text(found))
+    if bool(given) + (csv is not None) + (shards is not None) > 1:
+        raise RecipeError(["wanted one record, --csv or --shards, found more than one of them"], where="command line")
+    predictor = Predictor(checkpoint, top)
+    if csv is None and shards is None:
+        found = predictor.one(given)
+        typer.echo(json.dumps(found, ensure_ascii=False) if json_ else prediction_text(found))
+        return
+    rows = predictor.rows(csv) if csv is not None else predictor.shards(shards, split) if shards is not None else iter(())
+    if vqa_results:
+        typer.echo(json.dumps(as_vqa_results(rows), ensure_ascii=False))
+    else:
+        for row in rows:
+            typer.echo(json.dumps(row, ensure_ascii=False))
+    typer.echo(predictor.speed_text(), err=True)
+
+
+@app.command()
+def score_vqa(
+    results: Annotated[Path, typer.Argument(help="Results in the official format: a list of question_id and answer.")],
+    annotations: Annotated[Path, typer.Argument(help="The official annotations.")],
+    partial: Annotated[bool, typer.Option("--partial", help="Score the questions that are answered where others are not.")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Score VQA results as the official tool does: over all questions, by type of answer and by type of question."""
+    from .stages.train.vqa_score import score_files, score_text
+
+    found = score_files(results, annotations, partial)
+    typer.echo(json.dumps(found, ensure_ascii=False) if json_ else score_text(found))
 
 
 def main() -> NoReturn:

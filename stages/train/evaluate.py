@@ -20,8 +20,10 @@ from ...schemas.index import read_shard_set
 from . import checkpoint
 from .data import describe_subset, open_split
 from .survey import survey
+from .vqa_tables import targets_of, vqa_tables
 
 MOST_PARTS = 8
+_SHOWN = 5
 
 
 def evaluate(path: Path, shards: Path, split: str = "") -> dict[str, Any]:
@@ -50,6 +52,11 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, features: Path, split:
     singles = {name: results[name][objective.metric] for name in names}
     best = max(singles, key=lambda name: singles[name])
     patterns = Counter(describe_subset(names, row) for row in found.there.tolist())
+    everything = describe_subset(names, (True,) * len(names))
+    more: dict[str, Any] = {}
+    if options.task == "vqa" and options.train_split in read_shard_set(shards).splits():
+        trained = open_split(options, shards, features, options.train_split, 0, saved.modalities, saved.vocabularies, training=False)
+        more = vqa_tables(found, everything, options.target, targets_of(stream), targets_of(trained))
     return {
         "split": split,
         "task": options.task,
@@ -60,10 +67,11 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, features: Path, split:
         "present": dict(zip(names, found.there.sum(0).tolist(), strict=True)),
         "presence": dict(sorted(patterns.items(), key=lambda item: (-item[1], item[0]))),
         "subsets": results,
-        "all": results[describe_subset(names, (True,) * len(names))][objective.metric],
+        "all": results[everything][objective.metric],
         "best_single": {"part": best, objective.metric: singles[best]},
         "commonest_answer": float((found.prior * found.weight).sum() / max(found.weight.sum(), 1e-9)),
         "shards": stream.index.fingerprint,
+        **more,
     }
 
 
@@ -87,6 +95,10 @@ def table_text(report: dict[str, Any], brief: bool = False) -> str:
         if not brief or sizes[name] >= most - 1 or sizes[name] <= 1:
             ece = f"{value['ece']:.3f}" if "ece" in value else "-"
             lines.append(f"{name:<44}{value[metric]:>14.3f}{value['loss']:>10.3f}{ece:>8}{value['rows_with_any']:>8,}")
+    for name in ("answer_type", "question_type"):
+        cells = list(report.get(f"by_{name}", {}).items())[: None if not brief else _SHOWN]
+        lines += ["", f"by {name.replace('_', ' ')}, all parts shown"] if cells else []
+        lines += [f"  {kind or '(none)':<42}{cell['accuracy']:>14.3f}{cell['questions']:>26,}" for kind, cell in cells]
     return "\n".join([*lines, summary_text(report)])
 
 
@@ -96,6 +108,7 @@ def summary_text(report: dict[str, Any]) -> str:
     return (
         f"all parts {report['all']:.3f}, best single part {single['part']} {single[report['metric']]:.3f},"
         f" always the commonest answer {report['commonest_answer']:.3f}"
+        + (f", by type of question alone {report['question_type_prior']:.3f}" if "question_type_prior" in report else "")
     )
 
 

@@ -1,8 +1,14 @@
-"""Prediction for one record given as files and words; any part may be left out."""
+"""Prediction: one record given as files and words, the rows of a CSV, or the records of shards; any part may be left out.
+
+Every answer says what was used, what was missing and what was damaged, and how sure the model is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +21,118 @@ from ..media import image as images
 from ..media import video as videos
 from ..stream import FusionBatch, ImageSpec, Labels, TextSpec
 from . import checkpoint
-from .data import blank
+from .data import blank, completed, open_split
+from .evaluate import chosen_split
+
+_ROWS = 32
 
 
-def predict_files(path: Path, given: Mapping[str, str], top: int = 5) -> dict[str, Any]:
-    """Answers with probabilities, and which parts were missing. ``given`` maps a modality to a file or words, or to ``part=...``."""
-    saved = checkpoint.load(path)
-    parts = _assign(saved, given)
-    batch = _batch(saved, parts)
-    with torch.no_grad():
-        logits = saved.model(batch)
-    answers = saved.objective.answers(logits, top)[0]
-    return {
-        "target": saved.options.target,
-        "answers": [{"answer": answer, "probability": round(probability, 6)} for answer, probability in answers],
-        "used": [name for name in batch.names if name in parts],
-        "missing": [name for name in batch.names if name not in parts],
-    }
+class Predictor:
+    """A model that answers, and counts how long it takes. ``milliseconds``: of each batch, by record."""
+
+    def __init__(self, path: Path, top: int = 5) -> None:
+        self.saved = checkpoint.load(path)
+        self.names = tuple(self.saved.options.inputs)
+        self._top = top
+        self.milliseconds: list[float] = []
+
+    def one(self, given: Mapping[str, str]) -> dict[str, Any]:
+        """The answer to one record; ``given`` maps a modality to a file or words, or to ``part=...``. What cannot be read is an InputError."""
+        parts = _assign(self.saved, given)
+        found = self._answer(*_batch(self.saved, [parts], ["prediction"]))[0]
+        for name, why in found.pop("damaged", {}).items():
+            raise InputError(f"--{self.saved.modalities.get(name, 'image')} {parts[name]}: {why}")
+        del found["key"]
+        return {"target": self.saved.options.target, **found}
+
+    def rows(self, path: Path) -> Iterator[dict[str, Any]]:
+        """The answer to each row of a CSV whose columns are named by parts (or modalities): files, relative to the CSV, and words.
+
+        An empty cell is a missing part; a file that cannot be read counts as missing and is told under ``damaged``. A column ``key`` names the row.
+        """
+        try:
+            with open(path, newline="", encoding="utf-8-sig") as file:
+                reader = csv.DictReader(file)
+                columns = self._columns(path, reader.fieldnames or ())
+                numbered = enumerate(reader, start=2)
+                while some := list(itertools.islice(numbered, _ROWS)):
+                    given = [{name: row[column] for column, name in columns.items() if row.get(column)} for _, row in some]
+                    keys = [row.get("key") or f"{path.name}:{line}" for line, row in some]
+                    yield from self._answer(*_batch(self.saved, [self._placed(path, row) for row in given], keys))
+        except FileNotFoundError:
+            raise InputError(f"{path}: there is no such file") from None
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise InputError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
+
+    def shards(self, shards: Path, split: str = "") -> Iterator[dict[str, Any]]:
+        """The answer to each record of a split of shards."""
+        folder = shards if (shards / "shards.json").is_file() else shards / "shards"
+        saved, split = self.saved, chosen_split(folder, split)
+        stream = open_split(
+            saved.options, folder, folder.parent / "features", split, 0, saved.modalities, saved.vocabularies, training=False, rank=0, world=1
+        )
+        for raw in stream:
+            batch = completed(raw, saved.options, saved.modalities, saved.about["dims"])
+            yield from self._answer(batch, [{}] * len(batch))
+
+    def speed_text(self) -> str:
+        """How long a record took."""
+        if not self.milliseconds:
+            return "no records"
+        p50, p99 = np.quantile(self.milliseconds, [0.5, 0.99])
+        return f"{len(self.milliseconds):,} batches; {p50:.2f} ms a record in the middle (p50), {p99:.2f} ms at worst (p99), without reading"
+
+    def _columns(self, path: Path, columns: Sequence[str]) -> dict[str, str]:
+        """Column -> part."""
+        found: dict[str, str] = {}
+        for column in columns:
+            if column in self.names:
+                found[column] = column
+                continue
+            alike = [name for name in self.names if self.saved.modalities.get(name) == column and name not in columns]
+            if alike:
+                found[column] = alike[0]
+        if not found:
+            raise InputError(f"{path}: no column is called like a part of the model ({', '.join(self.names)}); found {', '.join(columns) or 'none'}")
+        return found
+
+    def _placed(self, path: Path, row: Mapping[str, str]) -> dict[str, str]:
+        return {name: value if self.saved.modalities.get(name) == "text" else str(path.parent / value) for name, value in row.items()}
+
+    @torch.no_grad()
+    def _answer(self, batch: FusionBatch, damaged: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+        began = time.perf_counter()
+        logits = self.saved.model(batch)
+        answers = self.saved.objective.answers(logits, self._top)
+        self.milliseconds.append((time.perf_counter() - began) * 1000 / max(1, len(batch)))
+        found = []
+        for row, (key, some, wrong) in enumerate(zip(batch.keys, answers, damaged, strict=True)):
+            if batch.weight_B[row] > 0:
+                here = dict(zip(self.names, batch.present_BM[row].tolist(), strict=True))
+                found.append(
+                    {
+                        "key": key,
+                        "answers": [{"answer": answer, "probability": round(probability, 6)} for answer, probability in some],
+                        "used": [name for name in self.names if here[name]],
+                        "missing": [name for name in self.names if not here[name]],
+                        **({"damaged": dict(wrong)} if wrong else {}),
+                    }
+                )
+        return found
 
 
-def prediction_text(found: dict[str, Any]) -> str:
+def vqa_results(found: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Predictions in the official format of VQA results; the question's id is the number at the end of the key."""
+    results = []
+    for one in found:
+        number = one["key"].rpartition("-")[2]
+        if not number.isdecimal():
+            raise InputError(f"{one['key']}: no question's number at the end of the key; VQA results are of shards from a coco_vqa source")
+        results.append({"question_id": int(number), "answer": one["answers"][0]["answer"] if one["answers"] else ""})
+    return results
+
+
+def prediction_text(found: Mapping[str, Any]) -> str:
     """A prediction for people."""
     lines = [f"{found['target']}:"]
     lines += [f"  {entry['probability']:6.1%}  {entry['answer']}" for entry in found["answers"]]
@@ -59,46 +157,50 @@ def _assign(saved: checkpoint.Saved, given: Mapping[str, str]) -> dict[str, str]
     return parts
 
 
-def _batch(saved: checkpoint.Saved, given: Mapping[str, str]) -> FusionBatch:
-    names = tuple(saved.options.inputs)
+def _batch(saved: checkpoint.Saved, given: Sequence[Mapping[str, str]], keys: list[str]) -> tuple[FusionBatch, list[dict[str, str]]]:
+    """Rows of files and words as a batch, and for each what could not be read and why."""
+    names, rows = tuple(saved.options.inputs), len(given)
     parts: dict[str, torch.Tensor] = {}
     lengths: dict[str, torch.Tensor] = {}
-    for name, options in saved.options.inputs.items():
+    present = torch.zeros(rows, len(names), dtype=torch.bool)
+    damaged: list[dict[str, str]] = [{} for _ in given]
+    for column, (name, options) in enumerate(saved.options.inputs.items()):
         modality = saved.modalities.get(name, "image")
-        if options.feature and name in given:
-            raise InputError(
-                f"--{modality}: this model reads cached features of {name}; predict from shards with 'modalmill evaluate', or train on the media"
-            )
-        parts[name], length = blank(1, modality, options, saved.about["dims"].get(name, 0))
+        if options.feature and any(name in row for row in given):
+            raise InputError(f"--{modality}: this model reads cached features of {name}; predict from --shards, or train on the media")
+        parts[name], length = blank(rows, modality, options, saved.about["dims"].get(name, 0))
         if length is not None:
             lengths[name] = length
-        if name in given:
-            try:
-                _fill(saved, name, modality, given[name], parts, lengths)
-            except DamageError as error:
-                raise InputError(f"--{modality} {given[name]}: {error.message}") from error
-            except OSError as error:
-                raise InputError(f"--{modality} {given[name]}: cannot be read: {error.strerror}") from error
-    present = torch.tensor([[name in given for name in names]])
-    return FusionBatch(names, Labels(["prediction"], ["{}"]), parts, lengths, {}, present, torch.ones(1))
+        for place, row in enumerate(given):
+            if name in row:
+                try:
+                    count = _fill(saved, name, modality, row[name], parts[name][place])
+                except DamageError as error:
+                    damaged[place][name] = error.message
+                except OSError as error:
+                    damaged[place][name] = f"cannot be read: {error.strerror}"
+                else:
+                    present[place, column] = True
+                    if length is not None:
+                        length[place] = count
+    return FusionBatch(names, Labels(keys, ["{}"] * rows), parts, lengths, {}, present, torch.ones(rows)), damaged
 
 
-def _fill(saved: checkpoint.Saved, name: str, modality: str, value: str, parts: dict[str, torch.Tensor], lengths: dict[str, torch.Tensor]) -> None:
+def _fill(saved: checkpoint.Saved, name: str, modality: str, value: str, out: torch.Tensor) -> int:
+    """Read a part into its row; how long it is."""
     options = saved.options.inputs[name]
     if modality == "text":
-        row = parts[name][0].numpy()
-        lengths[name][0] = TextSpec(length=options.length, vocabulary=saved.vocabularies[name]).fill(value, row)
-        return
+        return TextSpec(length=options.length, vocabulary=saved.vocabularies[name]).fill(value, out.numpy())
     path = Path(value)
     if not path.is_file():
-        raise InputError(f"--{modality} {value}: there is no such file")
+        raise DamageError("no_file", "there is no such file")
     if modality == "image":
         crop = options.crop if options.crop != "random" else "center"
-        ImageSpec(size=options.size, crop=crop).fill(path.read_bytes(), parts[name][0].numpy())
-    elif modality == "audio":
-        samples = sounds.decode(path).mono(options.rate_hz)[: parts[name].shape[1]]
-        parts[name][0, : len(samples)] = torch.from_numpy(samples)
-        lengths[name][0] = len(samples)
-    else:
-        frames = videos.sample(path, options.frames, options.size)
-        parts[name][0] = torch.from_numpy(np.stack([images.resize_crop(frame, options.size) for frame in frames]))
+        return ImageSpec(size=options.size, crop=crop).fill(path.read_bytes(), out.numpy())
+    if modality == "audio":
+        samples = sounds.decode(path).mono(options.rate_hz)[: len(out)]
+        out[: len(samples)] = torch.from_numpy(samples)
+        return len(samples)
+    frames = videos.sample(path, options.frames, options.size)
+    out[:] = torch.from_numpy(np.stack([images.resize_crop(frame, options.size) for frame in frames]))
+    return len(frames)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .vqa_metric import accuracy, normalise, soft_scores
+from ..vqa_metric import accuracy, normalise, soft_scores
 
 
 class Vqa:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modalmill.schemas.errors import InputError
 from modalmill.stages.train.objectives import fit_objective, load_objective
-from modalmill.stages.train.objectives.vqa_metric import accuracy, normalise, soft_scores
 from modalmill.stages.train.options import InputOptions, TrainOptions
+from modalmill.stages.train.vqa_metric import accuracy, normalise, soft_scores
 
 
 def options(task: str) -> TrainOptions:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,13 @@ from hypothesis import strategies as st
 from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import InputError
 from modalmill.stages.media import image
-from modalmill.stages.stream import FusionBatch, Labels
+from modalmill.stages.stream import FusionBatch, Labels, open_stream
 from modalmill.stages.train import checkpoint
 from modalmill.stages.train.data import shown
 from modalmill.stages.train.evaluate import evaluate, table_text
 from modalmill.stages.train.loop import train
 from modalmill.stages.train.options import TrainOptions
-from modalmill.stages.train.predict import predict_files
+from modalmill.stages.train.predict import Predictor
 from tiny import recipe, write
 
 TRAIN: dict[str, Any] = {
@@ -71,24 +73,24 @@ def test_a_question_that_needs_both_modalities_is_learned(trained: Path) -> None
 
 def test_prediction_says_what_it_lacked(trained: Path) -> None:
     path = trained / "out" / "training" / "best.pt"
-    whole = predict_files(path, {"image": str(trained / "img" / "1.jpg"), "text": "bright"})
+    whole = Predictor(path).one({"image": str(trained / "img" / "1.jpg"), "text": "bright"})
     assert whole["answers"][0]["answer"] == "yes"
     assert whole["missing"] == []
     assert sum(entry["probability"] for entry in whole["answers"]) == pytest.approx(1.0, abs=1e-5)
-    assert predict_files(path, {"text": "bright"})["missing"] == ["image"]
-    assert predict_files(path, {})["used"] == []
+    assert Predictor(path).one({"text": "bright"})["missing"] == ["image"]
+    assert Predictor(path).one({})["used"] == []
 
 
 def test_mistakes_in_prediction_are_one_clear_error(trained: Path, tmp_path: Path) -> None:
     path = trained / "out" / "training" / "best.pt"
     with pytest.raises(InputError, match="this model has no audio part"):
-        predict_files(path, {"audio": "a.wav"})
+        Predictor(path).one({"audio": "a.wav"})
     with pytest.raises(InputError, match="there is no such file"):
-        predict_files(path, {"image": "nowhere.jpg"})
+        Predictor(path).one({"image": "nowhere.jpg"})
     with pytest.raises(InputError, match="begins with"):
-        predict_files(path, {"image": str(write(tmp_path / "x.jpg", "text"))})
+        Predictor(path).one({"image": str(write(tmp_path / "x.jpg", "text"))})
     with pytest.raises(InputError, match="not a checkpoint"):
-        predict_files(write(tmp_path / "x.pt", b"no"), {})
+        Predictor(write(tmp_path / "x.pt", b"no")).one({})
 
 
 def test_a_checkpoint_runs_no_code_when_read(tmp_path: Path) -> None:
@@ -233,3 +235,44 @@ def test_a_checkpoint_that_cannot_be_read_costs_its_training_and_nothing_else(tr
     assert "not a checkpoint that modalmill wrote" in said[0]
     assert "starting anew" in said[0]
     assert (tmp_path / "t" / "best.pt").is_file()
+
+
+def test_rows_of_a_csv_are_answered_and_what_is_broken_is_told(trained: Path, tmp_path: Path) -> None:
+    write(tmp_path / "broken.jpg", b"\xff\xd8\xff no picture")
+    picture = trained / "img" / "1.jpg"
+    write(tmp_path / "rows.csv", f"key,image,question\nfirst,{picture},bright\nsecond,,bright\nthird,broken.jpg,bright\n,nowhere.jpg,\n")
+    done = command("predict", trained / "out" / "training" / "best.pt", "--csv", tmp_path / "rows.csv")
+    assert done.returncode == 0, done.stderr
+    first, second, third, fourth = map(json.loads, done.stdout.splitlines())
+    assert first["answers"][0]["answer"] == "yes"
+    assert (first["key"], first["used"], first["missing"]) == ("first", ["image", "question"], [])
+    assert (second["used"], second["missing"]) == (["question"], ["image"])
+    assert "damaged" not in second
+    assert third["used"] == ["question"]
+    assert set(third["damaged"]) == {"image"}
+    assert second["answers"] == third["answers"]
+    assert fourth["key"] == "rows.csv:5"
+    assert fourth["damaged"] == {"image": "there is no such file"}
+    assert "ms a record in the middle (p50)" in done.stderr
+    for text, told in (("a,b\n1,2\n", "no column is called like a part of the model (image, question); found a, b"), ("", "found none")):
+        done = command("predict", trained / "out" / "training" / "best.pt", "--csv", write(tmp_path / "wrong.csv", text))
+        assert done.returncode == 1
+        assert told in done.stderr
+
+
+def test_records_of_shards_are_answered_as_they_were_evaluated(trained: Path) -> None:
+    best = trained / "out" / "training" / "best.pt"
+    done = command("predict", best, "--shards", trained / "out", "--split", "test")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    stored = open_stream(trained / "out" / "shards", "test", parts=["question"], shuffle=False)
+    wanted = {key: target["answer"] for batch in stored for key, target in zip(batch.keys, batch.targets(), strict=True) if key}
+    assert {row["key"] for row in rows} == set(wanted)
+    right = sum(row["answers"][0]["answer"] == wanted[row["key"]] for row in rows) / len(rows)
+    assert right == pytest.approx(evaluate(best, trained / "out" / "shards", "test")["all"])
+    assert command("predict", best, "--shards", trained / "out", "--csv", "x.csv").returncode == 2
+
+
+def command(*words: object) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([sys.executable, "-m", "modalmill", *map(str, words)], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    return done
