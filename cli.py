@@ -58,11 +58,12 @@ def run(
     from .pipeline.engine import early
     from .pipeline.guard import start_early
 
-    if engine == "local" and scheduler is None:
+    if engine == "local" and scheduler is None and os.environ.get("RANK", "0") == "0":
         start_early(early(workers))
     from .pipeline.plan import make_plan
     from .pipeline.progress import Progress
     from .pipeline.report import account_text
+    from .pipeline.run import is_helper
     from .pipeline.run import run as run_plan
     from .schemas.errors import RecipeError, nearest
     from .schemas.recipe import load_recipe
@@ -72,6 +73,7 @@ def run(
     parsed, root = load_recipe(recipe, set_ or ())
     plan = make_plan(parsed, root, until, where=str(recipe))
     target = out or Path("out") / parsed.name
+    quiet = quiet or is_helper()
     progress = Progress(quiet)
     result = run_plan(plan, target, engine, workers, scheduler, progress, resume)  # type: ignore[arg-type]  # checked above
     if not quiet:
@@ -260,6 +262,43 @@ def predict(
         for row in rows:
             typer.echo(json.dumps(row, ensure_ascii=False))
     typer.echo(predictor.speed_text(), err=True)
+
+
+@app.command()
+def explain(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that training wrote.")],
+    image: Annotated[str | None, typer.Option("--image", help="An image file, or part=file.")] = None,
+    text: Annotated[str | None, typer.Option("--text", help="A text, or part=text.")] = None,
+    audio: Annotated[str | None, typer.Option("--audio", help="A sound file, or part=file.")] = None,
+    video: Annotated[str | None, typer.Option("--video", help="A video file, or part=file.")] = None,
+    answer: Annotated[str, typer.Option("--answer", help="Explain this answer rather than the likeliest.")] = "",
+    out: Annotated[Path, typer.Option("--out", help="Where the picture goes.")] = Path("explanation.png"),
+    json_: JsonOption = False,
+) -> None:
+    """Show what an answer rests on: what each modality adds, which words, moments and places carried it; as text and as a picture."""
+    from .stages.train.explain import draw, explain_text
+    from .stages.train.explain import explain as run_explanation
+
+    given = {name: value for name, value in (("image", image), ("text", text), ("audio", audio), ("video", video)) if value is not None}
+    found = run_explanation(checkpoint, given, answer)
+    draw(checkpoint, given, found, out)
+    typer.echo(json.dumps(found, ensure_ascii=False) if json_ else f"{explain_text(found)}\npicture: {out}")
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that training wrote.")],
+    out: Annotated[Path, typer.Argument(help="The file to write: its ending .onnx or .pt2 says which format.")],
+    sparsity: Annotated[float, typer.Option("--sparsity", help="Share of the weights that become 0 before, the smallest.")] = 0.0,
+    int8: Annotated[bool, typer.Option("--int8", help="Weights as 8-bit integers (ONNX).")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Write a model as one graph that takes presence as an input, and compare it with the model for every subset."""
+    from .stages.train.export import export as run_export
+    from .stages.train.export import export_text
+
+    found = run_export(checkpoint, out, sparsity, int8)
+    typer.echo(json.dumps(found, ensure_ascii=False) if json_ else export_text(found))
 
 
 @app.command()

@@ -64,6 +64,8 @@ def run(
 ) -> Result:  # fmt: skip
     """Carry out a plan below ``out``. What an earlier run finished is not done again; without ``resume`` the model is trained anew all the same."""
     progress = progress or Progress(quiet=True)
+    if is_helper() and plan.train is not None:
+        return Result(Account(), training=_train(plan, out, progress))
     with _locked(out), few_collections():
         made = make_engine(engine, workers, scheduler, plan.recipe.deadline_s, plan.recipe.memory_bytes)
         try:
@@ -109,12 +111,21 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress, resume: bool
     _tidy(work, result.kept)
     if plan.runs("train") and plan.train is not None and plan.recipe.shard is not None:
         engine.close()
-        from ..stages.train.loop import train
-
         if not resume:
             shutil.rmtree(out / "training", ignore_errors=True)
-        result.training = train(plan.train, out / "shards", out / "features", out / "training", plan.recipe.seed, progress.line, progress.watch)
+        result.training = _train(plan, out, progress)
     return result
+
+
+def is_helper() -> bool:
+    """Whether this is one of several processes that ``torchrun`` started, and not the first: it takes part in training alone."""
+    return os.environ.get("RANK", "0") != "0" and os.environ.get("WORLD_SIZE", "1") != "1"
+
+
+def _train(plan: Plan, out: Path, progress: Progress) -> dict[str, Any]:
+    from ..stages.train.loop import train
+
+    return train(plan.train, out / "shards", out / "features", out / "training", plan.recipe.seed, progress.line, progress.watch)
 
 
 def _ingest(plan: Plan, work: Path, engine: Engine, progress: Progress, result: Result) -> list[Path]:

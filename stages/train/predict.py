@@ -38,12 +38,17 @@ class Predictor:
 
     def one(self, given: Mapping[str, str]) -> dict[str, Any]:
         """The answer to one record; ``given`` maps a modality to a file or words, or to ``part=...``. What cannot be read is an InputError."""
-        parts = _assign(self.saved, given)
-        found = self._answer(*_batch(self.saved, [parts], ["prediction"]))[0]
-        for name, why in found.pop("damaged", {}).items():
-            raise InputError(f"--{self.saved.modalities.get(name, 'image')} {parts[name]}: {why}")
+        found = self._answer(self.batch_of(given)[0], [{}])[0]
         del found["key"]
         return {"target": self.saved.options.target, **found}
+
+    def batch_of(self, given: Mapping[str, str]) -> tuple[FusionBatch, dict[str, str]]:
+        """One record as a batch, and what was given for each part."""
+        parts = _assign(self.saved, given)
+        batch, damaged = _batch(self.saved, [parts], ["prediction"])
+        for name, why in damaged[0].items():
+            raise InputError(f"--{self.saved.modalities.get(name, 'image')} {parts[name]}: {why}")
+        return batch, parts
 
     def rows(self, path: Path) -> Iterator[dict[str, Any]]:
         """The answer to each row of a CSV whose columns are named by parts (or modalities): files, relative to the CSV, and words.

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed
+
+_PATIENCE = timedelta(days=1)
 
 
 def world() -> int:
@@ -47,7 +50,7 @@ def together() -> Iterator[None]:
     gpus = torch.cuda.device_count() >= int(os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"]))
     if gpus:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    distributed.init_process_group("nccl" if gpus else "gloo")
+    distributed.init_process_group("nccl" if gpus else "gloo", timeout=_PATIENCE)  # the first one may have shards to write before it comes
     try:
         yield
     finally:

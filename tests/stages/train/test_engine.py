@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.run import run
 from modalmill.schemas.errors import InputError
@@ -247,3 +248,19 @@ def test_compiled_it_learns_the_same(shards: Path, tmp_path: Path) -> None:
     eager, _ = trained(shards, tmp_path / "eager", **plain)
     compiled, _ = trained(shards, tmp_path / "compiled", **plain, compile=True)
     assert all(torch.allclose(compiled[name], tensor, atol=1e-4) for name, tensor in eager.items())
+
+
+def test_a_recipe_is_run_by_several_processes_of_which_the_first_writes_the_shards(tmp_path: Path) -> None:
+    lines = ["id,note,answer,split"] + [
+        f"{n},{'up' if n % 2 else 'down'},{'yes' if n % 2 else 'no'},{'train' if n % 5 else 'val'}" for n in range(80)
+    ]
+    write(tmp_path / "t.csv", "\n".join(lines))
+    source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": {"note": "note"}, "targets": ["answer"], "split": "{split}"}
+    options = {**OPTIONS, "inputs": {"note": {"length": 3}}, "epochs": 4}
+    write(tmp_path / "r.yaml", yaml.safe_dump(recipe(tmp_path, {"t": source}, shard={}, train=options)))
+    words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "modalmill", "run", "r.yaml", "--out", "out"]
+    done = subprocess.run([sys.executable, *words, "--workers", "1"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("all parts 1.000") == 1, "the first one speaks for all"
+    assert done.stderr.count("training: epoch 4 of 4") == 1
+    assert json.loads((tmp_path / "out" / "training" / "evaluation.json").read_text())["all"] == 1.0

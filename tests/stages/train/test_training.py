@@ -9,14 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import InputError
-from modalmill.stages.media import image
 from modalmill.stages.stream import FusionBatch, Labels, open_stream
 from modalmill.stages.train import checkpoint
 from modalmill.stages.train.data import shown
@@ -24,40 +22,8 @@ from modalmill.stages.train.evaluate import evaluate, table_text
 from modalmill.stages.train.loop import train
 from modalmill.stages.train.options import TrainOptions
 from modalmill.stages.train.predict import Predictor
+from taught import TRAIN
 from tiny import recipe, write
-
-TRAIN: dict[str, Any] = {
-    "target": "answer", "inputs": {"image": {"size": 32}, "question": {"length": 4}}, "width": 32, "hidden": 32, "epochs": 12, "batch_size": 16,
-    "learning_rate": 0.005, "modality_dropout": 0.1, "dropout": 0.0, "device": "cpu",
-}  # fmt: skip
-
-
-def corpus(root: Path, rows: int = 160) -> dict[str, Any]:
-    """Grey pictures, and a question that asks for their brightness or the opposite: neither alone is enough."""
-    lines = ["id,question,answer,split"]
-    for number in range(rows):
-        bright, turned = number % 2, number // 2 % 2
-        level = 190 if bright else 60
-        rng = np.random.default_rng(number)
-        pixels = np.clip(rng.normal(level, 10, (32, 32, 3)), 0, 255).astype(np.uint8)
-        write(root / "img" / f"{number}.jpg", image.encode_jpeg(pixels, 90))
-        lines.append(f"{number},{'not bright' if turned else 'bright'},{'yes' if bright != turned else 'no'},{'train' if number % 8 else 'test'}")
-    write(root / "t.csv", "\n".join(lines))
-    return {
-        "type": "csv", "path": "t.csv", "id": "{id}", "text": {"question": "question"}, "targets": ["answer"], "split": "{split}",
-        "media": {"image": {"path": "img/{id}.jpg"}},
-    }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from modalmill.pipeline.plan import make_plan
-    from modalmill.pipeline.run import run
-    from modalmill.schemas.recipe import parse_recipe
-
-    root = tmp_path_factory.mktemp("trained")
-    run(make_plan(parse_recipe(recipe(root, {"t": corpus(root)}, train=TRAIN)), root), root / "out", "serial")
-    return root
 
 
 def test_a_question_that_needs_both_modalities_is_learned(trained: Path) -> None:

@@ -1,0 +1,166 @@
+"""Why a model answered as it did: what each part was worth, which words, moments and places carried the answer, and where it looked.
+
+Per record: the exact Shapley value of every part for the answer's probability over all subsets of what is there (Shapley 1953), and integrated
+gradients of the answer's logit over tokens, from blank tokens to the real ones (Sundararajan et al. 2017), summed over features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...schemas.errors import InputError, MissingPackageError, nearest
+from ..stream import FusionBatch
+from ..stream.text import words
+from .metrics import shapley
+from .predict import Predictor
+
+_STEPS = 64
+
+
+def explain(path: Path, given: Mapping[str, str], answer: str = "") -> dict[str, Any]:
+    """The answer to one record with what it rests on. answer: explain this one rather than the likeliest."""
+    predictor = Predictor(path, top=5)
+    batch, parts = predictor.batch_of(given)
+    saved, model = predictor.saved, predictor.saved.model
+    found = predictor.one(given)
+    number = _number(saved.objective, found, answer)
+    with torch.no_grad():
+        tokens, masks = model.encode(batch)
+        decided = model.decided(tokens, masks, batch.present_BM, batch.present_BM)
+    worth = _worth(predictor, tokens, masks, batch.present_BM, number)
+    carried = integrated_gradients(predictor, tokens, masks, batch.present_BM, number)
+    report: dict[str, Any] = {
+        **found, "explained": _name(saved.objective, number, saved.options.target),
+        "worth": {name: value for name, value in zip(predictor.names, worth, strict=True) if name in found["used"]},
+        "without_anything": _value(predictor, tokens, masks, torch.zeros_like(batch.present_BM), number),
+        "carried": {}, "looked_at": {},
+    }  # fmt: skip
+    for place, name in enumerate(predictor.names):
+        if name in found["used"]:
+            values = carried[place][0][masks[place][0]].tolist()
+            texts = words(parts[name])[: len(values)] if saved.modalities.get(name) == "text" and not saved.options.inputs[name].feature else None
+            report["carried"][name] = {"tokens": texts or len(values), "values": [round(value, 6) for value in values]}
+    weights = decided.info.get("weights")
+    if weights is not None and weights.shape == batch.present_BM.shape:
+        report["looked_at"] = {name: round(float(weights[0, place]), 4) for place, name in enumerate(predictor.names)}
+    return report
+
+
+def integrated_gradients(predictor: Predictor, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor, number: int) -> list[Tensor]:
+    """What each token adds to the answer's logit ``[B, T_m]`` a part; over all tokens it adds up to the logit minus that of blank tokens."""
+    model = predictor.saved.model
+    totals = [torch.zeros_like(some) for some in tokens]
+    for step in range(_STEPS):
+        share = (step + 0.5) / _STEPS
+        moved = [(share * some.detach()).requires_grad_() for some in tokens]
+        with torch.enable_grad():
+            logit = model.decide(moved, masks, present_BM)[:, number].sum()
+            gradients = torch.autograd.grad(logit, moved, allow_unused=True)
+        totals = [total if one is None else total + one / _STEPS for total, one in zip(totals, gradients, strict=True)]
+    return [(total * some).sum(2).detach() for total, some in zip(totals, tokens, strict=True)]
+
+
+@torch.no_grad()
+def _value(predictor: Predictor, tokens: list[Tensor], masks: list[Tensor], shown_BM: Tensor, number: int) -> float:
+    """Probability (or number) of the answer with these parts shown."""
+    logits = predictor.saved.model.decide(tokens, masks, shown_BM).float()
+    link = predictor.saved.objective.link
+    values = logits.softmax(1) if link == "softmax" else logits.sigmoid() if link == "sigmoid" else logits
+    return float(values[0, number])
+
+
+def _worth(predictor: Predictor, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor, number: int) -> list[float]:
+    """The Shapley value of every part; parts that are absent are worth nothing."""
+    known: dict[tuple[bool, ...], float] = {}
+
+    def value(subset: tuple[bool, ...]) -> float:
+        shown = tuple(a and b for a, b in zip(subset, present_BM[0].tolist(), strict=True))
+        if shown not in known:
+            known[shown] = _value(predictor, tokens, masks, torch.tensor([shown]), number)
+        return known[shown]
+
+    return [round(worth, 6) for worth in shapley(len(predictor.names), value)]
+
+
+def _number(objective: Any, found: Mapping[str, Any], answer: str) -> int:
+    classes = getattr(objective, "classes", None)
+    if classes is None:
+        return 0
+    if answer and answer not in classes:
+        raise InputError(f"--answer {answer}: the model has no such answer{nearest(answer, classes)}")
+    return int(classes.index(answer or found["answers"][0]["answer"]))
+
+
+def _name(objective: Any, number: int, target: str) -> str:
+    return str(objective.classes[number]) if hasattr(objective, "classes") else target
+
+
+def explain_text(report: Mapping[str, Any]) -> str:
+    """The explanation for people."""
+    top = report["answers"][0]
+    lines = [f"{report['target']}: {top['answer']} ({top['probability']:.1%}); explained: {report['explained']}"]
+    lines.append(f"with nothing shown {report['without_anything']:.3f}; what each part adds to that:")
+    lines += [f"  {name:<24}{value:>+8.3f}" for name, value in sorted(report["worth"].items(), key=lambda item: -abs(item[1]))]
+    for name, entry in report["carried"].items():
+        if isinstance(entry["tokens"], list):
+            lines.append(f"{name}: " + " ".join(f"{word}({value:+.2f})" for word, value in zip(entry["tokens"], entry["values"], strict=False)))
+    if report["looked_at"]:
+        lines.append("weights of the fusion: " + ", ".join(f"{name} {value:.2f}" for name, value in report["looked_at"].items()))
+    if report["missing"]:
+        lines.append(f"missing: {', '.join(report['missing'])}")
+    return "\n".join(lines)
+
+
+def draw(path: Path, given: Mapping[str, str], report: Mapping[str, Any], out: Path) -> None:
+    """The explanation as one picture: what the parts add, the image under what its places carried, words and moments likewise."""
+    try:
+        import matplotlib
+
+        matplotlib.use("Agg")
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise MissingPackageError("matplotlib", "train", "a picture") from error
+    predictor = Predictor(path)
+    batch, _ = predictor.batch_of(given)
+    shown = list(report["carried"])
+    figure, rows = pyplot.subplots(1 + len(shown), 1, figsize=(9, 2.4 + 2.8 * len(shown)), squeeze=False)
+    names = sorted(report["worth"], key=lambda name: report["worth"][name])
+    worth = [report["worth"][name] for name in names]
+    rows[0][0].barh(names, worth, color=["#4878a8" if value >= 0 else "#b04040" for value in worth])
+    rows[0][0].axvline(0, color="#333", linewidth=0.8)
+    top = report["answers"][0]
+    rows[0][0].set_title(f"{report['target']}: {report['explained']}   (the model answers {top['answer']}, {top['probability']:.0%})")
+    rows[0][0].set_xlabel("what the part adds to the answer's probability (Shapley value)")
+    for (axes,), name in zip(rows[1:], shown, strict=True):
+        _draw_part(axes, name, report["carried"][name], batch, predictor)
+    figure.tight_layout()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=120)
+    pyplot.close(figure)
+
+
+def _draw_part(axes: Any, name: str, entry: Mapping[str, Any], batch: FusionBatch, predictor: Predictor) -> None:
+    values = np.array(entry["values"])
+    part = batch.parts[name][0]
+    side = round(len(values) ** 0.5)
+    if part.dim() == 3 and side * side == len(values):
+        most = max(1e-9, float(np.abs(values).max()))
+        spread = cv2.resize((values / most).reshape(side, side).astype(np.float32), (part.shape[1], part.shape[0]), interpolation=cv2.INTER_CUBIC)
+        axes.imshow(part.float().mean(2).numpy(), cmap="gray", vmin=-60, vmax=315)
+        axes.imshow(spread, cmap="RdBu", vmin=-1, vmax=1, alpha=np.clip(np.abs(spread), 0, 1) * 0.75)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_title(f"{name}: blue places speak for the answer, red ones against it", fontsize=9)
+        return
+    labels = entry["tokens"] if isinstance(entry["tokens"], list) else [str(place) for place in range(len(values))]
+    axes.bar(range(len(values)), values, color=["#4878a8" if value >= 0 else "#b04040" for value in values])
+    axes.set_xticks(range(len(labels)), labels, rotation=0 if len(labels) < 12 else 90, fontsize=8)
+    axes.axhline(0, color="#333", linewidth=0.8)
+    axes.set_title(f"{name}: what each {'word' if isinstance(entry['tokens'], list) else 'token'} adds to the answer's logit", fontsize=9)

@@ -1,0 +1,153 @@
+"""What is done with a trained model: exported, pruned, explained. Every export is compared with the model for every subset."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from modalmill.schemas.errors import InputError
+from modalmill.stages.train import checkpoint
+from modalmill.stages.train.cards import FUSIONS
+from modalmill.stages.train.explain import explain, integrated_gradients
+from modalmill.stages.train.export import Exportable, export, prune
+from modalmill.stages.train.model import FusionModel
+from modalmill.stages.train.objectives import Classification
+from modalmill.stages.train.options import InputOptions, TrainOptions
+from modalmill.stages.train.predict import Predictor
+from PIL import Image
+
+
+def command(*words: object) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([sys.executable, "-m", "modalmill", *map(str, words)], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def checkpoint_of(path: Path, fusion: Any) -> Path:
+    """A model of a text and a vector as it is before training."""
+    torch.manual_seed(0)
+    options = TrainOptions(target="y", inputs={"note": InputOptions(length=5), "v": InputOptions(feature=True)}, fusion=fusion, width=16, hidden=16)
+    vocabulary = {word: number + 2 for number, word in enumerate(("up", "down", "it"))}
+    objective = Classification("y", ["a", "b", "c"], [3, 2, 1])
+    model = FusionModel(options, {"note": "text", "v": "image"}, {"note": 5}, {"v": 6}, 3)
+    about = {
+        "options": options.model_dump(), "objective": objective.state(), "vocabularies": {"note": vocabulary},
+        "modalities": {"note": "text", "v": "image"}, "dims": {"v": 6},
+    }  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint.save(path, about, model, {})
+    return path
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_every_fusion_is_one_exported_graph_for_all_subsets(fusion: str, tmp_path: Path) -> None:
+    report = export(checkpoint_of(tmp_path / "m.pt", fusion), tmp_path / "m.pt2")
+    assert report["subsets_compared"] == 4
+    assert report["furthest_from_model"] < 1e-5
+
+
+@pytest.mark.parametrize("fusion", ["attention", "opinion_pool", "matching"])
+def test_onnxruntime_agrees_for_all_subsets_and_any_number_of_rows(fusion: str, tmp_path: Path) -> None:
+    path = checkpoint_of(tmp_path / "m.pt", fusion)
+    report = export(path, tmp_path / "m.onnx")
+    assert report["furthest_from_model"] < 1e-5
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
+    assert {one.name for one in session.get_inputs()} == {"note", "v", "note_length", "present"}
+    whole = Exportable(checkpoint.load(path))
+    rows = 7
+    feed = {
+        "note": np.full((rows, 5), 2), "v": np.full((rows, 6), np.nan, np.float32), "note_length": np.full(rows, 3),
+        "present": np.array([[True, False]] * rows),
+    }  # fmt: skip
+    (found,) = session.run(None, feed)
+    assert found.shape == (rows, 3)
+    assert np.isfinite(found).all(), "what stands in an absent part does not matter"
+    with torch.no_grad():
+        wanted = whole(*(torch.from_numpy(feed[name]) for name in whole.inputs))
+    assert np.abs(found - wanted.numpy()).max() < 1e-5
+    about = json.loads((tmp_path / "m.onnx.json").read_text())
+    assert about["answers"] == ["a", "b", "c"]
+    assert about["vocabularies"]["note"]["up"] == 2
+    assert about["inputs"]["note"] == {"shape": ["batch", 5], "type": "int64"}
+
+
+def test_a_trained_model_is_exported_by_the_command_line(trained: Path, tmp_path: Path) -> None:
+    best = trained / "out" / "training" / "best.pt"
+    done = command("export", best, tmp_path / "m.onnx", "--int8", "--sparsity", "0.5")
+    assert done.returncode == 0, done.stderr
+    assert "compared with the model for 4 subsets" in done.stdout
+    about = json.loads((tmp_path / "m.onnx.json").read_text())
+    assert about["sparsity"] >= 0.5
+    plain = export(best, tmp_path / "plain.onnx")
+    assert about["bytes"] < 0.8 * plain["bytes"]
+    assert not list(tmp_path.glob(".*"))
+    for words, told in (
+        ((best, tmp_path / "m.txt"), "wanted a name that ends in .onnx or .pt2"),
+        ((best, tmp_path / "m.pt2", "--int8"), "int8 is for ONNX"),
+        ((best, tmp_path / "m.pt2", "--sparsity", "1"), "wanted a share from 0 up to 1, found 1.0"),
+    ):
+        done = command("export", *words)
+        assert done.returncode == 1
+        assert told in done.stderr
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 0.3, 0.5, 0.9])
+def test_pruning_is_exact_and_takes_the_smallest_weights(sparsity: float) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(30, 20), torch.nn.Conv1d(4, 6, 3), torch.nn.LSTM(5, 7))
+    weights = [weight for name, weight in model.named_parameters() if "weight" in name]
+    before = torch.cat([weight.detach().abs().flatten() for weight in weights]).clone()
+    biases = [weight.detach().clone() for name, weight in model.named_parameters() if "bias" in name]
+    assert prune(model, sparsity) == int(sparsity * len(before)) / len(before)
+    after = torch.cat([weight.detach().abs().flatten() for weight in weights])
+    if sparsity:
+        assert before[after == 0].max() <= before[after > 0].min()
+    assert all(torch.equal(a, b) for a, b in zip(biases, (weight for name, weight in model.named_parameters() if "bias" in name), strict=True))
+
+
+def test_what_parts_are_worth_adds_up_to_the_answer(trained: Path) -> None:
+    best = trained / "out" / "training" / "best.pt"
+    given = {"image": str(trained / "img" / "1.jpg"), "text": "not bright"}
+    report = explain(best, given)
+    top = report["answers"][0]
+    assert report["explained"] == top["answer"] == "no"
+    assert sum(report["worth"].values()) + report["without_anything"] == pytest.approx(top["probability"], abs=1e-5)
+    assert report["carried"]["question"]["tokens"] == ["not", "bright"]
+    assert len(report["carried"]["image"]["values"]) == 16
+    other = explain(best, given, answer="yes")
+    assert sum(other["worth"].values()) + other["without_anything"] == pytest.approx(1 - top["probability"], abs=1e-4)
+    alone = explain(best, {"text": "not bright"})
+    assert set(alone["worth"]) == {"question"}
+    assert alone["missing"] == ["image"]
+    with pytest.raises(InputError, match="--answer yess: the model has no such answer; did you mean 'yes'"):
+        explain(best, given, answer="yess")
+
+
+def test_integrated_gradients_add_up_to_the_change_of_the_logit(trained: Path) -> None:
+    """Completeness (Sundararajan et al. 2017): over all tokens, the logit minus that of blank tokens."""
+    predictor = Predictor(trained / "out" / "training" / "best.pt")
+    batch, _ = predictor.batch_of({"image": str(trained / "img" / "1.jpg"), "text": "bright"})
+    model = predictor.saved.model
+    with torch.no_grad():
+        tokens, masks = model.encode(batch)
+        gap = model.decide(tokens, masks, batch.present_BM) - model.decide([0 * some for some in tokens], masks, batch.present_BM)
+    carried = integrated_gradients(predictor, tokens, masks, batch.present_BM, 0)
+    assert sum(float(some.sum()) for some in carried) == pytest.approx(float(gap[0, 0]), rel=0.02, abs=0.02)
+
+
+def test_an_explanation_is_one_picture(trained: Path, tmp_path: Path) -> None:
+    best = trained / "out" / "training" / "best.pt"
+    done = command("explain", best, "--image", trained / "img" / "1.jpg", "--text", "bright", "--out", tmp_path / "deep" / "e.png")
+    assert done.returncode == 0, done.stderr
+    assert "what each part adds" in done.stdout
+    assert "bright(" in done.stdout
+    with Image.open(tmp_path / "deep" / "e.png") as picture:
+        assert min(picture.size) > 500
+        assert len(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)) > 50
