@@ -38,7 +38,7 @@ def test_every_command_of_the_readme_runs(folder: Path) -> None:
     block = re.search(r"```console\n(.*?)```", README, re.DOTALL)
     assert block is not None
     commands = [line[2:] for line in block.group(1).splitlines()]
-    assert len(commands) == 9
+    assert len(commands) == 13
     for command in commands:
         words = shlex.split(command)
         assert words[0] == "modalmill"
