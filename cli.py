@@ -190,6 +190,21 @@ def evaluate(
 
 
 @app.command()
+def retrieve(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint whose fusion is common_space or matching.")],
+    shards: Annotated[Path, typer.Argument(help="A folder of shards.")],
+    split: Annotated[str, typer.Option("--split", help="The split; the last of test, val and train that there is.")] = "",
+    json_: JsonOption = False,
+) -> None:
+    """Find one modality of each record by another: R@1, R@5 and R@10 for every pair."""
+    from .stages.train.retrieval import retrieval_text
+    from .stages.train.retrieval import retrieve as run_retrieval
+
+    found = run_retrieval(checkpoint, shards, split)
+    typer.echo(json.dumps(found, ensure_ascii=False) if json_ else retrieval_text(found))
+
+
+@app.command()
 def compare(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file with a train section.")],
     methods: Annotated[str, typer.Option("--methods", help="Names that 'modalmill methods' lists, by commas; recipe for it as it is; or all.")],

@@ -25,14 +25,18 @@ class Log:
         except ImportError:
             pass
 
-    def write(self, summary: Mapping[str, Any]) -> None:
-        """Add one epoch."""
+    def write(self, summary: Mapping[str, Any], examples: Sequence[str] = ()) -> None:
+        """Add one epoch; ``examples`` are lines for TensorBoard alone."""
         with open(self._path, "a", encoding="utf-8") as file:
             file.write(json.dumps(dict(summary)) + "\n")
         if self._writer is not None:
             for name, value in summary.items():
                 if isinstance(value, (int, float)) and name != "epoch":
                     self._writer.add_scalar(name, value, summary["epoch"])
+            for part, weight in summary.get("weights", {}).items():
+                self._writer.add_scalar(f"weights/{part}", weight, summary["epoch"])
+            if examples:
+                self._writer.add_text("examples", "  \n".join(examples), summary["epoch"])
 
     def close(self) -> None:
         """Write out what is left."""

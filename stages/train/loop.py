@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -23,6 +24,7 @@ from ...schemas.fingerprint import fingerprint
 from ...schemas.index import read_shard_set
 from ..stream import FusionBatch, Stream
 from . import checkpoint
+from .about import write_about
 from .before import before_training
 from .data import completed, draws, open_split, shown
 from .device import autocast, device_of, precision_of
@@ -36,6 +38,7 @@ from .ranks import is_first, rank, summed, together, wait_for_all, world
 from .step import total
 from .terms import Task
 
+_EXAMPLES = 8
 Say: TypeAlias = Callable[[str], None]
 Watch: TypeAlias = Callable[[str, str], AbstractContextManager[Callable[[int, int], None]]]
 
@@ -64,8 +67,10 @@ def _train(options: TrainOptions, shards: Path, features: Path, out: Path, seed:
             return kept
         say(f"training: resumed after epoch {run.epoch}" + (f" and {run.steps} steps" if run.steps else ""))
     else:
-        _clear(out, say)
+        run.clear()
         say(f"training: {run.parameters:,} parameters, {len(run.stream.index):,} records, {len(run.stream)} steps an epoch on {run.device}")
+        if is_first():
+            write_about(out, options, run.about, run.device, world(), run.parameters, seed)
         if options.checks:
             before_training(options, run.step, prepared, run.device, say)
     wait_for_all()
@@ -75,13 +80,14 @@ def _train(options: TrainOptions, shards: Path, features: Path, out: Path, seed:
         with watch(f"training: epoch {run.epoch + 1}", "records") as advance:
             summary = _epoch(run, advance)
         with run.mean_weights():
-            validation = _validate(run, shards, features)
+            checked = _validate(run, shards, features)
+            validation = checked.score
             better = run.judge(validation)
             if better and is_first():
                 checkpoint.save(out / "best.pt", run.about, run.step.model, {"run": run.identity})
         summary |= {"epoch": run.epoch - 1, "seconds": round(time.monotonic() - began, 2), "validation": validation, "lr": run.rate}
         if log is not None:
-            log.write(summary)
+            log.write({**summary, **({"weights": checked.weights} if checked.weights else {})}, checked.examples)
         run.save()
         score = "" if validation is None else f", {run.objective.metric} {validation:.3f}{' *' if better else ''}"
         say(
@@ -121,7 +127,7 @@ def _epoch(run: _Run, advance: Callable[[int, int], None]) -> dict[str, Any]:
             run.save()
             saved = time.monotonic()
         asked = time.monotonic()
-    loss = float(summed(run.loss_sum.clone())) / max(1, run.steps)
+    loss = float(run.loss_sum) / max(1, run.steps)
     if not math.isfinite(loss):
         raise InputError(
             f"training: the loss is {loss} after epoch {run.epoch + 1}; lower learning_rate, or look for broken targets with 'modalmill inspect'"
@@ -191,13 +197,12 @@ class _Run:
     def learn(self, sums_K2: Tensor) -> None:
         """Gradients of the loss; a step of the optimiser when as many batches as it wants have been seen."""
         options, steps = self.options, len(self.stream)
-        with torch.no_grad():
-            weights_K = summed(sums_K2[:, 1].detach().clone())
+        whole_K2 = summed(sums_K2.detach().clone())
         # DistributedDataParallel takes the mean over processes: times their number, over the global weight, it is the sum over the global batch
-        loss = total(torch.stack([sums_K2[:, 0] * world(), weights_K], 1))
+        loss = total(torch.stack([sums_K2[:, 0] * world(), whole_K2[:, 1]], 1))
         first = self.steps // options.accumulate * options.accumulate
         self.scaler.scale(loss / min(options.accumulate, steps - first)).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        self.loss_sum += total(torch.stack([sums_K2[:1, 0].detach().double(), weights_K[:1].double()], 1))
+        self.loss_sum += total(whole_K2[:1].double())
         self.steps += 1
         if self.steps % options.accumulate and self.steps < steps:
             return
@@ -235,18 +240,31 @@ class _Run:
         """Write ``last.pt``: with it the run goes on from here."""
         if self.steps % self.options.accumulate:
             return  # gradients of half a step are not kept
-        loss_sum = summed(self.loss_sum.clone())
         if not is_first():
             return
         state = {"epoch": self.epoch, "steps": self.steps, "records": self.records, "best": self.best, "since_best": self.since_best}
         training = {
             "run": self.identity, "state": {**state, "finished": self.finished}, "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(), "scaler": self.scaler.state_dict(), "stream": self.stream.state_dict(),
-            "random": torch.get_rng_state(), "losses": self.step.losses.state_dict(), "loss_sum": loss_sum,
+            "random": torch.get_rng_state(), "losses": self.step.losses.state_dict(), "loss_sum": self.loss_sum,
             "cuda_random": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
             "mean": None if self.mean is None else self.mean.mean,
         }  # fmt: skip
         checkpoint.save(self.out / "last.pt", self.about, self.step.model, training)
+
+    def clear(self) -> None:
+        """Take away what another run left: its log and curves would go on in ours."""
+        if is_first():
+            (self.out / "log.jsonl").unlink(missing_ok=True)
+            shutil.rmtree(self.out / "tensorboard", ignore_errors=True)
+
+    def _changes(self, before: dict[str, Any]) -> str:
+        """What makes this another run."""
+        if before["shards"] != self.about["shards"]:
+            return f"the shards have changed (fingerprint {before['shards']}, now {self.about['shards']})"
+        now = self.about["options"]
+        names = [name for name in now if before["options"].get(name) != now[name]]
+        return f"{', '.join(names)} changed" if names else "the seed has changed"
 
     def resume(self) -> bool:
         """Take up a run that was stopped; a checkpoint of other options or other shards is left to be written over."""
@@ -259,7 +277,8 @@ class _Run:
             self._say(f"training: {error}; starting anew")
             return False
         kept = value["training"]
-        if kept.get("run") != self.identity or value["about"]["shards"] != self.about["shards"]:
+        if kept.get("run") != self.identity:
+            self._say(f"training: {self._changes(value['about'])} since the last run here; starting anew")
             return False
         self.step.model.load_state_dict(value["model"])
         self.step.losses.load_state_dict(kept["losses"])
@@ -271,7 +290,7 @@ class _Run:
             torch.set_rng_state(kept["random"])
             if kept["cuda_random"] is not None and self.device.type == "cuda":
                 torch.cuda.set_rng_state(kept["cuda_random"], self.device)
-            self.loss_sum.copy_(kept["loss_sum"])
+        self.loss_sum.copy_(kept["loss_sum"])
         if self.mean is not None:
             self.mean.mean = {name: tensor.to(self.device) for name, tensor in kept["mean"].items()}
         for name, number in kept["state"].items():
@@ -279,11 +298,21 @@ class _Run:
         return True
 
 
+@dataclass(frozen=True)
+class _Checked:
+    """Of the validation split: the mean score (None where there is no such split), the mean weight the fusion gives each part where it has
+    weights, and some records with what was answered."""
+
+    score: float | None = None
+    weights: dict[str, float] = field(default_factory=dict)
+    examples: list[str] = field(default_factory=list)
+
+
 @torch.no_grad()
-def _validate(run: _Run, shards: Path, features: Path) -> float | None:
-    """Mean score on the validation split with everything present that is; None where there is no such split."""
+def _validate(run: _Run, shards: Path, features: Path) -> _Checked:
+    """The model on the validation split with everything present that is."""
     if run.options.val_split not in read_shard_set(shards).splits():
-        return None
+        return _Checked()
     fitted = is_fitted(run.step.model)
     alone: dict[str, int] = {"rank": 0, "world": 1} if fitted else {}
     about, model = run.about, run.step.model
@@ -292,15 +321,29 @@ def _validate(run: _Run, shards: Path, features: Path) -> float | None:
     if fitted:
         fit_fusion(model, run.objective, (completed(raw, run.options, about["modalities"], about["dims"]) for raw in stream), run.device)
     sums_2 = torch.zeros(2, dtype=torch.float64, device=run.device)
+    gates_M2 = torch.zeros(len(model.names), 2, dtype=torch.float64, device=run.device)
+    examples: list[str] = []
     for raw in stream:
         batch: FusionBatch = completed(raw, run.options, about["modalities"], about["dims"]).to(run.device)
         with autocast(run.half, run.device):
-            logits = model(batch)
-        scores, weights = run.objective.score(logits.cpu(), batch.targets())
+            tokens, masks = model.encode(batch)
+            decided = model.decided(tokens, masks, batch.present_BM, batch.present_BM)
+        logits = decided.logits_BO.float().cpu()
+        scores, weights = run.objective.score(logits, batch.targets())
         weights = weights * raw.weight_B
         sums_2 += torch.stack([(scores * weights).sum(), weights.sum()]).to(run.device)
+        gates_BM = decided.info.get("weights")
+        if gates_BM is not None and gates_BM.shape == batch.present_BM.shape:
+            gates_M2 += torch.stack([gates_BM.double().sum(0), batch.present_BM.double().sum(0)], 1)
+        if not examples:
+            answers = run.objective.answers(logits[:_EXAMPLES], 1)
+            examples = [
+                f"{key}: {answer[0][0] if answer else '-'} ({answer[0][1]:.0%}), wanted {target.get(run.options.target, '-')}"
+                for key, answer, target in zip(batch.keys, answers, batch.targets(), strict=False)
+            ]
     score, weight = (sums_2 if fitted else summed(sums_2)).tolist()
-    return score / weight if weight else None
+    gates = {name: round(float(total / max(1, count)), 4) for name, (total, count) in zip(model.names, gates_M2.tolist(), strict=True)}
+    return _Checked(score / weight if weight else None, gates if any(gates.values()) else {}, examples)
 
 
 def _kept_report(out: Path, run: str) -> dict[str, Any] | None:
@@ -310,16 +353,6 @@ def _kept_report(out: Path, run: str) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return report if report.get("run") == run else None
-
-
-def _clear(out: Path, say: Say) -> None:
-    """Take away what another run left: its log and curves would go on in ours."""
-    if not is_first():
-        return
-    if (out / "last.pt").exists():
-        say("training: the options or the shards are others than those of the last run here; starting anew")
-    (out / "log.jsonl").unlink(missing_ok=True)
-    shutil.rmtree(out / "tensorboard", ignore_errors=True)
 
 
 def _unwatched(name: str, unit: str) -> AbstractContextManager[Callable[[int, int], None]]:

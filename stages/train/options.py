@@ -22,6 +22,8 @@ class InputOptions(BaseModel):
     encoder: str | None = Field(None, description="an encoder that 'modalmill methods' lists; by the modality where it is not given")
     same_as: str | None = Field(None, description="another input of the same modality, whose encoder (and vocabulary) is this one's too")
     feature: bool = Field(False, description="read the cached features of this part instead of the medium")
+    reduce: Literal["pca", "lda"] | None = Field(None, description="fewer features of a cached vector, along axes fitted on the training split")
+    rank: int = Field(32, ge=1, description="how many axes")
     size: int = Field(64, ge=16, le=1024)
     crop: Literal["random", "center", "squash"] = "squash"
     length: int = Field(24, ge=1, le=4096, description="words of a text")
@@ -151,6 +153,10 @@ def _found(options: TrainOptions, problems: list[str]) -> bool:
     for name, spec in options.inputs.items():
         if spec.encoder is not None and spec.encoder not in ENCODERS:
             problems.append(f"train.inputs.{name}.encoder: no such encoder {spec.encoder!r}{nearest(spec.encoder, ENCODERS)}")
+        if spec.reduce is not None and not spec.feature:
+            problems.append(f"train.inputs.{name}.reduce: wants cached features; give it feature: true")
+        if spec.reduce == "lda" and options.task != "classification":
+            problems.append(f"train.inputs.{name}.reduce: lda wants classes, and the task is {options.task}")
         twin = spec.same_as
         if twin is not None and (twin not in options.inputs or list(options.inputs).index(twin) >= list(options.inputs).index(name)):
             problems.append(f"train.inputs.{name}.same_as: wanted an input above this one, found {twin!r}")

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ...schemas.errors import InputError
 from ...schemas.index import read_shard_set
@@ -16,6 +17,7 @@ from ..stream import FeatureSpec, Stream
 from ..stream.features import FeatureCache
 from ..stream.text import build_vocabulary
 from .data import open_split
+from .encoders.reduction import lda, pca
 from .encoders.vector import Vector
 from .losses import fit_losses, make_losses
 from .model import FusionModel
@@ -69,7 +71,7 @@ def build(options: TrainOptions, prepared: Prepared) -> tuple[Step, str]:
     sizes = {name: len(words) + 2 for name, words in about["vocabularies"].items()}
     model = FusionModel(options, about["modalities"], sizes, about["dims"], objective.outputs, objective.link)
     model.start_from(objective.prior())
-    _standardise(model, prepared.stream)
+    _standardise(model, prepared.stream, options.target)
     vector = objective.outputs if isinstance(model.head, nn.Identity) else options.width
     step = Step(model, make_losses(options.losses, Sizes(len(model.names), options.width, vector, objective.outputs), about["losses"]))
     taken = start_from(model, Path(options.start)) if options.start else ""
@@ -77,14 +79,30 @@ def build(options: TrainOptions, prepared: Prepared) -> tuple[Step, str]:
     return step, taken
 
 
-def _standardise(model: FusionModel, stream: Stream) -> None:
-    """Let the encoders of cached vectors know the mean and deviation of the training split."""
+def _standardise(model: FusionModel, stream: Stream, target: str) -> None:
+    """Let the encoders of cached vectors know the mean, the deviation and, where features are reduced, the axes of the training split."""
     for name, spec in stream.specs.items():
         encoder = dict(model.encoders.items()).get(name)
         if isinstance(spec, FeatureSpec) and isinstance(encoder, Vector):
             cache = FeatureCache(Path(spec.folder), spec.part)
             rows = cache.rows(stream.index.all_keys())
-            rows = rows[rows >= 0][:: max(1, len(rows) // _MOST_MEASURED)]
-            vectors = torch.from_numpy(cache.vectors[rows].astype("float64"))
+            there = np.flatnonzero(rows >= 0)[:: max(1, len(rows) // _MOST_MEASURED)]
+            vectors = torch.from_numpy(cache.vectors[rows[there]].astype("float64"))
             if len(vectors):
                 encoder.standardise(vectors.mean(0), vectors.std(0, correction=0))
+            if encoder.axes_FK is not None:
+                encoder.axes_FK.copy_(torch.from_numpy(_axes(encoder, vectors, stream, there, name, target)))
+
+
+def _axes(encoder: Vector, vectors: Tensor, stream: Stream, there: np.ndarray, name: str, target: str) -> np.ndarray:
+    """The axes of a part's standardised vectors, scaled to features of deviation 1."""
+    standard = ((vectors - encoder.mean_F) / encoder.deviation_F).numpy()
+    try:
+        if encoder.reduce == "lda":
+            classes = np.array([str(json.loads(text).get(target, "")) for text in stream.index.targets(there.tolist())])
+            axes = lda(standard[classes != ""], classes[classes != ""], encoder.rank)
+        else:
+            axes = pca(standard, encoder.rank)
+    except InputError as error:
+        raise InputError(f"train.inputs.{name}.rank: {error}") from error
+    return np.asarray(axes / np.maximum((standard @ axes).std(0), 1e-9))

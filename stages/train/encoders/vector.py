@@ -7,17 +7,23 @@ from torch import Tensor, nn
 
 from .part import Part
 
+_FURTHEST = 10.0
+
 
 class Vector(nn.Module):
-    """Vectors ``[B, F]``, brought to mean 0 and deviation 1 of the training split by :meth:`standardise`."""
+    """Vectors ``[B, F]``, brought to mean 0 and deviation 1 of the training split, and to fewer features where ``reduce`` is given."""
 
     mean_F: Tensor
     deviation_F: Tensor
+    axes_FK: Tensor | None
 
     def __init__(self, width: int, part: Part) -> None:
         super().__init__()
+        self.reduce, self.rank = part.options.reduce, part.options.rank
         self.register_buffer("mean_F", torch.zeros(part.dims))
         self.register_buffer("deviation_F", torch.ones(part.dims))
+        self.register_buffer("axes_FK", None if self.reduce is None else torch.zeros(part.dims, self.rank))
+        self.features = part.dims if self.reduce is None else self.rank
 
     @torch.no_grad()
     def standardise(self, mean_F: Tensor, deviation_F: Tensor) -> None:
@@ -26,8 +32,9 @@ class Vector(nn.Module):
         self.deviation_F.copy_(torch.where(deviation_F > 1e-6, deviation_F, torch.ones_like(deviation_F)))
 
     def standard(self, vector_BF: Tensor) -> Tensor:
-        """Standardised, at most ten deviations away."""
-        return ((vector_BF.float() - self.mean_F) / self.deviation_F).clamp(-10, 10)
+        """Standardised, at most ten deviations away, and along the axes."""
+        x_BF = ((vector_BF.float() - self.mean_F) / self.deviation_F).clamp(-_FURTHEST, _FURTHEST)
+        return x_BF if self.axes_FK is None else x_BF @ self.axes_FK
 
 
 class VectorMlp(Vector):
@@ -35,7 +42,7 @@ class VectorMlp(Vector):
 
     def __init__(self, width: int, part: Part) -> None:
         super().__init__(width, part)
-        self.layers = nn.Sequential(nn.Linear(part.dims, width), nn.GELU(), nn.Dropout(part.dropout), nn.Linear(width, width))
+        self.layers = nn.Sequential(nn.Linear(self.features, width), nn.GELU(), nn.Dropout(part.dropout), nn.Linear(width, width))
 
     def forward(self, vector_BF: Tensor, length_B: Tensor | None, present_B: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens and their mask."""
@@ -47,7 +54,7 @@ class VectorLinear(Vector):
 
     def __init__(self, width: int, part: Part) -> None:
         super().__init__(width, part)
-        self.map = nn.Linear(part.dims, width)
+        self.map = nn.Linear(self.features, width)
 
     def forward(self, vector_BF: Tensor, length_B: Tensor | None, present_B: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens and their mask."""

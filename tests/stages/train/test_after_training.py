@@ -17,11 +17,16 @@ from modalmill.stages.train import checkpoint
 from modalmill.stages.train.cards import FUSIONS
 from modalmill.stages.train.explain import explain, integrated_gradients
 from modalmill.stages.train.export import Exportable, export, prune
+from modalmill.stages.train.fusion._contrast import pairs_term
+from modalmill.stages.train.fusion.common_space import CommonSpaceFusion
+from modalmill.stages.train.loop import train
 from modalmill.stages.train.model import FusionModel
 from modalmill.stages.train.objectives import Classification
 from modalmill.stages.train.options import InputOptions, TrainOptions
 from modalmill.stages.train.predict import Predictor
+from modalmill.stages.train.retrieval import ranks_of
 from PIL import Image
+from taught import TRAIN
 
 
 def command(*words: object) -> subprocess.CompletedProcess[str]:
@@ -151,3 +156,46 @@ def test_an_explanation_is_one_picture(trained: Path, tmp_path: Path) -> None:
     with Image.open(tmp_path / "deep" / "e.png") as picture:
         assert min(picture.size) > 500
         assert len(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)) > 50
+
+
+def test_ranks_by_hand() -> None:
+    eye = torch.eye(5)
+    assert ranks_of(eye, eye).tolist() == [0] * 5
+    assert ranks_of(eye, eye.roll(1, 0)).tolist() == [2] * 5, "four offers are just as unlike it as its own, apart from one that is like it"
+    assert ranks_of(torch.ones(5, 3), torch.ones(5, 3)).tolist() == [2] * 5
+
+
+def test_rotated_copies_of_one_signal_find_each_other() -> None:
+    """Two parts that are one signal, one of them turned by an unknown rotation: in the common space each finds its partner first."""
+    torch.manual_seed(0)
+    rotation, _ = torch.linalg.qr(torch.randn(8, 8))
+    fusion = CommonSpaceFusion(2, 8, 0.0)
+    optimiser = torch.optim.Adam(fusion.parameters(), lr=0.01)
+    both = torch.ones(128, 2, dtype=torch.bool)
+
+    def embedded(rows: int) -> torch.Tensor:
+        signal = torch.randn(rows, 8)
+        return fusion.combine(torch.stack([signal, signal @ rotation], 1), both[:1].expand(rows, 2))[1]["embeddings"]
+
+    for _ in range(300):
+        value, weight = pairs_term(embedded(128), both, 0.07, 1.0)
+        optimiser.zero_grad()
+        (value * weight).mean().backward()
+        optimiser.step()
+    with torch.no_grad():
+        vectors = embedded(500)
+    assert (ranks_of(vectors[:, 0], vectors[:, 1]) == 0).float().mean() > 0.97
+
+
+def test_retrieval_by_the_command_line(trained: Path, tmp_path: Path) -> None:
+    best = trained / "out" / "training" / "best.pt"
+    done = command("retrieve", best, trained / "out")
+    assert done.returncode == 1
+    assert "makes no common space; train with fusion: common_space or matching" in done.stderr
+    options = TrainOptions(**{**TRAIN, "fusion": "common_space", "epochs": 2})
+    train(options, trained / "out" / "shards", trained / "out" / "features", tmp_path / "t", 0, lambda line: None)
+    found = json.loads(command("retrieve", tmp_path / "t" / "best.pt", trained / "out", "--json").stdout)
+    assert set(found["pairs"]) == {"image -> question", "question -> image"}
+    cell = found["pairs"]["image -> question"]
+    assert 0 <= cell["R@1"] <= cell["R@5"] <= cell["R@10"] <= 1
+    assert cell["records"] == 20

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.linalg
 import torch
+from modalmill.schemas.errors import InputError
 from modalmill.stages.media import spectrum as reference
 from modalmill.stages.train.cards import ENCODERS
 from modalmill.stages.train.data import blank
 from modalmill.stages.train.encoders import Part
+from modalmill.stages.train.encoders.reduction import lda, pca
 from modalmill.stages.train.encoders.resnet import ResNet18, ResNet34, ResNet50, ResNet101
 from modalmill.stages.train.encoders.resnet3d import I3dResNet18, R3d18, inflate
 from modalmill.stages.train.encoders.spectrum import Spectrum
 from modalmill.stages.train.encoders.text import TextGru, TextLstm, positions
 from modalmill.stages.train.encoders.vector import VectorLinear
 from modalmill.stages.train.options import InputOptions
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor, nn
 
 PART = Part(InputOptions(size=32, length=9, rate_hz=8000, seconds=0.3, frames=4), vocabulary=20, dims=6)
@@ -157,3 +162,28 @@ def test_vectors_are_standardised_by_the_training_split_and_a_constant_feature_s
     encoder.standardise(torch.tensor([5.0, 3.0]), torch.tensor([2.0, 0.0]))
     assert encoder.standard(torch.tensor([[9.0, 3.0], [1e9, 4.0]])).tolist() == [[2.0, 0.0], [10.0, 1.0]]
     assert {"mean_F", "deviation_F"} <= set(encoder.state_dict())
+
+
+def test_axes_agree_with_scikit_learn() -> None:
+    """PCA up to sign; LDA spans the same space and separates as well."""
+    random = np.random.default_rng(0)
+    classes = random.integers(0, 4, 600)
+    vectors = random.normal(0, 1, (600, 12)) @ random.normal(0, 1, (12, 12)) + 2 * random.normal(0, 1, (4, 12))[classes]
+    theirs = PCA(5, svd_solver="full").fit(vectors).components_.T
+    ours = pca(vectors, 5)
+    assert np.abs(np.abs((ours * theirs).sum(0)) - 1).max() < 1e-6
+    assert (ours[np.abs(ours).argmax(0), range(5)] > 0).all()
+    mine, reference = lda(vectors, classes, 3), LinearDiscriminantAnalysis(solver="eigen", n_components=3).fit(vectors, classes).scalings_[:, :3]
+    assert scipy.linalg.subspace_angles(mine, reference).max() < 0.01
+    for axes, wrong, told in ((pca, (vectors, 13), "wanted 13 principal axes"), (lda, (vectors, classes, 4), "4 classes have at most 3")):
+        with pytest.raises(InputError, match=told):
+            axes(*wrong)  # type: ignore[operator]  # two functions of different arguments
+    few = random.normal(0, 1, (20, 50))
+    assert np.isfinite(lda(few, np.arange(20) % 2, 1)).all(), "more features than vectors"
+
+
+def test_a_reduced_vector_is_as_short_as_was_asked() -> None:
+    encoder = VectorLinear(4, Part(InputOptions(feature=True, reduce="pca", rank=2), dims=5))
+    assert encoder.map.in_features == 2
+    assert encoder.standard(torch.randn(3, 5)).shape == (3, 2)
+    assert "axes_FK" in encoder.state_dict()

@@ -264,3 +264,21 @@ def test_a_recipe_is_run_by_several_processes_of_which_the_first_writes_the_shar
     assert done.stdout.count("all parts 1.000") == 1, "the first one speaks for all"
     assert done.stderr.count("training: epoch 4 of 4") == 1
     assert json.loads((tmp_path / "out" / "training" / "evaluation.json").read_text())["all"] == 1.0
+
+
+def test_a_run_folder_explains_itself_and_says_what_made_it_start_anew(shards: Path, tmp_path: Path) -> None:
+    _, first = trained(shards, tmp_path / "run", epochs=1, fusion="gated")
+    about = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert about["options"]["fusion"] == "gated"
+    assert about["seed"] == 3
+    assert about["shards"]["fingerprint"]
+    assert about["versions"]["torch"] == torch.__version__
+    assert about["machine"]["processes"] == 1
+    (epoch,) = (json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines())
+    assert set(epoch["weights"]) == {"image", "note"}
+    assert not any("starting anew" in line for line in first)
+    _, second = trained(shards, tmp_path / "run", epochs=1, fusion="gated", width=24, dropout=0.0)
+    assert second[0] == "training: width, dropout changed since the last run here; starting anew"
+    _, again = trained(shards, tmp_path / "run", epochs=1, fusion="gated", width=24, dropout=0.0)
+    assert "finished before" in again[0]
+    assert list((tmp_path / "run" / "tensorboard").glob("events*"))

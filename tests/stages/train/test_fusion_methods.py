@@ -12,6 +12,7 @@ from modalmill.stages.train.cards import ENCODERS, FUSIONS, LOSSES, METHODS, MIS
 from modalmill.stages.train.fusion import make_fusion
 from modalmill.stages.train.fusion._pool import weigh
 from modalmill.stages.train.methods import Card, mistakes
+from modalmill.stages.train.model import FusionModel
 from modalmill.stages.train.options import parse_options
 from torch import Tensor, nn
 from torch.nn import functional
@@ -239,3 +240,21 @@ def test_what_a_recipe_says_goes_before_its_method() -> None:
     found, problems = parse_options({"target": "y", "inputs": {"image": {}}, "method": "self_atention"})
     assert found is None
     assert problems == ["train.method: no such method 'self_atention'; did you mean 'self_attention'?"]
+
+
+def test_two_parts_may_share_one_encoder() -> None:
+    section = {"target": "y", "inputs": {"left": {"size": 32}, "right": {"size": 32, "same_as": "left"}}, "fusion": "siamese", "width": 16}
+    options, problems = parse_options(section)
+    assert problems == []
+    assert options is not None
+    made = FusionModel(options, {"left": "image", "right": "image"}, {}, {}, 2)
+    assert made.encoders["left"] is made.encoders["right"]
+    alone = FusionModel(parse_options({**section, "inputs": {"left": {"size": 32}}})[0], {"left": "image"}, {}, {}, 2)  # type: ignore[arg-type]
+    assert sum(p.numel() for p in made.encoders.parameters()) == sum(p.numel() for p in alone.encoders.parameters())
+    for inputs, told in (
+        ({"left": {"same_as": "right"}, "right": {}}, "train.inputs.left.same_as: wanted an input above this one, found 'right'"),
+        ({"left": {}, "right": {"size": 32, "same_as": "left"}}, "train.inputs.right.same_as: right and left share an encoder, and have to have"),
+    ):
+        _, problems = parse_options({**section, "inputs": inputs})
+        assert len(problems) == 1
+        assert problems[0].startswith(told)

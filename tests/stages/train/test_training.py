@@ -149,6 +149,27 @@ def test_regression_and_cached_features_train_too(tmp_path: Path, run_recipe: Ca
     assert log[-1]["loss"] < log[0]["loss"]
 
 
+@pytest.mark.parametrize(("reduce", "rank"), [("pca", 4), ("lda", 1)])
+def test_features_along_fitted_axes_train_too(reduce: str, rank: int, tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+    lines = ["id,text,kind"] + [
+        f"{number},{'big' if number % 2 else 'small'} thing {number % 5},{'b' if number % 2 else 's'}" for number in range(80)
+    ]
+    write(tmp_path / "t.csv", "\n".join(lines))
+    source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": {"text": "text"}, "targets": ["kind"]}
+    options = {
+        "target": "kind", "inputs": {"text": {"feature": True, "reduce": reduce, "rank": rank}}, "fusion": "mean", "width": 16, "epochs": 10,
+        "batch_size": 16, "learning_rate": 0.01, "device": "cpu",
+    }  # fmt: skip
+    stages = [{"align.split": {"shares": {"train": 0.7, "test": 0.3}}}]
+    whole = recipe(tmp_path, {"t": source}, stages, features={"text": {"features.text": {"size": 64}}}, train=options)
+    result = run_recipe(whole)
+    assert result.training is not None
+    assert result.training["all"] == 1.0
+    options["inputs"]["text"]["rank"] = 500  # type: ignore[index]  # a mapping
+    with pytest.raises(InputError, match="train.inputs.text.rank: wanted 500"):
+        run_recipe(whole)
+
+
 def test_evaluation_on_shards_that_lack_a_part_of_the_model(trained: Path, tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
     write(tmp_path / "raw" / "t.csv", "id,question,answer\n1,bright,yes\n2,not bright,no\n")
     source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": {"question": "question"}, "targets": ["answer"]}
