@@ -225,6 +225,7 @@ METHODS: dict[str, Preset] = {
     "balanced": Preset("inverse class frequencies as weights of the loss", {"class_weights": True}),
     "focal": Preset("focal loss (Lin 2017)", {"focal": 2.0}),
     **{f"missing_{word}": Preset(f"absent parts: {card.what}", {"missing": word}) for word, card in MISSING.items() if word != "masked"},
+    "drop_incomplete": Preset("learns from complete records alone (a baseline)", {"complete_only": True, "modality_dropout": 0.0}),
     "no_modality_dropout": Preset("trained with everything that is there", {"modality_dropout": 0.0}),
 }
 
@@ -245,5 +246,5 @@ def methods_text() -> str:
     width = max(len(word) for word in METHODS)
     for word, preset in METHODS.items():
         if word not in FUSIONS:
-            lines.append(f"  {word:<{width}}  {preset.what}: {preset.text()}")
+            lines += [f"  {word:<{width}}  {preset.what}", f"  {'':<{width}}  {preset.text()}"]
     return "\n".join(lines)

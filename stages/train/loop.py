@@ -23,7 +23,7 @@ from ...schemas.errors import InputError
 from ...schemas.fingerprint import fingerprint
 from ...schemas.index import read_shard_set
 from ..stream import FusionBatch, Stream
-from . import checkpoint
+from . import absence, checkpoint
 from .about import write_about
 from .before import before_training
 from .data import completed, draws, open_split, shown
@@ -141,9 +141,14 @@ def _epoch(run: _Run, advance: Callable[[int, int], None]) -> dict[str, Any]:
 def _on_device(run: _Run, raw: FusionBatch) -> tuple[FusionBatch, Tensor, Task]:
     """The batch, which of its parts are shown, and what it is to be answered with."""
     batch = completed(raw, run.options, run.about["modalities"], run.about["dims"])
+    if run.options.absent:
+        kept_BM = absence.shown(absence.table(run.seed, batch.keys, batch.names), batch.present_BM.numpy(), run.options.absent)
+        batch = batch.without(~torch.from_numpy(kept_BM))
     shown_BM = shown(batch, run.options.modality_dropout, run.seed, run.epoch)
     targets, draw_B = batch.targets(), draws(batch, run.seed, run.epoch)
     encoded, weight_B = run.objective.encode(targets)
+    if run.options.complete_only:
+        weight_B = weight_B * batch.present_BM.all(1)
     batch = batch.to(run.device)
     progress = (run.epoch + run.steps / len(run.stream)) / run.options.epochs
     task = Task(run.objective, encoded.to(run.device), weight_B.to(run.device) * batch.weight_B, targets, draw_B, progress)

@@ -65,6 +65,8 @@ class TrainOptions(BaseModel):
     weight_decay: float = Field(1e-2, ge=0)
     dropout: float = Field(0.2, ge=0, lt=1)
     modality_dropout: float = Field(0.3, ge=0, lt=1, description="share of present parts hidden in training; never all of a record")
+    absent: float = Field(0.0, ge=0, lt=1, description="share of present parts that training never sees, the same ones every epoch")
+    complete_only: bool = Field(False, description="learn from the records that have every part alone (a baseline)")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     patience: int = Field(0, ge=0, description="stop after so many epochs without a better validation; 0 never")
     train_split: str = "train"

@@ -19,11 +19,12 @@ from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.run import run
 from modalmill.schemas.errors import InputError
 from modalmill.schemas.recipe import parse_recipe
-from modalmill.stages.train import checkpoint
+from modalmill.stages.train import checkpoint, loop
 from modalmill.stages.train.log import where_time_went
 from modalmill.stages.train.loop import train
 from modalmill.stages.train.optimise import make_optimiser, make_schedule
 from modalmill.stages.train.options import TrainOptions
+from modalmill.stages.train.prepare import prepare
 from tiny import jpeg, recipe, write
 from torch import nn
 
@@ -41,6 +42,7 @@ SCRIPT = textwrap.dedent(
     import torch
     from modalmill.stages.train.loop import train
     from modalmill.stages.train.options import TrainOptions
+from modalmill.stages.train.prepare import prepare
 
     torch.set_num_threads(1)
     shards, out, options, kill_at = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]), int(sys.argv[4])
@@ -282,3 +284,22 @@ def test_a_run_folder_explains_itself_and_says_what_made_it_start_anew(shards: P
     _, again = trained(shards, tmp_path / "run", epochs=1, fusion="gated", width=24, dropout=0.0)
     assert "finished before" in again[0]
     assert list((tmp_path / "run" / "tensorboard").glob("events*"))
+
+
+def test_what_training_never_sees_has_no_part_in_it(shards: Path, tmp_path: Path) -> None:
+    """Learning from complete ones alone is learning without those rows: the rest makes no gradient."""
+    caught: list[tuple[float, float]] = []
+
+    def losses(**more: Any) -> None:
+        run = loop._Run(TrainOptions(**{**OPTIONS, **more}), prepare(TrainOptions(**{**OPTIONS, **more}), shards, shards, 3), tmp_path, 3, print)
+        weights = rows = parts = there = 0.0
+        for raw in run.stream:
+            batch, shown, task = loop._on_device(run, raw)
+            weights, rows = weights + float(task.weight_B.sum()), rows + len(batch)
+            parts, there = parts + float(shown.sum()), there + float(raw.present_BM.sum())
+        caught.append((weights / rows, parts / there))
+
+    losses(complete_only=True, modality_dropout=0.0)
+    assert caught[-1][0] == pytest.approx(0.875, abs=0.02), "one in eight of the training rows lacks the picture"
+    losses(absent=0.5, modality_dropout=0.0)
+    assert caught[-1] == (1.0, pytest.approx(0.65, abs=0.1))
