@@ -316,7 +316,7 @@ def export(
     typer.echo(json.dumps(found, ensure_ascii=False) if json_ else export_text(found))
 
 
-@app.command()
+@app.command("score-vqa")
 def score_vqa(
     results: Annotated[Path, typer.Argument(help="Results in the official format: a list of question_id and answer.")],
     annotations: Annotated[Path, typer.Argument(help="The official annotations.")],

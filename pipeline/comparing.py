@@ -44,8 +44,9 @@ def compare(
             try:
                 report = train(options, target / "shards", target / "features", folder, seed, progress.line, progress.watch)
                 reports.append({**report, "seconds": seconds_of(folder)})
-            except InputError as error:
-                left_out[word] = str(error)
+            except (InputError, RuntimeError) as error:  # torch has RuntimeErrors for all that goes wrong on a device
+                left_out[word] = str(error).splitlines()[0] if str(error) else type(error).__name__
+                progress.line(f"compare: {word}: {left_out[word]}")
                 break
         else:
             rows.append(_row(word, reports))
@@ -62,6 +63,8 @@ def _options(section: Mapping[str, Any], methods: Sequence[str]) -> tuple[dict[s
 
     everything = [AS_IT_IS, *METHODS]
     words = everything if "all" in methods else list(dict.fromkeys(methods))
+    if not words:
+        raise RecipeError(["--methods: wanted names by commas, found none"], where="compare")
     wrong = [f"--methods: no such method {word!r}{nearest(word, everything)}" for word in words if word not in everything]
     chosen: dict[str, Any] = {}
     left_out: dict[str, str] = {}
@@ -81,7 +84,7 @@ def _options(section: Mapping[str, Any], methods: Sequence[str]) -> tuple[dict[s
 def _row(word: str, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """One method over its seeds. Means, and the standard deviation of the metric with everything shown."""
     metric = reports[0]["metric"]
-    everything = max(reports[0]["subsets"], key=lambda name: name.count("+"))
+    everything = max(reports[0]["subsets"], key=lambda name: name.count("+") + (name != "(nothing)"))
     some = [name for name in reports[0]["subsets"] if name != "(nothing)"]
     by_subset = {name: statistics.fmean(report["subsets"][name][metric] for report in reports) for name in reports[0]["subsets"]}
     worst = min(some, key=lambda name: by_subset[name])

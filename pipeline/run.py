@@ -64,8 +64,8 @@ def run(
 ) -> Result:  # fmt: skip
     """Carry out a plan below ``out``. What an earlier run finished is not done again; without ``resume`` the model is trained anew all the same."""
     progress = progress or Progress(quiet=True)
-    if is_helper() and plan.train is not None:
-        return Result(Account(), training=_train(plan, out, progress))
+    if is_helper():
+        return Result(Account(), training=_train(plan, out, progress) if plan.runs("train") and plan.train is not None else None)
     with _locked(out), few_collections():
         made = make_engine(engine, workers, scheduler, plan.recipe.deadline_s, plan.recipe.memory_bytes)
         try:

@@ -56,7 +56,8 @@ def fit(data: FusionBatch, steps: int = 600, batch_size: int = 512, dropout: flo
     torch.manual_seed(seed)
     about: dict[str, Any] = {"target": "y", "inputs": {name: InputOptions(feature=True) for name in NAMES}, "width": 32, "hidden": 32, "dropout": 0.0}
     options = TrainOptions(**{**about, **more})
-    objective = Classification("y", ["0", "1"], [1, 1])
+    answers = [target["y"] for target in data.targets()]
+    objective = Classification("y", ["0", "1"], [answers.count("0"), answers.count("1")])
     model = FusionModel(options, {}, {}, dict.fromkeys(NAMES, 1), 2)
     model.start_from(objective.prior())
     vector = 2 if isinstance(model.head, torch.nn.Identity) else options.width
@@ -72,7 +73,7 @@ def fit(data: FusionBatch, steps: int = 600, batch_size: int = 512, dropout: flo
         )  # fmt: skip
         draw = torch.rand(batch_size, len(NAMES))
         shown = some.present_BM & ((draw > dropout) | (draw == draw.max(1, keepdim=True).values))
-        task = Task(objective, encoded[rows], weight[rows], (), torch.rand(batch_size, dtype=torch.float64), number / steps)
+        task = Task(objective, encoded[rows], weight[rows], (), torch.rand(batch_size, dtype=torch.float64), number / steps, rows)
         optimiser.zero_grad()
         total(step(some, shown, task)).backward()
         optimiser.step()

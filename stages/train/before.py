@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..stream import FusionBatch
 from .data import completed
@@ -28,10 +28,9 @@ def before_training(options: TrainOptions, step: Step, prepared: Prepared, devic
 
     Neither the weights nor any generator nor the stream are changed.
     """
-    random = torch.get_rng_state()
-    for line in [*_presence(prepared), *_one_batch(options, step, prepared, device)]:
-        say(f"training: {line}")
-    torch.set_rng_state(random)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        for line in [*_presence(prepared), *_one_batch(options, step, prepared, device)]:
+            say(f"training: {line}")
     prepared.stream.set_epoch(0)
 
 
@@ -78,7 +77,9 @@ def _one_batch(options: TrainOptions, step: Step, prepared: Prepared, device: to
     batch = batch.to(device)
     task = Task(objective, encoded.to(device), weight_B.to(device) * batch.weight_B, targets, torch.zeros(len(batch), dtype=torch.float64), 0.0)
     trial = copy.deepcopy(step)
-    trial.eval()  # without dropout, which would hide that a batch can be learned
+    for module in trial.train().modules():
+        if isinstance(module, nn.Dropout):
+            module.eval()  # which would hide that a batch can be learned
     first = _own_loss(trial, batch, task)
     optimiser = torch.optim.Adam([some for some in trial.parameters() if some.requires_grad], lr=_RATE)
     silent: list[str] = []

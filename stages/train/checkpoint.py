@@ -62,5 +62,5 @@ def load(path: Path) -> Saved:
     value = read(path)
     try:
         return Saved(value["about"], value["model"])
-    except (KeyError, RuntimeError, TypeError) as error:
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"{path}: the checkpoint does not fit this version of modalmill ({str(error).splitlines()[0][:120]})") from error

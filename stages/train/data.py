@@ -98,6 +98,11 @@ def draws(batch: FusionBatch, seed: int, epoch: int) -> torch.Tensor:
     return torch.tensor([uniform_for(seed, "mixing", str(epoch), key) for key in batch.keys], dtype=torch.float64)
 
 
+def records(batch: FusionBatch) -> torch.Tensor:
+    """A number for each record that depends on its key alone ``int64 [B]``."""
+    return torch.tensor([int(uniform_for(0, "record", key) * 2**53) for key in batch.keys])
+
+
 def describe_subset(names: tuple[str, ...], shown: Any) -> str:
     """``image+question`` of a mask over the parts."""
     return "+".join(name for name, here in zip(names, shown, strict=True) if here) or "(nothing)"

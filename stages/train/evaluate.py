@@ -19,10 +19,10 @@ from ...schemas.errors import InputError, nearest
 from ...schemas.index import read_shard_set
 from . import checkpoint
 from .data import describe_subset, open_split
+from .options import MOST_PARTS
 from .survey import survey
 from .vqa_tables import targets_of, vqa_tables
 
-MOST_PARTS = 8
 _SHOWN = 5
 
 
@@ -108,6 +108,7 @@ def summary_text(report: dict[str, Any]) -> str:
     return (
         f"all parts {report['all']:.3f}, best single part {single['part']} {single[report['metric']]:.3f},"
         f" always the commonest answer {report['commonest_answer']:.3f}"
+        + (" (the best epoch was chosen on this split)" if report.get("chosen_on_this_split") else "")
         + (f", by type of question alone {report['question_type_prior']:.3f}" if "question_type_prior" in report else "")
     )
 

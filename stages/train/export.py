@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +29,7 @@ from ...schemas.errors import InputError, MissingPackageError
 from ..stream import FusionBatch, Labels
 from . import checkpoint
 from .data import blank
-from .evaluate import MOST_PARTS
+from .options import MOST_PARTS
 
 Format: TypeAlias = Literal["pt2", "onnx"]
 _TOLERANCE = 1e-4
@@ -83,10 +84,13 @@ def export(path: Path, out: Path, sparsity: float = 0.0, int8: bool = False) -> 
     whole = Exportable(saved)
     example = _example(saved, whole, _ROWS, 0)
     out.parent.mkdir(parents=True, exist_ok=True)
-    run = (_to_onnx if form == "onnx" else _to_pt2)(whole, example, out, int8)
+    aside = out.with_name(f".{out.stem}.new{out.suffix}")
+    run = (_to_onnx if form == "onnx" else _to_pt2)(whole, example, aside, int8)
     furthest = _compare(saved, whole, run)
-    if furthest > (_TOLERANCE_INT8 if int8 else _TOLERANCE):
-        out.unlink()
+    if furthest <= (_TOLERANCE_INT8 if int8 else _TOLERANCE):
+        aside.replace(out)
+    else:
+        aside.unlink()
         raise InputError(f"{out}: the exported graph differs from the model by {furthest:.2g}; it was not kept")
     one = _example(saved, whole, 1, 1)
     report = {
@@ -186,7 +190,8 @@ def _compare(saved: checkpoint.Saved, whole: Exportable, run: Callable[[list[Ten
     for number, subset in enumerate(itertools.product((False, True), repeat=len(whole.names))):
         tensors = _example(saved, whole, 1 + number % _ROWS, number)
         tensors[-1] = torch.tensor(subset).expand(len(tensors[-1]), -1).contiguous()
-        furthest = max(furthest, float((run(tensors) - whole(*tensors)).abs().max()))
+        apart = float((run(tensors) - whole(*tensors)).abs().max())
+        furthest = max(furthest, apart if math.isfinite(apart) else math.inf)
     return furthest
 
 

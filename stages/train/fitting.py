@@ -10,7 +10,7 @@ from torch import Tensor
 from ..stream import FusionBatch
 from . import absence
 from .model import FusionModel
-from .objectives import Objective
+from .objectives import Classification, Objective
 
 _MOST_ROWS = 20_000
 _HIDDEN = 0.5  # each row counts as it is, and once more with parts hidden, so that every subset is known
@@ -20,6 +20,8 @@ _HIDDEN = 0.5  # each row counts as it is, and once more with parts hidden, so t
 def fit_fusion(model: FusionModel, objective: Objective, batches: Iterable[FusionBatch], device: torch.device) -> None:
     """Fit what the model's fusion has to fit, to these batches (at most 20,000 rows of them)."""
     model.eval()
+    if isinstance(objective, Classification):  # likelihoods, without the weights of classes and rows that training may have
+        objective = Classification(objective.target, objective.classes, objective.counts)
     if getattr(model.fusion, "grid", 0):
         _choose(model, objective, batches, device)
     elif hasattr(model.fusion, "fit"):

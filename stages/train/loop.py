@@ -26,15 +26,15 @@ from ..stream import FusionBatch, Stream
 from . import absence, checkpoint
 from .about import write_about
 from .before import before_training
-from .data import completed, draws, open_split, shown
+from .data import completed, draws, open_split, records, shown
 from .device import autocast, device_of, precision_of
 from .evaluate import evaluate_saved, summary_text, write_report
 from .fitting import fit_fusion, is_fitted
 from .log import Log, where_time_went
-from .optimise import MovingMean, make_optimiser, make_schedule
+from .optimise import MovingMean, make_optimiser, make_schedule, train_mode
 from .options import TrainOptions
 from .prepare import Prepared, build, prepare
-from .ranks import is_first, rank, summed, together, wait_for_all, world
+from .ranks import as_the_first, is_first, rank, summed, together, wait_for_all, world
 from .step import total
 from .terms import Task
 
@@ -50,7 +50,7 @@ def train(options: TrainOptions, shards: Path, features: Path, out: Path, seed: 
     ``say`` is given a line for each epoch; ``watch(name, unit)`` a context that takes (done, total) while an epoch works. Under ``torchrun`` the
     processes train together.
     """
-    with together():
+    with together(options.device):
         if not is_first():
             say, watch = _nothing, None
         return _train(options, shards, features, out, seed, say, watch or _unwatched)
@@ -98,7 +98,7 @@ def _train(options: TrainOptions, shards: Path, features: Path, out: Path, seed:
         log.close()
     wait_for_all()
     report = evaluate_saved(checkpoint.load(out / "best.pt"), shards, features, _test_split(shards, options))
-    report |= {"run": run.identity, "parameters": run.parameters}
+    report |= {"run": run.identity, "parameters": run.parameters, "chosen_on_this_split": report["split"] == options.val_split}
     if is_first():
         write_report(report, out)
     say(f"training: on split {report['split']}: {summary_text(report)}")
@@ -108,13 +108,15 @@ def _train(options: TrainOptions, shards: Path, features: Path, out: Path, seed:
 def _epoch(run: _Run, advance: Callable[[int, int], None]) -> dict[str, Any]:
     """The rest of an epoch; what it came to."""
     options, steps = run.options, len(run.stream)
-    run.step.train()
+    train_mode(run.step)
     waits, computes = [], []
     asked = time.monotonic()
     saved = asked
     for raw in run.stream if run.steps < steps else ():
         came = time.monotonic()
         batch, shown_BM, task = _on_device(run, raw)
+        if world() > 1:  # so that every process goes on with the same chance when it is taken up again
+            torch.manual_seed(int(fingerprint(run.seed, run.epoch, run.steps, rank())[:15], 16))
         with autocast(run.half, run.device):
             sums_K2 = run.forward(batch, shown_BM, task)
         run.learn(sums_K2)
@@ -148,10 +150,14 @@ def _on_device(run: _Run, raw: FusionBatch) -> tuple[FusionBatch, Tensor, Task]:
     targets, draw_B = batch.targets(), draws(batch, run.seed, run.epoch)
     encoded, weight_B = run.objective.encode(targets)
     if run.options.complete_only:
-        weight_B = weight_B * batch.present_BM.all(1)
+        whole_B1 = batch.present_BM.all(1, keepdim=True)
+        weight_B, batch = weight_B * whole_B1[:, 0], batch.without(~whole_B1)
+        shown_BM &= whole_B1
     batch = batch.to(run.device)
     progress = (run.epoch + run.steps / len(run.stream)) / run.options.epochs
-    task = Task(run.objective, encoded.to(run.device), weight_B.to(run.device) * batch.weight_B, targets, draw_B, progress)
+    task = Task(
+        run.objective, encoded.to(run.device), weight_B.to(run.device) * batch.weight_B, targets, draw_B, progress, records(batch).to(run.device)
+    )
     return batch, shown_BM.to(run.device), task
 
 
@@ -229,6 +235,11 @@ class _Run:
         own = {name: tensor.clone() for name, tensor in self.step.model.state_dict().items()}
         self.step.model.load_state_dict(self.mean.mean)
         yield
+        if is_fitted(self.step.model):  # what was fitted while the mean was here is kept for both
+            learned = {name for name, parameter in self.step.model.named_parameters() if parameter.requires_grad}
+            for name, tensor in self.step.model.state_dict().items():
+                if name.startswith("fusion.") and name not in learned:
+                    own[name], self.mean.mean[name] = tensor.clone(), tensor.clone()
         self.step.model.load_state_dict(own)
 
     def judge(self, validation: float | None) -> bool:
@@ -253,15 +264,20 @@ class _Run:
             "schedule": self.schedule.state_dict(), "scaler": self.scaler.state_dict(), "stream": self.stream.state_dict(),
             "random": torch.get_rng_state(), "losses": self.step.losses.state_dict(), "loss_sum": self.loss_sum,
             "cuda_random": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
-            "mean": None if self.mean is None else self.mean.mean,
+            "mean": None if self.mean is None else self.mean.mean, "mean_steps": 0 if self.mean is None else self.mean.steps,
         }  # fmt: skip
         checkpoint.save(self.out / "last.pt", self.about, self.step.model, training)
 
     def clear(self) -> None:
-        """Take away what another run left: its log and curves would go on in ours."""
-        if is_first():
-            (self.out / "log.jsonl").unlink(missing_ok=True)
-            shutil.rmtree(self.out / "tensorboard", ignore_errors=True)
+        """Put aside what another run left, into ``before``: its log and curves would go on in ours, and its model be written over."""
+        if not is_first() or (not (self.out / "log.jsonl").exists() and not (self.out / "last.pt").exists()):
+            return
+        aside = self.out / "before"
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        for name in ("best.pt", "last.pt", "log.jsonl", "run.json", "tensorboard", "evaluation.json", "evaluation.txt", "evaluation.png"):
+            if (self.out / name).exists():
+                (self.out / name).rename(aside / name)
 
     def _changes(self, before: dict[str, Any]) -> str:
         """What makes this another run."""
@@ -283,7 +299,7 @@ class _Run:
             return False
         kept = value["training"]
         if kept.get("run") != self.identity:
-            self._say(f"training: {self._changes(value['about'])} since the last run here; starting anew")
+            self._say(f"training: {self._changes(value['about'])} since the last run here; starting anew, its files are in {self.out.name}/before")
             return False
         self.step.model.load_state_dict(value["model"])
         self.step.losses.load_state_dict(kept["losses"])
@@ -298,6 +314,7 @@ class _Run:
         self.loss_sum.copy_(kept["loss_sum"])
         if self.mean is not None:
             self.mean.mean = {name: tensor.to(self.device) for name, tensor in kept["mean"].items()}
+            self.mean.steps = kept["mean_steps"]
         for name, number in kept["state"].items():
             setattr(self, name, number)
         return True
@@ -315,10 +332,15 @@ class _Checked:
 
 @torch.no_grad()
 def _validate(run: _Run, shards: Path, features: Path) -> _Checked:
-    """The model on the validation split with everything present that is."""
-    if run.options.val_split not in read_shard_set(shards).splits():
-        return _Checked()
+    """The model on the validation split with everything present that is. All processes go on with the state of the first, and its score."""
     fitted = is_fitted(run.step.model)
+    if run.options.val_split not in read_shard_set(shards).splits():
+        if fitted:
+            raise InputError(
+                f"train.fusion: {run.options.fusion!r} is fitted on the validation split, and there is no split {run.options.val_split!r}"
+            )
+        return _Checked()
+    as_the_first(run.step.model.state_dict().values())
     alone: dict[str, int] = {"rank": 0, "world": 1} if fitted else {}
     about, model = run.about, run.step.model
     stream = open_split(run.options, shards, features, run.options.val_split, 0, about["modalities"], about["vocabularies"], training=False, **alone)
@@ -346,6 +368,8 @@ def _validate(run: _Run, shards: Path, features: Path) -> _Checked:
                 f"{key}: {answer[0][0] if answer else '-'} ({answer[0][1]:.0%}), wanted {target.get(run.options.target, '-')}"
                 for key, answer, target in zip(batch.keys, answers, batch.targets(), strict=False)
             ]
+    if fitted:
+        as_the_first([*run.step.model.state_dict().values(), sums_2])
     score, weight = (sums_2 if fitted else summed(sums_2)).tolist()
     gates = {name: round(float(total / max(1, count)), 4) for name, (total, count) in zip(model.names, gates_M2.tolist(), strict=True)}
     return _Checked(score / weight if weight else None, gates if any(gates.values()) else {}, examples)

@@ -22,6 +22,10 @@ def make_optimiser(step: nn.Module, options: TrainOptions) -> torch.optim.Optimi
 
     Parameters whose names begin with a word of ``rates`` have that share of the learning rate.
     """
+    names = [name for name, _ in step.named_parameters()]
+    for word in options.rates:
+        if not any(named_by(name, word) for name in names):
+            raise InputError(f"train.rates: nothing of the model is called {word!r}{nearest(word, _heads(names))}")
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in step.named_parameters():
         if parameter.requires_grad:
@@ -45,7 +49,8 @@ def make_schedule(optimiser: torch.optim.Optimizer, options: TrainOptions, steps
     ``constant``."""
     if options.schedule == "one_cycle":
         rates = [group["lr"] for group in optimiser.param_groups]
-        return torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=steps + 1, pct_start=_WARM_UP)
+        cycles = options.optimiser in ("adam", "adamw")
+        return torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=steps + 1, pct_start=_WARM_UP, cycle_momentum=cycles)
     if options.schedule == "constant":
         return torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1.0)
     warm = max(1, round(_WARM_UP * steps))
@@ -60,10 +65,22 @@ def freeze(step: nn.Module, words: Iterable[str]) -> None:
     for word in words:
         found = [parameter for name, parameter in step.named_parameters() if named_by(name, word)]
         if not found:
-            heads = sorted({".".join(name.removeprefix("model.").split(".")[:2]) for name in names})
-            raise InputError(f"train.freeze: nothing of the model is called {word!r}{nearest(word, heads)}")
+            raise InputError(f"train.freeze: nothing of the model is called {word!r}{nearest(word, _heads(names))}")
         for parameter in found:
             parameter.requires_grad_(False)
+
+
+def train_mode(step: nn.Module) -> None:
+    """As ``step.train()``, but what is frozen whole keeps its batch statistics and drops nothing."""
+    step.train()
+    for module in step.modules():
+        own = list(module.parameters())
+        if own and not any(parameter.requires_grad for parameter in own):
+            module.eval()
+
+
+def _heads(names: Iterable[str]) -> list[str]:
+    return sorted({".".join(name.removeprefix("model.").split(".")[:2]) for name in names})
 
 
 def start_from(model: nn.Module, path: Path) -> str:
@@ -97,17 +114,23 @@ def _some(names: list[str]) -> str:
 
 
 class MovingMean:
-    """The exponential moving mean of a model's weights (Polyak and Juditsky 1992), to evaluate and save instead of them."""
+    """The exponential moving mean of a model's weights (Polyak and Juditsky 1992), to evaluate and save instead of them.
+
+    The decay grows from .1 to its own value as ``(1 + t) / (10 + t)``, so that the first weights are forgotten. Buffers are taken as they are.
+    """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        self.decay = decay
+        self.decay, self.steps = decay, 0
         self.mean = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
         """After a step."""
+        learned = {name for name, parameter in model.named_parameters(remove_duplicate=False) if parameter.requires_grad}
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        self.steps += 1
         for name, tensor in model.state_dict().items():
-            if tensor.dtype.is_floating_point:
-                self.mean[name].lerp_(tensor, 1 - self.decay)
+            if name in learned:
+                self.mean[name].lerp_(tensor, 1 - decay)
             else:
                 self.mean[name].copy_(tensor)

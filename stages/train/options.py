@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,6 +12,8 @@ from ...schemas.errors import nearest
 from ...schemas.record import Modality
 from .cards import ENCODERS, FIRST_ENCODERS, FUSIONS, LOSSES, METHODS, MISSING
 from .methods import mistakes, split_choice
+
+MOST_PARTS = 8
 
 
 class InputOptions(BaseModel):
@@ -57,7 +59,9 @@ class TrainOptions(BaseModel):
     learning_rate: float = Field(1e-3, gt=0)
     optimiser: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
     schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
-    rates: dict[str, float] = Field(default_factory=dict, description="name of parameters (encoders.image) -> their share of the learning rate")
+    rates: dict[str, Annotated[float, Field(ge=0, le=1000)]] = Field(
+        default_factory=dict, description="name of parameters (encoders.image) -> their share of the learning rate"
+    )
     freeze: list[str] = Field(default_factory=list, description="names of parameters that stay as they are (encoders.image)")
     start: str | None = Field(None, description="a checkpoint or state_dict whose tensors of the same names and shapes are taken over")
     accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
@@ -126,10 +130,18 @@ def with_method(section: Mapping[str, Any], word: str) -> dict[str, Any]:
     """The ``train`` section with what a method sets in the place of its own; encoders of inputs give way to encoders that the method chooses."""
     preset = METHODS[word].options
     found = {name: value for name, value in {**section, **preset}.items() if name != "method"}
-    inputs = section.get("inputs")
-    if "encoders" in preset and isinstance(inputs, Mapping):
-        found["inputs"] = {name: {key: value for key, value in (entry or {}).items() if key != "encoder"} for name, entry in inputs.items()}
+    inputs, encoders = section.get("inputs"), preset.get("encoders", {})
+    if encoders:
+        found["encoders"] = {**(section.get("encoders") or {}), **encoders}
+    if encoders and isinstance(inputs, Mapping):
+        found["inputs"] = {name: _without_encoder(entry, encoders) for name, entry in inputs.items()}
     return found
+
+
+def _without_encoder(entry: Any, encoders: Mapping[str, str]) -> Any:
+    """An input's options without its encoder, if a method has another for what that one reads."""
+    card = ENCODERS.get(str(entry.get("encoder"))) if isinstance(entry, Mapping) else None
+    return {key: value for key, value in entry.items() if key != "encoder"} if card is not None and card.reads in encoders else entry
 
 
 def encoder_word(spec: InputOptions, modality: str, options: TrainOptions) -> str:
@@ -141,6 +153,8 @@ def encoder_word(spec: InputOptions, modality: str, options: TrainOptions) -> st
 def _found(options: TrainOptions, problems: list[str]) -> bool:
     """Whether there are mistakes; those that one option alone does not show are added."""
     parts = len(options.inputs)
+    if parts > MOST_PARTS:
+        problems.append(f"train.inputs: {parts} inputs make {2**parts} subsets to evaluate; wanted at most {MOST_PARTS}")
     problems += mistakes("train.fusion", options.fusion, FUSIONS, parts) + mistakes("train.missing", options.missing, MISSING, parts)
     words = [split_choice(choice)[0] for choice in options.losses]
     for choice in options.losses:

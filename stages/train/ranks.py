@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -35,6 +35,13 @@ def summed(values: Tensor) -> Tensor:
     return values
 
 
+def as_the_first(tensors: Iterable[Tensor]) -> None:
+    """Let all processes have what the first one has."""
+    if world() > 1:
+        for tensor in tensors:
+            distributed.broadcast(tensor, 0)
+
+
 def wait_for_all() -> None:
     """Go on when every process is here."""
     if world() > 1:
@@ -42,12 +49,12 @@ def wait_for_all() -> None:
 
 
 @contextmanager
-def together() -> Iterator[None]:
-    """Join the processes that ``torchrun`` started, if it did, by nccl where each has a GPU and gloo elsewhere."""
+def together(device: str) -> Iterator[None]:
+    """Join the processes that ``torchrun`` started, if it did, by nccl where each has a GPU (and may use it) and gloo elsewhere."""
     if int(os.environ.get("WORLD_SIZE", "1")) < 2 or distributed.is_initialized():
         yield
         return
-    gpus = torch.cuda.device_count() >= int(os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"]))
+    gpus = device != "cpu" and torch.cuda.device_count() >= int(os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"]))
     if gpus:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     distributed.init_process_group("nccl" if gpus else "gloo", timeout=_PATIENCE)  # the first one may have shards to write before it comes

@@ -44,7 +44,12 @@ def robustness(path: Path, shards: Path, split: str = "", field: str = "", again
     report, found = _report(saved, folder, split, field)
     report["checkpoint"] = str(path)
     if against is not None:
-        _, other = _report(checkpoint.load(against), folder, split, field)
+        rival = checkpoint.load(against)
+        if (rival.options.target, rival.objective.metric) != (saved.options.target, saved.objective.metric):
+            raise InputError(
+                f"--against {against}: answers {rival.options.target!r} and is scored by {rival.objective.metric}; {path} is another task"
+            )
+        _, other = _report(rival, folder, split, field)
         report["against"] = {"checkpoint": str(against), "views": _paired(found, other)}
     return report
 

@@ -6,8 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from ..stream import FusionBatch
+from .missing.fill import Fill
 from .model import FusionModel
-from .terms import Task, Term
+from .terms import Decided, Task, Term
+
+_PRIOR = 0.1
 
 
 class Step(nn.Module):
@@ -21,11 +24,23 @@ class Step(nn.Module):
     def forward(self, batch: FusionBatch, shown_BM: Tensor, task: Task) -> Tensor:
         """Sum and weight of each term of the loss ``[K, 2]``, the task's own first."""
         tokens, masks = self.model.encode(batch)
+        fill = self.model.missing if isinstance(self.model.missing, Fill) else None
+        if fill is not None:  # once a step: what losses try out later is not to be remembered
+            fill.learning, fill.record_B = self.training, task.record_B
         decided = self.model.decided(tokens, masks, shown_BM, batch.present_BM)
-        terms: list[Term] = [(task.loss(decided.logits_BO), task.weight_B)]
+        if fill is not None:
+            fill.learning = False
+        terms: list[Term] = [(task.loss(decided.logits_BO), task.weight_B), self._prior(decided, task)]
         for some in self._with_terms:
             terms += some.terms(decided, task)  # type: ignore[operator]  # a Loss
         return torch.stack([torch.stack([_sum(value_B, weight_B), weight_B.float().sum()]) for value_B, weight_B in terms])
+
+    def _prior(self, decided: Decided, task: Task) -> Term:
+        """What is answered where nothing is there is learned beside: modality dropout never hides all of a record."""
+        one = [some[:1] for some in (*decided.tokens, *decided.masks)]
+        parts = len(decided.tokens)
+        logits_1O = self.model.decide(one[:parts], one[parts:], torch.zeros_like(decided.shown_BM[:1]))
+        return _PRIOR * task.loss(logits_1O.expand(len(decided.shown_BM), -1)), task.weight_B
 
 
 def total(sums_K2: Tensor) -> Tensor:

@@ -24,7 +24,8 @@ class Task:
     """What the rows of a batch are to be answered with.
 
     encoded, weight_B: the objective's targets, and 0 for rows that have none. targets: as they were read.
-    draw_B: a number in [0, 1) for each row that depends on seed, epoch and key alone. progress: share of the training that is done.
+    draw_B: a number in [0, 1) for each row that depends on seed, epoch and key alone.
+    record_B: a number for each record, by its key. progress: share of the training that is done.
     """
 
     objective: Objective
@@ -33,6 +34,7 @@ class Task:
     targets: Sequence[Mapping[str, Any]] = ()
     draw_B: Tensor | None = None
     progress: float = 0.0
+    record_B: Tensor | None = None
 
     def loss(self, logits_BO: Tensor) -> Tensor:
         """The objective's loss of each row ``[B]``."""

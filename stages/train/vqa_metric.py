@@ -153,13 +153,19 @@ def accuracy(answer: str, annotators: Sequence[str]) -> float:
     truths = [truth.replace("\n", " ").replace("\t", " ").strip() for truth in annotators]
     if len(set(truths)) > 1:
         answer, truths = normalise(answer), [normalise(truth) for truth in truths]
+    return _share(answer, truths)
+
+
+def _share(answer: str, truths: Sequence[str]) -> float:
+    """The average over leave-one-out sets. Of a single annotator, which the metric is not made for, whether that one said it."""
     said = sum(truth == answer for truth in truths)
-    if not truths:
-        return 0.0
+    if len(truths) < 2:
+        return float(said)
     # Leaving out one who said it leaves said - 1 others, leaving out one who did not leaves said.
     return (said * min(1.0, (said - 1) / 3) + (len(truths) - said) * min(1.0, said / 3)) / len(truths)
 
 
 def soft_scores(annotators: Sequence[str]) -> dict[str, float]:
-    """The accuracy of every answer that an annotator gave, by normalised answer."""
-    return {answer: accuracy(answer, annotators) for answer in sorted({normalise(truth) for truth in annotators})}
+    """How right every answer that an annotator gave is, by normalised answer; unanimous ones are normalised here as well."""
+    truths = [normalise(truth) for truth in annotators]
+    return {answer: _share(answer, truths) for answer in sorted(set(truths))}

@@ -14,8 +14,8 @@ def info_nce(a_BD: Tensor, b_BD: Tensor, both_B: Tensor, temperature: float) -> 
 
     Rows of which one side is absent are nobody's partner either. B identical embeddings give 2 ln B.
     """
-    a_BD, b_BD = functional.normalize(a_BD.float(), dim=1), functional.normalize(b_BD.float(), dim=1)
-    scores_BB = a_BD @ b_BD.T / temperature
+    with torch.autocast(a_BD.device.type, enabled=False):  # at a temperature of .07, half precision is too coarse
+        scores_BB = functional.normalize(a_BD.float(), dim=1) @ functional.normalize(b_BD.float(), dim=1).T / temperature
     scores_BB = scores_BB.masked_fill(~(both_B[:, None] & both_B[None]), torch.finfo(torch.float32).min)
     own = torch.arange(len(a_BD), device=a_BD.device)
     loss_B = functional.cross_entropy(scores_BB, own, reduction="none") + functional.cross_entropy(scores_BB.T, own, reduction="none")

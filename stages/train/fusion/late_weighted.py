@@ -58,7 +58,7 @@ def simplex_weights(likelihood_NM: Tensor, present_NM: Tensor) -> Tensor:
     for _ in range(_STEPS):
         share_NM = weight_M * p_NM
         share_NM = share_NM / share_NM.sum(1, keepdim=True).clamp(min=1e-300)
-        rest_NM = (1 - here_NM) * weight_M  # of an absent part a row says nothing: its weight stays as it is
-        share_NM = share_NM * (1 - rest_NM.sum(1, keepdim=True)) + rest_NM
-        weight_M = share_NM.mean(0)
+        here_N1 = (here_NM * weight_M).sum(1, keepdim=True).clamp(min=1e-300)
+        total_M = (share_NM + (1 - here_NM) * weight_M / here_N1).sum(0)  # with what is expected of the parts that a row lacks
+        weight_M = total_M / total_M.sum()
     return weight_M.float()

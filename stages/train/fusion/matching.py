@@ -63,7 +63,8 @@ class MatchingFusion(nn.Module):
 
 def similarity(a_BTD: Tensor, b_BUD: Tensor, a_mask_BT: Tensor, b_mask_BU: Tensor) -> tuple[Tensor, Tensor]:
     """Cosine of every token of a with every token of b ``[B, T, U]`` (0 where either is masked), and its statistics ``[B, 3]``, in float32."""
-    matrix_BTU = functional.normalize(a_BTD.float(), dim=2) @ functional.normalize(b_BUD.float(), dim=2).transpose(1, 2)
+    with torch.autocast(a_BTD.device.type, enabled=False):
+        matrix_BTU = functional.normalize(a_BTD.float(), dim=2) @ functional.normalize(b_BUD.float(), dim=2).transpose(1, 2)
     both_BTU = a_mask_BT[:, :, None] & b_mask_BU[:, None]
     matrix_BTU = torch.where(both_BTU, matrix_BTU, matrix_BTU.new_zeros(()))
     rivals_BTU = matrix_BTU.masked_fill(~both_BTU, -2.0)

@@ -24,5 +24,6 @@ class CutMix(Mixup):
         if length == 1:
             mine_B1D = (torch.arange(width, device=a_BTD.device) < share_B[:, None] * width)[:, None]
             return torch.where(mine_B1D, a_BTD, b_BTD), a_mask_BT & b_mask_BT
-        mine_BT = torch.arange(length, device=a_BTD.device) < share_B[:, None] * length
+        longer_B = torch.maximum(a_mask_BT.sum(1), b_mask_BT.sum(1))  # padding is not cut
+        mine_BT = torch.arange(length, device=a_BTD.device) < (share_B * longer_B)[:, None]
         return torch.where(mine_BT[:, :, None], a_BTD, b_BTD), torch.where(mine_BT, a_mask_BT, b_mask_BT)

@@ -75,6 +75,7 @@ class Domain(nn.Module):
             value_B, weight_B = row_mean(loss_BM, decided.there_BM)
             return [(self.weight * value_B, weight_B)]
         numbers = {name: number for number, name in enumerate(self.domains)}
-        wanted_B = torch.tensor([numbers.get(str(target.get(self.field)), -1) for target in task.targets], device=decided.vector_BD.device)
+        found = [numbers.get(str(target[self.field]), -1) if self.field in target else -1 for target in task.targets]
+        wanted_B = torch.tensor(found, device=decided.vector_BD.device)
         logits_BC = self.classifier(reversed_gradient(decided.vector_BD, factor)).float()
         return [(self.weight * functional.cross_entropy(logits_BC, wanted_B.clamp(min=0), reduction="none"), (wanted_B >= 0).float())]

@@ -14,7 +14,13 @@ Filled = tuple[list[Tensor], list[Tensor], Tensor, dict[str, Tensor]]
 
 
 class Fill(nn.Module):
-    """Puts what ``filler`` gives in the place of absent parts, which count as present then."""
+    """Puts what ``filler`` gives in the place of absent parts, which count as present then.
+
+    learning: whether this pass is one of a training step's own records, which may be remembered; record_B: a number for each of them.
+    """
+
+    learning = False
+    record_B: Tensor | None = None
 
     def __init__(self, parts: int, width: int) -> None:
         super().__init__()
@@ -64,7 +70,7 @@ class Mean(Fill):
 
     def filler(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The mean ``[B, M, D]``."""
-        if self.training:
+        if self.learning:
             with torch.no_grad():
                 pooled_BMD = pooled(tokens, masks).float() * present_BM[:, :, None]
                 here_M = present_BM.sum(0)

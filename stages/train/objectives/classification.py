@@ -43,7 +43,8 @@ class Classification:
         return {"target": self.target, "classes": self.classes, "counts": self.counts, **own}
 
     def encode(self, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
-        numbers = torch.tensor([self._numbers.get(str(target.get(self.target)), -1) for target in targets])
+        here = [str(target[self.target]) if self.target in target else None for target in targets]
+        numbers = torch.tensor([-1 if name is None else self._numbers.get(name, -1) for name in here])
         return numbers.clamp(min=0), (numbers >= 0).float()
 
     def loss(self, logits: Tensor, encoded: Tensor) -> Tensor:

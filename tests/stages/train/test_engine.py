@@ -22,7 +22,7 @@ from modalmill.schemas.recipe import parse_recipe
 from modalmill.stages.train import checkpoint, loop
 from modalmill.stages.train.log import where_time_went
 from modalmill.stages.train.loop import train
-from modalmill.stages.train.optimise import make_optimiser, make_schedule
+from modalmill.stages.train.optimise import MovingMean, make_optimiser, make_schedule
 from modalmill.stages.train.options import TrainOptions
 from modalmill.stages.train.prepare import prepare
 from tiny import jpeg, recipe, write
@@ -42,7 +42,6 @@ SCRIPT = textwrap.dedent(
     import torch
     from modalmill.stages.train.loop import train
     from modalmill.stages.train.options import TrainOptions
-from modalmill.stages.train.prepare import prepare
 
     torch.set_num_threads(1)
     shards, out, options, kill_at = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]), int(sys.argv[4])
@@ -280,7 +279,8 @@ def test_a_run_folder_explains_itself_and_says_what_made_it_start_anew(shards: P
     assert set(epoch["weights"]) == {"image", "note"}
     assert not any("starting anew" in line for line in first)
     _, second = trained(shards, tmp_path / "run", epochs=1, fusion="gated", width=24, dropout=0.0)
-    assert second[0] == "training: width, dropout changed since the last run here; starting anew"
+    assert second[0] == "training: width, dropout changed since the last run here; starting anew, its files are in run/before"
+    assert checkpoint.load(tmp_path / "run" / "before" / "best.pt").options.width == 16
     _, again = trained(shards, tmp_path / "run", epochs=1, fusion="gated", width=24, dropout=0.0)
     assert "finished before" in again[0]
     assert list((tmp_path / "run" / "tensorboard").glob("events*"))
@@ -303,3 +303,15 @@ def test_what_training_never_sees_has_no_part_in_it(shards: Path, tmp_path: Path
     assert caught[-1][0] == pytest.approx(0.875, abs=0.02), "one in eight of the training rows lacks the picture"
     losses(absent=0.5, modality_dropout=0.0)
     assert caught[-1] == (1.0, pytest.approx(0.65, abs=0.1))
+
+
+def test_a_moving_mean_takes_buffers_as_they_are_and_forgets_its_beginning() -> None:
+    model = nn.BatchNorm1d(2)
+    mean = MovingMean(model, 0.999)
+    with torch.no_grad():
+        model.weight.fill_(5.0)
+    for step in range(200):
+        model.running_mean.fill_(float(step))  # type: ignore[union-attr]  # it tracks them
+        mean.update(model)
+    assert mean.mean["running_mean"].tolist() == [199.0, 199.0]
+    assert mean.mean["weight"].tolist() == pytest.approx([5.0, 5.0], abs=1e-3)

@@ -131,6 +131,17 @@ def idle(step: Step) -> list[str]:
     return [name for name, parameter in step.named_parameters() if parameter.requires_grad and (parameter.grad is None or not parameter.grad.any())]
 
 
+@pytest.mark.parametrize(("fusion", "loss"), [*((word, None) for word in FUSIONS), *(("concat", word) for word in LOSSES)])
+def test_a_training_step_in_half_precision_is_finite(fusion: str, loss: str | None) -> None:
+    step = step_of(model(fusion), *([loss] if loss else [])).train()
+    one = batch(len(SUBSETS), torch.tensor(SUBSETS))
+    with torch.autocast("cpu", torch.bfloat16):
+        sums = step(one, one.present_BM, task_of(len(SUBSETS)))
+    total(sums).backward()
+    assert torch.isfinite(sums).all()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in step.parameters() if parameter.grad is not None)
+
+
 @by_variant
 def test_one_graph_serves_every_subset(fusion: str, missing: str) -> None:
     """I7: traced whole, and never again whatever is present."""

@@ -13,7 +13,7 @@ from modalmill.stages.train.fusion import make_fusion
 from modalmill.stages.train.fusion._pool import weigh
 from modalmill.stages.train.methods import Card, mistakes
 from modalmill.stages.train.model import FusionModel
-from modalmill.stages.train.options import parse_options
+from modalmill.stages.train.options import parse_options, with_method
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -258,3 +258,19 @@ def test_two_parts_may_share_one_encoder() -> None:
         _, problems = parse_options({**section, "inputs": inputs})
         assert len(problems) == 1
         assert problems[0].startswith(told)
+
+
+def test_a_method_changes_what_it_names_and_nothing_else() -> None:
+    section = {"target": "y", "inputs": {"image": {"encoder": "resnet18"}, "question": {"encoder": "gru"}}, "encoders": {"audio": "spectrum_lstm"}}
+    found = with_method(section, "mcnn")
+    assert found["inputs"] == {"image": {"encoder": "resnet18"}, "question": {}}
+    assert found["encoders"] == {"audio": "spectrum_lstm", "text": "text_cnn"}
+    assert found["fusion"] == "concat"
+
+
+def test_rates_that_cannot_be_meant_are_told() -> None:
+    _, problems = parse_options({"target": "y", "inputs": {"image": {}}, "rates": {"head": -1}})
+    assert len(problems) == 1
+    assert "train.rates.head" in problems[0]
+    _, problems = parse_options({"target": "y", "inputs": {f"p{number}": {} for number in range(9)}})
+    assert problems == ["train.inputs: 9 inputs make 512 subsets to evaluate; wanted at most 8"]

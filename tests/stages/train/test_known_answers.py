@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from known import NAMES, SUBSETS, bayes, channels, fit, gaussian
+from known import NAMES, SUBSETS, batch_of, bayes, channels, fit, gaussian
 from modalmill.stages.stream import FusionBatch
 from modalmill.stages.train.cards import FUSIONS, MISSING
 from modalmill.stages.train.checkpoint import Saved
@@ -57,6 +57,19 @@ def test_gaussian_evidence_is_fused_as_well_as_can_be_for_every_subset(fusion: s
     if fusion != "late_weighted":
         worth = shapley(3, lambda subset: found[subset]["accuracy"] if any(subset) else 0.5)
         assert np.abs(np.array(worth) - [0.2405, 0.1572, 0.0716]).max() < 0.01
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_with_nothing_shown_the_answer_is_the_prior(fusion: str) -> None:
+    """Three rows of four are of class 1, and no training row is shown without any part."""
+    data = gaussian(8_000, (0.5, 0.5, 0.5), 1)
+    label = torch.tensor([target["y"] == "1" for target in data.targets()])
+    kept = torch.cat([label.nonzero()[:3000, 0], (~label).nonzero()[:1000, 0]])
+    some = batch_of({name: part[kept] for name, part in data.parts.items()}, label[kept].long())
+    saved = fit(some, steps=200, fusion=fusion)
+    with torch.no_grad():
+        logits = saved.model(some.without(torch.ones(1, 3, dtype=torch.bool)))
+    assert float(logits.softmax(1)[0, 1]) == pytest.approx(0.75, abs=0.04)
 
 
 @pytest.mark.parametrize("missing", [word for word in MISSING if word != "masked"])

@@ -50,25 +50,29 @@ def test_zeros_are_zeros_and_the_mean_is_that_of_the_rows_that_have_the_part() -
     tokens, masks = parts()
     filled, _, _, _ = make_missing("zero", 2, 8)(tokens, seen(masks, PRESENT), PRESENT)
     assert not filled[0][2, 0].any()
-    mean = Mean(2, 8).train()
+    mean = Mean(2, 8)
+    mean.learning = True
     mean(tokens, seen(masks, PRESENT), PRESENT)
     wanted = torch.stack([tokens[0][:2].mean((0, 1)), tokens[1][[0, 2]].mean((0, 1))])
     assert torch.allclose(mean.mean_MD, wanted, atol=1e-6)
-    again, _, _, _ = mean.eval()(tokens, seen(masks, PRESENT), PRESENT)
+    mean.learning = False
+    again, _, _, _ = mean(tokens, seen(masks, PRESENT), PRESENT)
     assert torch.allclose(again[0][2, 0], wanted[0], atol=1e-6)
     nobody = torch.zeros_like(PRESENT)
     before = mean.mean_MD.clone()
-    mean.train()(tokens, seen(masks, nobody), nobody)
+    mean.learning = True
+    mean(tokens, seen(masks, nobody), nobody)
     assert torch.equal(mean.mean_MD, before)
 
 
 def test_retrieval_borrows_from_the_record_that_is_alike() -> None:
     """Training rows have both parts; a row with the first part of one of them gets that one's second part."""
-    memory = Retrieval(2, 8, neighbours=1, memory=16).train()
+    memory = Retrieval(2, 8, neighbours=1, memory=16)
+    memory.learning = True
     tokens, masks = parts(rows=6)
     whole = torch.ones(6, 2, dtype=torch.bool)
     memory(tokens, masks, whole)
-    memory.eval()
+    memory.learning = False
     first_only = torch.tensor([[True, False]]).expand(6, 2)
     order = torch.tensor([3, 1, 5, 0, 2, 4])
     asked = [tokens[0][order], torch.randn(6, 2, 8)]
@@ -80,9 +84,9 @@ def test_retrieval_from_an_empty_memory_is_zero_and_old_rows_are_forgotten() -> 
     memory = Retrieval(2, 8, neighbours=2, memory=4)
     tokens, masks = parts()
     first_only = torch.tensor([[True, False]]).expand(4, 2)
-    filled, _, _, _ = memory.eval()(tokens, seen(masks, first_only), first_only)
+    filled, _, _, _ = memory(tokens, seen(masks, first_only), first_only)
     assert not filled[1][:, 0].any()
-    memory.train()
+    memory.learning = True
     for seed in range(3):
         memory(*parts(seed), torch.ones(4, 2, dtype=torch.bool))
     assert int(memory.written) == 12
@@ -97,3 +101,15 @@ def test_a_part_is_never_made_from_itself() -> None:
     _, second = made.filler([tokens[0] + 1, tokens[1]], masks, both)
     assert torch.allclose(first["made"][:, 0], second["made"][:, 0], atol=1e-6)
     assert not torch.allclose(first["made"][:, 1], second["made"][:, 1])
+
+
+def test_nobody_borrows_from_himself() -> None:
+    memory = Retrieval(2, 8, neighbours=1, memory=16)
+    memory.learning, memory.record_B = True, torch.arange(6)
+    tokens, masks = parts(rows=6)
+    whole, first_only = torch.ones(6, 2, dtype=torch.bool), torch.tensor([[True, False]]).expand(6, 2)
+    memory(tokens, masks, whole)
+    filled, _, _, _ = memory(tokens, seen(masks, first_only), first_only)
+    own = tokens[1].mean(1)
+    assert all(not torch.allclose(filled[1][row, 0], own[row], atol=1e-3) for row in range(6))
+    assert all(any(torch.allclose(filled[1][row, 0], other, atol=1e-5) for other in own) for row in range(6))

@@ -35,6 +35,13 @@ def test_accuracy_equals_the_sum_written_out(annotators: list[str], answer: str)
     assert accuracy(answer, annotators) == pytest.approx(slow)
 
 
+def test_unanimous_answers_are_learned_as_they_are_normalised() -> None:
+    assert soft_scores(["Yes"] * 10) == {"yes": 1.0}
+    assert soft_scores(["two"] * 10) == {"2": 1.0}
+    assert soft_scores(["cat"]) == {"cat": 1.0}
+    assert accuracy("cat", ["cat"]) == 1.0
+
+
 @pytest.mark.parametrize(
     ("answer", "wanted"),
     [
