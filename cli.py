@@ -291,12 +291,12 @@ def explain(
     json_: JsonOption = False,
 ) -> None:
     """Show what an answer rests on: what each modality adds, which words, moments and places carried it; as text and as a picture."""
-    from .stages.train.explain import draw, explain_text
     from .stages.train.explain import explain as run_explanation
+    from .stages.train.explain import explain_text, write_explanation
 
     given = {name: value for name, value in (("image", image), ("text", text), ("audio", audio), ("video", video)) if value is not None}
     found = run_explanation(checkpoint, given, answer)
-    draw(checkpoint, given, found, out)
+    write_explanation(checkpoint, given, found, out)
     typer.echo(json.dumps(found, ensure_ascii=False) if json_ else f"{explain_text(found)}\npicture: {out}")
 
 
@@ -306,13 +306,15 @@ def export(
     out: Annotated[Path, typer.Argument(help="The file to write: its ending .onnx or .pt2 says which format.")],
     sparsity: Annotated[float, typer.Option("--sparsity", help="Share of the weights that become 0 before, the smallest.")] = 0.0,
     int8: Annotated[bool, typer.Option("--int8", help="Weights as 8-bit integers (ONNX).")] = False,
+    shards: Annotated[Path | None, typer.Option("--shards", help="Score the file on these for every subset, beside the model as it was.")] = None,
+    split: Annotated[str, typer.Option("--split", help="Which split of the shards; test, or the last there is.")] = "",
     json_: JsonOption = False,
 ) -> None:
     """Write a model as one graph that takes presence as an input, and compare it with the model for every subset."""
     from .stages.train.export import export as run_export
     from .stages.train.export import export_text
 
-    found = run_export(checkpoint, out, sparsity, int8)
+    found = run_export(checkpoint, out, sparsity, int8, shards, split)
     typer.echo(json.dumps(found, ensure_ascii=False) if json_ else export_text(found))
 
 

@@ -42,7 +42,7 @@ def compare(
             folder = target / "compare" / word / f"seed{seed}"
             progress.line(f"compare: {word}, seed {seed}")
             try:
-                report = train(options, target / "shards", target / "features", folder, seed, progress.line, progress.watch)
+                report = train(options, target / "shards", folder, seed, progress.line, progress.watch)
                 reports.append({**report, "seconds": seconds_of(folder)})
             except (InputError, RuntimeError) as error:  # torch has RuntimeErrors for all that goes wrong on a device
                 left_out[word] = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -125,7 +125,7 @@ def is_helper() -> bool:
 def _train(plan: Plan, out: Path, progress: Progress) -> dict[str, Any]:
     from ..stages.train.loop import train
 
-    return train(plan.train, out / "shards", out / "features", out / "training", plan.recipe.seed, progress.line, progress.watch)
+    return train(plan.train, out / "shards", out / "training", plan.recipe.seed, progress.line, progress.watch)
 
 
 def _ingest(plan: Plan, work: Path, engine: Engine, progress: Progress, result: Result) -> list[Path]:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from modalmill.stages.stream import FusionBatch, Labels
 from modalmill.stages.train.checkpoint import Saved
+from modalmill.stages.train.inputs import Inputs
 from modalmill.stages.train.losses import make_losses
 from modalmill.stages.train.model import FusionModel
 from modalmill.stages.train.objectives import Classification
@@ -58,7 +59,8 @@ def fit(data: FusionBatch, steps: int = 600, batch_size: int = 512, dropout: flo
     options = TrainOptions(**{**about, **more})
     answers = [target["y"] for target in data.targets()]
     objective = Classification("y", ["0", "1"], [answers.count("0"), answers.count("1")])
-    model = FusionModel(options, {}, {}, dict.fromkeys(NAMES, 1), 2)
+    inputs = Inputs(options, {}, {}, {name: {"dims": 1} for name in NAMES})
+    model = FusionModel(inputs, 2)
     model.start_from(objective.prior())
     vector = 2 if isinstance(model.head, torch.nn.Identity) else options.width
     step = Step(model, make_losses(options.losses, Sizes(len(NAMES), options.width, vector, 2), {}))
@@ -78,8 +80,4 @@ def fit(data: FusionBatch, steps: int = 600, batch_size: int = 512, dropout: flo
         total(step(some, shown, task)).backward()
         optimiser.step()
         schedule.step()
-    dims = dict.fromkeys(NAMES, 1)
-    saved = Saved(
-        {"options": options.model_dump(), "objective": objective.state(), "vocabularies": {}, "modalities": {}, "dims": dims}, model.state_dict()
-    )
-    return saved
+    return Saved({**inputs.state(), "objective": objective.state()}, model.state_dict())

@@ -9,11 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ...schemas.columns import numbers
+from ...schemas.disk import read_note
 from ...schemas.errors import InputError
 
 
 class FeatureCache:
-    """Vectors of one part by record key. Nothing is read before it is used. vectors: ``[N, D]`` in the type they were stored in."""
+    """Vectors of one part by record key. Nothing is read before it is used.
+
+    vectors: ``[N, D]`` in the type they were stored in. made_by: the extractor, the length of its vectors and what it was fitted to.
+    """
 
     def __init__(self, folder: Path, part: str) -> None:
         path, keys_path = folder / f"{part}.arrow", folder / f"{part}.keys.arrow"
@@ -23,6 +27,7 @@ class FeatureCache:
             table = pa.ipc.open_file(source).read_all()
         column = table["vector"].combine_chunks() if table["vector"].num_chunks != 1 else table["vector"].chunk(0)
         self.dims = column.type.list_size
+        self.made_by = read_note(path)
         self.vectors = numbers(column.flatten()).reshape(-1, self.dims)
         with pa.memory_map(str(keys_path)) as source:
             keys = pa.ipc.open_file(source).read_all()

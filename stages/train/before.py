@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import copy
-import json
-from collections import Counter
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from ..stream import FusionBatch
-from .data import completed
-from .options import TrainOptions
 from .prepare import Prepared
+from .presence import MaskProbe
 from .ranks import world
 from .step import Step, total
 from .terms import Task
@@ -23,13 +20,13 @@ _RATE = 3e-3
 _LEAK = 0.05
 
 
-def before_training(options: TrainOptions, step: Step, prepared: Prepared, device: torch.device, say: Callable[[str], None]) -> None:
+def before_training(step: Step, prepared: Prepared, device: torch.device, say: Callable[[str], None]) -> None:
     """Tell whether presence gives the answer away, whether the gradient reaches every part, and whether one batch can be learned by heart.
 
     Neither the weights nor any generator nor the stream are changed.
     """
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        for line in [*_presence(prepared), *_one_batch(options, step, prepared, device)]:
+        for line in [*_presence(prepared), *_one_batch(step, prepared, device)]:
             say(f"training: {line}")
     prepared.stream.set_epoch(0)
 
@@ -38,40 +35,25 @@ def _presence(prepared: Prepared) -> list[str]:
     """How often the commonest answer is right, for all rows and for each pattern of presence."""
     if prepared.objective.link != "softmax":
         return []
-    index, target = prepared.stream.index, prepared.about["options"]["target"]
-    rows = range(len(index))
-    answers = [json.loads(text).get(target) for text in index.targets(rows)]
-    texts = {name: index.texts(name, rows) for name in prepared.stream.names if name in prepared.about["vocabularies"]}
-    patterns: dict[tuple[bool, ...], Counter[str]] = {}
-    for row, answer in enumerate(answers):
-        if answer is not None:
-            seen = (texts[name][row] is not None if name in texts else _has(prepared, name, row) for name in prepared.stream.names)
-            patterns.setdefault(tuple(seen), Counter())[str(answer)] += 1
-    everything = sum(patterns.values(), Counter())
-    name, number = everything.most_common(1)[0]
-    count = everything.total()
-    by_pattern = sum(some.most_common(1)[0][1] for some in patterns.values()) / count
-    lines = [f"{len(everything):,} classes, the commonest {name!r} with {number / count:.0%}"]
-    if by_pattern > number / count + _LEAK:
+    probe = MaskProbe.fitted(prepared.stream, prepared.inputs.options.target)
+    ((name, number),) = probe.counts.most_common(1)
+    share = number / probe.counts.total()
+    lines = [f"{len(probe.counts):,} classes, the commonest {name!r} with {share:.0%}"]
+    if probe.right > share + _LEAK:
         lines.append(
-            f"which parts are there answers {by_pattern:.0%} by itself: the model may learn absence instead of content;"
+            f"which parts are there answers {probe.right:.0%} by itself: the model may learn absence instead of content;"
             " see 'from presence alone' in 'modalmill robustness'"
         )
     return lines
 
 
-def _has(prepared: Prepared, name: str, row: int) -> bool:
-    spans = prepared.stream.index.spans.get(name)
-    return True if spans is None else bool(spans[row, 1] >= 0)
-
-
-def _one_batch(options: TrainOptions, step: Step, prepared: Prepared, device: torch.device) -> list[str]:
+def _one_batch(step: Step, prepared: Prepared, device: torch.device) -> list[str]:
     """A copy of the model learns one batch by heart."""
-    objective, about = prepared.objective, prepared.about
+    objective = prepared.objective
     raw = next(iter(prepared.stream), None)
     if raw is None or world() > 1:
         return []
-    batch = completed(raw, options, about["modalities"], about["dims"])
+    batch = prepared.inputs.completed(raw)
     targets = batch.targets()
     encoded, weight_B = objective.encode(targets)
     batch = batch.to(device)

@@ -12,24 +12,22 @@ import torch
 from torch import nn
 
 from ...schemas.errors import InputError
+from .inputs import Inputs
 from .model import FusionModel
 from .objectives import Objective, load_objective
-from .options import TrainOptions
 
-VERSION = 2
+VERSION = 3
 
 
 class Saved:
-    """A model as it was saved, ready to use: its options, objective, vocabularies and the parts' modalities."""
+    """A model as it was saved, ready to use: what it reads, what it answers, and all that the checkpoint says of itself."""
 
     def __init__(self, about: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
-        self.options = TrainOptions.model_validate(about["options"])
+        self.inputs = Inputs.restored(about)
+        self.options = self.inputs.options
         self.objective: Objective = load_objective(self.options.task, about["objective"])
-        self.vocabularies: dict[str, dict[str, int]] = about["vocabularies"]
-        self.modalities: dict[str, str] = about["modalities"]
         self.about = about
-        sizes = {name: len(words) + 2 for name, words in self.vocabularies.items()}
-        self.model = FusionModel(self.options, self.modalities, sizes, about["dims"], self.objective.outputs, self.objective.link)
+        self.model = FusionModel(self.inputs, self.objective.outputs, self.objective.link)
         self.model.load_state_dict(weights)
         self.model.eval()
 

@@ -6,57 +6,45 @@ the subset shows and the record has; a row that has none of them is answered fro
 
 from __future__ import annotations
 
-import itertools
-import json
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ...schemas.errors import InputError, nearest
 from ...schemas.index import read_shard_set
 from . import checkpoint
-from .data import describe_subset, open_split
-from .options import MOST_PARTS
+from .inputs import chosen_split, shards_of, targets_of
+from .reports import write_report
+from .subsets import subset_name, subsets_of
 from .survey import survey
-from .vqa_tables import targets_of, vqa_tables
+from .vqa_tables import vqa_tables
 
 _SHOWN = 5
 
 
 def evaluate(path: Path, shards: Path, split: str = "") -> dict[str, Any]:
     """The report on a checkpoint and a folder of shards; see :func:`evaluate_saved`."""
-    saved = checkpoint.load(path)
-    folder = shards if (shards / "shards.json").is_file() else shards / "shards"
-    return evaluate_saved(saved, folder, folder.parent / "features", chosen_split(folder, split))
+    folder = shards_of(shards)
+    return evaluate_saved(checkpoint.load(path), folder, chosen_split(folder, split))
 
 
-def chosen_split(shards: Path, split: str) -> str:
-    """The split that was asked for, or the last of test, val and train that there is."""
-    splits = read_shard_set(shards).splits()
-    if split and split not in splits:
-        raise InputError(f"--split {split}: no such split{nearest(split, splits)}")
-    return split or next((name for name in ("test", "val", "train") if name in splits), next(iter(splits)))
-
-
-def evaluate_saved(saved: checkpoint.Saved, shards: Path, features: Path, split: str) -> dict[str, Any]:
+def evaluate_saved(saved: checkpoint.Saved, shards: Path, split: str) -> dict[str, Any]:
     """Metric, loss, calibration and numbers of rows for every subset of the model's parts, the best single part, and the commonest answer."""
     options, objective = saved.options, saved.objective
-    names = tuple(options.inputs)
-    subsets = {describe_subset(names, subset): torch.tensor(subset) for subset in subsets_of(names)}
-    stream = open_split(options, shards, features, split, 0, saved.modalities, saved.vocabularies, training=False, rank=0, world=1)
+    names = saved.inputs.names
+    subsets = {name: torch.tensor(mask) for name, mask in subsets_of(names).items()}
+    stream = saved.inputs.open(shards, split, rank=0, world=1)
     found = survey(saved, stream, lambda batch: [(name, shown_M, None) for name, shown_M in subsets.items()])
     results = {name: found.summary(name, objective.metric) for name in subsets}
     singles = {name: results[name][objective.metric] for name in names}
     best = max(singles, key=lambda name: singles[name])
-    patterns = Counter(describe_subset(names, row) for row in found.there.tolist())
-    everything = describe_subset(names, (True,) * len(names))
+    patterns = Counter(subset_name(names, row) for row in found.there.tolist())
+    everything = subset_name(names, (True,) * len(names))
     more: dict[str, Any] = {}
     if options.task == "vqa" and options.train_split in read_shard_set(shards).splits():
-        trained = open_split(options, shards, features, options.train_split, 0, saved.modalities, saved.vocabularies, training=False)
-        more = vqa_tables(found, everything, options.target, targets_of(stream), targets_of(trained))
+        asked = dict(zip(stream.index.keys(range(len(stream.index))), targets_of(stream), strict=True))
+        more = vqa_tables(found, everything, options.target, asked, targets_of(saved.inputs.open(shards, options.train_split, rank=0, world=1)))
     return {
         "split": split,
         "task": options.task,
@@ -73,13 +61,6 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, features: Path, split:
         "shards": stream.index.fingerprint,
         **more,
     }
-
-
-def subsets_of(names: Sequence[str]) -> list[tuple[bool, ...]]:
-    """Every subset of the parts, the smallest first; InputError where they are too many to be asked about."""
-    if len(names) > MOST_PARTS:
-        raise InputError(f"{len(names)} inputs make {2 ** len(names)} subsets; at most {MOST_PARTS} inputs are evaluated in full")
-    return sorted(itertools.product((False, True), repeat=len(names)), key=lambda some: (sum(some), [not x for x in some]))
 
 
 def table_text(report: dict[str, Any], brief: bool = False) -> str:
@@ -113,23 +94,16 @@ def summary_text(report: dict[str, Any]) -> str:
     )
 
 
-def write_report(report: dict[str, Any], out: Path) -> None:
+def write_evaluation(report: dict[str, Any], out: Path) -> None:
     """Write ``evaluation.json``, ``evaluation.txt`` and, where matplotlib is installed, ``evaluation.png``."""
-    (out / "evaluation.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (out / "evaluation.txt").write_text(table_text(report) + "\n", encoding="utf-8")
-    try:
-        import matplotlib
+    write_report(out, "evaluation", report, table_text(report), lambda pyplot: _draw(report, pyplot))
 
-        matplotlib.use("Agg")
-        from matplotlib import pyplot
-    except ImportError:
-        return
+
+def _draw(report: dict[str, Any], pyplot: Any) -> Any:
     names = sorted(report["subsets"], key=lambda name: report["subsets"][name][report["metric"]])
     figure, axes = pyplot.subplots(figsize=(8, 1 + 0.28 * len(names)))
     axes.barh(names, [report["subsets"][name][report["metric"]] for name in names], color="#4878a8")
     axes.axvline(report["commonest_answer"], color="#b04040", linestyle="--", label="always the commonest answer")
     axes.set_xlabel(f"{report['metric']} on {report['split']}")
     axes.legend(loc="lower right")
-    figure.tight_layout()
-    figure.savefig(out / "evaluation.png", dpi=120)
-    pyplot.close(figure)
+    return figure

@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...schemas.errors import InputError, MissingPackageError, nearest
+from ...schemas.errors import InputError, nearest
 from ..stream import FusionBatch
 from ..stream.text import words
 from .metrics import shapley
 from .predict import Predictor
+from .reports import write_picture
 
 _STEPS = 512
 
@@ -45,7 +46,7 @@ def explain(path: Path, given: Mapping[str, str], answer: str = "") -> dict[str,
     for place, name in enumerate(predictor.names):
         if name in found["used"]:
             values = carried[place][0][masks[place][0]].tolist()
-            texts = words(parts[name])[: len(values)] if saved.modalities.get(name) == "text" and not saved.options.inputs[name].feature else None
+            texts = words(parts[name])[: len(values)] if saved.inputs.modality(name) == "text" and not saved.options.inputs[name].feature else None
             report["carried"][name] = {"tokens": texts or len(values), "values": [round(value, 6) for value in values]}
     weights = decided.info.get("weights")
     if weights is not None and weights.shape == batch.present_BM.shape:
@@ -71,10 +72,7 @@ def integrated_gradients(predictor: Predictor, tokens: list[Tensor], masks: list
 @torch.no_grad()
 def _value(predictor: Predictor, tokens: list[Tensor], masks: list[Tensor], shown_BM: Tensor, number: int) -> float:
     """Probability (or number) of the answer with these parts shown."""
-    logits = predictor.saved.model.decide(tokens, masks, shown_BM).float()
-    link = predictor.saved.objective.link
-    values = logits.softmax(1) if link == "softmax" else logits.sigmoid() if link == "sigmoid" else logits
-    return float(values[0, number])
+    return float(predictor.saved.objective.meant(predictor.saved.model.decide(tokens, masks, shown_BM))[0, number])
 
 
 def _worth(predictor: Predictor, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor, number: int) -> list[float]:
@@ -119,17 +117,14 @@ def explain_text(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def draw(path: Path, given: Mapping[str, str], report: Mapping[str, Any], out: Path) -> None:
+def write_explanation(path: Path, given: Mapping[str, str], report: Mapping[str, Any], out: Path) -> None:
     """The explanation as one picture: what the parts add, the image under what its places carried, words and moments likewise."""
-    try:
-        import matplotlib
-
-        matplotlib.use("Agg")
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise MissingPackageError("matplotlib", "train", "a picture") from error
     predictor = Predictor(path)
     batch, _ = predictor.batch_of(given)
+    write_picture(out, lambda pyplot: _draw(report, batch, pyplot))
+
+
+def _draw(report: Mapping[str, Any], batch: FusionBatch, pyplot: Any) -> Any:
     shown = list(report["carried"])
     figure, rows = pyplot.subplots(1 + len(shown), 1, figsize=(9, 2.4 + 2.8 * len(shown)), squeeze=False)
     names = sorted(report["worth"], key=lambda name: report["worth"][name])
@@ -140,16 +135,12 @@ def draw(path: Path, given: Mapping[str, str], report: Mapping[str, Any], out: P
     rows[0][0].set_title(f"{report['target']}: {report['explained']}   (the model answers {top['answer']}, {top['probability']:.0%})")
     rows[0][0].set_xlabel("what the part adds to the answer's probability (Shapley value)")
     for (axes,), name in zip(rows[1:], shown, strict=True):
-        _draw_part(axes, name, report["carried"][name], batch, predictor)
-    figure.tight_layout()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=120)
-    pyplot.close(figure)
+        _draw_part(axes, name, report["carried"][name], batch.parts[name][0])
+    return figure
 
 
-def _draw_part(axes: Any, name: str, entry: Mapping[str, Any], batch: FusionBatch, predictor: Predictor) -> None:
+def _draw_part(axes: Any, name: str, entry: Mapping[str, Any], part: Tensor) -> None:
     values = np.array(entry["values"])
-    part = batch.parts[name][0]
     side = round(len(values) ** 0.5)
     if part.dim() == 3 and side * side == len(values):
         most = max(1e-9, float(np.abs(values).max()))

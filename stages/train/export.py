@@ -1,4 +1,4 @@
-"""A trained model as one file that other programs run: ``torch.export`` (``.pt2``) or ONNX, one graph for every subset of the parts.
+"""A trained model as one file that other programs run, one graph for every subset of the parts; compared with the model, timed and scored.
 
 Inputs, by name: each part as a batch holds it (``image`` uint8 ``[B, H, W, 3]``, token ids int64 ``[B, T]``, sound float32 ``[B, T]``, ...),
 ``<part>_length`` int64 ``[B]`` for sounds and texts, and ``present`` bool ``[B, M]``.
@@ -9,68 +9,39 @@ What stands in an absent part's input does not matter. Beside the file, ``<name>
 
 from __future__ import annotations
 
-import itertools
 import json
-import logging
 import math
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ...schemas.disk import write_bytes
-from ...schemas.errors import InputError, MissingPackageError
-from ..stream import FusionBatch, Labels
+from ...schemas.errors import InputError
+from ..stream import FusionBatch
 from . import checkpoint
-from .data import blank
-from .options import MOST_PARTS
+from .graphs import Exportable, Graph, to_onnx, to_pt2
+from .inputs import chosen_split, shards_of
+from .pruning import prune
+from .subsets import subsets_of
+from .survey import survey
 
-Format: TypeAlias = Literal["pt2", "onnx"]
 _TOLERANCE = 1e-4
 _TOLERANCE_INT8 = 0.25
 _ROWS = 3
 _TIMED = 30
 
 
-class Exportable(nn.Module):
-    """The model as a function of tensors alone."""
-
-    def __init__(self, saved: checkpoint.Saved) -> None:
-        super().__init__()
-        self.model = saved.model.eval()
-        self.names = saved.model.names
-        self.with_length = tuple(name for name in self.names if blank(1, *_kind(saved, name))[1] is not None)
-        self.link = saved.objective.link
-        self.scale = (getattr(saved.objective, "deviation", 1.0), getattr(saved.objective, "mean", 0.0))
-
-    @property
-    def inputs(self) -> list[str]:
-        """Names of the inputs, in order."""
-        return [*self.names, *(f"{name}_length" for name in self.with_length), "present"]
-
-    def forward(self, *tensors: Tensor) -> Tensor:
-        """Probabilities ``[B, O]``, or numbers ``[B, 1]`` in the target's own unit."""
-        given = dict(zip(self.inputs, tensors, strict=True))
-        parts = {name: given[name] for name in self.names}
-        lengths = {name: given[f"{name}_length"] for name in self.with_length}
-        batch = FusionBatch(self.names, Labels([], []), parts, lengths, {}, given["present"], given["present"][:, 0].float())
-        logits: Tensor = self.model(batch).float()
-        if self.link == "softmax":
-            return logits.softmax(1)
-        return logits.sigmoid() if self.link == "sigmoid" else logits * self.scale[0] + self.scale[1]
-
-
-def export(path: Path, out: Path, sparsity: float = 0.0, int8: bool = False) -> dict[str, Any]:
+def export(path: Path, out: Path, sparsity: float = 0.0, int8: bool = False, shards: Path | None = None, split: str = "") -> dict[str, Any]:
     """Write a checkpoint as ``out`` (``.pt2`` or ``.onnx``), compare the file with the model for every subset of the parts, and time it.
 
     sparsity: share of the weights, those of smallest magnitude over all of them, that become 0 before (see :func:`prune`).
     int8: weights of linear maps and LSTMs as 8-bit integers (ONNX alone).
+    shards: where given, the file is scored on a split of them for every subset, beside the model as it was trained.
     """
     form = out.suffix.removeprefix(".")
     if form not in ("pt2", "onnx"):
@@ -78,15 +49,14 @@ def export(path: Path, out: Path, sparsity: float = 0.0, int8: bool = False) -> 
     if int8 and form != "onnx":
         raise InputError("int8 is for ONNX: give a name that ends in .onnx")
     saved = checkpoint.load(path)
-    if len(saved.model.names) > MOST_PARTS:
-        raise InputError(f"{len(saved.model.names)} parts have too many subsets to compare; at most {MOST_PARTS}")
+    subsets = subsets_of(saved.inputs.names)
     pruned = prune(saved.model, sparsity) if sparsity else 0.0
     whole = Exportable(saved)
     example = _example(saved, whole, _ROWS, 0)
     out.parent.mkdir(parents=True, exist_ok=True)
     aside = out.with_name(f".{out.stem}.new{out.suffix}")
-    run = (_to_onnx if form == "onnx" else _to_pt2)(whole, example, aside, int8)
-    furthest = _compare(saved, whole, run)
+    run = to_onnx(whole, example, aside, int8) if form == "onnx" else to_pt2(whole, example, aside)
+    furthest = _compare(saved, whole, run, subsets)
     if furthest <= (_TOLERANCE_INT8 if int8 else _TOLERANCE):
         aside.replace(out)
     else:
@@ -95,99 +65,59 @@ def export(path: Path, out: Path, sparsity: float = 0.0, int8: bool = False) -> 
     one = _example(saved, whole, 1, 1)
     report = {
         "file": out.name, "inputs": {name: _shape(tensor) for name, tensor in zip(whole.inputs, example, strict=True)},
-        "parts": list(saved.model.names), "output": "number" if saved.objective.link == "identity" else "probabilities",
-        "answers": getattr(saved.objective, "classes", [saved.options.target]), "vocabularies": saved.vocabularies, "bytes": out.stat().st_size,
-        "checkpoint_bytes": path.stat().st_size, "sparsity": round(pruned, 6), "int8": int8, "furthest_from_model": furthest,
-        "subsets_compared": 2 ** len(saved.model.names), "ms_p50": _timed(lambda: run(one)), "ms_p50_model": _timed(lambda: whole(*one)),
+        "parts": list(saved.inputs.names), "output": "number" if saved.objective.link == "identity" else "probabilities",
+        "answers": getattr(saved.objective, "classes", [saved.options.target]), "vocabularies": dict(saved.inputs.vocabularies),
+        "bytes": out.stat().st_size, "checkpoint_bytes": path.stat().st_size, "sparsity": round(pruned, 6), "int8": int8,
+        "furthest_from_model": furthest, "subsets_compared": len(subsets),
+        "ms_p50": _timed(lambda: run(one)), "ms_p50_model": _timed(lambda: whole(*one)),
     }  # fmt: skip
+    if shards is not None:
+        report["scores"] = _scores(path, saved, whole, run, shards_of(shards), split, subsets)
     write_bytes(out.with_name(out.name + ".json"), (json.dumps(report, ensure_ascii=False, indent=1) + "\n").encode())
     return report
 
 
-@torch.no_grad()
-def prune(model: nn.Module, sparsity: float) -> float:
-    """Set the share ``sparsity`` of all weights of linear maps, convolutions and recurrent networks to 0, those of smallest magnitude.
+class _File(nn.Module):
+    """The exported file in the place of the model, so that it is scored by the same means."""
 
-    Global magnitude pruning (Han et al. 2015). Exactly ``floor(sparsity * N)`` weights become 0; the share that is 0 then, which is more where there
-    were zeros, is the result.
-    """
-    if not 0 <= sparsity < 1:
-        raise InputError(f"sparsity: wanted a share from 0 up to 1, found {sparsity}")
-    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.LSTM, nn.GRU)
-    owners = [module for module in model.modules() if isinstance(module, kinds)]
-    weights = [weight for module in owners for name, weight in module.named_parameters(recurse=False) if name.startswith("weight")]
-    sizes = torch.cat([weight.abs().flatten() for weight in weights])
-    gone = torch.zeros_like(sizes, dtype=torch.bool)
-    gone[sizes.argsort(stable=True)[: int(sparsity * len(sizes))]] = True
-    for weight, some in zip(weights, torch.split(gone, [weight.numel() for weight in weights]), strict=True):
-        weight[some.view_as(weight)] = 0
-    return float(sum((weight == 0).sum() for weight in weights)) / len(sizes)
+    missing = None
 
+    def __init__(self, whole: Exportable, run: Graph) -> None:
+        super().__init__()
+        self._whole, self._run = whole, run
+        self._batch: FusionBatch | None = None
 
-def _to_pt2(whole: Exportable, example: list[Tensor], out: Path, int8: bool) -> Callable[[list[Tensor]], Tensor]:
-    batch = torch.export.Dim("batch", min=1, max=4096)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.export.export(whole, tuple(example), dynamic_shapes=(tuple({0: batch} for _ in example),))
-        torch.export.save(program, out)
-        module = torch.export.load(out).module()
+    def encode(self, batch: FusionBatch) -> tuple[list[Tensor], list[Tensor]]:
+        """Nothing: the file takes parts and presence at once."""
+        self._batch = batch
+        return [], []
 
-    def run(tensors: list[Tensor]) -> Tensor:
-        found: Tensor = module(*tensors)
-        return found
-
-    return run
+    def decide(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> Tensor:
+        """Logits of the batch that is being encoded."""
+        assert self._batch is not None
+        return self._whole.objective.logits(self._run(self._whole.tensors(self._batch, present_BM)))
 
 
-def _to_onnx(whole: Exportable, example: list[Tensor], out: Path, int8: bool) -> Callable[[list[Tensor]], Tensor]:
-    try:
-        import onnxruntime
-        import onnxscript  # noqa: F401  torch's exporter needs it, and says so only when it is too late
-    except ImportError as error:
-        raise MissingPackageError(str(error.name), "export", "ONNX") from error
-    plain = out if not int8 else out.with_name(f".{out.name}.float.onnx")
-    batch = torch.export.Dim("batch", min=1, max=4096)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with _quiet():
-            torch.onnx.export(
-                whole, tuple(example), plain, input_names=whole.inputs, output_names=["probabilities"], dynamo=True, external_data=False,
-                verbose=False, dynamic_shapes=(tuple({0: batch} for _ in example),),
-            )  # fmt: skip
-    if int8:
-        import onnx
-        from onnxruntime.quantization import QuantType, quantize_dynamic
-
-        graph = onnx.load(plain)
-        del graph.graph.value_info[:]  # shapes that torch wrote down, which the quantiser would rather infer itself
-        with _quiet():
-            quantize_dynamic(graph, out, weight_type=QuantType.QInt8)
-        plain.unlink()
-    session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
-    wanted = {one.name for one in session.get_inputs()}
-
-    def run(tensors: list[Tensor]) -> Tensor:
-        feed = {name: tensor.numpy() for name, tensor in zip(whole.inputs, tensors, strict=True) if name in wanted}
-        return torch.from_numpy(session.run(None, feed)[0])
-
-    return run
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Exporters log what they lack and nobody asked for (torchvision)."""
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)
+def _scores(
+    path: Path, saved: checkpoint.Saved, whole: Exportable, run: Graph, shards: Path, split: str, subsets: Mapping[str, tuple[bool, ...]]
+) -> dict[str, Any]:  # fmt: skip
+    """The metric for every subset: of the file, and of the model as it was trained."""
+    chosen, metric = chosen_split(shards, split), saved.objective.metric
+    views = {name: torch.tensor(mask) for name, mask in subsets.items()}
+    found: dict[str, dict[str, float]] = {name: {} for name in views}
+    for who, model in (("file", _File(whole, run)), ("model", checkpoint.load(path).model)):
+        saved.model = model  # type: ignore[assignment]  # what a survey asks of a model, the file has
+        asked = survey(saved, saved.inputs.open(shards, chosen, rank=0, world=1), lambda batch: [(name, mask, None) for name, mask in views.items()])
+        for name in views:
+            found[name][who] = asked.summary(name, metric)[metric]
+    return {"split": chosen, "metric": metric, "subsets": found}
 
 
 @torch.no_grad()
-def _compare(saved: checkpoint.Saved, whole: Exportable, run: Callable[[list[Tensor]], Tensor]) -> float:
+def _compare(saved: checkpoint.Saved, whole: Exportable, run: Graph, subsets: Mapping[str, tuple[bool, ...]]) -> float:
     """The largest difference of an output between the file and the model, over every subset of the parts."""
     furthest = 0.0
-    for number, subset in enumerate(itertools.product((False, True), repeat=len(whole.names))):
+    for number, subset in enumerate(subsets.values()):
         tensors = _example(saved, whole, 1 + number % _ROWS, number)
         tensors[-1] = torch.tensor(subset).expand(len(tensors[-1]), -1).contiguous()
         apart = float((run(tensors) - whole(*tensors)).abs().max())
@@ -200,20 +130,16 @@ def _example(saved: checkpoint.Saved, whole: Exportable, rows: int, seed: int) -
     random = torch.Generator().manual_seed(seed)
     parts, lengths = [], []
     for name in whole.names:
-        empty, length = blank(rows, *_kind(saved, name))
+        empty, length = saved.inputs.blank(name, rows)
         if empty.dtype == torch.uint8:
             parts.append(torch.randint(0, 256, empty.shape, generator=random, dtype=torch.uint8))
         elif empty.dtype == torch.int64:
-            parts.append(torch.randint(1, len(saved.vocabularies[name]) + 2, empty.shape, generator=random))
+            parts.append(torch.randint(1, saved.inputs.token_ids(name), empty.shape, generator=random))
         else:
             parts.append(torch.randn(empty.shape, generator=random) * 0.1)
         if length is not None:
             lengths.append(torch.randint(1, empty.shape[1] + 1, (rows,), generator=random))
     return [*parts, *lengths, torch.ones(rows, len(whole.names), dtype=torch.bool)]
-
-
-def _kind(saved: checkpoint.Saved, name: str) -> tuple[str, Any, int]:
-    return saved.modalities.get(name, "image"), saved.options.inputs[name], saved.about["dims"].get(name, 0)
 
 
 def _shape(tensor: Tensor) -> dict[str, Any]:
@@ -243,4 +169,9 @@ def export_text(report: Mapping[str, Any]) -> str:
         f"compared with the model for {report['subsets_compared']} subsets: at most {report['furthest_from_model']:.2g} apart;"
         f" a record takes {report['ms_p50']:.2f} ms, with the model itself {report['ms_p50_model']:.2f}"
     )
+    if "scores" in report:
+        scores = report["scores"]
+        lines.append(f"{scores['metric'] + ' on split ' + scores['split']:<40}{'file':>12}{'as trained':>14}")
+        for name, cell in sorted(scores["subsets"].items(), key=lambda item: (-item[0].count("+") - (item[0] != "(nothing)"), item[0])):
+            lines.append(f"  {name:<38}{cell['file']:>12.3f}{cell['model']:>14.3f}")
     return "\n".join(lines)

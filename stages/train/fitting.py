@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -57,7 +57,10 @@ def _fit(model: FusionModel, objective: Objective, batches: Iterable[FusionBatch
     if not logits or not sum(map(len, logits)):
         return
     wanted = torch.cat(targets)
-    loss: Callable[[Tensor], Tensor] = lambda logits_NO: objective.loss(logits_NO, wanted)  # noqa: E731 - a name for its type
+
+    def loss(logits_NO: Tensor) -> Tensor:
+        return objective.loss(logits_NO, wanted)
+
     model.fusion.fit(torch.cat(logits).float(), torch.cat(present), loss)  # type: ignore[operator]  # it has one
 
 

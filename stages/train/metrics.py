@@ -19,7 +19,7 @@ _DRAWS = 1000
 _AT_ONCE = 2_000_000
 
 
-def rows_of(objective: Objective, logits: torch.Tensor, encoded: torch.Tensor) -> dict[str, np.ndarray]:
+def rows_of(objective: Objective, logits: torch.Tensor, encoded: torch.Tensor) -> dict[str, torch.Tensor]:
     """For each row: loss; Brier score and confidence of what logits ``[B, O]`` say (NaN for numbers, which are no probabilities)."""
     import torch
     from torch.nn import functional
@@ -27,13 +27,12 @@ def rows_of(objective: Objective, logits: torch.Tensor, encoded: torch.Tensor) -
     loss = objective.loss(logits, encoded)
     if objective.link == "identity":
         nothing = torch.full_like(loss, math.nan)
-        return {"loss": loss.cpu().numpy(), "brier": nothing.cpu().numpy(), "confidence": nothing.cpu().numpy()}
+        return {"loss": loss, "brier": nothing, "confidence": nothing}
     if objective.link == "softmax":
-        p, wanted = logits.float().softmax(1), functional.one_hot(encoded, logits.shape[1]).float()
+        p, wanted = objective.meant(logits), functional.one_hot(encoded, logits.shape[1]).float()
     else:
-        p, wanted = logits.float().sigmoid(), encoded
-    brier = (p - wanted).square().sum(1)
-    return {"loss": loss.cpu().numpy(), "brier": brier.cpu().numpy(), "confidence": p.amax(1).cpu().numpy()}
+        p, wanted = objective.meant(logits), encoded
+    return {"loss": loss, "brier": (p - wanted).square().sum(1), "confidence": p.amax(1)}
 
 
 def calibration_error(confidence: np.ndarray, score: np.ndarray, weight: np.ndarray, bins: int = ECE_BINS) -> float:

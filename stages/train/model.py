@@ -15,9 +15,9 @@ from ..stream import FusionBatch
 from .cards import FUSIONS
 from .encoders import make_encoder
 from .fusion import make_fusion
+from .inputs import Inputs
 from .methods import split_choice
 from .missing import make_missing
-from .options import TrainOptions
 from .terms import Decided
 
 Encoded = tuple[list[Tensor], list[Tensor]]
@@ -26,20 +26,17 @@ Encoded = tuple[list[Tensor], list[Tensor]]
 class FusionModel(nn.Module):
     """Logits ``[B, outputs]`` of a batch.
 
-    modalities: part name -> modality. vocabularies: part name -> number of token ids. dims: part name -> length of its cached vector.
     link: how logits become an answer: ``softmax``, ``sigmoid`` or ``identity``.
     """
 
-    def __init__(
-        self, options: TrainOptions, modalities: dict[str, str], vocabularies: dict[str, int], dims: dict[str, int], outputs: int,
-        link: str = "softmax",
-    ) -> None:  # fmt: skip
+    def __init__(self, inputs: Inputs, outputs: int, link: str = "softmax") -> None:
         super().__init__()
-        self.names = tuple(options.inputs)
+        options = inputs.options
+        self.names = inputs.names
         made: dict[str, nn.Module] = {}
         for name, spec in options.inputs.items():
             twin = made.get(spec.same_as or "")
-            made[name] = twin or make_encoder(name, modalities.get(name, "image"), spec, options, vocabularies.get(name, 2), dims.get(name, 0))
+            made[name] = twin or make_encoder(name, inputs.modality(name), spec, options, inputs.token_ids(name), inputs.dims(name))
         self.encoders = nn.ModuleDict(made)
         self.norms = nn.ModuleDict({name: nn.LayerNorm(options.width) for name in self.names})
         self.missing = make_missing(options.missing, len(self.names), options.width)

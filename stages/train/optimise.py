@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ...schemas.errors import InputError, nearest
 from .options import TrainOptions
@@ -83,34 +82,9 @@ def _heads(names: Iterable[str]) -> list[str]:
     return sorted({".".join(name.removeprefix("model.").split(".")[:2]) for name in names})
 
 
-def start_from(model: nn.Module, path: Path) -> str:
-    """Take over from another checkpoint (or a ``state_dict`` in a file) what has the same names and shapes; what was and was not, as a line."""
-    try:
-        value = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise InputError(f"train.start: {path}: there is no such file") from None
-    except Exception as error:  # torch raises many kinds for a file that is none of its own
-        raise InputError(f"train.start: {path}: not a checkpoint or state_dict ({str(error).splitlines()[0][:120]})") from error
-    weights = value.get("model", value) if isinstance(value, dict) else None
-    if not isinstance(weights, dict) or not all(isinstance(tensor, Tensor) for tensor in weights.values()):
-        raise InputError(f"train.start: {path}: wanted a checkpoint or a state_dict")
-    own = model.state_dict()
-    same = {name: tensor for name, tensor in weights.items() if name in own and own[name].shape == tensor.shape}
-    other = [name for name in weights if name in own and name not in same]
-    if not same:
-        raise InputError(f"train.start: {path}: none of its {len(weights)} tensors has the name and shape of one of the model's")
-    model.load_state_dict(same, strict=False)
-    left = [name for name in own if name not in same]
-    return f"{len(same)} tensors taken from {path}, {len(left)} begin anew ({_some(left)})" + (f", {len(other)} of other shapes" if other else "")
-
-
 def named_by(name: str, word: str) -> bool:
     """Whether a parameter's name begins with a dotted word, with or without ``model``."""
     return any(some == word or some.startswith(f"{word}.") for some in (name, name.removeprefix("model.")))
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 class MovingMean:

@@ -21,8 +21,7 @@ from ..media import image as images
 from ..media import video as videos
 from ..stream import FusionBatch, ImageSpec, Labels, TextSpec
 from . import checkpoint
-from .data import blank, completed, open_split
-from .evaluate import chosen_split
+from .inputs import chosen_split, shards_of
 
 _ROWS = 32
 
@@ -32,7 +31,7 @@ class Predictor:
 
     def __init__(self, path: Path, top: int = 5) -> None:
         self.saved = checkpoint.load(path)
-        self.names = tuple(self.saved.options.inputs)
+        self.names = self.saved.inputs.names
         self._top = top
         self.milliseconds: list[float] = []
 
@@ -47,7 +46,7 @@ class Predictor:
         parts = _assign(self.saved, given)
         batch, damaged = _batch(self.saved, [parts], ["prediction"])
         for name, why in damaged[0].items():
-            raise InputError(f"--{self.saved.modalities.get(name, 'image')} {parts[name]}: {why}")
+            raise InputError(f"--{self.saved.inputs.modality(name)} {parts[name]}: {why}")
         return batch, parts
 
     def rows(self, path: Path) -> Iterator[dict[str, Any]]:
@@ -71,13 +70,9 @@ class Predictor:
 
     def shards(self, shards: Path, split: str = "") -> Iterator[dict[str, Any]]:
         """The answer to each record of a split of shards."""
-        folder = shards if (shards / "shards.json").is_file() else shards / "shards"
-        saved, split = self.saved, chosen_split(folder, split)
-        stream = open_split(
-            saved.options, folder, folder.parent / "features", split, 0, saved.modalities, saved.vocabularies, training=False, rank=0, world=1
-        )
-        for raw in stream:
-            batch = completed(raw, saved.options, saved.modalities, saved.about["dims"])
+        folder = shards_of(shards)
+        for raw in self.saved.inputs.open(folder, chosen_split(folder, split), rank=0, world=1):
+            batch = self.saved.inputs.completed(raw)
             yield from self._answer(batch, [{}] * len(batch))
 
     def speed_text(self) -> str:
@@ -94,7 +89,7 @@ class Predictor:
             if column in self.names:
                 found[column] = column
                 continue
-            alike = [name for name in self.names if self.saved.modalities.get(name) == column and name not in columns]
+            alike = [name for name in self.names if self.saved.inputs.modality(name) == column and name not in columns]
             if alike:
                 found[column] = alike[0]
         if not found:
@@ -102,7 +97,7 @@ class Predictor:
         return found
 
     def _placed(self, path: Path, row: Mapping[str, str]) -> dict[str, str]:
-        return {name: value if self.saved.modalities.get(name) == "text" else str(path.parent / value) for name, value in row.items()}
+        return {name: value if self.saved.inputs.modality(name) == "text" else str(path.parent / value) for name, value in row.items()}
 
     @torch.no_grad()
     def _answer(self, batch: FusionBatch, damaged: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
@@ -149,7 +144,7 @@ def _assign(saved: checkpoint.Saved, given: Mapping[str, str]) -> dict[str, str]
     """Part name -> value: by ``part=value``, or the first part of the modality that is still free."""
     parts: dict[str, str] = {}
     for modality, value in given.items():
-        candidates = [name for name in saved.options.inputs if saved.modalities.get(name) == modality]
+        candidates = [name for name in saved.options.inputs if saved.inputs.modality(name) == modality]
         if not candidates:
             raise InputError(f"--{modality}: this model has no {modality} part; its parts are {', '.join(saved.options.inputs)}")
         name, equals, rest = value.partition("=")
@@ -164,16 +159,16 @@ def _assign(saved: checkpoint.Saved, given: Mapping[str, str]) -> dict[str, str]
 
 def _batch(saved: checkpoint.Saved, given: Sequence[Mapping[str, str]], keys: list[str]) -> tuple[FusionBatch, list[dict[str, str]]]:
     """Rows of files and words as a batch, and for each what could not be read and why."""
-    names, rows = tuple(saved.options.inputs), len(given)
+    names, rows = saved.inputs.names, len(given)
     parts: dict[str, torch.Tensor] = {}
     lengths: dict[str, torch.Tensor] = {}
     present = torch.zeros(rows, len(names), dtype=torch.bool)
     damaged: list[dict[str, str]] = [{} for _ in given]
     for column, (name, options) in enumerate(saved.options.inputs.items()):
-        modality = saved.modalities.get(name, "image")
+        modality = saved.inputs.modality(name)
         if options.feature and any(name in row for row in given):
             raise InputError(f"--{modality}: this model reads cached features of {name}; predict from --shards, or train on the media")
-        parts[name], length = blank(rows, modality, options, saved.about["dims"].get(name, 0))
+        parts[name], length = saved.inputs.blank(name, rows)
         if length is not None:
             lengths[name] = length
         for place, row in enumerate(given):
@@ -195,7 +190,7 @@ def _fill(saved: checkpoint.Saved, name: str, modality: str, value: str, out: to
     """Read a part into its row; how long it is."""
     options = saved.options.inputs[name]
     if modality == "text":
-        return TextSpec(length=options.length, vocabulary=saved.vocabularies[name]).fill(value, out.numpy())
+        return TextSpec(length=options.length, vocabulary=saved.inputs.vocabularies[name]).fill(value, out.numpy())
     path = Path(value)
     if not path.is_file():
         raise DamageError("no_file", "there is no such file")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,15 @@ from ...schemas.index import read_shard_set
 from ..stream import FeatureSpec, Stream
 from ..stream.features import FeatureCache
 from ..stream.text import build_vocabulary
-from .data import open_split
 from .encoders.reduction import lda, pca
 from .encoders.vector import Vector
+from .inputs import Inputs, features_of, targets_of
 from .losses import fit_losses, make_losses
 from .model import FusionModel
 from .objectives import Objective, fit_objective
-from .optimise import freeze, start_from
+from .optimise import freeze
 from .options import TrainOptions
+from .starting import start_from
 from .step import Step
 from .terms import Sizes
 
@@ -32,49 +34,55 @@ _MOST_MEASURED = 50_000
 
 @dataclass(frozen=True)
 class Prepared:
-    """The stream of the training split, the objective, and what the checkpoint says of itself (plain JSON)."""
+    """What is read, the stream of the training split, the objective; and all that the checkpoint says of itself (plain JSON)."""
 
+    inputs: Inputs
     stream: Stream
     objective: Objective
     about: dict[str, Any]
 
 
-def prepare(options: TrainOptions, shards: Path, features: Path, seed: int) -> Prepared:
+def prepare(options: TrainOptions, shards: Path, seed: int) -> Prepared:
     """Fit what has to be fitted; InputError where the shards lack an input."""
     shard_set = read_shard_set(shards)
     modalities = dict(shard_set.parts)
-    for name in options.inputs:
+    caches: dict[str, dict[str, Any]] = {}
+    for name, entry in options.inputs.items():
         if name not in modalities:
             raise InputError(f"train.inputs.{name}: {shards} has no such part; its parts are {', '.join(modalities)}")
-    plain = open_split(options, shards, features, options.train_split, seed, modalities, {}, training=True)
-    records = range(len(plain.index))
-    vocabularies: dict[str, dict[str, int]] = {}
-    for name, spec in options.inputs.items():
-        if modalities.get(name) == "text" and not spec.feature:
-            alike = [name, *(other for other, entry in options.inputs.items() if entry.same_as == name)]
-            texts = (text for one in alike for text in plain.index.texts(one, records))
-            vocabularies[name] = vocabularies[spec.same_as] if spec.same_as else build_vocabulary(texts, spec.vocabulary)
-    targets = [json.loads(text) for text in plain.index.targets(records)]
+        if entry.feature:
+            caches[name] = FeatureCache(features_of(shards), name).made_by
+    bare = Inputs(options, modalities, {}, caches).open(shards, options.train_split, seed)
+    targets = targets_of(bare)
+    inputs = Inputs(options, modalities, _vocabularies(options, modalities, bare), caches)
     objective = fit_objective(options, targets)
-    stream = open_split(options, shards, features, options.train_split, seed, modalities, vocabularies, training=True)
-    dims = {name: FeatureCache(Path(spec.folder), spec.part).dims for name, spec in stream.specs.items() if isinstance(spec, FeatureSpec)}
     about = {
-        "options": options.model_dump(), "objective": objective.state(), "vocabularies": vocabularies, "modalities": modalities, "dims": dims,
-        "losses": fit_losses(options.losses, targets), "shards": shard_set.fingerprint, "name": shard_set.name, "torch": torch.__version__,
+        **inputs.state(), "objective": objective.state(), "losses": fit_losses(options.losses, targets),
+        "shards": shard_set.fingerprint, "name": shard_set.name, "torch": torch.__version__,
     }  # fmt: skip
-    return Prepared(stream, objective, about)
+    return Prepared(inputs, inputs.open(shards, options.train_split, seed, training=True), objective, about)
 
 
-def build(options: TrainOptions, prepared: Prepared) -> tuple[Step, str]:
+def _vocabularies(options: TrainOptions, modalities: Mapping[str, str], stream: Stream) -> dict[str, dict[str, int]]:
+    """The vocabulary of each text; of all its texts together where parts share an encoder."""
+    found: dict[str, dict[str, int]] = {}
+    for name, entry in options.inputs.items():
+        if modalities[name] == "text" and not entry.feature:
+            alike = [name, *(other for other, one in options.inputs.items() if one.same_as == name)]
+            texts = (text for one in alike for text in stream.index.texts(one, range(len(stream.index))))
+            found[name] = found[entry.same_as] if entry.same_as else build_vocabulary(texts, entry.vocabulary)
+    return found
+
+
+def build(prepared: Prepared) -> tuple[Step, str]:
     """The model with its losses, untrained or started from another's weights; and what was taken over, as a line."""
-    about, objective = prepared.about, prepared.objective
-    sizes = {name: len(words) + 2 for name, words in about["vocabularies"].items()}
-    model = FusionModel(options, about["modalities"], sizes, about["dims"], objective.outputs, objective.link)
+    options, objective = prepared.inputs.options, prepared.objective
+    model = FusionModel(prepared.inputs, objective.outputs, objective.link)
     model.start_from(objective.prior())
     _standardise(model, prepared.stream, options.target)
     vector = objective.outputs if isinstance(model.head, nn.Identity) else options.width
-    step = Step(model, make_losses(options.losses, Sizes(len(model.names), options.width, vector, objective.outputs), about["losses"]))
-    taken = start_from(model, Path(options.start)) if options.start else ""
+    step = Step(model, make_losses(options.losses, Sizes(len(model.names), options.width, vector, objective.outputs), prepared.about["losses"]))
+    taken = start_from(model, prepared.inputs, objective, Path(options.start)) if options.start else ""
     freeze(step, options.freeze)
     return step, taken
 

@@ -13,8 +13,7 @@ from torch.nn import functional
 
 from ...schemas.errors import InputError
 from . import checkpoint
-from .data import completed, open_split
-from .evaluate import chosen_split
+from .inputs import chosen_split, shards_of
 
 RANKS = (1, 5, 10)
 _MOST_ROWS = 20_000
@@ -28,13 +27,11 @@ def retrieve(path: Path, shards: Path, split: str = "") -> dict[str, Any]:
     InputError for a model whose fusion makes no common space (``common_space`` and ``matching`` do).
     """
     saved = checkpoint.load(path)
-    folder = shards if (shards / "shards.json").is_file() else shards / "shards"
+    folder = shards_of(shards)
     chosen = chosen_split(folder, split)
-    features = folder.parent / "features"
-    stream = open_split(saved.options, folder, features, chosen, 0, saved.modalities, saved.vocabularies, training=False, rank=0, world=1)
     embedded, present, rows = [], [], 0
-    for raw in stream:
-        batch = completed(raw, saved.options, saved.modalities, saved.about["dims"])
+    for raw in saved.inputs.open(folder, chosen, rank=0, world=1):
+        batch = saved.inputs.completed(raw)
         tokens, masks = saved.model.encode(batch)
         info = saved.model.decided(tokens, masks, batch.present_BM, batch.present_BM).info
         if "embeddings" not in info:

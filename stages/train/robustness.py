@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +19,19 @@ from ...schemas.errors import InputError, nearest
 from ...schemas.index import read_shard_set
 from ..stream import FusionBatch, Stream
 from . import absence, checkpoint
-from .data import completed, describe_subset, open_split
-from .evaluate import chosen_split, subsets_of
 from .fusion._pool import pooled
+from .inputs import chosen_split, shards_of, targets_of
 from .metrics import area, bootstrap_means, interval, shapley
 from .missing.fill import Mean, Zero
+from .objectives import Classification
+from .presence import MaskProbe
+from .reports import write_report
+from .subsets import subset_name, subsets_of
 from .survey import Survey, View, survey
 
 RATES = (0.0, 0.3, 0.5, 0.7, 0.9)
 SEEDS = (0, 1, 2)
 _TRAINING_ROWS = 4096
-_PATTERN_LEAST = 1.0  # Laplace's rule: what a pattern that was never seen says
 
 
 def robustness(path: Path, shards: Path, split: str = "", field: str = "", against: Path | None = None) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def robustness(path: Path, shards: Path, split: str = "", field: str = "", again
     field: a target on whose value absence depends in the mechanism ``field`` (MAR). against: another checkpoint, compared by paired bootstrap.
     """
     saved = checkpoint.load(path)
-    folder = shards if (shards / "shards.json").is_file() else shards / "shards"
+    folder = shards_of(shards)
     split = chosen_split(folder, split)
     report, found = _report(saved, folder, split, field)
     report["checkpoint"] = str(path)
@@ -49,18 +50,22 @@ def robustness(path: Path, shards: Path, split: str = "", field: str = "", again
             raise InputError(
                 f"--against {against}: answers {rival.options.target!r} and is scored by {rival.objective.metric}; {path} is another task"
             )
-        _, other = _report(rival, folder, split, field)
+        subsets = {name: torch.tensor(mask) for name, mask in subsets_of(rival.inputs.names).items()}
+        other = survey(rival, rival.inputs.open(folder, split, rank=0, world=1), lambda batch: [(name, mask, None) for name, mask in subsets.items()])
         report["against"] = {"checkpoint": str(against), "views": _paired(found, other)}
     return report
 
 
 def _report(saved: checkpoint.Saved, shards: Path, split: str, field: str) -> tuple[dict[str, Any], Survey]:
     options, metric = saved.options, saved.objective.metric
-    names = tuple(options.inputs)
-    subsets = {describe_subset(names, subset): subset for subset in subsets_of(names)}
-    stream = open_split(options, shards, shards.parent / "features", split, 0, saved.modalities, saved.vocabularies, training=False)
-    training, probe = _of_training(saved, shards)
-    views = _Views(saved, names, subsets, _values(stream, options.target), _values(stream, field) if field else None, field, training)
+    names = saved.inputs.names
+    subsets = subsets_of(names)
+    stream = saved.inputs.open(shards, split, rank=0, world=1)
+    values = {"by answer": _values(stream, options.target)} | ({f"by {field}": _values(stream, field)} if field else {})
+    fills: dict[str, nn.Module] = {}
+    if options.missing == "masked":
+        fills = {"by lot, zeros": Zero(len(names), options.width).eval(), "by lot, means": _mean_tokens(saved, shards)}
+    views = _Views(names, subsets, values, fills)
     found = survey(saved, stream, views)
     results = {name: found.summary(name, metric) for name in found.views}
     means = bootstrap_means(np.stack([answers.score for answers in found.views.values()], 1), found.weight)
@@ -69,7 +74,7 @@ def _report(saved: checkpoint.Saved, shards: Path, split: str, field: str) -> tu
         result["low"], result["high"] = spans[name]
     scores = {subsets[name]: results[name][metric] for name in subsets}
     shown = {name: results[name][metric] for name, subset in subsets.items() if any(subset)}
-    everything, nothing = describe_subset(names, (True,) * len(names)), describe_subset(names, (False,) * len(names))
+    everything, nothing = subset_name(names, (True,) * len(names)), subset_name(names, (False,) * len(names))
     worst = min(shown, key=lambda name: shown[name])
     curves = {mechanism: _curve(results, mechanism, metric) for mechanism in views.mechanisms}
     whole = found.there.all(1) & (found.weight > 0)
@@ -82,7 +87,7 @@ def _report(saved: checkpoint.Saved, shards: Path, split: str, field: str) -> tu
         "worth": dict(zip(names, shapley(len(names), lambda subset: scores[subset]), strict=True)),
         "curves": curves, "areas": {mechanism: area(curve) for mechanism, curve in curves.items()},
         "commonest_answer": _mean(found.prior, found.weight),
-        "mask_only": probe.score(found, saved),
+        "mask_only": _from_presence(saved, shards, found),
         "best_single": max(((name, results[name][metric]) for name in names), key=lambda item: item[1]),
         "complete_rows": {"rows": int(whole.sum()), metric: _mean(found.views[everything].score, whole.astype(float)) if whole.any() else None},
         "surer_without": _surer_without(found, names, subsets),
@@ -94,15 +99,12 @@ class _Views:
     """The views of a batch: subsets; absence at every rate by lot, by the answer and by a field; and by lot with gaps filled as baselines do."""
 
     def __init__(
-        self, saved: checkpoint.Saved, names: tuple[str, ...], subsets: Mapping[str, tuple[bool, ...]], answers: Mapping[str, str],
-        fields: Mapping[str, str] | None, field: str, training: Mean,
-    ) -> None:  # fmt: skip
-        self.names, self.subsets = names, {name: torch.tensor(subset) for name, subset in subsets.items()}
-        self.values = {"by answer": answers} | ({f"by {field}": fields} if fields is not None else {})
-        self.high = {mechanism: absence.high_half(0, values.values()) for mechanism, values in self.values.items()}
-        self.fills: dict[str, nn.Module | None] = {"by lot": None}
-        if saved.options.missing == "masked":
-            self.fills |= {"by lot, zeros": Zero(len(names), saved.options.width).eval(), "by lot, means": training.eval()}
+        self, names: tuple[str, ...], subsets: Mapping[str, tuple[bool, ...]], values: Mapping[str, Mapping[str, str]], fills: Mapping[str, nn.Module]
+    ) -> None:
+        self.names, self.values = names, values
+        self.subsets = {name: torch.tensor(mask) for name, mask in subsets.items()}
+        self.high = {mechanism: absence.high_half(0, some.values()) for mechanism, some in values.items()}
+        self.fills: dict[str, nn.Module | None] = {"by lot": None, **fills}
         self.mechanisms = [*self.fills, *self.values]
 
     def __call__(self, batch: FusionBatch) -> list[View]:
@@ -119,63 +121,48 @@ class _Views:
         return views
 
 
-class _MaskProbe:
-    """What presence alone tells of the answer: the commonest answer of the training split for each pattern of what is there."""
-
-    def __init__(self) -> None:
-        self.counts: dict[tuple[bool, ...], Counter[int]] = {}
-
-    def add(self, pattern: Sequence[bool], answer: int) -> None:
-        """Count a training row."""
-        self.counts.setdefault(tuple(pattern), Counter())[answer] += 1
-
-    def score(self, found: Survey, saved: checkpoint.Saved) -> float | None:
-        """The share of rows answered rightly from their pattern; None for tasks whose answers are no classes."""
-        if saved.options.task != "classification" or not self.counts:
-            return None
-        common = sum(self.counts.values(), Counter()).most_common(1)[0][0]
-        best = {pattern: counts.most_common(1)[0][0] for pattern, counts in self.counts.items()}
-        chosen = np.array([best.get(tuple(row), common) for row in found.there.tolist()])
-        return _mean((chosen == found.answer).astype(float), found.weight)
-
-
 @torch.no_grad()
-def _of_training(saved: checkpoint.Saved, shards: Path) -> tuple[Mean, _MaskProbe]:
-    """Of the first rows of the training split: the mean token of each part, and which answers go with which pattern of presence."""
-    options, objective, model = saved.options, saved.objective, saved.model
-    mean, probe = Mean(len(options.inputs), options.width), _MaskProbe()
+def _mean_tokens(saved: checkpoint.Saved, shards: Path) -> Mean:
+    """The mean token of each part over the first rows of the training split; zeros where there is no such split."""
+    options, model = saved.options, saved.model
+    mean = Mean(len(options.inputs), options.width)
     if options.train_split not in read_shard_set(shards).splits():
-        return mean, probe
+        return mean.eval()
     total, count, rows = torch.zeros_like(mean.mean_MD), torch.zeros(len(options.inputs)), 0
-    with open_split(
-        options, shards, shards.parent / "features", options.train_split, 0, saved.modalities, saved.vocabularies, training=False
-    ) as stream:
+    with saved.inputs.open(shards, options.train_split, rank=0, world=1) as stream:
         for raw in stream:
-            batch = completed(raw, options, saved.modalities, saved.about["dims"])
+            batch = saved.inputs.completed(raw)
             tokens, masks = model.encode(batch)
             here_BM = batch.present_BM & (batch.weight_B > 0)[:, None]
-            seen = [mask_BT & here_BM[:, place, None] for place, mask_BT in enumerate(masks)]
-            total += pooled(tokens, seen).float().sum(0)
+            total += pooled(tokens, [mask_BT & here_BM[:, place, None] for place, mask_BT in enumerate(masks)]).float().sum(0)
             count += here_BM.sum(0)
-            if options.task == "classification":
-                encoded, known_B = objective.encode(batch.targets())
-                for pattern, answer, known in zip(here_BM.tolist(), encoded.tolist(), (known_B * batch.weight_B).tolist(), strict=True):
-                    if known:
-                        probe.add(pattern, answer)
             rows += len(batch)
             if rows >= _TRAINING_ROWS:
                 break
     mean.mean_MD.copy_(total / count.clamp(min=1)[:, None])
-    return mean, probe
+    return mean.eval()
+
+
+def _from_presence(saved: checkpoint.Saved, shards: Path, found: Survey) -> float | None:
+    """The share of rows that presence alone answers rightly; None for tasks whose answers are no classes, and without a training split."""
+    options = saved.options
+    if not isinstance(saved.objective, Classification) or options.train_split not in read_shard_set(shards).splits():
+        return None
+    with saved.inputs.open(shards, options.train_split, rank=0, world=1) as stream:
+        probe = MaskProbe.fitted(stream, options.target)
+        columns = [saved.inputs.names.index(name) for name in stream.names]
+    numbers = {name: number for number, name in enumerate(saved.objective.classes)}
+    said = np.array([numbers.get(answer or "", -2) for answer in probe.answer(found.there[:, columns].tolist())])
+    return _mean((said == found.answer).astype(float), found.weight)
 
 
 def _values(stream: Stream, target: str) -> dict[str, str]:
     """The target of each record by key, as a word; InputError where no record has it."""
-    rows = range(len(stream.index))
-    targets = [json.loads(text) for text in stream.index.targets(rows)]
+    targets = targets_of(stream)
     if not any(target in some for some in targets):
         raise InputError(f"--field {target}: no record of this split has it{nearest(target, sorted({name for some in targets for name in some}))}")
-    return {key: json.dumps(some.get(target), sort_keys=True) for key, some in zip(stream.index.keys(rows), targets, strict=True)}
+    keys = stream.index.keys(range(len(targets)))
+    return {key: json.dumps(some.get(target), sort_keys=True) for key, some in zip(keys, targets, strict=True)}
 
 
 def _name(mechanism: str, rate: float, seed: int) -> str:
@@ -264,16 +251,10 @@ def robustness_text(report: Mapping[str, Any]) -> str:
 
 def write_robustness(report: Mapping[str, Any], out: Path) -> None:
     """Write ``robustness.json``, ``robustness.txt`` and, where matplotlib is installed, ``robustness.png`` into a folder."""
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "robustness.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (out / "robustness.txt").write_text(robustness_text(report) + "\n", encoding="utf-8")
-    try:
-        import matplotlib
+    write_report(out, "robustness", report, robustness_text(report), lambda pyplot: _draw(report, pyplot))
 
-        matplotlib.use("Agg")
-        from matplotlib import pyplot
-    except ImportError:
-        return
+
+def _draw(report: Mapping[str, Any], pyplot: Any) -> Any:
     metric, cells = report["metric"], report["subsets"]
     names = sorted(cells, key=lambda name: cells[name][metric])
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(13, 1.6 + 0.26 * len(names)), width_ratios=(3, 2))
@@ -287,6 +268,4 @@ def write_robustness(report: Mapping[str, Any], out: Path) -> None:
         right.plot([float(rate) for rate in curve], list(curve.values()), marker=marker, label=mechanism)
     right.set_xlabel("share of parts hidden")
     right.legend(loc="lower left")
-    figure.tight_layout()
-    figure.savefig(out / "robustness.png", dpi=120)
-    pyplot.close(figure)
+    return figure

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from ...schemas.errors import InputError
 from ..stream import FusionBatch
 from .checkpoint import Saved
-from .data import completed
 from .metrics import calibration_error, rows_of
 
 View: TypeAlias = tuple[str, Tensor, "nn.Module | None"]
@@ -71,7 +70,7 @@ def survey(saved: Saved, stream: Iterable[FusionBatch], views: Views) -> Survey:
     columns: list[dict[str, np.ndarray]] = []
     answers: dict[str, list[dict[str, np.ndarray]]] = {}
     for raw in stream:
-        batch = completed(raw, saved.options, saved.modalities, saved.about["dims"])
+        batch = saved.inputs.completed(raw)
         real = batch.weight_B > 0
         targets = batch.targets()
         encoded, known_B = objective.encode(targets)
@@ -90,9 +89,8 @@ def survey(saved: Saved, stream: Iterable[FusionBatch], views: Views) -> Survey:
             if not torch.isfinite(logits[real]).all():
                 raise InputError("the model's outputs are no finite numbers; train again with a lower learning_rate")
             score, _ = objective.score(logits, targets)
-            found = {"score": score, "has_any": (batch.present_BM & shown_BM).any(1)}
-            rows = {name: torch.from_numpy(values) for name, values in rows_of(objective, logits, encoded).items()}
-            answers.setdefault(name, []).append(_numpy({**found, **rows}, real))
+            found = {"score": score, "has_any": (batch.present_BM & shown_BM).any(1), **rows_of(objective, logits, encoded)}
+            answers.setdefault(name, []).append(_numpy(found, real))
     whole = {name: np.concatenate([some[name] for some in columns]) for name in columns[0]} if columns else {}
     if not whole:
         raise InputError("the split holds no records")
@@ -105,7 +103,7 @@ def _classes(encoded: Tensor, known_B: Tensor) -> Tensor:
 
 
 def _numpy(values: Mapping[str, Tensor], real: Tensor) -> dict[str, np.ndarray]:
-    return {name: value[real].numpy().astype(bool if value.dtype == torch.bool else np.float64) for name, value in values.items()}
+    return {name: value[real].cpu().numpy().astype(bool if value.dtype == torch.bool else np.float64) for name, value in values.items()}
 
 
 def _answers(pieces: list[dict[str, np.ndarray]]) -> Answers:

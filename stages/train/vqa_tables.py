@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..stream import Stream
 from .survey import Survey
 from .vqa_metric import accuracy, soft_scores
 
 
-def targets_of(stream: Stream) -> dict[str, dict[str, Any]]:
-    """The targets of every record by key; no medium is read."""
-    rows = range(len(stream.index))
-    return {key: json.loads(text) for key, text in zip(stream.index.keys(rows), stream.index.targets(rows), strict=True)}
-
-
-def vqa_tables(found: Survey, everything: str, target: str, asked: Mapping[str, Mapping[str, Any]], training: Mapping[str, Any]) -> dict[str, Any]:
+def vqa_tables(
+    found: Survey, everything: str, target: str, asked: Mapping[str, Mapping[str, Any]], training: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:  # fmt: skip
     """Accuracy by ``answer_type`` and ``question_type`` where records have them, with everything shown.
 
-    ``question_type_prior``: the accuracy of answering each question with the best answer of the training split to questions of its type.
+    asked: the targets of each record by key. ``question_type_prior``: the accuracy of answering each question with the best answer of the training
+    split to questions of its type.
     """
     scores, weight = found.views[everything].score, found.weight
     report: dict[str, Any] = {}
@@ -31,7 +26,7 @@ def vqa_tables(found: Survey, everything: str, target: str, asked: Mapping[str, 
         kinds = [str(asked[key].get(name, "")) for key in found.keys]
         if any(kinds):
             report[f"by_{name}"] = _means(kinds, scores, weight)
-    best = _best_by_type(target, list(training.values()))
+    best = _best_by_type(target, training)
     if best:
         said = [best.get(str(asked[key].get("question_type", "")), best[""]) for key in found.keys]
         own = np.array([accuracy(answer, asked[key].get(target, ())) for answer, key in zip(said, found.keys, strict=True)])

@@ -39,6 +39,12 @@ class Objective(Protocol):
     def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float]]]:
         """For each row the best answers with their probabilities."""
 
+    def meant(self, logits: Tensor) -> Tensor:
+        """What logits ``[B, O]`` mean: probabilities, or numbers in the target's own unit."""
+
+    def logits(self, meant: Tensor) -> Tensor:
+        """Logits that mean this: the inverse of ``meant`` (up to what it takes away)."""
+
     def prior(self) -> Tensor:
         """Logits ``[outputs]`` that say what is known without any input; their best answer is the training split's commonest."""
 

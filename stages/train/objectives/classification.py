@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+_LEAST = 1e-30
+
 
 class Classification:
     """Classes are the distinct targets of the training split, the commonest first. A target never seen there scores 0."""
@@ -64,11 +66,17 @@ class Classification:
         return torch.tensor(right), torch.tensor([float(self.target in target) for target in targets])
 
     def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float]]]:
-        values, places = logits.float().softmax(1).topk(min(top, self.outputs), dim=1)
+        values, places = self.meant(logits).topk(min(top, self.outputs), dim=1)
         return [
             [(self.classes[place], value) for place, value in zip(row, some, strict=True)]
             for row, some in zip(places.tolist(), values.tolist(), strict=True)
         ]
+
+    def meant(self, logits: Tensor) -> Tensor:
+        return logits.float().softmax(1)
+
+    def logits(self, meant: Tensor) -> Tensor:
+        return meant.clamp(min=_LEAST).log()
 
     def prior(self) -> Tensor:
         return torch.tensor(self.counts).float().log()

@@ -54,7 +54,13 @@ class Regression:
         return -(logits.float().squeeze(1) - encoded).abs() * self.deviation, weight
 
     def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float]]]:
-        return [[(f"{value * self.deviation + self.mean:.6g}", 1.0)] for value in logits.float().squeeze(1).tolist()]
+        return [[(f"{value:.6g}", 1.0)] for value in self.meant(logits).squeeze(1).tolist()]
+
+    def meant(self, logits: Tensor) -> Tensor:
+        return logits.float() * self.deviation + self.mean
+
+    def logits(self, meant: Tensor) -> Tensor:
+        return (meant - self.mean) / self.deviation
 
     def prior(self) -> Tensor:
         return torch.zeros(1)

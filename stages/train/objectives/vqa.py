@@ -73,5 +73,11 @@ class Vqa:
             for row, some in zip(places.tolist(), values.tolist(), strict=True)
         ]
 
+    def meant(self, logits: Tensor) -> Tensor:
+        return logits.float().sigmoid()
+
+    def logits(self, meant: Tensor) -> Tensor:
+        return meant.logit(eps=1e-7)
+
     def prior(self) -> Tensor:
         return torch.logit(torch.tensor(self.scores) / self.records, eps=1e-4)

@@ -15,15 +15,19 @@ import torch
 from modalmill.schemas.errors import InputError
 from modalmill.stages.train import checkpoint
 from modalmill.stages.train.cards import FUSIONS
+from modalmill.stages.train.evaluate import evaluate
 from modalmill.stages.train.explain import explain, integrated_gradients
-from modalmill.stages.train.export import Exportable, export, prune
+from modalmill.stages.train.export import export
 from modalmill.stages.train.fusion._contrast import pairs_term
 from modalmill.stages.train.fusion.common_space import CommonSpaceFusion
+from modalmill.stages.train.graphs import Exportable
+from modalmill.stages.train.inputs import Inputs
 from modalmill.stages.train.loop import train
 from modalmill.stages.train.model import FusionModel
 from modalmill.stages.train.objectives import Classification
 from modalmill.stages.train.options import InputOptions, TrainOptions
 from modalmill.stages.train.predict import Predictor
+from modalmill.stages.train.pruning import prune
 from modalmill.stages.train.retrieval import ranks_of
 from PIL import Image
 from taught import TRAIN
@@ -41,11 +45,9 @@ def checkpoint_of(path: Path, fusion: Any) -> Path:
     options = TrainOptions(target="y", inputs={"note": InputOptions(length=5), "v": InputOptions(feature=True)}, fusion=fusion, width=16, hidden=16)
     vocabulary = {word: number + 2 for number, word in enumerate(("up", "down", "it"))}
     objective = Classification("y", ["a", "b", "c"], [3, 2, 1])
-    model = FusionModel(options, {"note": "text", "v": "image"}, {"note": 5}, {"v": 6}, 3)
-    about = {
-        "options": options.model_dump(), "objective": objective.state(), "vocabularies": {"note": vocabulary},
-        "modalities": {"note": "text", "v": "image"}, "dims": {"v": 6},
-    }  # fmt: skip
+    inputs = Inputs(options, {"note": "text", "v": "image"}, {"note": vocabulary}, {"v": {"dims": 6}})
+    model = FusionModel(inputs, 3)
+    about = {**inputs.state(), "objective": objective.state()}
     path.parent.mkdir(parents=True, exist_ok=True)
     checkpoint.save(path, about, model, {})
     return path
@@ -90,7 +92,9 @@ def test_a_trained_model_is_exported_by_the_command_line(trained: Path, tmp_path
     assert "compared with the model for 4 subsets" in done.stdout
     about = json.loads((tmp_path / "m.onnx.json").read_text())
     assert about["sparsity"] >= 0.5
-    plain = export(best, tmp_path / "plain.onnx")
+    plain = export(best, tmp_path / "plain.onnx", shards=trained / "out")
+    wanted = evaluate(best, trained / "out")["subsets"]
+    assert {name: cell["file"] for name, cell in plain["scores"]["subsets"].items()} == {name: cell["accuracy"] for name, cell in wanted.items()}
     assert about["bytes"] < 0.8 * plain["bytes"]
     assert not list(tmp_path.glob(".*"))
     for words, told in (
@@ -193,7 +197,7 @@ def test_retrieval_by_the_command_line(trained: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "makes no common space; train with fusion: common_space or matching" in done.stderr
     options = TrainOptions(**{**TRAIN, "fusion": "common_space", "epochs": 2})
-    train(options, trained / "out" / "shards", trained / "out" / "features", tmp_path / "t", 0, lambda line: None)
+    train(options, trained / "out" / "shards", tmp_path / "t", 0, lambda line: None)
     found = json.loads(command("retrieve", tmp_path / "t" / "best.pt", trained / "out", "--json").stdout)
     assert set(found["pairs"]) == {"image -> question", "question -> image"}
     cell = found["pairs"]["image -> question"]

@@ -9,7 +9,6 @@ import torch
 from modalmill.schemas.errors import InputError
 from modalmill.stages.media import spectrum as reference
 from modalmill.stages.train.cards import ENCODERS
-from modalmill.stages.train.data import blank
 from modalmill.stages.train.encoders import Part
 from modalmill.stages.train.encoders.reduction import lda, pca
 from modalmill.stages.train.encoders.resnet import ResNet18, ResNet34, ResNet50, ResNet101
@@ -17,7 +16,8 @@ from modalmill.stages.train.encoders.resnet3d import I3dResNet18, R3d18, inflate
 from modalmill.stages.train.encoders.spectrum import Spectrum
 from modalmill.stages.train.encoders.text import TextGru, TextLstm, positions
 from modalmill.stages.train.encoders.vector import VectorLinear
-from modalmill.stages.train.options import InputOptions
+from modalmill.stages.train.inputs import Inputs
+from modalmill.stages.train.options import InputOptions, TrainOptions
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor, nn
@@ -37,7 +37,8 @@ def made(word: str) -> nn.Module:
 def rows(word: str, count: int, seed: int = 0) -> tuple[Tensor, Tensor | None]:
     reads = ENCODERS[word].reads
     options = PART.options.model_copy(update={"feature": reads == "feature"})
-    empty, length = blank(count, reads, options, PART.dims)
+    inputs = Inputs(TrainOptions(target="y", inputs={"part": options}), {"part": reads}, {}, {"part": {"dims": PART.dims}})
+    empty, length = inputs.blank("part", count)
     random = torch.Generator().manual_seed(seed)
     if empty.dtype == torch.uint8:
         filled = torch.randint(0, 256, empty.shape, dtype=torch.uint8, generator=random)

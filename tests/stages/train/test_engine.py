@@ -25,6 +25,7 @@ from modalmill.stages.train.loop import train
 from modalmill.stages.train.optimise import MovingMean, make_optimiser, make_schedule
 from modalmill.stages.train.options import TrainOptions
 from modalmill.stages.train.prepare import prepare
+from modalmill.stages.train.run import Run
 from tiny import jpeg, recipe, write
 from torch import nn
 
@@ -66,7 +67,7 @@ SCRIPT = textwrap.dedent(
             return inner(run, raw)
         out.mkdir(parents=True, exist_ok=True)
         loop._on_device = note
-    train(TrainOptions(**options), shards, shards, out, 3, lambda line: None, watch)
+    train(TrainOptions(**options), shards, out, 3, lambda line: None, watch)
     """
 )
 
@@ -164,7 +165,7 @@ def start_killed(shards: Path, out: Path, ranks: int, kill_at: int, **more: Any)
 def trained(shards: Path, out: Path, **more: Any) -> tuple[dict[str, torch.Tensor], list[str]]:
     said: list[str] = []
     torch.manual_seed(0)
-    train(TrainOptions(**{**OPTIONS, **more}), shards, shards, out, 3, said.append)
+    train(TrainOptions(**{**OPTIONS, **more}), shards, out, 3, said.append)
     return weights(out), said
 
 
@@ -291,7 +292,7 @@ def test_what_training_never_sees_has_no_part_in_it(shards: Path, tmp_path: Path
     caught: list[tuple[float, float]] = []
 
     def losses(**more: Any) -> None:
-        run = loop._Run(TrainOptions(**{**OPTIONS, **more}), prepare(TrainOptions(**{**OPTIONS, **more}), shards, shards, 3), tmp_path, 3, print)
+        run = Run(prepare(TrainOptions(**{**OPTIONS, **more}), shards, 3), tmp_path, 3, print)
         weights = rows = parts = there = 0.0
         for raw in run.stream:
             batch, shown, task = loop._on_device(run, raw)

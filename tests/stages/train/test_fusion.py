@@ -10,10 +10,10 @@ import pytest
 import torch
 from modalmill.stages.stream import FusionBatch, Labels
 from modalmill.stages.train.cards import FUSIONS, LOSSES, MISSING
-from modalmill.stages.train.data import blank
 from modalmill.stages.train.fusion import make_fusion
 from modalmill.stages.train.fusion.concat import ConcatFusion
 from modalmill.stages.train.fusion.weighted import WeightedFusion
+from modalmill.stages.train.inputs import Inputs
 from modalmill.stages.train.losses import make_losses
 from modalmill.stages.train.model import FusionModel
 from modalmill.stages.train.objectives import Classification
@@ -38,11 +38,15 @@ VARIANTS = [(fusion, "masked") for fusion in FUSIONS] + [
 by_variant = pytest.mark.parametrize(("fusion", "missing"), VARIANTS)
 
 
+def inputs_of(options: TrainOptions) -> Inputs:
+    return Inputs(options, MODALITIES, {"question": {str(number): number + 2 for number in range(8)}}, {"vector": {"dims": DIMS}})
+
+
 def model(fusion: str, missing: str = "masked", image: str = "cnn", link: str = "softmax") -> FusionModel:
     torch.manual_seed(0)
     inputs = {**INPUTS, "image": InputOptions(size=32, encoder=image)}
     options = TrainOptions(target="y", inputs=inputs, fusion=fusion, missing=missing, width=16, hidden=16, dropout=0.0)
-    made = FusionModel(options, MODALITIES, {"question": 10}, {"vector": DIMS}, CLASSES, link)
+    made = FusionModel(inputs_of(options), CLASSES, link)
     for name, parameter in made.named_parameters():
         if "filler" in name or "prior" in name or name == "fusion.out.weight":  # what begins at zero gives no gradient to what lies behind
             torch.nn.init.normal_(parameter, std=0.5)
@@ -66,8 +70,8 @@ def task_of(rows: int, progress: float = 0.5) -> Task:
 def batch(rows: int, present: torch.Tensor, seed: int = 0) -> FusionBatch:
     torch.manual_seed(seed)
     parts, lengths = {}, {}
-    for name, options in INPUTS.items():
-        empty, length = blank(rows, MODALITIES[name], options, DIMS)
+    for name in INPUTS:
+        empty, length = inputs_of(TrainOptions(target="y", inputs=INPUTS)).blank(name, rows)
         if empty.dtype == torch.uint8:
             parts[name] = torch.randint(0, 256, empty.shape, dtype=torch.uint8)
         elif empty.dtype == torch.int64:
@@ -228,7 +232,7 @@ def test_xor_of_two_modalities_is_learned(fusion: str) -> None:
     inputs = {"a": InputOptions(feature=True), "b": InputOptions(feature=True)}
     choice: Any = {fusion: {"weight": 0.0}} if fusion == "common_space" else fusion  # what independent parts share is nothing: see its file
     options = TrainOptions(target="y", inputs=inputs, fusion=choice, width=16, hidden=32, dropout=0.0)
-    made = FusionModel(options, {}, {}, {"a": 2, "b": 2}, 2)
+    made = FusionModel(Inputs(options, {}, {}, {"a": {"dims": 2}, "b": {"dims": 2}}), 2)
     parts = {name: torch.stack([bits[:, place], 1 - bits[:, place]], 1) for place, name in enumerate("ab")}
     one = FusionBatch(("a", "b"), Labels(["k"] * 128, ["{}"] * 128), parts, {}, {}, torch.ones(128, 2, dtype=torch.bool), torch.ones(128))
     optimiser = torch.optim.AdamW(made.parameters(), lr=0.01)

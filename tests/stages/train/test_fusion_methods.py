@@ -11,6 +11,7 @@ import torch
 from modalmill.stages.train.cards import ENCODERS, FUSIONS, LOSSES, METHODS, MISSING, methods_text
 from modalmill.stages.train.fusion import make_fusion
 from modalmill.stages.train.fusion._pool import weigh
+from modalmill.stages.train.inputs import Inputs
 from modalmill.stages.train.methods import Card, mistakes
 from modalmill.stages.train.model import FusionModel
 from modalmill.stages.train.options import parse_options, with_method
@@ -247,9 +248,11 @@ def test_two_parts_may_share_one_encoder() -> None:
     options, problems = parse_options(section)
     assert problems == []
     assert options is not None
-    made = FusionModel(options, {"left": "image", "right": "image"}, {}, {}, 2)
+    made = FusionModel(Inputs(options, {"left": "image", "right": "image"}, {}, {}), 2)
     assert made.encoders["left"] is made.encoders["right"]
-    alone = FusionModel(parse_options({**section, "inputs": {"left": {"size": 32}}})[0], {"left": "image"}, {}, {}, 2)  # type: ignore[arg-type]
+    one, _ = parse_options({**section, "inputs": {"left": {"size": 32}}})
+    assert one is not None
+    alone = FusionModel(Inputs(one, {"left": "image"}, {}, {}), 2)
     assert sum(p.numel() for p in made.encoders.parameters()) == sum(p.numel() for p in alone.encoders.parameters())
     for inputs, told in (
         ({"left": {"same_as": "right"}, "right": {}}, "train.inputs.left.same_as: wanted an input above this one, found 'right'"),

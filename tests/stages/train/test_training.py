@@ -17,7 +17,7 @@ from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import InputError
 from modalmill.stages.stream import FusionBatch, Labels, open_stream
 from modalmill.stages.train import checkpoint
-from modalmill.stages.train.data import shown
+from modalmill.stages.train.draws import shown
 from modalmill.stages.train.evaluate import evaluate, table_text
 from modalmill.stages.train.loop import train
 from modalmill.stages.train.options import TrainOptions
@@ -72,8 +72,8 @@ def test_a_checkpoint_runs_no_code_when_read(tmp_path: Path) -> None:
 
 def test_a_run_stopped_between_epochs_ends_with_the_same_weights(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = TrainOptions.model_validate({**TRAIN, "epochs": 4})
-    shards, features = trained / "out" / "shards", trained / "out" / "features"
-    train(options, shards, features, tmp_path / "whole", 3, lambda text: None)
+    shards = trained / "out" / "shards"
+    train(options, shards, tmp_path / "whole", 3, lambda text: None)
     real, calls = checkpoint.save, [0]
 
     def stop_after_two(*arguments: Any) -> None:
@@ -85,19 +85,19 @@ def test_a_run_stopped_between_epochs_ends_with_the_same_weights(trained: Path, 
 
     monkeypatch.setattr(checkpoint, "save", stop_after_two)
     with pytest.raises(KeyboardInterrupt):
-        train(options, shards, features, tmp_path / "stopped", 3, lambda text: None)
+        train(options, shards, tmp_path / "stopped", 3, lambda text: None)
     monkeypatch.setattr(checkpoint, "save", real)
-    train(options, shards, features, tmp_path / "stopped", 3, lambda text: None)
+    train(options, shards, tmp_path / "stopped", 3, lambda text: None)
     one, other = (checkpoint.read(tmp_path / name / "last.pt")["model"] for name in ("whole", "stopped"))
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert len((tmp_path / "stopped" / "log.jsonl").read_text().splitlines()) == 4
 
 
 def test_a_checkpoint_of_other_options_is_not_resumed(trained: Path, tmp_path: Path) -> None:
-    shards, features = trained / "out" / "shards", trained / "out" / "features"
+    shards = trained / "out" / "shards"
     said: list[str] = []
     for width in (16, 32):
-        train(TrainOptions.model_validate({**TRAIN, "epochs": 1, "width": width}), shards, features, tmp_path / "t", 3, said.append)
+        train(TrainOptions.model_validate({**TRAIN, "epochs": 1, "width": width}), shards, tmp_path / "t", 3, said.append)
     assert not any("resumed" in line for line in said)
     assert sum("starting anew" in line for line in said) == 1
     assert len((tmp_path / "t" / "log.jsonl").read_text().splitlines()) == 1
@@ -207,7 +207,6 @@ def test_what_this_machine_or_target_cannot_do_is_one_clear_error(trained: Path,
         train(
             TrainOptions.model_validate(TRAIN | change),
             trained / "out" / "shards",
-            trained / "out" / "features",
             tmp_path / "t",
             3,
             lambda text: None,
@@ -218,7 +217,7 @@ def test_a_checkpoint_that_cannot_be_read_costs_its_training_and_nothing_else(tr
     write(tmp_path / "t" / "last.pt", (trained / "out" / "training" / "last.pt").read_bytes()[:3000])
     said: list[str] = []
     options = TrainOptions.model_validate(TRAIN | {"epochs": 1})
-    train(options, trained / "out" / "shards", trained / "out" / "features", tmp_path / "t", 3, said.append)
+    train(options, trained / "out" / "shards", tmp_path / "t", 3, said.append)
     assert "not a checkpoint that modalmill wrote" in said[0]
     assert "starting anew" in said[0]
     assert (tmp_path / "t" / "best.pt").is_file()

@@ -1,0 +1,154 @@
+"""What a model reads: from the inputs of a recipe to streams of the batches that it wants."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...schemas.errors import InputError, nearest
+from ...schemas.index import read_shard_set
+from ..stream import AudioSpec, FeatureSpec, FusionBatch, ImageSpec, Spec, Stream, TextSpec, VideoSpec, open_stream
+from ..stream.features import FeatureCache
+from .options import TrainOptions
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The parts that the options name, and what was fixed about each when the model was made: no other corpus can change it.
+
+    modalities: part name -> modality. vocabularies: part name -> token -> id, for texts. caches: part name -> what its cached features were made
+    by (extractor, length of a vector, what it was fitted to).
+    """
+
+    options: TrainOptions
+    modalities: Mapping[str, str]
+    vocabularies: Mapping[str, Mapping[str, int]]
+    caches: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def restored(cls, about: Mapping[str, Any]) -> Inputs:
+        """As a checkpoint has them."""
+        options = TrainOptions.model_validate(about["options"])
+        return cls(options, about["modalities"], about["vocabularies"], about["caches"])
+
+    def state(self) -> dict[str, Any]:
+        """As plain JSON, for a checkpoint."""
+        return {
+            "options": self.options.model_dump(), "modalities": dict(self.modalities), "vocabularies": dict(self.vocabularies),
+            "caches": dict(self.caches),
+        }  # fmt: skip
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parts, in the order of the columns of presence."""
+        return tuple(self.options.inputs)
+
+    def modality(self, name: str) -> str:
+        """The modality of a part; an image where nothing is known about it."""
+        return self.modalities.get(name, "image")
+
+    def dims(self, name: str) -> int:
+        """Length of a part's cached vector; 0 for parts that are read as media."""
+        return int(self.caches.get(name, {}).get("dims", 0))
+
+    def token_ids(self, name: str) -> int:
+        """How many token ids a text has: its vocabulary, padding and the unknown."""
+        return len(self.vocabularies.get(name, ())) + 2
+
+    def open(self, shards: Path, split: str, seed: int = 0, training: bool = False, rank: int | None = None, world: int | None = None) -> Stream:
+        """The stream of one split; parts that this set of shards does not have are absent throughout.
+
+        Cached features lie in ``features`` beside the shards. InputError where they were made by another extractor than the model's.
+        """
+        here, features = read_shard_set(shards).parts, features_of(shards)
+        specs = {}
+        for name, entry in self.options.inputs.items():
+            if name in here and (not entry.feature or (features / f"{name}.arrow").is_file()):
+                self._check_cache(name, features)
+                specs[name] = self._spec(name, features, training)
+        if not specs:
+            raise InputError(f"{shards}: has none of the inputs {', '.join(self.names)}; its parts are {', '.join(here)}")
+        options = self.options
+        return open_stream(shards, split, options.batch_size, seed, parts=specs, shuffle=training, workers=options.threads, rank=rank, world=world)
+
+    def _check_cache(self, name: str, features: Path) -> None:
+        wanted = self.caches.get(name)
+        if wanted is None or (found := FeatureCache(features, name).made_by) == wanted:
+            return
+        other = next((key for key in ("address", "dims", "extractor", "fit") if found.get(key) != wanted.get(key)), "extractor")
+        what = {"extractor": "with other options", "fit": "but fitted to other texts"}.get(other, f"({found.get(other)}, not {wanted.get(other)})")
+        raise InputError(
+            f"{features / name}.arrow: these features of {name!r} were not made as those the model was trained on: by {found.get('address')} {what};"
+            " compute them by the recipe of the model, or train on these"
+        )
+
+    def _spec(self, name: str, features: Path, training: bool) -> Spec:
+        """How a part is read for the model."""
+        entry, modality = self.options.inputs[name], self.modality(name)
+        if entry.feature:
+            return FeatureSpec(folder=str(features), part=name)
+        if modality == "image":
+            crop = entry.crop if training or entry.crop != "random" else "center"
+            return ImageSpec(size=entry.size, crop=crop, flip=False)
+        if modality == "audio":
+            return AudioSpec(rate_hz=entry.rate_hz, seconds=entry.seconds)
+        if modality == "video":
+            return VideoSpec(frames=entry.frames, size=entry.size)
+        return TextSpec(length=entry.length, vocabulary=self.vocabularies.get(name, {}))
+
+    def completed(self, batch: FusionBatch) -> FusionBatch:
+        """The batch with a blank, absent tensor for each input that its shards do not have, columns in the model's order."""
+        if batch.names == self.names:
+            return batch
+        parts, lengths = dict(batch.parts), dict(batch.lengths)
+        columns = []
+        for name in self.names:
+            if name in batch.names:
+                columns.append(batch.present_BM[:, batch.names.index(name)])
+                continue
+            columns.append(torch.zeros(len(batch), dtype=torch.bool))
+            parts[name], length = self.blank(name, len(batch))
+            if length is not None:
+                lengths[name] = length
+        return replace(batch, names=self.names, parts=parts, lengths=lengths, present_BM=torch.stack(columns, 1))
+
+    def blank(self, name: str, rows: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """A part that is absent in every row, in the shape its encoder expects; and its lengths, where it has lengths."""
+        entry, modality = self.options.inputs[name], self.modality(name)
+        if entry.feature:
+            return torch.zeros(rows, self.dims(name)), None
+        if modality == "image":
+            return torch.zeros(rows, entry.size, entry.size, 3, dtype=torch.uint8), None
+        if modality == "audio":
+            return torch.zeros(rows, round(entry.rate_hz * entry.seconds)), torch.zeros(rows, dtype=torch.int64)
+        if modality == "video":
+            return torch.zeros(rows, entry.frames, entry.size, entry.size, 3, dtype=torch.uint8), None
+        return torch.zeros(rows, entry.length, dtype=torch.int64), torch.zeros(rows, dtype=torch.int64)
+
+
+def features_of(shards: Path) -> Path:
+    """Where the cached features of a folder of shards lie."""
+    return shards.parent / "features"
+
+
+def shards_of(path: Path) -> Path:
+    """The folder of shards that a user means by itself or by the run's folder."""
+    return path if (path / "shards.json").is_file() else path / "shards"
+
+
+def chosen_split(shards: Path, split: str = "") -> str:
+    """The split that was asked for, or the last of test, val and train that there is."""
+    splits = read_shard_set(shards).splits()
+    if split and split not in splits:
+        raise InputError(f"--split {split}: no such split{nearest(split, splits)}")
+    return split or next((name for name in ("test", "val", "train") if name in splits), next(iter(splits)))
+
+
+def targets_of(stream: Stream) -> list[dict[str, Any]]:
+    """The targets of every record of the stream's split, in the order of the shards; no medium is read."""
+    return [json.loads(text) for text in stream.index.targets(range(len(stream.index)))]
