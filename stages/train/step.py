@@ -10,7 +10,7 @@ from .missing.fill import Fill
 from .model import FusionModel
 from .terms import Decided, Task, Term
 
-_PRIOR = 0.1
+_PRIOR = 0.02
 
 
 class Step(nn.Module):
