@@ -17,7 +17,7 @@ from modalmill.stages.train.model import FusionModel
 from modalmill.stages.train.objectives import Classification
 from modalmill.stages.train.options import InputOptions, TrainOptions
 from modalmill.stages.train.step import Step, total
-from modalmill.stages.train.terms import Sizes, Task
+from modalmill.stages.train.terms import Task
 from torch import Tensor
 
 NAMES = ("a", "b", "c")
@@ -62,8 +62,7 @@ def fit(data: FusionBatch, steps: int = 600, batch_size: int = 512, dropout: flo
     inputs = Inputs(options, {}, {}, {name: {"dims": 1} for name in NAMES})
     model = FusionModel(inputs, 2)
     model.start_from(objective.prior())
-    vector = 2 if isinstance(model.head, torch.nn.Identity) else options.width
-    step = Step(model, make_losses(options.losses, Sizes(len(NAMES), options.width, vector, 2), {}))
+    step = Step(model, make_losses(options.losses, model.sizes(), {}))
     optimiser = torch.optim.AdamW(step.parameters(), lr=5e-3, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 5e-3, total_steps=steps)
     encoded, weight = objective.encode(data.targets())

@@ -44,6 +44,10 @@ def _target_fault(parts: int, options: Mapping[str, Any]) -> str:
     return "" if options["target"] else "say which target"
 
 
+def _caption_fault(parts: int, options: Mapping[str, Any]) -> str:
+    return "" if options["target"] else "say which target holds the sentences"
+
+
 def _contrast_fault(parts: int, options: Mapping[str, Any]) -> str:
     return "" if options["temperature"] > 0 else "wanted a temperature above 0"
 
@@ -156,6 +160,11 @@ LOSSES: dict[str, Card] = {
     "multitask": Card(
         "losses.multitask.MultiTask", "another target from the same trunk, weighted by its uncertainty", "Kendall 2018", "D C",
         options={"target": "", "task": "classification"}, fault=_target_fault,
+    ),
+    "caption": Card(
+        "losses.caption.Caption", "an LSTM writes a sentence from the fused vector; 'modalmill predict' shows it", "Vinyals 2015", "T D^2 + T D V",
+        options={"target": "", "weight": 0.5, "length": 20, "vocabulary": 5000}, least={"weight": 0, "length": 1, "vocabulary": 1},
+        fault=_caption_fault,
     ),
     "adversarial": Card(
         "losses.adversarial.Adversarial", "the answer holds when tokens move by eps against it (FGSM, PGD)", "Goodfellow 2015, Madry 2018",

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from ...schemas.errors import InputError
 from .inputs import Inputs
+from .losses.caption import Caption
+from .methods import split_choice
 from .model import FusionModel
 from .objectives import Objective, load_objective
+from .step import Step
 
 VERSION = 3
 
@@ -22,7 +24,7 @@ VERSION = 3
 class Saved:
     """A model as it was saved, ready to use: what it reads, what it answers, and all that the checkpoint says of itself."""
 
-    def __init__(self, about: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
+    def __init__(self, about: dict[str, Any], weights: dict[str, torch.Tensor], losses: dict[str, torch.Tensor] | None = None) -> None:
         self.inputs = Inputs.restored(about)
         self.options = self.inputs.options
         self.objective: Objective = load_objective(self.options.task, about["objective"])
@@ -30,12 +32,23 @@ class Saved:
         self.model = FusionModel(self.inputs, self.objective.outputs, self.objective.link)
         self.model.load_state_dict(weights)
         self.model.eval()
+        self._losses = losses or {}
+
+    def captioner(self) -> Caption | None:
+        """What writes a sentence from a fused vector, if that was trained."""
+        for word, options in map(split_choice, self.options.losses):
+            if word == "caption" and self._losses:
+                made = Caption(self.model.sizes(), **options, fitted=self.about["losses"][word])
+                made.load_state_dict({name.removeprefix("caption."): value for name, value in self._losses.items() if name.startswith("caption.")})
+                return made.eval()
+        return None
 
 
-def save(path: Path, about: dict[str, Any], model: nn.Module, training: dict[str, Any]) -> None:
-    """Write a checkpoint; ``about`` is plain JSON, ``training`` is what resuming needs."""
+def save(path: Path, about: dict[str, Any], step: Step, training: dict[str, Any]) -> None:
+    """Write a checkpoint: the model, its losses, ``about`` (plain JSON), and what resuming needs."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    torch.save({"modalmill": VERSION, "about": json.dumps(about), "model": model.state_dict(), "training": training}, aside)
+    weights = {"model": step.model.state_dict(), "losses": step.losses.state_dict()}
+    torch.save({"modalmill": VERSION, "about": json.dumps(about), **weights, "training": training}, aside)
     with open(aside, "rb+") as file:
         os.fsync(file.fileno())
     os.replace(aside, path)
@@ -59,6 +72,6 @@ def load(path: Path) -> Saved:
     """The model of a checkpoint, ready to use on the CPU."""
     value = read(path)
     try:
-        return Saved(value["about"], value["model"])
+        return Saved(value["about"], value["model"], value["losses"])
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"{path}: the checkpoint does not fit this version of modalmill ({str(error).splitlines()[0][:120]})") from error

@@ -41,16 +41,21 @@ def explain(path: Path, given: Mapping[str, str], answer: str = "") -> dict[str,
         **found, "explained": _name(saved.objective, number, saved.options.target),
         "worth": {name: value for name, value in zip(predictor.names, worth, strict=True) if name in found["used"]},
         "without_anything": _value(predictor, tokens, masks, torch.zeros_like(batch.present_BM), number),
-        "carried": {}, "looked_at": {},
+        "carried": {}, "attention": {}, "weights": {},
     }  # fmt: skip
+    with torch.no_grad():
+        looks = getattr(model.fusion, "looked_at", None)
+        looked_at = looks(tokens, masks, batch.present_BM) if looks and saved.options.missing == "masked" else None
     for place, name in enumerate(predictor.names):
         if name in found["used"]:
             values = carried[place][0][masks[place][0]].tolist()
             texts = words(parts[name])[: len(values)] if saved.inputs.modality(name) == "text" and not saved.options.inputs[name].feature else None
             report["carried"][name] = {"tokens": texts or len(values), "values": [round(value, 6) for value in values]}
+            if looked_at is not None:
+                report["attention"][name] = [round(value, 6) for value in looked_at[place][0][masks[place][0]].tolist()]
     weights = decided.info.get("weights")
     if weights is not None and weights.shape == batch.present_BM.shape:
-        report["looked_at"] = {name: round(float(weights[0, place]), 4) for place, name in enumerate(predictor.names)}
+        report["weights"] = {name: round(float(weights[0, place]), 4) for place, name in enumerate(predictor.names)}
     return report
 
 
@@ -110,8 +115,10 @@ def explain_text(report: Mapping[str, Any]) -> str:
     for name, entry in report["carried"].items():
         if isinstance(entry["tokens"], list):
             lines.append(f"{name}: " + " ".join(f"{word}({value:+.2f})" for word, value in zip(entry["tokens"], entry["values"], strict=False)))
-    if report["looked_at"]:
-        lines.append("weights of the fusion: " + ", ".join(f"{name} {value:.2f}" for name, value in report["looked_at"].items()))
+    if report["attention"]:
+        lines.append("attention: " + ", ".join(f"{name} {sum(values):.0%}" for name, values in report["attention"].items()))
+    if report["weights"]:
+        lines.append("weights of the fusion: " + ", ".join(f"{name} {value:.2f}" for name, value in report["weights"].items()))
     if report["missing"]:
         lines.append(f"missing: {', '.join(report['missing'])}")
     return "\n".join(lines)
@@ -125,34 +132,52 @@ def write_explanation(path: Path, given: Mapping[str, str], report: Mapping[str,
 
 
 def _draw(report: Mapping[str, Any], batch: FusionBatch, pyplot: Any) -> Any:
-    shown = list(report["carried"])
-    figure, rows = pyplot.subplots(1 + len(shown), 1, figsize=(9, 2.4 + 2.8 * len(shown)), squeeze=False)
+    shown, columns = list(report["carried"]), 2 if report["attention"] else 1
+    figure = pyplot.figure(figsize=(9 if columns == 1 else 13, 2.4 + 2.8 * len(shown)))
+    grid = figure.add_gridspec(1 + len(shown), columns)
+    first = figure.add_subplot(grid[0, :])
     names = sorted(report["worth"], key=lambda name: report["worth"][name])
     worth = [report["worth"][name] for name in names]
-    rows[0][0].barh(names, worth, color=["#4878a8" if value >= 0 else "#b04040" for value in worth])
-    rows[0][0].axvline(0, color="#333", linewidth=0.8)
+    first.barh(names, worth, color=_colours(worth))
+    first.axvline(0, color="#333", linewidth=0.8)
     top = report["answers"][0]
-    rows[0][0].set_title(f"{report['target']}: {report['explained']}   (the model answers {top['answer']}, {top['probability']:.0%})")
-    rows[0][0].set_xlabel("what the part adds to the answer's probability (Shapley value)")
-    for (axes,), name in zip(rows[1:], shown, strict=True):
-        _draw_part(axes, name, report["carried"][name], batch.parts[name][0])
+    first.set_title(f"{report['target']}: {report['explained']}   (the model answers {top['answer']}, {top['probability']:.0%})")
+    first.set_xlabel("what the part adds to the answer's probability (Shapley value)")
+    for row, name in enumerate(shown, 1):
+        entry, part = report["carried"][name], batch.parts[name][0]
+        what = "words" if isinstance(entry["tokens"], list) else "places" if _side(entry["values"], part) else "tokens"
+        title = f"{name}: what its {what} add to the answer's logit (blue for it, red against it)"
+        _draw_tokens(figure.add_subplot(grid[row, 0]), title, entry["values"], entry["tokens"], part, signed=True)
+        if name in report["attention"]:
+            title = f"{name}: where the fusion looked ({sum(report['attention'][name]):.0%} of all)"
+            _draw_tokens(figure.add_subplot(grid[row, 1]), title, report["attention"][name], entry["tokens"], part, signed=False)
     return figure
 
 
-def _draw_part(axes: Any, name: str, entry: Mapping[str, Any], part: Tensor) -> None:
-    values = np.array(entry["values"])
-    side = round(len(values) ** 0.5)
-    if part.dim() == 3 and side * side == len(values):
+def _draw_tokens(axes: Any, title: str, values: list[float], tokens: list[str] | int, part: Tensor, signed: bool) -> None:
+    """A value for each token: over the picture where tokens are its places, as bars elsewhere."""
+    axes.set_title(title, fontsize=9)
+    side = _side(values, part)
+    if side:
         most = max(1e-9, float(np.abs(values).max()))
-        spread = cv2.resize((values / most).reshape(side, side).astype(np.float32), (part.shape[1], part.shape[0]), interpolation=cv2.INTER_CUBIC)
+        places = (np.array(values, np.float32) / most).reshape(side, side)
+        spread = cv2.resize(places, (part.shape[1], part.shape[0]), interpolation=cv2.INTER_CUBIC)
         axes.imshow(part.float().mean(2).numpy(), cmap="gray", vmin=-60, vmax=315)
-        axes.imshow(spread, cmap="RdBu", vmin=-1, vmax=1, alpha=np.clip(np.abs(spread), 0, 1) * 0.75)
+        axes.imshow(spread, cmap="RdBu" if signed else "viridis", vmin=-1 if signed else 0, vmax=1, alpha=np.clip(np.abs(spread), 0, 1) * 0.75)
         axes.set_xticks([])
         axes.set_yticks([])
-        axes.set_title(f"{name}: blue places speak for the answer, red ones against it", fontsize=9)
         return
-    labels = entry["tokens"] if isinstance(entry["tokens"], list) else [str(place) for place in range(len(values))]
-    axes.bar(range(len(values)), values, color=["#4878a8" if value >= 0 else "#b04040" for value in values])
+    labels = tokens if isinstance(tokens, list) else [str(place) for place in range(len(values))]
+    axes.bar(range(len(values)), values, color=_colours(values))
     axes.set_xticks(range(len(labels)), labels, rotation=0 if len(labels) < 12 else 90, fontsize=8)
     axes.axhline(0, color="#333", linewidth=0.8)
-    axes.set_title(f"{name}: what each {'word' if isinstance(entry['tokens'], list) else 'token'} adds to the answer's logit", fontsize=9)
+
+
+def _side(values: list[float], part: Tensor) -> int:
+    """How many places a picture has in each direction; 0 for what is no picture."""
+    side = round(len(values) ** 0.5)
+    return side if part.dim() == 3 and side * side == len(values) else 0
+
+
+def _colours(values: list[float]) -> list[str]:
+    return ["#4878a8" if value >= 0 else "#b04040" for value in values]

@@ -80,7 +80,7 @@ def _train(options: TrainOptions, shards: Path, out: Path, seed: int, say: Say, 
             checked = validation.check(run)
             better = run.judge(checked.score)
             if better and is_first():
-                checkpoint.save(out / "best.pt", run.about, run.step.model, {"run": run.identity})
+                checkpoint.save(out / "best.pt", run.about, run.step, {"run": run.identity})
         summary |= {"epoch": run.epoch - 1, "seconds": round(time.monotonic() - began, 2), "validation": checked.score, "lr": run.rate}
         if log is not None:
             log.write({**summary, **({"weights": checked.weights} if checked.weights else {})}, checked.examples)

@@ -18,7 +18,7 @@ from .fusion import make_fusion
 from .inputs import Inputs
 from .methods import split_choice
 from .missing import make_missing
-from .terms import Decided
+from .terms import Decided, Sizes
 
 Encoded = tuple[list[Tensor], list[Tensor]]
 
@@ -32,7 +32,7 @@ class FusionModel(nn.Module):
     def __init__(self, inputs: Inputs, outputs: int, link: str = "softmax") -> None:
         super().__init__()
         options = inputs.options
-        self.names = inputs.names
+        self.names, self.width, self.outputs = inputs.names, options.width, outputs
         made: dict[str, nn.Module] = {}
         for name, spec in options.inputs.items():
             twin = made.get(spec.same_as or "")
@@ -46,6 +46,11 @@ class FusionModel(nn.Module):
             self.head = nn.Sequential(
                 nn.Linear(options.width, options.hidden), nn.GELU(), nn.Dropout(options.dropout), nn.Linear(options.hidden, outputs)
             )
+
+    def sizes(self) -> Sizes:
+        """What the losses beside it have to know."""
+        vector = self.outputs if isinstance(self.head, nn.Identity) else self.width
+        return Sizes(len(self.names), self.width, vector, self.outputs)
 
     @torch.no_grad()
     def start_from(self, prior: Tensor) -> None:

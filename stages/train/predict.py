@@ -33,6 +33,7 @@ class Predictor:
         self.saved = checkpoint.load(path)
         self.names = self.saved.inputs.names
         self._top = top
+        self._captioner = self.saved.captioner()
         self.milliseconds: list[float] = []
 
     def one(self, given: Mapping[str, str]) -> dict[str, Any]:
@@ -102,8 +103,10 @@ class Predictor:
     @torch.no_grad()
     def _answer(self, batch: FusionBatch, damaged: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
         began = time.perf_counter()
-        logits = self.saved.model(batch)
-        answers = self.saved.objective.answers(logits, self._top)
+        model = self.saved.model
+        decided = model.decided(*model.encode(batch), batch.present_BM, batch.present_BM)
+        answers = self.saved.objective.answers(decided.logits_BO, self._top)
+        captions = self._captioner.write(decided.vector_BD) if self._captioner else []
         self.milliseconds.append((time.perf_counter() - began) * 1000 / max(1, len(batch)))
         found = []
         for row, (key, some, wrong) in enumerate(zip(batch.keys, answers, damaged, strict=True)):
@@ -113,6 +116,7 @@ class Predictor:
                     {
                         "key": key,
                         "answers": [{"answer": answer, "probability": round(probability, 6)} for answer, probability in some],
+                        **({"caption": captions[row]} if captions else {}),
                         "used": [name for name in self.names if here[name]],
                         "missing": [name for name in self.names if not here[name]],
                         **({"damaged": dict(wrong)} if wrong else {}),
@@ -136,6 +140,8 @@ def prediction_text(found: Mapping[str, Any]) -> str:
     """A prediction for people."""
     lines = [f"{found['target']}:"]
     lines += [f"  {entry['probability']:6.1%}  {entry['answer']}" for entry in found["answers"]]
+    if "caption" in found:
+        lines.append(f"  {found['caption']}")
     lines.append(f"used: {', '.join(found['used']) or 'nothing'}" + (f"; missing: {', '.join(found['missing'])}" if found["missing"] else ""))
     return "\n".join(lines)
 

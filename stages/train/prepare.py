@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...schemas.errors import InputError
 from ...schemas.index import read_shard_set
@@ -27,7 +27,6 @@ from .optimise import freeze
 from .options import TrainOptions
 from .starting import start_from
 from .step import Step
-from .terms import Sizes
 
 _MOST_MEASURED = 50_000
 
@@ -80,8 +79,7 @@ def build(prepared: Prepared) -> tuple[Step, str]:
     model = FusionModel(prepared.inputs, objective.outputs, objective.link)
     model.start_from(objective.prior())
     _standardise(model, prepared.stream, options.target)
-    vector = objective.outputs if isinstance(model.head, nn.Identity) else options.width
-    step = Step(model, make_losses(options.losses, Sizes(len(model.names), options.width, vector, objective.outputs), prepared.about["losses"]))
+    step = Step(model, make_losses(options.losses, model.sizes(), prepared.about["losses"]))
     taken = start_from(model, prepared.inputs, objective, Path(options.start)) if options.start else ""
     freeze(step, options.freeze)
     return step, taken

@@ -129,11 +129,11 @@ class Run:
         training = {
             "run": self.identity, "state": {**state, "finished": self.finished}, "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(), "scaler": self.scaler.state_dict(), "stream": self.stream.state_dict(),
-            "random": torch.get_rng_state(), "losses": self.step.losses.state_dict(), "loss_sum": self.loss_sum,
+            "random": torch.get_rng_state(), "loss_sum": self.loss_sum,
             "cuda_random": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
             "mean": None if self.mean is None else self.mean.mean, "mean_steps": 0 if self.mean is None else self.mean.steps,
         }  # fmt: skip
-        checkpoint.save(self.out / "last.pt", self.about, self.step.model, training)
+        checkpoint.save(self.out / "last.pt", self.about, self.step, training)
 
     def clear(self) -> None:
         """Put aside what another run left, into ``before``: its log and curves would go on in ours, and its model be written over."""
@@ -172,7 +172,7 @@ class Run:
             self._say(f"training: {self._changes(value['about'])} since the last run here; starting anew, its files are in {self.out.name}/before")
             return False
         self.step.model.load_state_dict(value["model"])
-        self.step.losses.load_state_dict(kept["losses"])
+        self.step.losses.load_state_dict(value["losses"])
         self.optimiser.load_state_dict(kept["optimiser"])
         self.schedule.load_state_dict(kept["schedule"])
         self.scaler.load_state_dict(kept["scaler"])

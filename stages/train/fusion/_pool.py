@@ -45,6 +45,14 @@ def attended(query_BTD: Tensor, key_BSD: Tensor, value_BSD: Tensor, mask_BS: Ten
     return functional.scaled_dot_product_attention(q, k, v, attn_mask=mask_BS[:, None, None, :]).transpose(1, 2).flatten(2)
 
 
+def attention_weights(query_BTD: Tensor, key_BSD: Tensor, mask_BS: Tensor, heads: int) -> Tensor:
+    """The weights of ``attended`` ``[B, heads, T, S]``."""
+    q, k = (x.view(*x.shape[:2], heads, -1).transpose(1, 2) for x in (query_BTD, key_BSD))
+    scores_BHTS = (q @ k.transpose(2, 3)).float() / q.shape[-1] ** 0.5
+    weights_BHTS: Tensor = scores_BHTS.masked_fill(~mask_BS[:, None, None, :], float("-inf")).softmax(3)
+    return weights_BHTS
+
+
 def resampled(tokens_BTD: Tensor, mask_BT: Tensor, length: int) -> tuple[Tensor, Tensor]:
     """The tokens that the mask keeps, spread over ``length`` places in order ``[B, length, D]``, and whether a row has any ``[B]``.
 

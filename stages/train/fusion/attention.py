@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ._pool import attended, heads_for
+from ._pool import attended, attention_weights, heads_for
 
 _LAYERS = 2
 
@@ -29,6 +29,11 @@ class Layer(nn.Module):
         mixed_BTD: Tensor = self.mlp(self.before_mlp(x_BTD))
         return x_BTD + mixed_BTD
 
+    def weights(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """How much each token looks at each other one ``[B, T, T]``, the mean over the heads."""
+        query_BTD, key_BTD, _ = self.qkv(self.before_attention(x_BTD)).chunk(3, 2)
+        return attention_weights(query_BTD, key_BTD, mask_BT, self.heads).mean(1)
+
 
 class AttentionFusion(nn.Module):
     """``[CLS]`` and all tokens, each with its part's embedding; the result is what ``[CLS]`` has gathered.
@@ -45,7 +50,32 @@ class AttentionFusion(nn.Module):
         self.last = nn.LayerNorm(width)
 
     def forward(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Fused ``[B, D]``; nothing to look at."""
+        """Fused ``[B, D]``; what was looked at is told by ``looked_at``."""
+        x_BTD, mask_BT = self._together(tokens, masks, present_BM)
+        for layer in self.layers:
+            x_BTD = layer(x_BTD, mask_BT)
+        return self.last(x_BTD[:, 0]), {}
+
+    def looked_at(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> list[Tensor]:
+        """How much of ``[CLS]`` comes from each token ``[B, T_m]`` a part: attention rollout (Abnar & Zuidema 2020).
+
+        With what comes from ``[CLS]`` itself and from fillers, it adds up to 1.
+        """
+        x_BTD, mask_BT = self._together(tokens, masks, present_BM)
+        from_BT = torch.zeros_like(mask_BT, dtype=x_BTD.dtype)
+        from_BT[:, 0] = 1
+        flows = []
+        for layer in self.layers:
+            assert isinstance(layer, Layer)
+            flows.append((layer.weights(x_BTD, mask_BT) + torch.eye(x_BTD.shape[1], device=x_BTD.device)) / 2)
+            x_BTD = layer(x_BTD, mask_BT)
+        for flow_BTT in reversed(flows):
+            from_BT = torch.einsum("bt,bts->bs", from_BT, flow_BTT)
+        pieces = torch.split(from_BT[:, 1:], [1 + part.shape[1] for part in tokens], 1)
+        return [piece_BT[:, 1:] for piece_BT in pieces]
+
+    def _together(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> tuple[Tensor, Tensor]:
+        """``[CLS]``, then for each part its filler and its tokens; and which of them are there."""
         batch = present_BM.shape[0]
         kind = tokens[0].dtype
         rows = [self.cls_D.to(kind).expand(batch, 1, -1)]
@@ -56,7 +86,4 @@ class AttentionFusion(nn.Module):
             first_B1D = torch.where(here_B11, tokens_BTD.new_zeros(()), filler_1D.expand(batch, 1, -1))
             rows += [first_B1D, tokens_BTD + self.part_MD[place].to(kind)]
             seen += [~present_BM[:, place, None], mask_BT & present_BM[:, place, None]]
-        x_BTD, mask_BT = torch.cat(rows, 1), torch.cat(seen, 1)
-        for layer in self.layers:
-            x_BTD = layer(x_BTD, mask_BT)
-        return self.last(x_BTD[:, 0]), {}
+        return torch.cat(rows, 1), torch.cat(seen, 1)

@@ -23,3 +23,8 @@ class TokenAttentionFusion(nn.Module):
         x_BTD = torch.cat(tokens, 1)
         fused_BD, weight_BT = weigh(x_BTD, self.key(x_BTD).tanh() @ self.query_D.to(x_BTD.dtype), there_BT)
         return or_prior(fused_BD, present_BM, self.prior_D), {"weights": weight_BT}
+
+    def looked_at(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> list[Tensor]:
+        """The weight of each token ``[B, T_m]`` a part; they add up to 1."""
+        weight_BT = self(tokens, masks, present_BM)[1]["weights"]
+        return list(torch.split(weight_BT, [part.shape[1] for part in tokens], 1))

@@ -1,4 +1,4 @@
-"""Auxiliary losses: what a model is asked beside its task while it is trained. Each gives terms; none is part of the saved model."""
+"""Auxiliary losses: what a model is asked beside its task while it is trained. Each gives terms; what it has learned is saved beside the model."""
 
 from __future__ import annotations
 

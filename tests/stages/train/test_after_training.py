@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import subprocess
 import sys
@@ -12,7 +14,13 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+import yaml
+from modalmill.pipeline.plan import make_plan
+from modalmill.pipeline.progress import Progress
+from modalmill.pipeline.run import run
 from modalmill.schemas.errors import InputError
+from modalmill.schemas.recipe import parse_recipe
+from modalmill.stages.stream.text import words
 from modalmill.stages.train import checkpoint
 from modalmill.stages.train.cards import FUSIONS
 from modalmill.stages.train.evaluate import evaluate
@@ -29,8 +37,10 @@ from modalmill.stages.train.options import InputOptions, TrainOptions
 from modalmill.stages.train.predict import Predictor
 from modalmill.stages.train.pruning import prune
 from modalmill.stages.train.retrieval import ranks_of
+from modalmill.stages.train.step import Step
 from PIL import Image
-from taught import TRAIN
+from taught import TRAIN, corpus
+from tiny import recipe, write
 
 
 def command(*words: object) -> subprocess.CompletedProcess[str]:
@@ -49,7 +59,7 @@ def checkpoint_of(path: Path, fusion: Any) -> Path:
     model = FusionModel(inputs, 3)
     about = {**inputs.state(), "objective": objective.state()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint.save(path, about, model, {})
+    checkpoint.save(path, about, Step(model, torch.nn.ModuleDict()), {})
     return path
 
 
@@ -97,12 +107,12 @@ def test_a_trained_model_is_exported_by_the_command_line(trained: Path, tmp_path
     assert {name: cell["file"] for name, cell in plain["scores"]["subsets"].items()} == {name: cell["accuracy"] for name, cell in wanted.items()}
     assert about["bytes"] < 0.8 * plain["bytes"]
     assert not list(tmp_path.glob(".*"))
-    for words, told in (
+    for arguments, told in (
         ((best, tmp_path / "m.txt"), "wanted a name that ends in .onnx or .pt2"),
         ((best, tmp_path / "m.pt2", "--int8"), "int8 is for ONNX"),
         ((best, tmp_path / "m.pt2", "--sparsity", "1"), "wanted a share from 0 up to 1, found 1.0"),
     ):
-        done = command("export", *words)
+        done = command("export", *arguments)
         assert done.returncode == 1
         assert told in done.stderr
 
@@ -129,7 +139,8 @@ def test_what_parts_are_worth_adds_up_to_the_answer(trained: Path) -> None:
     assert report["explained"] == top["answer"] == "no"
     assert sum(report["worth"].values()) + report["without_anything"] == pytest.approx(top["probability"], abs=1e-5)
     assert report["carried"]["question"]["tokens"] == ["not", "bright"]
-    assert len(report["carried"]["image"]["values"]) == 16
+    assert len(report["carried"]["image"]["values"]) == len(report["attention"]["image"]) == 16
+    assert 0 < sum(report["attention"]["image"]) + sum(report["attention"]["question"]) < 1
     other = explain(best, given, answer="yes")
     assert sum(other["worth"].values()) + other["without_anything"] == pytest.approx(1 - top["probability"], abs=1e-4)
     alone = explain(best, {"text": "not bright"})
@@ -189,6 +200,63 @@ def test_rotated_copies_of_one_signal_find_each_other() -> None:
     with torch.no_grad():
         vectors = embedded(500)
     assert (ranks_of(vectors[:, 0], vectors[:, 1]) == 0).float().mean() > 0.97
+
+
+def test_captions_are_learned_beside_the_answer_and_shown_by_predict(tmp_path: Path) -> None:
+    source = corpus(tmp_path)
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "t.csv").read_text())))
+    wanted = {}
+    lines = ["id,question,answer,split,said"]
+    for row in rows:
+        bright = (row["answer"] == "yes") == (row["question"] == "bright")
+        wanted[row["id"]] = f"a {'bright' if bright else 'dark'} picture, asked if {row['question']}"
+        lines.append(f'{row["id"]},{row["question"]},{row["answer"]},{row["split"]},"{wanted[row["id"]]}"')
+    write(tmp_path / "t.csv", "\n".join(lines))
+    section = {**TRAIN, "epochs": 16, "losses": [{"caption": {"target": "said", "weight": 1.0}}]}
+    value = recipe(tmp_path, {"t": {**source, "targets": ["answer", "said"]}}, train=section)
+    run(make_plan(parse_recipe(value), tmp_path), tmp_path / "out", "serial")
+    done = command("predict", tmp_path / "out" / "training" / "best.pt", "--shards", tmp_path / "out", "--split", "test", "--json")
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    right = [one["caption"] == " ".join(words(wanted[one["key"].rpartition("-")[2]])) for one in found]
+    assert np.mean(right) > 0.9, found[:3]
+    one = command("predict", tmp_path / "out" / "training" / "best.pt", "--image", tmp_path / "img" / "1.jpg", "--text", "bright")
+    assert "a bright picture , asked if bright" in one.stdout
+    for losses, told in (
+        ([{"caption": {}}], "say which target holds the sentences"),
+        ([{"caption": {"target": "sad"}}], "no record of the training split has words under 'sad'"),
+    ):
+        (tmp_path / "r.yaml").write_text(yaml.safe_dump({**value, "train": {**section, "losses": losses}}))
+        done = command("run", tmp_path / "r.yaml", "--out", tmp_path / "out")
+        assert done.returncode != 0
+        assert told in done.stderr
+
+
+def test_features_of_another_extractor_are_refused(tmp_path: Path) -> None:
+    """A model knows what made the vectors it was trained on; another size, or another fit, is no input for it."""
+    lines = ["id,text,kind,split"]
+    lines += [
+        f"{number},{'big' if number % 2 else 'small'} thing {number % 7},{number % 2},{'train' if number % 4 else 'test'}" for number in range(60)
+    ]
+    write(tmp_path / "t.csv", "\n".join(lines))
+    source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": {"text": "text"}, "targets": ["kind"], "split": "{split}"}
+    section = {"target": "kind", "inputs": {"text": {"feature": True}}, "fusion": "mean", "width": 16, "epochs": 1, "device": "cpu", "checks": False}
+
+    def go(size: int, out: Path, **more: Any) -> list[str]:
+        said: list[str] = []
+        value = recipe(tmp_path, {"t": source}, features={"text": {"features.text": {"size": size}}}, **more)
+        run(make_plan(parse_recipe(value), tmp_path), out, "serial", progress=Progress(quiet=True))
+        if (out / "shards").exists():
+            train(TrainOptions(**section), out / "shards", out / "training", 0, said.append)
+        return said
+
+    go(64, tmp_path / "one", shard={})
+    go(32, tmp_path / "two", shard={})
+    best = tmp_path / "one" / "training" / "best.pt"
+    assert evaluate(best, tmp_path / "one")["records"] == 15
+    with pytest.raises(InputError, match=r"these features of 'text' were not made as those the model was trained on.*\(32, not 64\)"):
+        evaluate(best, tmp_path / "two")
+    assert any("the cached features of text have changed" in line for line in go(32, tmp_path / "one", shard={}))
 
 
 def test_retrieval_by_the_command_line(trained: Path, tmp_path: Path) -> None:

@@ -177,6 +177,35 @@ def test_batches_put_together_make_the_step_of_one_large_batch(shards: Path, tmp
     assert all(torch.allclose(small[name], tensor, atol=1e-5) for name, tensor in large.items())
 
 
+def test_words_and_classes_are_taken_over_by_name(tmp_path: Path) -> None:
+    """The other model met other words in another order, and another class: each vector goes to its word, each output to its class."""
+
+    def corpus(name: str, texts: list[str]) -> Path:
+        root = tmp_path / name
+        lines = ["id,note,answer,split"] + [f"{row},{texts[row % len(texts)]},{texts[row % len(texts)][-1]},train" for row in range(40)]
+        write(root / "t.csv", "\n".join(lines))
+        source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": {"note": "note"}, "targets": ["answer"], "split": "{split}"}
+        run(make_plan(parse_recipe(recipe(root, {"t": source}, shard={})), root), root / "out", "serial")
+        return root / "out" / "shards"
+
+    options: dict[str, Any] = {**OPTIONS, "inputs": {"note": {"length": 3}}, "epochs": 1, "learning_rate": 1e-9, "weight_decay": 0.0}
+    train(TrainOptions(**options), corpus("a", ["the sun b", "the moon a", "sun c"]), tmp_path / "t1", 1, lambda line: None)
+    again = corpus("b", ["a moon a", "moon b", "the stars d"])
+    train(TrainOptions(**options, start=str(tmp_path / "t1" / "best.pt")), again, tmp_path / "t2", 2, lambda line: None)
+    old, new = (checkpoint.load(tmp_path / name / "best.pt") for name in ("t1", "t2"))
+    for words_of, tensor in (
+        (lambda saved: saved.inputs.vocabularies["note"], "encoders.note.embedding.weight"),
+        (lambda saved: {name: place for place, name in enumerate(saved.objective.classes)}, "head.3.weight"),
+    ):
+        one, other = words_of(old), words_of(new)
+        assert set(one) != set(other)
+        both = sorted(set(one) & set(other))
+        assert len(both) >= 2
+        assert [one[name] for name in both] != [other[name] for name in both]
+        rows = (old.model.state_dict()[tensor][[one[name] for name in both]], new.model.state_dict()[tensor][[other[name] for name in both]])
+        assert torch.allclose(*rows, atol=1e-6)
+
+
 def test_what_is_frozen_stays_as_it_is_and_what_was_learned_is_taken_over(shards: Path, tmp_path: Path) -> None:
     first, _ = trained(shards, tmp_path / "first")
     options = {"start": str(tmp_path / "first" / "best.pt"), "freeze": ["encoders.image"], "rates": {"encoders": 0.1}, "fusion": "add"}

@@ -243,6 +243,28 @@ def test_what_a_recipe_says_goes_before_its_method() -> None:
     assert problems == ["train.method: no such method 'self_atention'; did you mean 'self_attention'?"]
 
 
+def test_where_attention_looks_adds_up_over_all_that_is_there() -> None:
+    """Layers that look at everything alike: each token gets .75 / n of two layers' rollout, n tokens in all (U = UU for the uniform matrix U)."""
+    torch.manual_seed(0)
+    fusion = make_fusion("attention", 3, 8, 0.0, 2, "softmax").eval()
+    tokens = [torch.randn(2, length, 8) for length in (3, 2, 4)]
+    masks = [torch.ones(2, length, dtype=torch.bool) for length in (3, 2, 4)]
+    masks[2][:, 2:] = False
+    present = torch.tensor([[True, True, True], [True, False, True]])
+    for parameter in fusion.parameters():
+        parameter.requires_grad_(False)
+    looked_at = fusion.looked_at(tokens, masks, present)  # type: ignore[operator]  # attention has it
+    assert not looked_at[1][1].any()
+    assert not looked_at[2][:, 2:].any()
+    assert all(0 < float(sum(part[row].sum() for part in looked_at)) < 1 for row in range(2))
+    for layer in fusion.layers:  # type: ignore[union-attr]  # the same
+        torch.nn.init.zeros_(layer.qkv.weight)
+        torch.nn.init.zeros_(layer.qkv.bias)
+    found = torch.cat(fusion.looked_at(tokens, masks, present), 1)  # type: ignore[operator]  # the same
+    assert torch.allclose(found[0, [0, 1, 2, 3, 4, 5, 6]], torch.full((7,), 0.75 / 8))
+    assert torch.allclose(found[1, [0, 1, 2, 5, 6]], torch.full((5,), 0.75 / 7))  # [CLS], 3, a filler, 2
+
+
 def test_two_parts_may_share_one_encoder() -> None:
     section = {"target": "y", "inputs": {"left": {"size": 32}, "right": {"size": 32, "same_as": "left"}}, "fusion": "siamese", "width": 16}
     options, problems = parse_options(section)

@@ -13,6 +13,7 @@ from modalmill.schemas.errors import InputError
 from modalmill.stages.train.fusion._contrast import info_nce, pairs_term
 from modalmill.stages.train.losses import make_losses
 from modalmill.stages.train.losses.adversarial import Adversarial
+from modalmill.stages.train.losses.caption import END, PAD, UNKNOWN, Caption
 from modalmill.stages.train.losses.domain import Domain, reversed_gradient, strength
 from modalmill.stages.train.losses.mixup import Mixup
 from modalmill.stages.train.losses.multitask import MultiTask
@@ -260,6 +261,39 @@ def test_the_best_uncertainty_is_the_logarithm_of_the_loss() -> None:
         optimiser.step()
     assert own_weight.tolist() == [1, 1, 0, 1]
     assert loss.log_variance_2.tolist() == pytest.approx([math.log(math.log(2))] * 2, abs=1e-2)
+
+
+def captioner(**more: Any) -> Caption:
+    torch.manual_seed(0)
+    sentences = ["a red cat", ["a red cat", "a dog"], "a dog sits", None, "?"]
+    fitted = Caption.fit([{"said": one} for one in sentences], target="said")
+    assert fitted["words"] == ["a", "cat", "dog", "red", "?", "sits"]
+    return Caption(SIZES, target="said", fitted=fitted, **more)
+
+
+def test_a_sentence_costs_the_logarithm_of_the_words_where_nothing_is_known() -> None:
+    caption = captioner(weight=1.0)
+    for parameter in caption.out.parameters():
+        torch.nn.init.zeros_(parameter)
+    said = [{"said": "a dog"}, {"said": "a cat on a mat"}, {"said": ""}, {}]
+    ((value_B, weight_B),) = caption.terms(decided([torch.randn(4, 3, 4)] * 2, torch.zeros(4, 2)), task_of([0, 1, 0, 1], targets=said))
+    assert weight_B.tolist() == [1, 1, 0, 0]
+    assert value_B[:2].tolist() == pytest.approx([math.log(9)] * 2)
+    assert caption.encode(["a cat flew", None])[:, :5].tolist() == [[3, 4, UNKNOWN, END, PAD], [PAD] * 5]
+
+
+def test_sentences_are_written_from_the_vector_alone() -> None:
+    """Two vectors, two sentences that begin alike: after training each is written word by word, and ends."""
+    caption = captioner(length=6)
+    vector = torch.eye(4)[:2].repeat(8, 1)
+    said = [{"said": ("a red cat", "a dog sits")[row % 2]} for row in range(16)]
+    optimiser = torch.optim.Adam(caption.parameters(), lr=0.03)
+    for _ in range(60):
+        optimiser.zero_grad()
+        (term,) = caption.terms(decided([torch.zeros(16, 3, 4)] * 2, torch.zeros(16, 2), vector=vector), task_of([0] * 16, targets=said))
+        (term[0] * term[1]).mean().backward()
+        optimiser.step()
+    assert caption.write(torch.eye(4)[:2]) == ["a red cat", "a dog sits"]
 
 
 def test_rare_classes_count_by_their_inverse_frequency_and_well_answered_rows_less() -> None:
