@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from modalmill.stages.media import image
+from modalmill.stages.train.cards import ENCODERS, FUSIONS, LOSSES, MISSING
 from tiny import write
 
 ROOT = Path(__file__).parents[1]
@@ -61,6 +62,14 @@ def test_the_demo_in_the_readme_is_a_real_one() -> None:
     assert shown is not None
     assert re.search(r"planted faults and [\d,]+ missing partners were found, and nothing else\.", shown.group(1))
     assert "The account adds up" in shown.group(1)
+
+
+def test_it_counts_its_methods_rightly() -> None:
+    found = re.search(r"(\d+) fusions, (\d+) encoders, (\d+) ways to do without a part, (\d+) auxiliary losses", README)
+    assert found is not None
+    assert [int(number) for number in found.groups()] == [len(cards) for cards in (FUSIONS, ENCODERS, MISSING, LOSSES)]
+    training = (ROOT / "docs" / "training.md").read_text()
+    assert not [word for cards in (FUSIONS, ENCODERS, MISSING, LOSSES) for word in cards if f"`{word}`" not in training]
 
 
 def test_links_lead_somewhere() -> None:

@@ -43,8 +43,13 @@ class Exportable(nn.Module):
         return self.objective.meant(self.model(batch))
 
     def tensors(self, batch: FusionBatch, present_BM: Tensor) -> list[Tensor]:
-        """The inputs that a batch makes, as far as presence lets it be seen."""
-        return [*(batch.parts[name] for name in self.names), *(batch.lengths[name] for name in self.with_length), present_BM]
+        """The inputs that a batch makes, as far as presence lets it be seen; cached features, kept in half precision, in full."""
+        parts = [batch.parts[name] for name in self.names]
+        return [
+            *(part.float() if part.is_floating_point() else part for part in parts),
+            *(batch.lengths[name] for name in self.with_length),
+            present_BM,
+        ]
 
 
 def to_pt2(whole: Exportable, example: list[Tensor], out: Path) -> Graph:

@@ -254,6 +254,8 @@ def test_features_of_another_extractor_are_refused(tmp_path: Path) -> None:
     go(32, tmp_path / "two", shard={})
     best = tmp_path / "one" / "training" / "best.pt"
     assert evaluate(best, tmp_path / "one")["records"] == 15
+    exported = export(best, tmp_path / "m.onnx", shards=tmp_path / "one")["scores"]["subsets"]
+    assert {name: cell["file"] for name, cell in exported.items()} == {name: cell["model"] for name, cell in exported.items()}
     with pytest.raises(InputError, match=r"these features of 'text' were not made as those the model was trained on.*\(32, not 64\)"):
         evaluate(best, tmp_path / "two")
     assert any("the cached features of text have changed" in line for line in go(32, tmp_path / "one", shard={}))
