@@ -28,6 +28,13 @@ _STOP_AGAIN_S = 5.0
 
 OutOption = Annotated[Path | None, typer.Option("--out", help="Output folder; out/<recipe's name> where it is not given.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+CheckpointArgument = Annotated[Path, typer.Argument(help="A checkpoint that training wrote.")]
+ShardsArgument = Annotated[Path, typer.Argument(help="A folder of shards, or of a run.")]
+SplitOption = Annotated[str, typer.Option("--split", help="The split; the last of test, val and train that there is.")]
+ImageOption = Annotated[str | None, typer.Option("--image", help="An image file, or part=file.")]
+TextOption = Annotated[str | None, typer.Option("--text", help="A text, or part=text.")]
+AudioOption = Annotated[str | None, typer.Option("--audio", help="A sound file, or part=file.")]
+VideoOption = Annotated[str | None, typer.Option("--video", help="A video file, or part=file.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -85,6 +92,11 @@ def run(
         typer.echo(_next_steps(target, result))
 
 
+def _given(**parts: str | None) -> dict[str, str]:
+    """Modality -> what was given for it on the command line."""
+    return {name: value for name, value in parts.items() if value is not None}
+
+
 def _next_steps(target: Path, result: Any) -> str:
     lines = [f"Everything lies in {target}. Next:"]
     whole = result.account.to_dict()
@@ -137,7 +149,7 @@ def verify(out: Annotated[Path, typer.Argument(help="Output folder of a run, or 
 
 @app.command()
 def inspect(
-    shards: Annotated[Path, typer.Argument(help="A folder of shards.")],
+    shards: ShardsArgument,
     n: Annotated[int, typer.Option("-n", min=0, help="Samples to show.")] = 3,
 ) -> None:
     """Show what a set of shards holds: schema, presence of the modalities, some samples."""
@@ -176,9 +188,9 @@ def demo(
 
 @app.command()
 def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that training wrote.")],
-    shards: Annotated[Path, typer.Argument(help="A folder of shards.")],
-    split: Annotated[str, typer.Option("--split", help="The split to evaluate; the last of test, val and train that there is.")] = "",
+    checkpoint: CheckpointArgument,
+    shards: ShardsArgument,
+    split: SplitOption = "",
     json_: JsonOption = False,
 ) -> None:
     """Evaluate a model for every subset of its modalities."""
@@ -192,8 +204,8 @@ def evaluate(
 @app.command()
 def retrieve(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint whose fusion is common_space or matching.")],
-    shards: Annotated[Path, typer.Argument(help="A folder of shards.")],
-    split: Annotated[str, typer.Option("--split", help="The split; the last of test, val and train that there is.")] = "",
+    shards: ShardsArgument,
+    split: SplitOption = "",
     json_: JsonOption = False,
 ) -> None:
     """Find one modality of each record by another: R@1, R@5 and R@10 for every pair."""
@@ -226,9 +238,9 @@ def compare(
 
 @app.command()
 def robustness(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that training wrote.")],
-    shards: Annotated[Path, typer.Argument(help="A folder of shards.")],
-    split: Annotated[str, typer.Option("--split", help="The split to ask about; the last of test, val and train that there is.")] = "",
+    checkpoint: CheckpointArgument,
+    shards: ShardsArgument,
+    split: SplitOption = "",
     field: Annotated[str, typer.Option("--field", help="A target on whose value absence is to depend as well.")] = "",
     against: Annotated[Path | None, typer.Option("--against", help="Another checkpoint, compared by paired bootstrap.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Where the report goes; beside the checkpoint where it is not given.")] = None,
@@ -245,14 +257,14 @@ def robustness(
 
 @app.command()
 def predict(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that training wrote.")],
-    image: Annotated[str | None, typer.Option("--image", help="An image file, or part=file.")] = None,
-    text: Annotated[str | None, typer.Option("--text", help="A text, or part=text.")] = None,
-    audio: Annotated[str | None, typer.Option("--audio", help="A sound file, or part=file.")] = None,
-    video: Annotated[str | None, typer.Option("--video", help="A video file, or part=file.")] = None,
+    checkpoint: CheckpointArgument,
+    image: ImageOption = None,
+    text: TextOption = None,
+    audio: AudioOption = None,
+    video: VideoOption = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="A CSV with a column for each part: files and words. One line of JSON a row.")] = None,
     shards: Annotated[Path | None, typer.Option("--shards", help="A folder of shards. One line of JSON a record.")] = None,
-    split: Annotated[str, typer.Option("--split", help="The split of --shards; the last of test, val and train that there is.")] = "",
+    split: SplitOption = "",
     vqa_results: Annotated[bool, typer.Option("--vqa-results", help="With --shards: one list in the official format of VQA results.")] = False,
     top: Annotated[int, typer.Option("--top", min=1, help="Answers to show.")] = 5,
     json_: JsonOption = False,
@@ -262,7 +274,7 @@ def predict(
     from .stages.train.predict import Predictor, prediction_text
     from .stages.train.predict import vqa_results as as_vqa_results
 
-    given = {name: value for name, value in (("image", image), ("text", text), ("audio", audio), ("video", video)) if value is not None}
+    given = _given(image=image, text=text, audio=audio, video=video)
     if bool(given) + (csv is not None) + (shards is not None) > 1:
         raise RecipeError(["wanted one record, --csv or --shards, found more than one of them"], where="command line")
     predictor = Predictor(checkpoint, top)
@@ -281,11 +293,11 @@ def predict(
 
 @app.command()
 def explain(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that training wrote.")],
-    image: Annotated[str | None, typer.Option("--image", help="An image file, or part=file.")] = None,
-    text: Annotated[str | None, typer.Option("--text", help="A text, or part=text.")] = None,
-    audio: Annotated[str | None, typer.Option("--audio", help="A sound file, or part=file.")] = None,
-    video: Annotated[str | None, typer.Option("--video", help="A video file, or part=file.")] = None,
+    checkpoint: CheckpointArgument,
+    image: ImageOption = None,
+    text: TextOption = None,
+    audio: AudioOption = None,
+    video: VideoOption = None,
     answer: Annotated[str, typer.Option("--answer", help="Explain this answer rather than the likeliest.")] = "",
     out: Annotated[Path, typer.Option("--out", help="Where the picture goes.")] = Path("explanation.png"),
     json_: JsonOption = False,
@@ -294,7 +306,7 @@ def explain(
     from .stages.train.explain import explain as run_explanation
     from .stages.train.explain import explain_text, write_explanation
 
-    given = {name: value for name, value in (("image", image), ("text", text), ("audio", audio), ("video", video)) if value is not None}
+    given = _given(image=image, text=text, audio=audio, video=video)
     found = run_explanation(checkpoint, given, answer)
     write_explanation(checkpoint, given, found, out)
     typer.echo(json.dumps(found, ensure_ascii=False) if json_ else f"{explain_text(found)}\npicture: {out}")
@@ -302,12 +314,12 @@ def explain(
 
 @app.command()
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that training wrote.")],
+    checkpoint: CheckpointArgument,
     out: Annotated[Path, typer.Argument(help="The file to write: its ending .onnx or .pt2 says which format.")],
     sparsity: Annotated[float, typer.Option("--sparsity", help="Share of the weights that become 0 before, the smallest.")] = 0.0,
     int8: Annotated[bool, typer.Option("--int8", help="Weights as 8-bit integers (ONNX).")] = False,
     shards: Annotated[Path | None, typer.Option("--shards", help="Score the file on these for every subset, beside the model as it was.")] = None,
-    split: Annotated[str, typer.Option("--split", help="Which split of the shards; test, or the last there is.")] = "",
+    split: SplitOption = "",
     json_: JsonOption = False,
 ) -> None:
     """Write a model as one graph that takes presence as an input, and compare it with the model for every subset."""
