@@ -13,8 +13,11 @@ from typing import Any
 import torch
 
 from ...schemas.index import read_shard_set
+from ..stream.text import words
 from . import checkpoint
+from .bleu import bleu
 from .inputs import chosen_split, shards_of, targets_of
+from .losses.caption import sentences_of
 from .reports import write_report
 from .subsets import subset_name, subsets_of
 from .survey import survey
@@ -41,10 +44,10 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, split: str) -> dict[st
     best = max(singles, key=lambda name: singles[name])
     patterns = Counter(subset_name(names, row) for row in found.there.tolist())
     everything = subset_name(names, (True,) * len(names))
-    more: dict[str, Any] = {}
+    more: dict[str, Any] = _captions(saved, shards, split)
     if options.task == "vqa" and options.train_split in read_shard_set(shards).splits():
         asked = dict(zip(stream.index.keys(range(len(stream.index))), targets_of(stream), strict=True))
-        more = vqa_tables(found, everything, options.target, asked, targets_of(saved.inputs.open(shards, options.train_split, rank=0, world=1)))
+        more |= vqa_tables(found, everything, options.target, asked, targets_of(saved.inputs.open(shards, options.train_split, rank=0, world=1)))
     return {
         "split": split,
         "task": options.task,
@@ -61,6 +64,28 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, split: str) -> dict[st
         "shards": stream.index.fingerprint,
         **more,
     }
+
+
+@torch.no_grad()
+def _captions(saved: checkpoint.Saved, shards: Path, split: str) -> dict[str, Any]:
+    """How the sentences that the model writes, all parts shown, agree with those of the split: BLEU-4 and the share that is the same."""
+    captioner = saved.captioner()
+    if captioner is None:
+        return {}
+    written: list[list[str]] = []
+    wanted: list[list[list[str]]] = []
+    for raw in saved.inputs.open(shards, split, rank=0, world=1):
+        batch = saved.inputs.completed(raw)
+        vector_BD = saved.model.decided(*saved.model.encode(batch), batch.present_BM, batch.present_BM).vector_BD
+        for sentence, target, weight in zip(captioner.write(vector_BD), batch.targets(), batch.weight_B.tolist(), strict=True):
+            references = [words(one) for one in sentences_of(target.get(captioner.target))]
+            if references and weight:
+                written.append(words(sentence))
+                wanted.append(references)
+    if not written:
+        return {}
+    same = sum(sentence in references for sentence, references in zip(written, wanted, strict=True)) / len(written)
+    return {"captions": {"target": captioner.target, "records": len(written), "bleu4": bleu(written, wanted), "same": same}}
 
 
 def table_text(report: dict[str, Any], brief: bool = False) -> str:
@@ -80,6 +105,9 @@ def table_text(report: dict[str, Any], brief: bool = False) -> str:
         cells = list(report.get(f"by_{name}", {}).items())[: None if not brief else _SHOWN]
         lines += ["", f"by {name.replace('_', ' ')}, all parts shown"] if cells else []
         lines += [f"  {kind or '(none)':<42}{cell['accuracy']:>14.3f}{cell['questions']:>26,}" for kind, cell in cells]
+    if "captions" in report:
+        cell = report["captions"]
+        lines += ["", f"sentences for {cell['target']}: BLEU-4 {cell['bleu4']:.3f}, {cell['same']:.0%} word for word, of {cell['records']:,}"]
     return "\n".join([*lines, summary_text(report)])
 
 

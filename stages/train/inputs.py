@@ -74,7 +74,16 @@ class Inputs:
         if not specs:
             raise InputError(f"{shards}: has none of the inputs {', '.join(self.names)}; its parts are {', '.join(here)}")
         options = self.options
-        return open_stream(shards, split, options.batch_size, seed, parts=specs, shuffle=training, workers=options.threads, rank=rank, world=world)
+        buckets = {name: self._bounds(name) for name in options.buckets if name in specs} if training else None
+        return open_stream(
+            shards, split, options.batch_size, seed, parts=specs, shuffle=training, buckets=buckets, workers=options.threads, rank=rank, world=world
+        )
+
+    def _bounds(self, name: str) -> list[float]:
+        """The classes of length of a part; the last one is the length that it is cut to anyway."""
+        entry = self.options.inputs[name]
+        whole = entry.seconds if self.modality(name) == "audio" else float(entry.length)
+        return [*(bound for bound in self.options.buckets[name] if bound < whole), whole]
 
     def _check_cache(self, name: str, features: Path) -> None:
         wanted = self.caches.get(name)

@@ -56,6 +56,11 @@ class TrainOptions(BaseModel):
     answers: int = Field(1000, ge=1, description="at most so many classes, the commonest of the training split")
     epochs: int = Field(20, ge=1)
     batch_size: int = Field(64, ge=1)
+    buckets: dict[str, list[Annotated[float, Field(gt=0)]]] = Field(
+        default_factory=dict,
+        max_length=1,
+        description="a text or sound -> lengths in tokens or seconds: each batch holds records of one class of length",
+    )
     learning_rate: float = Field(1e-3, gt=0)
     optimiser: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
     schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
@@ -166,6 +171,11 @@ def _found(options: TrainOptions, problems: list[str]) -> bool:
         elif word not in ENCODERS or ENCODERS[word].reads != modality:
             own = [name for name, card in ENCODERS.items() if card.reads == modality]
             problems.append(f"train.encoders.{modality}: no encoder of {modality} is called {word!r}; there are {', '.join(own)}")
+    for name, lengths in options.buckets.items():
+        if name not in options.inputs:
+            problems.append(f"train.buckets.{name}: no such input{nearest(name, options.inputs)}")
+        elif options.inputs[name].feature or not lengths:
+            problems.append(f"train.buckets.{name}: wanted lengths of a text or a sound that is read as it is, found {lengths}")
     for name, spec in options.inputs.items():
         if spec.encoder is not None and spec.encoder not in ENCODERS:
             problems.append(f"train.inputs.{name}.encoder: no such encoder {spec.encoder!r}{nearest(spec.encoder, ENCODERS)}")

@@ -220,6 +220,9 @@ def test_captions_are_learned_beside_the_answer_and_shown_by_predict(tmp_path: P
     found = [json.loads(line) for line in done.stdout.splitlines()]
     right = [one["caption"] == " ".join(words(wanted[one["key"].rpartition("-")[2]])) for one in found]
     assert np.mean(right) > 0.9, found[:3]
+    report = evaluate(tmp_path / "out" / "training" / "best.pt", tmp_path / "out")["captions"]
+    assert report["same"] == np.mean(right)
+    assert report["bleu4"] >= report["same"]
     one = command("predict", tmp_path / "out" / "training" / "best.pt", "--image", tmp_path / "img" / "1.jpg", "--text", "bright")
     assert "a bright picture , asked if bright" in one.stdout
     for losses, told in (

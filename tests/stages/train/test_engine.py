@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from modalmill.stages.train import checkpoint, loop
 from modalmill.stages.train.log import where_time_went
 from modalmill.stages.train.loop import train
 from modalmill.stages.train.optimise import MovingMean, make_optimiser, make_schedule
-from modalmill.stages.train.options import TrainOptions
+from modalmill.stages.train.options import TrainOptions, parse_options
 from modalmill.stages.train.prepare import prepare
 from modalmill.stages.train.run import Run
 from tiny import jpeg, recipe, write
@@ -108,8 +109,8 @@ def start(shards: Path, out: Path, kill_at: int = 0, ranks: int = 0, **more: Any
 
 
 def test_killed_at_any_step_it_ends_with_the_same_bits(shards: Path, tmp_path: Path) -> None:
-    """Dropout, modality dropout, a moving mean and the optimiser's state all go on where they were."""
-    more = {"save_every_s": 0.0, "ema": 0.9, "losses": ["mixup", "joint"]}
+    """Dropout, modality dropout, buckets, a moving mean and the optimiser's state all go on where they were."""
+    more = {"save_every_s": 0.0, "ema": 0.9, "losses": ["mixup", "joint"], "buckets": {"note": [1]}}
     assert start(shards, tmp_path / "whole", **more) == 0
     wanted, wanted_best = weights(tmp_path / "whole"), weights(tmp_path / "whole", "best.pt")
     chance = random.Random(7)
@@ -175,6 +176,23 @@ def test_batches_put_together_make_the_step_of_one_large_batch(shards: Path, tmp
     large, _ = trained(shards, tmp_path / "large", **plain, batch_size=16)
     small, _ = trained(shards, tmp_path / "small", **plain, batch_size=8, accumulate=2)
     assert all(torch.allclose(small[name], tensor, atol=1e-5) for name, tensor in large.items())
+
+
+def test_each_batch_is_as_long_as_its_class(shards: Path, tmp_path: Path) -> None:
+    """Notes have one word or two: batches of ones are one token long, the others as long as the input may be; each record comes once an epoch."""
+    prepared = prepare(TrainOptions(**{**OPTIONS, "buckets": {"note": [1]}}), shards, 3)
+    keys: list[str] = []
+    for raw in prepared.stream:
+        lengths = raw.lengths["note"][raw.weight_B > 0]
+        assert raw.parts["note"].shape[1] == (1 if bool((lengths == 1).all()) else 3)
+        assert len(set(lengths.tolist())) == 1
+        keys += [key for key in raw.keys if key]
+    assert len(keys) == len(set(keys)) == len(prepared.stream.index)
+    for buckets, told in (({"nte": [1]}, "no such input 'nte'|no such input; did you mean 'note'"), ({"note": []}, "wanted lengths of a text")):
+        _, problems = parse_options({**OPTIONS, "buckets": buckets})
+        assert re.search(told, "\n".join(problems)), problems
+    with pytest.raises(InputError, match="wanted a part read by AudioSpec or by TextSpec"):
+        prepare(TrainOptions(**{**OPTIONS, "buckets": {"image": [1]}}), shards, 3)
 
 
 def test_words_and_classes_are_taken_over_by_name(tmp_path: Path) -> None:
