@@ -308,8 +308,9 @@ def explain(
 
     given = _given(image=image, text=text, audio=audio, video=video)
     found = run_explanation(checkpoint, given, answer)
+    typer.echo(json.dumps(found, ensure_ascii=False) if json_ else explain_text(found))
     write_explanation(checkpoint, given, found, out)
-    typer.echo(json.dumps(found, ensure_ascii=False) if json_ else f"{explain_text(found)}\npicture: {out}")
+    typer.echo(f"picture: {out}", err=True)
 
 
 @app.command()

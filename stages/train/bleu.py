@@ -13,11 +13,12 @@ def bleu(written: Sequence[Sequence[str]], references: Sequence[Sequence[Sequenc
     """Corpus BLEU in [0, 1] of sentences, each against one or more references, all as lists of words.
 
     The geometric mean of the clipped precisions of n-grams up to ``orders``, times the brevity penalty of the closest lengths (the shorter one of
-    two that are as close); 0 where an order has no match. No smoothing.
+    two that are as close). An order that no reference is long enough for does not count; where another has no match, it is 0. No smoothing.
 
     >>> bleu([["a", "red", "cat", "sits"]], [[["a", "red", "cat", "sits"]]])
     1.0
     """
+    orders = min(orders, max((len(other) for others in references for other in others), default=1))
     matched, total = [0] * orders, [0] * orders
     length = closest = 0
     for sentence, others in zip(written, references, strict=True):

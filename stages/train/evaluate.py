@@ -19,7 +19,7 @@ from .bleu import bleu
 from .inputs import chosen_split, shards_of, targets_of
 from .losses.caption import sentences_of
 from .reports import write_report
-from .subsets import subset_name, subsets_of
+from .subsets import largest_first, size_of, subset_name, subsets_of
 from .survey import survey
 from .vqa_tables import vqa_tables
 
@@ -95,10 +95,10 @@ def table_text(report: dict[str, Any], brief: bool = False) -> str:
         f"{report['target']} on split {report['split']}: {report['records_with_target']:,} records with a target",
         f"{'parts shown':<44}{metric:>14}{'loss':>10}{'ece':>8}{'rows':>8}",
     ]
-    sizes = {name: name.count("+") + (name != "(nothing)") for name in report["subsets"]}
-    most = max(sizes.values())
-    for name, value in sorted(report["subsets"].items(), key=lambda item: (-sizes[item[0]], item[0])):
-        if not brief or sizes[name] >= most - 1 or sizes[name] <= 1:
+    most = max(map(size_of, report["subsets"]))
+    for name in largest_first(report["subsets"]):
+        value = report["subsets"][name]
+        if not brief or size_of(name) >= most - 1 or size_of(name) <= 1:
             ece = f"{value['ece']:.3f}" if "ece" in value else "-"
             lines.append(f"{name:<44}{value[metric]:>14.3f}{value['loss']:>10.3f}{ece:>8}{value['rows_with_any']:>8,}")
     for name in ("answer_type", "question_type"):

@@ -27,7 +27,7 @@ from . import checkpoint
 from .graphs import Exportable, Graph, to_onnx, to_pt2
 from .inputs import chosen_split, shards_of
 from .pruning import prune
-from .subsets import subsets_of
+from .subsets import largest_first, subsets_of
 from .survey import survey
 
 _TOLERANCE = 1e-4
@@ -48,7 +48,11 @@ def export(path: Path, out: Path, sparsity: float = 0.0, int8: bool = False, sha
         raise InputError(f"{out}: wanted a name that ends in .onnx or .pt2")
     if int8 and form != "onnx":
         raise InputError("int8 is for ONNX: give a name that ends in .onnx")
+    if split and shards is None:
+        raise InputError("--split: says which records of --shards to score; give --shards as well")
     saved = checkpoint.load(path)
+    if shards is not None:
+        saved.inputs.open(shards_of(shards), chosen_split(shards_of(shards), split), rank=0, world=1)  # what is wrong with it is told before the work
     subsets = subsets_of(saved.inputs.names)
     pruned = prune(saved.model, sparsity) if sparsity else 0.0
     whole = Exportable(saved)
@@ -115,12 +119,14 @@ def _scores(
 
 @torch.no_grad()
 def _compare(saved: checkpoint.Saved, whole: Exportable, run: Graph, subsets: Mapping[str, tuple[bool, ...]]) -> float:
-    """The largest difference of an output between the file and the model, over every subset of the parts."""
+    """The largest difference of an output between the file and the model over every subset of the parts, numbers in deviations of their target."""
+    zero_1O = torch.zeros(1, saved.objective.outputs)
+    unit = float((saved.objective.meant(zero_1O + 1) - saved.objective.meant(zero_1O)).abs().max()) if saved.objective.link == "identity" else 1.0
     furthest = 0.0
     for number, subset in enumerate(subsets.values()):
         tensors = _example(saved, whole, 1 + number % _ROWS, number)
         tensors[-1] = torch.tensor(subset).expand(len(tensors[-1]), -1).contiguous()
-        apart = float((run(tensors) - whole(*tensors)).abs().max())
+        apart = float((run(tensors) - whole(*tensors)).abs().max()) / unit
         furthest = max(furthest, apart if math.isfinite(apart) else math.inf)
     return furthest
 
@@ -172,6 +178,6 @@ def export_text(report: Mapping[str, Any]) -> str:
     if "scores" in report:
         scores = report["scores"]
         lines.append(f"{scores['metric'] + ' on split ' + scores['split']:<40}{'file':>12}{'as trained':>14}")
-        for name, cell in sorted(scores["subsets"].items(), key=lambda item: (-item[0].count("+") - (item[0] != "(nothing)"), item[0])):
+        for name, cell in ((name, scores["subsets"][name]) for name in largest_first(scores["subsets"])):
             lines.append(f"  {name:<38}{cell['file']:>12.3f}{cell['model']:>14.3f}")
     return "\n".join(lines)

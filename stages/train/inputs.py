@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,9 @@ from ...schemas.errors import InputError, nearest
 from ...schemas.index import read_shard_set
 from ..stream import AudioSpec, FeatureSpec, FusionBatch, ImageSpec, Spec, Stream, TextSpec, VideoSpec, open_stream
 from ..stream.features import FeatureCache
-from .options import TrainOptions
+from .options import TrainOptions, encoder_word
+
+_DIVIDES = ("spectrum_cnn",)  # encoders whose tokens depend on how long a part might be
 
 
 @dataclass(frozen=True)
@@ -63,37 +66,44 @@ class Inputs:
     def open(self, shards: Path, split: str, seed: int = 0, training: bool = False, rank: int | None = None, world: int | None = None) -> Stream:
         """The stream of one split; parts that this set of shards does not have are absent throughout.
 
-        Cached features lie in ``features`` beside the shards. InputError where they were made by another extractor than the model's.
+        Cached features lie in ``features`` beside the shards. InputError where a part that the shards have has none, or none of the model's
+        own extractor.
         """
         here, features = read_shard_set(shards).parts, features_of(shards)
         specs = {}
         for name, entry in self.options.inputs.items():
-            if name in here and (not entry.feature or (features / f"{name}.arrow").is_file()):
-                self._check_cache(name, features)
+            if name in here:
+                if entry.feature:
+                    self._check_cache(name, features)
                 specs[name] = self._spec(name, features, training)
         if not specs:
             raise InputError(f"{shards}: has none of the inputs {', '.join(self.names)}; its parts are {', '.join(here)}")
         options = self.options
-        buckets = {name: self._bounds(name) for name in options.buckets if name in specs} if training else None
+        buckets = {name: self.bounds(name) for name in options.buckets if name in specs} if training else None
         return open_stream(
             shards, split, options.batch_size, seed, parts=specs, shuffle=training, buckets=buckets, workers=options.threads, rank=rank, world=world
         )
 
-    def _bounds(self, name: str) -> list[float]:
-        """The classes of length of a part; the last one is the length that it is cut to anyway."""
+    def bounds(self, name: str) -> list[float]:
+        """The classes of length of a part; the last one is the length that it is cut to anyway. InputError where its encoder cannot have them."""
         entry = self.options.inputs[name]
+        if encoder_word(entry, self.modality(name), self.options) in _DIVIDES:
+            raise InputError(f"train.buckets.{name}: spectrum_cnn divides the whole length of a sound by eight; take spectrum_lstm or frames")
         whole = entry.seconds if self.modality(name) == "audio" else float(entry.length)
         return [*(bound for bound in self.options.buckets[name] if bound < whole), whole]
 
     def _check_cache(self, name: str, features: Path) -> None:
-        wanted = self.caches.get(name)
-        if wanted is None or (found := FeatureCache(features, name).made_by) == wanted:
+        wanted, found = self.caches.get(name), FeatureCache(features, name).made_by
+        if wanted is None or found == wanted:
             return
         other = next((key for key in ("address", "dims", "extractor", "fit") if found.get(key) != wanted.get(key)), "extractor")
+        advice = "compute them by the recipe of the model, or train on these"
         what = {"extractor": "with other options", "fit": "but fitted to other texts"}.get(other, f"({found.get(other)}, not {wanted.get(other)})")
+        if other == "fit":
+            advice = "train on these, or train a model that is to serve other corpora on the text itself (an encoder in the place of feature: true)"
         raise InputError(
             f"{features / name}.arrow: these features of {name!r} were not made as those the model was trained on: by {found.get('address')} {what};"
-            " compute them by the recipe of the model, or train on these"
+            f" {advice}"
         )
 
     def _spec(self, name: str, features: Path, training: bool) -> Spec:
@@ -142,7 +152,7 @@ class Inputs:
 
 def features_of(shards: Path) -> Path:
     """Where the cached features of a folder of shards lie."""
-    return shards.parent / "features"
+    return Path(os.path.abspath(shards)).parent / "features"
 
 
 def shards_of(path: Path) -> Path:

@@ -149,6 +149,7 @@ def _on_device(run: Run, raw: FusionBatch) -> tuple[FusionBatch, Tensor, Task]:
         whole_B1 = batch.present_BM.all(1, keepdim=True)
         weight_B, batch = weight_B * whole_B1[:, 0], batch.without(~whole_B1)
         shown_BM &= whole_B1
+        targets = [target if whole else {} for target, whole in zip(targets, whole_B1[:, 0].tolist(), strict=True)]
     batch = batch.to(run.device)
     progress = (run.epoch + run.steps / len(run.stream)) / run.options.epochs
     task = Task(

@@ -97,6 +97,9 @@ class TrainOptions(BaseModel):
         for name, spec in self.inputs.items():
             reads = ENCODERS[spec.encoder].reads if spec.encoder else "feature"
             lines += here.lacking_parts(f"train.inputs.{name}", [name], None if reads == "feature" else cast("Modality", reads))
+        for word, options in map(split_choice, self.losses):
+            if options.get("target"):
+                lines += here.lacking_targets(f"train.losses.{word}.target", [options["target"]])
         lines += here.lacking_split("train.train_split", self.train_split)
         return lines + (here.lacking_split("train.val_split", self.val_split) if "val_split" in self.model_fields_set else [])
 

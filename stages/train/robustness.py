@@ -26,7 +26,7 @@ from .missing.fill import Mean, Zero
 from .objectives import Classification
 from .presence import MaskProbe
 from .reports import write_report
-from .subsets import subset_name, subsets_of
+from .subsets import largest_first, subset_name, subsets_of
 from .survey import Survey, View, survey
 
 RATES = (0.0, 0.3, 0.5, 0.7, 0.9)
@@ -218,7 +218,8 @@ def robustness_text(report: Mapping[str, Any]) -> str:
         "",
         f"{'parts shown':<44}{metric:>14}{'from':>8}{'to':>8}{'loss':>9}{'brier':>8}{'ece':>8}{'rows':>8}",
     ]
-    for name, cell in sorted(report["subsets"].items(), key=lambda item: (-item[0].count("+") - (item[0] != "(nothing)"), item[0])):
+    for name in largest_first(report["subsets"]):
+        cell = report["subsets"][name]
         quality = f"{cell['brier']:>8.3f}{cell['ece']:>8.3f}" if "ece" in cell else f"{'-':>8}{'-':>8}"
         lines.append(
             f"{name:<44}{cell[metric]:>14.3f}{cell['low']:>8.3f}{cell['high']:>8.3f}{cell['loss']:>9.3f}{quality}{cell['rows_with_any']:>8,}"

@@ -53,7 +53,7 @@ class Run:
         self.optimiser = make_optimiser(self.step, options)
         self.schedule = make_schedule(self.optimiser, options, max(1, -(-len(self.stream) // options.accumulate) * options.epochs))
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.half is torch.float16)
-        self.mean = MovingMean(self.step.model, options.ema) if options.ema else None
+        self.mean = MovingMean(self.step, options.ema) if options.ema else None
         own = options.model_dump(exclude={"save_every_s", "threads", "checks"})
         self.identity = fingerprint(checkpoint.VERSION, own, self.about["shards"], self.about["caches"], seed)
         self.epoch, self.steps, self.records = 0, 0, 0
@@ -91,23 +91,23 @@ class Run:
         self.optimiser.zero_grad(set_to_none=True)
         self.schedule.step()
         if self.mean is not None:
-            self.mean.update(self.step.model)
+            self.mean.update(self.step)
 
     @contextmanager
     def mean_weights(self) -> Iterator[None]:
-        """The model with the moving mean of its weights, if one is kept."""
+        """The model and its losses with the moving mean of their weights, if one is kept."""
         if self.mean is None:
             yield
             return
-        own = {name: tensor.clone() for name, tensor in self.step.model.state_dict().items()}
-        self.step.model.load_state_dict(self.mean.mean)
+        own = {name: tensor.clone() for name, tensor in self.step.state_dict().items()}
+        self.step.load_state_dict(self.mean.mean)
         yield
         if is_fitted(self.step.model):  # what was fitted while the mean was here is kept for both
-            learned = {name for name, parameter in self.step.model.named_parameters() if parameter.requires_grad}
-            for name, tensor in self.step.model.state_dict().items():
-                if name.startswith("fusion.") and name not in learned:
+            learned = {name for name, parameter in self.step.named_parameters() if parameter.requires_grad}
+            for name, tensor in self.step.state_dict().items():
+                if name.startswith("model.fusion.") and name not in learned:
                     own[name], self.mean.mean[name] = tensor.clone(), tensor.clone()
-        self.step.model.load_state_dict(own)
+        self.step.load_state_dict(own)
 
     def judge(self, validation: float | None) -> bool:
         """End the epoch; whether it was the best so far."""

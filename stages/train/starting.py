@@ -34,43 +34,57 @@ def start_from(model: FusionModel, inputs: Inputs, objective: Objective, path: P
         raise InputError(f"train.start: {path}: wanted a checkpoint or a state_dict")
     own = model.state_dict()
     theirs = dict(weights)
+    refused: list[str] = []
     if "about" in value:
-        theirs |= _translated(own, weights, json.loads(value["about"]), model, inputs, objective)
+        theirs, refused = _translated(own, theirs, json.loads(value["about"]), model, inputs, objective)
     same = {name: tensor for name, tensor in theirs.items() if name in own and own[name].shape == tensor.shape}
     other = [name for name in theirs if name in own and name not in same]
     if not same:
         raise InputError(f"train.start: {path}: none of its {len(weights)} tensors has the name and shape of one of the model's")
     model.load_state_dict(same, strict=False)
     left = [name for name in own if name not in same]
-    return f"{len(same)} tensors taken from {path}, {len(left)} begin anew ({_some(left)})" + (f", {len(other)} of other shapes" if other else "")
+    return "; ".join(
+        [
+            f"{len(same)} tensors taken from {path}, {len(left)} begin anew ({_some(left)})" + (f", {len(other)} of other shapes" if other else ""),
+            *refused,
+        ]
+    )
 
 
 def _translated(
-    own: Mapping[str, Tensor], theirs: Mapping[str, Tensor], about: Mapping[str, Any], model: FusionModel, inputs: Inputs, objective: Objective
-) -> dict[str, Tensor]:  # fmt: skip
-    """Their tensors whose rows stand for words or classes, with rows in our order; rows they do not have as ours begin."""
-    found = {}
+    own: Mapping[str, Tensor], weights: Mapping[str, Tensor], about: Mapping[str, Any], model: FusionModel, inputs: Inputs, objective: Objective
+) -> tuple[dict[str, Tensor], list[str]]:  # fmt: skip
+    """Their tensors, with rows that stand for words or classes in our order; without those that mean something else here, and why."""
+    found, why = dict(weights), []
     for part, vocabulary in inputs.vocabularies.items():
         name = f"encoders.{part}.embedding.weight"
-        if name in own and name in theirs and part in about["vocabularies"]:
-            found[name] = _by_row(own[name], theirs[name], [*_SPECIAL, *vocabulary], [*_SPECIAL, *about["vocabularies"][part]])
+        if part in about["vocabularies"]:
+            _by_row(own, found, [name], [*_SPECIAL, *vocabulary], [*_SPECIAL, *about["vocabularies"][part]])
+    for part, cache in inputs.caches.items():
+        if about["caches"].get(part) != cache:
+            why.append(f"the encoder of {part} begins anew: its cached features are of another extractor")
+            found = {name: tensor for name, tensor in found.items() if not name.startswith(f"encoders.{part}.")}
     classes, known = getattr(objective, "classes", None), about["objective"].get("classes")
-    if isinstance(model.head, nn.Sequential) and classes and known:
-        for kind in ("weight", "bias"):
-            name = f"head.{len(model.head) - 1}.{kind}"
-            if name in theirs:
-                found[name] = _by_row(own[name], theirs[name], classes, known)
-    return found
+    if classes != known and isinstance(model.head, nn.Sequential) and classes and known:
+        last = f"head.{len(model.head) - 1}"
+        _by_row(own, found, [f"{last}.weight", f"{last}.bias"], classes, known)
+        why.append(f"{len(set(classes) & set(known))} of {len(classes)} classes are known to it")
+    elif classes != known:
+        why.append("the fusion over answers begins anew: its classes are others")
+        found = {name: tensor for name, tensor in found.items() if not name.startswith(("fusion.", "head."))}
+    return found, why
 
 
-def _by_row(own: Tensor, theirs: Tensor, names: Sequence[str], known: Sequence[str]) -> Tensor:
-    if own.shape[1:] != theirs.shape[1:]:
-        return theirs
+def _by_row(own: Mapping[str, Tensor], found: dict[str, Tensor], tensors: Sequence[str], names: Sequence[str], known: Sequence[str]) -> None:
+    """Put the rows of these tensors into the order of ``names``, those that are not known as ours begin; leave all out where they do not fit."""
     places = {name: place for place, name in enumerate(known)}
     rows = [(row, places[name]) for row, name in enumerate(names) if name in places]
-    mixed = own.clone()
-    mixed[[row for row, _ in rows]] = theirs[[place for _, place in rows]].to(own.dtype)
-    return mixed
+    fits = rows and all(name in own and name in found and own[name].shape[1:] == found[name].shape[1:] for name in tensors)
+    for name in tensors:
+        theirs = found.pop(name, None)
+        if fits and theirs is not None:
+            found[name] = own[name].clone()
+            found[name][[row for row, _ in rows]] = theirs[[place for _, place in rows]].to(own[name].dtype)
 
 
 def _some(names: list[str]) -> str:

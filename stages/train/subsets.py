@@ -20,3 +20,13 @@ def subsets_of(names: Sequence[str]) -> dict[str, tuple[bool, ...]]:
 def subset_name(names: Sequence[str], shown: Iterable[bool]) -> str:
     """``image+question`` of a mask over the parts."""
     return "+".join(name for name, here in zip(names, shown, strict=True) if here) or "(nothing)"
+
+
+def size_of(name: str) -> int:
+    """How many parts a subset of that name has."""
+    return name.count("+") + (name != "(nothing)")
+
+
+def largest_first(names: Iterable[str]) -> list[str]:
+    """The names of subsets, those of the most parts first."""
+    return sorted(names, key=lambda name: (-size_of(name), name))

@@ -46,9 +46,7 @@ class Caption(nn.Module):
 
     def terms(self, decided: Decided, task: Task) -> list[Term]:
         """The mean cross-entropy of a sentence's words and its end."""
-        draws = task.draw_B.tolist() if task.draw_B is not None else [0.0] * len(task.targets)
-        ids_BT = self.encode([_drawn(sentences_of(some.get(self.target)), draw) for some, draw in zip(task.targets, draws, strict=True)])
-        ids_BT = ids_BT.to(decided.vector_BD.device)
+        ids_BT = self._wanted(task).to(decided.vector_BD.device)
         before_BT = torch.cat([torch.full_like(ids_BT[:, :1], END), ids_BT[:, :-1]], 1)
         logits_BTV, _ = self._step(decided.vector_BD, before_BT, self._begin(decided.vector_BD))
         loss_BT = functional.cross_entropy(logits_BTV.float().transpose(1, 2), ids_BT, reduction="none", ignore_index=PAD)
@@ -74,6 +72,11 @@ class Caption(nn.Module):
         for place, row in enumerate(rows):
             ids_BT[place, : len(row)] = torch.tensor(row, dtype=torch.int64)
         return ids_BT
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # words are no part of a graph
+    def _wanted(self, task: Task) -> Tensor:
+        draws = task.draw_B.tolist() if task.draw_B is not None else [0.0] * len(task.targets)
+        return self.encode([_drawn(sentences_of(some.get(self.target)), draw) for some, draw in zip(task.targets, draws, strict=True)])
 
     def _begin(self, vector_BD: Tensor) -> tuple[Tensor, Tensor]:
         hidden_BD, cell_BD = self.begin(vector_BD).tanh().chunk(2, 1)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..objectives import fit_target, load_objective
 from ..terms import Decided, Sizes, Task, Term
@@ -31,7 +31,7 @@ class MultiTask(nn.Module):
 
     def terms(self, decided: Decided, task: Task) -> list[Term]:
         """The other target's term, and what the first one's becomes by its weight (beside the term that is there already)."""
-        encoded, weight_B = self.objective.encode(task.targets)
+        encoded, weight_B = self._wanted(task)
         device = decided.vector_BD.device
         own_B = self.objective.loss(self.head(decided.vector_BD), encoded.to(device))
         first, second = self.log_variance_2.unbind()
@@ -39,3 +39,7 @@ class MultiTask(nn.Module):
             ((-second).exp() * own_B + second, weight_B.to(device)),
             (((-first).exp() - 1) * task.loss(decided.logits_BO) + first, task.weight_B),
         ]
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # targets as they were read are no part of a graph
+    def _wanted(self, task: Task) -> tuple[Tensor, Tensor]:
+        return self.objective.encode(task.targets)

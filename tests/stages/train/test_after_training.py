@@ -110,11 +110,14 @@ def test_a_trained_model_is_exported_by_the_command_line(trained: Path, tmp_path
     for arguments, told in (
         ((best, tmp_path / "m.txt"), "wanted a name that ends in .onnx or .pt2"),
         ((best, tmp_path / "m.pt2", "--int8"), "int8 is for ONNX"),
+        ((best, tmp_path / "m.pt2", "--split", "test"), "give --shards as well"),
+        ((best, tmp_path / "m.pt2", "--shards", trained / "out", "--split", "tst"), "--split tst: no such split; did you mean 'test'"),
         ((best, tmp_path / "m.pt2", "--sparsity", "1"), "wanted a share from 0 up to 1, found 1.0"),
     ):
         done = command("export", *arguments)
         assert done.returncode == 1
         assert told in done.stderr
+        assert not (tmp_path / "m.pt2").exists()
 
 
 @pytest.mark.parametrize("sparsity", [0.0, 0.3, 0.5, 0.9])
@@ -227,7 +230,7 @@ def test_captions_are_learned_beside_the_answer_and_shown_by_predict(tmp_path: P
     assert "a bright picture , asked if bright" in one.stdout
     for losses, told in (
         ([{"caption": {}}], "say which target holds the sentences"),
-        ([{"caption": {"target": "sad"}}], "no record of the training split has words under 'sad'"),
+        ([{"caption": {"target": "sad"}}], "nothing before it gives a target called 'sad'; did you mean 'said'"),
     ):
         (tmp_path / "r.yaml").write_text(yaml.safe_dump({**value, "train": {**section, "losses": losses}}))
         done = command("run", tmp_path / "r.yaml", "--out", tmp_path / "out")
@@ -261,7 +264,19 @@ def test_features_of_another_extractor_are_refused(tmp_path: Path) -> None:
     assert {name: cell["file"] for name, cell in exported.items()} == {name: cell["model"] for name, cell in exported.items()}
     with pytest.raises(InputError, match=r"these features of 'text' were not made as those the model was trained on.*\(32, not 64\)"):
         evaluate(best, tmp_path / "two")
+    other = torch.load(best, weights_only=True)
+    about = json.loads(other["about"])
+    about["caches"]["text"]["fit"] = "another"
+    torch.save({**other, "about": json.dumps(about)}, tmp_path / "other.pt")
+    said: list[str] = []
+    train(TrainOptions(**section, start=str(tmp_path / "other.pt")), tmp_path / "one" / "shards", tmp_path / "t", 0, said.append)
+    assert any("the encoder of text begins anew: its cached features are of another extractor" in line for line in said)
+    with pytest.raises(InputError, match="train a model that is to serve other corpora on the text itself"):
+        evaluate(tmp_path / "other.pt", tmp_path / "one")
     assert any("the cached features of text have changed" in line for line in go(32, tmp_path / "one", shard={}))
+    (tmp_path / "two" / "features").rename(tmp_path / "two" / "elsewhere")
+    with pytest.raises(InputError, match="no cached features of 'text' here"):
+        evaluate(best, tmp_path / "two")
 
 
 def test_retrieval_by_the_command_line(trained: Path, tmp_path: Path) -> None:

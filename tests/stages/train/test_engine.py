@@ -21,10 +21,11 @@ from modalmill.pipeline.run import run
 from modalmill.schemas.errors import InputError
 from modalmill.schemas.recipe import parse_recipe
 from modalmill.stages.train import checkpoint, loop
+from modalmill.stages.train.inputs import Inputs
 from modalmill.stages.train.log import where_time_went
 from modalmill.stages.train.loop import train
 from modalmill.stages.train.optimise import MovingMean, make_optimiser, make_schedule
-from modalmill.stages.train.options import TrainOptions, parse_options
+from modalmill.stages.train.options import InputOptions, TrainOptions, parse_options
 from modalmill.stages.train.prepare import prepare
 from modalmill.stages.train.run import Run
 from tiny import jpeg, recipe, write
@@ -195,6 +196,13 @@ def test_each_batch_is_as_long_as_its_class(shards: Path, tmp_path: Path) -> Non
         prepare(TrainOptions(**{**OPTIONS, "buckets": {"image": [1]}}), shards, 3)
 
 
+def test_a_length_class_of_a_sound_needs_tokens_that_do_not_depend_on_it() -> None:
+    options = TrainOptions(target="y", inputs={"voice": InputOptions(encoder="spectrum_cnn")}, buckets={"voice": [1.0]})
+    inputs = Inputs(options, {"voice": "audio"}, {}, {})
+    with pytest.raises(InputError, match="divides the whole length of a sound by eight; take spectrum_lstm or frames"):
+        inputs.bounds("voice")
+
+
 def test_words_and_classes_are_taken_over_by_name(tmp_path: Path) -> None:
     """The other model met other words in another order, and another class: each vector goes to its word, each output to its class."""
 
@@ -222,6 +230,11 @@ def test_words_and_classes_are_taken_over_by_name(tmp_path: Path) -> None:
         assert [one[name] for name in both] != [other[name] for name in both]
         rows = (old.model.state_dict()[tensor][[one[name] for name in both]], new.model.state_dict()[tensor][[other[name] for name in both]])
         assert torch.allclose(*rows, atol=1e-6)
+    late = {**options, "fusion": "opinion_pool"}
+    train(TrainOptions(**late), tmp_path / "a" / "out" / "shards", tmp_path / "t3", 1, lambda line: None)
+    said: list[str] = []
+    train(TrainOptions(**late, start=str(tmp_path / "t3" / "best.pt")), again, tmp_path / "t4", 2, said.append)
+    assert any("the fusion over answers begins anew: its classes are others" in line for line in said)
 
 
 def test_what_is_frozen_stays_as_it_is_and_what_was_learned_is_taken_over(shards: Path, tmp_path: Path) -> None:

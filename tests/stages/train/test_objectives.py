@@ -129,6 +129,8 @@ def test_a_target_that_nobody_has_names_those_that_there_are() -> None:
         ("a b c d", ["a b c d e f g h"], 4, math.exp(1 - 8 / 4)),
         ("a b c d", ["a b c", "a b c d e"], 1, 1.0),  # of two lengths that are as close, the shorter
         ("a b c x d e f", ["a b c y d e f"], 4, 0.0),
+        ("a red cat", ["a red cat"], 4, 1.0),  # nobody wrote four words
+        ("a red", ["a red cat"], 4, 0.0),
     ],
 )
 def test_bleu_by_hand(written: str, references: list[str], orders: int, wanted: float) -> None:
