@@ -55,14 +55,14 @@ def model(fusion: str, missing: str = "masked", image: str = "cnn", link: str = 
 
 def step_of(made: FusionModel, *losses: str) -> Step:
     vector = CLASSES if isinstance(made.head, torch.nn.Identity) else 16
-    fitted = {"multitask": Classification("z", ["0", "1"], [5, 5]).state()} if "multitask" in losses else {}
-    choices = [{"multitask": {"target": "z"}} if word == "multitask" else word for word in losses]
-    return Step(made, make_losses(choices, Sizes(len(INPUTS), 16, vector, CLASSES), fitted))
+    fitted = {"multitask": Classification("z", ["0", "1"], [5, 5]).state(), "caption": {"words": ["it", "is", "0", "1"]}}
+    choices = [{word: {"target": {"multitask": "z", "caption": "said"}[word]}} if word in fitted else word for word in losses]
+    return Step(made, make_losses(choices, Sizes(len(INPUTS), 16, vector, CLASSES), {word: fitted[word] for word in losses if word in fitted}))
 
 
 def task_of(rows: int, progress: float = 0.5) -> Task:
     objective = Classification("y", [str(number) for number in range(CLASSES)], [5] * CLASSES)
-    targets = [{"y": str(row % CLASSES), "z": str(row % 2)} for row in range(rows)]
+    targets = [{"y": str(row % CLASSES), "z": str(row % 2), "said": f"it is {row % 3}"} for row in range(rows)]
     encoded, weight = objective.encode(targets)
     return Task(objective, encoded, weight, targets, torch.rand(rows, dtype=torch.float64), progress)
 
