@@ -304,12 +304,11 @@ def explain(
 ) -> None:
     """Show what an answer rests on: what each modality adds, which words, moments and places carried it; as text and as a picture."""
     from .stages.train.explain import explain as run_explanation
-    from .stages.train.explain import explain_text, write_explanation
+    from .stages.train.explain import explain_text
 
-    given = _given(image=image, text=text, audio=audio, video=video)
-    found = run_explanation(checkpoint, given, answer)
-    typer.echo(json.dumps(found, ensure_ascii=False) if json_ else explain_text(found))
-    write_explanation(checkpoint, given, found, out)
+    found = run_explanation(checkpoint, _given(image=image, text=text, audio=audio, video=video), answer)
+    typer.echo(json.dumps(found.report, ensure_ascii=False) if json_ else explain_text(found.report))
+    found.draw(out)
     typer.echo(f"picture: {out}", err=True)
 
 

@@ -12,8 +12,8 @@ import torch
 
 from ...schemas.errors import InputError
 from .inputs import Inputs
+from .losses import make_losses
 from .losses.caption import Caption
-from .methods import split_choice
 from .model import FusionModel
 from .objectives import Objective, load_objective
 from .step import Step
@@ -32,16 +32,16 @@ class Saved:
         self.model = FusionModel(self.inputs, self.objective.outputs, self.objective.link)
         self.model.load_state_dict(weights)
         self.model.eval()
-        self._losses = losses or {}
+        self.losses = make_losses(self.options.losses, self.model.sizes(), about.get("losses", {}))
+        if losses is not None:
+            self.losses.load_state_dict(losses)
+        self.losses.eval()
 
+    @property
     def captioner(self) -> Caption | None:
         """What writes a sentence from a fused vector, if that was trained."""
-        for word, options in map(split_choice, self.options.losses):
-            if word == "caption" and self._losses:
-                made = Caption(self.model.sizes(), **options, fitted=self.about["losses"][word])
-                made.load_state_dict({name.removeprefix("caption."): value for name, value in self._losses.items() if name.startswith("caption.")})
-                return made.eval()
-        return None
+        found = dict(self.losses.items()).get("caption")
+        return found if isinstance(found, Caption) else None
 
 
 def save(path: Path, about: dict[str, Any], step: Step, training: dict[str, Any]) -> None:

@@ -10,17 +10,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ...schemas.index import read_shard_set
-from ..stream.text import words
 from . import checkpoint
-from .bleu import bleu
 from .inputs import chosen_split, shards_of, targets_of
-from .losses.caption import sentences_of
 from .reports import write_report
-from .subsets import largest_first, size_of, subset_name, subsets_of
-from .survey import survey
+from .sentences import Sentences
+from .subsets import largest_first, size_of, subset_name
+from .survey import survey_subsets
 from .vqa_tables import vqa_tables
 
 _SHOWN = 5
@@ -36,15 +32,15 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, split: str) -> dict[st
     """Metric, loss, calibration and numbers of rows for every subset of the model's parts, the best single part, and the commonest answer."""
     options, objective = saved.options, saved.objective
     names = saved.inputs.names
-    subsets = {name: torch.tensor(mask) for name, mask in subsets_of(names).items()}
     stream = saved.inputs.open(shards, split, rank=0, world=1)
-    found = survey(saved, stream, lambda batch: [(name, shown_M, None) for name, shown_M in subsets.items()])
-    results = {name: found.summary(name, objective.metric) for name in subsets}
+    sentences = Sentences(saved)
+    found = survey_subsets(saved, sentences.through(stream))
+    results = {name: found.summary(name, objective.metric) for name in found.views}
     singles = {name: results[name][objective.metric] for name in names}
     best = max(singles, key=lambda name: singles[name])
     patterns = Counter(subset_name(names, row) for row in found.there.tolist())
     everything = subset_name(names, (True,) * len(names))
-    more: dict[str, Any] = _captions(saved, shards, split)
+    more = sentences.report()
     if options.task == "vqa" and options.train_split in read_shard_set(shards).splits():
         asked = dict(zip(stream.index.keys(range(len(stream.index))), targets_of(stream), strict=True))
         more |= vqa_tables(found, everything, options.target, asked, targets_of(saved.inputs.open(shards, options.train_split, rank=0, world=1)))
@@ -64,28 +60,6 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, split: str) -> dict[st
         "shards": stream.index.fingerprint,
         **more,
     }
-
-
-@torch.no_grad()
-def _captions(saved: checkpoint.Saved, shards: Path, split: str) -> dict[str, Any]:
-    """How the sentences that the model writes, all parts shown, agree with those of the split: BLEU-4 and the share that is the same."""
-    captioner = saved.captioner()
-    if captioner is None:
-        return {}
-    written: list[list[str]] = []
-    wanted: list[list[list[str]]] = []
-    for raw in saved.inputs.open(shards, split, rank=0, world=1):
-        batch = saved.inputs.completed(raw)
-        vector_BD = saved.model.decided(*saved.model.encode(batch), batch.present_BM, batch.present_BM).vector_BD
-        for sentence, target, weight in zip(captioner.write(vector_BD), batch.targets(), batch.weight_B.tolist(), strict=True):
-            references = [words(one) for one in sentences_of(target.get(captioner.target))]
-            if references and weight:
-                written.append(words(sentence))
-                wanted.append(references)
-    if not written:
-        return {}
-    same = sum(sentence in references for sentence, references in zip(written, wanted, strict=True)) / len(written)
-    return {"captions": {"target": captioner.target, "records": len(written), "bleu4": bleu(written, wanted), "same": same}}
 
 
 def table_text(report: dict[str, Any], brief: bool = False) -> str:

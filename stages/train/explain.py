@@ -7,6 +7,7 @@ gradients of the answer's logit over tokens, from blank tokens to the real ones 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,24 @@ from .reports import write_picture
 _STEPS = 512
 
 
-def explain(path: Path, given: Mapping[str, str], answer: str = "") -> dict[str, Any]:
-    """The answer to one record with what it rests on. answer: explain this one rather than the likeliest."""
+@dataclass(frozen=True)
+class Explanation:
+    """report: the answer to one record with what it rests on (plain JSON). batch: the record as the model saw it."""
+
+    report: dict[str, Any]
+    batch: FusionBatch
+
+    def draw(self, out: Path) -> None:
+        """Write one picture: what the parts add, the image under what its places carried, words and moments likewise."""
+        write_picture(out, lambda pyplot: _draw(self.report, self.batch, pyplot))
+
+
+def explain(path: Path, given: Mapping[str, str], answer: str = "") -> Explanation:
+    """Why one record is answered as it is. answer: explain this one rather than the likeliest."""
     predictor = Predictor(path, top=5)
     batch, parts = predictor.batch_of(given)
     saved, model = predictor.saved, predictor.saved.model
-    found = predictor.one(given)
+    found = predictor.answer(batch)
     number = _number(saved.objective, found, answer)
     with torch.no_grad():
         tokens, masks = model.encode(batch)
@@ -44,8 +57,7 @@ def explain(path: Path, given: Mapping[str, str], answer: str = "") -> dict[str,
         "carried": {}, "attention": {}, "weights": {},
     }  # fmt: skip
     with torch.no_grad():
-        looks = getattr(model.fusion, "looked_at", None)
-        looked_at = looks(tokens, masks, batch.present_BM) if looks and saved.options.missing == "masked" else None
+        looked_at = model.looked_at(tokens, masks, batch.present_BM)
     for place, name in enumerate(predictor.names):
         if name in found["used"]:
             values = carried[place][0][masks[place][0]].tolist()
@@ -56,7 +68,7 @@ def explain(path: Path, given: Mapping[str, str], answer: str = "") -> dict[str,
     weights = decided.info.get("weights")
     if weights is not None and weights.shape == batch.present_BM.shape:
         report["weights"] = {name: round(float(weights[0, place]), 4) for place, name in enumerate(predictor.names)}
-    return report
+    return Explanation(report, batch)
 
 
 def integrated_gradients(predictor: Predictor, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor, number: int) -> list[Tensor]:
@@ -122,13 +134,6 @@ def explain_text(report: Mapping[str, Any]) -> str:
     if report["missing"]:
         lines.append(f"missing: {', '.join(report['missing'])}")
     return "\n".join(lines)
-
-
-def write_explanation(path: Path, given: Mapping[str, str], report: Mapping[str, Any], out: Path) -> None:
-    """The explanation as one picture: what the parts add, the image under what its places carried, words and moments likewise."""
-    predictor = Predictor(path)
-    batch, _ = predictor.batch_of(given)
-    write_picture(out, lambda pyplot: _draw(report, batch, pyplot))
 
 
 def _draw(report: Mapping[str, Any], batch: FusionBatch, pyplot: Any) -> Any:

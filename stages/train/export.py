@@ -18,17 +18,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...schemas.disk import write_bytes
 from ...schemas.errors import InputError
-from ..stream import FusionBatch
+from ..stream import FusionBatch, Stream
 from . import checkpoint
 from .graphs import Exportable, Graph, to_onnx, to_pt2
 from .inputs import chosen_split, shards_of
 from .pruning import prune
 from .subsets import largest_first, subsets_of
-from .survey import survey
+from .survey import survey_subsets
 
 _TOLERANCE = 1e-4
 _TOLERANCE_INT8 = 0.25
@@ -51,8 +51,10 @@ def export(path: Path, out: Path, sparsity: float = 0.0, int8: bool = False, sha
     if split and shards is None:
         raise InputError("--split: says which records of --shards to score; give --shards as well")
     saved = checkpoint.load(path)
-    if shards is not None:
-        saved.inputs.open(shards_of(shards), chosen_split(shards_of(shards), split), rank=0, world=1)  # what is wrong with it is told before the work
+    stream = None
+    if shards is not None:  # what is wrong with them is told before the work
+        split = chosen_split(shards_of(shards), split)
+        stream = saved.inputs.open(shards_of(shards), split, rank=0, world=1)
     subsets = subsets_of(saved.inputs.names)
     pruned = prune(saved.model, sparsity) if sparsity else 0.0
     whole = Exportable(saved)
@@ -75,46 +77,35 @@ def export(path: Path, out: Path, sparsity: float = 0.0, int8: bool = False, sha
         "furthest_from_model": furthest, "subsets_compared": len(subsets),
         "ms_p50": _timed(lambda: run(one)), "ms_p50_model": _timed(lambda: whole(*one)),
     }  # fmt: skip
-    if shards is not None:
-        report["scores"] = _scores(path, saved, whole, run, shards_of(shards), split, subsets)
+    if stream is not None:
+        report["scores"] = _scores(saved, checkpoint.load(path), whole, run, stream, split)
     write_bytes(out.with_name(out.name + ".json"), (json.dumps(report, ensure_ascii=False, indent=1) + "\n").encode())
     return report
 
 
-class _File(nn.Module):
+class _File:
     """The exported file in the place of the model, so that it is scored by the same means."""
 
     missing = None
 
     def __init__(self, whole: Exportable, run: Graph) -> None:
-        super().__init__()
         self._whole, self._run = whole, run
-        self._batch: FusionBatch | None = None
 
     def encode(self, batch: FusionBatch) -> tuple[list[Tensor], list[Tensor]]:
-        """Nothing: the file takes parts and presence at once."""
-        self._batch = batch
-        return [], []
+        """The file's inputs: it encodes and decides at once."""
+        return self._whole.tensors(batch), []
 
     def decide(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> Tensor:
-        """Logits of the batch that is being encoded."""
-        assert self._batch is not None
-        return self._whole.objective.logits(self._run(self._whole.tensors(self._batch, present_BM)))
+        """Logits of what the file answers."""
+        return self._whole.objective.logits(self._run([*tokens, present_BM]))
 
 
-def _scores(
-    path: Path, saved: checkpoint.Saved, whole: Exportable, run: Graph, shards: Path, split: str, subsets: Mapping[str, tuple[bool, ...]]
-) -> dict[str, Any]:  # fmt: skip
+def _scores(saved: checkpoint.Saved, trained: checkpoint.Saved, whole: Exportable, run: Graph, stream: Stream, split: str) -> dict[str, Any]:
     """The metric for every subset: of the file, and of the model as it was trained."""
-    chosen, metric = chosen_split(shards, split), saved.objective.metric
-    views = {name: torch.tensor(mask) for name, mask in subsets.items()}
-    found: dict[str, dict[str, float]] = {name: {} for name in views}
-    for who, model in (("file", _File(whole, run)), ("model", checkpoint.load(path).model)):
-        saved.model = model  # type: ignore[assignment]  # what a survey asks of a model, the file has
-        asked = survey(saved, saved.inputs.open(shards, chosen, rank=0, world=1), lambda batch: [(name, mask, None) for name, mask in views.items()])
-        for name in views:
-            found[name][who] = asked.summary(name, metric)[metric]
-    return {"split": chosen, "metric": metric, "subsets": found}
+    metric = saved.objective.metric
+    asked = {"file": survey_subsets(saved, stream, _File(whole, run)), "model": survey_subsets(trained, stream)}
+    subsets = {name: {who: found.summary(name, metric)[metric] for who, found in asked.items()} for name in asked["file"].views}
+    return {"split": split, "metric": metric, "subsets": subsets}
 
 
 @torch.no_grad()
@@ -178,6 +169,6 @@ def export_text(report: Mapping[str, Any]) -> str:
     if "scores" in report:
         scores = report["scores"]
         lines.append(f"{scores['metric'] + ' on split ' + scores['split']:<40}{'file':>12}{'as trained':>14}")
-        for name, cell in ((name, scores["subsets"][name]) for name in largest_first(scores["subsets"])):
-            lines.append(f"  {name:<38}{cell['file']:>12.3f}{cell['model']:>14.3f}")
+        for name in largest_first(scores["subsets"]):
+            lines.append(f"  {name:<38}{scores['subsets'][name]['file']:>12.3f}{scores['subsets'][name]['model']:>14.3f}")
     return "\n".join(lines)

@@ -42,14 +42,10 @@ class Exportable(nn.Module):
         batch = FusionBatch(self.names, Labels([], []), parts, lengths, {}, given["present"], given["present"][:, 0].float())
         return self.objective.meant(self.model(batch))
 
-    def tensors(self, batch: FusionBatch, present_BM: Tensor) -> list[Tensor]:
-        """The inputs that a batch makes, as far as presence lets it be seen; cached features, kept in half precision, in full."""
+    def tensors(self, batch: FusionBatch) -> list[Tensor]:
+        """The inputs that a batch makes, without presence; cached features, kept in half precision, in full."""
         parts = [batch.parts[name] for name in self.names]
-        return [
-            *(part.float() if part.is_floating_point() else part for part in parts),
-            *(batch.lengths[name] for name in self.with_length),
-            present_BM,
-        ]
+        return [*(part.float() if part.is_floating_point() else part for part in parts), *(batch.lengths[name] for name in self.with_length)]
 
 
 def to_pt2(whole: Exportable, example: list[Tensor], out: Path) -> Graph:

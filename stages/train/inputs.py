@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,8 @@ from ...schemas.errors import InputError, nearest
 from ...schemas.index import read_shard_set
 from ..stream import AudioSpec, FeatureSpec, FusionBatch, ImageSpec, Spec, Stream, TextSpec, VideoSpec, open_stream
 from ..stream.features import FeatureCache
+from .cards import ENCODERS
 from .options import TrainOptions, encoder_word
-
-_DIVIDES = ("spectrum_cnn",)  # encoders whose tokens depend on how long a part might be
 
 
 @dataclass(frozen=True)
@@ -87,8 +86,9 @@ class Inputs:
     def bounds(self, name: str) -> list[float]:
         """The classes of length of a part; the last one is the length that it is cut to anyway. InputError where its encoder cannot have them."""
         entry = self.options.inputs[name]
-        if encoder_word(entry, self.modality(name), self.options) in _DIVIDES:
-            raise InputError(f"train.buckets.{name}: spectrum_cnn divides the whole length of a sound by eight; take spectrum_lstm or frames")
+        word = encoder_word(entry, self.modality(name), self.options)
+        if getattr(ENCODERS[word].load(), "divides_whole", False):
+            raise InputError(f"train.buckets.{name}: tokens of {word} divide the whole of a sound, however long; take spectrum_lstm or frames")
         whole = entry.seconds if self.modality(name) == "audio" else float(entry.length)
         return [*(bound for bound in self.options.buckets[name] if bound < whole), whole]
 
@@ -160,12 +160,12 @@ def shards_of(path: Path) -> Path:
     return path if (path / "shards.json").is_file() else path / "shards"
 
 
-def chosen_split(shards: Path, split: str = "") -> str:
-    """The split that was asked for, or the last of test, val and train that there is."""
+def chosen_split(shards: Path, split: str = "", else_of: Sequence[str] = ("test", "val", "train")) -> str:
+    """The split that was asked for, or the first of the others that there is."""
     splits = read_shard_set(shards).splits()
     if split and split not in splits:
         raise InputError(f"--split {split}: no such split{nearest(split, splits)}")
-    return split or next((name for name in ("test", "val", "train") if name in splits), next(iter(splits)))
+    return split or next((name for name in else_of if name in splits), next(iter(splits)))
 
 
 def targets_of(stream: Stream) -> list[dict[str, Any]]:

@@ -19,7 +19,6 @@ from torch import Tensor
 
 from ...schemas.errors import InputError
 from ...schemas.fingerprint import fingerprint
-from ...schemas.index import read_shard_set
 from ..stream import FusionBatch
 from . import absence, checkpoint
 from .about import write_about
@@ -27,6 +26,7 @@ from .before import before_training
 from .device import autocast
 from .draws import mixing, record_numbers, shown
 from .evaluate import evaluate_saved, summary_text, write_evaluation
+from .inputs import chosen_split
 from .log import Log, where_time_went
 from .optimise import train_mode
 from .options import TrainOptions
@@ -93,7 +93,8 @@ def _train(options: TrainOptions, shards: Path, out: Path, seed: int, say: Say, 
     if log is not None:
         log.close()
     wait_for_all()
-    report = evaluate_saved(checkpoint.load(out / "best.pt"), shards, _test_split(shards, options))
+    split = chosen_split(shards, else_of=("test", options.val_split, options.train_split))
+    report = evaluate_saved(checkpoint.load(out / "best.pt"), shards, split)
     report |= {"run": run.identity, "parameters": run.parameters, "chosen_on_this_split": report["split"] == options.val_split}
     if is_first():
         write_evaluation(report, out)
@@ -116,7 +117,7 @@ def _epoch(run: Run, advance: Callable[[int, int], None]) -> dict[str, Any]:
         with autocast(run.half, run.device):
             sums_K2 = run.forward(batch, shown_BM, task)
         run.learn(sums_K2)
-        run.records += len(batch) * world()
+        run.records += int((raw.weight_B > 0).sum()) * world()
         advance(min(run.records, len(run.stream.index)), len(run.stream.index))
         now = time.monotonic()
         waits.append(came - asked)
@@ -179,8 +180,3 @@ def _unwatched(name: str, unit: str) -> AbstractContextManager[Callable[[int, in
 
 def _nothing(line: str) -> None:
     pass
-
-
-def _test_split(shards: Path, options: TrainOptions) -> str:
-    splits = read_shard_set(shards).splits()
-    return next((name for name in ("test", options.val_split, options.train_split) if name in splits), next(iter(splits)))

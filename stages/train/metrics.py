@@ -28,10 +28,8 @@ def rows_of(objective: Objective, logits: torch.Tensor, encoded: torch.Tensor) -
     if objective.link == "identity":
         nothing = torch.full_like(loss, math.nan)
         return {"loss": loss, "brier": nothing, "confidence": nothing}
-    if objective.link == "softmax":
-        p, wanted = objective.meant(logits), functional.one_hot(encoded, logits.shape[1]).float()
-    else:
-        p, wanted = objective.meant(logits), encoded
+    p = objective.meant(logits)
+    wanted = functional.one_hot(encoded, logits.shape[1]).float() if objective.link == "softmax" else encoded
     return {"loss": loss, "brier": (p - wanted).square().sum(1), "confidence": p.amax(1)}
 
 

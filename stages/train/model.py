@@ -18,6 +18,7 @@ from .fusion import make_fusion
 from .inputs import Inputs
 from .methods import split_choice
 from .missing import make_missing
+from .missing.fill import Filled
 from .terms import Decided, Sizes
 
 Encoded = tuple[list[Tensor], list[Tensor]]
@@ -90,9 +91,22 @@ class FusionModel(nn.Module):
         logits_BO, vector_BD, info = self._through(tokens, masks, shown_BM)
         return Decided(logits_BO, vector_BD, tokens, masks, shown_BM, there_BM, self.decide, info)
 
-    def _through(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    def looked_at(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> list[Tensor] | None:
+        """How much the fusion looked at each token ``[B, T_m]`` a part; None for those that cannot tell."""
+        if not hasattr(self.fusion, "looked_at"):
+            return None
+        tokens, seen, present_BM, _ = self._filled(tokens, masks, present_BM)
+        found: list[Tensor] = self.fusion.looked_at(tokens, seen, present_BM)  # type: ignore[operator]  # it has one
+        return found
+
+    def _filled(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> Filled:
+        """What the fusion sees: the shown tokens, with what stands for absent parts."""
         seen = [mask_BT & present_BM[:, place, None] for place, mask_BT in enumerate(masks)]
-        tokens, seen, present_BM, filled = self.missing(tokens, seen, present_BM)
+        found: Filled = self.missing(tokens, seen, present_BM)
+        return found
+
+    def _through(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        tokens, seen, present_BM, filled = self._filled(tokens, masks, present_BM)
         vector_BD, info = self.fusion(tokens, seen, present_BM)
         return self.head(vector_BD), vector_BD, {**info, **{f"missing.{name}": value for name, value in filled.items()}}
 

@@ -33,12 +33,16 @@ class Predictor:
         self.saved = checkpoint.load(path)
         self.names = self.saved.inputs.names
         self._top = top
-        self._captioner = self.saved.captioner()
+        self._captioner = self.saved.captioner
         self.milliseconds: list[float] = []
 
     def one(self, given: Mapping[str, str]) -> dict[str, Any]:
         """The answer to one record; ``given`` maps a modality to a file or words, or to ``part=...``. What cannot be read is an InputError."""
-        found = self._answer(self.batch_of(given)[0], [{}])[0]
+        return self.answer(self.batch_of(given)[0])
+
+    def answer(self, batch: FusionBatch) -> dict[str, Any]:
+        """The answer to a batch of one record."""
+        found = self._answer(batch, [{}])[0]
         del found["key"]
         return {"target": self.saved.options.target, **found}
 

@@ -27,7 +27,7 @@ from .objectives import Classification
 from .presence import MaskProbe
 from .reports import write_report
 from .subsets import largest_first, subset_name, subsets_of
-from .survey import Survey, View, survey
+from .survey import Survey, View, survey, survey_subsets
 
 RATES = (0.0, 0.3, 0.5, 0.7, 0.9)
 SEEDS = (0, 1, 2)
@@ -50,8 +50,7 @@ def robustness(path: Path, shards: Path, split: str = "", field: str = "", again
             raise InputError(
                 f"--against {against}: answers {rival.options.target!r} and is scored by {rival.objective.metric}; {path} is another task"
             )
-        subsets = {name: torch.tensor(mask) for name, mask in subsets_of(rival.inputs.names).items()}
-        other = survey(rival, rival.inputs.open(folder, split, rank=0, world=1), lambda batch: [(name, mask, None) for name, mask in subsets.items()])
+        other = survey_subsets(rival, rival.inputs.open(folder, split, rank=0, world=1))
         report["against"] = {"checkpoint": str(against), "views": _paired(found, other)}
     return report
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -14,9 +14,22 @@ from ...schemas.errors import InputError
 from ..stream import FusionBatch
 from .checkpoint import Saved
 from .metrics import calibration_error, rows_of
+from .subsets import subsets_of
 
 View: TypeAlias = tuple[str, Tensor, "nn.Module | None"]
 Views: TypeAlias = Callable[[FusionBatch], Iterable[View]]
+
+
+class Asked(Protocol):
+    """What a survey asks of a model."""
+
+    missing: Any
+
+    def encode(self, batch: FusionBatch) -> tuple[list[Tensor], list[Tensor]]:
+        """Tokens and masks of the parts."""
+
+    def decide(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> Tensor:
+        """Logits ``[B, O]``."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +75,12 @@ class Survey:
 
 
 @torch.no_grad()
-def survey(saved: Saved, stream: Iterable[FusionBatch], views: Views) -> Survey:
-    """Ask the model about every row of the stream under every view: its name, what it shows ``[B, M]``, how gaps are filled."""
-    model, objective = saved.model, saved.objective
+def survey(saved: Saved, stream: Iterable[FusionBatch], views: Views, model: Asked | None = None) -> Survey:
+    """Ask the model about every row of the stream under every view: its name, what it shows ``[B, M]``, how gaps are filled.
+
+    model: asked in the place of the saved one.
+    """
+    model, objective = model or saved.model, saved.objective
     own = model.missing
     keys: list[str] = []
     columns: list[dict[str, np.ndarray]] = []
@@ -95,6 +111,12 @@ def survey(saved: Saved, stream: Iterable[FusionBatch], views: Views) -> Survey:
     if not whole:
         raise InputError("the split holds no records")
     return Survey(keys, **whole, views={name: _answers(some) for name, some in answers.items()})
+
+
+def survey_subsets(saved: Saved, stream: Iterable[FusionBatch], model: Asked | None = None) -> Survey:
+    """The survey whose views are the subsets of the parts, by their names."""
+    subsets = {name: torch.tensor(mask) for name, mask in subsets_of(saved.inputs.names).items()}
+    return survey(saved, stream, lambda batch: [(name, shown_M, None) for name, shown_M in subsets.items()], model)
 
 
 def _classes(encoded: Tensor, known_B: Tensor) -> Tensor:

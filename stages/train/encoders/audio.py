@@ -15,8 +15,10 @@ _TOKENS = 8
 class SpectrumCnn(nn.Module):
     """Samples ``[B, T]`` to eight tokens in time ``[B, 8, D]``.
 
-    The last convolution spans all bands, so that a token knows how high a sound is, not only its shape.
+    The last convolution spans all bands, so that a token knows how high a sound is, not only its shape. They divide the whole of ``T``, padding too.
     """
+
+    divides_whole = True
 
     def __init__(self, width: int, part: Part) -> None:
         super().__init__()

@@ -39,17 +39,6 @@ class LateFusion(nn.Module):
         own_BMO = torch.stack([expert(pooled_BMD[:, place]) for place, expert in enumerate(self.experts)], 1)
         return own_BMO.float() + self.prior_O
 
-    def probabilities(self, logits: Tensor) -> Tensor:
-        """What the logits say: probabilities, or the number itself."""
-        return logits.softmax(-1) if self.link == "softmax" else logits.sigmoid() if self.link == "sigmoid" else logits
-
-    def logits(self, probabilities: Tensor) -> Tensor:
-        """Logits that say so."""
-        if self.link == "identity":
-            return probabilities
-        clipped = probabilities.clamp(1e-7, 1 - 1e-7)
-        return clipped.log() if self.link == "softmax" else torch.logit(clipped)
-
     def terms(self, decided: Decided, task: Task) -> list[Term]:
         """Each part's own model learns to answer alone, from every row that has the part."""
         logits_BMO = decided.info["logits_BMO"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..links import answer_of, logits_of
 from ._late import LateFusion
 from ._pool import pooled, weigh
 
@@ -21,6 +22,6 @@ class LateAttentionFusion(LateFusion):
         logits_BMO = self.answers(tokens, masks)
         pooled_BMD = pooled(tokens, masks)
         scores_BM = torch.cat([score(pooled_BMD[:, place]) for place, score in enumerate(self.score)], 1)
-        mixed_BO, weight_BM = weigh(self.probabilities(logits_BMO.detach()), scores_BM, present_BM)
-        answer_BO = torch.where(present_BM.any(1, keepdim=True), self.logits(mixed_BO), self.prior_O)
+        mixed_BO, weight_BM = weigh(answer_of(logits_BMO.detach(), self.link), scores_BM, present_BM)
+        answer_BO = torch.where(present_BM.any(1, keepdim=True), logits_of(mixed_BO, self.link), self.prior_O)
         return answer_BO, {"logits_BMO": logits_BMO, "weights": weight_BM}

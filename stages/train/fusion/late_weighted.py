@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..links import answer_of, logits_of
 from ._late import LateFusion
 
 _STEPS = 200
@@ -30,8 +31,8 @@ class LateWeightedFusion(LateFusion):
         logits_BMO = self.answers(tokens, masks)
         weight_BM = (self.weight_M + 1e-9) * present_BM
         weight_BM = weight_BM / weight_BM.sum(1, keepdim=True).clamp(min=1e-12)
-        mixed_BO = (self.probabilities(logits_BMO.detach()) * weight_BM[:, :, None]).sum(1)
-        answer_BO = torch.where(present_BM.any(1, keepdim=True), self.logits(mixed_BO), self.prior_O)
+        mixed_BO = (answer_of(logits_BMO.detach(), self.link) * weight_BM[:, :, None]).sum(1)
+        answer_BO = torch.where(present_BM.any(1, keepdim=True), logits_of(mixed_BO, self.link), self.prior_O)
         return answer_BO, {"logits_BMO": logits_BMO, "weights": weight_BM}
 
     @torch.no_grad()

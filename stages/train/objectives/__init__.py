@@ -43,7 +43,7 @@ class Objective(Protocol):
         """What logits ``[B, O]`` mean: probabilities, or numbers in the target's own unit."""
 
     def logits(self, meant: Tensor) -> Tensor:
-        """Logits that mean this: the inverse of ``meant`` (up to what it takes away)."""
+        """Logits that mean this."""
 
     def prior(self) -> Tensor:
         """Logits ``[outputs]`` that say what is known without any input; their best answer is the training split's commonest."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_LEAST = 1e-30
+from ..links import answer_of, logits_of
 
 
 class Classification:
@@ -73,10 +73,10 @@ class Classification:
         ]
 
     def meant(self, logits: Tensor) -> Tensor:
-        return logits.float().softmax(1)
+        return answer_of(logits, self.link)
 
     def logits(self, meant: Tensor) -> Tensor:
-        return meant.clamp(min=_LEAST).log()
+        return logits_of(meant, self.link)
 
     def prior(self) -> Tensor:
         return torch.tensor(self.counts).float().log()

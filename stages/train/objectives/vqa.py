@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..links import answer_of, logits_of
 from ..vqa_metric import accuracy, normalise, soft_scores
 
 
@@ -67,17 +68,17 @@ class Vqa:
         return torch.tensor(scores), torch.tensor([float(self.target in target) for target in targets])
 
     def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float]]]:
-        values, places = logits.float().sigmoid().topk(min(top, self.outputs), dim=1)
+        values, places = self.meant(logits).topk(min(top, self.outputs), dim=1)
         return [
             [(self.classes[place], value) for place, value in zip(row, some, strict=True)]
             for row, some in zip(places.tolist(), values.tolist(), strict=True)
         ]
 
     def meant(self, logits: Tensor) -> Tensor:
-        return logits.float().sigmoid()
+        return answer_of(logits, self.link)
 
     def logits(self, meant: Tensor) -> Tensor:
-        return meant.logit(eps=1e-7)
+        return logits_of(meant, self.link)
 
     def prior(self) -> Tensor:
         return torch.logit(torch.tensor(self.scores) / self.records, eps=1e-4)

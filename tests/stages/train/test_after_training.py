@@ -137,16 +137,16 @@ def test_pruning_is_exact_and_takes_the_smallest_weights(sparsity: float) -> Non
 def test_what_parts_are_worth_adds_up_to_the_answer(trained: Path) -> None:
     best = trained / "out" / "training" / "best.pt"
     given = {"image": str(trained / "img" / "1.jpg"), "text": "not bright"}
-    report = explain(best, given)
+    report = explain(best, given).report
     top = report["answers"][0]
     assert report["explained"] == top["answer"] == "no"
     assert sum(report["worth"].values()) + report["without_anything"] == pytest.approx(top["probability"], abs=1e-5)
     assert report["carried"]["question"]["tokens"] == ["not", "bright"]
     assert len(report["carried"]["image"]["values"]) == len(report["attention"]["image"]) == 16
     assert 0 < sum(report["attention"]["image"]) + sum(report["attention"]["question"]) < 1
-    other = explain(best, given, answer="yes")
+    other = explain(best, given, answer="yes").report
     assert sum(other["worth"].values()) + other["without_anything"] == pytest.approx(1 - top["probability"], abs=1e-4)
-    alone = explain(best, {"text": "not bright"})
+    alone = explain(best, {"text": "not bright"}).report
     assert set(alone["worth"]) == {"question"}
     assert alone["missing"] == ["image"]
     with pytest.raises(InputError, match="--answer yess: the model has no such answer; did you mean 'yes'"):

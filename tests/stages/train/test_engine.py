@@ -199,7 +199,7 @@ def test_each_batch_is_as_long_as_its_class(shards: Path, tmp_path: Path) -> Non
 def test_a_length_class_of_a_sound_needs_tokens_that_do_not_depend_on_it() -> None:
     options = TrainOptions(target="y", inputs={"voice": InputOptions(encoder="spectrum_cnn")}, buckets={"voice": [1.0]})
     inputs = Inputs(options, {"voice": "audio"}, {}, {})
-    with pytest.raises(InputError, match="divides the whole length of a sound by eight; take spectrum_lstm or frames"):
+    with pytest.raises(InputError, match="tokens of spectrum_cnn divide the whole of a sound, however long; take spectrum_lstm or frames"):
         inputs.bounds("voice")
 
 

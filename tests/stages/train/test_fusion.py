@@ -248,3 +248,21 @@ def test_xor_of_two_modalities_is_learned(fusion: str) -> None:
     assert right == 1.0
     alone = made(one.without(torch.tensor([False, True]))).argmax(1)
     assert abs((alone == wanted).float().mean().item() - 0.5) < 1e-6
+
+
+@pytest.mark.parametrize("missing", MISSING)
+def test_where_a_fusion_looked_is_told_for_every_way_to_do_without_a_part(missing: str) -> None:
+    one = batch(len(SUBSETS), torch.tensor(SUBSETS))
+    made = model("attention", missing).eval()
+    with torch.no_grad():
+        tokens, masks = made.encode(one)
+        looked_at = made.looked_at(tokens, masks, one.present_BM)
+    assert looked_at is not None
+    assert [part.shape for part in looked_at] == [part.shape[:2] for part in tokens]
+    total_B = sum(part.sum(1) for part in looked_at)
+    assert bool((total_B[one.present_BM.any(1)] > 0).all())
+    assert bool((total_B < 1).all())
+    if missing == "masked":
+        for place, part_BT in enumerate(looked_at):
+            assert not part_BT[~one.present_BM[:, place]].any()
+    assert model("concat", missing).looked_at(tokens, masks, one.present_BM) is None
