@@ -57,7 +57,7 @@ train:
     audio: {encoder: spectrum_cnn, rate_hz: 8000, seconds: 0.5}
     video: {encoder: frames_cnn, size: 32, frames: 6}
     note: {feature: true}
-  fusion: attention
+  fusion: opinion_pool
   width: 64
   hidden: 128
   epochs: 24

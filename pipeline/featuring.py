@@ -27,7 +27,7 @@ from .engine import Engine, refuse_skipped
 from .plan import Plan, identity
 
 PARTS_PER_TASK = {"text": 4096, "image": 256, "audio": 64, "video": 16}
-_VIDEO_SIDE = 192
+_IMAGE_SIDE, _VIDEO_SIDE = 256, 192  # pixels of the short side at least; an extractor that sees more says so by its ``size``
 FEATURES_VERSION = 1
 
 _Entry: TypeAlias = tuple[str, str, Part, str | None]  # key, content id, part, split
@@ -63,7 +63,8 @@ def decoded(root: Path, part: Part, extractor: Extractor) -> Any:
         return part.text or ""
     assert part.uri is not None
     if part.modality == "image":
-        return apply_to_pixels(image.decode(read(root, part.uri), 0 if part.steps else 256), part.steps)
+        side = max(_IMAGE_SIDE, getattr(extractor, "size", 0))
+        return apply_to_pixels(image.decode(read(root, part.uri), 0 if part.steps else side), part.steps)
     path = locate(root, part.uri)
     if part.modality == "audio":
         sound = audio.decode(path, part.start_s, part.end_s)

@@ -158,6 +158,7 @@ class Extractor(Addressed):
     """Turns one part into a vector of ``dims`` numbers, without learned weights unless its docstring says otherwise."""
 
     modality: ClassVar[Modality] = "image"
+    one_scale: ClassVar[bool] = False  # all features are in one unit, and which of them vary most says something
 
     def dims(self) -> int:
         """Length of the vector."""

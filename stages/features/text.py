@@ -24,6 +24,7 @@ class Text(Extractor):
     """
 
     modality: ClassVar[Modality] = "text"
+    one_scale: ClassVar[bool] = True  # each brought to deviation 1, words seen once would count most
 
     size: int = 512
     ngrams: int = 2

@@ -1,4 +1,4 @@
-"""Why a model answered as it did: what each part was worth, which words, moments and places carried the answer, and where it looked.
+"""Why a model answered as it did: what each part was worth, which words, moments and places carried the answer, where it looked, what it saw.
 
 Per record: the exact Shapley value of every part for the answer's probability over all subsets of what is there (Shapley 1953), and integrated
 gradients of the answer's logit over tokens, from blank tokens to the real ones (Sundararajan et al. 2017), summed over features.
@@ -19,23 +19,26 @@ from torch import Tensor
 from ...schemas.errors import InputError, nearest
 from ..stream import FusionBatch
 from ..stream.text import words
+from .feature_maps import FeatureMaps, feature_maps, mosaic
 from .metrics import shapley
 from .predict import Predictor
 from .reports import write_picture
 
 _STEPS = 512
+_CHANNELS = 6
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """report: the answer to one record with what it rests on (plain JSON). batch: the record as the model saw it."""
+    """report: the answer to one record with what it rests on (plain JSON). batch: the record as the model saw it. maps: feature maps by part."""
 
     report: dict[str, Any]
     batch: FusionBatch
+    maps: Mapping[str, list[FeatureMaps]]
 
     def draw(self, out: Path) -> None:
         """Write one picture: what the parts add, the image under what its places carried, words and moments likewise."""
-        write_picture(out, lambda pyplot: _draw(self.report, self.batch, pyplot))
+        write_picture(out, lambda pyplot: _draw(self.report, self.batch, self.maps, pyplot))
 
 
 def explain(path: Path, given: Mapping[str, str], answer: str = "") -> Explanation:
@@ -48,6 +51,7 @@ def explain(path: Path, given: Mapping[str, str], answer: str = "") -> Explanati
     with torch.no_grad():
         tokens, masks = model.encode(batch)
         decided = model.decided(tokens, masks, batch.present_BM, batch.present_BM)
+    maps = {name: some for name in found["used"] if (some := feature_maps(model, batch, name, _CHANNELS))}
     worth = _worth(predictor, tokens, masks, batch.present_BM, number)
     carried = integrated_gradients(predictor, tokens, masks, batch.present_BM, number)
     report: dict[str, Any] = {
@@ -55,6 +59,7 @@ def explain(path: Path, given: Mapping[str, str], answer: str = "") -> Explanati
         "worth": {name: value for name, value in zip(predictor.names, worth, strict=True) if name in found["used"]},
         "without_anything": _value(predictor, tokens, masks, torch.zeros_like(batch.present_BM), number),
         "carried": {}, "attention": {}, "weights": {},
+        "maps": {name: {one.layer: one.channels for one in some} for name, some in maps.items()},
     }  # fmt: skip
     with torch.no_grad():
         looked_at = model.looked_at(tokens, masks, batch.present_BM)
@@ -68,7 +73,7 @@ def explain(path: Path, given: Mapping[str, str], answer: str = "") -> Explanati
     weights = decided.info.get("weights")
     if weights is not None and weights.shape == batch.present_BM.shape:
         report["weights"] = {name: round(float(weights[0, place]), 4) for place, name in enumerate(predictor.names)}
-    return Explanation(report, batch)
+    return Explanation(report, batch, maps)
 
 
 def integrated_gradients(predictor: Predictor, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor, number: int) -> list[Tensor]:
@@ -136,9 +141,9 @@ def explain_text(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _draw(report: Mapping[str, Any], batch: FusionBatch, pyplot: Any) -> Any:
-    shown, columns = list(report["carried"]), 2 if report["attention"] else 1
-    figure = pyplot.figure(figsize=(9 if columns == 1 else 13, 2.4 + 2.8 * len(shown)))
+def _draw(report: Mapping[str, Any], batch: FusionBatch, maps: Mapping[str, list[FeatureMaps]], pyplot: Any) -> Any:
+    shown, columns = list(report["carried"]), 1 + bool(report["attention"]) + bool(maps)
+    figure = pyplot.figure(figsize=(5 + 4 * columns, 2.4 + 2.8 * len(shown)))
     grid = figure.add_gridspec(1 + len(shown), columns)
     first = figure.add_subplot(grid[0, :])
     names = sorted(report["worth"], key=lambda name: report["worth"][name])
@@ -156,6 +161,11 @@ def _draw(report: Mapping[str, Any], batch: FusionBatch, pyplot: Any) -> Any:
         if name in report["attention"]:
             title = f"{name}: where the fusion looked ({sum(report['attention'][name]):.0%} of all)"
             _draw_tokens(figure.add_subplot(grid[row, 1]), title, report["attention"][name], entry["tokens"], part, signed=False)
+        if name in maps:
+            axes = figure.add_subplot(grid[row, columns - 1])
+            axes.imshow(mosaic(maps[name], low_first=part.dim() == 1), cmap="gray")
+            axes.set_title(f"{name}: the channels of {' and '.join(one.layer for one in maps[name])} that vary most", fontsize=9)
+            axes.set_axis_off()
     return figure
 
 

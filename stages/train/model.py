@@ -70,17 +70,17 @@ class FusionModel(nn.Module):
 
     def encode(self, batch: FusionBatch) -> Encoded:
         """Tokens and masks of every part; they depend on each part alone, so that one encoding serves every subset."""
-        tokens, masks = [], []
-        for place, name in enumerate(self.names):
-            present_B = batch.present_BM[:, place]
-            part = blanked(batch.parts[name], present_B)
-            length_B = batch.lengths.get(name)
-            if length_B is not None:
-                length_B = torch.where(present_B, length_B, 0)
-            tokens_BTD, mask_BT = self.encoders[name](part, length_B, present_B)
-            tokens.append(self.norms[name](tokens_BTD))
-            masks.append(mask_BT)
-        return tokens, masks
+        tokens, masks = zip(*(self.encode_part(batch, name) for name in self.names), strict=True)
+        return list(tokens), list(masks)
+
+    def encode_part(self, batch: FusionBatch, name: str) -> tuple[Tensor, Tensor]:
+        """Tokens ``[B, T_m, D]`` and mask ``[B, T_m]`` of one part."""
+        present_B = batch.present_BM[:, self.names.index(name)]
+        part, length_B = blanked(batch.parts[name], present_B), batch.lengths.get(name)
+        if length_B is not None:
+            length_B = torch.where(present_B, length_B, 0)
+        tokens_BTD, mask_BT = self.encoders[name](part, length_B, present_B)
+        return self.norms[name](tokens_BTD), mask_BT
 
     def decide(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> Tensor:
         """Logits from encoded parts, as far as ``present_BM`` lets them be seen."""

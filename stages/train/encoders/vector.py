@@ -11,7 +11,9 @@ _FURTHEST = 10.0
 
 
 class Vector(nn.Module):
-    """Vectors ``[B, F]``, brought to mean 0 and deviation 1 of the training split, and to fewer features where ``reduce`` is given."""
+    """Vectors ``[B, F]``, brought to mean 0 and deviation 1 of the training split (each feature, or all of them together where the extractor says
+    that they are of one scale), and to fewer features where ``reduce`` is given.
+    """
 
     mean_F: Tensor
     deviation_F: Tensor
@@ -26,9 +28,11 @@ class Vector(nn.Module):
         self.features = part.dims if self.reduce is None else self.rank
 
     @torch.no_grad()
-    def standardise(self, mean_F: Tensor, deviation_F: Tensor) -> None:
-        """Take these as the training split's; a feature that never changes keeps a deviation of 1."""
+    def standardise(self, mean_F: Tensor, deviation_F: Tensor, one_scale: bool = False) -> None:
+        """Take these as the training split's, or the root of the mean variance for all; a feature that never changes keeps a deviation of 1."""
         self.mean_F.copy_(mean_F)
+        if one_scale:
+            deviation_F = deviation_F.square().mean().sqrt().expand_as(deviation_F)
         self.deviation_F.copy_(torch.where(deviation_F > 1e-6, deviation_F, torch.ones_like(deviation_F)))
 
     def standard(self, vector_BF: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ from modalmill.stages.train.cards import FUSIONS
 from modalmill.stages.train.evaluate import evaluate
 from modalmill.stages.train.explain import explain, integrated_gradients
 from modalmill.stages.train.export import export
+from modalmill.stages.train.feature_maps import feature_maps
 from modalmill.stages.train.fusion._contrast import pairs_term
 from modalmill.stages.train.fusion.common_space import CommonSpaceFusion
 from modalmill.stages.train.graphs import Exportable
@@ -40,7 +41,7 @@ from modalmill.stages.train.retrieval import ranks_of
 from modalmill.stages.train.step import Step
 from PIL import Image
 from taught import TRAIN, corpus
-from tiny import recipe, write
+from tiny import picture, recipe, write
 
 
 def command(*words: object) -> subprocess.CompletedProcess[str]:
@@ -144,6 +145,7 @@ def test_what_parts_are_worth_adds_up_to_the_answer(trained: Path) -> None:
     assert report["carried"]["question"]["tokens"] == ["not", "bright"]
     assert len(report["carried"]["image"]["values"]) == len(report["attention"]["image"]) == 16
     assert 0 < sum(report["attention"]["image"]) + sum(report["attention"]["question"]) < 1
+    assert {layer: len(channels) for layer, channels in report["maps"]["image"].items()} == {"layers.0.0": 6, "layers.3": 6}
     other = explain(best, given, answer="yes").report
     assert sum(other["worth"].values()) + other["without_anything"] == pytest.approx(1 - top["probability"], abs=1e-4)
     alone = explain(best, {"text": "not bright"}).report
@@ -165,15 +167,35 @@ def test_integrated_gradients_add_up_to_the_change_of_the_logit(trained: Path) -
     assert sum(float(some.sum()) for some in carried) == pytest.approx(float(gap[0, 0]), rel=0.02, abs=0.02)
 
 
+def test_a_feature_map_is_what_its_filter_says(trained: Path) -> None:
+    """A filter that lets red through alone gives the picture's red; filters of nothing are not shown before it."""
+    predictor = Predictor(trained / "out" / "training" / "best.pt")
+    batch, _ = predictor.batch_of({"image": str(trained / "img" / "1.jpg"), "text": "bright"})
+    model = predictor.saved.model
+    first = model.encoders["image"].layers[0][0]  # type: ignore[union-attr, index]  # the encoder 'cnn'
+    with torch.no_grad():
+        first.weight.zero_()
+        first.bias.zero_()
+        first.weight[7, 0, 1, 1] = 1
+        batch.parts["image"][:] = torch.from_numpy(picture(*batch.parts["image"].shape[1:3]))
+        before = model.encode(batch)[0][0]
+    (found, _) = feature_maps(model, batch, "image", 3)
+    assert (found.layer, found.channels[0]) == ("layers.0.0", 7)
+    red = (batch.parts["image"][0, ::2, ::2, 0].numpy() / 255 - 0.485) / 0.229
+    np.testing.assert_allclose(found.maps[0], red, atol=1e-5)
+    assert torch.equal(model.encode(batch)[0][0], before), "watching leaves nothing behind"
+    assert feature_maps(model, batch, "question", 3) == []
+
+
 def test_an_explanation_is_one_picture(trained: Path, tmp_path: Path) -> None:
     best = trained / "out" / "training" / "best.pt"
     done = command("explain", best, "--image", trained / "img" / "1.jpg", "--text", "bright", "--out", tmp_path / "deep" / "e.png")
     assert done.returncode == 0, done.stderr
     assert "what each part adds" in done.stdout
     assert "bright(" in done.stdout
-    with Image.open(tmp_path / "deep" / "e.png") as picture:
-        assert min(picture.size) > 500
-        assert len(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)) > 50
+    with Image.open(tmp_path / "deep" / "e.png") as drawn:
+        assert min(drawn.size) > 500
+        assert len(np.unique(np.asarray(drawn.convert("RGB")).reshape(-1, 3), axis=0)) > 50
 
 
 def test_ranks_by_hand() -> None:

@@ -163,6 +163,8 @@ def test_vectors_are_standardised_by_the_training_split_and_a_constant_feature_s
     encoder.standardise(torch.tensor([5.0, 3.0]), torch.tensor([2.0, 0.0]))
     assert encoder.standard(torch.tensor([[9.0, 3.0], [1e9, 4.0]])).tolist() == [[2.0, 0.0], [10.0, 1.0]]
     assert {"mean_F", "deviation_F"} <= set(encoder.state_dict())
+    encoder.standardise(torch.tensor([5.0, 3.0]), torch.tensor([1.0, 7.0]), one_scale=True)
+    assert encoder.standard(torch.tensor([[15.0, 8.0]])).tolist() == [[2.0, 1.0]]  # both by the root of (1 + 49) / 2
 
 
 def test_axes_agree_with_scikit_learn() -> None:

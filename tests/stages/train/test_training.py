@@ -147,6 +147,8 @@ def test_regression_and_cached_features_train_too(tmp_path: Path, run_recipe: Ca
     assert -result.training["all"] < 10 < -result.training["commonest_answer"]
     log = [json.loads(line) for line in (tmp_path / "out" / "training" / "log.jsonl").read_text().splitlines()]
     assert log[-1]["loss"] < log[0]["loss"]
+    deviation = torch.load(tmp_path / "out" / "training" / "best.pt", weights_only=True)["model"]["encoders.text.deviation_F"]
+    assert deviation.unique().numel() == 1, "words keep their sizes against one another"
 
 
 @pytest.mark.parametrize(("reduce", "rank"), [("pca", 4), ("lda", 1)])

@@ -1,0 +1,129 @@
+"""Networks as ONNX files: made here, with answers by hand and by the reference evaluator of the standard."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx", reason="the extra export is not installed")
+pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+
+from modalmill.pipeline.run import Result  # noqa: E402
+from modalmill.stages.base import Extractor, make  # noqa: E402
+from modalmill.stages.features.onnx import Onnx  # noqa: E402
+from modalmill.stages.stream.features import FeatureCache  # noqa: E402
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from onnx.reference import ReferenceEvaluator  # noqa: E402
+from tiny import jpeg, picture, recipe, tone, write  # noqa: E402
+
+PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+
+
+def network(path: Path, op: str, shape: list[Any], weights: np.ndarray | None = None, inputs: int = 1, **attributes: Any) -> str:
+    """A network of one operation."""
+    names = [f"x{number}" for number in range(inputs)]
+    constants = [] if weights is None else [numpy_helper.from_array(weights, "w")]
+    node = helper.make_node(op, [*names, *(constant.name for constant in constants)], ["y"], **attributes)
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in names]
+    graph = helper.make_graph([node], "one", values, [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("op", "shape"), [("GlobalAveragePool", ["N", 3, "H", "W"]), ("Identity", ["N", 3, "H", "W"]), ("Identity", ["N", "H", "W", 3])]
+)
+def test_the_mean_of_a_plain_picture_is_its_normalised_colour(op: str, shape: list[Any], tmp_path: Path) -> None:
+    """A vector and maps in either layout come to the same."""
+    extractor = Onnx(model=network(tmp_path / "n.onnx", op, shape))
+    colour = np.array([200, 100, 50], np.uint8)
+    wanted = (colour / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    assert extractor.dims() == 3
+    np.testing.assert_allclose(extractor.extract(np.full((90, 70, 3), colour)), wanted, rtol=1e-3)
+
+
+def test_the_middle_is_cut_out_or_both_sides_are_scaled(tmp_path: Path) -> None:
+    model = network(tmp_path / "n.onnx", "Identity", ["N", 3, "H", "W"])
+    wide = np.zeros((32, 96, 3), np.uint8)
+    wide[:, 32:64] = 255  # the middle third
+    cut, whole = (Onnx(model=model, size=32, crop=crop, **PLAIN).extract(wide) for crop in ("center", "squash"))  # type: ignore[arg-type]
+    np.testing.assert_allclose(cut, 1, atol=1e-6)
+    np.testing.assert_allclose(whole, 1 / 3, atol=0.02)
+
+
+def test_frames_are_averaged_and_sound_is_heard_whole(tmp_path: Path) -> None:
+    frames = np.stack([np.full((40, 40, 3), value, np.uint8) for value in (0, 51, 255)])
+    seen = Onnx(model=network(tmp_path / "v.onnx", "GlobalAveragePool", ["N", 3, "H", "W"]), of="video", frames=3, **PLAIN)  # type: ignore[arg-type]
+    np.testing.assert_allclose(seen.extract(frames), [0.4] * 3, atol=1e-4)
+    heard = Onnx(model=network(tmp_path / "a.onnx", "ReduceL1", ["N", "T"], axes=[1], keepdims=1), of="audio", rate_hz=8000)
+    np.testing.assert_allclose(heard.extract(tone()), [np.abs(tone()).sum()], rtol=1e-4)
+
+
+def test_a_recipe_caches_what_the_reference_says_until_the_weights_change(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+    """A file that moves is the same network; other weights in it are another one."""
+    for number in range(5):
+        write(tmp_path / "images" / f"{number}.jpg", jpeg(32, 32, number))
+    random = np.random.default_rng(0)
+    weights = [random.normal(0, 0.1, (5, 3, 4, 4)).astype(np.float32) for _ in range(2)]
+    shape, where = ["N", 3, 32, 32], tmp_path / "a.onnx"
+
+    def vectors(model: Path) -> np.ndarray:
+        source = {"type": "image_folder", "path": "images", "id": "{stem}"}
+        run_recipe(recipe(tmp_path, {"p": source}, features={"image": {"features.onnx": {"model": str(model), **PLAIN}}}), until="features")
+        return np.array(FeatureCache(tmp_path / "out" / "features", "image").vectors)
+
+    network(where, "Conv", shape, weights[0], strides=[4, 4])
+    first = vectors(where)
+    cache = tmp_path / "out" / "features" / "image.arrow"
+    written = cache.stat().st_mtime_ns
+    reference = ReferenceEvaluator(str(where))
+    seen = Onnx(model=str(where), **PLAIN)  # type: ignore[arg-type]
+    wanted = reference.run(None, {"x0": picture(32, 32, 3).transpose(2, 0, 1)[None].astype(np.float32) / 255})[0][0].mean((1, 2))
+    np.testing.assert_allclose(seen.extract(picture(32, 32, 3)), wanted, atol=1e-5)
+    assert first.shape == (5, 5)
+    assert np.abs(first.astype(np.float32) - wanted).sum(1).min() < 0.05, "one of them is this picture, but for its JPEG"
+
+    where.rename(tmp_path / "b.onnx")
+    assert (vectors(tmp_path / "b.onnx") == first).all()
+    assert cache.stat().st_mtime_ns == written
+    network(tmp_path / "b.onnx", "Conv", shape, weights[1], strides=[4, 4])
+    assert not (vectors(tmp_path / "b.onnx") == first).any(1).all()
+
+
+@pytest.mark.parametrize(
+    ("made", "options", "told"),
+    [
+        (None, {}, "cannot be read: No such file or directory; the path is from where the command is given"),
+        ("broken", {}, "is no network that ONNX Runtime can load"),
+        (["N", 3, 32, 32], {"size": 64}, "wants pictures of 32 x 32, found 64"),
+        (["N", 3, 32, 48], {}, "wants pictures of 32 x 48, found no square"),
+        (["N", 3, "H", "W"], {"output": "z"}, "has no output 'z'; its outputs are y"),
+        (["N", 3, "H", "W"], {"of": "audio"}, r"wanted one input \[N, T\] of numbers for audio"),
+        (["N", 1, "H", "W"], {}, r"wanted one input \[N, 3, H, W\] or \[N, H, W, 3\]"),
+        (["N", 3, "H", "W"], {"std": [1, 0, 1]}, "std: wanted numbers above 0"),
+    ],
+)
+def test_what_is_no_network_for_it_is_told_with_the_recipe(made: Any, options: dict[str, Any], told: str, tmp_path: Path) -> None:
+    path = tmp_path / "n.onnx"
+    if made == "broken":
+        path.write_bytes(b"no protobuf")
+    elif made is not None:
+        network(path, "Identity", made)
+    found, problems = make("features.onnx", Extractor, {"model": str(path), **options}, "features.image")
+    assert found is None
+    assert len(problems) == 1
+    assert re.search(told, problems[0]), problems
+    assert problems[0].startswith("features.image")
+
+
+def test_a_network_of_two_inputs_or_one_that_fails_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="wanted one input"):
+        Onnx(model=network(tmp_path / "two.onnx", "Add", ["N", 3, "H", "W"], inputs=2))
+    weights = np.zeros((4, 3, 64, 64), np.float32)
+    with pytest.raises(ValueError, match="fails on a blank image"):
+        Onnx(model=network(tmp_path / "big.onnx", "Conv", ["N", 3, "H", "W"], weights), size=32)
