@@ -159,19 +159,19 @@ def inspect(
 
 
 @app.command()
-def stages() -> None:
-    """List every source, stage and extractor that a recipe can name, with its options."""
-    from .pipeline.report import stages_text
+def stages(name: Annotated[str | None, typer.Argument(help="One of them: what it does and what its options mean.")] = None) -> None:
+    """List every source, stage and extractor that a recipe can name, or tell all about one."""
+    from .pipeline.catalogue import stage_text, stages_text
 
-    typer.echo(stages_text())
+    typer.echo(stages_text() if name is None else stage_text(name))
 
 
 @app.command()
-def methods() -> None:
-    """List every method of the training stage, with what it is, where it comes from, and what it costs."""
-    from .stages.train.cards import methods_text
+def methods(name: Annotated[str | None, typer.Argument(help="One of them: how it works, its options, and how a recipe says it.")] = None) -> None:
+    """List every method of the training stage, with what it is, where it comes from, and what it costs, or tell all about one."""
+    from .stages.train.cards import method_text, methods_text
 
-    typer.echo(methods_text())
+    typer.echo(methods_text() if name is None else method_text(name))
 
 
 @app.command()

@@ -63,7 +63,7 @@ train:
   epochs: 24
   batch_size: 32
   learning_rate: 0.001
-  modality_dropout: 0.1
+  modality_dropout: 0.2
 """
 
 

@@ -1,8 +1,7 @@
-"""Texts for people: the account, the rejects, what shards hold, what a recipe can name."""
+"""Texts for people: the account, the rejects, what shards hold."""
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 from collections import Counter
@@ -19,7 +18,6 @@ from ..schemas.account import Account
 from ..schemas.disk import read_table
 from ..schemas.errors import InputError, nearest
 from ..schemas.index import read_shard_set
-from ..stages.base import Addressed, Extractor, Source, addresses, find
 
 _WIDTH = 118
 
@@ -153,26 +151,3 @@ def inspect_text(folder: Path, count: int) -> str:
 def _short(text: str) -> str:
     text = " ".join(text.split())
     return text if len(text) <= 90 else text[:87] + "..."
-
-
-def stages_text() -> str:
-    """Every address with its first line and its options."""
-    lines: list[Any] = []
-    for title, kind in (("Sources (type: in a source)", Source), ("Stages (in stages:)", Addressed), ("Extractors (in features:)", Extractor)):
-        lines.append(title)
-        for address in addresses(kind):
-            cls = find(address, kind)
-            shown = address.partition(".")[2] if kind is Source else address
-            lines.append(f"  {shown:<22} {(cls.__doc__ or '').strip().splitlines()[0]}")
-            options = ", ".join(_option(item) for item in dataclasses.fields(cls))  # type: ignore[arg-type]  # all of them are dataclasses
-            lines.append(f"  {'':<22} options: {options or 'none'}")
-        lines.append("")
-    return render(*lines)
-
-
-def _option(item: dataclasses.Field[Any]) -> str:
-    if item.default is not dataclasses.MISSING:
-        return f"{item.name}={item.default!r}" if item.default is not None else item.name
-    if item.default_factory is not dataclasses.MISSING:
-        return item.name
-    return f"{item.name} (required)"

@@ -72,6 +72,9 @@ def test_inspect_and_stages_show_what_there_is(ran: Path) -> None:
     listed = modalmill("stages").stdout
     for word in ("coco_vqa", "clean.image", "align.join", "features.text", "min_sharpness"):
         assert word in listed
+    assert "min_words, max_words: number of words" in modalmill("stages", "clean.text").stdout
+    assert "did you mean 'clean.text'" in fails("stages", "clean.txt")
+    assert "Arevalo" in modalmill("methods", "gated").stdout
 
 
 def test_verify_exits_one_for_a_changed_byte(ran: Path, tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ class Fill(CorpusStage):
     """Fills a target where it is missing.
 
     target: its name.
-    by: ``drop`` counts the record as missing; ``constant`` sets ``value``; ``most_frequent`` and ``mean`` are taken from the records
+    by: ``drop`` counts the record as missing; ``constant`` sets the ``value``; ``most_frequent`` and ``mean`` are taken from the records
     of the split ``train`` (from all, where there is none yet).
+    value: a word or number, where ``by`` is ``constant``.
     only_source: fill only in records of this source.
     """
 

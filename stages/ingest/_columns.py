@@ -40,7 +40,18 @@ class Media:
 
 @dataclass(frozen=True, kw_only=True)
 class Columns(Source):
-    """A source that has rows: what each column is. The base of csv and jsonl; see :class:`modalmill.stages.ingest.csv.Csv` for the options."""
+    """A source that has rows. Templates like ``"audio/{clip}.wav"`` take columns by name.
+
+    path: the file, below ``base``.
+    base: a folder below the data root that all paths of this source begin with.
+    id: template of a unique id; the row's number where it is not given.
+    text: column, or part name -> column or template. An empty cell is an absent part.
+    media: part name -> path template (and modality); files of the folder that no row names become records of their own.
+    cues: part name -> path template of timed text (.srt, .vtt, .align).
+    targets, numbers: columns, or target name -> column or template; ``numbers`` are read as floats. An empty cell is no target.
+    group, split: templates; records of a group stay in one split.
+    start, end: columns with seconds or hh:mm:ss,mmm that cut the row's sound and video.
+    """
 
     target_kind: ClassVar[Kind | None] = "text"
 

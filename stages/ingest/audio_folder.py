@@ -11,6 +11,6 @@ from ._folder import Folder
 
 @dataclass(frozen=True, kw_only=True)
 class AudioFolder(Folder):
-    """Sound files (wav, flac, mp3, ogg, ...), in a folder and its folders; the options are those of ``_folder.Folder``."""
+    """Sound files (wav, flac, mp3, ogg, ...), in a folder and its folders."""
 
     modality: ClassVar[Modality] = "audio"

@@ -20,20 +20,11 @@ _NO_HEADER = "; its first row was not taken for a header (names must be short an
 
 @dataclass(frozen=True, kw_only=True)
 class Csv(Columns):
-    """Rows of a delimited table. Templates like ``"audio/{clip}.wav"`` take columns by name.
+    """Rows of a delimited table.
 
-    path: the table, below ``base``.
-    base: a folder below the data root that all paths of this source begin with.
     encoding, delimiter, header, quoted: found from the file where they are not given; ``header`` may list the column names. A name
         that stands in the header twice is ``name_2`` the second time.
     stray: cells beyond the named columns: ``reject`` the row, ``join`` them back onto the last named column, or ``ignore`` them.
-    id: template of a unique id; the row's number where it is not given.
-    text: column, or part name -> column or template. An empty cell is an absent part.
-    media: part name -> path template (and modality); files of the folder that no row names become records of their own.
-    cues: part name -> path template of timed text (.srt, .vtt, .align).
-    targets, numbers: columns, or target name -> column or template; ``numbers`` are read as floats. An empty cell is no target.
-    group, split: templates; records of a group stay in one split.
-    start, end: columns with seconds or hh:mm:ss,mmm that cut the row's sound and video.
     """
 
     encoding: str | None = None

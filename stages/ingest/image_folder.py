@@ -11,6 +11,6 @@ from ._folder import Folder
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolder(Folder):
-    """Image files, in a folder and its folders; the options are those of ``_folder.Folder``."""
+    """Image files, in a folder and its folders."""
 
     modality: ClassVar[Modality] = "image"

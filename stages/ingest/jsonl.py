@@ -21,7 +21,7 @@ from ._table import LONGEST_LINE
 
 @dataclass(frozen=True, kw_only=True)
 class Jsonl(Columns):
-    """Objects of a JSON-lines file; nested values are reached as ``a.b``. Options as for ``csv``, without those of the csv format.
+    """Objects of a JSON-lines file; nested values are reached as ``a.b``.
 
     A target that is a list in the file is a list in the record: annotators' answers, or several labels.
     """

@@ -22,6 +22,7 @@ class TimedText(Source):
     """One text part with its times for each file; the id is the file's path below ``path`` without its ending.
 
     path: the folder, below ``base``.
+    base: a folder below the data root that all paths of this source begin with.
     part: the name of the text part.
     """
 

@@ -11,7 +11,7 @@ from ._folder import Folder
 
 @dataclass(frozen=True, kw_only=True)
 class VideoFolder(Folder):
-    """Video files (mp4, mkv, webm, mov, avi, mpg) in a folder and its folders; the options are those of ``_folder.Folder`` and one more.
+    """Video files (mp4, mkv, webm, mov, avi, mpg) in a folder and its folders.
 
     sound: name of the audio part made of the sound inside each video; empty for none. A video without sound gets no such part.
     """

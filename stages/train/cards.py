@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ...schemas.errors import InputError, nearest
 from .methods import Card, Preset, cards_text
 
 _MOST_CELLS = 1 << 16
@@ -239,21 +240,42 @@ METHODS: dict[str, Preset] = {
 }
 
 
+_KINDS = (
+    ("fusion: how the parts become one vector, or one answer (train.fusion)", FUSIONS, "fusion: {}"),
+    (
+        "encoders: how one part becomes tokens (train.inputs.<part>.encoder, or train.encoders.<modality>)",
+        ENCODERS,
+        "inputs: {{<part>: {{encoder: {}}}}}",
+    ),
+    ("missing: what stands for an absent part (train.missing)", MISSING, "missing: {}"),
+    ("losses: what is asked beside the task (train.losses)", LOSSES, "losses: [{}]"),
+)  # fmt: skip
+
+
 def methods_text() -> str:
     """Every method with its card, and the names of articles as settings of them."""
-    kinds = (
-        ("fusion: how the parts become one vector, or one answer (train.fusion)", FUSIONS),
-        ("encoders: how one part becomes tokens (train.inputs.<part>.encoder, or train.encoders.<modality>)", ENCODERS),
-        ("missing: what stands for an absent part (train.missing)", MISSING),
-        ("losses: what is asked beside the task (train.losses)", LOSSES),
-    )
-    indent = max(len(word) for _, cards in kinds for word in cards)
+    indent = max(len(word) for _, cards, _ in _KINDS for word in cards)
     lines = []
-    for title, cards in kinds:
+    for title, cards, _ in _KINDS:
         lines += [*cards_text(title, cards, indent), ""]
     lines.append("methods: settings of these by the names that articles use (train.method, compare --methods); every fusion is one too")
     width = max(len(word) for word in METHODS)
     for word, preset in METHODS.items():
         if word not in FUSIONS:
             lines += [f"  {word:<{width}}  {preset.what}", f"  {'':<{width}}  {preset.text()}"]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", "How one works and what its options are: modalmill methods NAME"])
+
+
+def method_text(name: str) -> str:
+    """All about the methods of this name, and how a recipe's ``train`` section says them; InputError where there is none."""
+    lines = []
+    for title, cards, form in _KINDS:
+        if name in cards:
+            lines += [title, *cards[name].told(name, form), ""]
+    if name in METHODS and name not in FUSIONS:
+        lines += ["methods: settings of others by the name that articles use", f"  {name}: {METHODS[name].what}", ""]
+        lines += [f"  in a recipe: method: {name}", f"  which is:    {METHODS[name].text()}", ""]
+    if not lines:
+        known = {*METHODS, *(word for _, cards, _ in _KINDS for word in cards)}
+        raise InputError(f"{name}: no method has this name{nearest(name, known)}")
+    return "\n".join(lines[:-1])

@@ -6,11 +6,14 @@ A method is one file that its card names. A recipe chooses it by its word (``fus
 
 from __future__ import annotations
 
+import ast
 import importlib
+import json
 import math
 import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
@@ -45,6 +48,19 @@ class Card:
         """The class; torch is imported now."""
         module, _, name = self.where.rpartition(".")
         return getattr(importlib.import_module(f".{module}", __package__), name)
+
+    def told(self, word: str, form: str) -> list[str]:
+        """All about it, in lines: what its file says of it (read, not run), its options, and how a recipe says it (``form`` with a gap)."""
+        module, _, name = self.where.rpartition(".")
+        file = Path(__file__).parent.joinpath(*module.split(".")).with_suffix(".py")
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        own = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+        lines = [f"{word}: {self.what} ({self.source}{'' if self.standard else '; not a name of the field'}{'; ' + self.cost if self.cost else ''})"]
+        for text in (ast.get_docstring(tree), ast.get_docstring(own)):
+            lines += ["", *(text or "").replace("``", "").splitlines()]
+        whole = f"{{{word}: {{{', '.join(f'{option}: {json.dumps(value)}' for option, value in self.options.items())}}}}}"
+        lines += ["", f"in a recipe: {form.format(word)}", *([f"with options: {form.format(whole)}"] if self.options else [])]
+        return ["  " + line if line else "" for line in lines]
 
 
 @dataclass(frozen=True, slots=True)

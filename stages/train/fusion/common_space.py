@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 
 class CommonSpaceFusion(PooledFusion):
-    """Info: ``embeddings`` ``[B, M, D]`` of length 1, in which one part finds the other."""
+    """Info: ``embeddings`` ``[B, M, D]`` of length 1, in which one part finds the other.
+
+    weight: of the contrast between parts beside the task's loss. temperature: by which likeness is divided before its softmax.
+    """
 
     def __init__(self, parts: int, width: int, dropout: float, weight: float = 0.2, temperature: float = 0.07) -> None:
         super().__init__(parts, width, dropout)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 class FactorizationFusion(PooledFusion):
     """Info: ``imputed`` ``[B, M, D]``, what each part should be by the others. With nothing present, u is 0.
 
+    rank: length of the hidden vector.
+
     weight: of the mean squared error of the parts that are there, beside the task's loss.
     """
 

@@ -24,7 +24,10 @@ _STATISTICS = 3
 
 
 class MatchingFusion(nn.Module):
-    """Info: ``similarity`` ``[B, pairs, 3]``; with two parts ``matrix`` ``[B, T_a, T_b]``; ``embeddings`` ``[B, M, D]``."""
+    """Info: ``similarity`` ``[B, pairs, 3]``; with two parts ``matrix`` ``[B, T_a, T_b]``; ``embeddings`` ``[B, M, D]``.
+
+    weight: of the contrast between parts beside the task's loss. temperature: by which likeness is divided before its softmax.
+    """
 
     def __init__(self, parts: int, width: int, dropout: float, weight: float = 0.1, temperature: float = 0.07) -> None:
         super().__init__()

@@ -13,7 +13,10 @@ from ..terms import Decided, Sizes, Task, Term
 
 
 class Adversarial(nn.Module):
-    """eps: the largest change of a feature of a token; tokens are normalised over their layer, so a feature's scale is 1."""
+    """eps: the largest change of a feature of a token; tokens are normalised over their layer, so a feature's scale is 1. steps: see above.
+
+    weight: beside the task's loss.
+    """
 
     def __init__(self, sizes: Sizes, weight: float = 0.5, eps: float = 0.1, steps: int = 1) -> None:
         super().__init__()

@@ -22,7 +22,10 @@ _SPECIAL = 3
 
 
 class Caption(nn.Module):
-    """target: the target that holds the sentence, or a list of sentences, one of which is drawn each epoch. length: most words that are written."""
+    """target: the target that holds the sentence, or a list of sentences, one of which is drawn each epoch. length: most words that are written.
+
+    weight: beside the task's loss. vocabulary: at most so many words, the commonest of the training split.
+    """
 
     def __init__(
         self, sizes: Sizes, target: str = "", weight: float = 0.5, length: int = 20, vocabulary: int = 5000, fitted: Mapping[str, Any] | None = None

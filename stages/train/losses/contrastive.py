@@ -10,7 +10,10 @@ from ..terms import Decided, Sizes, Task, Term
 
 
 class Contrastive(nn.Module):
-    """Each part is mapped by a layer of its own; pairs with an absent side carry no weight."""
+    """Each part is mapped by a layer of its own; pairs with an absent side carry no weight.
+
+    weight: beside the task's loss. temperature: by which likeness is divided before the softmax.
+    """
 
     def __init__(self, sizes: Sizes, weight: float = 0.2, temperature: float = 0.07) -> None:
         super().__init__()

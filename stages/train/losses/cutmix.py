@@ -13,7 +13,10 @@ from .mixup import Mixup
 
 
 class CutMix(Mixup):
-    """As mixup, but every token is of one record alone."""
+    """As mixup, but every token is of one record alone.
+
+    weight, alpha: as there; the share is that of the tokens.
+    """
 
     def __init__(self, sizes: Sizes, weight: float = 0.5, alpha: float = 1.0) -> None:
         super().__init__(sizes, weight, alpha)

@@ -45,7 +45,7 @@ def strength(progress: float) -> float:
 
 
 class Domain(nn.Module):
-    """field: a target that names the domain of a row; rows without it have no part in this."""
+    """field: a target that names the domain of a row; rows without it have no part in this. weight: beside the task's loss."""
 
     def __init__(self, sizes: Sizes, field: str = "", weight: float = 0.1, fitted: Mapping[str, Any] | None = None) -> None:
         super().__init__()

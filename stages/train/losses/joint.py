@@ -8,7 +8,7 @@ from ..terms import Decided, Sizes, Task, Term
 
 
 class Joint(nn.Module):
-    """A head a part."""
+    """A head a part. weight: ``w``."""
 
     def __init__(self, sizes: Sizes, weight: float = 0.5) -> None:
         super().__init__()

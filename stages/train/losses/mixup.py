@@ -17,7 +17,10 @@ _STEP = 7919.0  # another number in [0, 1) from the same draw
 
 
 class Mixup(nn.Module):
-    """Each row's partner is the next one by its draw: a function of seed, epoch and keys of the batch."""
+    """Each row's partner is the next one by its draw: a function of seed, epoch and keys of the batch.
+
+    weight: beside the task's loss. alpha: of the beta distribution; below 1, most shares are near 0 or 1.
+    """
 
     def __init__(self, sizes: Sizes, weight: float = 0.5, alpha: float = 0.2) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ from ..terms import Decided, Sizes, Task, Term
 
 
 class Reconstruction(nn.Module):
-    """Mean squared error, averaged over the parts of a row that are there."""
+    """Mean squared error, averaged over the parts of a row that are there. weight: beside the task's loss."""
 
     def __init__(self, sizes: Sizes, weight: float = 0.2) -> None:
         super().__init__()

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Reconstruction(Fill):
-    """Info: ``made`` ``[B, M, D]``, each part as the others make it (never from itself)."""
+    """Info: ``made`` ``[B, M, D]``, each part as the others make it (never from itself).
+
+    weight: of the mean squared error of hidden parts beside the task's loss.
+    """
 
     def __init__(self, parts: int, width: int, weight: float = 0.2) -> None:
         super().__init__(parts, width)

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 class SharedSpecific(nn.Module):
-    """Info: ``shared`` and ``specific`` ``[B, M, D]``, pooled."""
+    """Info: ``shared`` and ``specific`` ``[B, M, D]``, pooled.
+
+    weight: of the two demands beside the task's loss.
+    """
 
     def __init__(self, parts: int, width: int, weight: float = 0.1) -> None:
         super().__init__()

@@ -1,0 +1,97 @@
+"""What a recipe can name, for people: sources, stages and extractors with their options."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+from ..schemas.errors import InputError, nearest
+from ..stages.base import Addressed, Extractor, Source, addresses, find
+from .report import render
+
+_KINDS: tuple[tuple[str, type[Addressed]], ...] = (
+    ("Sources (type: in a source)", Source), ("Stages (in stages:)", Addressed), ("Extractors (in features:)", Extractor),
+)  # fmt: skip
+
+
+def stages_text() -> str:
+    """Every address with its first line and its options."""
+    lines: list[Any] = []
+    for title, kind in _KINDS:
+        lines.append(title)
+        for address in addresses(kind):
+            cls = find(address, kind)
+            lines.append(f"  {_shown(address, kind):<22} {_plain(inspect.getdoc(cls) or '').splitlines()[0]}")
+            options = ", ".join(_option(item) for item in dataclasses.fields(cls))  # type: ignore[arg-type]  # all of them are dataclasses
+            lines.append(f"  {'':<22} options: {options or 'none'}")
+        lines.append("")
+    return render(*lines, "What the options of one mean: modalmill stages NAME")
+
+
+def stage_text(name: str) -> str:
+    """Everything about what has this name (``align.split``, or ``split`` alone); InputError where nothing has."""
+    known = [(address, kind) for _, kind in _KINDS for address in addresses(kind)]
+    chosen = [one for one in known if name in (one[0], _shown(*one))] or [one for one in known if name == one[0].partition(".")[2]]
+    if not chosen:
+        raise InputError(f"{name}: no source, stage or extractor has this name{nearest(name, [_shown(*one) for one in known])}")
+    return "\n\n".join("\n".join(_described(_shown(*one), find(*one))) for one in chosen)
+
+
+def _described(name: str, cls: type[Addressed]) -> Iterator[str]:
+    """The name, what the class and those that it is made from say of themselves, and the options with their types and defaults."""
+    yield name
+    for one in cls.__mro__:
+        if one in (cls, *_bases(cls)):
+            yield from _documented(one)
+            yield ""
+    options: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cls)  # type: ignore[arg-type]  # all of them are dataclasses
+    yield "  options:" if options else "  no options"
+    yield from (f"    {item.name}: {item.type}{_default(item)}" for item in options)
+    for inner in _inside(cls):
+        yield ""
+        yield from _documented(inner, f"{inner.__name__}: ")
+        yield "  options:"
+        yield from (f"    {item.name}: {item.type}{_default(item)}" for item in dataclasses.fields(inner))
+
+
+def _bases(cls: type[Addressed]) -> list[type]:
+    """The classes between an address and its kind that have options."""
+    return [one for one in cls.__mro__[1:] if issubclass(one, Addressed) and dataclasses.is_dataclass(one) and one.__module__ != Addressed.__module__]
+
+
+def _shown(address: str, kind: type[Addressed]) -> str:
+    return address.partition(".")[2] if kind is Source else address
+
+
+def _plain(text: str) -> str:
+    return text.replace("``", "")
+
+
+def _documented(cls: type, title: str = "") -> list[str]:
+    return ["  " + line if line else "" for line in (title + _plain(inspect.getdoc(cls) or "")).splitlines()]
+
+
+def _inside(cls: type[Addressed]) -> list[type]:
+    """The classes of options that are themselves groups of options (``media: {audio: {path: ...}}``)."""
+    found: dict[type, None] = {}
+    waiting = list(typing.get_type_hints(cls).values())
+    for hint in waiting:  # it grows
+        waiting += typing.get_args(hint)
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+            found[hint] = None
+    return list(found)
+
+
+def _default(item: dataclasses.Field[Any]) -> str:
+    if item.default is not dataclasses.MISSING:
+        return f" = {item.default!r}"
+    return f" = {item.default_factory()!r}" if item.default_factory is not dataclasses.MISSING else " (required)"
+
+
+def _option(item: dataclasses.Field[Any]) -> str:
+    if item.default is not dataclasses.MISSING:
+        return f"{item.name}={item.default!r}" if item.default is not None else item.name
+    return item.name if item.default_factory is not dataclasses.MISSING else f"{item.name} (required)"
