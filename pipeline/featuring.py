@@ -19,16 +19,13 @@ from ..schemas.disk import read_note, read_table, write_json, write_table
 from ..schemas.errors import DamageError
 from ..schemas.fingerprint import fingerprint
 from ..schemas.record import Part, Record
-from ..stages.base import Beat, Extractor
-from ..stages.media import audio, image, video
-from ..stages.media.files import locate, read
-from ..stages.media.steps import apply_to_pixels, apply_to_samples
+from ..stages.base import Beat, Extractor, options_of, stored
+from ..stages.media.decode import decoded
 from .engine import Engine, refuse_skipped
 from .plan import Plan, identity
 
 PARTS_PER_TASK = {"text": 4096, "image": 256, "audio": 64, "video": 16}
-_IMAGE_SIDE, _VIDEO_SIDE = 256, 192  # pixels of the short side at least; an extractor that sees more says so by its ``size``
-FEATURES_VERSION = 1
+FEATURES_VERSION = 2
 
 _Entry: TypeAlias = tuple[str, str, Part, str | None]  # key, content id, part, split
 
@@ -55,22 +52,6 @@ class FeatureTask:
                 continue
         write_table(self.path, _table(ids, vectors, self.extractor.dims(), np.float32))
         return len(ids)
-
-
-def decoded(root: Path, part: Part, extractor: Extractor) -> Any:
-    """What an extractor takes: text, RGB pixels, mono samples at its rate, or frames."""
-    if part.modality == "text":
-        return part.text or ""
-    assert part.uri is not None
-    if part.modality == "image":
-        side = max(_IMAGE_SIDE, getattr(extractor, "size", 0))
-        return apply_to_pixels(image.decode(read(root, part.uri), 0 if part.steps else side), part.steps)
-    path = locate(root, part.uri)
-    if part.modality == "audio":
-        sound = audio.decode(path, part.start_s, part.end_s)
-        return apply_to_samples(sound.mono(getattr(extractor, "rate_hz", None)), part.steps)
-    frames = video.sample(path, getattr(extractor, "frames", 8), _VIDEO_SIDE, part.start_s, part.end_s, strict=part.frames is None)
-    return apply_to_pixels(frames, part.steps)
 
 
 def write_features(
@@ -123,6 +104,9 @@ def _write_part(name: str, extractor: Extractor, config: str, parts: list[_Entry
         "address": extractor.address,
         "dims": extractor.dims(),
         "fit": fingerprint(weights.tolist()) if weights is not None else "",
+        "identity": extractor.identity(),
+        "options": options_of(extractor),
+        "weights": weights.tolist() if weights is not None else [],
     }
     target, keys_target = folder / f"{name}.arrow", folder / f"{name}.keys.arrow"
     known = _known(target, stamp)
@@ -137,7 +121,7 @@ def _write_part(name: str, extractor: Extractor, config: str, parts: list[_Entry
             fresh = read_table(task.path)
             values = fresh["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, extractor.dims())
             for content, vector in zip(fresh["id"].to_pylist(), values, strict=True):
-                known[content] = (extractor.weigh(vector, weights) if weights is not None else vector).astype(np.float16)  # type: ignore[attr-defined]
+                known[content] = stored(extractor, vector, weights)
         ids = sorted(content for content in known if content in distinct)
         write_table(
             target,

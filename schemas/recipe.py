@@ -108,6 +108,8 @@ def explain(error: ValidationError, model: type[Any] | None = None, known: Itera
             lines.append(f"{place}: unknown option{nearest(str(item['loc'][-1]), words)}")
         elif item["type"] in ("missing", "missing_argument"):
             lines.append(f"{place}: is required")
+        elif item["type"] == "value_error":  # of our own: it says what was found
+            lines.append(f"{place.rstrip('.')}: {item['ctx']['error']}")
         else:
             shown = repr(item["input"])
             lines.append(f"{place}: {item['msg'][0].lower()}{item['msg'][1:]}, found {shown if len(shown) < 80 else shown[:77] + '...'}")

@@ -169,6 +169,17 @@ class Extractor(Addressed):
         raise NotImplementedError
 
 
+def stored(extractor: Extractor, vector: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """The vector as a cache holds it ``float16 [dims]``: weighted by what the extractor was fitted to, where it is fitted."""
+    return np.asarray(vector if weights is None else extractor.weigh(vector, weights)).astype(np.float16)  # type: ignore[attr-defined]  # with fit
+
+
+def options_of(named: Addressed) -> dict[str, Any]:
+    """Its options as plain JSON, from which :func:`make` makes it again."""
+    found: dict[str, Any] = TypeAdapter(type(named)).dump_python(named, mode="json")
+    return found
+
+
 def find(address: str, kind: type[T]) -> type[T]:
     """The class at an address, for example ``clean.text``; KeyError with the nearest right address where there is none."""
     known = addresses(kind)

@@ -18,7 +18,7 @@ from .model import FusionModel
 from .objectives import Objective, load_objective
 from .step import Step
 
-VERSION = 3
+VERSION = 4
 
 
 class Saved:

@@ -24,7 +24,7 @@ class Inputs:
     """The parts that the options name, and what was fixed about each when the model was made: no other corpus can change it.
 
     modalities: part name -> modality. vocabularies: part name -> token -> id, for texts. caches: part name -> what its cached features were made
-    by (extractor, length of a vector, what it was fitted to).
+    by (extractor, its options and weights, length of a vector, what it was fitted to).
     """
 
     options: TrainOptions
@@ -94,9 +94,9 @@ class Inputs:
 
     def _check_cache(self, name: str, features: Path) -> None:
         wanted, found = self.caches.get(name), FeatureCache(features, name).made_by
-        if wanted is None or found == wanted:
+        other = next((key for key in ("address", "dims", "extractor", "fit") if wanted is not None and found.get(key) != wanted.get(key)), None)
+        if wanted is None or other is None:
             return
-        other = next((key for key in ("address", "dims", "extractor", "fit") if found.get(key) != wanted.get(key)), "extractor")
         advice = "compute them by the recipe of the model, or train on these"
         what = {"extractor": "with other options", "fit": "but fitted to other texts"}.get(other, f"({found.get(other)}, not {wanted.get(other)})")
         if other == "fit":

@@ -15,12 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...schemas.errors import DamageError, InputError, nearest
-from ..media import audio as sounds
-from ..media import image as images
-from ..media import video as videos
-from ..stream import FusionBatch, ImageSpec, Labels, TextSpec
+from ...schemas.errors import InputError
+from ..stream import FusionBatch
 from . import checkpoint
+from .given import Given
 from .inputs import chosen_split, shards_of
 
 _ROWS = 32
@@ -33,6 +31,7 @@ class Predictor:
         self.saved = checkpoint.load(path)
         self.names = self.saved.inputs.names
         self._top = top
+        self._given = Given(self.saved)
         self._captioner = self.saved.captioner
         self.milliseconds: list[float] = []
 
@@ -48,8 +47,8 @@ class Predictor:
 
     def batch_of(self, given: Mapping[str, str]) -> tuple[FusionBatch, dict[str, str]]:
         """One record as a batch, and what was given for each part."""
-        parts = _assign(self.saved, given)
-        batch, damaged = _batch(self.saved, [parts], ["prediction"])
+        parts = self._given.assigned(given)
+        batch, damaged = self._given.batch([parts], ["prediction"])
         for name, why in damaged[0].items():
             raise InputError(f"--{self.saved.inputs.modality(name)} {parts[name]}: {why}")
         return batch, parts
@@ -67,7 +66,7 @@ class Predictor:
                 while some := list(itertools.islice(numbered, _ROWS)):
                     given = [{name: row[column] for column, name in columns.items() if row.get(column)} for _, row in some]
                     keys = [row.get("key") or f"{path.name}:{line}" for line, row in some]
-                    yield from self._answer(*_batch(self.saved, [self._placed(path, row) for row in given], keys))
+                    yield from self._answer(*self._given.batch([self._placed(path, row) for row in given], keys))
         except FileNotFoundError:
             raise InputError(f"{path}: there is no such file") from None
         except (UnicodeDecodeError, csv.Error) as error:
@@ -148,69 +147,3 @@ def prediction_text(found: Mapping[str, Any]) -> str:
         lines.append(f"  {found['caption']}")
     lines.append(f"used: {', '.join(found['used']) or 'nothing'}" + (f"; missing: {', '.join(found['missing'])}" if found["missing"] else ""))
     return "\n".join(lines)
-
-
-def _assign(saved: checkpoint.Saved, given: Mapping[str, str]) -> dict[str, str]:
-    """Part name -> value: by ``part=value``, or the first part of the modality that is still free."""
-    parts: dict[str, str] = {}
-    for modality, value in given.items():
-        candidates = [name for name in saved.options.inputs if saved.inputs.modality(name) == modality]
-        if not candidates:
-            raise InputError(f"--{modality}: this model has no {modality} part; its parts are {', '.join(saved.options.inputs)}")
-        name, equals, rest = value.partition("=")
-        if equals and name in saved.options.inputs:
-            parts[name] = rest
-        elif equals and name.isidentifier() and len(candidates) > 1:
-            raise InputError(f"--{modality} {value}: no part is called {name!r}{nearest(name, candidates)}")
-        else:
-            parts[candidates[0]] = value
-    return parts
-
-
-def _batch(saved: checkpoint.Saved, given: Sequence[Mapping[str, str]], keys: list[str]) -> tuple[FusionBatch, list[dict[str, str]]]:
-    """Rows of files and words as a batch, and for each what could not be read and why."""
-    names, rows = saved.inputs.names, len(given)
-    parts: dict[str, torch.Tensor] = {}
-    lengths: dict[str, torch.Tensor] = {}
-    present = torch.zeros(rows, len(names), dtype=torch.bool)
-    damaged: list[dict[str, str]] = [{} for _ in given]
-    for column, (name, options) in enumerate(saved.options.inputs.items()):
-        modality = saved.inputs.modality(name)
-        if options.feature and any(name in row for row in given):
-            raise InputError(f"--{modality}: this model reads cached features of {name}; predict from --shards, or train on the media")
-        parts[name], length = saved.inputs.blank(name, rows)
-        if length is not None:
-            lengths[name] = length
-        for place, row in enumerate(given):
-            if name in row:
-                try:
-                    count = _fill(saved, name, modality, row[name], parts[name][place])
-                except DamageError as error:
-                    damaged[place][name] = error.message
-                except OSError as error:
-                    damaged[place][name] = f"cannot be read: {error.strerror}"
-                else:
-                    present[place, column] = True
-                    if length is not None:
-                        length[place] = count
-    return FusionBatch(names, Labels(keys, ["{}"] * rows), parts, lengths, {}, present, torch.ones(rows)), damaged
-
-
-def _fill(saved: checkpoint.Saved, name: str, modality: str, value: str, out: torch.Tensor) -> int:
-    """Read a part into its row; how long it is."""
-    options = saved.options.inputs[name]
-    if modality == "text":
-        return TextSpec(length=options.length, vocabulary=saved.inputs.vocabularies[name]).fill(value, out.numpy())
-    path = Path(value)
-    if not path.is_file():
-        raise DamageError("no_file", "there is no such file")
-    if modality == "image":
-        crop = options.crop if options.crop != "random" else "center"
-        return ImageSpec(size=options.size, crop=crop).fill(path.read_bytes(), out.numpy())
-    if modality == "audio":
-        samples = sounds.decode(path).mono(options.rate_hz)[: len(out)]
-        out[: len(samples)] = torch.from_numpy(samples)
-        return len(samples)
-    frames = videos.sample(path, options.frames, options.size)
-    out[:] = torch.from_numpy(np.stack([images.resize_crop(frame, options.size) for frame in frames]))
-    return len(frames)
