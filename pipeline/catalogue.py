@@ -10,6 +10,7 @@ from typing import Any
 
 from ..schemas.errors import InputError, nearest
 from ..stages.base import Addressed, Extractor, Source, addresses, find
+from ..stages.train.cards import ENCODERS, FUSIONS, LOSSES, METHODS, MISSING
 from .report import render
 
 _KINDS: tuple[tuple[str, type[Addressed]], ...] = (
@@ -33,8 +34,11 @@ def stages_text() -> str:
 
 def stage_text(name: str) -> str:
     """Everything about what has this name (``align.split``, or ``split`` alone); InputError where nothing has."""
+    name, methods = name.lower(), {*FUSIONS, *ENCODERS, *MISSING, *LOSSES, *METHODS}
     known = [(address, kind) for _, kind in _KINDS for address in addresses(kind)]
     chosen = [one for one in known if name in (one[0], _shown(*one))] or [one for one in known if name == one[0].partition(".")[2]]
+    if not chosen and name in methods:
+        raise InputError(f"{name}: is a method of training; see 'modalmill methods {name}'")
     if not chosen:
         raise InputError(f"{name}: no source, stage or extractor has this name{nearest(name, [_shown(*one) for one in known])}")
     return "\n\n".join("\n".join(_described(_shown(*one), find(*one))) for one in chosen)

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..schemas.disk import read_note, read_table, write_json, write_table
-from ..schemas.errors import DamageError
+from ..schemas.errors import DamageError, InputError
 from ..schemas.fingerprint import fingerprint
 from ..schemas.record import Part, Record
 from ..stages.base import Beat, Extractor, options_of, stored
@@ -46,25 +46,38 @@ class FeatureTask:
             beat(item)
             try:
                 refuse_skipped(item, skip)
-                vectors.append(self.extractor.extract(decoded(self.root, part, self.extractor)))
+                vector = self.extractor.extract(decoded(self.root, part, self.extractor))
+                self._check(vector, item)
+                vectors.append(vector)
                 ids.append(content)
             except (DamageError, MemoryError):
                 continue
         write_table(self.path, _table(ids, vectors, self.extractor.dims(), np.float32))
         return len(ids)
 
+    def _check(self, vector: np.ndarray, item: str) -> None:
+        """InputError for what a cache cannot hold: an extractor's fault, not the medium's."""
+        where = f"features by {self.extractor.address} of {item}"
+        if vector.shape != (self.extractor.dims(),):
+            raise InputError(f"{where}: wanted a vector of {self.extractor.dims()} numbers, found the shape {list(vector.shape)}")
+        with np.errstate(over="ignore"):
+            wrong = int((~np.isfinite(vector.astype(np.float16))).sum())
+        if wrong:
+            raise InputError(f"{where}: {wrong} of {len(vector)} numbers are not finite, or beyond the 65,504 that float16 holds")
+
 
 def write_features(
     plan: Plan, made_from: str, records: Callable[[], Iterable[Record]], out: Path, engine: Engine, advance: Callable[[int, int], None]
-) -> None:
-    """Bring the caches of all parts that the recipe names up to date. ``made_from`` changes when the records do."""
+) -> list[str]:
+    """Bring the caches of all parts that the recipe names up to date; a line for each that lacks some. ``made_from`` changes when the records do."""
     folder, note = out / "features", out / "work" / "features.json"
     configs = {name: fingerprint(FEATURES_VERSION, identity(extractor, plan)) for name, extractor in plan.features.items()}
     wanted = [f"{name}{ending}" for name in plan.features for ending in (".arrow", ".keys.arrow")]
     total = len(plan.features)
-    if note.is_file() and json.loads(note.read_text()) == _note(made_from, configs, folder, wanted):
+    options = {name: options_of(extractor) for name, extractor in plan.features.items()}
+    if note.is_file() and json.loads(note.read_text()) == _note(made_from, configs, options, folder, wanted):
         advance(total, total)
-        return
+        return []
     advance(0, total)
     parts: dict[str, list[_Entry]] = {name: [] for name in plan.features}
     for record in records():
@@ -72,19 +85,23 @@ def write_features(
             part = record.parts.get(name)
             if part is not None and part.modality == extractor.modality and not part.damage:
                 parts[name].append((record.key, content_id(part), part, record.split))
+    lines = []
     for done, (name, extractor) in enumerate(plan.features.items(), 1):
-        _write_part(name, extractor, configs[name], parts[name], folder, out / "work" / "features" / configs[name], plan.root, engine)
+        lacking = _write_part(name, extractor, configs[name], parts[name], folder, out / "work" / "features" / configs[name], plan.root, engine)
+        if lacking:
+            lines.append(f"features: {lacking:,} of {len(parts[name]):,} records have no {extractor.address} of {name}: damaged, or refused by it")
         advance(done, total)
     for path in folder.glob("*.arrow"):
         if path.name not in wanted:
             path.unlink()
-    write_json(note, _note(made_from, configs, folder, wanted))
+    write_json(note, _note(made_from, configs, options, folder, wanted))
+    return lines
 
 
-def _note(made_from: str, configs: dict[str, str], folder: Path, names: list[str]) -> dict[str, Any]:
+def _note(made_from: str, configs: dict[str, str], options: dict[str, Any], folder: Path, names: list[str]) -> dict[str, Any]:
     """What the caches were made from, and size and time of their files."""
     files = {name: [(folder / name).stat().st_size, (folder / name).stat().st_mtime_ns] for name in names if (folder / name).is_file()}
-    return {"made_from": made_from, "configs": configs, "files": files, "whole": len(files) == len(names)}
+    return {"made_from": made_from, "configs": configs, "options": options, "files": files, "whole": len(files) == len(names)}
 
 
 def content_id(part: Part) -> str:
@@ -93,7 +110,8 @@ def content_id(part: Part) -> str:
     return fingerprint(part.modality, what, part.start_s, part.end_s, [(step.op, dict(step.options)) for step in part.steps])
 
 
-def _write_part(name: str, extractor: Extractor, config: str, parts: list[_Entry], folder: Path, work: Path, root: Path, engine: Engine) -> None:
+def _write_part(name: str, extractor: Extractor, config: str, parts: list[_Entry], folder: Path, work: Path, root: Path, engine: Engine) -> int:
+    """Bring one cache up to date; how many records have the part and no vector."""
     distinct = {content: part for _, content, part, _ in parts}
     weights: np.ndarray | None = None
     if hasattr(extractor, "fit"):
@@ -110,7 +128,7 @@ def _write_part(name: str, extractor: Extractor, config: str, parts: list[_Entry
     }
     target, keys_target = folder / f"{name}.arrow", folder / f"{name}.keys.arrow"
     known = _known(target, stamp)
-    if known.keys() != distinct.keys() or not target.is_file():
+    if known.keys() != distinct.keys() or not target.is_file() or read_note(target) != stamp:
         missing = sorted(content for content in distinct if content not in known)
         size = PARTS_PER_TASK[extractor.modality]
         chunks = [tuple((content, distinct[content]) for content in missing[start : start + size]) for start in range(0, len(missing), size)]
@@ -136,6 +154,7 @@ def _write_part(name: str, extractor: Extractor, config: str, parts: list[_Entry
     table = pa.table({"key": pa.array([key for key, _ in found], pa.string()), "row": pa.array([row for _, row in found], pa.int64())})
     if not keys_target.is_file() or not read_table(keys_target).equals(table):
         write_table(keys_target, table)
+    return len(parts) - len(found)
 
 
 def _table(ids: list[str], vectors: list[np.ndarray], dims: int, kind: type[np.floating[Any]]) -> pa.Table:
@@ -145,7 +164,7 @@ def _table(ids: list[str], vectors: list[np.ndarray], dims: int, kind: type[np.f
 
 def _known(target: Path, stamp: dict[str, Any]) -> dict[str, np.ndarray]:
     """The vectors of an earlier run by the same extractor with the same fit."""
-    if not target.is_file() or read_note(target) != stamp:
+    if not target.is_file() or any(read_note(target).get(key) != stamp[key] for key in ("extractor", "fit")):
         return {}
     table = read_table(target)
     values = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, stamp["dims"])

@@ -93,7 +93,9 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress, resume: bool
         from .featuring import write_features
 
         with progress.step("features", "parts") as advance:
-            write_features(plan, made_from, lambda: _records(out), out, engine, advance)
+            lacking = write_features(plan, made_from, lambda: _records(out), out, engine, advance)
+        for line in lacking:
+            progress.line(line)
     if plan.runs("shard") and plan.recipe.shard is not None:
         with progress.step("shard", "samples") as advance:
             recipe, options = plan.recipe, plan.recipe.shard

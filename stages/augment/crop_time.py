@@ -17,7 +17,6 @@ class CropTime(Copies):
 
     share: length of the span as a share of the whole.
     copies: number of copies.
-    only_split: copies are made in this split alone; empty for all.
 
     The whole is the shortest of the record's sounds and videos; a record whose length is not known gets no copy. Timed text keeps the cues
     that overlap the span, moved to its start; other parts stay as they are.

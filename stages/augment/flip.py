@@ -17,7 +17,6 @@ _SIDES = re.compile(r"\b(left|right)(hand|most|ward|wards|side|s)?\b", re.IGNORE
 class Flip(Copies):
     """Adds a mirrored copy of each record that has a picture.
 
-    only_split: copies are made in this split alone; empty for all.
     swap_words: exchange left and right in texts and in targets of words, so that the copy stays true.
     """
 

@@ -18,7 +18,6 @@ class Jitter(Copies):
     crop: smallest share of width and height that a crop keeps.
     brightness: lowest and highest factor.
     copies: number of copies.
-    only_split: copies are made in this split alone; empty for all.
     """
 
     crop: float = 0.8

@@ -18,7 +18,6 @@ class Noise(Copies):
     snr_db: lowest and highest signal-to-noise ratio in decibels.
     gain_db: lowest and highest gain in decibels.
     copies: number of copies.
-    only_split: copies are made in this split alone; empty for all.
     """
 
     snr_db: tuple[float, float] = (10.0, 30.0)

@@ -12,26 +12,32 @@ from typing import Any, ClassVar, Literal
 import cv2
 import numpy as np
 
-from ...schemas.errors import MissingPackageError
+from ...schemas.errors import DamageError, MissingPackageError
 from ...schemas.fingerprint import fingerprint, hash_file
 from ...schemas.record import Modality
 from ..base import Extractor
 from ..media.image import resize_crop
 
 _SIZE = 224
-_ASIDE = (".data", "_data")  # weights that a large model keeps in a file beside it
+_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+_Files = tuple[tuple[str, int, int], ...]  # path, size and time of the model and of the weights that lie beside it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Onnx(Extractor):
     """One output of a network, averaged over places, moments and frames down to a vector.
 
-    model: the file. It has one input: ``[N, 3, H, W]`` or ``[N, H, W, 3]`` for images and frames, ``[N, T]`` for sound.
-    of: the modality. output: name of the output; the first where it is not given. The file's contents, not its name, decide what a cache holds.
+    model: the file. It has one input: ``[N, 3, H, W]`` or ``[N, H, W, 3]`` for images and frames, ``[N, T]`` for sound, which is cut or filled
+        up with silence where ``T`` is a number. Its contents (and weights in files beside it), not its name, decide what a cache holds.
+    of: the modality.
+    output: name of the output; the first where it is not given.
+    average: axes of the output that are averaged; where they are not given, those of a map's places (laid out as the input is), of tokens, and of
+        what grows with a sound.
     size: side of the picture in pixels; the model's own where its input is of fixed size, else 224.
     crop: ``center`` cuts the middle square of the scaled picture, ``squash`` scales both sides.
     mean, std: of the channels red, green, blue with pixels in [0, 1]; those of ImageNet where they are not given.
-    rate_hz: sound is resampled to it first. frames: evenly spaced frames that are looked at.
+    rate_hz: sound is resampled to it first.
+    frames: evenly spaced frames that are looked at.
     """
 
     modality: ClassVar[Modality] = "image"
@@ -39,6 +45,7 @@ class Onnx(Extractor):
     model: str
     of: Literal["image", "video", "audio"] = "image"
     output: str | None = None
+    average: tuple[int, ...] | None = None
     size: int | None = None
     crop: Literal["center", "squash"] = "center"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
@@ -49,24 +56,22 @@ class Onnx(Extractor):
     def __post_init__(self) -> None:
         if importlib.util.find_spec("onnxruntime") is None:
             raise MissingPackageError("onnxruntime", "onnx", "features.onnx")
-        if min(self.std) <= 0:
-            raise ValueError(f"std: wanted numbers above 0, found {self.std}")
+        if not (np.isfinite([*self.mean, *self.std]).all() and min(self.std) > 0):
+            raise ValueError(f"mean, std: wanted finite numbers, and std above 0, found {self.mean}, {self.std}")
+        for name, least in (("size", 1), ("rate_hz", 1), ("frames", 1)):
+            if getattr(self, name) is not None and getattr(self, name) < least:
+                raise ValueError(f"{name}: wanted at least {least}, found {getattr(self, name)}")
         object.__setattr__(self, "modality", self.of)
-        session = _session(*_stamped(self.model))
+        session = _session(_stamped(self.model))
         (first, *others), outputs = session.get_inputs(), [found.name for found in session.get_outputs()]
-        wanted = "[N, T]" if self.of == "audio" else "[N, 3, H, W] or [N, H, W, 3]"
-        if (
-            others
-            or len(first.shape) != (2 if self.of == "audio" else 4)
-            or first.type not in _TYPES
-            or (self.of != "audio" and 3 not in first.shape[1:])
-        ):
+        if others or first.type not in _TYPES or not _fits(first.shape, self.of):
+            wanted = "[N, T]" if self.of == "audio" else "[N, 3, H, W] or [N, H, W, 3]"
             found = ", ".join(f"{one.name} {one.type} {one.shape}" for one in (first, *others))
-            raise ValueError(f"model: {self.model}: wanted one input {wanted} of numbers for {self.of}, found {found}")
+            raise ValueError(f"model: {self.model}: wanted one input {wanted} of float16, float32 or float64 for {self.of}, found {found}")
         if self.output is not None and self.output not in outputs:
             raise ValueError(f"output: {self.model} has no output {self.output!r}; its outputs are {', '.join(outputs)}")
         if self.of != "audio":
-            height, width = first.shape[2:4] if _channels_first(first.shape) else first.shape[1:3]
+            height, width = first.shape[1:3] if _channels_last(first.shape) else first.shape[2:4]
             if isinstance(height, int) and (height != width or self.size not in (None, height)):
                 raise ValueError(f"size: {self.model} wants pictures of {height} x {width}, found {self.size or 'no square'}")
             object.__setattr__(self, "size", self.size or (height if isinstance(height, int) else _SIZE))
@@ -74,16 +79,25 @@ class Onnx(Extractor):
 
     def identity(self) -> str:
         options = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self) if entry.name != "model"}
-        return fingerprint(self.address, self.version, options, [_hashed(*_stamped(name)) for name in _files(self.model)])
+        return fingerprint(self.address, self.version, options, _hashed(_stamped(self.model)))
 
     def dims(self) -> int:
-        return _dims(self, *_stamped(self.model))
+        return self._shape()[1]
 
     def extract(self, data: Any) -> np.ndarray:
-        if self.of == "audio":
-            return self._vector(np.asarray(data, np.float32)[None])
-        pictures = [data] if self.of == "image" else list(data)
-        return np.asarray(np.mean([self._vector(self._seen(picture)) for picture in pictures], axis=0, dtype=np.float32))
+        axes, _ = self._shape()
+        batches = [self._heard(data)] if self.of == "audio" else [self._seen(pixels) for pixels in ([data] if self.of == "image" else data)]
+        try:
+            found = [self._raw(batch) for batch in batches]
+        except Exception as error:  # the runtime's errors have no common class
+            raise DamageError("network_refuses", f"{self.model} cannot take it: {_first_line(error)}") from None
+        return np.asarray(np.mean([one.mean(axes, dtype=np.float64).ravel() for one in found], axis=0), np.float32)
+
+    def _heard(self, samples: Any) -> np.ndarray:
+        """Samples as the network takes them ``[1, T]``."""
+        length = self._wanted().shape[1]
+        heard = np.asarray(samples, np.float32)[: length if isinstance(length, int) else None]
+        return np.pad(heard, (0, length - len(heard) if isinstance(length, int) else 0))[None]
 
     def _seen(self, pixels: np.ndarray) -> np.ndarray:
         """A picture as the network takes it ``[1, 3, H, W]`` or ``[1, H, W, 3]``."""
@@ -94,64 +108,105 @@ class Onnx(Extractor):
             smaller = max(pixels.shape[:2]) > self.size
             pixels = cv2.resize(pixels, (self.size, self.size), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
         normal = (pixels.astype(np.float32) / 255 - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
-        shape = _session(*_stamped(self.model)).get_inputs()[0].shape
-        return np.asarray(normal.transpose(2, 0, 1) if _channels_first(shape) else normal)[None]
+        return np.asarray(normal if _channels_last(self._wanted().shape) else normal.transpose(2, 0, 1))[None]
 
-    def _vector(self, batch: np.ndarray) -> np.ndarray:
-        session = _session(*_stamped(self.model))
-        (wanted,) = session.get_inputs()
-        found = np.asarray(session.run([self.output or session.get_outputs()[0].name], {wanted.name: batch.astype(_TYPES[wanted.type])})[0][0])
-        if found.ndim == 3:  # a map: its channels lie where those of the input lie
-            return np.asarray(found.mean((1, 2) if _channels_first(wanted.shape) else (0, 1), dtype=np.float64), np.float32)
-        if found.ndim == 2:  # one vector a token or moment
-            return np.asarray(found.mean(0, dtype=np.float64), np.float32)
-        return found.astype(np.float32).ravel()
+    def _wanted(self) -> Any:
+        return _session(_stamped(self.model)).get_inputs()[0]
+
+    def _raw(self, batch: np.ndarray) -> np.ndarray:
+        """The output of a batch of one, as the network gives it."""
+        session, wanted = _session(_stamped(self.model)), self._wanted()
+        return np.asarray(session.run([self.output or session.get_outputs()[0].name], {wanted.name: batch.astype(_TYPES[wanted.type])})[0])
+
+    def _shape(self) -> tuple[tuple[int, ...], int]:
+        """Which axes of the output are averaged, and the length of the vector."""
+        files = _stamped(self.model)
+        key = (files, self.of, self.output, self.average, self.size, self.rate_hz)
+        if key not in _SHAPES:
+            _SHAPES[key] = self._tried()
+        return _SHAPES[key]
+
+    def _tried(self) -> tuple[tuple[int, ...], int]:
+        """The same by trials on blank input; on two sounds, of which one is longer."""
+        where = f"model: {self.model}"
+        try:
+            if self.of == "audio":
+                shapes = [self._raw(self._heard(np.zeros(length, np.float32))).shape for length in (2 * self.rate_hz, 3 * self.rate_hz)]
+            else:
+                shapes = [self._raw(self._seen(np.zeros((64, 64, 3), np.uint8))).shape]
+        except Exception as error:  # likewise
+            raise ValueError(f"{where} fails on a blank {self.of}: {_first_line(error)}") from None
+        shape, rank = shapes[0], len(shapes[0])
+        if rank < 2 or shape[0] != 1 or 0 in shape:
+            raise ValueError(f"{where}: wanted an output that begins with the batch [1, ...], found {list(shape)}; choose another by 'output'")
+        if self.average is not None:
+            if not all(0 < axis < rank for axis in self.average):
+                raise ValueError(f"average: wanted axes from 1 to {rank - 1}, of an output {list(shape)}, found {list(self.average)}")
+            axes = tuple(sorted(set(self.average)))
+        elif self.of != "audio" and rank == 4:
+            axes = (1, 2) if _channels_last(self._wanted().shape) else (2, 3)
+        else:
+            longer = tuple(axis for axis in range(1, rank) if len({some[axis] for some in shapes}) > 1)
+            axes = longer or ((1,) if rank == 3 else ())
+        lengths = {int(np.prod([some[axis] for axis in range(1, rank) if axis not in axes])) for some in shapes}
+        if len(lengths) > 1:
+            raise ValueError(f"average: the output {list(shape)} grows with the sound along other axes than {list(axes)}")
+        return axes, lengths.pop()
 
 
-_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+_SHAPES: dict[Any, tuple[tuple[int, ...], int]] = {}
 
 
-def _channels_first(shape: list[Any]) -> bool:
-    return bool(shape[1] == 3)
+def _fits(shape: list[Any], of: str) -> bool:
+    """Whether an input is of the rank and the channels of a modality; axes that have a name or none may be anything, but for batches of one."""
+    if shape and isinstance(shape[0], int) and shape[0] != 1:
+        return False
+    return len(shape) == 2 if of == "audio" else len(shape) == 4 and (_channels_last(shape) or not isinstance(shape[1], int) or shape[1] == 3)
 
 
-def _stamped(model: str) -> tuple[str, int, int]:
-    """The file with its size and time, so that what is kept of it is what lies there now; ValueError where there is none."""
+def _channels_last(shape: list[Any]) -> bool:
+    return bool(shape[3] == 3 and shape[1] != 3)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _stamped(model: str) -> _Files:
+    """The file, and those beside it that it names (large models keep weights there), each with size and time; ValueError where there is none."""
     try:
         found = Path(model).stat()
+        names = _beside(model, found.st_size, found.st_mtime_ns)
+        return tuple((name, some.st_size, some.st_mtime_ns) for name in (model, *names) for some in [Path(name).stat()])
     except OSError as error:
         raise ValueError(f"model: {model} cannot be read: {error.strerror}; the path is from where the command is given") from None
-    return model, found.st_size, found.st_mtime_ns
-
-
-def _files(model: str) -> list[str]:
-    return [model, *(model + ending for ending in _ASIDE if Path(model + ending).is_file())]
 
 
 @functools.lru_cache(maxsize=16)
-def _hashed(model: str, size: int, time_ns: int) -> str:
-    return hash_file(Path(model))
+def _beside(model: str, size: int, time_ns: int) -> tuple[str, ...]:
+    """The files of the model's folder that it names as the places of its weights."""
+    content = Path(model).read_bytes()
+    if b"location" not in content:  # the key of external data (ONNX, TensorProto.external_data)
+        return ()
+    others = (path for path in Path(model).parent.iterdir() if path.is_file() and path.name != Path(model).name)
+    return tuple(sorted(str(path) for path in others if path.name.encode() in content))
+
+
+@functools.lru_cache(maxsize=16)
+def _hashed(files: _Files) -> list[str]:
+    return [hash_file(Path(name)) for name, _, _ in files]
 
 
 @functools.lru_cache(maxsize=4)
-def _session(model: str, size: int, time_ns: int) -> Any:
+def _session(files: _Files) -> Any:
     """The loaded network, on one thread: the engine runs several workers."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what fails is told by its error
+    model = files[0][0]
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's errors have no common class
-        raise ValueError(f"model: {model} is no network that ONNX Runtime can load: {str(error).splitlines()[0]}") from None
-
-
-@functools.lru_cache(maxsize=16)
-def _dims(extractor: Onnx, model: str, size: int, time_ns: int) -> int:
-    """Length of the vector, by a trial."""
-    blank = {"image": (64, 64, 3), "video": (1, 64, 64, 3), "audio": (extractor.rate_hz,)}[extractor.of]
-    try:
-        return len(extractor.extract(np.zeros(blank, np.float32 if extractor.of == "audio" else np.uint8)))
-    except Exception as error:  # likewise
-        raise ValueError(f"model: {model} fails on a blank {extractor.of}: {str(error).splitlines()[0]}") from None
+        raise ValueError(f"model: {model} is no network that ONNX Runtime can load: {_first_line(error)}") from None

@@ -22,11 +22,12 @@ def decoded(root: Path, part: Part, wanted_by: object) -> Any:
         return part.text or ""
     assert part.uri is not None
     if part.modality == "image":
-        side = max(_IMAGE_SIDE, getattr(wanted_by, "size", 0))
+        side = max(_IMAGE_SIDE, getattr(wanted_by, "size", 0) or 0)
         return apply_to_pixels(image.decode(read(root, part.uri), 0 if part.steps else side), part.steps)
     path = locate(root, part.uri)
     if part.modality == "audio":
         sound = audio.decode(path, part.start_s, part.end_s)
         return apply_to_samples(sound.mono(getattr(wanted_by, "rate_hz", None)), part.steps)
-    frames = video.sample(path, getattr(wanted_by, "frames", 8), _VIDEO_SIDE, part.start_s, part.end_s, strict=part.frames is None)
+    side = max(_VIDEO_SIDE, getattr(wanted_by, "size", 0) or 0)
+    frames = video.sample(path, getattr(wanted_by, "frames", 8), side, part.start_s, part.end_s, strict=part.frames is None)
     return apply_to_pixels(frames, part.steps)

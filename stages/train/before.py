@@ -75,7 +75,7 @@ def _one_batch(step: Step, prepared: Prepared, device: torch.device) -> list[str
     lines = []
     if silent:
         lines.append(f"no gradient reaches {', '.join(silent)}: the model cannot learn from it")
-    if last > 0.9 * first and first > 1e-3:
+    if not (last <= 0.9 * first or first <= 1e-3):  # neither is true of a loss that is not a number
         lines.append(
             f"one batch of {len(batch)} is not learned by heart in {_STEPS} steps (loss {first:.3f} to {last:.3f}); look at targets and rates"
         )

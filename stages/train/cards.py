@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...schemas.errors import InputError, nearest
+from ..base import Addressed, Extractor, Source, addresses
 from .methods import Card, Preset, cards_text
 
 _MOST_CELLS = 1 << 16
@@ -268,14 +269,19 @@ def methods_text() -> str:
 
 def method_text(name: str) -> str:
     """All about the methods of this name, and how a recipe's ``train`` section says them; InputError where there is none."""
-    lines = []
+    lines: list[str] = []
+    name = name.lower()
     for title, cards, form in _KINDS:
         if name in cards:
-            lines += [title, *cards[name].told(name, form), ""]
+            feature = "feature: true, " if cards[name].reads == "feature" else ""
+            lines += [title, *cards[name].told(name, form.replace("encoder:", f"{feature}encoder:")), ""]
     if name in METHODS and name not in FUSIONS:
         lines += ["methods: settings of others by the name that articles use", f"  {name}: {METHODS[name].what}", ""]
         lines += [f"  in a recipe: method: {name}", f"  which is:    {METHODS[name].text()}", ""]
     if not lines:
         known = {*METHODS, *(word for _, cards, _ in _KINDS for word in cards)}
+        elsewhere = {*addresses(Addressed), *addresses(Extractor), *(one.partition(".")[2] for one in addresses(Source))}
+        if name in elsewhere:
+            raise InputError(f"{name}: is no method of training; see 'modalmill stages {name}'")
         raise InputError(f"{name}: no method has this name{nearest(name, known)}")
     return "\n".join(lines[:-1])

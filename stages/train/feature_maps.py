@@ -28,7 +28,7 @@ class FeatureMaps:
 def feature_maps(model: FusionModel, batch: FusionBatch, name: str, most: int) -> list[FeatureMaps]:
     """Of one part of a batch of one record: ``most`` channels each of its encoder's first and last flat convolution.
 
-    None where it has no ``nn.Conv2d`` with at least 2 x 2 places, or sees several pictures (frames).
+    Nothing where it has no ``nn.Conv2d`` with at least 2 x 2 places, or sees several pictures (frames).
     """
     passed: dict[str, Tensor] = {}
 

@@ -98,7 +98,8 @@ class Inputs:
         if wanted is None or other is None:
             return
         advice = "compute them by the recipe of the model, or train on these"
-        what = {"extractor": "with other options", "fit": "but fitted to other texts"}.get(other, f"({found.get(other)}, not {wanted.get(other)})")
+        known = {"extractor": "with other options or weights", "fit": "but fitted to other texts"}
+        what = known.get(other, f"({found.get(other)}, not {wanted.get(other)})")
         if other == "fit":
             advice = "train on these, or train a model that is to serve other corpora on the text itself (an encoder in the place of feature: true)"
         raise InputError(

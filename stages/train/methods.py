@@ -54,12 +54,15 @@ class Card:
         module, _, name = self.where.rpartition(".")
         file = Path(__file__).parent.joinpath(*module.split(".")).with_suffix(".py")
         tree = ast.parse(file.read_text(encoding="utf-8"))
-        own = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+        body = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
         lines = [f"{word}: {self.what} ({self.source}{'' if self.standard else '; not a name of the field'}{'; ' + self.cost if self.cost else ''})"]
-        for text in (ast.get_docstring(tree), ast.get_docstring(own)):
+        for text in (ast.get_docstring(tree), ast.get_docstring(body)):
             lines += ["", *(text or "").replace("``", "").splitlines()]
-        whole = f"{{{word}: {{{', '.join(f'{option}: {json.dumps(value)}' for option, value in self.options.items())}}}}}"
-        lines += ["", f"in a recipe: {form.format(word)}", *([f"with options: {form.format(whole)}"] if self.options else [])]
+        # the name of a target is the user's to say
+        own = {option: f"<{option}>" if (option, value) == ("target", "") else json.dumps(value) for option, value in self.options.items()}
+        whole = f"{{{word}: {{{', '.join(f'{option}: {value}' for option, value in own.items())}}}}}"
+        bare = "<target>" not in own.values()
+        lines += ["", *([f"in a recipe: {form.format(word)}"] if bare else []), *([f"with options: {form.format(whole)}"] if self.options else [])]
         return ["  " + line if line else "" for line in lines]
 
 

@@ -6,10 +6,12 @@ import dataclasses
 import re
 
 import pytest
+import yaml
 from modalmill.pipeline.catalogue import stage_text, stages_text
 from modalmill.schemas.errors import InputError
 from modalmill.stages.base import Addressed, Extractor, Source, addresses, find
 from modalmill.stages.train.cards import ENCODERS, FUSIONS, LOSSES, METHODS, MISSING, method_text, methods_text
+from modalmill.stages.train.options import parse_options
 
 EVERY = [(address, kind) for kind in (Source, Addressed, Extractor) for address in addresses(kind)]
 
@@ -31,6 +33,16 @@ def test_every_method_explains_its_options(cards: dict[str, object]) -> None:
             assert re.search(rf"\b{option}\b", told), f"{word} says nothing of {option}"
 
 
+def test_every_line_that_is_shown_is_one_that_recipes_take() -> None:
+    for word in {*FUSIONS, *ENCODERS, *MISSING, *LOSSES, *METHODS}:
+        for line in re.findall(r"(?:in a recipe|with options|which is): +(.*)", method_text(word)):
+            said = yaml.safe_load("{" + line.replace("<target>", "other").replace("<part>", "a") + "}")
+            section = {"target": "y", "inputs": {"a": {}, "b": {}}, **said}
+            if "inputs" in said and not said["inputs"]["a"].get("feature"):
+                assert ENCODERS[word].reads in ("image", "text", "audio", "video")
+            assert parse_options(section)[1] == [], (word, line)
+
+
 def test_names_may_be_short_and_stand_for_several() -> None:
     assert stage_text("split").startswith("align.split\n")
     both = stage_text("text")
@@ -43,6 +55,10 @@ def test_names_may_be_short_and_stand_for_several() -> None:
     assert "fusion: mean, losses: [mutual]" in method_text("dml")
     assert all(method_text(word) for word in METHODS)
     assert "modalmill methods NAME" in methods_text()
+    assert stage_text("CSV") == stage_text("csv")
+    for text, wrong, there in ((stage_text, "gated", "modalmill methods gated"), (method_text, "csv", "modalmill stages csv")):
+        with pytest.raises(InputError, match=there):
+            text(wrong)
     for text, wrong in ((stage_text, "splt"), (method_text, "gatde")):
         with pytest.raises(InputError, match="did you mean"):
             text(wrong)

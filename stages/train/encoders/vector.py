@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .part import Part
 
-_FURTHEST = 10.0
+_FURTHEST = 10.0  # deviations; of one scale for all, a bin that few texts have is rightly further away
 
 
 class Vector(nn.Module):
@@ -17,6 +17,7 @@ class Vector(nn.Module):
 
     mean_F: Tensor
     deviation_F: Tensor
+    furthest: Tensor
     axes_FK: Tensor | None
 
     def __init__(self, width: int, part: Part) -> None:
@@ -24,6 +25,7 @@ class Vector(nn.Module):
         self.reduce, self.rank = part.options.reduce, part.options.rank
         self.register_buffer("mean_F", torch.zeros(part.dims))
         self.register_buffer("deviation_F", torch.ones(part.dims))
+        self.register_buffer("furthest", torch.tensor(_FURTHEST))
         self.register_buffer("axes_FK", None if self.reduce is None else torch.zeros(part.dims, self.rank))
         self.features = part.dims if self.reduce is None else self.rank
 
@@ -33,11 +35,12 @@ class Vector(nn.Module):
         self.mean_F.copy_(mean_F)
         if one_scale:
             deviation_F = deviation_F.square().mean().sqrt().expand_as(deviation_F)
+        self.furthest.fill_(torch.inf if one_scale else _FURTHEST)
         self.deviation_F.copy_(torch.where(deviation_F > 1e-6, deviation_F, torch.ones_like(deviation_F)))
 
     def standard(self, vector_BF: Tensor) -> Tensor:
-        """Standardised, at most ten deviations away, and along the axes."""
-        x_BF = ((vector_BF.float() - self.mean_F) / self.deviation_F).clamp(-_FURTHEST, _FURTHEST)
+        """Standardised, at most ten deviations away where each feature has its own, and along the axes."""
+        x_BF = ((vector_BF.float() - self.mean_F) / self.deviation_F).clamp(-self.furthest, self.furthest)
         return x_BF if self.axes_FK is None else x_BF @ self.axes_FK
 
 

@@ -15,7 +15,7 @@ from .mixup import Mixup
 class CutMix(Mixup):
     """As mixup, but every token is of one record alone.
 
-    weight, alpha: as there; the share is that of the tokens.
+    weight: beside the task's loss. alpha: of the beta distribution that the share of tokens is drawn from.
     """
 
     def __init__(self, sizes: Sizes, weight: float = 0.5, alpha: float = 1.0) -> None:
