@@ -58,10 +58,12 @@ class Onnx(Extractor):
             raise MissingPackageError("onnxruntime", "onnx", "features.onnx")
         if not (np.isfinite([*self.mean, *self.std]).all() and min(self.std) > 0):
             raise ValueError(f"mean, std: wanted finite numbers, and std above 0, found {self.mean}, {self.std}")
-        for name, least in (("size", 1), ("rate_hz", 1), ("frames", 1)):
-            if getattr(self, name) is not None and getattr(self, name) < least:
-                raise ValueError(f"{name}: wanted at least {least}, found {getattr(self, name)}")
+        for name in ("size", "rate_hz", "frames"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ValueError(f"{name}: wanted at least 1, found {getattr(self, name)}")
         object.__setattr__(self, "modality", self.of)
+        for name in ("mean", "std", "average"):  # lists in Python are fine as well
+            object.__setattr__(self, name, getattr(self, name) and tuple(getattr(self, name)))
         session = _session(_stamped(self.model))
         (first, *others), outputs = session.get_inputs(), [found.name for found in session.get_outputs()]
         if others or first.type not in _TYPES or not _fits(first.shape, self.of):
@@ -82,10 +84,10 @@ class Onnx(Extractor):
         return fingerprint(self.address, self.version, options, _hashed(_stamped(self.model)))
 
     def dims(self) -> int:
-        return self._shape()[1]
+        return _shape(self, _stamped(self.model))[1]
 
     def extract(self, data: Any) -> np.ndarray:
-        axes, _ = self._shape()
+        axes, _ = _shape(self, _stamped(self.model))
         batches = [self._heard(data)] if self.of == "audio" else [self._seen(pixels) for pixels in ([data] if self.of == "image" else data)]
         try:
             found = [self._raw(batch) for batch in batches]
@@ -118,16 +120,8 @@ class Onnx(Extractor):
         session, wanted = _session(_stamped(self.model)), self._wanted()
         return np.asarray(session.run([self.output or session.get_outputs()[0].name], {wanted.name: batch.astype(_TYPES[wanted.type])})[0])
 
-    def _shape(self) -> tuple[tuple[int, ...], int]:
-        """Which axes of the output are averaged, and the length of the vector."""
-        files = _stamped(self.model)
-        key = (files, self.of, self.output, self.average, self.size, self.rate_hz)
-        if key not in _SHAPES:
-            _SHAPES[key] = self._tried()
-        return _SHAPES[key]
-
-    def _tried(self) -> tuple[tuple[int, ...], int]:
-        """The same by trials on blank input; on two sounds, of which one is longer."""
+    def tried(self) -> tuple[tuple[int, ...], int]:
+        """Which axes of the output are averaged, and the length of the vector, by trials on blank input; on two sounds, of which one is longer."""
         where = f"model: {self.model}"
         try:
             if self.of == "audio":
@@ -154,7 +148,9 @@ class Onnx(Extractor):
         return axes, lengths.pop()
 
 
-_SHAPES: dict[Any, tuple[tuple[int, ...], int]] = {}
+@functools.lru_cache(maxsize=16)
+def _shape(extractor: Onnx, files: _Files) -> tuple[tuple[int, ...], int]:
+    return extractor.tried()
 
 
 def _fits(shape: list[Any], of: str) -> bool:

@@ -25,7 +25,7 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from onnx.reference import ReferenceEvaluator  # noqa: E402
 from tiny import jpeg, picture, recipe, tone, wav, write  # noqa: E402
 
-PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+PLAIN = {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}
 
 
 def network(path: Path, op: str, shape: list[Any], weights: np.ndarray | None = None, inputs: int = 1, **attributes: Any) -> str:
