@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 
 from ..schemas.disk import read_note, read_table, write_json, write_table
-from ..schemas.errors import DamageError, InputError
+from ..schemas.errors import DamageError
 from ..schemas.fingerprint import fingerprint
 from ..schemas.record import Part, Record
-from ..stages.base import Beat, Extractor, options_of, stored
+from ..stages.base import Beat, Extractor, extracted, options_of, stored
 from ..stages.media.decode import decoded
 from .engine import Engine, refuse_skipped
 from .plan import Plan, identity
@@ -46,24 +46,12 @@ class FeatureTask:
             beat(item)
             try:
                 refuse_skipped(item, skip)
-                vector = self.extractor.extract(decoded(self.root, part, self.extractor))
-                self._check(vector, item)
-                vectors.append(vector)
+                vectors.append(extracted(self.extractor, decoded(self.root, part, self.extractor), item))
                 ids.append(content)
             except (DamageError, MemoryError):
                 continue
         write_table(self.path, _table(ids, vectors, self.extractor.dims(), np.float32))
         return len(ids)
-
-    def _check(self, vector: np.ndarray, item: str) -> None:
-        """InputError for what a cache cannot hold: an extractor's fault, not the medium's."""
-        where = f"features by {self.extractor.address} of {item}"
-        if vector.shape != (self.extractor.dims(),):
-            raise InputError(f"{where}: wanted a vector of {self.extractor.dims()} numbers, found the shape {list(vector.shape)}")
-        with np.errstate(over="ignore"):
-            wrong = int((~np.isfinite(vector.astype(np.float16))).sum())
-        if wrong:
-            raise InputError(f"{where}: {wrong} of {len(vector)} numbers are not finite, or beyond the 65,504 that float16 holds")
 
 
 def write_features(

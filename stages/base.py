@@ -22,7 +22,7 @@ import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ..schemas.contents import Contents
-from ..schemas.errors import MissingPackageError, nearest
+from ..schemas.errors import InputError, MissingPackageError, nearest
 from ..schemas.fingerprint import fingerprint, random_for
 from ..schemas.manifest import Row
 from ..schemas.recipe import explain
@@ -167,6 +167,19 @@ class Extractor(Addressed):
     def extract(self, data: Any) -> np.ndarray:
         """The vector of one decoded part: text, RGB ``[H, W, 3]``, mono sound ``[T]`` at ``sample_rate_hz`` or frames ``[T, H, W, 3]``."""
         raise NotImplementedError
+
+
+def extracted(extractor: Extractor, data: Any, of: str) -> np.ndarray:
+    """The vector of a decoded part, before any fit ``[dims]``; InputError for what a cache cannot hold: an extractor's fault, not the medium's."""
+    vector = extractor.extract(data)
+    where = f"features by {extractor.address} of {of}"
+    if vector.shape != (extractor.dims(),):
+        raise InputError(f"{where}: wanted a vector of {extractor.dims()} numbers, found the shape {list(vector.shape)}")
+    with np.errstate(over="ignore"):
+        wrong = int((~np.isfinite(vector.astype(np.float16))).sum())
+    if wrong:
+        raise InputError(f"{where}: {wrong} of {len(vector)} numbers are not finite, or beyond the 65,504 that float16 holds")
+    return vector
 
 
 def stored(extractor: Extractor, vector: np.ndarray, weights: np.ndarray | None) -> np.ndarray:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib.util
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ...schemas.errors import MissingPackageError
+from ...schemas.errors import DamageError, InputError, MissingPackageError
+from ...schemas.fingerprint import fingerprint, hash_file
 from ...schemas.record import Modality
 from ..base import Extractor
 
@@ -18,7 +21,8 @@ from ..base import Extractor
 class Transformers(Extractor):
     """The mean of an encoder's last hidden states, of a text under its tokeniser's mask.
 
-    model: a folder or a hub name of an encoder of one modality (BERT, ViT, Wav2Vec2, ...), its weights as safetensors.
+    model: a folder, whose contents decide what a cache holds, or a hub name, of an encoder of one modality (BERT, ViT, Wav2Vec2, ...), its weights as
+        safetensors.
     of: the modality. rate_hz: sound is resampled to it first; it must be the model's.
     revision: commit of the hub's repository, part of the cache's fingerprint; give it, so that the same name means the same weights.
     """
@@ -36,6 +40,14 @@ class Transformers(Extractor):
         object.__setattr__(self, "modality", self.of)
         self.dims()
 
+    def identity(self) -> str:
+        options = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self) if entry.name != "model"}
+        folder = Path(self.model)
+        if not folder.is_dir():
+            return fingerprint(self.address, self.version, options, self.model)
+        files = tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.iterdir()) if path.is_file())
+        return fingerprint(self.address, self.version, options, _hashed(files))
+
     def dims(self) -> int:
         return _width(self.model, self.revision)
 
@@ -43,14 +55,17 @@ class Transformers(Extractor):
         import torch
 
         processor, model = _load(self.model, self.of, self.revision)
-        if self.of == "text":
-            inputs = processor(data, return_tensors="pt", truncation=True)
-        elif self.of == "image":
-            inputs = processor(images=data, return_tensors="pt")
-        else:
-            inputs = processor(data, sampling_rate=self.rate_hz, return_tensors="pt")
-        with torch.no_grad():
-            hidden = model(**inputs).last_hidden_state[0]
+        try:
+            if self.of == "text":
+                inputs = processor(data, return_tensors="pt", truncation=True)
+            elif self.of == "image":
+                inputs = processor(images=data, return_tensors="pt")
+            else:
+                inputs = processor(data, sampling_rate=self.rate_hz, return_tensors="pt")
+            with torch.no_grad():
+                hidden = model(**inputs).last_hidden_state[0]
+        except (RuntimeError, ValueError) as error:  # a sound that is too short, for example
+            raise DamageError("network_refuses", f"{self.model} cannot take it: {_first_line(error)}") from None
         real = inputs["attention_mask"][0].bool() if self.of == "text" else torch.ones(len(hidden), dtype=torch.bool)
         return np.asarray(hidden[real].mean(0).float().numpy())
 
@@ -70,14 +85,23 @@ def _width(name: str, revision: str | None) -> int:
     return width
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=4)
 def _load(name: str, of: str, revision: str | None) -> tuple[Any, Any]:
     import transformers
 
     kinds: dict[str, Any] = {"text": transformers.AutoTokenizer, "image": transformers.AutoImageProcessor, "audio": transformers.AutoFeatureExtractor}
-    processor = kinds[of].from_pretrained(name, revision=revision, trust_remote_code=False)
-    model = transformers.AutoModel.from_pretrained(name, revision=revision, trust_remote_code=False, use_safetensors=True)
+    try:
+        processor = kinds[of].from_pretrained(name, revision=revision, trust_remote_code=False)
+        model = transformers.AutoModel.from_pretrained(name, revision=revision, trust_remote_code=False, use_safetensors=True)
+    except (OSError, ValueError) as error:
+        raise InputError(f"features.transformers: {name} cannot be loaded: {_first_line(error)}") from None
     return processor, model.eval()
+
+
+@functools.lru_cache(maxsize=8)
+def _hashed(files: tuple[tuple[str, int, int], ...]) -> list[tuple[str, str]]:
+    """Name and contents of each file of a model's folder."""
+    return [(Path(name).name, hash_file(Path(name))) for name, _, _ in files]
 
 
 def _first_line(error: Exception) -> str:

@@ -73,6 +73,7 @@ def export(path: Path, out: Path, sparsity: float = 0.0, int8: bool = False, sha
         "file": out.name, "inputs": {name: _shape(tensor) for name, tensor in zip(whole.inputs, example, strict=True)},
         "parts": list(saved.inputs.names), "output": "number" if saved.objective.link == "identity" else "probabilities",
         "answers": getattr(saved.objective, "classes", [saved.options.target]), "vocabularies": dict(saved.inputs.vocabularies),
+        "features": dict(saved.inputs.caches),
         "bytes": out.stat().st_size, "checkpoint_bytes": path.stat().st_size, "sparsity": round(pruned, 6), "int8": int8,
         "furthest_from_model": furthest, "subsets_compared": len(subsets),
         "ms_p50": _timed(lambda: run(one)), "ms_p50_model": _timed(lambda: whole(*one)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 
 from ...schemas.errors import DamageError, InputError, nearest
 from ...schemas.record import Part
-from ..base import Extractor, make, stored
+from ..base import Extractor, extracted, make, stored
 from ..media import audio as sounds
 from ..media import image as images
 from ..media import video as videos
@@ -93,15 +94,19 @@ class Given:
         """The vector that the cache would hold ``float16 [dims]``."""
         extractor = self._extractors.get(name) or self._extractor(name)
         self._extractors[name] = extractor
-        path = Path(value).resolve()
-        part = Part("text", text=value) if modality == "text" else Part(extractor.modality, uri=path.name)
-        vector = extractor.extract(decoded(path.parent, part, extractor))
+        folder, part = Path(), Part("text", text=value)
+        if modality != "text":
+            path = Path(os.path.realpath(value))
+            folder, part = path.parent, Part(extractor.modality, uri=path.name)
+        vector = extracted(extractor, decoded(folder, part, extractor), value)
         weights = self.saved.inputs.caches[name]["weights"]
         return stored(extractor, vector, np.array(weights, np.float32) if weights else None)
 
     def _extractor(self, name: str) -> Extractor:
         """The extractor of the features that the model was trained on; InputError where it cannot be had here, or is another one now."""
         cache = self.saved.inputs.caches[name]
+        if "options" not in cache:
+            raise InputError(f"{name}: the model was trained on features of an older version; run its recipe again, or predict from --shards")
         where = f"{name}: the model reads features by {cache['address']}, which cannot be made here"
         extractor, problems = make(cache["address"], Extractor, cache["options"], where)
         if extractor is None:

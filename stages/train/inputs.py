@@ -94,9 +94,9 @@ class Inputs:
 
     def _check_cache(self, name: str, features: Path) -> None:
         wanted, found = self.caches.get(name), FeatureCache(features, name).made_by
-        other = next((key for key in ("address", "dims", "extractor", "fit") if wanted is not None and found.get(key) != wanted.get(key)), None)
-        if wanted is None or other is None:
+        if wanted is None or made_alike(wanted) == made_alike(found):
             return
+        other = next(key for key in made_alike(wanted) if found.get(key) != wanted.get(key))
         advice = "compute them by the recipe of the model, or train on these"
         known = {"extractor": "with other options or weights", "fit": "but fitted to other texts"}
         what = known.get(other, f"({found.get(other)}, not {wanted.get(other)})")
@@ -149,6 +149,11 @@ class Inputs:
         if modality == "video":
             return torch.zeros(rows, entry.frames, entry.size, entry.size, 3, dtype=torch.uint8), None
         return torch.zeros(rows, entry.length, dtype=torch.int64), torch.zeros(rows, dtype=torch.int64)
+
+
+def made_alike(cache: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes the vectors of two caches mean the same; not where a network lies, for example."""
+    return {key: cache.get(key) for key in ("address", "dims", "extractor", "fit")}
 
 
 def features_of(shards: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,6 +16,7 @@ from ...schemas.fingerprint import fingerprint
 from . import checkpoint
 from .device import device_of, precision_of
 from .fitting import is_fitted
+from .inputs import made_alike
 from .optimise import MovingMean, make_optimiser, make_schedule
 from .prepare import Prepared, build
 from .ranks import is_first, rank, summed, world
@@ -55,7 +56,7 @@ class Run:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.half is torch.float16)
         self.mean = MovingMean(self.step, options.ema) if options.ema else None
         own = options.model_dump(exclude={"save_every_s", "threads", "checks"})
-        self.identity = fingerprint(checkpoint.VERSION, own, self.about["shards"], self.about["caches"], seed)
+        self.identity = fingerprint(checkpoint.VERSION, own, self.about["shards"], _alike(self.about["caches"]), seed)
         self.epoch, self.steps, self.records = 0, 0, 0
         self.loss_sum = torch.zeros((), device=self.device, dtype=torch.float64)
         self.best: float | None = None
@@ -150,7 +151,8 @@ class Run:
         """What makes this another run."""
         if before["shards"] != self.about["shards"]:
             return f"the shards have changed (fingerprint {before['shards']}, now {self.about['shards']})"
-        caches = [name for name, cache in self.about["caches"].items() if before["caches"].get(name, cache) != cache]
+        known = _alike(before["caches"])
+        caches = [name for name, cache in _alike(self.about["caches"]).items() if known.get(name, cache) != cache]
         if caches:
             return f"the cached features of {', '.join(caches)} have changed"
         now = self.about["options"]
@@ -188,3 +190,7 @@ class Run:
         for name, number in kept["state"].items():
             setattr(self, name, number)
         return True
+
+
+def _alike(caches: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {name: made_alike(cache) for name, cache in caches.items()}

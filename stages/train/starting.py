@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ...schemas.errors import InputError
-from .inputs import Inputs
+from .inputs import Inputs, made_alike
 from .model import FusionModel
 from .objectives import Objective
 
@@ -61,7 +61,7 @@ def _translated(
         if part in about["vocabularies"]:
             _by_row(own, found, [name], [*_SPECIAL, *vocabulary], [*_SPECIAL, *about["vocabularies"][part]])
     for part, cache in inputs.caches.items():
-        if about["caches"].get(part) != cache:
+        if made_alike(about["caches"].get(part, {})) != made_alike(cache):
             why.append(f"the encoder of {part} begins anew: its cached features are of another extractor")
             found = {name: tensor for name, tensor in found.items() if not name.startswith(f"encoders.{part}.")}
     classes, known = getattr(objective, "classes", None), about["objective"].get("classes")

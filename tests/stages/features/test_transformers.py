@@ -10,6 +10,7 @@ import pytest
 transformers = pytest.importorskip("transformers", reason="the extra hf is not installed")
 torch = pytest.importorskip("torch")
 
+from modalmill.schemas.errors import InputError  # noqa: E402
 from modalmill.stages.base import Extractor, make  # noqa: E402
 from modalmill.stages.features.transformers import Transformers  # noqa: E402
 
@@ -43,6 +44,22 @@ def test_images_and_sound_have_encoders_too(tmp_path: Path) -> None:
     heard = Transformers(model=str(tmp_path / "w2v"), of="audio").extract(np.sin(np.arange(8000, dtype=np.float32) / 9))
     assert heard.shape == (16,)
     assert np.isfinite(heard).all()
+
+
+def test_other_weights_in_the_folder_are_another_extractor(tmp_path: Path) -> None:
+    transformers.ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(tmp_path / "vit")
+    found = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        transformers.ViTModel(transformers.ViTConfig(image_size=32, patch_size=16, **SMALL)).save_pretrained(tmp_path / "vit")
+        found.append(Transformers(model=str(tmp_path / "vit"), of="image").identity())
+    assert found[0] != found[1]
+    (tmp_path / "vit").rename(tmp_path / "moved")
+    moved = Transformers(model=str(tmp_path / "moved"), of="image")
+    assert moved.identity() == found[1]
+    (tmp_path / "moved" / "model.safetensors").unlink()
+    with pytest.raises(InputError, match="cannot be loaded"):
+        moved.extract(np.zeros((32, 32, 3), np.uint8))
 
 
 def test_a_model_that_is_not_there_is_told_with_the_recipe(tmp_path: Path) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import yaml
 from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.run import run
 from modalmill.schemas.errors import InputError
 from modalmill.schemas.recipe import parse_recipe
+from modalmill.stages.features.onnx import Onnx
 from modalmill.stages.train.explain import explain
 from modalmill.stages.train.predict import Predictor
 from tiny import jpeg, mp4, recipe, wav, write
@@ -67,7 +71,7 @@ def given_of(root: Path, number: str) -> dict[str, str]:
     return {"text": texts[number], **{name: str(path) for name, path in media.items()}}
 
 
-def test_raw_files_are_answered_as_the_shards_are(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_raw_files_are_answered_as_the_shards_are(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     predictor = Predictor(trained / "out" / "training" / "best.pt")
     known = {one["key"].rpartition("-")[2]: one for one in predictor.shards(trained / "out", "test")}
     assert len(known) > 3
@@ -78,8 +82,8 @@ def test_raw_files_are_answered_as_the_shards_are(trained: Path, monkeypatch: py
             (a["answer"], a["probability"]) for a in row["answers"]
         ]
     number, row = next(iter(known.items()))
-    monkeypatch.chdir(trained / "img")
-    (trained / "img" / "link.jpg").symlink_to(trained / "img" / f"{number}.jpg")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link.jpg").symlink_to(trained / "img" / f"{number}.jpg")
     assert predictor.one({"image": "link.jpg"}) == predictor.one({"image": str(trained / "img" / f"{number}.jpg")})
 
 
@@ -105,6 +109,30 @@ def test_an_explanation_of_features(trained: Path) -> None:
     assert sum(report["worth"].values()) + report["without_anything"] == pytest.approx(report["answers"][0]["probability"], abs=1e-5)
     assert {len(entry["values"]) for entry in report["carried"].values()} == {1}
     assert report["maps"] == {}
+
+
+def test_words_are_no_paths_and_numbers_that_a_cache_cannot_hold_are_no_answer(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = Predictor(trained / "out" / "training" / "best.pt")
+    (tmp_path / "loop").symlink_to("loop")
+    monkeypatch.chdir(tmp_path)
+    for words in ("loop/x", "nothing\x00here", ""):
+        assert predictor.one({"text": words})["used"] == ["question"]
+    monkeypatch.setattr(Onnx, "extract", lambda self, data: np.full(self.dims(), 1e6, np.float32))
+    with pytest.raises(InputError, match="beyond the 65,504 that float16 holds"):
+        predictor.one({"image": str(trained / "img" / "1.jpg")})
+
+
+def test_a_network_that_has_moved_is_no_other_run(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "all")
+    (tmp_path / "all" / "net.onnx").rename(tmp_path / "all" / "moved.onnx")
+    value = yaml.safe_load((trained / "out" / "recipe.yaml").read_text())
+    value["features"]["image"]["features.onnx"]["model"] = str(tmp_path / "all" / "moved.onnx")
+    before = (tmp_path / "all" / "out" / "training" / "best.pt").read_bytes()
+    run(make_plan(parse_recipe(value), trained), tmp_path / "all" / "out", "serial")
+    assert (tmp_path / "all" / "out" / "training" / "best.pt").read_bytes() == before
+    assert not (tmp_path / "all" / "out" / "training" / "before").exists()
 
 
 def test_a_network_that_is_another_one_or_gone_is_told(trained: Path) -> None:
