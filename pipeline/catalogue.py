@@ -10,7 +10,7 @@ from typing import Any
 
 from ..schemas.errors import InputError, nearest
 from ..stages.base import Addressed, Extractor, Source, addresses, find
-from ..stages.train.cards import ENCODERS, FUSIONS, LOSSES, METHODS, MISSING
+from ..stages.train.cards import method_words
 from .report import render
 
 _KINDS: tuple[tuple[str, type[Addressed]], ...] = (
@@ -26,7 +26,7 @@ def stages_text() -> str:
         for address in addresses(kind):
             cls = find(address, kind)
             lines.append(f"  {_shown(address, kind):<22} {_plain(inspect.getdoc(cls) or '').splitlines()[0]}")
-            options = ", ".join(_option(item) for item in dataclasses.fields(cls))  # type: ignore[arg-type]  # all of them are dataclasses
+            options = ", ".join(_option(item) for item in _fields(cls))
             lines.append(f"  {'':<22} options: {options or 'none'}")
         lines.append("")
     return render(*lines, "What the options of one mean: modalmill stages NAME")
@@ -34,10 +34,10 @@ def stages_text() -> str:
 
 def stage_text(name: str) -> str:
     """Everything about what has this name (``align.split``, or ``split`` alone); InputError where nothing has."""
-    name, methods = name.lower(), {*FUSIONS, *ENCODERS, *MISSING, *LOSSES, *METHODS}
+    name = name.lower()
     known = [(address, kind) for _, kind in _KINDS for address in addresses(kind)]
     chosen = [one for one in known if name in (one[0], _shown(*one))] or [one for one in known if name == one[0].partition(".")[2]]
-    if not chosen and name in methods:
+    if not chosen and name in method_words():
         raise InputError(f"{name}: is a method of training; see 'modalmill methods {name}'")
     if not chosen:
         raise InputError(f"{name}: no source, stage or extractor has this name{nearest(name, [_shown(*one) for one in known])}")
@@ -48,22 +48,24 @@ def _described(name: str, cls: type[Addressed]) -> Iterator[str]:
     """The name, what the class and those that it is made from say of themselves, and the options with their types and defaults."""
     yield name
     for one in cls.__mro__:
-        if one in (cls, *_bases(cls)):
+        if dataclasses.is_dataclass(one):  # the kinds themselves are none
             yield from _documented(one)
             yield ""
-    options: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cls)  # type: ignore[arg-type]  # all of them are dataclasses
-    yield "  options:" if options else "  no options"
-    yield from (f"    {item.name}: {item.type}{_default(item)}" for item in options)
+    yield from _listed(cls)
     for inner in _inside(cls):
         yield ""
         yield from _documented(inner, f"{inner.__name__}: ")
-        yield "  options:"
-        yield from (f"    {item.name}: {item.type}{_default(item)}" for item in dataclasses.fields(inner))
+        yield from _listed(inner)
 
 
-def _bases(cls: type[Addressed]) -> list[type]:
-    """The classes between an address and its kind that have options."""
-    return [one for one in cls.__mro__[1:] if issubclass(one, Addressed) and dataclasses.is_dataclass(one) and one.__module__ != Addressed.__module__]
+def _listed(cls: type) -> Iterator[str]:
+    options = _fields(cls)
+    yield "  options:" if options else "  no options"
+    yield from (f"    {item.name}: {item.type}{_default(item)}" for item in options)
+
+
+def _fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(cls)
 
 
 def _shown(address: str, kind: type[Addressed]) -> str:

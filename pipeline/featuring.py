@@ -110,13 +110,15 @@ def _write_part(name: str, extractor: Extractor, config: str, parts: list[_Entry
         "address": extractor.address,
         "dims": extractor.dims(),
         "fit": fingerprint(weights.tolist()) if weights is not None else "",
+        "one_scale": extractor.one_scale,
         "identity": extractor.identity(),
         "options": options_of(extractor),
         "weights": weights.tolist() if weights is not None else [],
     }
     target, keys_target = folder / f"{name}.arrow", folder / f"{name}.keys.arrow"
-    known = _known(target, stamp)
-    if known.keys() != distinct.keys() or not target.is_file() or read_note(target) != stamp:
+    found_stamp = read_note(target) if target.is_file() else {}
+    known = _known(target, stamp) if all(found_stamp.get(key) == stamp[key] for key in ("extractor", "fit")) else {}
+    if known.keys() != distinct.keys() or found_stamp != stamp:
         missing = sorted(content for content in distinct if content not in known)
         size = PARTS_PER_TASK[extractor.modality]
         chunks = [tuple((content, distinct[content]) for content in missing[start : start + size]) for start in range(0, len(missing), size)]
@@ -152,8 +154,6 @@ def _table(ids: list[str], vectors: list[np.ndarray], dims: int, kind: type[np.f
 
 def _known(target: Path, stamp: dict[str, Any]) -> dict[str, np.ndarray]:
     """The vectors of an earlier run by the same extractor with the same fit."""
-    if not target.is_file() or any(read_note(target).get(key) != stamp[key] for key in ("extractor", "fit")):
-        return {}
     table = read_table(target)
     values = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, stamp["dims"])
     return dict(zip(table["id"].to_pylist(), values, strict=True))

@@ -13,7 +13,7 @@ import importlib
 import inspect
 import pkgutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -23,7 +23,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ..schemas.contents import Contents
 from ..schemas.errors import InputError, MissingPackageError, nearest
-from ..schemas.fingerprint import fingerprint, random_for
+from ..schemas.fingerprint import fingerprint, hash_file, random_for
 from ..schemas.manifest import Row
 from ..schemas.recipe import explain
 from ..schemas.record import Fault, Modality, Record
@@ -160,6 +160,17 @@ class Extractor(Addressed):
     modality: ClassVar[Modality] = "image"
     one_scale: ClassVar[bool] = False  # all features are in one unit, and which of them vary most says something
 
+    def files(self) -> Sequence[Path]:
+        """The files of the network that option ``model`` names: their contents, not their place, are part of the identity."""
+        return ()
+
+    def identity(self) -> str:
+        files = [(path, path.stat()) for path in self.files()]
+        if not files:
+            return super().identity()
+        options = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "model"}  # type: ignore[arg-type]  # all are
+        return fingerprint(self.address, self.version, options, [_hashed(path, found.st_size, found.st_mtime_ns) for path, found in files])
+
     def dims(self) -> int:
         """Length of the vector."""
         raise NotImplementedError
@@ -167,6 +178,11 @@ class Extractor(Addressed):
     def extract(self, data: Any) -> np.ndarray:
         """The vector of one decoded part: text, RGB ``[H, W, 3]``, mono sound ``[T]`` at ``sample_rate_hz`` or frames ``[T, H, W, 3]``."""
         raise NotImplementedError
+
+
+@functools.lru_cache(maxsize=64)
+def _hashed(path: Path, size: int, time_ns: int) -> str:
+    return hash_file(path)
 
 
 def extracted(extractor: Extractor, data: Any, of: str) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import importlib.util
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ import cv2
 import numpy as np
 
 from ...schemas.errors import DamageError, MissingPackageError
-from ...schemas.fingerprint import fingerprint, hash_file
 from ...schemas.record import Modality
 from ..base import Extractor
 from ..media.image import resize_crop
@@ -79,9 +77,8 @@ class Onnx(Extractor):
             object.__setattr__(self, "size", self.size or (height if isinstance(height, int) else _SIZE))
         self.dims()
 
-    def identity(self) -> str:
-        options = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self) if entry.name != "model"}
-        return fingerprint(self.address, self.version, options, _hashed(_stamped(self.model)))
+    def files(self) -> list[Path]:
+        return [Path(name) for name, _, _ in _stamped(self.model)]
 
     def dims(self) -> int:
         return _shape(self, _stamped(self.model))[1]
@@ -186,11 +183,6 @@ def _beside(model: str, size: int, time_ns: int) -> tuple[str, ...]:
         return ()
     others = (path for path in Path(model).parent.iterdir() if path.is_file() and path.name != Path(model).name)
     return tuple(sorted(str(path) for path in others if path.name.encode() in content))
-
-
-@functools.lru_cache(maxsize=16)
-def _hashed(files: _Files) -> list[str]:
-    return [hash_file(Path(name)) for name, _, _ in files]
 
 
 @functools.lru_cache(maxsize=4)

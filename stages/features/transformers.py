@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import importlib.util
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ...schemas.errors import DamageError, InputError, MissingPackageError
-from ...schemas.fingerprint import fingerprint, hash_file
 from ...schemas.record import Modality
 from ..base import Extractor
 
@@ -40,13 +38,9 @@ class Transformers(Extractor):
         object.__setattr__(self, "modality", self.of)
         self.dims()
 
-    def identity(self) -> str:
-        options = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self) if entry.name != "model"}
-        folder = Path(self.model)
-        if not folder.is_dir():
-            return fingerprint(self.address, self.version, options, self.model)
-        files = tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.iterdir()) if path.is_file())
-        return fingerprint(self.address, self.version, options, _hashed(files))
+    def files(self) -> list[Path]:
+        folder = Path(self.model)  # or a name of the hub
+        return sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
 
     def dims(self) -> int:
         return _width(self.model, self.revision)
@@ -96,12 +90,6 @@ def _load(name: str, of: str, revision: str | None) -> tuple[Any, Any]:
     except (OSError, ValueError) as error:
         raise InputError(f"features.transformers: {name} cannot be loaded: {_first_line(error)}") from None
     return processor, model.eval()
-
-
-@functools.lru_cache(maxsize=8)
-def _hashed(files: tuple[tuple[str, int, int], ...]) -> list[tuple[str, str]]:
-    """Name and contents of each file of a model's folder."""
-    return [(Path(name).name, hash_file(Path(name))) for name, _, _ in files]
 
 
 def _first_line(error: Exception) -> str:

@@ -267,6 +267,11 @@ def methods_text() -> str:
     return "\n".join([*lines, "", "How one works and what its options are: modalmill methods NAME"])
 
 
+def method_words() -> set[str]:
+    """Every name of a method, of all kinds."""
+    return {*METHODS, *(word for _, cards, _ in _KINDS for word in cards)}
+
+
 def method_text(name: str) -> str:
     """All about the methods of this name, and how a recipe's ``train`` section says them; InputError where there is none."""
     lines: list[str] = []
@@ -279,9 +284,8 @@ def method_text(name: str) -> str:
         lines += ["methods: settings of others by the name that articles use", f"  {name}: {METHODS[name].what}", ""]
         lines += [f"  in a recipe: method: {name}", f"  which is:    {METHODS[name].text()}", ""]
     if not lines:
-        known = {*METHODS, *(word for _, cards, _ in _KINDS for word in cards)}
         elsewhere = {*addresses(Addressed), *addresses(Extractor), *(one.partition(".")[2] for one in addresses(Source))}
         if name in elsewhere:
             raise InputError(f"{name}: is no method of training; see 'modalmill stages {name}'")
-        raise InputError(f"{name}: no method has this name{nearest(name, known)}")
+        raise InputError(f"{name}: no method has this name{nearest(name, method_words())}")
     return "\n".join(lines[:-1])

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from ...schemas.errors import InputError
 from ...schemas.index import read_shard_set
-from ..base import Extractor, addresses, find
 from ..stream import FeatureSpec, Stream
 from ..stream.features import FeatureCache
 from ..stream.text import build_vocabulary
@@ -96,9 +95,7 @@ def _standardise(model: FusionModel, stream: Stream, target: str) -> None:
             there = np.flatnonzero(rows >= 0)[:: max(1, len(rows) // _MOST_MEASURED)]
             vectors = torch.from_numpy(cache.vectors[rows[there]].astype("float64"))
             if len(vectors):
-                address = str(cache.made_by.get("address"))
-                one_scale = address in addresses(Extractor) and find(address, Extractor).one_scale
-                encoder.standardise(vectors.mean(0), vectors.std(0, correction=0), one_scale)
+                encoder.standardise(vectors.mean(0), vectors.std(0, correction=0), cache.made_by.get("one_scale", False))
             if encoder.axes_FK is not None:
                 encoder.axes_FK.copy_(torch.from_numpy(_axes(encoder, vectors, stream, there, name, target)))
 

@@ -124,6 +124,13 @@ def test_words_are_no_paths_and_numbers_that_a_cache_cannot_hold_are_no_answer(
         predictor.one({"image": str(trained / "img" / "1.jpg")})
 
 
+def test_features_of_an_older_version_are_told(trained: Path) -> None:
+    predictor = Predictor(trained / "out" / "training" / "best.pt")
+    del predictor.saved.inputs.caches["question"]["options"]  # type: ignore[attr-defined]  # a dict
+    with pytest.raises(InputError, match="question: the model was trained on features of an older version"):
+        predictor.one({"text": "is it"})
+
+
 def test_a_network_that_has_moved_is_no_other_run(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "all")
     (tmp_path / "all" / "net.onnx").rename(tmp_path / "all" / "moved.onnx")
