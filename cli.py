@@ -8,7 +8,7 @@ import shlex
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 
@@ -43,7 +43,7 @@ def _root(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     if version:
-        typer.echo(f"modalmill {__version__}")
+        _say(f"modalmill {__version__}")
         raise typer.Exit
 
 
@@ -84,12 +84,12 @@ def run(
     progress = Progress(quiet)
     result = run_plan(plan, target, engine, workers, scheduler, progress, resume)  # type: ignore[arg-type]  # checked above
     if not quiet:
-        typer.echo(account_text(result.account))
+        _say(account_text(result.account))
         if result.training is not None:
             from .stages.train.evaluate import table_text
 
-            typer.echo("\n" + table_text(result.training, brief=True) + "\n")
-        typer.echo(_next_steps(target, result))
+            _say("\n" + table_text(result.training, brief=True) + "\n")
+        _say(_next_steps(target, result))
 
 
 def _given(**parts: str | None) -> dict[str, str]:
@@ -115,7 +115,7 @@ def account(out: Annotated[Path, typer.Argument(help="Output folder of a run.")]
     from .pipeline.report import account_text, read_account
 
     found = read_account(out)
-    typer.echo(json.dumps(found.to_dict(), ensure_ascii=False) if json_ else account_text(found))
+    _say(json.dumps(found.to_dict(), ensure_ascii=False) if json_ else account_text(found))
     if found.problems():
         raise typer.Exit(1)
 
@@ -130,7 +130,7 @@ def rejects(
     from .pipeline.report import read_rejects, rejects_text
 
     rows = read_rejects(out, stage)
-    typer.echo(json.dumps(rows, ensure_ascii=False) if json_ else rejects_text(rows))
+    _say(json.dumps(rows, ensure_ascii=False) if json_ else rejects_text(rows))
 
 
 @app.command()
@@ -140,11 +140,11 @@ def verify(out: Annotated[Path, typer.Argument(help="Output folder of a run, or 
 
     files, problems = check(out)
     for problem in problems:
-        typer.echo(problem, err=True)
+        _say(problem, sys.stderr)
     if problems:
-        typer.echo(f"{len(problems)} problem{'' if len(problems) == 1 else 's'} in {files} files", err=True)
+        _say(f"{len(problems)} problem{'' if len(problems) == 1 else 's'} in {files} files", sys.stderr)
         raise typer.Exit(1)
-    typer.echo(f"{files} files are what their checksums say")
+    _say(f"{files} files are what their checksums say")
 
 
 @app.command()
@@ -155,7 +155,7 @@ def inspect(
     """Show what a set of shards holds: schema, presence of the modalities, some samples."""
     from .pipeline.report import inspect_text
 
-    typer.echo(inspect_text(shards, n))
+    _say(inspect_text(shards, n))
 
 
 @app.command()
@@ -163,7 +163,7 @@ def stages(name: Annotated[str | None, typer.Argument(help="One of them: what it
     """List every source, stage and extractor that a recipe can name, or tell all about one."""
     from .pipeline.catalogue import stage_text, stages_text
 
-    typer.echo(stages_text() if name is None else stage_text(name))
+    _say(stages_text() if name is None else stage_text(name))
 
 
 @app.command()
@@ -171,7 +171,7 @@ def methods(name: Annotated[str | None, typer.Argument(help="One of them: how it
     """List every method of the training stage, with what it is, where it comes from, and what it costs, or tell all about one."""
     from .stages.train.cards import method_text, methods_text
 
-    typer.echo(methods_text() if name is None else method_text(name))
+    _say(methods_text() if name is None else method_text(name))
 
 
 @app.command()
@@ -183,7 +183,7 @@ def demo(
     from .pipeline.demo import demo as run_demo
     from .pipeline.progress import Progress
 
-    typer.echo(run_demo(out, Progress(quiet)))
+    _say(run_demo(out, Progress(quiet)))
 
 
 @app.command()
@@ -198,7 +198,7 @@ def evaluate(
     from .stages.train.evaluate import table_text
 
     found = run_evaluation(checkpoint, shards, split)
-    typer.echo(json.dumps(found, ensure_ascii=False) if json_ else table_text(found))
+    _say(json.dumps(found, ensure_ascii=False) if json_ else table_text(found))
 
 
 @app.command()
@@ -213,7 +213,7 @@ def retrieve(
     from .stages.train.retrieval import retrieve as run_retrieval
 
     found = run_retrieval(checkpoint, shards, split)
-    typer.echo(json.dumps(found, ensure_ascii=False) if json_ else retrieval_text(found))
+    _say(json.dumps(found, ensure_ascii=False) if json_ else retrieval_text(found))
 
 
 @app.command()
@@ -233,7 +233,7 @@ def compare(
 
     words = [word.strip() for word in methods.split(",") if word.strip()]
     found = run_comparison(recipe, words, seeds, out, set_ or (), Progress(quiet))
-    typer.echo(json.dumps(found, ensure_ascii=False) if json_ else compare_text(found))
+    _say(json.dumps(found, ensure_ascii=False) if json_ else compare_text(found))
 
 
 @app.command()
@@ -252,7 +252,7 @@ def robustness(
 
     found = report_of(checkpoint, shards, split, field, against)
     write_robustness(found, out or checkpoint.parent)
-    typer.echo(json.dumps(found, ensure_ascii=False) if json_ else robustness_text(found))
+    _say(json.dumps(found, ensure_ascii=False) if json_ else robustness_text(found))
 
 
 @app.command()
@@ -280,15 +280,15 @@ def predict(
     predictor = Predictor(checkpoint, top)
     if csv is None and shards is None:
         found = predictor.one(given)
-        typer.echo(json.dumps(found, ensure_ascii=False) if json_ else prediction_text(found))
+        _say(json.dumps(found, ensure_ascii=False) if json_ else prediction_text(found))
         return
     rows = predictor.rows(csv) if csv is not None else predictor.shards(shards, split) if shards is not None else iter(())
     if vqa_results:
-        typer.echo(json.dumps(as_vqa_results(rows), ensure_ascii=False))
+        _say(json.dumps(as_vqa_results(rows), ensure_ascii=False))
     else:
         for row in rows:
-            typer.echo(json.dumps(row, ensure_ascii=False))
-    typer.echo(predictor.speed_text(), err=True)
+            _say(json.dumps(row, ensure_ascii=False))
+    _say(predictor.speed_text(), sys.stderr)
 
 
 @app.command()
@@ -307,9 +307,9 @@ def explain(
     from .stages.train.explain import explain_text
 
     found = run_explanation(checkpoint, _given(image=image, text=text, audio=audio, video=video), answer)
-    typer.echo(json.dumps(found.report, ensure_ascii=False) if json_ else explain_text(found.report))
+    _say(json.dumps(found.report, ensure_ascii=False) if json_ else explain_text(found.report))
     found.draw(out)
-    typer.echo(f"picture: {out}", err=True)
+    _say(f"picture: {out}", sys.stderr)
 
 
 @app.command()
@@ -327,7 +327,7 @@ def export(
     from .stages.train.export import export_text
 
     found = run_export(checkpoint, out, sparsity, int8, shards, split)
-    typer.echo(json.dumps(found, ensure_ascii=False) if json_ else export_text(found))
+    _say(json.dumps(found, ensure_ascii=False) if json_ else export_text(found))
 
 
 @app.command("score-vqa")
@@ -341,7 +341,7 @@ def score_vqa(
     from .stages.train.vqa_score import score_files, score_text
 
     found = score_files(results, annotations, partial)
-    typer.echo(json.dumps(found, ensure_ascii=False) if json_ else score_text(found))
+    _say(json.dumps(found, ensure_ascii=False) if json_ else score_text(found))
 
 
 def main() -> NoReturn:
@@ -376,7 +376,7 @@ def main() -> NoReturn:
     except OSError as error:
         if debug:
             raise
-        print(f"modalmill: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        _say(f"modalmill: {error.filename or ''}: {error.strerror or error}", sys.stderr)
         sys.exit(1)
     except Exception as error:
         if hasattr(error, "show") and hasattr(error, "exit_code"):  # a command line that cannot be parsed
@@ -385,10 +385,10 @@ def main() -> NoReturn:
         if debug:
             raise
         last = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-        print(
+        _say(
             f"modalmill: a fault in the program, not in your data: {last}\n"
             f"Please report it with the traceback of: modalmill --debug {shlex.join(sys.argv[1:])}",
-            file=sys.stderr,
+            sys.stderr,
         )
         sys.exit(70)
     sys.exit(code if isinstance(code, int) else 0)
@@ -403,5 +403,11 @@ def _stop(number: int, frame: object) -> None:
 def _fail(error: Exception, debug: bool, code: int) -> NoReturn:
     if debug:
         raise error
-    print(f"modalmill: {error}", file=sys.stderr)
+    _say(f"modalmill: {error}", sys.stderr)
     sys.exit(code)
+
+
+def _say(text: str, stream: TextIO | None = None) -> None:
+    from .pipeline.terminal import say
+
+    say(text, stream)

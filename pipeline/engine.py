@@ -14,7 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol, TypeAlias
 
-from ..schemas.errors import DamageError, InputError
+from ..schemas.errors import DamageError, InputError, WorkerLostError
 from .guard import COLLECT, Guard, Task, take
 
 _STARTED_EARLY = 8
@@ -51,10 +51,11 @@ class Local:
         self._workers = workers
         self._idle: list[Guard] = []
         self._all: list[Guard] = []
+        self._stopping = False
         self._lock = threading.Lock()
 
     def map(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
-        with ThreadPoolExecutor(self._workers) as pool:
+        with ThreadPoolExecutor(self._workers) as pool:  # on leaving it waits for its threads; close() comes after that
             waiting: dict[Future[Any], int] = {}
             left = iter(enumerate(tasks))
             try:
@@ -72,7 +73,7 @@ class Local:
             except BaseException:
                 for future in waiting:
                     future.cancel()
-                self.close()
+                self._stop()
                 raise
 
     def _start(self) -> None:
@@ -83,6 +84,8 @@ class Local:
 
     def _run(self, task: Task) -> Any:
         with self._lock:
+            if self._stopping:
+                raise WorkerLostError("the run is being stopped")
             guard = self._idle.pop() if self._idle else Guard().limit(*self._limits)
             if guard not in self._all:
                 self._all.append(guard)
@@ -91,11 +94,18 @@ class Local:
             self._idle.append(guard)
         return result
 
+    def _stop(self) -> None:
+        """End the children; what waits for them gives up."""
+        with self._lock:
+            self._stopping = True
+            for guard in self._all:
+                guard.stop()
+
     def close(self) -> None:
         with self._lock:
             for guard in self._all:
                 guard.close()
-            self._all, self._idle = [], []
+            self._all, self._idle, self._stopping = [], [], False
 
 
 class Dask:
@@ -177,8 +187,14 @@ def _no_beat(item: str) -> None:
     return
 
 
+_DEATHS = {
+    "decoder_timeout": "took longer than the deadline, twice",
+    "decoder_crashed": "ended its process, twice",
+    "decoder_memory": "wanted more memory than the recipe's memory_bytes, twice",
+}
+
+
 def refuse_skipped(item: str, skip: Mapping[str, str]) -> None:
-    """DamageError where an earlier try at this item hung or crashed its decoder."""
+    """DamageError where earlier tries at this item brought the worker down."""
     if item in skip:
-        words = "took longer than the deadline" if skip[item] == "decoder_timeout" else "crashed"
-        raise DamageError(skip[item], f"{item}: the decoder {words}")
+        raise DamageError(skip[item], f"{item}: reading it {_DEATHS[skip[item]]}")

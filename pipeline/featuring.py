@@ -7,6 +7,7 @@ features/image.keys.arrow   record key -> row of the file beside it
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from ..schemas.disk import read_note, read_table, write_json, write_table
-from ..schemas.errors import DamageError
+from ..schemas.disk import read_note, read_table, stamp_of, write_json, write_table
+from ..schemas.errors import DamageError, InputError
 from ..schemas.fingerprint import fingerprint
 from ..schemas.record import Part, Record
 from ..stages.base import Beat, Extractor, extracted, options_of, stored
 from ..stages.media.decode import decoded
+from ..stages.media.refusing import refusing
 from .engine import Engine, refuse_skipped
 from .plan import Plan, identity
 
@@ -32,7 +34,7 @@ _Entry: TypeAlias = tuple[str, str, Part, str | None]  # key, content id, part, 
 
 @dataclass(frozen=True, slots=True)
 class FeatureTask:
-    """Extracts the vectors of some parts into one Arrow file; parts that cannot be decoded are left out."""
+    """Extracts the vectors of some parts into one Arrow file; parts that give none are left out, and its note says why."""
 
     root: Path
     extractor: Extractor
@@ -40,17 +42,19 @@ class FeatureTask:
     path: Path
 
     def run(self, beat: Beat, skip: Mapping[str, str]) -> int:
-        ids, vectors = [], []
+        ids, vectors, faults = [], [], {}
         for content, part in self.parts:
             item = f"{part.modality}:{part.uri or content}"
             beat(item)
             try:
                 refuse_skipped(item, skip)
-                vectors.append(extracted(self.extractor, decoded(self.root, part, self.extractor), item))
+                with refusing("decoder_failed", item):
+                    data = decoded(self.root, part, self.extractor)
+                vectors.append(extracted(self.extractor, data, item))
                 ids.append(content)
-            except (DamageError, MemoryError):
-                continue
-        write_table(self.path, _table(ids, vectors, self.extractor.dims(), np.float32))
+            except DamageError as error:
+                faults[content] = [error.rule, error.message]
+        write_table(self.path, _table(ids, vectors, self.extractor.dims(), np.float32), {"faults": faults})
         return len(ids)
 
 
@@ -77,7 +81,10 @@ def write_features(
     for done, (name, extractor) in enumerate(plan.features.items(), 1):
         lacking = _write_part(name, extractor, configs[name], parts[name], folder, out / "work" / "features" / configs[name], plan.root, engine)
         if lacking:
-            lines.append(f"features: {lacking:,} of {len(parts[name]):,} records have no {extractor.address} of {name}: damaged, or refused by it")
+            reasons = ", ".join(f"{number:,} {rule}" for rule, number in Counter(rule for rule, _ in lacking).most_common())
+            lines.append(
+                f"features: {len(lacking):,} of {len(parts[name]):,} records have no {extractor.address} of {name} ({reasons}); the first: {lacking[0][1]}"
+            )
         advance(done, total)
     for path in folder.glob("*.arrow"):
         if path.name not in wanted:
@@ -88,7 +95,7 @@ def write_features(
 
 def _note(made_from: str, configs: dict[str, str], options: dict[str, Any], folder: Path, names: list[str]) -> dict[str, Any]:
     """What the caches were made from, and size and time of their files."""
-    files = {name: [(folder / name).stat().st_size, (folder / name).stat().st_mtime_ns] for name in names if (folder / name).is_file()}
+    files = {name: stamp_of((folder / name).stat()) for name in names if (folder / name).is_file()}
     return {"made_from": made_from, "configs": configs, "options": options, "files": files, "whole": len(files) == len(names)}
 
 
@@ -98,8 +105,8 @@ def content_id(part: Part) -> str:
     return fingerprint(part.modality, what, part.start_s, part.end_s, [(step.op, dict(step.options)) for step in part.steps])
 
 
-def _write_part(name: str, extractor: Extractor, config: str, parts: list[_Entry], folder: Path, work: Path, root: Path, engine: Engine) -> int:
-    """Bring one cache up to date; how many records have the part and no vector."""
+def _write_part(name: str, extractor: Extractor, config: str, parts: list[_Entry], folder: Path, work: Path, root: Path, engine: Engine) -> list[tuple[str, str]]:
+    """Bring one cache up to date; for each record that has the part and no vector the rule and the reason."""
     distinct = {content: part for _, content, part, _ in parts}
     weights: np.ndarray | None = None
     if hasattr(extractor, "fit"):
@@ -117,9 +124,11 @@ def _write_part(name: str, extractor: Extractor, config: str, parts: list[_Entry
     }
     target, keys_target = folder / f"{name}.arrow", folder / f"{name}.keys.arrow"
     found_stamp = read_note(target) if target.is_file() else {}
+    faults: dict[str, list[str]] = found_stamp.pop("faults", {})
     known = _known(target, stamp) if all(found_stamp.get(key) == stamp[key] for key in ("extractor", "fit")) else {}
-    if known.keys() != distinct.keys() or found_stamp != stamp:
-        missing = sorted(content for content in distinct if content not in known)
+    faults = {content: fault for content, fault in faults.items() if content in distinct and known}
+    if known.keys() | faults.keys() != distinct.keys() or found_stamp != stamp:
+        missing = sorted(content for content in distinct if content not in known and content not in faults)
         size = PARTS_PER_TASK[extractor.modality]
         chunks = [tuple((content, distinct[content]) for content in missing[start : start + size]) for start in range(0, len(missing), size)]
         tasks = [FeatureTask(root, extractor, chunk, work / f"{fingerprint([content for content, _ in chunk])}.arrow") for chunk in chunks]
@@ -127,6 +136,7 @@ def _write_part(name: str, extractor: Extractor, config: str, parts: list[_Entry
             pass
         for task in tasks:
             fresh = read_table(task.path)
+            faults |= read_note(task.path)["faults"]
             values = fresh["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, extractor.dims())
             for content, vector in zip(fresh["id"].to_pylist(), values, strict=True):
                 known[content] = stored(extractor, vector, weights)
@@ -134,17 +144,19 @@ def _write_part(name: str, extractor: Extractor, config: str, parts: list[_Entry
         write_table(
             target,
             _table(ids, [known[content] for content in ids], extractor.dims(), np.float16).combine_chunks(),
-            stamp,
+            stamp | ({"faults": dict(sorted(faults.items()))} if faults else {}),
             rows_per_batch=max(1, len(ids)),
         )  # one batch: read as one view of the memory map
         for task in tasks:
             task.path.unlink(missing_ok=True)
+    if parts and len(faults) == len(distinct):
+        raise InputError(f"features: none of {len(parts):,} records has a vector of {name} by {extractor.address}; the first: {min(faults.values())[1]}")
     rows = {content: row for row, content in enumerate(read_table(target)["id"].to_pylist())}
     found = sorted((key, rows[content]) for key, content, _, _ in parts if content in rows)
     table = pa.table({"key": pa.array([key for key, _ in found], pa.string()), "row": pa.array([row for _, row in found], pa.int64())})
     if not keys_target.is_file() or not read_table(keys_target).equals(table):
         write_table(keys_target, table)
-    return len(parts) - len(found)
+    return [(faults[content][0], faults[content][1]) for _, content, _, _ in parts if content in faults]
 
 
 def _table(ids: list[str], vectors: list[np.ndarray], dims: int, kind: type[np.floating[Any]]) -> pa.Table:

@@ -1,8 +1,12 @@
 """Decoders behind a deadline and a memory bound: tasks run in a child process that can be killed and replaced.
 
 The child says which item it is at through eight kilobytes of shared memory, which costs a microsecond an item. When an item keeps it busy
-past the deadline, or the child dies, the parent starts another child and gives it the same task with that item to skip;
-the task then counts the item as a reject (``decoder_timeout`` or ``decoder_crashed``). Nothing else of the task is lost.
+past the deadline, or the child dies, the parent starts another child and gives it the same task again: one death may have had another cause,
+the memory that earlier items left behind or a machine that stood still. An item that brings a second child down in the same way is given as one
+to skip, and the task counts it as a reject (``decoder_timeout``, ``decoder_crashed`` or ``decoder_memory``). Nothing else of the task is lost.
+
+SIGKILL is never an item's doing: a decoder cannot send it. It comes from outside, mostly from the kernel when the machine has no memory left;
+the task is begun again, and the run stops with the reason where that happens over and over.
 """
 
 from __future__ import annotations
@@ -21,10 +25,11 @@ import tempfile
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..schemas.errors import ModalmillError
+from ..schemas.errors import ModalmillError, WorkerLostError
 
 if TYPE_CHECKING:
     from ..stages.base import Beat
@@ -34,6 +39,9 @@ _PAGE_BYTES = 8192
 _HEAD = struct.Struct("<dI")
 _POLL_S = 0.05
 _PARENT_CHECK_S = 0.5
+_DYING_S = 5.0
+_PROOF = 2  # deaths at one item, in one way, before it is the item's doing
+_MOST_DEATHS = 20  # of a task whose child is killed from outside, or dies where no item is at hand
 
 
 class Task(Protocol):
@@ -48,7 +56,7 @@ class TaskFailed(RuntimeError):
 
 
 class Guard:
-    """One child process and the watch over it. Use it from one thread at a time; ``close`` ends the child."""
+    """One child process and the watch over it. Use it from one thread at a time; from any other, ``stop`` alone. ``close`` ends the child."""
 
     def __init__(self) -> None:
         self._limits = (0.0, 0)
@@ -57,6 +65,7 @@ class Guard:
         self._page = mmap.mmap(self._file.fileno(), _PAGE_BYTES)
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Any = None
+        self._stopped = False
 
     def limit(self, deadline_s: float, memory_bytes: int) -> Guard:
         """This guard, from now on with a deadline for each item (seconds) and a bound on the memory that its child may take (bytes)."""
@@ -69,9 +78,13 @@ class Guard:
             self._start()
 
     def run(self, task: Task) -> Any:
-        """The task's result; restarted without the item that hung or crashed the child, as often as needed."""
+        """The task's result; begun again after a death, and without the items that brought down two children each."""
         skip: dict[str, str] = {}
+        deaths: Counter[tuple[str, str]] = Counter()
+        ended_by = 0
         while True:
+            if self._stopped:
+                raise WorkerLostError("the run is being stopped")
             self.start()
             self._page[: _HEAD.size] = _HEAD.pack(0.0, 0)
             try:
@@ -82,15 +95,24 @@ class Guard:
                         raise value
                     if kind == "failure":
                         raise TaskFailed(value)
-                    return value
-                rule = "decoder_timeout"
-            except (EOFError, ConnectionError, BrokenPipeError):
-                rule = "decoder_crashed"
-            culprit = self._item()
+                    if kind == "result":
+                        return value
+                    cause = "decoder_memory"
+                else:
+                    cause = "decoder_timeout"
+            except (EOFError, ConnectionError):
+                ended_by = self._ended_by()
+                cause = "killed" if ended_by == -signal.SIGKILL else "decoder_crashed"
+            item = self._item()
             self._kill()
-            if not culprit or culprit in skip:
-                raise TaskFailed(f"a worker died {'at ' + culprit if culprit else 'outside of any file'} ({rule}); the task is {type(task).__name__}")
-            skip[culprit] = rule
+            deaths[item, cause] += 1
+            if cause == "killed" or not item:
+                if deaths[item, cause] >= _MOST_DEATHS:
+                    raise WorkerLostError(_why_lost(item, cause, ended_by))
+            elif deaths[item, cause] >= _PROOF:
+                if item in skip:  # its own task did not leave it out
+                    raise TaskFailed(f"{type(task).__name__} died of {item} ({cause}), which it was told to skip")
+                skip[item] = cause
 
     def _answers(self) -> bool:
         """Wait until the child has answered or has gone (True), or has been at one item for longer than the deadline (False)."""
@@ -117,6 +139,8 @@ class Guard:
         )
         theirs.close()
         self._pipe = ours
+        if self._stopped:  # while it was being started
+            self._process.kill()
 
     def _kill(self) -> None:
         if self._process is not None:
@@ -127,8 +151,24 @@ class Guard:
             self._pipe.close()
             self._pipe = None
 
+    def _ended_by(self) -> int:
+        """The exit status of a child whose pipe has closed, or its signal's number below zero."""
+        assert self._process is not None
+        try:
+            return self._process.wait(_DYING_S)  # the pipe closes a moment before the child is gone
+        except subprocess.TimeoutExpired:
+            return 0
+
+    def stop(self) -> None:
+        """End the child for good, while another thread may be waiting for its answer: there it becomes WorkerLostError. Close it afterwards."""
+        self._stopped = True
+        process = self._process
+        if process is not None:
+            process.kill()
+
     def close(self) -> None:
         """End the child and give back its pipe and memory."""
+        self._stopped = True
         self._kill()
         if not self._file.closed:
             self._page.close()
@@ -184,6 +224,9 @@ def child() -> None:
                 _bound_memory(memory_bytes)
                 bounded = True
             reply: tuple[str, Any] = ("result", task.run(beat, skip))
+        except MemoryError:
+            pipe.send_bytes(pickle.dumps(("memory", None)))  # the page still says at which item
+            return
         except ModalmillError as error:
             reply = ("error", error)
         except BaseException:
@@ -192,8 +235,19 @@ def child() -> None:
         page[: _HEAD.size] = _HEAD.pack(0.0, 0)
         try:
             pipe.send_bytes(pickle.dumps(reply, protocol=pickle.HIGHEST_PROTOCOL))
-        except (BrokenPipeError, ConnectionError):
+        except ConnectionError:
             return
+
+
+def _why_lost(item: str, cause: str, ended_by: int) -> str:
+    where = f" at {item}" if item else ""
+    if cause == "killed":
+        return (
+            f"a worker was killed from outside {_MOST_DEATHS} times{where}, as the kernel does when the machine has no memory left;"
+            " give fewer --workers, lower memory_bytes in the recipe, or free some memory, and run the same command again"
+        )
+    how = f"signal {-ended_by}" if ended_by < 0 else f"exit status {ended_by}"
+    return f"a worker ended {_MOST_DEATHS} times before it was at any file ({how}); MODALMILL_DEBUG=1 shows what it prints"
 
 
 def _end_with_parent(parent: int) -> None:

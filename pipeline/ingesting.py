@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..schemas.account import Count, presence_pattern
-from ..schemas.disk import write_bytes, write_table
+from ..schemas.disk import stamp_of, write_bytes, write_table
 from ..schemas.errors import InputError
 from ..schemas.fingerprint import fingerprint, hash_file
 from ..schemas.manifest import Row, rows_to_table
-from ..stages.base import Beat, Merged, Source
+from ..stages.base import Beat, Merged, Noted, Source
+from .engine import refuse_skipped
 
-INGEST_VERSION = 2
+INGEST_VERSION = 3
 ROWS_PER_PARTITION = 2048
 
 
@@ -50,13 +51,22 @@ class IngestTask:
             partitions += 1
             rows.clear()
 
-        for item in self.source.read(self.root, self.name, tally, beat):
+        def at(item: str) -> None:
+            beat(item)
+            refuse_skipped(item, skip)
+
+        for item in self.source.read(self.root, self.name, tally, at):
             if isinstance(item, Merged):
                 count.merged += item.count
+                continue
+            if isinstance(item, Noted):
+                count.notes[item.what] += item.count
                 continue
             if item.fault is None:
                 count.written += 1
                 count.presence[presence_pattern(item.record.parts)] += 1
+                if item.record.split is not None:
+                    count.splits[item.record.split] += 1
                 count.unmatched.update(fault.rule for fault in item.unmatched)
             else:
                 count.rejected += 1
@@ -98,9 +108,9 @@ def _content(path: Path, root: Path) -> object:
                 try:
                     state = entry.stat()
                 except OSError:
-                    found.append((os.path.relpath(entry.path, root), -1, -1))
+                    found.append((os.path.relpath(entry.path, root), -1, -1, -1))
                     continue
-                found.append((os.path.relpath(entry.path, root), state.st_size, state.st_mtime_ns))
+                found.append((os.path.relpath(entry.path, root), *stamp_of(state)))
     return sorted((os.fsencode(name).decode("utf-8", "backslashreplace"), *rest) for name, *rest in found)
 
 

@@ -15,12 +15,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 
-from ..schemas.disk import read_table, write_table
+from ..schemas.disk import read_table, stamp_of, write_table
 from ..schemas.errors import DamageError
 from ..schemas.fingerprint import fingerprint, hash_bytes, hash_file
 from ..schemas.record import Modality, Part, Record
 from ..stages.base import Beat
 from ..stages.media.files import LARGEST_READ_BYTES, locate, read
+from ..stages.media.refusing import refusing
 from .engine import refuse_skipped
 
 MEDIA_PER_TASK = {"image": 256, "audio": 48, "video": 12, "text": 1}
@@ -72,11 +73,10 @@ class MeasureTask:
             row: dict[str, Any] = {"modality": medium.modality, "uri": medium.uri, "stamp": medium.stamp, "signals": []}
             try:
                 refuse_skipped(item, skip)
-                row |= measure(self.root, medium.modality, medium.uri, medium.modality in self.full)
+                with refusing("decoder_failed", medium.uri):
+                    row |= measure(self.root, medium.modality, medium.uri, medium.modality in self.full)
             except DamageError as error:
                 row["damage"] = str(error)
-            except MemoryError:
-                row["damage"] = f"decoder_memory: {medium.uri}: decoding takes more memory than memory_bytes of the recipe"
             rows.append(row)
         write_table(self.path, pa.Table.from_pylist(rows, schema=SCHEMA))
         return len(rows)
@@ -133,10 +133,9 @@ def media_of(tables: Iterable[pa.Table], root: Path, measured: frozenset[str]) -
 
 def _stamp(path: Path) -> str:
     try:
-        state = os.stat(path)
+        return "-".join(map(str, stamp_of(os.stat(path))))
     except OSError:
         return "gone"
-    return f"{state.st_size}-{state.st_mtime_ns}"
 
 
 def read_measured(folder: Path) -> dict[Medium, dict[str, Any]]:

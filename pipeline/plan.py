@@ -15,10 +15,11 @@ from ..schemas.contents import Contents
 from ..schemas.errors import InputError, RecipeError, nearest
 from ..schemas.fingerprint import fingerprint
 from ..schemas.recipe import Recipe
-from ..schemas.record import Modality
+from ..schemas.record import Modality, is_part_name
 from ..stages.base import SOURCE_ROOM, Addressed, CorpusStage, Extractor, RecordStage, Source, make
 
 _LIBRARIES = ("numpy", "opencv-python-headless", "simplejpeg", "soundfile", "soxr", "av", "pyarrow", "pillow", "scipy", "spacy", "ftfy")
+_AFTER_STAGES = ("manifest", "features", "shard", "train")
 LAST_STAGES = ("ingest", "measure", "manifest", "features", "shard", "train")
 
 
@@ -32,7 +33,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that a run will do, made and checked."""
+    """Everything that a run will do, made and checked. ``splits`` are those that its records are meant to be in."""
 
     recipe: Recipe
     root: Path
@@ -42,6 +43,7 @@ class Plan:
     train: Any = None
     until: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    splits: frozenset[str] = frozenset()
 
     def needs(self) -> frozenset[Modality]:
         """The modalities whose media must be measured: decoded once, to the end."""
@@ -82,8 +84,10 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
             if extractor is not None:
                 features[part] = extractor
     train = _train(recipe, problems, trains=until in (None, "train"))
+    contents = Contents()
     if len(sources) == len(recipe.sources) and len(stages) == len(recipe.stages):
-        problems += _missing_names(recipe, sources, stages, features, train)
+        lines, contents = _missing_names(recipe, sources, stages, features, train)
+        problems += lines
     known = [*LAST_STAGES, *(placed.address for placed in stages)]
     if until is not None and until not in known:
         problems.append(f"--until {until}: no stage of this recipe{nearest(until, known)}")
@@ -96,7 +100,7 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
         stages = stages[: addresses.index(until) + 1]
     elif until in ("ingest", "measure"):
         stages = []
-    return Plan(recipe, root, sources, stages, features, train, until, versions())
+    return Plan(recipe, root, sources, stages, features, train, until, versions(), contents.splits if until is None or until in _AFTER_STAGES else frozenset())
 
 
 def _stages(recipe: Recipe, problems: list[str]) -> list[Placed]:
@@ -160,12 +164,20 @@ def _machine(options: Any) -> list[str]:
     return []
 
 
-def _missing_names(recipe: Recipe, sources: dict[str, Source], stages: list[Placed], features: dict[str, Extractor], train: Any) -> list[str]:
-    """Names of parts, targets, splits and sources that nothing before the place where they are used can give."""
+def _missing_names(
+    recipe: Recipe, sources: dict[str, Source], stages: list[Placed], features: dict[str, Extractor], train: Any
+) -> tuple[list[str], Contents]:
+    """Names of parts, targets, splits and sources that nothing before the place where they are used can give; and what records hold in the end."""
     here = Contents(sources=frozenset(recipe.sources), measured=measured_by(stages))
-    for source in sources.values():
-        here |= source.contents()
     lines = []
+    for name, source in sources.items():
+        given = source.contents()
+        lines += [
+            f"sources.{name}: {part[:60]!r} is no name for a part, which becomes part of file names; wanted letters, digits, _ and -"
+            for part in given.parts
+            if not is_part_name(part)
+        ]
+        here |= given
     for placed in stages:
         lines += [f"{placed.address}.{line}" for line in placed.stage.mistakes(here)]
         here = placed.stage.contents(here)
@@ -173,7 +185,7 @@ def _missing_names(recipe: Recipe, sources: dict[str, Source], stages: list[Plac
         lines += here.lacking_parts(f"features.{part}", [part], extractor.modality)
     if train is not None:
         lines += train.mistakes(here)
-    return lines
+    return lines, here
 
 
 def versions() -> dict[str, str]:

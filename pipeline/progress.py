@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO, TypeAlias
 
+from .terminal import say
+
 _LINE_EVERY_S = 5.0
 _RATE_AFTER_S = 0.5
 
@@ -80,7 +82,7 @@ class Progress:
     def line(self, text: str) -> None:
         """One line for the person, unless --quiet."""
         if not self._quiet:
-            print(text, file=self._stream, flush=True)
+            say(text, self._stream)
 
 
 def _advance_bar(bars: Any, name: str, unit: str) -> Advance:

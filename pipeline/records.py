@@ -16,10 +16,11 @@ import pyarrow.compute as pc
 
 from ..schemas.account import Count, presence_pattern
 from ..schemas.disk import read_note, read_table, write_table
-from ..schemas.errors import InputError
+from ..schemas.errors import DamageError, InputError
 from ..schemas.manifest import Row, record_from_dict, rows_to_table, table_to_records, written_only
-from ..schemas.record import Record
+from ..schemas.record import Fault, Record
 from ..stages.base import Beat, CorpusStage, Decision, RecordStage
+from .engine import refuse_skipped
 from .measuring import Facts
 
 
@@ -39,13 +40,20 @@ class RecordsTask:
         out: list[Row] = []
         for record in table_to_records(read_table(self.source)):
             beat(record.key)
+            if record.key in skip:
+                out.append(self._refused(record, skip, counts))
+                continue
             rows = [facts.attach(record) if facts else record]
             for (address, stage), count in zip(self.stages, counts, strict=True):
                 going: list[Record] = []
                 for one in rows:
                     made = stage.process(one, self.seed, address)
+                    dropped = [row for row in made if row.fault is not None and row.fault.fate == "dropped"]
+                    made = made[len(dropped) :]
                     if not made:
                         raise RuntimeError(f"{address} returned nothing for {one.key}; a stage gives a record or a fault")
+                    count.notes.update(f"parts taken away: {row.fault.rule}" for row in dropped if row.fault is not None)
+                    out += dropped
                     count.read += 1
                     count.copies += len(made) - 1
                     for row in made:
@@ -59,10 +67,22 @@ class RecordsTask:
                 rows = going
             for one in rows:
                 if counts:
-                    counts[-1].presence[presence_pattern(one.parts)] += 1
+                    _note_written(counts[-1], one)
                 out.append(Row(one))
         write_table(self.path, rows_to_table(out), {"counts": [count.to_dict() | {"name": count.name} for count in counts]})
         return len(out)
+
+
+    def _refused(self, record: Record, skip: Mapping[str, str], counts: Sequence[Count]) -> Row:
+        """The reject of a record that no stage could be got through; it counts as one of the first."""
+        try:
+            refuse_skipped(record.key, skip)
+        except DamageError as error:
+            row = Row(record, Fault(error.rule, message=error.message), self.stages[0][0] if self.stages else "measure")
+        if counts:
+            counts[0].read += 1
+            _count_fault(counts[0], row)
+        return row
 
 
 def _count_fault(count: Count, row: Row) -> None:
@@ -77,6 +97,12 @@ def _note_dropped(count: Count, before: Record, after: Record) -> None:
         for name, why in after.absent.items():
             if name not in before.absent and name in before.parts:
                 count.kinds[f"{name} dropped: {why}"] += 1
+
+
+def _note_written(count: Count, record: Record) -> None:
+    count.presence[presence_pattern(record.parts)] += 1
+    if record.split is not None:
+        count.splits[record.split] += 1
 
 
 def read_counts(path: Path) -> list[Count]:
@@ -108,7 +134,7 @@ def carry_out(address: str, decisions: Mapping[str, Decision], partitions: Seque
                 continue
             going = _changed(record, decision, absorbed) if decision is not None else record
             count.written += 1
-            count.presence[presence_pattern(going.parts)] += 1
+            _note_written(count, going)
             unmatched = decision.unmatched if decision is not None else ()
             count.unmatched.update(fault.rule for fault in unmatched)
             out.append(Row(going, None, address, unmatched))

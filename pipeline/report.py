@@ -17,7 +17,7 @@ from rich.table import Table
 from ..schemas.account import Account
 from ..schemas.disk import read_table
 from ..schemas.errors import InputError, nearest
-from ..schemas.index import read_shard_set
+from ..schemas.index import checked_index, read_shard_set
 
 _WIDTH = 118
 
@@ -53,11 +53,18 @@ def account_text(account: Account) -> str:
     if presence:
         lines.append(f"present together after {after}:")
         lines += [f"  {number:>9,}  {pattern}" for pattern, number in sorted(presence.items(), key=lambda item: (-item[1], item[0]))[:12]]
+    last = next((count for count in reversed([*account.sources, *account.stages]) if count.splits), None)
+    if last is not None:
+        lines.append(f"splits after {last.name}: " + ", ".join(f"{number:,} {name}" for name, number in sorted(last.splits.items())))
     whole = account.to_dict()
     for title, counts in (("left out or merged, by reason:", whole["rejects_by_reason"]), ("gone on without a partner:", whole["unmatched"])):
         if counts:
             lines.append(title)
             lines += [f"  {number:>9,}  {reason}" for reason, number in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+    noted = [(number, f"{count.name}: {what}") for count in [*account.sources, *account.stages] for what, number in count.notes.items()]
+    if noted:
+        lines.append("passed over, taken otherwise, or lacking:")
+        lines += [f"  {number:>9,}  {what}" for number, what in noted]
     problems = account.problems()
     lines.append(
         "The account adds up: in + copies = written + rejected + merged + missing, at every line." if not problems else "THE ACCOUNT DOES NOT ADD UP:"
@@ -138,7 +145,7 @@ def inspect_text(folder: Path, count: int) -> str:
     for shard in shards.shards:
         if left <= 0:
             break
-        for row in read_table(folder / f"{shard.name}.arrow").slice(0, left).to_pylist():
+        for row in read_table(checked_index(folder / f"{shard.name}.arrow", shard)).slice(0, left).to_pylist():
             left -= 1
             lines.append(f"{row['key']}  ({shard.name}.tar, sample {row['sample']})")
             lines += [f"  {text['part']}: {_short(text['text'])}" for text in row["texts"]]

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from ..schemas.account import Account, Count
-from ..schemas.disk import read_table, replacing, storage_error, write_bytes, write_json
+from ..schemas.disk import read_table, replacing, stamp_of, storage_error, write_bytes, write_json
 from ..schemas.errors import InputError, StorageError, ToleranceError
 from ..schemas.fingerprint import fingerprint, hash_file
 from ..schemas.index import ShardSet
@@ -29,7 +29,7 @@ from .measuring import gather, measure_config, measure_tasks, media_of, read_mea
 from .plan import Placed, Plan, identity
 from .progress import Progress
 from .records import RecordsTask, carry_out, decide, faulted_rows, read_counts
-from .sharding import write_shards
+from .sharding import Sharded, write_shards
 from .verify import stale
 
 RECORDS_VERSION = 2
@@ -64,6 +64,7 @@ def run(
 ) -> Result:  # fmt: skip
     """Carry out a plan below ``out``. What an earlier run finished is not done again; without ``resume`` the model is trained anew all the same."""
     progress = progress or Progress(quiet=True)
+    plan, out = replace(plan, root=plan.root.absolute()), out.absolute()  # a dask worker has a current folder of its own
     if is_helper():
         return Result(Account(), training=_train(plan, out, progress) if plan.runs("train") and plan.train is not None else None)
     with _locked(out), few_collections():
@@ -87,6 +88,8 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress, resume: bool
     partitions, more = _stages(plan, partitions, facts, work, engine, progress, result)
     lost += more
     faults = list(faulted_rows(lost))
+    last = (result.account.stages or result.account.sources)[-1]
+    last.notes.update(f"no record is in the split {name!r}" for name in plan.splits - last.splits.keys() if result.account.stages)
     _write_account(plan, out, result.account, faults)
     made_from, records_xxh3 = _write_manifest(out, partitions)
     if plan.runs("features") and plan.features:
@@ -103,6 +106,7 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress, resume: bool
                 recipe.name, made_from, records_xxh3, lambda: _records(out), plan.root, out, options, recipe.seed, plan.versions, engine, advance
             )
         result.shards = sharded.shards
+        _note_absent(sharded)
         result.account.stages.append(sharded.count)
         faults += sharded.faults
         _write_account(plan, out, result.account, faults)
@@ -117,6 +121,14 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress, resume: bool
             shutil.rmtree(out / "training", ignore_errors=True)
         result.training = _train(plan, out, progress)
     return result
+
+
+def _note_absent(sharded: Sharded) -> None:
+    """Tell where a split has not one record with a part that others have."""
+    by_split = {split: {name for pattern in patterns for name in pattern.split("+")} for split, patterns in sharded.shards.presence.items()}
+    for split, names in by_split.items():
+        for name in sorted(sharded.shards.parts.keys() - names):
+            sharded.count.notes[f"no record of the split {split!r} has the part {name!r}"] = 1
 
 
 def is_helper() -> bool:
@@ -150,6 +162,8 @@ def _ingest(plan: Plan, work: Path, engine: Engine, progress: Progress, result: 
         if found is None:
             raise InputError(f"{folder}: the partitions of source {name} have gone while the run was at work; run it again")
         partitions += found.partitions
+        if not found.count.read:
+            found.count.notes["nothing at all was read; check its path"] = 1
         result.account.sources.append(found.count)
         result.kept |= {*found.partitions, folder / f"{stem}.json"}
     if not partitions:
@@ -275,19 +289,14 @@ def _write_manifest(out: Path, partitions: Sequence[Path]) -> tuple[str, str]:
     path, note = out / MANIFEST, out / "work" / "manifest.json"
     names = [partition.name for partition in partitions]
     kept = json.loads(note.read_text()) if path.is_file() and note.is_file() else {}
-    if kept.get("made_from") == names and kept.get("file") == _stamp(path) and "xxh3" in kept:
+    if kept.get("made_from") == names and kept.get("file") == stamp_of(path.stat()) and "xxh3" in kept:
         return fingerprint(names), kept["xxh3"]
     table = to_manifest([read_table(partition) for partition in partitions])
     with replacing(path) as aside:
         pq.write_table(table, aside, compression="zstd", row_group_size=16_384)
     checksum = hash_file(path)
-    write_json(note, {"made_from": names, "file": _stamp(path), "xxh3": checksum})
+    write_json(note, {"made_from": names, "file": stamp_of(path.stat()), "xxh3": checksum})
     return fingerprint(names), checksum
-
-
-def _stamp(path: Path) -> list[int]:
-    state = path.stat()
-    return [state.st_size, state.st_mtime_ns]
 
 
 def _records(out: Path) -> Iterator[Any]:
@@ -303,21 +312,36 @@ def _write_rejects(out: Path, faults: Sequence[dict[str, Any]]) -> None:
 
 
 def _write_account(plan: Plan, out: Path, account: Account, faults: Sequence[dict[str, Any]]) -> None:
-    """Write account and rejects, then stop the run if a stage rejected more than is tolerated."""
+    """Write account and rejects, then stop the run if a stage lost more than is tolerated, or all."""
     _write_rejects(out, faults)
     write_json(out / "account.json", account.to_dict())
-    _check_tolerance(plan, account, out)
-
-
-def _check_tolerance(plan: Plan, account: Account, out: Path) -> None:
+    none_left = not any(count.written for count in account.sources)
     for count in [*account.sources, *account.stages]:
-        going_in = count.read + count.copies
-        if going_in and count.rejected / going_in > plan.recipe.tolerance:
-            reasons = ", ".join(f"{number:,} {rule}" for rule, number in count.reasons.most_common(3))
-            raise ToleranceError(
-                f"{count.name}: {count.rejected:,} of {going_in:,} were rejected ({reasons}), more than the tolerance of {plan.recipe.tolerance:.0%};"
-                f" look at them with 'modalmill rejects {out}', mend the data or raise 'tolerance' in the recipe"
-            )
+        lost, going_in = count.rejected + count.missing, count.read + count.copies
+        is_empty = not count.written and (none_left or count not in account.sources)
+        if not going_in or (not is_empty and lost / going_in <= plan.recipe.tolerance):
+            continue
+        reasons = ", ".join(f"{number:,} {rule}" for rule, number in count.reasons.most_common(3))
+        first = _first_cause(count, faults)
+        look = f"look at them with 'modalmill rejects {out}'"
+        if is_empty:
+            raise InputError(f"{count.name}: nothing is left of {going_in:,} ({reasons}){first}; {look}")
+        raise ToleranceError(
+            f"{count.name}: {lost:,} of {going_in:,} were left out ({reasons}), more than the tolerance of {plan.recipe.tolerance:.0%}{first};"
+            f" {look}, mend the data or raise 'tolerance' in the recipe"
+        )
+
+
+def _first_cause(count: Count, faults: Sequence[dict[str, Any]]) -> str:
+    """The first of a stage's rejects in words; where it lacked a part, why that part was not there from the start."""
+    mine = [fault for fault in faults if fault["stage"] in (count.name, f"ingest:{count.name}") and fault["fate"] in ("rejected", "missing")]
+    parts = [fault["rule"].removeprefix("no ") for fault in mine if fault["fate"] == "missing"]
+    roots = [fault for fault in faults if fault["fate"] == "unmatched" and parts and f"no_{parts[0]}_file" in fault["rule"]] or mine
+    if not roots:
+        return ""
+    origin = roots[0]["origin"]
+    where = f"{origin['file']}, row {origin['row']}" if origin["row"] is not None else origin["file"]
+    return f"; the first: {where}: {roots[0]['message']}"
 
 
 def _tidy(work: Path, kept: set[Path]) -> None:

@@ -22,7 +22,7 @@ import pyarrow.compute
 import xxhash
 
 from ..schemas.account import Count, presence_pattern
-from ..schemas.disk import read_note, read_table, replacing, write_bytes, write_json, write_table
+from ..schemas.disk import read_note, read_table, replacing, stamp_of, write_bytes, write_json, write_table
 from ..schemas.fingerprint import fingerprint, hash_bytes, hash_file
 from ..schemas.index import INDEX_SCHEMA, MEMBER, SET_FILE, Shard, ShardSet
 from ..schemas.recipe import ShardOptions
@@ -33,7 +33,7 @@ from ..stages.shard.tar import END
 from ..stages.shard.write import PieceWriter, annotation, signals
 from .engine import Engine, refuse_skipped
 
-SHARD_VERSION = 4
+SHARD_VERSION = 5
 _COPY_BYTES = 4 << 20
 
 
@@ -61,7 +61,7 @@ class PieceTask:
                     faults += [_fault_row(record, fault) for record in sample.records]
         table = pa.Table.from_pylist(writer.rows, schema=INDEX_SCHEMA)
         samples = len({row["sample"] for row in writer.rows})
-        note = {"faults": faults, "bytes": writer.place, "xxh3": writer.xxh3, "samples": samples, "holds": _holds(writer.rows)}
+        note = {"faults": faults, "bytes": writer.place, "xxh3": writer.xxh3, "samples": samples, "holds": _holds(writer.rows), "notes": writer.notes}
         write_table(self.path.with_suffix(".arrow"), table, note)
         return len(self.piece.samples)
 
@@ -190,8 +190,7 @@ def _media_identity(sample: Sample, root: Path) -> list[Any]:
         content: Any = part.hash
         if content is None:
             try:
-                state = os.stat(root / part.uri)
-                content = (state.st_size, state.st_mtime_ns)
+                content = stamp_of(os.stat(root / part.uri))
             except OSError:
                 content = None
         known = (part.damage, part.width is None, part.duration_s)
@@ -226,26 +225,28 @@ def _is_whole(piece: _Slice) -> bool:
 
 
 def _read_ledger(work: Path, folder: Path) -> dict[str, Any]:
-    """The ledger of the run before, less the tars that are not as it left them."""
+    """The ledger of the run before, less the tars that are not as it left them. One with other times (a copy) is read and compared."""
     try:
         ledger: dict[str, Any] = json.loads((work / "ledger.json").read_text())
     except (OSError, json.JSONDecodeError):
         return {}
     whole = {}
-    for name, stamp in ledger["tars"].items():
+    for name, (stamp, xxh3) in ledger["tars"].items():
         path = folder / name
-        if path.is_file() and [path.stat().st_size, path.stat().st_mtime_ns] == stamp:
-            whole[name] = stamp
+        if path.is_file() and (stamp_of(path.stat()) == stamp or (path.stat().st_size == stamp[0] and hash_file(path) == xxh3)):
+            whole[name] = [stamp, xxh3]
     if len(whole) < len(ledger["tars"]):
         ledger["request"] = None
     ledger["tars"] = whole
     return ledger
 
 
-def _stamped(shards: ShardSet, folder: Path) -> dict[str, list[int]]:
-    """Size and time of every file of the set."""
-    names = [name for shard in shards.shards for name in (f"{shard.name}.tar", f"{shard.name}.arrow")] + [SET_FILE]
-    return {name: [(folder / name).stat().st_size, (folder / name).stat().st_mtime_ns] for name in names}
+def _stamped(shards: ShardSet, folder: Path) -> dict[str, list[Any]]:
+    """Stamp and checksum of every file of the set."""
+    sums = {SET_FILE: hash_bytes(shards.to_json().encode())}
+    for shard in shards.shards:
+        sums |= {f"{shard.name}.tar": shard.xxh3, f"{shard.name}.arrow": shard.index_xxh3}
+    return {name: [stamp_of((folder / name).stat()), xxh3] for name, xxh3 in sums.items()}
 
 
 def _places(planned: Sequence[tuple[str, list[Piece]]], stems: Mapping[int, str], known: Mapping[str, _Slice]) -> dict[str, list[Any]]:
@@ -299,6 +300,7 @@ class _Assembly:
                 tables.append(_shifted(read_table(part.index), size))
                 note = read_note(part.index)
                 self._faults += note["faults"]
+                self._count.notes.update(note["notes"])
                 self._parts |= note["holds"]["parts"]
                 self._targets |= note["holds"]["targets"]
                 presence.update(note["holds"]["presence"])
@@ -322,6 +324,8 @@ class _Assembly:
         count.rejected = len(self._faults)
         count.reasons.update(Counter(fault["rule"] for fault in self._faults))
         count.kinds["shards"] = len(shards)
+        for shard in shards:
+            count.splits[shard.split] += shard.records
         for pattern_counts in self._presence.values():
             count.presence.update(pattern_counts)
         presence = {split: dict(sorted(patterns.items())) for split, patterns in self._presence.items()}

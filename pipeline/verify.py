@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from ..schemas.disk import read_table
 from ..schemas.errors import InputError
-from ..schemas.fingerprint import fingerprint, hash_bytes, hash_file
+from ..schemas.fingerprint import fingerprint, hash_file
 from ..schemas.index import SET_FILE, Shard, read_shard_set
 from ..schemas.manifest import MANIFEST
 
@@ -22,9 +22,11 @@ def verify(out: Path) -> tuple[int, list[str]]:
     for shard in shards.shards:
         files += 2
         index = folder / f"{shard.name}.arrow"
-        index_good = index.is_file() and hash_bytes(index.read_bytes()) == shard.index_xxh3
+        index_good = index.is_file() and hash_file(index) == shard.index_xxh3
         if not index_good:
             problems.append(f"{index}: {'differs from its checksum' if index.is_file() else 'is not there'}; run the recipe again to write it anew")
+        if index_good:
+            problems += _check_counts(index, shard)
         problems += _check_tar(folder / f"{shard.name}.tar", shard, index if index_good else None)
     if fingerprint([(shard.name, shard.xxh3, shard.index_xxh3) for shard in shards.shards]) != shards.fingerprint:
         problems.append(f"{folder / SET_FILE}: the fingerprint does not fit the shards it lists")
@@ -43,6 +45,20 @@ def stale(out: Path, records_xxh3: str) -> bool:
         return read_shard_set(out / "shards").records_xxh3 != records_xxh3
     except InputError:
         return False
+
+
+def _check_counts(index: Path, shard: Shard) -> list[str]:
+    """What ``shards.json`` says of a shard that its index does not: numbers of records and samples, and the split in its name."""
+    table = read_table(index).select(["sample"])
+    wanted = {"records": table.num_rows, "samples": len(table["sample"].unique())}
+    lines = [
+        f"{index}: {SET_FILE} says {getattr(shard, word):,} {word}, the index has {number:,}"
+        for word, number in wanted.items()
+        if getattr(shard, word) != number
+    ]
+    if shard.name.rpartition("-")[0] != shard.split:
+        lines.append(f"{index}: {SET_FILE} says that it is of the split {shard.split!r}")
+    return lines
 
 
 def _check_tar(path: Path, shard: Shard, index: Path | None) -> list[str]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-_COUNTERS = ("kinds", "presence", "reasons", "unmatched")
+_COUNTERS = ("kinds", "presence", "reasons", "unmatched", "splits", "notes")
 
 
 @dataclass(slots=True)
@@ -21,7 +21,8 @@ class Count:
     """What became of the things that went into one source or stage.
 
     kinds: what was read, by kind. presence: written records by the parts they have. reasons: those not written, by rule.
-    unmatched: written records that go on without a partner, by which.
+    unmatched: written records that go on without a partner, by which. splits: written records by split. notes: what else a person should
+    know, as it is told: files passed over, parts taken away, choices made.
     """
 
     name: str
@@ -35,6 +36,8 @@ class Count:
     presence: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     unmatched: Counter[str] = field(default_factory=Counter)
+    splits: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
 
     def adds_up(self) -> bool:
         """Whether everything that went in is accounted for."""
@@ -44,10 +47,8 @@ class Count:
         """Add the numbers of another partition of the same stage."""
         for name in ("read", "copies", "written", "rejected", "merged", "missing"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.kinds.update(other.kinds)
-        self.presence.update(other.presence)
-        self.reasons.update(other.reasons)
-        self.unmatched.update(other.unmatched)
+        for name in _COUNTERS:
+            getattr(self, name).update(getattr(other, name))
 
     def to_dict(self) -> dict[str, Any]:
         """The count as plain JSON values; ``read`` is called ``in``."""

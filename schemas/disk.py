@@ -50,6 +50,14 @@ def storage_error(error: OSError, path: Path) -> Exception:
     return error
 
 
+def stamp_of(state: os.stat_result) -> list[int]:
+    """Size, time of the last change of the contents, and of the file itself: what says without reading that a file is as it was.
+
+    Copying with times kept (``cp -p``, ``rsync -t``) can put other contents under the same size and time; the third number cannot be set.
+    """
+    return [state.st_size, state.st_mtime_ns, state.st_ctime_ns]
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a whole file."""
     with replacing(path) as aside:

@@ -7,6 +7,7 @@ ModalmillError
 ├── MissingPackageError  an optional package is needed; says the pip line that installs it
 ├── IntegrityError       a written file does not match its checksum or its index
 ├── StorageError         the output cannot be written: disk full, no permission, another run at work
+├── WorkerLostError      a worker process was killed from outside, again and again
 └── DamageError          one medium is damaged or refused; becomes a counted reject, never stops a run
 """
 
@@ -51,6 +52,10 @@ class IntegrityError(ModalmillError):
 
 class StorageError(ModalmillError):
     """The output folder cannot be written."""
+
+
+class WorkerLostError(ModalmillError):
+    """A worker process is gone, and not by what it worked on."""
 
 
 class DamageError(ModalmillError):

@@ -15,11 +15,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from .errors import InputError
+from .errors import InputError, IntegrityError
+from .fingerprint import hash_file
 
 VERSION = 2
 SET_FILE = "shards.json"
-_NAME = re.compile(r"^[A-Za-z0-9_]{1,40}-\d{6}$")
+_NAME = re.compile(r"^[A-Za-z0-9_]{1,40}-\d{6}\Z")
+_SPLIT = re.compile(r"^[A-Za-z0-9_]{1,40}\Z")
+_LARGEST = 1 << 62
 
 _CUES = pa.list_(pa.struct([("start_s", pa.float64()), ("end_s", pa.float64()), ("text", pa.string())]))
 TEXT = pa.struct([("part", pa.string()), ("text", pa.string()), ("cues", _CUES)])
@@ -110,12 +113,36 @@ def read_shard_set(folder: Path) -> ShardSet:
         value = json.loads(path.read_text(encoding="utf-8"))
         if value.get("version") != VERSION:
             raise ValueError(f"it has version {value.get('version')}, this modalmill reads {VERSION}")
-        shards = tuple(Shard(**shard) for shard in value["shards"])
-        for shard in shards:
-            if not _NAME.match(shard.name):
-                raise ValueError(f"{shard.name[:60]!r} is no name of a shard")
+        shards = tuple(_checked(Shard(**shard)) for shard in value["shards"])
+        for word in ("parts", "presence", "targets"):
+            if not isinstance(value[word], dict):
+                raise ValueError(f"{word!r} is no object")
         return ShardSet(value["name"], value["fingerprint"], value["records_xxh3"], value["parts"], value["presence"], value["targets"], shards)
     except FileNotFoundError:
         raise InputError(f"{folder}: no {SET_FILE} here; wanted a folder that 'modalmill run' wrote shards into") from None
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
         raise InputError(f"{path}: not a manifest of shards ({error}); write it anew with 'modalmill run'") from error
+
+
+def _checked(shard: Shard) -> Shard:
+    """The shard, or ValueError where a name could lead elsewhere or a number is none."""
+    if not isinstance(shard.name, str) or not _NAME.match(shard.name):
+        raise ValueError(f"{str(shard.name)[:60]!r} is no name of a shard")
+    if not isinstance(shard.split, str) or not _SPLIT.match(shard.split):
+        raise ValueError(f"{str(shard.split)[:60]!r} is no name of a split")
+    for word in ("records", "samples", "bytes"):
+        number = getattr(shard, word)
+        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < _LARGEST:
+            raise ValueError(f"{shard.name}: {number!r} is no number of {word}")
+    return shard
+
+
+def checked_index(path: Path, shard: Shard) -> Path:
+    """The index file of a shard, compared with its checksum before anything in it is believed; IntegrityError where it differs."""
+    try:
+        found = hash_file(path)
+    except OSError as error:
+        raise IntegrityError(f"{path}: the index cannot be read: {error.strerror}; run the recipe again to write it anew") from None
+    if found != shard.index_xxh3:
+        raise IntegrityError(f"{path}: the index differs from the checksum that {SET_FILE} has of it; run the recipe again to write it anew")
+    return path

@@ -41,7 +41,7 @@ class Recipe(BaseModel):
 
     name: str = Field(description="a word for this corpus, used in file and key names")
     data: str = Field(".", description="the data root; every path of the recipe lies below it. Relative to the recipe file")
-    seed: int = 0
+    seed: int = Field(0, ge=-(1 << 63), lt=1 << 63)
     tolerance: float = Field(0.5, ge=0, le=1, description="share of a stage's records that may be rejected before the run stops")
     deadline_s: float = Field(60.0, gt=0, description="seconds one file may keep a decoder busy before it is rejected")
     memory_bytes: int = Field(4 << 30, ge=256 << 20, description="memory one worker may take while it decodes")
@@ -61,12 +61,12 @@ def load_recipe(path: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Path
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such recipe{_similar_files(path)}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # not UTF-8, or a name that no file can have
         raise InputError(f"{path}: the recipe cannot be read: {error}") from error
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError([f"not YAML: {' '.join(str(error).split())}"], where=str(path)) from error
+        value = _load_yaml(text)
+    except _YAML_ERRORS as error:
+        raise RecipeError([_yaml_mistake(error)], where=str(path)) from error
     if not isinstance(value, dict):
         raise RecipeError([f"wanted a mapping with name, data and sources, found {type(value).__name__}"], where=str(path))
     problems: list[str] = []
@@ -81,6 +81,45 @@ def load_recipe(path: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Path
     return recipe, root if data_from_here or root.is_absolute() else path.parent / root
 
 
+class _TwiceError(yaml.constructor.ConstructorError):
+    pass
+
+
+class _OneOfEach(yaml.SafeLoader):
+    """Refuses a mapping with the same key twice, of which YAML itself keeps the last and says nothing."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """The mapping of a node."""
+        first: dict[Any, Any] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in first:
+                    before = first[key.value].start_mark.line + 1
+                    problem = f"{key.value!r} stands here a second time; the first is in line {before}, and only one of them can count"
+                    raise _TwiceError(None, None, problem, key.start_mark)
+                first[key.value] = key
+        return super().construct_mapping(node, deep)
+
+
+_YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
+
+
+def _load_yaml(text: str) -> Any:
+    return yaml.load(text, _OneOfEach)  # noqa: S506  # a SafeLoader that is stricter
+
+
+def _yaml_mistake(error: BaseException) -> str:
+    """What is wrong, in which line, and the line itself."""
+    if isinstance(error, RecursionError):
+        return "not YAML: brackets within brackets without end"
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return f"not YAML: {' '.join(str(error).split())[:200]}"
+    line = (mark.get_snippet(indent=0, max_length=100) or "").splitlines()[:1]
+    kind = "" if isinstance(error, _TwiceError) else "not YAML: "
+    return f"{kind}line {mark.line + 1}: {getattr(error, 'problem', None) or 'cannot be read'}" + "".join(f": {text.strip()}" for text in line)
+
+
 def parse_recipe(value: Mapping[str, Any], where: str = "recipe", problems: Iterable[str] = ()) -> Recipe:
     """The recipe of a mapping; :class:`RecipeError` names every field that is unknown, missing or of the wrong kind."""
     found = list(problems)
@@ -92,10 +131,19 @@ def parse_recipe(value: Mapping[str, Any], where: str = "recipe", problems: Iter
         found.append(f"name: wanted letters, digits, - and _, found {recipe.name!r}")
     if not recipe.sources:
         found.append("sources: wanted at least one source, found none")
+    found += [f"{place}: has a NUL character, which no name of a file can have" for place in _with_nul(value, "")]
     found += [f"sources.{name}: a source's name is letters, digits and _" for name in recipe.sources if not _SOURCE.match(name)]
     if found:
         raise RecipeError(found, where=where)
     return recipe
+
+
+def _with_nul(value: Any, place: str) -> list[str]:
+    if isinstance(value, str):
+        return [place] if "\0" in value else []
+    if isinstance(value, Mapping):
+        return [found for name, inner in value.items() for found in _with_nul(inner, f"{place}.{name}" if place else str(name))]
+    return [found for number, inner in enumerate(value) for found in _with_nul(inner, f"{place}.{number}")] if isinstance(value, list) else []
 
 
 def explain(error: ValidationError, model: type[Any] | None = None, known: Iterable[str] | None = None, prefix: str = "") -> list[str]:
@@ -133,8 +181,8 @@ def _override(value: dict[str, Any], text: str) -> str | None:
     if not equals or not place:
         return f"--set {text}: wanted name=value, for example seed=7"
     try:
-        new = yaml.safe_load(right)
-    except yaml.YAMLError:
+        new = _load_yaml(right)
+    except _YAML_ERRORS:
         new = right
     words = place.split(".")
     if words[0] not in Recipe.model_fields:

@@ -19,6 +19,7 @@ MODALITIES: tuple[Modality, ...] = ("text", "image", "audio", "video")
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 _LONGEST_KEY = 80
+_PART_NAME = re.compile(r"^\w[\w-]{0,59}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,19 +133,25 @@ class Fault:
     """Why a record goes no further: the rule, what was measured, what was allowed.
 
     ``fate`` is ``rejected`` (bad), ``missing`` (a required modality is not there) or ``merged`` (it lives on in another record); ``unmatched``
-    tells of a record that goes on without its partner: a row without the file it names, a file that no row speaks of.
+    tells of a record that goes on without its partner: a row without the file it names, a file that no row speaks of; ``dropped`` of one that goes on
+    without a part that a stage took from it.
     """
 
     rule: str
     value: Any = None
     threshold: Any = None
     message: str = ""
-    fate: Literal["rejected", "missing", "merged", "unmatched"] = "rejected"
+    fate: Literal["rejected", "missing", "merged", "unmatched", "dropped"] = "rejected"
 
     @classmethod
     def unmatched(cls, partner: str, value: Any, message: str) -> Fault:
         """A record goes on without this partner."""
         return cls(f"no_{partner}", value, None, message, "unmatched")
+
+
+def is_part_name(word: str) -> bool:
+    """Whether a part can be called so: it becomes part of file names, in tars and beside them."""
+    return bool(_PART_NAME.match(word))
 
 
 def make_key(*words: str | int) -> str:

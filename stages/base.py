@@ -16,13 +16,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ..schemas.contents import Contents
-from ..schemas.errors import InputError, MissingPackageError, nearest
+from ..schemas.errors import DamageError, InputError, MissingPackageError, nearest
 from ..schemas.fingerprint import fingerprint, hash_file, random_for
 from ..schemas.manifest import Row
 from ..schemas.recipe import explain
@@ -80,20 +80,31 @@ class RecordStage(Stage):
         """Why the record goes no further, or None."""
         return None
 
+    def drops(self, record: Record) -> Mapping[str, Fault]:
+        """The parts that are to be taken from a record which goes on, each with the rule it broke."""
+        return {}
+
     def split(self, record: Record) -> Iterable[Record]:
         """The records made of this one, itself included where it goes on."""
         return (record,)
 
     def process(self, record: Record, seed: int, address: str) -> list[Row]:
-        """The record's rows after this stage. ``address`` is the stage's place in the recipe, for faults and random numbers."""
+        """A row for each part that was taken, then the record's rows after this stage.
+
+        address: the stage's place in the recipe, for faults and random numbers.
+        """
         fault = self.fault(record)
         if fault is not None:
             return [Row(record, fault, address)]
+        taken = self.drops(record)
+        dropped = [Row(record, dataclasses.replace(why, fate="dropped"), address) for why in taken.values()]
+        for name in taken:
+            record = record.without_part(name, "corrupt" if record.parts[name].damage else "filtered")
         apply: Callable[..., Record] = type(self).apply
         split: Callable[..., Iterable[Record]] = type(self).split
         rng = random_for(seed, address, record.key) if _takes_two(apply) or _takes_two(split) else None
         changed = apply(self, record, rng) if _takes_two(apply) else apply(self, record)
-        return [Row(made) for made in (split(self, changed, rng) if _takes_two(split) else split(self, changed))]
+        return dropped + [Row(made) for made in (split(self, changed, rng) if _takes_two(split) else split(self, changed))]
 
 
 @functools.cache
@@ -130,6 +141,25 @@ def rows_of(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Raw items that live on inside a record already given: an annotation in its question, an image under several questions."""
+
+    kind: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something about what was read that a person should know: files passed over, a choice made for them."""
+
+    what: str
+    count: int = 1
+
+
+Read: TypeAlias = Row | Merged | Noted
+
+
 class Source(Addressed):
     """Reads one corpus as it lies on disk."""
 
@@ -141,17 +171,12 @@ class Source(Addressed):
         """The parts, targets and splits that its records can have, as far as the options tell."""
         raise NotImplementedError
 
-    def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Row | Merged]:
-        """Rows for everything found, good or bad; ``tally`` is raised for each raw item read, ``beat`` names the one at hand."""
+    def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Read]:
+        """Rows for everything found, good or bad; ``tally`` is raised for each raw item read.
+
+        ``beat`` names the item at hand; DamageError where that item brought down two workers before, and is to become a reject.
+        """
         raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """Raw items that live on inside a record already given: an annotation in its question, an image under several questions."""
-
-    kind: str
-    count: int = 1
 
 
 class Extractor(Addressed):
@@ -186,7 +211,9 @@ def _hashed(path: Path, size: int, time_ns: int) -> str:
 
 
 def extracted(extractor: Extractor, data: Any, of: str) -> np.ndarray:
-    """The vector of a decoded part, before any fit ``[dims]``; InputError for what a cache cannot hold: an extractor's fault, not the medium's."""
+    """The vector of a decoded part, before any fit ``[dims]``; DamageError for numbers that a cache cannot hold, InputError for another shape: the
+    extractor's fault, not the medium's.
+    """
     vector = extractor.extract(data)
     where = f"features by {extractor.address} of {of}"
     if vector.shape != (extractor.dims(),):
@@ -194,7 +221,7 @@ def extracted(extractor: Extractor, data: Any, of: str) -> np.ndarray:
     with np.errstate(over="ignore"):
         wrong = int((~np.isfinite(vector.astype(np.float16))).sum())
     if wrong:
-        raise InputError(f"{where}: {wrong} of {len(vector)} numbers are not finite, or beyond the 65,504 that float16 holds")
+        raise DamageError("features_out_of_range", f"{where}: {wrong} of {len(vector)} numbers are not finite, or beyond the 65,504 of float16")
     return vector
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-os.environ.setdefault("OMP_NUM_THREADS", "2")  # small models; more threads than cores only wait for each other
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # small models, and two test processes: threads would only wait for each other
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
 sys.path.insert(0, str(Path(__file__).parent))  # tests import tiny and strategies by name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from modalmill.stages.base import Beat
 
 @dataclass(frozen=True)
 class Misbehave:
-    """Visits items; an item named hang, crash or memory does just that."""
+    """Visits items; an item named hang, crash, killed or memory does just that; with ``-once`` in its name in the first child alone."""
 
     items: tuple[str, ...]
     log: Path
@@ -29,11 +30,16 @@ class Misbehave:
                 fates[item] = self._visit(item)
             except DamageError as error:
                 fates[item] = error.rule
-            except MemoryError:
-                fates[item] = "decoder_memory"
         return fates
 
     def _visit(self, item: str) -> str:
+        if "-once" in item:
+            mark = self.log.with_name(item)
+            if mark.exists():
+                return "good"
+            mark.touch()
+        if item.startswith("killed"):
+            os.kill(os.getpid(), 9)
         if item.startswith("hang"):
             # A decoder in C that never comes back and never lets go of the interpreter: no signal handler of Python's can run.
             ctypes.PyDLL(None).pause()
@@ -41,6 +47,8 @@ class Misbehave:
             os.kill(os.getpid(), 11)
         if item.startswith("memory"):
             return str(len(bytearray(8 << 30)))
+        if item == "sleep":
+            time.sleep(10)
         if item == "user":
             raise InputError("the user's mistake")
         if item == "fault":

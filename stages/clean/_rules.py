@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from ...schemas.record import Fault, Modality, Part, Record
+from ..base import RecordStage
 
 Signal = Callable[[str], float]
 
@@ -39,18 +41,24 @@ def part_fault(record: Record, name: str, part: Part, rules: Iterable[Rule]) -> 
     return None
 
 
-def first_fault(record: Record, modality: Modality, rules: list[Rule]) -> Fault | None:
-    """The first fault of the record's parts of a modality."""
-    for name, part in record.parts_of(modality).items():
-        found = part_fault(record, name, part, rules)
-        if found:
-            return found
-    return None
+def faulty_parts(record: Record, modality: Modality, rules: list[Rule]) -> dict[str, Fault]:
+    """The record's parts of a modality that break a rule, each with the first that it breaks."""
+    found = {name: part_fault(record, name, part, rules) for name, part in record.parts_of(modality).items()}
+    return {name: fault for name, fault in found.items() if fault is not None}
 
 
-def without_faulty(record: Record, modality: Modality, rules: list[Rule]) -> Record:
-    """The record without its faulty parts: damaged ones are marked ``corrupt``, those a rule refused ``filtered``."""
-    for name, part in record.parts_of(modality).items():
-        if part_fault(record, name, part, rules):
-            record = record.without_part(name, "corrupt" if part.damage else "filtered")
-    return record
+class JudgesParts(RecordStage):
+    """A stage with rules on the parts of one modality: it rejects the record that has a faulty one, or takes the faulty part away."""
+
+    modality: ClassVar[Modality]
+    on_fault: Literal["reject", "drop_part"]
+
+    def rules(self) -> list[Rule]:
+        """The rules in the order in which they are tried."""
+        raise NotImplementedError
+
+    def fault(self, record: Record) -> Fault | None:
+        return next(iter(faulty_parts(record, self.modality, self.rules()).values()), None) if self.on_fault == "reject" else None
+
+    def drops(self, record: Record) -> Mapping[str, Fault]:
+        return faulty_parts(record, self.modality, self.rules()) if self.on_fault == "drop_part" else {}

@@ -8,10 +8,9 @@ from typing import ClassVar, Literal
 import cv2
 import numpy as np
 
-from ...schemas.record import Fault, Modality, Record
-from ..base import RecordStage
+from ...schemas.record import Modality
 from ..media import image
-from ._rules import Rule, first_fault, without_faulty
+from ._rules import JudgesParts, Rule
 
 MEASURE_VERSION = 2
 _SIDE = 256
@@ -44,7 +43,7 @@ def measure(data: bytes) -> tuple[dict[str, int], dict[str, float]]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Image(RecordStage):
+class Image(JudgesParts):
     """Rejects records whose image breaks a rule, or takes only the image away.
 
     min_side, max_side: pixels of the shorter and the longer side.
@@ -54,6 +53,7 @@ class Image(RecordStage):
     on_fault: ``reject`` the record, or ``drop_part`` and keep the rest of it.
     """
 
+    modality: ClassVar[Modality] = "image"
     needs: ClassVar[tuple[Modality, ...]] = ("image",)
 
     min_side: int = 1
@@ -65,7 +65,6 @@ class Image(RecordStage):
     on_fault: Literal["reject", "drop_part"] = "reject"
 
     def rules(self) -> list[Rule]:
-        """The rules in the order in which they are tried."""
         return [
             Rule("image_too_small", "min_side", lambda part, _: min(part.width or 0, part.height or 0), self.min_side, None),
             Rule("image_too_large", "max_side", lambda part, _: max(part.width or 0, part.height or 0), None, self.max_side),
@@ -75,11 +74,6 @@ class Image(RecordStage):
             Rule("image_bright", "max_bright", lambda _, signal: signal("bright"), None, self.max_bright),
         ]
 
-    def fault(self, record: Record) -> Fault | None:
-        return first_fault(record, "image", self.rules()) if self.on_fault == "reject" else None
-
-    def apply(self, record: Record) -> Record:
-        return without_faulty(record, "image", self.rules()) if self.on_fault == "drop_part" else record
 
 
 def _aspect(width: int | None, height: int | None) -> float:

@@ -6,6 +6,7 @@ import functools
 import importlib.util
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,8 @@ from ..base import RecordStage
 _SPACES = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r"\s*\n\s*")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")  # ECMA-48: control sequences, and commands to the system
+_LONGEST_TEXT = 64 << 20
 _C1 = {code: bytes([code]).decode("cp1252", "ignore") or None for code in range(0x80, 0xA0)}
 
 
@@ -65,11 +68,14 @@ class Text(RecordStage):
             return None
         return next((fault for name, _ in self._texts(record) if (fault := self._text_fault(record, name))), None)
 
+    def drops(self, record: Record) -> Mapping[str, Fault]:
+        if self.on_fault == "reject":
+            return {}
+        found = {name: self._text_fault(record, name) for name, _ in self._texts(record)}
+        return {name: fault for name, fault in found.items() if fault is not None}
+
     def apply(self, record: Record) -> Record:
         for name, text in self._texts(record):
-            if self.on_fault == "drop_part" and self._text_fault(record, name):
-                record = record.without_part(name, "filtered")
-                continue
             part = record.parts[name]
             cues = tuple(replace(cue, text=self.clean(cue.text)) for cue in part.cues)
             record = record.with_part(name, replace(part, text=self.clean(text), cues=cues))
@@ -111,27 +117,33 @@ class Text(RecordStage):
 
 
 def repair(text: str) -> str:
-    """The text with wrong decodings undone (ftfy), C1 control characters read as Windows-1252, and other controls left out.
+    """The text with wrong decodings undone (ftfy), C1 control characters read as Windows-1252, and other controls and terminal escapes left out.
+
+    Wrong decodings come first: a UTF-8 text read as Latin-1 is full of C1 controls, which are its bytes.
 
     >>> repair("I\\u0092m")
     'I\\u2019m'
     """
     if text.isascii():
-        return _CONTROLS.sub("", text) if not text.isprintable() else text
+        return _CONTROLS.sub("", _ESCAPES.sub("", text)) if not text.isprintable() else text
     import ftfy
 
     fixed = ftfy.fix_text(
-        text.translate(_C1), uncurl_quotes=False, fix_latin_ligatures=False, fix_character_width=False, unescape_html=False, normalization=None
+        text, uncurl_quotes=False, fix_latin_ligatures=False, fix_character_width=False, unescape_html=False, normalization=None
     )
-    return _CONTROLS.sub("", fixed)
+    return _CONTROLS.sub("", _ESCAPES.sub("", fixed.translate(_C1)))
 
 
 def _check_language(language: str, model: str | None) -> None:
+    """ValueError where spaCy has no such language or model, or what they stand on is not installed: told when the recipe is read."""
     import spacy
 
     if importlib.util.find_spec(f"{spacy.__name__}.lang.{language}") is None:
         raise ValueError(f"language: spaCy has no language {language!r}; wanted a code like en, de, fr")
-    if model is None or (Path(model) / "config.cfg").is_file():
+    if model is None:
+        pipeline_of(language, model)
+        return
+    if (Path(model) / "config.cfg").is_file():
         return
     if not model.isidentifier():
         raise ValueError(f"model: {model} is no folder of a spaCy model; wanted one with a config.cfg, or the name of an installed model")
@@ -144,6 +156,9 @@ def pipeline_of(language: str, model: str | None) -> Any:
     """The spaCy pipeline of a language, blank (a tokeniser and its stop words), or the installed model of that name."""
     import spacy
 
-    if model is None:
-        return spacy.blank(language)
-    return spacy.load(model, exclude=["ner", "parser"])
+    try:
+        pipeline = spacy.blank(language) if model is None else spacy.load(model, exclude=["ner", "parser"])
+    except ImportError as error:
+        raise ValueError(f"language: {language!r} needs another package: {' '.join(str(error).split())[:200]}") from error
+    pipeline.max_length = _LONGEST_TEXT  # spaCy's own bound is for parsers, which are not used
+    return pipeline

@@ -9,33 +9,37 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ...schemas.errors import DamageError
-from ...schemas.record import Fault, Modality, Record
-from ..base import RecordStage
+from ...schemas.record import Modality
 from ..media import video
-from ._rules import Rule, first_fault, without_faulty
+from ._rules import JudgesParts, Rule
 
-MEASURE_VERSION = 2
+MEASURE_VERSION = 3
 _WIDTH, _HEIGHT = 64, 48
 _BLACK = 20.0
 _STILL = 0.25
+_NEARLY_ALL = 0.98
 
 
 def measure(path: Path) -> tuple[dict[str, int | float], dict[str, float]]:
     """Facts and signals of a video, every frame decoded.
 
-    Facts: ``width``, ``height``, ``fps`` as the container says, ``frames`` as counted, ``duration_s`` as decoded.
-    ``claim``: decoded duration over the container's claim (1 where it claims nothing). ``black``: share of frames whose mean
+    Facts: ``width``, ``height`` as shown, ``fps`` as the container says, ``frames`` as counted, ``duration_s`` when the last frame ends, on the
+    container's clock.
+    ``claim``: what is there of the length that the container claims (1 where it claims nothing). ``black``: share of frames whose mean
     luma is below 20 of 255. ``frozen``: share of frames that differ from the one before by less than a quarter grey level
     on average. ``motion``: mean of that difference, in grey levels. ``damaged``: share of frames that are damaged or would not decode.
+    ``late_s``: seconds before the first picture, while the sound is there. ``sound_late_s``: by how much the sound begins after the pictures, and
+    ``sound_short_s``: by how much it ends before them, negative the other way; both where there is sound. ``streams``: streams of pictures in the file.
     """
     facts = video.probe(path)
     count, black, still, motion = 0, 0, 0, 0.0
-    last = 0.0
+    first = last = 0.0
     before: np.ndarray | None = None
     damage: list[float] = []
     for time, frame in video.frames(path, _WIDTH, _HEIGHT, "gray", damage):
+        first = time if count == 0 else first
         count += 1
-        last = time
+        last = max(last, time)
         black += bool(frame.mean() < _BLACK)
         if before is not None:
             change = float(np.abs(frame.astype(np.int16) - before).mean())
@@ -44,19 +48,33 @@ def measure(path: Path) -> tuple[dict[str, int | float], dict[str, float]]:
         before = frame.astype(np.int16)
     if count == 0:
         raise DamageError("video_empty", "not one frame can be decoded")
-    duration = last + (1 / facts.fps if facts.fps else 0.0)
+    step = (last - first) / (count - 1) if count > 1 else 0.0
+    end = last + (1 / facts.fps if facts.fps else step)
     signals = {
-        "claim": duration / facts.duration_s if facts.duration_s > 0 else 1.0,
+        "claim": _claim(path, facts.duration_s, end),
         "black": black / max(1, count),
         "frozen": still / max(1, count - 1),
         "damaged": min(1.0, len(damage) / count),
         "motion": motion / max(1, count - 1),
+        "late_s": max(0.0, first),
+        "streams": float(facts.streams),
     }
-    return {"width": facts.width, "height": facts.height, "fps": facts.fps, "frames": count, "duration_s": duration}, signals
+    gaps = video.sound_gaps(path)
+    if gaps is not None:
+        signals |= {"sound_late_s": gaps[0], "sound_short_s": gaps[1]}
+    return {"width": facts.width, "height": facts.height, "fps": facts.fps, "frames": count, "duration_s": end}, signals
+
+
+def _claim(path: Path, claimed_s: float, end_s: float) -> float:
+    """Share of the claimed length that is there. The container is as long as its longest stream; so where the pictures end early, the sound is asked."""
+    if claimed_s <= 0:
+        return 1.0
+    share = end_s / claimed_s
+    return share if share > _NEARLY_ALL else max(share, video.end_of_all(path) / claimed_s)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Video(RecordStage):
+class Video(JudgesParts):
     """Rejects records whose video breaks a rule, or takes only the video away.
 
     min_seconds, max_seconds: decoded length.
@@ -67,6 +85,7 @@ class Video(RecordStage):
     on_fault: ``reject`` the record, or ``drop_part`` and keep the rest of it.
     """
 
+    modality: ClassVar[Modality] = "video"
     needs: ClassVar[tuple[Modality, ...]] = ("video",)
 
     min_seconds: float = 0.0
@@ -79,7 +98,6 @@ class Video(RecordStage):
     on_fault: Literal["reject", "drop_part"] = "reject"
 
     def rules(self) -> list[Rule]:
-        """The rules in the order in which they are tried."""
         return [
             Rule("video_too_small", "min_side", lambda part, _: min(part.width or 0, part.height or 0), self.min_side, None),
             Rule("video_too_short", "min_seconds", lambda part, _: part.duration_s or 0.0, self.min_seconds, None),
@@ -89,9 +107,3 @@ class Video(RecordStage):
             Rule("video_black", "max_black", lambda _, signal: signal("black"), None, self.max_black),
             Rule("video_frozen", "max_frozen", lambda _, signal: signal("frozen"), None, self.max_frozen),
         ]
-
-    def fault(self, record: Record) -> Fault | None:
-        return first_fault(record, "video", self.rules()) if self.on_fault == "reject" else None
-
-    def apply(self, record: Record) -> Record:
-        return without_faulty(record, "video", self.rules()) if self.on_fault == "drop_part" else record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,15 +12,17 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict
 
 from ...schemas.contents import Contents, Kind
-from ...schemas.errors import DamageError, InputError, nearest
+from ...schemas.errors import DamageError, InputError
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Modality, Origin, Part, Record, make_key
-from ..base import Beat, Merged, Source
+from ..base import Beat, Merged, Noted, Read, Source
 from ..media.files import SUFFIXES, bytes_of, locate
 from . import _template as template
 from ._cues import read_cues
-from ._files import join, list_files, media_part, modality_of
+from ._files import Listing, Loose, join, media_part, modality_of
 from ._values import check_templates, given_splits, number, seconds, split_name
+
+_MOST_SHOWN = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +54,9 @@ class Columns(Source):
     targets, numbers: columns, or target name -> column or template; ``numbers`` are read as floats. An empty cell is no target.
     group, split: templates; records of a group stay in one split.
     start, end: columns with seconds or hh:mm:ss,mmm that cut the row's sound and video.
+    decimal, thousands: how ``numbers`` are written: ``decimal: ","`` with ``thousands: "."`` reads 1.275,20.
+
+    A cell is absent where it is empty, null, NaN or not in the row at all, and so is what is made of it: ``img/{file}`` without a file is no part.
     """
 
     target_kind: ClassVar[Kind | None] = "text"
@@ -67,8 +73,12 @@ class Columns(Source):
     split: str | None = None
     start: str | None = None
     end: str | None = None
+    decimal: Literal[".", ","] = "."
+    thousands: Literal["", ".", ",", " ", "'"] = ""
 
     def __post_init__(self) -> None:
+        if self.decimal == self.thousands:
+            raise ValueError(f"thousands: {self.thousands!r} is the decimal mark already")
         check_templates({"id": self.id, "group": self.group, "split": self.split, **self.texts(), **self.cues}, template.problems)
         check_templates({name: entry.path for name, entry in self.media.items()}, template.problems)
 
@@ -88,15 +98,21 @@ class Columns(Source):
         """Part name -> template for every text part."""
         return {"text": _as_template(self.text)} if isinstance(self.text, str) else {name: _as_template(value) for name, value in self.text.items()}
 
-    def check(self, known: list[str], where: str, hint: str = "") -> None:
-        """InputError naming every column that the mapping wants and the table does not have."""
+    def fields(self) -> set[str]:
+        """Every column that the mapping names."""
         wanted = [self.id or "", self.group or "", self.split or "", *self.texts().values(), *(entry.path for entry in self.media.values())]
         wanted += [*self.cues.values(), *_named(self.targets).values(), *_named(self.numbers).values()]
         wanted += [_as_template(word) for word in (self.start, self.end) if word]
-        lost = sorted({name for text in wanted for name in template.fields(text)} - set(known))
+        return {name for text in wanted for name in template.fields(text)}
+
+    def check(self, known: list[str], where: str, hint: str = "") -> None:
+        """InputError naming every column that the mapping wants and the table does not have."""
+        lost = sorted(self.fields() - set(known))
         if lost:
-            names = ", ".join(f"{name!r}{nearest(name, known)}" for name in lost)
-            raise InputError(f"{where}: the table has no column {names}{hint}")
+            close = [(name, difflib.get_close_matches(name, known, n=1, cutoff=0.5)) for name in lost]
+            names = ", ".join(f"{name!r}" + (f" (did you mean {found[0]!r}?)" if found else "") for name, found in close)
+            columns = ", ".join(known[:_MOST_SHOWN]) + (", ..." if len(known) > _MOST_SHOWN else "")
+            raise InputError(f"{where}: the table has no column {names}; it has {columns}{hint}")
 
 
 def _as_template(text: str) -> str:
@@ -112,42 +128,52 @@ def _named(value: list[str] | dict[str, str]) -> dict[str, str]:
 class Mapper:
     """Makes records of rows and remembers which files they named, so that the files nobody named can be given too."""
 
-    def __init__(self, columns: Columns, root: Path, source: str) -> None:
+    def __init__(self, columns: Columns, root: Path, source: str, beat: Beat) -> None:
         self._columns = columns
         self._root = root
         self._source = source
-        self._seen: set[str] = set()
+        self._beat = beat
+        self._ids: set[str] = set()
         self._named: set[str] = set()
         self._texts = columns.texts()
         self._targets = _named(columns.targets)
         self._numbers = _named(columns.numbers)
+        self._lacking = set(columns.fields())
+        self._rows = 0
+        self._loose = Loose(root)
+        self._notes: Counter[str] = Counter()
 
     def row(self, values: Mapping[str, Any], file: str, number: int) -> Row:
         """The record of one row, or a counted reject with the row's place."""
         columns = self._columns
+        self._rows += 1
+        self._lacking.difference_update(values)
+        key = make_key(self._source, f"row-{number}")
+        record = Record(key, key, Origin(self._source, file, number))
         try:
-            identity = template.fill(columns.id, values).strip() if columns.id else str(number)
-            record = Record(make_key(self._source, identity or f"row-{number}"), "", Origin(self._source, file, number, identity))
-        except (template.MissingField, ValueError) as error:
-            record = Record(make_key(self._source, f"row-{number}"), "", Origin(self._source, file, number))
-            return Row(
-                replace(record, group=record.key), Fault("bad_id", str(error), columns.id, f"the id {columns.id!r} cannot be made of this row")
-            )
-        record = replace(record, group=record.key)
+            self._beat(f"{file}, row {number}")
+            identity = (template.fill(columns.id, values) or "").strip() if columns.id else str(number)
+        except DamageError as error:
+            return Row(record, Fault(error.rule, message=error.message))
+        except ValueError as error:
+            return Row(record, Fault("bad_id", str(error), columns.id, f"the id {columns.id!r} cannot be made of this row"))
         if not identity:
-            return Row(replace(record, key=make_key(self._source, f"row-{number}")), Fault("empty_id", "", "a value", "the row's id is empty"))
-        if identity in self._seen:
+            return Row(record, Fault("empty_id", "", "a value", "the row's id is empty"))
+        if identity in self._ids:
+            key = make_key(self._source, f"row-{number}", identity)
             return Row(
-                replace(record, key=make_key(self._source, f"row-{number}", identity)),
+                replace(record, key=key, group=key, origin=replace(record.origin, id=identity)),
                 Fault("duplicate_id", identity, "unique", "an earlier row has this id"),
             )
-        self._seen.add(identity)
+        self._ids.add(identity)
+        key = make_key(self._source, identity)
+        record = replace(record, key=key, group=key, origin=replace(record.origin, id=identity))
         try:
             unmatched: list[Fault] = []
             return Row(self._fill(record, values, unmatched), unmatched=unmatched)
         except DamageError as error:
             return Row(record, Fault(error.rule, message=error.message))
-        except (template.MissingField, ValueError) as error:
+        except ValueError as error:
             return Row(record, Fault("bad_value", str(error), message=f"a value of this row cannot be read: {error}"))
 
     def _fill(self, record: Record, values: Mapping[str, Any], unmatched: list[Fault]) -> Record:
@@ -155,100 +181,171 @@ class Mapper:
         parts: dict[str, Part] = {}
         absent: dict[str, Any] = {}
         for name, text in self._texts.items():
-            value = self._text(text, values)
-            if value.strip():
+            value = self._text(text, values, some=True)
+            if value is not None:
                 parts[name] = Part("text", text=value)
             else:
                 absent[name] = "absent"
-        start = self._seconds(columns.start, values)
-        end = self._seconds(columns.end, values)
-        if start is not None and end is not None and end <= start:
-            raise ValueError(f"the span ends at {end} s, not after its start at {start} s")
         for name, entry in columns.media.items():
             part = self._media(name, entry, values, unmatched)
             if part is None:
                 absent[name] = "absent"
             else:
-                parts[name] = replace(part, start_s=start, end_s=end) if part.modality in ("audio", "video") else part
+                parts[name] = part
+        start, end = self._seconds(columns.start, values), self._seconds(columns.end, values)
+        timed = [name for name, part in parts.items() if part.modality in ("audio", "video")]
+        if timed and start is not None and end is not None and end <= start:
+            raise ValueError(f"the span ends at {end} s, not after its start at {start} s")
+        for name in timed:
+            parts[name] = replace(parts[name], start_s=start, end_s=end)
         for name, text in columns.cues.items():
-            uri = join(columns.base, template.fill(text, values))
-            if (self._root / uri).is_file():
-                cues = read_cues(locate(self._root, uri))
-                parts[name] = Part("text", text=" ".join(cue.text for cue in cues), uri=None, cues=cues)
-            else:
+            part = self._cues(name, text, values, unmatched)
+            if part is None:
                 absent[name] = "absent"
-                unmatched.append(Fault.unmatched(f"{name}_file", uri, f"{uri} is not there"))
+            else:
+                parts[name] = part
         targets: dict[str, Any] = {}
         for name, text in self._targets.items():
             alone = values.get(text[1:-1])  # of a template that is one column and nothing else
-            found = [str(item) for item in alone] if isinstance(alone, list) else self._text(text, values).strip()
+            found: Any = _listed(alone) if isinstance(alone, list) else (self._text(text, values) or "").strip()
             if found:
                 targets[name] = found
         for name, text in self._numbers.items():
-            value = template.fill(text, values).strip()
-            if value:
-                targets[name] = number(value)
+            value_of = self._number(name, self._text(text, values), unmatched)
+            if value_of is not None:
+                targets[name] = value_of
         if not columns.media:
             for word, time in (("start_s", start), ("end_s", end)):
                 if time is not None:
                     targets[word] = time
-        group = make_key(self._source, template.fill(columns.group, values)) if columns.group else record.key
+        group = template.fill(columns.group, values) if columns.group else None
         split = split_name(template.fill(columns.split, values)) if columns.split else None
-        return replace(record, parts=parts, absent=absent, targets=targets, group=group, split=split)
+        return replace(
+            record, parts=parts, absent=absent, targets=targets, group=make_key(self._source, group) if group else record.key, split=split
+        )
 
-    def _text(self, text: str, values: Mapping[str, Any]) -> str:
+    def _text(self, text: str, values: Mapping[str, Any], some: bool = False) -> str | None:
         """The template filled; ValueError for a list, whose text would be Python's way of writing it."""
         lists = [name for name in template.fields(text) if isinstance(values.get(name), list)]
         if lists:
             raise ValueError(f"{lists[0]!r} is a list, wanted a text or a number")
-        return template.fill(text, values)
+        return template.fill(text, values, some)
+
+    def _number(self, name: str, text: str | None, unmatched: list[Fault]) -> float | None:
+        """A number, or None for a cell that is empty or holds none: a bad cell costs itself and not the record, and is told."""
+        try:
+            return None if text is None else number(text, self._columns.decimal, self._columns.thousands)
+        except ValueError as error:
+            unmatched.append(Fault.unmatched(f"number {name}", text, str(error)))
+            return None
 
     def _seconds(self, column: str | None, values: Mapping[str, Any]) -> float | None:
-        text = template.fill(_as_template(column), values).strip() if column else ""
-        return seconds(text) if text else None
+        text = template.fill(_as_template(column), values) if column else None
+        return seconds(text) if text is not None else None
 
     def _media(self, name: str, entry: Media, values: Mapping[str, Any], unmatched: list[Fault]) -> Part | None:
         relative = template.fill(entry.path, values)
-        if not relative.strip():
+        if relative is None:
             return None
         uri = join(self._columns.base, relative) if not relative.startswith("/") else relative
-        self._named.add(uri)
         try:
-            size = bytes_of(self._root, uri)
+            uri, size = self._on_disk(uri)
         except DamageError as error:
             if error.rule != "file_missing":
                 raise
             unmatched.append(Fault.unmatched(f"{name}_file", uri, f"{uri} is not there"))
             return None
+        self._named.add(uri)
         modality = entry.modality or modality_of(uri)
         if modality is None:
             raise DamageError("unknown_media", f"{uri}: the ending says neither image, audio nor video; set modality for {name}")
         return Part(modality, uri=uri, bytes=size)
 
-    def unlisted(self, tally: Counter[str], beat: Beat) -> Iterator[Row | Merged]:
-        """Records of the files that no row named; files that rows named are merged into those."""
+    def _on_disk(self, uri: str) -> tuple[str, int]:
+        """The file that is meant and its size; one whose name is written in another form is taken, and told."""
+        try:
+            return uri, bytes_of(self._root, uri)
+        except DamageError as error:
+            other = self._loose.find(uri) if error.rule == "file_missing" else None
+            if other is None:
+                raise
+            self._notes["taken, though the table writes the name in another form (capitals, \\ for /, or accents)"] += 1
+            return other, bytes_of(self._root, other)
+
+    def _cues(self, name: str, text: str, values: Mapping[str, Any], unmatched: list[Fault]) -> Part | None:
+        relative = template.fill(text, values)
+        if relative is None:
+            return None
+        uri = join(self._columns.base, relative)
+        if not (self._root / uri).is_file():
+            unmatched.append(Fault.unmatched(f"{name}_file", uri, f"{uri} is not there"))
+            return None
+        cues = read_cues(locate(self._root, uri))
+        return Part("text", text=" ".join(cue.text for cue in cues), cues=cues)
+
+    def rest(self, where: str, tally: Counter[str]) -> Iterator[Read]:
+        """What comes after the last row: records of the files that no row named, and what is to be told.
+
+        InputError where a column that the mapping names was in no row at all: it is misspelt.
+        """
+        if self._rows and self._lacking:
+            known = sorted(set(self._columns.fields()) - self._lacking)
+            lost = ", ".join(repr(name) for name in sorted(self._lacking))
+            raise InputError(f"{where}: no row has {lost}; check the names in the recipe (rows do have {', '.join(map(repr, known)) or 'none of them'})")
+        if not self._columns.media and (self._columns.start or self._columns.end):
+            yield Noted("start and end have no sound or film to cut here; they are the targets start_s and end_s", self._rows)
+        yield from (Noted(what, count) for what, count in sorted(self._notes.items()))
+        yield from self._unlisted(tally)
+
+    def _unlisted(self, tally: Counter[str]) -> Iterator[Read]:
+        """Records of the files that no row named; files that rows named are merged into those. Each file counts once, whatever names it."""
+        by_folder: dict[str, list[tuple[str, Media]]] = {}
         for name, entry in self._columns.media.items():
             folder = template.folder_of(entry.path)
-            if folder is None:
-                continue
-            suffixes = SUFFIXES[entry.modality] if entry.modality else tuple(ending for endings in SUFFIXES.values() for ending in endings)
-            tail = entry.path.rpartition("}")[2]
-            for uri in list_files(self._root, join(self._columns.base, folder), suffixes):
-                beat(uri)
+            if folder is not None:
+                by_folder.setdefault(join(self._columns.base, folder), []).append((name, entry))
+        listed: set[str] = set()
+        for folder, entries in sorted(by_folder.items()):
+            listing = Listing(self._root, folder, _endings(entries))
+            for uri in listing:
+                if uri in listed:
+                    continue
+                listed.add(uri)
                 if uri in self._named:
                     tally["media files"] += 1
                     yield Merged("media files")
-                elif entry.unlisted == "keep" and uri.endswith(tail):
+                    continue
+                fitting = [(name, entry) for name, entry in entries if uri.endswith(entry.path.rpartition("}")[2]) and _takes(entry, uri)]
+                if not fitting:
+                    yield Noted(f"passed over in {folder or 'the data root'}: files that no row names and that fit no 'path'")
+                elif fitting[0][1].unlisted == "keep":
                     tally["media files"] += 1
-                    yield self._orphan(name, entry, uri)
+                    yield self._orphan(*fitting[0], uri)
+                else:
+                    yield Noted(f"passed over in {folder or 'the data root'}: files that no row names (unlisted: ignore)")
+            yield from listing.rejects(self._source, tally)
 
     def _orphan(self, name: str, entry: Media, uri: str) -> Row:
         key = make_key(self._source, uri)
         record = Record(key, key, Origin(self._source, uri, None, uri))
         try:
+            self._beat(uri)
             part = media_part(self._root, uri, entry.modality or modality_of(uri) or "image")
         except DamageError as error:
             return Row(record, Fault(error.rule, message=error.message))
         others = {other for other in (*self._texts, *self._columns.media, *self._columns.cues) if other != name}
         record = replace(record, parts={name: part}, absent=dict.fromkeys(sorted(others), "absent"))
         return Row(record, unmatched=[Fault.unmatched("row", uri, "no row names this file")])
+
+
+def _listed(values: list[Any]) -> list[str]:
+    return [template.plain(value) for value in values if not template.is_absent(value)]
+
+
+def _takes(entry: Media, uri: str) -> bool:
+    return modality_of(uri) == entry.modality if entry.modality else modality_of(uri) is not None
+
+
+def _endings(entries: list[tuple[str, Media]]) -> tuple[str, ...]:
+    wanted = {entry.modality for _, entry in entries}
+    return tuple(ending for modality, endings in SUFFIXES.items() if None in wanted or modality in wanted for ending in endings)

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 
 from ...schemas.errors import DamageError
 from ...schemas.record import Cue
+from ._encoding import decode, shown
 
 GRID_UNITS_PER_SECOND = 25_000
 LARGEST_BYTES = 16 << 20
-_ARROW = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{3})\s*-->\s*(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{3})")
-_TAG = re.compile(r"<[^>]*>|\{\\[^}]*\}")
+SUFFIXES = (".srt", ".vtt", ".align")
+_CLOCK = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[.,:](\d{1,3}))?"
+_ARROW = re.compile(rf"^\s*{_CLOCK}\s*-{{1,2}}>\s*{_CLOCK}")
+_NUMBER = re.compile(r"\s*\d+\s*")
+# The tags of SubRip and WebVTT, time stamps within a cue, and the overrides of SubStation Alpha; any other "<" is a letter of the text.
+_TAG = re.compile(r"</?(?:b|i|u|s|c|v|lang|ruby|rt|font)(?:[.\s][^<>]*)?/?>|<\d{1,4}:\d{2}[\d:.]*>|\{\\[^{}]*\}", re.IGNORECASE)
 
 
 def read_cues(path: Path) -> tuple[Cue, ...]:
     """The cues of a file, by its ending, in time order; DamageError with the line where the file is not what it says."""
-    data = path.read_bytes()
-    if len(data) > LARGEST_BYTES:
-        raise DamageError("cues_too_large", f"{path.name} has {len(data):,} bytes")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", "replace")
+    size = path.stat().st_size
+    if size > LARGEST_BYTES:
+        raise DamageError("cues_too_large", f"{path.name} has {size:,} bytes")
+    text = shown(decode(path.read_bytes())).removeprefix("\ufeff")
     reader = read_align if path.suffix.lower() == ".align" else read_subtitles
     cues = sorted(reader(text, path.name), key=lambda cue: cue.start_s)
     if not cues:
@@ -46,27 +49,31 @@ def read_align(text: str, name: str) -> list[Cue]:
 
 
 def read_subtitles(text: str, name: str) -> list[Cue]:
-    """SubRip or WebVTT cues; tags and positions are left out, lines of one cue joined by a space."""
-    cues = []
+    """SubRip or WebVTT cues; tags and positions are left out, lines of one cue joined by a space.
+
+    A cue ends where the next one begins, with or without the blank line between them. In WebVTT a blank line ends it too, for notes may follow;
+    in SubRip, whose numbers go before each cue, a blank line may stand inside a text.
+    """
     lines = re.split(r"\r\n|\r|\n", text)
-    position = 0
-    while position < len(lines):
-        match = _ARROW.search(lines[position])
-        position += 1
-        if not match:
-            continue
-        number = position
-        words = []
-        while position < len(lines) and lines[position].strip():
-            words.append(_TAG.sub("", lines[position]).strip())
-            position += 1
+    blank_ends = lines[0].startswith("WEBVTT")
+    starts = [(place, match) for place, line in enumerate(lines) if (match := _ARROW.match(line))]
+    cues = []
+    ends = [place for place, _ in starts[1:]] + [len(lines)]
+    for (place, match), following in zip(starts, ends, strict=False):
+        words = lines[place + 1 : following]
+        if blank_ends:
+            words = words[: next((number for number, line in enumerate(words) if not line.strip()), len(words))]
+        if following < len(lines) and words and _NUMBER.fullmatch(words[-1]):
+            words.pop()  # the next cue's number
+        spoken = [html.unescape(_TAG.sub("", line)).strip() for line in words]
         times = match.groups()
-        cues.append(_cue(_time(times[:4]), _time(times[4:]), " ".join(word for word in words if word), name, number))
+        cues.append(_cue(_time(times[:4]), _time(times[4:]), " ".join(word for word in spoken if word), name, place + 1))
     return cues
 
 
 def _time(parts: tuple[str | None, ...]) -> float:
-    hours, minutes, seconds, millis = (int(part or 0) for part in parts)
+    hours, minutes, seconds = (int(part or 0) for part in parts[:3])
+    millis = int((parts[3] or "0").ljust(3, "0"))
     return (hours * 3_600_000 + minutes * 60_000 + seconds * 1000 + millis) / 1000
 
 

@@ -1,13 +1,17 @@
-"""Listing a folder below the data root, in name order, without leaving the root."""
+"""Listing a folder below the data root, in name order, without leaving the root and without passing anything over in silence."""
 
 from __future__ import annotations
 
 import os
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from ...schemas.errors import InputError
-from ...schemas.record import Modality, Part
+from ...schemas.manifest import Row
+from ...schemas.record import Fault, Modality, Origin, Part, Record, make_key
+from ..base import Noted
 from ..media.files import SUFFIXES, bytes_of
 
 
@@ -16,28 +20,93 @@ def join(base: str, path: str) -> str:
     return str(PurePosixPath(base) / path) if base or path else ""
 
 
-def list_files(root: Path, folder: str, suffixes: tuple[str, ...] | None = None) -> Iterator[str]:
-    """Paths below the root of all files in a folder and its folders, by name; hidden ones and links to folders are left out."""
-    top = root / folder
-    if not top.is_dir():
-        raise InputError(f"{top}: wanted a folder with media, found {'a file' if top.exists() else 'nothing'}; check 'data' and 'path' in the recipe")
-    yield from _walk(top, folder, suffixes)
+class Listing:
+    """All files in a folder and its folders, by name; iterate over it, and then ask what was passed over.
+
+    Links to folders are followed where they stay below the root and lead to no folder around them. Hidden files are left out.
+    """
+
+    def __init__(self, root: Path, folder: str, suffixes: tuple[str, ...]) -> None:
+        self._root, self._folder, self._suffixes = root, folder, suffixes
+        self._passed_over: Counter[str] = Counter()
+        self._links: list[tuple[str, str, str]] = []
+
+    def __iter__(self) -> Iterator[str]:
+        top = self._root / self._folder
+        if not top.is_dir():
+            found = "a file" if top.exists() else "nothing"
+            raise InputError(f"{top}: wanted a folder with media, found {found}; check 'data' and 'path' in the recipe")
+        base = os.path.realpath(self._root)
+        yield from self._walk(top, self._folder, base, (os.path.realpath(top),))
+
+    def _walk(self, top: Path, prefix: str, base: str, above: tuple[str, ...]) -> Iterator[str]:
+        try:
+            entries = sorted(os.scandir(top), key=lambda entry: entry.name)
+        except OSError as error:
+            raise InputError(f"{top}: the folder cannot be listed: {error.strerror}") from None
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            name = os.fsencode(entry.name).decode("utf-8", "backslashreplace")  # not UTF-8: no file has this name, and it becomes a reject
+            path = f"{prefix}/{name}" if prefix else name
+            if entry.is_dir():
+                real = os.path.realpath(entry.path)
+                if entry.is_symlink() and any(_lies_in(folder, real) for folder in above):
+                    self._links.append((path, "link_in_a_circle", "the folder is a link to a folder that it lies in"))
+                elif entry.is_symlink() and not _lies_in(real, base):
+                    self._links.append((path, "path_outside_root", "the folder is a link that leads out of the data root"))
+                else:
+                    yield from self._walk(Path(entry.path), path, base, (*above, real))
+            elif entry.name.lower().endswith(self._suffixes):
+                yield path
+            else:
+                self._passed_over[PurePosixPath(name).suffix.lower() or "no ending"] += 1
+
+    def rejects(self, source: str, tally: Counter[str]) -> Iterator[Row | Noted]:
+        """Links that were not followed as rejects, and files of other endings as something to tell; once it was listed."""
+        for path, rule, message in self._links:
+            tally["links"] += 1
+            key = make_key(source, path)
+            yield Row(Record(key, key, Origin(source, path)), Fault(rule, message=message))
+        for ending, count in sorted(self._passed_over.items()):
+            yield Noted(f"passed over in {self._folder or 'the data root'}: files of {ending}", count)
 
 
-def _walk(top: Path, prefix: str, suffixes: tuple[str, ...] | None) -> Iterator[str]:
-    try:
-        entries = sorted(os.scandir(top), key=lambda entry: entry.name)
-    except OSError as error:
-        raise InputError(f"{top}: the folder cannot be listed: {error.strerror}") from None
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        name = os.fsencode(entry.name).decode("utf-8", "backslashreplace")  # not UTF-8: no file has this name, and it becomes a reject
-        path = f"{prefix}/{name}" if prefix else name
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(Path(entry.path), path, suffixes)
-        elif suffixes is None or entry.name.lower().endswith(suffixes):
-            yield path
+def _lies_in(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+class Loose:
+    """Finds files whose names are written in another form: ``\\`` for ``/``, other Unicode forms of a letter (NFC, NFD), other capitals."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._names: dict[str, dict[str, list[str]]] = {}
+
+    def find(self, uri: str) -> str | None:
+        """The one file below the root that ``uri`` means if form does not count; None where there is none, or more than one."""
+        found = ""
+        for word in uri.replace("\\", "/").split("/"):
+            names = self._listed(found).get(_folded(word), [])
+            if word not in names and len(names) != 1:
+                return None
+            found = join(found, word if word in names else names[0])
+        return found if found != uri else None
+
+    def _listed(self, folder: str) -> dict[str, list[str]]:
+        if folder not in self._names:
+            here: dict[str, list[str]] = {}
+            try:
+                for name in sorted(os.listdir(self._root / folder)):
+                    here.setdefault(_folded(name), []).append(name)
+            except (OSError, ValueError):
+                here = {}
+            self._names[folder] = here
+        return self._names[folder]
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def modality_of(path: str) -> Modality | None:

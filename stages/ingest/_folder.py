@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import posixpath
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,13 +16,15 @@ from ...schemas.contents import Contents, Kind
 from ...schemas.errors import DamageError, InputError
 from ...schemas.manifest import Row
 from ...schemas.record import Absence, Fault, Modality, Origin, Part, Record, make_key
-from ..base import Beat, Merged, Source
+from ..base import Beat, Merged, Noted, Read, Source
 from ..media.files import SUFFIXES, locate
 from . import _template as template
 from ._cues import read_cues
-from ._files import join, list_files, media_part
+from ._files import Listing, join, media_part
 from ._table import find_dialect, read_rows
 from ._values import check_templates, given_splits, number, split_name
+
+_FIELDS = ("stem", "suffix", "name", "path", "folder")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +49,8 @@ class Folder(Source):
     base: a folder below the data root that all paths of this source begin with.
     id: template of a unique id over ``stem``, ``suffix``, ``name`` (both of them), ``path`` (below the folder, without its ending), ``folder`` and
         what ``parse`` finds.
-    parse: template that reads fields out of each ``path``, for example ``"{label}/{speaker}-{take}"``.
+    parse: template that reads fields out of each ``path``, for example ``"{label}/{speaker}-{take}"``. Where nothing stands between two fields
+        one of them needs a width, or characters with a bound: ``"{speaker:2}{text:3}{emotion:[A-Z]}{take}"``.
     labels: a table with more columns for each file; rows without a file become records without this part.
     text: part name -> template, for texts in the table or the name.
     targets, numbers: columns and fields, or target name -> template. ``folder`` is the name of the folder a file lies in.
@@ -71,7 +75,19 @@ class Folder(Source):
     part: str | None = None
 
     def __post_init__(self) -> None:
-        check_templates({"id": self.id, "group": self.group, "split": self.split, "parse": self.parse, **self.text, **self.cues}, template.problems)
+        check_templates({"parse": self.parse}, template.parse_problems)
+        check_templates(self._templates(), functools.partial(template.problems, known=self._fields(()) if self.labels is None else None))
+
+    def _templates(self) -> dict[str, str | None]:
+        """Every template that is filled, by the option it stands in."""
+        named = {f"text.{name}": text for name, text in self.text.items()} | {f"cues.{name}": text for name, text in self.cues.items()}
+        named |= {f"targets.{name}": text for name, text in _templates(self.targets).items()}
+        named |= {f"numbers.{name}": text for name, text in _templates(self.numbers).items()}
+        return {"id": self.id, "group": self.group, "split": self.split, **named}
+
+    def _fields(self, columns: Iterable[str]) -> list[str]:
+        """The fields that its templates can name."""
+        return [*_FIELDS, *(template.fields(self.parse) if self.parse else ()), *columns]
 
     def paths(self) -> list[str]:
         found = [join(self.base, self.path)]
@@ -94,31 +110,52 @@ class Folder(Source):
         """Parts that come out of the same file beside the first; none here."""
         return {}
 
-    def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Row | Merged]:
+    def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Read]:
         labels = yield from self._labels(root, name, tally)
         used: set[str] = set()
         seen: set[str] = set()
         folder = join(self.base, self.path)
         parser = template.pattern(self.parse) if self.parse else None
-        for uri in list_files(root, folder, SUFFIXES[self.modality]):
-            beat(uri)
+        listing = Listing(root, folder, self.suffixes())
+        for uri in listing:
+            if not self.takes(root, uri):
+                yield Noted(f"passed over in {folder or 'the data root'}: files of {posixpath.splitext(uri)[1].lower()} that hold no {self.modality} alone")
+                continue
             tally["files"] += 1
             values = _path_values(uri, folder)
             key = make_key(name, uri)
             record = Record(key, key, Origin(name, uri, None, values["path"]))
-            if parser:
-                match = parser.fullmatch(values["path"]) or parser.fullmatch(values["stem"])
-                if match is None:
-                    yield Row(record, Fault("name_mismatch", values["path"], self.parse, "the file's name does not fit 'parse'"))
-                    continue
+            try:
+                beat(uri)
+                match = (parser.fullmatch(values["path"]) or parser.fullmatch(values["stem"])) if parser else None
+            except DamageError as error:
+                yield Row(record, Fault(error.rule, message=error.message))
+                continue
+            if parser and match is None:
+                yield Row(record, Fault("name_mismatch", values["path"], self.parse, "the file's name does not fit 'parse'"))
+                continue
+            if match:
                 values |= match.groupdict()
             before = len(used)
             yield self._record(root, record, name, values, labels, used, seen, uri)
             if len(used) > before:
                 yield Merged("label rows")
+        yield from listing.rejects(name, tally)
         for identity, (row_number, cells) in labels.items():
             if identity not in used:
                 yield self._unmatched(name, identity, row_number, cells)
+
+    def suffixes(self) -> tuple[str, ...]:
+        """Endings of the files to list."""
+        return SUFFIXES[self.modality]
+
+    def takes(self, root: Path, uri: str) -> bool:
+        """Whether a listed file is one of this source's."""
+        return True
+
+    def part_of(self, root: Path, uri: str) -> Part | None:
+        """The part that a file is; None for one that holds nothing."""
+        return media_part(root, uri, self.modality)
 
     def _labels(self, root: Path, name: str, tally: Counter[str]) -> Generator[Row, None, dict[str, tuple[int, dict[str, str]]]]:
         """The rows of the label table by file id, as the generator's result; rejects are yielded."""
@@ -127,14 +164,21 @@ class Folder(Source):
             return rows
         file = join(self.base, self.labels.path)
         dialect = find_dialect(root / file, self.labels.encoding, self.labels.delimiter, self.labels.header, self.labels.quoted)
-        lost = [field_name for field_name in template.fields(self.labels.match) if field_name not in dialect.header]
-        if lost:
-            raise InputError(f"{file}: labels.match wants the column {lost[0]!r}; the table has {', '.join(dialect.header)}")
+        columns = [word for word in dialect.header if word]
+        problems = [f"labels.match: {line}" for line in template.problems(self.labels.match, columns)]
+        known = self._fields(columns)
+        problems += [f"{option}: {line}" for option, text in self._templates().items() if text for line in template.problems(text, known)]
+        if problems:
+            raise InputError(f"{file}: {'; '.join(problems)}; the table has {', '.join(columns)}")
         for row in read_rows(root / file, dialect):
             tally["label rows"] += 1
             key = make_key(name, "label", row.number)
             record = Record(key, key, Origin(name, file, row.number))
-            identity = "" if row.fault else template.fill(self.labels.match, row.cells).strip()
+            try:
+                identity = "" if row.fault else (template.fill(self.labels.match, row.cells) or "").strip()
+            except ValueError as error:
+                yield Row(record, Fault("bad_id", str(error), self.labels.match, f"labels.match cannot be made of this row: {error}"))
+                continue
             if row.fault:
                 yield Row(record, Fault(row.fault, row.found, "a whole row of text", f"the row is not whole: {row.found}"))
             elif not identity:
@@ -151,15 +195,17 @@ class Folder(Source):
     ) -> Row:  # fmt: skip
         try:
             identity = template.fill(self.id, values)
+            if not identity:
+                return Row(record, Fault("empty_id", "", self.id, "the file's id is empty"))
             if identity in seen:
                 return Row(
                     record,
                     Fault("duplicate_id", identity, "unique", "another file has this id; set id: '{path}{suffix}', or make it exact in another way"),
                 )
             seen.add(identity)
-            part = media_part(root, uri, self.modality)
-        except template.MissingField as error:
-            return Row(record, Fault("bad_id", str(error), self.id, "the id names a field that this file does not have"))
+            part = self.part_of(root, uri)
+        except ValueError as error:
+            return Row(record, Fault("bad_id", str(error), self.id, f"the id cannot be made of this file's name: {error}"))
         except DamageError as error:
             return Row(record, Fault(error.rule, message=error.message))
         if identity in labels:
@@ -168,17 +214,19 @@ class Folder(Source):
         unmatched: list[Fault] = []
         if self.labels is not None and identity not in labels:
             unmatched.append(Fault.unmatched("label_row", identity, f"no row of {self.labels.path} is of {identity!r}"))
-        parts = {self.part_name(): part, **self.more_parts(uri, part.bytes or 0)}
-        absent: dict[str, Absence] = {}
+        absent: dict[str, Absence] = {} if part else {self.part_name(): "absent"}
+        parts = {self.part_name(): part, **self.more_parts(uri, part.bytes or 0)} if part else {}
         try:
             for part_name, path in self.cues.items():
-                beside = join(self.base, template.fill(path, values))
-                if (root / beside).is_file():
-                    cues = read_cues(locate(root, beside))
+                beside = template.fill(path, values)
+                if beside is not None and (root / join(self.base, beside)).is_file():
+                    cues = read_cues(locate(root, join(self.base, beside)))
                     parts[part_name] = Part("text", text=" ".join(cue.text for cue in cues), cues=cues)
                 else:
                     absent[part_name] = "absent"
-                    unmatched.append(Fault.unmatched(f"{part_name}_file", beside, f"{beside} is not there"))
+                    if beside is not None:
+                        beside = join(self.base, beside)
+                        unmatched.append(Fault.unmatched(f"{part_name}_file", beside, f"{beside} is not there"))
         except DamageError as error:
             return Row(record, Fault(error.rule, message=error.message))
         key = make_key(name, identity)
@@ -188,24 +236,25 @@ class Folder(Source):
     def _filled(self, record: Record, name: str, values: Mapping[str, str], unmatched: list[Fault]) -> Row:
         """The record with texts, targets, group and split from the fields at hand; fields that a row lacks leave them out."""
         parts, absent = dict(record.parts), dict(record.absent)
-        for part_name, text in self.text.items():
-            value = _fill_or_empty(text, values)
-            if value.strip():
-                parts[part_name] = Part("text", text=value)
-            else:
-                absent[part_name] = "absent"
         targets: dict[str, Any] = {}
         try:
+            for part_name, text in self.text.items():
+                words = template.fill(text, values, some=True)
+                if words is not None:
+                    parts[part_name] = Part("text", text=words)
+                else:
+                    absent[part_name] = "absent"
             for target, text in _templates(self.targets).items():
-                if value := _fill_or_empty(text, values).strip():
+                if value := (template.fill(text, values) or "").strip():
                     targets[target] = value
             for target, text in _templates(self.numbers).items():
-                if value := _fill_or_empty(text, values).strip():
-                    targets[target] = number(value)
-            split = split_name(_fill_or_empty(self.split, values)) if self.split else None
+                found = self._number(target, template.fill(text, values), unmatched)
+                if found is not None:
+                    targets[target] = found
+            split = split_name(template.fill(self.split, values)) if self.split else None
+            group = template.fill(self.group, values) if self.group else None
         except ValueError as error:
             return Row(record, Fault("bad_value", str(error), None, f"a value cannot be read: {error}"))
-        group = _fill_or_empty(self.group, values) if self.group else ""
         return Row(
             replace(
                 record,
@@ -217,6 +266,14 @@ class Folder(Source):
             ),
             unmatched=unmatched,
         )
+
+    def _number(self, target: str, text: str | None, unmatched: list[Fault]) -> float | None:
+        """A number, or None for a cell that is empty or holds none: a bad cell costs itself and not the record, and is told."""
+        try:
+            return None if text is None else number(text)
+        except ValueError as error:
+            unmatched.append(Fault.unmatched(f"number {target}", text, str(error)))
+            return None
 
     def _unmatched(self, name: str, identity: str, number: int, cells: Mapping[str, str]) -> Row:
         assert self.labels is not None
@@ -244,10 +301,3 @@ def _path_values(uri: str, folder: str) -> dict[str, str]:
 def _templates(value: list[str] | dict[str, str]) -> dict[str, str]:
     pairs = {name: name for name in value} if isinstance(value, list) else value
     return {name: text if "{" in text else "{" + text + "}" for name, text in pairs.items()}
-
-
-def _fill_or_empty(text: str, values: Mapping[str, str]) -> str:
-    try:
-        return template.fill(text, values)
-    except template.MissingField:
-        return ""

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
+import importlib
 import io
-import itertools
-from collections import deque
+import lzma
+import re
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from ...schemas.errors import InputError
+from ._encoding import BROKEN, BROKEN_BYTES, find_encoding, shown
 
 LONGEST_LINE = 16 << 20
 _DELIMITERS = ",;\t|"
+_BAD_SHARE = 0.01
+_FEW_BAD = 20
+_MOST_TITLES = 20
+_SEPARATOR = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
+_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "lzma"}
+_NO_TEXT = {  # first bytes -> what the file is, and what to do
+    b"PAR1": ("Parquet", "use type: parquet"),
+    b"ARROW1": ("an Arrow file", "use type: parquet, which reads these too"),
+    b"FEA1": ("a Feather file of version 1", "write it again as Parquet"),
+    b"PK\x03\x04": ("an Excel workbook or another zip file", "use type: xlsx, or unpack it"),
+    b"\xd0\xcf\x11\xe0": ("an old Excel workbook (.xls)", "save it as .xlsx or as csv"),
+    b"\x28\xb5\x2f\xfd": ("Zstandard data", "unpack it first"),
+    b"SQLite f": ("an SQLite database", "export the table as csv"),
+    b"%PDF": ("a PDF", "wanted a table"),
+    b"\x89HDF": ("an HDF5 file", "export the table as csv or Parquet"),
+}
 _SAMPLE_LINES = 2000
 _SAMPLE_LETTERS = 1 << 20
 _MOST_LINES_OF_ROW = 20_000
@@ -23,13 +42,14 @@ csv.field_size_limit(LONGEST_LINE)
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a table is written. ``header`` gives its column names; ``has_header`` says whether they are its first row."""
+    """How a table is written. ``header`` gives its column names; ``has_header`` says whether they are its first row, below ``skipped_lines``."""
 
     encoding: str
     delimiter: str
     quoted: bool
     header: tuple[str, ...]
     has_header: bool
+    skipped_lines: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,66 +63,135 @@ class TableRow:
     found: str = ""
 
 
-def find_encoding(path: Path) -> str:
-    """``utf-8-sig``, ``utf-16``, ``utf-8`` or ``cp1252``, from the byte order mark or from all bytes of the file.
-
-    A file with no more than one broken sequence in ten non-ASCII ones is UTF-8 with damage; its bad rows are rejected one by one.
-    """
-    with open(path, "rb") as file:
-        head = file.read(4)
-        if head.startswith(codecs.BOM_UTF8):
-            return "utf-8-sig"
-        if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            return "utf-16"
-        file.seek(0)
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        bad = good = 0
-        while piece := file.read(1 << 20):
-            text = decoder.decode(piece)
-            if not text.isascii():
-                broken = text.count("�")
-                bad += broken
-                good += sum(1 for letter in text if letter > "\x7f") - broken
-    if bad == 0:
-        return "utf-8"
-    return "utf-8" if bad * 9 <= good else "cp1252"
-
-
 def find_dialect(
     path: Path, encoding: str | None = None, delimiter: str | None = None, header: bool | list[str] | None = None, quoted: bool | None = None
 ) -> Dialect:
-    """The dialect of a table, what is given taken as it is and the rest found from its first rows."""
+    """The dialect of a table, what is given taken as it is and the rest found from its first rows.
+
+    A first line ``sep=;``, which Excel reads, says the delimiter. Lines above the header that hold one cell where the table has several are its
+    title. A first column without a name holds row numbers, as pandas writes them.
+    """
+    refuse_other_files(path)
     try:
-        encoding = encoding or find_encoding(path)
-        with open(path, encoding=encoding, errors="replace", newline="") as file:
+        with unpacked(path) as data:
+            encoding = encoding or find_encoding(data)
+        with _opened(path, encoding) as file:
             lines = _sample(_lines(file, path))
             whole = not file.read(1)
+    except IsADirectoryError:
+        raise InputError(f"{path}: wanted a table, found a folder") from None
+    except (OSError, EOFError, LookupError, UnicodeError, lzma.LZMAError) as error:
+        raise InputError(f"{path}: the table cannot be read: {error}") from None
+    if not lines or not "".join(lines).strip():
+        raise InputError(f"{path}: the table is empty")
+    skipped = 0
+    told = _SEPARATOR.fullmatch(lines[0])
+    if told:
+        lines, skipped, delimiter = lines[1:], 1, delimiter or told.group(1)
+    mark, quote = _delimiter_and_quotes(lines, delimiter, quoted, whole)
+    if header is None or header is True:
+        title = _title_rows(lines, mark, quote, whole)
+        lines, skipped = lines[title:], skipped + title
+    first = next(csv.reader(lines, delimiter=mark, quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE), [])
+    if isinstance(header, list):
+        return Dialect(encoding, mark, quote, tuple(header), False, skipped)
+    has_header = header if header is not None else _looks_like_header(first)
+    names = distinct(first) if has_header else tuple(f"column_{number}" for number in range(1, len(first) + 1))
+    return Dialect(encoding, mark, quote, names, has_header, skipped)
+
+
+def _opened(path: Path, encoding: str) -> io.TextIOWrapper:
+    """The text of a table, unpacked where it is packed (.gz, .bz2, .xz)."""
+    return io.TextIOWrapper(unpacked(path), encoding=encoding, errors=BROKEN_BYTES, newline="")
+
+
+def unpacked(path: Path) -> BinaryIO:
+    """The bytes of a file, or of what is packed in it by gzip, bzip2 or xz."""
+    with open(path, "rb") as file:
+        head = file.read(6)
+    for magic, package in _PACKED.items():
+        if head.startswith(magic):
+            return cast(BinaryIO, importlib.import_module(package).open(path, "rb"))
+    return open(path, "rb")
+
+
+def refuse_other_files(path: Path) -> None:
+    """InputError where a file is no text: its first bytes tell better than its ending."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(8)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such table; check 'data' and 'path' in the recipe") from None
     except IsADirectoryError:
         raise InputError(f"{path}: wanted a table, found a folder") from None
-    except (OSError, LookupError) as error:
-        raise InputError(f"{path}: the table cannot be read: {error}") from None
-    if not lines or not "".join(lines).strip():
-        raise InputError(f"{path}: the table is empty")
-    choices = [(mark, quote) for mark in ([delimiter] if delimiter else _DELIMITERS) for quote in ([quoted] if quoted is not None else [True, False])]
-    scores = [(_score(lines, mark, quote, whole), -position) for position, (mark, quote) in enumerate(choices)]
-    mark, quote = choices[-max(scores)[1]]
-    first = next(csv.reader(lines, delimiter=mark, quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE))
-    if isinstance(header, list):
-        return Dialect(encoding, mark, quote, tuple(header), has_header=False)
-    has_header = header if header is not None else _looks_like_header(first)
-    names = _distinct(first) if has_header else tuple(f"column_{number}" for number in range(1, len(first) + 1))
-    return Dialect(encoding, mark, quote, names, has_header)
+    except OSError as error:
+        raise InputError(f"{path}: the table cannot be read: {error.strerror}") from None
+    for magic, (what, instead) in _NO_TEXT.items():
+        if head.startswith(magic):
+            raise InputError(f"{path}: is {what}, not text; {instead}")
 
 
-def _distinct(cells: list[str]) -> tuple[str, ...]:
+def _delimiter_and_quotes(lines: list[str], delimiter: str | None, quoted: bool | None, whole: bool) -> tuple[str, bool]:
+    """The pair under which most rows are of one width.
+
+    Where quotes parse, the reading without them is no rival: it is the wider one where quoted cells hold the delimiter, and wrong.
+    """
+    best, found = (-1.0, 0), (delimiter or ",", quoted if quoted is not None else True)
+    for mark in [delimiter] if delimiter else _DELIMITERS:
+        choices = [quoted] if quoted is not None else [True] if _quotes_parse(lines, mark, whole) else [True, False]
+        for quote in choices:
+            score = _score(lines, mark, quote, whole)
+            if score > best:
+                best, found = score, (mark, quote)
+    return found
+
+
+def _quotes_parse(lines: list[str], mark: str, whole: bool) -> bool:
+    """Whether cells are put in quotes as the standard (RFC 4180) has it, in all but a hundredth of the rows."""
+    quoted = re.compile(rf'(?:^|{re.escape(mark)})"')
+    source = _Lines(iter(lines))
+    good = bad = 0
+    reader = csv.reader(source, delimiter=mark, strict=True)
+    while bad <= _FEW_BAD + good * _BAD_SHARE:
+        source.taken.clear()
+        try:
+            next(reader)
+            good += any(quoted.search(line) for line in source.taken)
+        except StopIteration:
+            return good > 0 and bad <= good * _BAD_SHARE
+        except csv.Error:
+            if not whole and source.is_empty():
+                return good > 0 and bad <= good * _BAD_SHARE  # the sample ends inside of a row
+            bad += 1
+            source.give_back(source.taken[1:])
+            reader = csv.reader(source, delimiter=mark, strict=True)
+    return False
+
+
+def _title_rows(lines: list[str], mark: str, quote: bool, whole: bool) -> int:
+    """How many lines above the header hold at most one cell, where the table is wider."""
+    usual = _score(lines, mark, quote, whole)[1]
+    count = 0
+    for row in csv.reader(lines[:_MOST_TITLES], delimiter=mark, quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE):
+        if usual < 2 or len([cell for cell in row if cell.strip()]) > 1:
+            return count
+        count += 1
+    return 0
+
+
+def distinct(cells: list[str]) -> tuple[str, ...]:
     """The names of a header; one that stands there again gets the first number that is free: ``a``, ``a_2``."""
     given = [cell.strip() for cell in cells]
-    names: list[str] = []
+    taken, numbers, names = set(given), dict.fromkeys(given, 2), []
+    seen: set[str] = set()
     for cell in given:
-        free = (f"{cell}_{number}" for number in itertools.count(2))
-        names.append(next(name for name in free if name not in names and name not in given) if cell and cell in names else cell)
+        name = cell
+        if cell and cell in seen:
+            while (name := f"{cell}_{numbers[cell]}") in taken:
+                numbers[cell] += 1
+            taken.add(name)
+        seen.add(cell)
+        names.append(name)
     return tuple(names)
 
 
@@ -126,13 +215,11 @@ def _score(lines: list[str], delimiter: str, quoted: bool, whole: bool) -> tuple
         rows = []
     if not whole:
         rows = rows[:-1]
-    widths = [len(row) for row in rows if row]
+    widths = Counter(len(row) for row in rows if row)
     if not widths:
         return (0.0, 0)
-    usual = max(set(widths), key=widths.count)
-    if usual == 1:
-        return (0.001, 1)
-    return (round(widths.count(usual) / len(widths), 2), usual)
+    usual, count = max(widths.items(), key=lambda item: (item[1], item[0]))
+    return (0.001, 1) if usual == 1 else (count / widths.total(), usual)
 
 
 def _looks_like_header(first: list[str]) -> bool:
@@ -174,6 +261,13 @@ class _Lines:
         self.taken.append(line)
         return line
 
+    def is_empty(self) -> bool:
+        """Whether nothing is left to take."""
+        for line in self._source:
+            self._again.append(line)
+            return False
+        return not self._again
+
     def give_back(self, lines: list[str]) -> None:
         """Put lines before those that are still to come."""
         self._again.extendleft(reversed(lines))
@@ -187,10 +281,14 @@ def read_rows(path: Path, dialect: Dialect) -> Iterator[TableRow]:
     """Every row of the table; a row of the wrong width or with broken text has ``fault`` set and is for the caller to count."""
     width = len(dialect.header)
     names = [name for name in dialect.header if name]
-    with open(path, encoding=dialect.encoding, errors="replace", newline="") as file:
+    unnamed_first = bool(width > 1 and dialect.has_header and not dialect.header[0])
+    with _opened(path, dialect.encoding) as file:
         lines = _Lines(_lines(file, path))
+        for _ in range(dialect.skipped_lines):
+            next(lines, None)
         reader = _reader(lines, dialect)
-        number = 0
+        number = dialect.skipped_lines
+        heading: list[str] = []
         while True:
             lines.taken.clear()
             try:
@@ -203,24 +301,30 @@ def read_rows(path: Path, dialect: Dialect) -> Iterator[TableRow]:
                 # A quote that was never closed swallows the rows after it: the first line is the bad row, the others are read again.
                 number += 1
                 first, *rest = lines.taken or [""]
-                yield TableRow(number, {}, fault="broken_quotes", found=f"{first.strip()[:60]} ({error})")
+                yield TableRow(number, {}, fault="broken_quotes", found=f"{shown(first).strip()[:60]} ({error})")
                 lines.give_back(rest)
                 reader = _reader(lines, dialect)
                 continue
             number += 1
-            if number == 1 and dialect.has_header:
+            if number == dialect.skipped_lines + 1 and dialect.has_header:
+                heading = cells
+                continue
+            if cells == heading and len(cells) > 1:
+                yield TableRow(number, {}, fault="repeated_header", found="the names of the columns once more")
                 continue
             if not any(cells):
                 if cells or width == 1:
                     yield TableRow(number, {}, fault="empty_row")
                 continue
             named = {name: cell for name, cell in zip(dialect.header, cells, strict=False) if name}
-            extra = tuple(cell for name, cell in zip(dialect.header, cells, strict=False) if not name) + tuple(cells[width:])
+            unnamed = [cell for name, cell in zip(dialect.header, cells, strict=False) if not name]
+            extra = (*unnamed[unnamed_first:], *cells[width:])
             fault = found = ""
             if len(cells) < width and len(cells) < _last_named(dialect.header):
                 fault, found = "missing_columns", f"{len(cells)} of {width} columns"
-            elif any("�" in cell for cell in cells) and dialect.encoding.startswith("utf"):
-                fault, found = "invalid_utf8", next(cell for cell in cells if "�" in cell)[:60]
+            elif any(BROKEN in cell for cell in cells):
+                rule = "invalid_utf8" if dialect.encoding.startswith("utf") else "invalid_bytes"
+                fault, found = rule, shown(next(cell for cell in cells if BROKEN in cell))[:60]
             for name in names:
                 named.setdefault(name, "")
             yield TableRow(number, named, extra, fault, found)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-_FIELD = re.compile(r"\{([^{}:]+)(?::([^{}]*))?\}")
+from ...schemas.errors import nearest
+
+# A form may hold braces of its own: {take:[a-z]{1,3}}
+_FIELD = re.compile(r"\{([^{}:]+)(?::((?:[^{}]|\{[^{}]*\})*))?\}")
 _FORMS = ("stem", "name", "lower", "upper")
-
-
-class MissingField(KeyError):
-    """The template names a field that the row does not have."""
+_NUMBER_FORM = re.compile(r"0?\d{0,3}d")
+_WIDTH = re.compile(r"[1-9]\d{0,2}")
+# Characters and classes of them, each at most so often: a match takes no longer than the name is long.
+_BOUNDED = re.compile(r"(?:(?:\[\^?[^\[\]]+\]|\\[dwsDWS]|[\w-])(?:\{\d{1,3}(?:,\d{1,3})?\}|\?)?)+")
+_WHOLE = 1 << 53  # beyond it a float is no longer sure of its last digit before the point
 
 
 def fields(template: str) -> list[str]:
@@ -20,63 +25,111 @@ def fields(template: str) -> list[str]:
     return [match.group(1) for match in _FIELD.finditer(template)]
 
 
-def fill(template: str, values: Mapping[str, Any]) -> str:
-    """The template with its fields filled; ``:stem``, ``:name``, ``:lower``, ``:upper`` or a number format (``:012d``) after a colon.
+def is_absent(value: Any) -> bool:
+    """Whether a cell is empty in any spelling: null, NaN, nothing but white space."""
+    return value is None or (isinstance(value, float) and math.isnan(value)) or (isinstance(value, str) and not value.strip())
+
+
+def plain(value: Any) -> str:
+    """A cell as text; a whole number is written the same way whether it came as 1 or as 1.0."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < _WHOLE:
+        return str(int(value))
+    return str(value)
+
+
+def fill(template: str, values: Mapping[str, Any], some: bool = False) -> str | None:
+    """The template with its fields filled; None where one of them is absent from the row (with ``some``: where all of them are).
+
+    After a colon stands how a field is written: ``:stem``, ``:name``, ``:lower``, ``:upper`` or a number format (``:012d``).
 
     >>> fill("COCO_train2014_{image_id:012d}.jpg", {"image_id": 25})
     'COCO_train2014_000000000025.jpg'
-    >>> fill("{clip:stem}.align", {"clip": "bbaf2n.mpg"})
-    'bbaf2n.align'
+    >>> fill("img/{file}", {"file": ""}) is None
+    True
+    >>> fill("{title}. {body}", {"title": "A", "body": None}, some=True)
+    'A. '
     """
+    names = fields(template)
+    gone = [name for name in names if is_absent(values.get(name))]
+    if gone and (not some or len(gone) == len(names)):
+        return None
 
     def one(match: re.Match[str]) -> str:
-        name, form = match.group(1), match.group(2)
-        if name not in values:
-            raise MissingField(name)
-        value = values[name]
+        value, form = values.get(match.group(1)), match.group(2)
+        if is_absent(value):
+            return ""
         if not form:
-            return str(value)
+            return plain(value)
+        text = plain(value)
         if form == "stem":
-            return PurePosixPath(str(value)).stem
+            return PurePosixPath(text).stem
         if form == "name":
-            return PurePosixPath(str(value)).name
+            return PurePosixPath(text).name
         if form in ("lower", "upper"):
-            return getattr(str(value), form)()  # type: ignore[no-any-return]  # str.lower and str.upper
-        return format(int(value), form)
+            return getattr(text, form)()  # type: ignore[no-any-return]  # str.lower and str.upper
+        return format(int(text), form)
 
     return _FIELD.sub(one, template)
 
 
 def problems(template: str, known: Iterable[str] | None = None) -> list[str]:
-    """What is wrong with a template, one line each."""
-    lines = []
-    rest = _FIELD.sub("", template)
-    if "{" in rest or "}" in rest:
-        lines.append(f"{template!r} has a brace without its partner")
+    """What is wrong with a template that is filled, one line each."""
+    lines = _braces(template)
     for match in _FIELD.finditer(template):
         name, form = match.group(1), match.group(2)
-        if form and form not in _FORMS and not re.fullmatch(r"0?\d*d", form):
+        if form and form not in _FORMS and not _NUMBER_FORM.fullmatch(form):
             lines.append(f"{template!r}: unknown form {form!r}; wanted {', '.join(_FORMS)} or a number's format like 012d")
         if known is not None and name not in known:
-            lines.append(f"{template!r}: no field {name!r}; known are {', '.join(known)}")
+            lines.append(f"{template!r}: there is no field {name!r}{nearest(name, known)}")
     return lines
+
+
+def parse_problems(template: str) -> list[str]:
+    """What is wrong with a template that reads fields out of names, one line each."""
+    lines = _braces(template)
+    before: re.Match[str] | None = None
+    for match in _FIELD.finditer(template):
+        name, form = match.group(1), match.group(2)
+        if not name.isidentifier():
+            lines.append(f"{template!r}: the name of a field is letters, digits and _, found {name!r}")
+        if form and not _WIDTH.fullmatch(form) and not _BOUNDED.fullmatch(form):
+            lines.append(
+                f"{template!r}: after the colon of {name!r} wanted a width (3) or characters with a bound ([a-z]{{1,20}}, \\d{{4}}), found {form!r}"
+            )
+        if before is not None and before.end() == match.start() and not form and not before.group(2):
+            lines.append(
+                f"{template!r}: nothing tells where {before.group(1)!r} ends and {name!r} begins; give one of them a width,"
+                f" like {{{before.group(1)}:2}}"
+            )
+        before = match
+    return lines
+
+
+def _braces(template: str) -> list[str]:
+    rest = _FIELD.sub("", template)
+    return [f"{template!r} has a brace without its partner"] if "{" in rest or "}" in rest else []
 
 
 def pattern(template: str) -> re.Pattern[str]:
     """A regular expression that reads the template's fields back out of a text; ``/`` never belongs to a field.
 
+    After a colon stands a field's width, or a regular expression of characters with a bound.
+
     >>> pattern("{fold}-{clip}").fullmatch("4-117627").groupdict()
     {'fold': '4', 'clip': '117627'}
+    >>> pattern("{speaker:2}{text:3}{emotion:[A-Z]}{take}").fullmatch("03a01Fa").groupdict()
+    {'speaker': '03', 'text': 'a01', 'emotion': 'F', 'take': 'a'}
     """
     place, text, seen = 0, "", set()
     for match in _FIELD.finditer(template):
         text += re.escape(template[place : match.start()])
-        name = match.group(1)
+        name, form = match.group(1), match.group(2)
+        what = "[^/]+?" if not form else f"[^/]{{{form}}}" if _WIDTH.fullmatch(form) else form
         if name.isidentifier() and name not in seen:
-            text += f"(?P<{name}>[^/]+?)"
+            text += f"(?P<{name}>{what})"
             seen.add(name)
         else:
-            text += "[^/]+?"
+            text += f"(?:{what})"
         place = match.end()
     return re.compile(text + re.escape(template[place:]))
 

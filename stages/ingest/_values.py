@@ -11,6 +11,8 @@ _CLOCK = re.compile(r"^(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)$")
 _DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+$")
 _NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _SPLIT = re.compile(r"^[A-Za-z0-9_]{1,40}$")
+_LONGEST_NUMBER = 400
+_NO_NUMBER = frozenset(("nan", "na", "n/a", "#n/a", "null", "none", "-", "?", "."))
 
 
 def seconds(text: str) -> float:
@@ -30,20 +32,34 @@ def seconds(text: str) -> float:
     return value
 
 
-def number(text: str) -> float:
-    """A finite number written with a decimal point; a comma could mean thousands or tenths and is refused."""
+def number(text: str, decimal: str = ".", thousands: str = "") -> float | None:
+    """A finite number, None for the usual spellings of a missing one (NaN, NA, null, -).
+
+    A comma could mean thousands or tenths and is refused, unless ``decimal`` or ``thousands`` say what it means.
+
+    >>> number("1.275,20", decimal=",", thousands=".")
+    1275.2
+    """
     plain = text.strip()
-    if _DECIMAL_COMMA.match(plain):
-        raise ValueError(f"{text!r} may mean thousands or tenths; wanted a number with a decimal point")
-    value = float(plain) if _NUMBER.match(plain) else math.nan
+    if plain.lower() in _NO_NUMBER:
+        return None
+    if thousands:
+        plain = plain.replace(thousands, "").replace("\u00a0", "" if thousands.isspace() else "\u00a0")
+    if decimal != ".":
+        if "." in plain:
+            raise ValueError(f"{text[:60]!r} has a point, and decimal is {decimal!r}; set thousands if that is what the point stands for")
+        plain = plain.replace(decimal, ".", 1)
+    elif _DECIMAL_COMMA.match(plain):
+        raise ValueError(f"{text[:60]!r} may mean thousands or tenths; set decimal: ',' or thousands: ','")
+    value = float(plain) if len(plain) <= _LONGEST_NUMBER and _NUMBER.match(plain) else math.nan
     if not math.isfinite(value):
-        raise ValueError(f"{text!r} is no finite number")
+        raise ValueError(f"{text[:60]!r} is no finite number")
     return value
 
 
-def split_name(text: str) -> str | None:
+def split_name(text: str | None) -> str | None:
     """The name of a split, or None for an empty cell. It becomes part of file names, so it is letters, digits and _ alone."""
-    name = text.strip()
+    name = (text or "").strip()
     if name and not _SPLIT.match(name):
         raise ValueError(f"{name[:60]!r} is no name for a split; wanted letters, digits and _")
     return name or None

@@ -6,6 +6,8 @@ ids and places in a spill file stay in memory (24 bytes each). Format: https://v
 
 from __future__ import annotations
 
+import codecs
+import itertools
 import json
 import re
 import tempfile
@@ -24,10 +26,14 @@ from ...schemas.errors import DamageError, InputError
 from ...schemas.fingerprint import canonical
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Origin, Part, Record, make_key
-from ..base import Beat, Merged, Source
+from ..base import Beat, Merged, Read, Source
 from ..media.files import SUFFIXES, bytes_of
-from ._files import join, list_files, media_part
+from ._files import Listing, join, media_part
+from ._table import refuse_other_files, unpacked
+from ._template import is_absent, plain
 
+_WORDS = {"answer": "multiple_choice_answer", "answer_type": "answer_type", "question_type": "question_type"}
+_SMALL = range(-(1 << 63), 1 << 63)
 _IMAGE_NAME = re.compile(r"^(?:COCO_[A-Za-z0-9-]+_)?(\d{12})$")
 
 
@@ -60,8 +66,10 @@ class CocoVqa(Source):
         splits = frozenset({self.split} if self.split else ())
         return Contents({"image": "image", "question": "text"}, targets if self.annotations else {}, splits)
 
-    def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Row | Merged]:
-        images = yield from self._images(root, name, tally, beat)
+    def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Read]:
+        listing = Listing(root, join(self.base, self.images), SUFFIXES["image"])
+        images = yield from self._images(root, name, tally, beat, listing)
+        yield from listing.rejects(name, tally)
         with tempfile.TemporaryFile() as spill:
             answers = _Spill(spill)
             if self.annotations:
@@ -77,11 +85,12 @@ class CocoVqa(Source):
                 record = replace(record, parts={"image": media_part(root, uri, "image")}, absent={"question": "absent"})
                 yield Row(record, unmatched=[Fault.unmatched("question", number, f"no question is of image {number}")])
 
-    def _images(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Generator[Row, None, dict[int, list[Any]]]:
+    def _images(
+        self, root: Path, name: str, tally: Counter[str], beat: Beat, listing: Listing
+    ) -> Generator[Row, None, dict[int, list[Any]]]:
         """Image id -> [path, whether a question named it], as the generator's result; files that cannot be used are yielded."""
         found: dict[int, list[Any]] = {}
-        for uri in list_files(root, join(self.base, self.images), SUFFIXES["image"]):
-            beat(uri)
+        for uri in listing:
             tally["images"] += 1
             key = make_key(name, uri)
             record = Record(key, key, Origin(name, uri))
@@ -94,6 +103,7 @@ class CocoVqa(Source):
                 yield Row(record, Fault("duplicate_id", number, "unique", f"{found[number][0]} has the same image id"))
                 continue
             try:
+                beat(uri)
                 bytes_of(root, uri)
             except DamageError as error:
                 yield Row(record, Fault(error.rule, message=error.message))
@@ -101,7 +111,7 @@ class CocoVqa(Source):
             found[number] = [uri, False]
         return found
 
-    def _questions(self, root: Path, name: str, tally: Counter[str], images: dict[int, list[Any]], answers: _Spill) -> Iterator[Row | Merged]:
+    def _questions(self, root: Path, name: str, tally: Counter[str], images: dict[int, list[Any]], answers: _Spill) -> Iterator[Read]:
         file = join(self.base, self.questions)
         answers.close()
         seen: set[int] = set()
@@ -111,7 +121,7 @@ class CocoVqa(Source):
             key = make_key(name, f"question-row-{position}")
             record = Record(key, key, Origin(name, file, position))
             try:
-                number, image_id, text = int(value["question_id"]), int(value["image_id"]), str(value["question"])
+                number, image_id, text = int(value["question_id"]), int(value["image_id"]), value["question"]
             except (KeyError, TypeError, ValueError) as error:
                 yield Row(record, Fault("broken_row", str(value)[:60], "question_id, image_id, question", f"the question is not whole: {error!r}"))
                 continue
@@ -120,8 +130,8 @@ class CocoVqa(Source):
                 continue
             seen.add(number)
             parts: dict[str, Part] = {}
-            if text.strip():
-                parts["question"] = Part("text", text=text)
+            if not is_absent(text):
+                parts["question"] = Part("text", text=plain(text))
             image = images.get(image_id)
             if image is not None:
                 if not image[1]:
@@ -174,6 +184,16 @@ class CocoVqa(Source):
             )
 
 
+def _answers(found: Any) -> list[str]:
+    """The annotators' words; those who gave none (null) are left out."""
+    words = [answer["answer"] if isinstance(answer, dict) else answer for answer in found or ()]
+    return [plain(word) for word in words if not is_absent(word)]
+
+
+def _word(value: Any) -> str:
+    return "" if is_absent(value) else plain(value)
+
+
 class _Spill:
     """Annotations by question id: the text on disk, in memory three 64-bit numbers for each."""
 
@@ -182,6 +202,7 @@ class _Spill:
         self._ids, self._starts = array("q"), array("q")
         self._place = 0
         self._rows = array("q")
+        self._large: dict[int, int] = {}
         self.broken: list[tuple[int, str]] = []
         self._count = 0
 
@@ -192,21 +213,27 @@ class _Spill:
             number = int(value["question_id"])
             text = canonical(
                 {
-                    "answers": [str(answer["answer"]) for answer in value["answers"]],
-                    "answer": str(value.get("multiple_choice_answer") or ""),
-                    "answer_type": str(value.get("answer_type") or ""),
-                    "question_type": str(value.get("question_type") or ""),
+                    "answers": _answers(value["answers"]),
+                    **{word: _word(value.get(source)) for word, source in _WORDS.items()},
                     "image_id": value.get("image_id"),
                 }
             ).encode()
         except (KeyError, TypeError, ValueError):
             self.broken.append((self._count, str(value)[:60]))
             return
-        self._ids.append(number)
+        self._ids.append(self._small(number, new=True))
         self._starts.append(self._place)
         self._rows.append(self._count)
         self._file.write(text)
         self._place += len(text)
+
+    def _small(self, number: int, new: bool = False) -> int:
+        """The id as 64 bits; larger ones (hashes) are numbered upwards from the lowest number that there is, which no id of a set is."""
+        if number in _SMALL:
+            return number
+        if new:
+            self._large.setdefault(number, _SMALL.start + len(self._large))
+        return self._large.get(number, _SMALL.start + len(self._large))
 
     def close(self) -> None:
         """No more will be added; sort."""
@@ -218,8 +245,9 @@ class _Spill:
 
     def take(self, number: int) -> dict[str, Any] | None:
         """The targets of a question id, once; None where there is no annotation."""
-        place = int(np.searchsorted(self._sorted, number))
-        if place >= len(self._sorted) or self._sorted[place] != number:
+        small = self._small(number)
+        place = int(np.searchsorted(self._sorted, small))
+        if place >= len(self._sorted) or self._sorted[place] != small:
             return None
         index = int(self._order[place])
         self._taken[index] = True
@@ -230,23 +258,39 @@ class _Spill:
     def left(self) -> Iterator[tuple[int, int, bool]]:
         """Question id and row of every annotation that no question took, and whether an earlier one has its id."""
         taken = set(np.asarray(self._ids)[self._taken].tolist()) if self._ids else set()
+        large = {small: number for number, small in self._large.items()}
         for index in np.flatnonzero(~self._taken):
             number = self._ids[int(index)]
-            yield number, self._rows[int(index)], number in taken
+            yield large.get(number, number), self._rows[int(index)], number in taken
             taken.add(number)
 
 
 def _objects(path: Path, key: str) -> Iterator[Any]:
     """The objects of one top-level list of a JSON file, streamed; InputError where the file is not such JSON."""
+    refuse_other_files(path)
+    given = 0
     try:
-        with open(path, "rb") as file:
-            found = False
-            for value in ijson.items(file, f"{key}.item", use_float=True):
-                found = True
-                yield value
-            if not found:
-                raise InputError(f"{path}: wanted a JSON object with a list {key!r}, found none in it; check which file is which")
+        for value in _streamed(path, key, ijson):
+            given += 1
+            yield value
     except ijson.JSONError as error:
-        raise InputError(f"{path}: the JSON is broken: {' '.join(str(error).split())[:160]}; fetch the file again") from None
+        if "integer overflow" not in str(error):
+            raise InputError(f"{path}: the JSON is broken: {' '.join(str(error).split())[:160]}; fetch the file again") from None
+        # Numbers of more than 64 bits; the parser in Python takes them, at a tenth of the speed.
+        for value in itertools.islice(_streamed(path, key, ijson.get_backend("python")), given, None):
+            given += 1
+            yield value
     except OSError as error:
         raise InputError(f"{path}: the file cannot be read: {error.strerror}; check 'data' and 'base' in the recipe") from None
+    if not given:
+        raise InputError(f"{path}: wanted a JSON object with a list {key!r}, found none in it; check which file is which")
+
+
+def _streamed(path: Path, key: str, parser: Any) -> Iterator[Any]:
+    with unpacked(path) as file:
+        head = file.read(len(codecs.BOM_UTF8))
+        if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise InputError(f"{path}: is UTF-16, and JSON is exchanged in UTF-8 (RFC 8259); save it as UTF-8")
+        if head != codecs.BOM_UTF8:
+            file.seek(0)
+        yield from parser.items(file, f"{key}.item", use_float=True)

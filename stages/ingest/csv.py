@@ -1,4 +1,4 @@
-"""A table of delimited text: csv, tsv, or anything like it."""
+"""A table of delimited text: csv, tsv, or anything like it, also packed (.gz, .bz2, .xz)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Origin, Record, make_key
-from ..base import Beat, Merged
+from ..base import Beat, Noted, Read
 from ._columns import Columns, Mapper
 from ._files import join
 from ._table import find_dialect, read_rows
@@ -38,12 +38,18 @@ class Csv(Columns):
         if self.delimiter is not None and len(self.delimiter) != 1:
             raise ValueError(f"delimiter: wanted one character, found {self.delimiter!r}")
 
-    def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Row | Merged]:
+    def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Read]:
         file = join(self.base, self.path)
         dialect = find_dialect(root / file, self.encoding, self.delimiter, self.header, self.quoted)
         guessed = "" if dialect.has_header or self.header is not None else _NO_HEADER
         self.check(list(dialect.header), file, guessed)
-        mapper = Mapper(self, root, name)
+        if dialect.encoding not in ("utf-8", "utf-8-sig", "ascii") and self.encoding is None:
+            yield Noted(f"read as {dialect.encoding}, found from its bytes; set encoding to say otherwise")
+        if dialect.skipped_lines:
+            yield Noted("lines above the header passed over", dialect.skipped_lines)
+        if dialect.has_header and len(dialect.header) > 1 and not dialect.header[0]:
+            yield Noted("the first column has no name and is passed over")
+        mapper = Mapper(self, root, name, beat)
         last = [column for column in dialect.header if column][-1]
         for row in read_rows(root / file, dialect):
             tally["rows"] += 1
@@ -61,4 +67,4 @@ class Csv(Columns):
                 yield Row(Record(key, key, Origin(name, file, row.number)), fault)
                 continue
             yield mapper.row(row.cells, file, row.number)
-        yield from mapper.unlisted(tally, beat)
+        yield from mapper.rest(file, tally)

@@ -1,64 +1,128 @@
-"""JSON lines: one object on each line, with the same mapping of columns as csv."""
+"""JSON lines, one object on each line, or one JSON array of them, with the same mapping of columns as csv."""
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
+
+import ijson
 
 from ...schemas.contents import Kind
 from ...schemas.errors import InputError
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Origin, Record, make_key
-from ..base import Beat, Merged
+from ..base import Beat, Read
 from ._columns import Columns, Mapper
 from ._files import join
-from ._table import LONGEST_LINE
+from ._table import LONGEST_LINE, refuse_other_files, unpacked
 
 
 @dataclass(frozen=True, kw_only=True)
 class Jsonl(Columns):
-    """Objects of a JSON-lines file; nested values are reached as ``a.b``.
+    """Objects of a JSON-lines file, of a JSON array, or rows of an array whose first one names the columns; nested values are reached as ``a.b``.
 
     A target that is a list in the file is a list in the record: annotators' answers, or several labels.
     """
 
     target_kind: ClassVar[Kind | None] = None
 
-    def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Row | Merged]:
+    def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Read]:
         file = join(self.base, self.path)
-        mapper = Mapper(self, root, name)
+        mapper = Mapper(self, root, name, beat)
+        refuse_other_files(root / file)
         try:
-            with open(root / file, "rb") as lines:
+            with unpacked(root / file) as lines:
                 number = 0
-                while line := lines.readline(LONGEST_LINE):
+                for line in _documents(lines, file):
                     number += 1
-                    if len(line) >= LONGEST_LINE:
-                        raise InputError(f"{file}: line {number} has no end within {LONGEST_LINE:,} bytes; this is not JSON lines")
-                    if not line.strip():
-                        continue
-                    tally["rows"] += 1
-                    yield _row(line, mapper, name, file, number)
-        except OSError as error:
-            raise InputError(f"{root / file}: the file cannot be read: {error.strerror}; check 'data' and 'path' in the recipe") from None
-        yield from mapper.unlisted(tally, beat)
+                    if not isinstance(line, bytes):
+                        tally["rows"] += 1
+                        yield _mapped(line, mapper, name, file, number)
+                    elif line.strip():
+                        tally["rows"] += 1
+                        yield _row(line, mapper, name, file, number)
+        except (OSError, EOFError) as error:
+            raise InputError(f"{root / file}: the file cannot be read: {error}; check 'data' and 'path' in the recipe") from None
+        yield from mapper.rest(file, tally)
+
+
+def _documents(file: BinaryIO, name: str) -> Iterator[Any]:
+    """The lines of the file, or the values of the array that it is. Arrays in place of objects are rows, and the first one names their values."""
+    first = file.readline(LONGEST_LINE)
+    start = len(codecs.BOM_UTF8) if first.startswith(codecs.BOM_UTF8) else 0
+    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in first[:4]:
+        raise InputError(f"{name}: is UTF-16, and JSON is exchanged in UTF-8 (RFC 8259); save it as UTF-8")
+    first = first[start:]
+    header: list[str] | None = None
+    if first.lstrip().startswith(b"["):
+        row = json.loads(first) if _is_json(first) else []
+        if not row or not all(isinstance(word, str) for word in row):
+            file.seek(start)
+            yield from _array(file, name)
+            return
+        header = row
+    line = first
+    number = 1
+    while line:
+        if len(line) >= LONGEST_LINE:
+            raise InputError(f"{name}: line {number} has no end within {LONGEST_LINE:,} bytes; this is not JSON lines")
+        if header is None:
+            yield line
+        elif number > 1 and line.strip():
+            yield _named(header, json.loads(line) if _is_json(line) else line.decode(errors="replace"))
+        line = file.readline(LONGEST_LINE)
+        number += 1
+
+
+def _named(header: list[str], row: Any) -> Any:
+    """A row's values by the names of the first row; what is no such row stays as it is."""
+    return dict(zip(header, row, strict=False)) if isinstance(row, list) and len(row) <= len(header) else row
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _array(file: Any, name: str) -> Iterator[Any]:
+    header: list[str] | None = None
+    try:
+        for value in ijson.items(file, "item", use_float=True):
+            if isinstance(value, list) and header is None:
+                header = [str(cell) for cell in value]
+            else:
+                yield value if header is None else _named(header, value)
+    except ijson.JSONError as error:
+        raise InputError(f"{name}: the JSON array is broken: {' '.join(str(error).split())[:160]}") from None
 
 
 def _row(line: bytes, mapper: Mapper, name: str, file: str, number: int) -> Row:
-    key = make_key(name, f"row-{number}")
-    record = Record(key, key, Origin(name, file, number))
     try:
         value = json.loads(line)
         if b"\\ud" in line.lower():
             json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
-        return Row(record, Fault("broken_json", line[:60].decode(errors="replace"), "a JSON object", f"not JSON: {error}"))
+        return _broken(name, file, number, line[:60].decode(errors="replace"), f"not JSON: {error}")
+    return _mapped(value, mapper, name, file, number)
+
+
+def _mapped(value: Any, mapper: Mapper, name: str, file: str, number: int) -> Row:
     if not isinstance(value, dict):
-        return Row(record, Fault("broken_json", type(value).__name__, "a JSON object", "the line is no object"))
+        return _broken(name, file, number, type(value).__name__, "is no object")
     return mapper.row(flatten(value), file, number)
+
+
+def _broken(name: str, file: str, number: int, found: str, message: str) -> Row:
+    key = make_key(name, f"row-{number}")
+    return Row(Record(key, key, Origin(name, file, number)), Fault("broken_json", found, "a JSON object", message))
 
 
 def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -72,5 +136,5 @@ def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(inner, dict):
             flat |= flatten(inner, f"{prefix}{name}.")
         else:
-            flat[f"{prefix}{name}"] = "" if inner is None else inner
+            flat[f"{prefix}{name}"] = inner
     return flat

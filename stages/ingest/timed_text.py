@@ -11,10 +11,10 @@ from ...schemas.contents import Contents
 from ...schemas.errors import DamageError
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Origin, Part, Record, make_key
-from ..base import Beat, Merged, Source
+from ..base import Beat, Read, Source
 from ..media.files import locate
-from ._cues import read_cues
-from ._files import join, list_files
+from ._cues import SUFFIXES, read_cues
+from ._files import Listing, join
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,17 +36,19 @@ class TimedText(Source):
     def contents(self) -> Contents:
         return Contents({self.part: "text"})
 
-    def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Row | Merged]:
+    def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Read]:
         folder = join(self.base, self.path)
-        for uri in list_files(root, folder, (".srt", ".vtt", ".align")):
-            beat(uri)
+        listing = Listing(root, folder, SUFFIXES)
+        for uri in listing:
             tally["files"] += 1
             identity = str(PurePosixPath(uri).relative_to(folder).with_suffix(""))
             key = make_key(name, identity)
             record = Record(key, key, Origin(name, uri, None, identity))
             try:
+                beat(uri)
                 cues = read_cues(locate(root, uri))
             except DamageError as error:
                 yield Row(record, Fault(error.rule, message=error.message))
                 continue
             yield Row(record.with_part(self.part, Part("text", text=" ".join(cue.text for cue in cues), cues=cues)))
+        yield from listing.rejects(name, tally)

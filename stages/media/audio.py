@@ -1,32 +1,41 @@
 """Sound: reading spans of it as float samples, resampling, and noticing what a decoder conceals.
 
-libsndfile reads wav, flac, ogg and mp3; everything else, and the sound inside a video, goes through FFmpeg (PyAV). Samples are
-float32 in [-1, 1], times are seconds from the start of the medium.
+libsndfile reads wav, flac, ogg, mp3 and their kin; everything else, and the sound inside a video, goes through FFmpeg (PyAV). Samples are
+float32 in [-1, 1], times are seconds on the clock of the file (see :mod:`.container`): a film's sound that begins late begins with silence.
 """
 
 from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile
 import soxr
 
 from ...schemas.errors import DamageError
+from .container import opened, sound_of, zero_of
+from .refusing import refusing
+from .sound_files import Doubt, check_sound
 
 LONGEST_SECONDS = 6 * 3600.0
+_GAP_S = 0.1  # a jump of the time stamps by less is jitter of the container
 
 
 class Sound:
-    """Samples ``[T, C]`` (float32) with their rate in hertz."""
+    """Samples ``[T, C]`` (float32) with their rate in hertz.
 
-    __slots__ = ("rate_hz", "samples")
+    late_s: seconds of silence at the begin, before the stream of sound of a film sets in. streams: how many streams of sound the file has.
+    """
 
-    def __init__(self, samples: np.ndarray, rate_hz: int) -> None:
+    __slots__ = ("late_s", "rate_hz", "samples", "streams")
+
+    def __init__(self, samples: np.ndarray, rate_hz: int, late_s: float = 0.0, streams: int = 1) -> None:
         self.samples = samples
         self.rate_hz = rate_hz
+        self.late_s = late_s
+        self.streams = streams
 
     @property
     def duration_s(self) -> float:
@@ -41,17 +50,18 @@ class Sound:
         return np.ascontiguousarray(samples, dtype=np.float32)
 
 
+@refusing("audio_damaged", "the sound cannot be decoded")
 def decode(path: Path, start_s: float | None = None, end_s: float | None = None) -> Sound:
     """The sound of a file, or of its span [start_s, end_s); DamageError where it is not whole."""
+    doubt = check_sound(path)
     try:
         handle = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
         return decode_ffmpeg(path, error.error_string, start_s, end_s)
     with handle:
-        check_wav(path)
         rate = handle.samplerate
-        if handle.frames <= 0:
-            raise DamageError("audio_empty", "the file holds no samples")
+        if doubt is Doubt.LENGTH or not 0 < handle.frames < 1 << 62:
+            return decode_ffmpeg(path, "its header does not say how long it is", start_s, end_s)
         if handle.frames / rate > LONGEST_SECONDS and end_s is None:
             raise DamageError("audio_too_long", f"{handle.frames / rate:,.0f} s; at most {LONGEST_SECONDS:,.0f} s are read at once")
         first = 0 if start_s is None else max(0, round(start_s * rate))
@@ -59,77 +69,85 @@ def decode(path: Path, start_s: float | None = None, end_s: float | None = None)
         if last <= first:
             raise DamageError("span_empty", f"the span [{start_s}, {end_s}) s holds no sound of {handle.frames / rate:.2f} s")
         try:
-            handle.seek(first)
+            if first:
+                handle.seek(first)
             samples = handle.read(last - first, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise DamageError("audio_damaged", f"the sound does not decode to its end: {error.error_string}") from None
         if len(samples) < (last - first) * 0.98 - rate * 0.1:
             raise DamageError("audio_truncated", f"the header claims {last - first:,} samples, {len(samples):,} are there")
-        if not np.isfinite(samples).all():
-            raise DamageError("audio_not_finite", "some samples are no finite numbers")
-        return Sound(samples, rate)
+        return _finite(Sound(samples, rate))
 
 
-def check_wav(path: Path) -> None:
-    """DamageError where a RIFF file ends before the data chunk that its header claims (decoders keep silent about it)."""
-    with open(path, "rb") as file:
-        head = file.read(12)
-        if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
-            return
-        end = file.seek(0, io.SEEK_END)
-        place = 12
-        while place + 8 <= end:
-            file.seek(place)
-            chunk = file.read(8)
-            length = int.from_bytes(chunk[4:8], "little")
-            if chunk[:4] == b"data":
-                if length not in (0, 0xFFFFFFFF) and place + 8 + length > end:
-                    raise DamageError("audio_truncated", f"the header claims {length:,} bytes of sound, {end - place - 8:,} are there")
-                return
-            place += 8 + length + (length & 1)
-    raise DamageError("audio_truncated", "the wav file has no data chunk")
-
-
+@refusing("audio_damaged", "the sound cannot be decoded")
 def decode_ffmpeg(source: Path | BinaryIO, first_error: str, start_s: float | None = None, end_s: float | None = None) -> Sound:
     """The same by FFmpeg, for what libsndfile refused with ``first_error``: m4a, aac, wma, the sound of a video."""
-    import av
-
-    pieces: list[np.ndarray] = []
-    rate, known = 0, False
-    begin: float | None = None
+    track = _Track(end_s)
     try:
-        with av.open(str(source) if isinstance(source, Path) else source, "r", metadata_errors="ignore") as container:
-            if not container.streams.audio:
-                raise DamageError("no_audio_stream", "the file has no sound")
-            stream = container.streams.audio[0]
+        with opened(source, "not_audio", "the sound cannot be decoded") as container:
+            stream = sound_of(container)
             stream.codec_context.thread_count = 1
-            known = bool(stream.codec_context.sample_rate)
-            total = 0
+            known, streams, zero = bool(stream.codec_context.sample_rate), len(container.streams.audio), zero_of(container)
             for frame in container.decode(stream):
-                rate = frame.sample_rate
-                if begin is None:
-                    begin = float(frame.time or 0.0)
-                array = frame.to_ndarray()
-                array = array.T if frame.format.is_planar else array.reshape(-1, len(frame.layout.channels))
-                pieces.append(_to_float(array))
-                total += len(array)
-                if total / rate > LONGEST_SECONDS:
-                    raise DamageError("audio_too_long", f"more than {LONGEST_SECONDS:,.0f} s")
-                if end_s is not None and begin + total / rate >= end_s:
+                if not track.add(frame, zero):
                     break
-    except av.error.FFmpegError as error:
-        raise DamageError("not_audio" if not pieces else "audio_damaged", f"the sound cannot be decoded: {error.strerror} ({first_error})") from None
-    if not pieces:
+    except DamageError as error:
+        if error.rule != "not_audio":
+            raise
+        raise DamageError("audio_damaged" if track.pieces else "not_audio", f"{error.message} ({first_error})") from None
+    if not track.pieces:
         if not known:
             raise DamageError("not_audio", f"the file cannot be read as sound ({first_error})")
         raise DamageError("audio_empty", "the file holds no samples")
-    samples = np.concatenate(pieces)
-    offset = begin or 0.0
-    first = 0 if start_s is None else max(0, round((start_s - offset) * rate))
-    last = len(samples) if end_s is None else min(len(samples), round((end_s - offset) * rate))
-    if last <= first:
+    samples, rate = np.concatenate(track.pieces), track.rate_hz
+    first = 0 if start_s is None else max(0, round(start_s * rate))
+    last = len(samples) if end_s is None else min(len(samples), round(end_s * rate))
+    if last <= max(first, track.late):
         raise DamageError("span_empty", f"the span [{start_s}, {end_s}) s holds no sound")
-    return Sound(samples[first:last], rate)
+    return _finite(Sound(samples[first:last], rate, max(0, track.late - first) / rate, streams))
+
+
+class _Track:
+    """Puts the frames of a stream where their times say: silence where there is a gap, nothing of what lies before zero."""
+
+    def __init__(self, end_s: float | None) -> None:
+        self._end_s = end_s
+        self.pieces: list[np.ndarray] = []
+        self.rate_hz = 0
+        self.late = 0
+        self._length = 0
+        self._channels = 0
+
+    def add(self, frame: Any, zero: float) -> bool:
+        """Put the next frame to the others; whether more are wanted."""
+        array = frame.to_ndarray()
+        samples = _to_float(array.T if frame.format.is_planar else array.reshape(-1, len(frame.layout.channels)))
+        if not self.pieces:
+            self.rate_hz, self._channels = frame.sample_rate, samples.shape[1]
+        if (frame.sample_rate, samples.shape[1]) != (self.rate_hz, self._channels):
+            raise DamageError("audio_changes", f"the sound changes to {frame.sample_rate} Hz and {samples.shape[1]} channels on its way")
+        place = self._length if frame.time is None else round((float(frame.time) - zero) * self.rate_hz)
+        if not self.pieces and place < 0:
+            samples = samples[-place:]
+        gap = place - self._length
+        if gap > _GAP_S * self.rate_hz or (not self.pieces and gap > 0):
+            if not self.pieces:
+                self.late = gap
+            self._put(np.zeros((min(gap, round(LONGEST_SECONDS * self.rate_hz) + 1), self._channels), np.float32))
+        self._put(samples)
+        return self._end_s is None or self._length < self._end_s * self.rate_hz
+
+    def _put(self, samples: np.ndarray) -> None:
+        self.pieces.append(samples)
+        self._length += len(samples)
+        if self._length > LONGEST_SECONDS * self.rate_hz:
+            raise DamageError("audio_too_long", f"more than {LONGEST_SECONDS:,.0f} s")
+
+
+def _finite(sound: Sound) -> Sound:
+    if not np.isfinite(sound.samples).all():
+        raise DamageError("audio_not_finite", "some samples are no finite numbers")
+    return sound
 
 
 def _to_float(array: np.ndarray) -> np.ndarray:

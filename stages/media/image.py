@@ -2,44 +2,59 @@
 
 JPEG goes through libjpeg-turbo in strict mode, so that damage which a decoder would paint over in grey is an error; PNG
 is checked chunk by chunk (CRC-32, ISO/IEC 15948); other formats go through Pillow. Size is known from the header before
-anything is allocated. The EXIF orientation is carried out.
+anything is allocated. The EXIF orientation is carried out, whatever the format. What is transparent is laid on white, or on black where all that can be
+seen is nearly white. Numbers of more than 8 bits, and floats, are brought to 8 by :mod:`.depth`.
 """
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import io
 import zlib
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 import simplejpeg
 
 from ...schemas.errors import DamageError
+from .depth import flattened, to_8_bits
+from .refusing import one_line, refusing
 
 cv2.setNumThreads(0)
 
 LARGEST_PIXELS = 200_000_000
 LINEAR_BELOW = 1.4
 _EXTREME = 8
-_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_WITH_ALPHA = (4, 6)
+_NEVER_TURNED = ("tif", "gif", "bmp", "pnm")  # Pillow turns a TIFF as its tag says, and the others have none
+_DEEP_MODES = ("I", "F")
+_BY_PLUGIN = {"heic": ("pillow-heif", "pillow_heif"), "jxl": ("pillow-jxl-plugin", "pillow_jxl")}
+_MAGICS: tuple[tuple[int, int, tuple[bytes, ...], str], ...] = (
+    (0, 3, (b"\xff\xd8\xff",), "jpg"),
+    (0, 8, (b"\x89PNG\r\n\x1a\n",), "png"),
+    (8, 12, (b"WEBP",), "webp"),
+    (0, 6, (b"GIF87a", b"GIF89a"), "gif"),
+    (0, 2, (b"BM",), "bmp"),
+    (0, 4, (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"), "tif"),
+    (4, 12, (b"ftypavif", b"ftypavis"), "avif"),
+    (4, 12, (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypmif1", b"ftypmsf1"), "heic"),
+    (4, 8, (b"jP  ",), "jp2"),
+    (0, 4, (b"\xff\x4f\xff\x51",), "jp2"),
+    (0, 2, (b"\xff\x0a",), "jxl"),
+    (4, 8, (b"JXL ",), "jxl"),
+    (0, 2, (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"Pf", b"PF"), "pnm"),
+)
 _EXIF_ORIENTATION = 0x0112
 
 
 def sniff(data: bytes) -> str:
-    """``jpg``, ``png``, ``webp``, ``gif``, ``bmp`` or ``tif``, by the first bytes; DamageError for anything else."""
-    if data[:3] == b"\xff\xd8\xff":
-        return "jpg"
-    if data[:8] == _PNG:
-        return "png"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "webp"
-    if data[:6] in (b"GIF87a", b"GIF89a"):
-        return "gif"
-    if data[:2] == b"BM":
-        return "bmp"
-    if data[:4] in (b"II*\x00", b"MM\x00*"):
-        return "tif"
-    raise DamageError("not_an_image", f"begins with {data[:12]!r}; wanted a JPEG, PNG, WebP, GIF, BMP or TIFF")
+    """``jpg``, ``png``, ``webp``, ``gif``, ``bmp``, ``tif``, ``avif``, ``jp2``, ``pnm``, ... by the first bytes; DamageError for anything else."""
+    for start, end, magics, kind in _MAGICS:
+        if data[start:end] in magics:
+            return kind
+    raise DamageError("not_an_image", f"begins with {data[:12]!r}; wanted a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, JPEG 2000 or PNM")
 
 
 def size(data: bytes) -> tuple[int, int]:
@@ -48,55 +63,69 @@ def size(data: bytes) -> tuple[int, int]:
     try:
         if kind == "jpg":
             height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-            if _orientation(data) >= 5:
-                width, height = height, width
         elif kind == "png":
             if len(data) < 33:
                 raise DamageError("image_truncated", f"a PNG of {len(data)} bytes has no whole header")
             width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
         else:
-            from PIL import Image
-
-            with Image.open(io.BytesIO(data)) as image:
+            with _opened(data, kind) as image:
                 width, height = image.size
     except DamageError:
         raise
     except Exception as error:  # each decoder has its own errors
-        raise DamageError("image_header", f"the {kind} header cannot be read: {_one_line(error)}") from None
+        raise DamageError("image_header", f"the {kind} header cannot be read: {one_line(error)}") from None
     if width <= 0 or height <= 0 or width * height > LARGEST_PIXELS:
         raise DamageError("image_too_large", f"{width} x {height} pixels; at most {LARGEST_PIXELS:,} are decoded")
-    return width, height
+    return (height, width) if _orientation(data, kind) >= 5 else (width, height)
 
 
+@refusing("image_damaged", "the picture cannot be decoded")
 def decode(data: bytes, min_side: int = 0) -> np.ndarray:
     """The image as RGB ``uint8 [H, W, 3]``, decoded to its end.
 
     With ``min_side`` a JPEG may come out smaller than it is (scaled in the DCT by an eighth's multiples), as long as its short
-    side stays at least that long. A transparent image keeps its colours; the transparency is left out.
+    side stays at least that long.
     """
     kind = sniff(data)
     size(data)
     if kind == "jpg":
-        return _oriented(_decode_jpeg(data, min_side, "RGB"), _orientation(data))
-    if kind == "png":
-        check_png(data)
-        flat = np.frombuffer(data, np.uint8)
-        try:
-            pixels = cv2.imdecode(flat, cv2.IMREAD_COLOR_RGB)
-        except cv2.error as error:
-            raise DamageError("image_damaged", f"the PNG cannot be decoded: {_one_line(error)}") from None
-        if pixels is None:
-            raise DamageError("image_damaged", "the PNG cannot be decoded")
-        return np.asarray(pixels)
-    return _decode_pillow(data, kind)
+        pixels = _decode_jpeg(data, min_side, "RGB")
+    elif kind == "png":
+        pixels = _decode_png(data)
+    else:
+        pixels = _decode_pillow(data, kind)
+    return _oriented(pixels, _orientation(data, kind))
 
 
+@refusing("image_damaged", "the picture cannot be decoded")
 def decode_gray(data: bytes, min_side: int = 0) -> np.ndarray:
     """The image as grey ``uint8 [H, W]``, decoded to its end; see :func:`decode`."""
     if sniff(data) == "jpg":
         size(data)
-        return _oriented(_decode_jpeg(data, min_side, "GRAY")[:, :, 0], _orientation(data))
+        return _oriented(_decode_jpeg(data, min_side, "GRAY")[:, :, 0], _orientation(data, "jpg"))
     return cv2.cvtColor(decode(data, min_side), cv2.COLOR_RGB2GRAY)
+
+
+def _decode_png(data: bytes) -> np.ndarray:
+    chunks = check_png(data)
+    depth, colours = data[24], data[25]
+    flat = np.frombuffer(data, np.uint8)
+    try:
+        if colours in _PNG_WITH_ALPHA or b"tRNS" in chunks:
+            pixels = cv2.imdecode(flat, cv2.IMREAD_UNCHANGED)
+            if pixels is None or pixels.ndim != 3 or pixels.shape[2] != 4:
+                return _decode_pillow(data, "png")  # grey with alpha, palettes
+            return flattened(to_8_bits(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA)))
+        if depth == 16:
+            deep = cv2.imdecode(flat, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION)
+            pixels = None if deep is None else to_8_bits(deep)
+        else:
+            pixels = cv2.imdecode(flat, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:
+        raise DamageError("image_damaged", f"the PNG cannot be decoded: {one_line(error)}") from None
+    if pixels is None:
+        raise DamageError("image_damaged", "the PNG cannot be decoded")
+    return np.asarray(pixels)
 
 
 def _decode_jpeg(data: bytes, min_side: int, colorspace: str) -> np.ndarray:
@@ -106,7 +135,7 @@ def _decode_jpeg(data: bytes, min_side: int, colorspace: str) -> np.ndarray:
     try:
         return np.asarray(simplejpeg.decode_jpeg(data, colorspace, min_height=min_side, min_width=min_side, strict=True))
     except ValueError as error:
-        text = _one_line(error)
+        text = one_line(error)
         if "colorspace" in text.lower() or "unsupported color" in text.lower():
             pixels = _decode_pillow(data, "jpg")
             return pixels if colorspace == "RGB" else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[:, :, None]
@@ -114,24 +143,42 @@ def _decode_jpeg(data: bytes, min_side: int, colorspace: str) -> np.ndarray:
         raise DamageError(rule, f"the JPEG does not decode to its end: {text}") from None
 
 
-def _decode_pillow(data: bytes, kind: str) -> np.ndarray:
-    from PIL import Image, ImageOps
+def _opened(data: bytes, kind: str) -> Any:
+    from PIL import Image, UnidentifiedImageError
 
+    if kind in _BY_PLUGIN:
+        package, module = _BY_PLUGIN[kind]
+        if importlib.util.find_spec(module) is None:
+            raise DamageError("image_format_unread", f"is {kind.upper()}, which is not read here: convert it, or pip install {package}")
+        plugin = importlib.import_module(module)
+        getattr(plugin, "register_heif_opener", lambda: None)()
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        return Image.open(io.BytesIO(data))
+    except UnidentifiedImageError:
+        raise DamageError("image_header", f"the {kind} header cannot be read") from None
+
+
+def _decode_pillow(data: bytes, kind: str) -> np.ndarray:
+    """The pixels as they are stored, not yet turned; of an animation the first picture."""
+    try:
+        with _opened(data, kind) as image:
             image.load()
-            if image.mode.startswith("I;16"):  # Pillow would clip them at 255
-                gray = (np.asarray(ImageOps.exif_transpose(image)).astype(np.uint16) >> 8).astype(np.uint8)
-                return np.repeat(gray[:, :, None], 3, axis=2)
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+            if image.mode in _DEEP_MODES or image.mode.startswith("I;16"):
+                return np.repeat(to_8_bits(np.asarray(image))[:, :, None], 3, axis=2)
+            if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+                return flattened(np.asarray(image.convert("RGBA")))
+            return np.asarray(image.convert("RGB"))
+    except DamageError:
+        raise
     except Exception as error:  # Pillow's plugins raise nearly anything on damaged files
         rule = "image_truncated" if "truncated" in str(error) else "image_damaged"
-        raise DamageError(rule, f"the {kind} does not decode to its end: {_one_line(error)}") from None
+        raise DamageError(rule, f"the {kind} does not decode to its end: {one_line(error)}") from None
 
 
-def check_png(data: bytes) -> None:
-    """DamageError unless every chunk is whole, has its CRC-32, and the last one is IEND."""
+def check_png(data: bytes) -> frozenset[bytes]:
+    """The kinds of its chunks; DamageError unless every chunk is whole, has its CRC-32, and the last one is IEND."""
     view, place = memoryview(data), 8
+    kinds = set()
     while place + 12 <= len(data):
         length = int.from_bytes(view[place : place + 4], "big")
         end = place + 12 + length
@@ -140,8 +187,9 @@ def check_png(data: bytes) -> None:
             raise DamageError("image_truncated", f"the PNG ends inside its chunk {kind!r}")
         if zlib.crc32(view[place + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
             raise DamageError("image_damaged", f"the PNG chunk {kind!r} at byte {place} has a wrong checksum")
+        kinds.add(kind)
         if kind == b"IEND":
-            return
+            return frozenset(kinds)
         place = end
     raise DamageError("image_truncated", "the PNG has no end (IEND chunk)")
 
@@ -151,14 +199,45 @@ def has_exif(data: bytes) -> bool:
     return b"Exif\x00\x00" in data[:4096]
 
 
-def _orientation(data: bytes) -> int:
-    """The EXIF orientation, 1 to 8 (1: as it is), of a JPEG."""
-    if not has_exif(data):
+def _orientation(data: bytes, kind: str) -> int:
+    """The EXIF orientation, 1 to 8 (1: as it is, and so it is for what Pillow turns by itself)."""
+    if kind not in ("jpg", "png", "webp"):
+        return 1 if kind in _NEVER_TURNED else _by_pillow(data, kind)
+    blob = _exif(data, kind)
+    if blob is None:
         return 1
-    from PIL import Image
+    order: Literal["little", "big"] = "little" if blob[:2] == b"II" else "big"
+    directory = int.from_bytes(blob[4:8], order)
+    for number in range(int.from_bytes(blob[directory : directory + 2], order)):
+        entry = blob[directory + 2 + 12 * number :][:12]
+        if int.from_bytes(entry[:2], order) == _EXIF_ORIENTATION:
+            value = int.from_bytes(entry[8:10], order)
+            return value if 1 <= value <= 8 else 1
+    return 1
 
+
+def _exif(data: bytes, kind: str) -> bytes | None:
+    """The EXIF block as the TIFF file that it is; None where there is none."""
+    if kind == "jpg":
+        place = data[:4096].find(b"Exif\x00\x00") + 6
+        return data[place : place + 65536] if place >= 6 else None
+    place = 8 if kind == "png" else 12
+    while place + 8 <= len(data):
+        first, second = data[place : place + 4], data[place + 4 : place + 8]
+        if kind == "png":  # length, name, data, checksum
+            length, name, after = int.from_bytes(first, "big"), second, 4
+        else:  # RIFF: name, length, data, to an even place
+            length, name = int.from_bytes(second, "little"), first
+            after = length & 1
+        if name in (b"eXIf", b"EXIF"):
+            return data[place + 8 : place + 8 + length].removeprefix(b"Exif\x00\x00")
+        place += 8 + length + after
+    return None
+
+
+def _by_pillow(data: bytes, kind: str) -> int:
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with _opened(data, kind) as image:
             value = image.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:  # a broken EXIF block does not make the picture bad
         return 1
@@ -215,8 +294,3 @@ def resize_crop(pixels: np.ndarray, side: int) -> np.ndarray:
 def encode_jpeg(pixels: np.ndarray, quality: int) -> bytes:
     """The image as a baseline JPEG with 4:2:0 chroma."""
     return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), quality=quality, colorspace="RGB", colorsubsampling="420", fastdct=False))
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())[:200]
-    return type(error).__name__ if not text or " object at 0x" in text else text

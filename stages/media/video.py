@@ -1,13 +1,13 @@
-"""Video: what a file holds, frames by time, and noticing damage that a decoder conceals.
+"""Video: what a file holds, frames by the time at which they are shown, and noticing damage that a decoder conceals.
 
-PyAV (FFmpeg) reads by default, one thread a file. decord may be chosen; it can loop for ever on damaged files, which is why every
-decoder runs in a worker that is killed at its deadline. Times are seconds from the first frame.
+PyAV (FFmpeg) reads, one thread a file. Times are seconds on the container's clock (see :mod:`.container`). Frames are turned and stretched as players
+show them: by the display matrix that phones write, and to square pixels.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,80 +19,112 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from ...schemas.errors import DamageError
+from .container import claimed_seconds, films, opened, pictures_of, pixel_aspect, quarter_turns, sound_of, zero_of
 from .image import decode as decode_image
 from .image import encode_jpeg as encode_image
+from .refusing import refusing
 
 LARGEST_FRAME_PIXELS = 8192 * 8192
 _WORTH_SEEKING = 100
+_CLOSE_S = 1e-6
+_UNITS = 90_000  # of a second, in which stored frames are timed
 
 
 @dataclass(frozen=True, slots=True)
 class VideoFacts:
-    """What a container says of itself; ``frames`` and ``duration_s`` are claims, not counts. Zero where it does not say."""
+    """What a container says of itself; ``frames`` and ``duration_s`` are claims, not counts. Zero where it does not say.
+
+    width, height: as shown. streams: how many streams of pictures there are.
+    """
 
     width: int
     height: int
     fps: float
     frames: int
     duration_s: float
-    has_sound: bool
-    sample_rate_hz: int
-    channels: int
+    streams: int
 
 
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """Frames ``uint8 [count, H, W, 3]``, when each of them is shown ``[count]`` in seconds from the begin of their stretch, and its length in seconds.
+
+    distinct: how many of them are different frames of the film.
+    """
+
+    frames: np.ndarray
+    times_s: np.ndarray
+    seconds: float
+    distinct: int
+
+
+@refusing("video_header", "the film cannot be opened")
 def probe(path: Path) -> VideoFacts:
-    """The facts in the container's header; DamageError for what is not a video."""
-    try:
-        with av.open(str(path), metadata_errors="ignore") as container:
-            if not container.streams.video:
-                raise DamageError("no_video_stream", "the file has no pictures")
-            stream = container.streams.video[0]
-            width, height = stream.codec_context.width, stream.codec_context.height
-            if width * height > LARGEST_FRAME_PIXELS:
-                raise DamageError("video_too_large", f"frames of {width} x {height} pixels")
-            seconds = 0.0
-            if stream.duration is not None and stream.time_base is not None:
-                seconds = float(stream.duration * stream.time_base)
-            elif container.duration is not None:
-                seconds = container.duration / 1e6
-            rate = float(stream.average_rate or stream.guessed_rate or 0)
-            sound = container.streams.audio[0].codec_context if container.streams.audio else None
-            return VideoFacts(
-                width, height, rate, stream.frames, seconds, sound is not None, sound.sample_rate if sound else 0, sound.channels if sound else 0
-            )
-    except av.error.FFmpegError as error:
-        raise DamageError("not_a_video", f"the file cannot be opened as video: {error.strerror}") from None
-    except (IndexError, UnicodeDecodeError) as error:
-        raise DamageError("video_header", f"the container is damaged: {error}") from None
+    """The facts in the container's header, and of its first frame how it is turned; DamageError for what is not a video."""
+    with _pictures(path, "not_a_video") as (container, stream):
+        width, height = stream.codec_context.width, stream.codec_context.height
+        rate = float(stream.average_rate or stream.guessed_rate or 0)
+        count, seconds, streams = stream.frames, claimed_seconds(container), len(films(container))
+        first = None
+        try:
+            first = next(container.decode(stream), None)
+        except av.error.FFmpegError:
+            first = None  # what is wrong with it is for measuring to say
+        if first is not None:
+            width, height = _shown_size(first, stream)
+        return VideoFacts(width, height, rate, count, seconds, streams)
 
 
 def frames(
     path: Path, width: int = 0, height: int = 0, pixel_format: str = "rgb24", damage: list[float] | None = None
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """All frames with their time, scaled if a size is given.
+    """All frames as they are stored with the time at which they are shown, scaled if a size is given.
 
     Damage that decoders usually conceal is found by asking FFmpeg to give up on it: with ``damage`` the time of each packet or
     frame that is damaged is added to the list and decoding goes on; without it the first one is a DamageError.
     """
-    with _opened(path, "not_a_video") as (container, stream):
+    with _pictures(path, "not_a_video") as (container, stream):
         stream.codec_context.options = {"err_detect": "crccheck+bitstream+buffer+explode"}
-        first: float | None = None
-        last = 0.0
+        zero = zero_of(container)
+        last = zero
         reformatter = VideoReformatter()
         for packet in container.demux(stream):
             try:
                 decoded = packet.decode()
             except av.error.InvalidDataError:
                 decoded = []
-                _note_damage(damage, last)
+                _note_damage(damage, last - zero)
             for frame in decoded:
                 if frame.width * frame.height > LARGEST_FRAME_PIXELS:
                     raise DamageError("video_too_large", f"frames of {frame.width} x {frame.height} pixels")
                 last = float(frame.time) if frame.time is not None else last
-                first = last if first is None else first
                 if frame.is_corrupt:
-                    _note_damage(damage, last)
-                yield last - first, reformatter.reformat(frame, width=width or None, height=height or None, format=pixel_format).to_ndarray()
+                    _note_damage(damage, last - zero)
+                yield last - zero, reformatter.reformat(frame, width=width or None, height=height or None, format=pixel_format).to_ndarray()
+
+
+def end_of_all(path: Path) -> float:
+    """When the last packet of picture or sound ends, on the container's clock; nothing is decoded."""
+    with _pictures(path, "not_a_video") as (container, _):
+        zero, end = zero_of(container), 0.0
+        for packet in container.demux([*films(container), *container.streams.audio]):
+            if packet.pts is not None:
+                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base) - zero)
+        return end
+
+
+def sound_gaps(path: Path) -> tuple[float, float] | None:
+    """By how much its sound begins after its pictures, and ends before the container does (seconds, negative: the other way); None without sound."""
+    with _pictures(path, "not_a_video") as (container, stream):
+        try:
+            sound = sound_of(container)
+        except DamageError:
+            return None
+        if sound.start_time is None or stream.start_time is None:
+            return (0.0, 0.0)
+        start = float(sound.start_time * sound.time_base) - float(stream.start_time * stream.time_base)
+        ends = [float((one.start_time + one.duration) * one.time_base) if one.duration else None for one in (stream, sound)]
+        return (start, ends[0] - ends[1] if ends[0] is not None and ends[1] is not None else 0.0)
 
 
 def _note_damage(damage: list[float] | None, time: float) -> None:
@@ -111,98 +143,161 @@ def sample(
     strict: bool = True,
     clip: tuple[float, float] | None = None,
 ) -> np.ndarray:
-    """``count`` frames ``uint8 [count, H, W, 3]``, evenly spaced over the span [start_s, end_s), the middle of each stretch.
+    """``count`` frames ``uint8 [count, H, W, 3]``; see :func:`sampled`."""
+    if reader == "decord":
+        return _sample_decord(source, count, short_side, start_s, end_s)
+    return sampled(source, count, short_side, start_s, end_s, strict, clip).frames
+
+
+@refusing("video_damaged", "the pictures cannot be decoded")
+def sampled(
+    source: Path | BinaryIO,
+    count: int,
+    short_side: int,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    strict: bool = True,
+    clip: tuple[float, float] | None = None,
+) -> Sampled:
+    """``count`` frames, evenly spaced in time over the span [start_s, end_s): what is shown in the middle of each stretch.
 
         span   |----.----|----.----|----.----|----.----|      count = 4
                     ^         ^         ^         ^
 
-    A clip shorter than ``count`` frames repeats its frames. Times are counted from the first frame. ``strict`` refuses a clip with a damaged frame
-    on the way; without it that frame is shown as the decoder mends it. ``clip``, in place of a span: so many seconds, at a place in [0, 1) among all
-    that fit.
+    A frame is shown until the next one comes, however long that takes; so a clip of few frames repeats them. Of the span counts what has pictures.
+    ``strict`` refuses a clip with a damaged frame on the way; without it that frame is shown as the decoder mends it. ``clip``, in place of a span: so
+    many seconds, at a place in [0, 1) among all that fit.
     """
-    if reader == "decord":
-        return _sample_decord(source, count, short_side, start_s, end_s)
-    with _opened(source) as (container, stream):
-        stamps, pictures = _stamps(container, stream)
-        unit = float(stream.time_base or 0)
-    begin, end = start_s or 0.0, float("inf") if end_s is None else end_s
-    first = stamps[0] if stamps else 0
-    if clip is not None and stamps:
-        begin = _clip_begin([(stamp - first) * unit for stamp in stamps], *clip)
-        end = begin + clip[0]
-    inside = [stamp for stamp in stamps if begin <= (stamp - first) * unit + 1e-6 and (stamp - first) * unit + 1e-6 < end]
-    if not inside:
+    with _pictures(source) as (container, stream):
+        film = _film(container, stream)
+    begin, end = film.times[0] if start_s is None else start_s, film.end if end_s is None else min(end_s, film.end)
+    if clip is not None:
+        begin = _clip_begin(film.times, film.end, *clip)
+        end = min(begin + clip[0], film.end)
+    first = max(begin, film.times[0])
+    if not first < end:
         raise DamageError("span_empty", f"the span [{start_s}, {end_s}) s holds no frame")
-    wanted = [inside[place] for place in _middles(len(inside), count)]
-    if pictures is not None:
-        found = {stamp: decode_image(pictures[stamp], short_side) for stamp in set(wanted)}
+    moments = first + (np.arange(count) + 0.5) * (end - first) / count
+    places = np.maximum(0, np.searchsorted(film.times, moments + _CLOSE_S, side="right") - 1).tolist()
+    if film.pictures is not None and count == len(film.times) and start_s is None and end_s is None and clip is None:
+        places = list(range(count))  # a stored clip, of which just as many frames were chosen before
+    if film.pictures is not None:
+        found = {place: decode_image(film.pictures[place], short_side) for place in set(places)}
     else:
-        found = _decode_stamps(source, set(wanted), stamps.index(wanted[0]) >= _WORTH_SEEKING, short_side, strict)
+        found = _decode_places(source, film, sorted(set(places)), short_side, strict)
     if not found:
         raise DamageError("video_damaged", "none of the wanted frames could be decoded")
     # A frame that never came (a damaged index) is stood in for by the one before it.
     have = sorted(found)
-    return np.stack([found[max((stamp for stamp in have if stamp <= place), default=have[0])] for place in wanted])
+    chosen = [found[max((other for other in have if other <= place), default=have[0])] for place in places]
+    since = 0.0 if start_s is None and clip is None else begin
+    return Sampled(np.stack(chosen), _shown_at(film.times, places, moments) - since, end - since, len(set(places)))
+
+
+def _shown_at(times: Sequence[float], places: list[int], moments: np.ndarray) -> np.ndarray:
+    """When each chosen frame comes on; a frame that is chosen again is there already, and has the moment for which it was chosen."""
+    again = [position > 0 and place == places[position - 1] for position, place in enumerate(places)]
+    return np.array([moment if repeated else times[place] for place, moment, repeated in zip(places, moments, again, strict=True)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Film:
+    """The frames that are shown, in order: their time stamps, their times on the container's clock, and when the last one ends.
+
+    stamps: None where the packets have none; frames are then counted. pictures: the frames themselves, where each is a JPEG.
+    """
+
+    stamps: list[int] | None
+    times: list[float]
+    end: float
+    pictures: list[bytes] | None
 
 
 @contextmanager
-def _opened(source: Path | BinaryIO, rule: str = "video_damaged") -> Iterator[tuple[Any, Any]]:
-    if not isinstance(source, Path):
-        source.seek(0)
-    try:
-        with av.open(source if not isinstance(source, Path) else str(source), metadata_errors="ignore") as container:
-            if not container.streams.video:
-                raise DamageError("no_video_stream", "the file has no pictures")
-            stream = container.streams.video[0]
-            if stream.codec_context.width * stream.codec_context.height > LARGEST_FRAME_PIXELS:
-                raise DamageError("video_too_large", f"frames of {stream.codec_context.width} x {stream.codec_context.height} pixels")
-            stream.thread_count = 1
-            yield container, stream
-    except av.error.FFmpegError as error:
-        raise DamageError(rule, f"the pictures cannot be decoded: {error.strerror}") from None
+def _pictures(source: Path | BinaryIO, rule: str = "video_damaged") -> Iterator[tuple[Any, Any]]:
+    with opened(source, rule, "the pictures cannot be decoded" if rule == "video_damaged" else "the file cannot be opened as video") as container:
+        stream = pictures_of(container)
+        if stream.codec_context.width * stream.codec_context.height > LARGEST_FRAME_PIXELS:
+            raise DamageError("video_too_large", f"frames of {stream.codec_context.width} x {stream.codec_context.height} pixels")
+        stream.thread_count = 1
+        yield container, stream
 
 
-def _stamps(container: Any, stream: Any) -> tuple[list[int], dict[int, bytes] | None]:
-    """Time stamps of all frames in order of showing, read without decoding; for Motion JPEG the pictures too."""
-    stamps: list[int] = []
-    pictures: dict[int, bytes] | None = {} if stream.codec_context.name == "mjpeg" else None
+def _film(container: Any, stream: Any) -> _Film:
+    """What its packets tell without being decoded; those that an edit list hides are not shown."""
+    unit, zero = float(stream.time_base or 0), zero_of(container)
+    keep = stream.codec_context.name == "mjpeg"
+    found: list[tuple[int, int, bytes]] = []
+    bare = 0
     for packet in container.demux(stream):
-        if packet.size and packet.pts is not None:
-            stamps.append(packet.pts)
-            if pictures is not None:
-                pictures[packet.pts] = bytes(packet)
-    return sorted(stamps), pictures
+        if packet.size and packet.pts is not None and not packet.is_discard:
+            found.append((packet.pts, packet.duration or 0, bytes(packet) if keep else b""))
+        elif packet.size and packet.pts is None:
+            bare += 1
+    if not found and bare:
+        rate = float(stream.average_rate or stream.guessed_rate or 25)
+        return _Film(None, [place / rate for place in range(bare)], bare / rate, None)
+    if not found:
+        raise DamageError("video_empty", "the film holds no frame")
+    found.sort(key=lambda entry: entry[0])
+    times = [stamp * unit - zero for stamp, _, _ in found]
+    usual = float(np.median(np.diff(times))) if len(times) > 1 else 1 / float(stream.average_rate or stream.guessed_rate or 25)
+    return _Film([stamp for stamp, _, _ in found], times, times[-1] + (found[-1][1] * unit or usual), [data for _, _, data in found] if keep else None)
 
 
-def _decode_stamps(source: Path | BinaryIO, wanted: set[int], seek: bool, short_side: int, strict: bool) -> dict[int, np.ndarray]:
-    """The frames with these time stamps, scaled; decoding stops after the last of them."""
+def _decode_places(source: Path | BinaryIO, film: _Film, wanted: list[int], short_side: int, strict: bool, seek: bool = True) -> dict[int, np.ndarray]:
+    """The frames at these places of the film, as they are shown and scaled; decoding stops after the last of them."""
     found: dict[int, np.ndarray] = {}
-    reformatter = VideoReformatter()
-    left = sorted(wanted)
+    seek = seek and film.stamps is not None and wanted[0] >= _WORTH_SEEKING
+    stamps = [place if film.stamps is None else film.stamps[place] for place in wanted]
+    left = list(zip(stamps, wanted, strict=True))
     before: Any = None
-    with _opened(source) as (container, stream):
+    with _pictures(source) as (container, stream):
+        shown = _Shown(stream, short_side)
         if seek:
-            container.seek(left[0], stream=stream, backward=True, any_frame=False)
-        for frame in container.decode(stream):
+            container.seek(stamps[0], stream=stream, backward=True, any_frame=False)
+        for number, frame in enumerate(container.decode(stream)):
             if strict and frame.is_corrupt:
                 raise DamageError("video_damaged", f"the frame at {float(frame.time or 0):.2f} s is damaged")
-            stamp = frame.pts if frame.pts is not None else left[-1]
-            if seek and before is None and stamp > left[0]:
+            stamp = number if film.stamps is None else frame.pts if frame.pts is not None else left[-1][0]
+            if seek and before is None and stamp > stamps[0]:
                 break  # some containers (MPEG-PS) seek too far
-            while left and left[0] <= stamp:
-                chosen = frame if left[0] == stamp or before is None else before
-                width, height = _scaled(chosen.width, chosen.height, short_side)
-                found[left.pop(0)] = reformatter.reformat(chosen, width=width, height=height, format="rgb24").to_ndarray()
+            while left and left[0][0] <= stamp:
+                exact, place = left.pop(0)
+                found[place] = shown.pixels(frame if exact == stamp or before is None else before)
             before = frame
             if not left:
                 return found
-    return _decode_stamps(source, wanted, False, short_side, strict) if seek else found
+    return _decode_places(source, film, wanted, short_side, strict, seek=False) if seek else found
 
 
-def _clip_begin(times: list[float], seconds: float, place: float) -> float:
+class _Shown:
+    """Turns, stretches and scales frames as they are shown, all to the size of the first one."""
+
+    def __init__(self, stream: Any, short_side: int) -> None:
+        self._stream, self._short_side = stream, short_side
+        self._reformatter = VideoReformatter()
+        self._size: tuple[int, int] | None = None
+
+    def pixels(self, frame: Any) -> np.ndarray:
+        """RGB ``uint8 [H, W, 3]``."""
+        turns = quarter_turns(frame)
+        if self._size is None:
+            self._size = _scaled(*_shown_size(frame, self._stream), self._short_side)
+        width, height = self._size[::-1] if turns % 2 else self._size
+        pixels = self._reformatter.reformat(frame, width=width, height=height, format="rgb24").to_ndarray()
+        return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
+
+
+def _shown_size(frame: Any, stream: Any) -> tuple[int, int]:
+    """Width and height of a frame as players show it."""
+    width, height = max(1, round(frame.width * pixel_aspect(stream))), frame.height
+    return (height, width) if quarter_turns(frame) % 2 else (width, height)
+
+
+def _clip_begin(times: Sequence[float], end: float, seconds: float, place: float) -> float:
     """When a clip of so many seconds begins: with one of the frames that leave room for it, which is chosen by ``place``."""
-    frame = times[-1] / (len(times) - 1) if len(times) > 1 else 0.0
-    fits = sum(time + seconds <= times[-1] + frame + 1e-6 for time in times)
+    fits = sum(time + seconds <= end + _CLOSE_S for time in times)
     return times[int(place * fits)]
 
 
@@ -236,21 +331,28 @@ def _sample_decord(path: Path | BinaryIO, count: int, short_side: int, start_s: 
         raise DamageError("video_damaged", f"decord cannot read the pictures: {str(error).splitlines()[0]}") from None
 
 
-def encode_mjpeg(images: np.ndarray, fps: float, quality: int = 90) -> bytes:
-    """Frames ``uint8 [T, H, W, 3]`` as an mp4 of JPEG pictures (Motion JPEG): any frame is one seek and one decode of an image."""
+def encode_mjpeg(images: np.ndarray, times_s: Sequence[float] | np.ndarray, seconds: float, quality: int = 90) -> bytes:
+    """Frames ``uint8 [T, H, W, 3]`` as an mp4 of JPEG pictures (Motion JPEG), each with the time at which it is shown; the whole is ``seconds`` long.
+
+    Any frame is one seek and one decode of an image.
+    """
     buffer = io.BytesIO()
-    rate = Fraction(fps).limit_denominator(1000)
+    unit = Fraction(1, _UNITS)
+    begins = [max(0, round(float(time) * _UNITS)) for time in times_s]
+    for number in range(1, len(begins)):
+        begins[number] = max(begins[number], begins[number - 1] + 1)
+    ends = [*begins[1:], max(begins[-1] + 1, round(seconds * _UNITS))]
     with av.open(buffer, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream("mjpeg", rate=rate)
+        stream = container.add_stream("mjpeg", rate=Fraction(max(1, round(len(images) / max(seconds, 1e-3)))))
         stream.height, stream.width = images.shape[1:3]
         stream.pix_fmt = "yuvj420p"
-        stream.time_base = 1 / rate
-        for number, image in enumerate(images):
+        stream.time_base = unit
+        for image, begin, end in zip(images, begins, ends, strict=True):
             packet = av.Packet(encode_image(image, quality))
             packet.stream = stream
-            packet.time_base = 1 / rate
-            packet.pts = packet.dts = number
-            packet.duration = 1
+            packet.time_base = unit
+            packet.pts = packet.dts = begin
+            packet.duration = end - begin
             packet.is_keyframe = True
             container.mux(packet)
     return buffer.getvalue()

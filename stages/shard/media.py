@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-import numpy as np
 import simplejpeg
 
 from ...schemas.errors import DamageError
@@ -17,16 +16,16 @@ from ..media.steps import apply_to_pixels, apply_to_samples
 _COPIED_SOUNDS = {".wav": "wav", ".flac": "flac", ".mp3": "mp3", ".ogg": "ogg"}
 
 
-def render(root: Path, part: Part, options: ShardOptions) -> tuple[str, bytes]:
-    """The ending and the bytes of a part as it goes into the tar; DamageError where it is not whole."""
+def render(root: Path, part: Part, options: ShardOptions) -> tuple[str, bytes, str]:
+    """The ending and the bytes of a part as it goes into the tar, and what a person should know of it; DamageError where it is not whole."""
     assert part.uri is not None
     if part.damage:
         rule, _, message = part.damage.partition(": ")
         raise DamageError(rule, message)
     if part.modality == "image":
-        return _image(read(root, part.uri), part, options)
+        return (*_image(read(root, part.uri), part, options), "")
     path = locate(root, part.uri)
-    return _audio(path, part, options) if part.modality == "audio" else _video(path, part, options)
+    return (*_audio(path, part, options), "") if part.modality == "audio" else _video(path, part, options)
 
 
 def _image(data: bytes, part: Part, options: ShardOptions) -> tuple[str, bytes]:
@@ -67,11 +66,10 @@ def _audio(path: Path, part: Part, options: ShardOptions) -> tuple[str, bytes]:
     return "flac", audio.encode_flac(apply_to_samples(samples, part.steps), rate or sound.rate_hz)
 
 
-def _video(path: Path, part: Part, options: ShardOptions) -> tuple[str, bytes]:
-    frames = video.sample(path, options.video_frames, options.video_short_side, part.start_s, part.end_s, strict=part.frames is None)
-    seconds = _span_seconds(part)
-    rate = float(np.clip(len(frames) / seconds, 0.1, 60)) if seconds > 0 else 10.0
-    return "mp4", video.encode_mjpeg(apply_to_pixels(frames, part.steps), round(rate, 3))
+def _video(path: Path, part: Part, options: ShardOptions) -> tuple[str, bytes, str]:
+    found = video.sampled(path, options.video_frames, options.video_short_side, part.start_s, part.end_s, strict=part.frames is None)
+    note = "" if found.distinct == options.video_frames else "films of fewer frames than video_frames, some of which are there more than once"
+    return "mp4", video.encode_mjpeg(apply_to_pixels(found.frames, part.steps), found.times_s, found.seconds), note
 
 
 def _span_seconds(part: Part) -> float:

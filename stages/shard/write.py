@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,11 +14,13 @@ from ...schemas.errors import DamageError
 from ...schemas.fingerprint import canonical, hash_bytes
 from ...schemas.recipe import ShardOptions
 from ...schemas.record import Fault, Modality, Record
+from ..media.refusing import refusing
 from .media import render
 from .plan import Sample
 from .tar import header, padding
 
 IndexRow = dict[str, Any]
+_STREAM_OF = {"audio": "sound", "video": "pictures"}
 
 
 class PieceWriter:
@@ -29,6 +32,7 @@ class PieceWriter:
         self._options = options
         self._hasher = xxhash.xxh3_128()
         self.place = 0
+        self.notes: Counter[str] = Counter()
         self.rows: list[IndexRow] = []
 
     @property
@@ -39,6 +43,7 @@ class PieceWriter:
     def add(self, sample: Sample, check: Callable[[str], None]) -> Fault | None:
         """Write a sample whole, or give the fault of the first of its media that is damaged. ``check`` is called before each medium."""
         members: list[tuple[str, Modality, str, bytes]] = []
+        noted: list[str] = []
         first = sample.records[0]
         try:
             single = _single_parts(first)
@@ -46,7 +51,11 @@ class PieceWriter:
                 if part.uri is None:
                     continue
                 check(f"{part.modality}:{part.uri}")
-                ending, data = render(self._root, part, self._options)
+                with refusing("decoder_failed", part.uri):
+                    ending, data, note = render(self._root, part, self._options)
+                noted += [note] if note else []
+                if first.signals.get(f"{name}.streams", 1) > 1:
+                    noted.append(f"files with several streams of {_STREAM_OF[part.modality]}, of which the largest was taken")
                 members.append((name, part.modality, ending if name in single else f"{name}.{ending}", data))
             if len(sample.records) == 1:
                 for name, part in sorted(first.parts.items()):
@@ -55,10 +64,9 @@ class PieceWriter:
             members.append(("", "text", "json", annotation(sample).encode()))
             members.sort(key=lambda member: member[2])
             self._write(sample, members)
+            self.notes.update(noted)
         except DamageError as error:
             return Fault(error.rule, None, "decodable to its end", error.message)
-        except MemoryError:
-            return Fault("decoder_memory", None, "memory_bytes", "decoding takes more memory than the recipe's memory_bytes")
         return None
 
     def _write(self, sample: Sample, members: list[tuple[str, Modality, str, bytes]]) -> None:

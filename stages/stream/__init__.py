@@ -6,12 +6,11 @@ for batch in stream.open("out/shards", split="train", batch_size=64, seed=7):
     ...  # batch.parts["image"], batch.present_BM, batch.keys
 """
 
-from ...schemas.errors import InputError, IntegrityError
+from ...schemas.errors import InputError, IntegrityError, WorkerLostError
 from .batch import FusionBatch, Labels
 from .device import OnDevice
 from .filling import TransformError
 from .opening import Blocks, open_stream
-from .processes import WorkerLostError
 from .specs import (
     IMAGENET_MEAN,
     IMAGENET_STD,

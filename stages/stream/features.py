@@ -27,7 +27,7 @@ class FeatureCache:
             table = pa.ipc.open_file(source).read_all()
         column = table["vector"].combine_chunks() if table["vector"].num_chunks != 1 else table["vector"].chunk(0)
         self.dims = column.type.list_size
-        self.made_by = read_note(path)
+        self.made_by = {word: value for word, value in read_note(path).items() if word != "faults"}
         self.vectors = numbers(column.flatten()).reshape(-1, self.dims)
         with pa.memory_map(str(keys_path)) as source:
             keys = pa.ipc.open_file(source).read_all()

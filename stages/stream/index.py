@@ -39,7 +39,10 @@ class Index:
         self.set_ends: list[int] = []
         for some in found:
             for tar in _of_split(some, split):
-                for number, batch in enumerate(_read(tar.index)):
+                batches = _read(tar.index)
+                if tar.records not in (None, sum(map(len, batches))):
+                    raise IntegrityError(f"{tar.index}: has {sum(map(len, batches)):,} records, and shards.json says {tar.records:,}")
+                for number, batch in enumerate(batches):
                     self._leaves.append(_Leaf(batch, len(self.tars), (tar.index, number)))
                 self.tars.append(tar)
             self.set_ends.append(sum(len(leaf) for leaf in self._leaves))

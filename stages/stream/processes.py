@@ -20,16 +20,12 @@ from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ...schemas.errors import InputError, ModalmillError
+from ...schemas.errors import InputError, ModalmillError, WorkerLostError
 from .buffers import Arrays, Layout, Pool, Slot, mapped, shared_slot
 from .filling import Filled, Filler, Task, TransformError
 from .threads import Pending
 
 _PATIENCE_S = 5.0
-
-
-class WorkerLostError(ModalmillError):
-    """A decoding process ended by itself."""
 
 
 class ProcessCrew:

@@ -23,7 +23,7 @@ from braceexpand import braceexpand
 from ...schemas.disk import write_table
 from ...schemas.errors import InputError, IntegrityError, StorageError
 from ...schemas.fingerprint import fingerprint
-from ...schemas.index import SET_FILE, ShardSet, read_shard_set
+from ...schemas.index import SET_FILE, ShardSet, checked_index, read_shard_set
 from .files import File, LocalStorage, Storage
 from .tars import FOREIGN_VERSION, KeyRule, scan
 
@@ -35,12 +35,13 @@ _SPLITS = ("train", "val", "valid", "validation", "dev", "test")
 
 @dataclass(frozen=True)
 class Tar:
-    """A tar with its index (memory-mapped) and the split it belongs to."""
+    """A tar with its index (memory-mapped), the split it belongs to, and how many records it is said to have."""
 
     file: File
     split: str
     index: Path
     identity: str
+    records: int | None = None
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,8 @@ def _own(storage: Storage, folder: str, shard_set: ShardSet, number: int) -> Tar
     file = storage.open(path)
     if file.size != shard.bytes:
         raise IntegrityError(f"{path}: is not as long as shards.json says; check with 'modalmill verify {folder}'")
-    return Tar(file, shard.split, storage.local(f"{folder}/{shard.name}.arrow"), f"{shard.name} {shard.xxh3}")
+    index = checked_index(storage.local(f"{folder}/{shard.name}.arrow"), shard)
+    return Tar(file, shard.split, index, f"{shard.name} {shard.xxh3}", shard.records)
 
 
 def _paths(storage: Storage, text: str) -> list[str]:

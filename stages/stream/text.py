@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
 PAD_TOKEN, UNKNOWN_TOKEN = 0, 1
-_WORD = re.compile(r"[^\W_]+(?:'[^\W\d_]+)?|[^\w\s]|_")
+_ASCII_WORD = re.compile(r"[^\W_]+(?:'[^\W\d_]+)?|[^\w\s]|_")
+# Scripts whose words are not set apart: Thai, Lao, Myanmar, Khmer, kana, Han and its extensions.
+_DENSE = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 
 
 def words(text: str) -> list[str]:
-    """Lower-case words and punctuation marks, in order.
+    """Lower-case words and punctuation marks, in order; in scripts without spaces each character is a word. Vowel signs and accents stay with theirs.
 
     >>> words("What's on the table?")
     ["what's", 'on', 'the', 'table', '?']
+    >>> words("图片中的狗")
+    ['图', '片', '中', '的', '狗']
     """
-    return _WORD.findall(text.lower())
+    lower = text.lower()
+    return (_ASCII_WORD if lower.isascii() else _any_word()).findall(lower)
+
+
+@functools.cache
+def _any_word() -> re.Pattern[str]:
+    marks = "".join(letter for letter in map(chr, range(0x300, 0x10000)) if unicodedata.category(letter) in ("Mn", "Mc"))
+    letter = rf"(?:(?![{_DENSE}])[^\W_][{marks}]*)"
+    return re.compile(rf"[{_DENSE}][{marks}]*|{letter}+(?:'(?:[^\W\d_][{marks}]*)+)?|[^\w\s]|_")
 
 
 def build_vocabulary(texts: Iterable[str | None], most: int = 10_000, at_least: int = 1) -> dict[str, int]:

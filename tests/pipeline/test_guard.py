@@ -14,7 +14,7 @@ import pytest
 from misbehaving import Misbehave
 from modalmill.pipeline.engine import Local
 from modalmill.pipeline.guard import Guard, TaskFailed
-from modalmill.schemas.errors import InputError
+from modalmill.schemas.errors import InputError, WorkerLostError
 
 
 def test_a_hang_a_crash_and_a_greedy_decoder_cost_their_own_items(tmp_path: Path) -> None:
@@ -30,6 +30,32 @@ def test_a_hang_a_crash_and_a_greedy_decoder_cost_their_own_items(tmp_path: Path
         "d": "good",
     }
     guard.close()
+
+
+def test_one_death_is_no_proof(tmp_path: Path) -> None:
+    guard = Guard().limit(deadline_s=1.0, memory_bytes=1 << 30)
+    items = ("a", "hang-once", "crash-once", "b", "memory-once", "killed-once", "c")
+    assert guard.run(Misbehave(items, tmp_path / "log")) == dict.fromkeys(items, "good")
+    guard.close()
+
+
+def test_a_worker_killed_from_outside_again_and_again_is_told_and_no_item_is_blamed(tmp_path: Path) -> None:
+    guard = Guard().limit(deadline_s=5.0, memory_bytes=1 << 30)
+    with pytest.raises(WorkerLostError, match=r"killed from outside 20 times at killed, .* fewer --workers"):
+        guard.run(Misbehave(("a", "killed"), tmp_path / "log"))
+    guard.close()
+
+
+def test_an_error_is_shown_while_other_workers_are_at_work(tmp_path: Path) -> None:
+    """Closing what threads still use would show 'Bad file descriptor' in its place, or close a descriptor of somebody else's."""
+    for turn in range(4):
+        engine = Local(3, 20.0, 1 << 30)
+        tasks = [Misbehave(items, tmp_path / "log") for items in (("sleep",), ("user",), ("sleep",), ("sleep",))]
+        with pytest.raises(InputError, match="the user's mistake"):
+            dict(engine.map(tasks))
+        began = time.monotonic()
+        engine.close()
+        assert time.monotonic() - began < 5, turn
 
 
 def test_errors_come_back_as_what_they_are(tmp_path: Path) -> None:

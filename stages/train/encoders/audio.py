@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..recurrent import Lstm
 from .image import block
 from .part import Part
 from .spectrum import Spectrum
@@ -53,7 +54,7 @@ class SpectrumLstm(nn.Module):
     def __init__(self, width: int, part: Part) -> None:
         super().__init__()
         self.frames = _Frames(part)
-        self.lstm = nn.LSTM(self.frames.spectrum.bands, width, batch_first=True)
+        self.lstm = Lstm(self.frames.spectrum.bands, width, batch_first=True)
 
     def forward(self, samples_BT: Tensor, length_B: Tensor | None, present_B: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens and their mask."""

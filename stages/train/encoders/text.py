@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..fusion.attention import Layer
+from ..recurrent import Gru, Lstm
 from .part import Part
 
 _WIDTHS = (3, 4, 5)
@@ -35,7 +36,7 @@ class _Text(nn.Module):
 class _TwoWays(_Text):
     """A recurrent network from the first word on and another from the last back."""
 
-    cell: type[nn.LSTM] | type[nn.GRU]
+    cell: type[Lstm] | type[Gru]
 
     def __init__(self, width: int, part: Part) -> None:
         super().__init__(width, part)
@@ -57,13 +58,13 @@ class _TwoWays(_Text):
 class TextLstm(_TwoWays):
     """A bidirectional LSTM (Hochreiter & Schmidhuber 1997)."""
 
-    cell = nn.LSTM
+    cell = Lstm
 
 
 class TextGru(_TwoWays):
     """A bidirectional GRU (Cho et al. 2014)."""
 
-    cell = nn.GRU
+    cell = Gru
 
 
 class TextTransformer(_Text):

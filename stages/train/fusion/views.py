@@ -26,11 +26,13 @@ class ViewsFusion(nn.Module):
 
     def forward(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Fused ``[B, D]``; info ``views`` ``[B, 16, D]``, the pooled view."""
-        views = []
+        views, here = [], []
         for place, (x_BTD, mask_BT) in enumerate(zip(tokens, masks, strict=True)):
             grid_BLD, here_B = resampled(x_BTD, mask_BT & present_BM[:, place, None], _PLACES)
             views.append(grid_BLD.masked_fill(~here_B[:, None, None], torch.finfo(grid_BLD.dtype).min))
+            here.append(here_B)
         largest_BLD = torch.stack(views).amax(0)
-        largest_BLD = torch.where(present_BM.any(1)[:, None, None], largest_BLD, largest_BLD.new_zeros(()))
+        # A part may be present and have no token, a text of no word: then there is no view either.
+        largest_BLD = torch.where(torch.stack(here).any(0)[:, None, None], largest_BLD, largest_BLD.new_zeros(()))
         fused_BD = self.second(largest_BLD.transpose(1, 2)).mean(2)
         return or_prior(fused_BD, present_BM, self.prior_D), {"views": largest_BLD}

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from ....schemas.errors import InputError
 from ...stream.text import build_vocabulary, words
+from ..recurrent import Lstm
 from ..terms import Decided, Sizes, Task, Term
 
 PAD, UNKNOWN, END = 0, 1, 2  # END begins a sentence as well
@@ -36,7 +37,7 @@ class Caption(nn.Module):
         self._ids = {word: number for number, word in enumerate(self.words, _SPECIAL)}
         self.embedding = nn.Embedding(_SPECIAL + len(self.words), sizes.width, padding_idx=PAD)
         self.begin = nn.Linear(sizes.vector, 2 * sizes.width)
-        self.lstm = nn.LSTM(sizes.width + sizes.vector, sizes.width, batch_first=True)
+        self.lstm = Lstm(sizes.width + sizes.vector, sizes.width, batch_first=True)
         self.out = nn.Linear(sizes.width, _SPECIAL + len(self.words))
 
     @staticmethod

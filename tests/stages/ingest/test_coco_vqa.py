@@ -24,7 +24,7 @@ def read(root: Path, options: dict[str, Any]) -> tuple[list[Row], Counter[str]]:
     for item in CocoVqa(**options).read(root, "vqa", tally, lambda item: None):
         if isinstance(item, Merged):
             merged += item.count
-        else:
+        elif isinstance(item, Row):
             rows.append(item)
     assert sum(tally.values()) == len(rows) + merged
     return rows, tally

@@ -98,8 +98,10 @@ def test_key_frame_clips_are_read_without_a_video_decoder_and_look_the_same() ->
     import cv2
 
     frames = np.stack([cv2.resize(rng.integers(0, 255, (4, 4, 3)).astype(np.uint8), (64, 64)) for _ in range(6)])
-    data = video.encode_mjpeg(frames, 6.0)
-    assert data == video.encode_mjpeg(frames, 6.0)
+    times = [0.1, 0.3, 0.5, 0.6, 0.8, 0.9]
+    data = video.encode_mjpeg(frames, times, 1.0)
+    assert data == video.encode_mjpeg(frames, times, 1.0)
+    assert video.sampled(io.BytesIO(data), 6, 64).times_s == pytest.approx(times, abs=0.02)
     back = video.sample(io.BytesIO(data), 6, 64)
     assert np.abs(back.astype(int) - frames).mean() < 6
 

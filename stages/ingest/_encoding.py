@@ -1,0 +1,154 @@
+"""Which encoding a text file is written in, where nobody says it.
+
+A byte order mark decides; else a file that decodes as UTF-8 is UTF-8. What is left are the encodings of one region. Detectors for web pages judge
+these on whole paragraphs of prose and were wrong for a third of short rows of a table; here each encoding is scored by how many of its foreign
+characters are the common ones of its languages, and stand among others of their kind (Greek, Cyrillic) or among plain letters (Latin).
+"""
+
+from __future__ import annotations
+
+import codecs
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+BROKEN = "\udcff"  # stands for bytes that are no text in the encoding; no decoder gives it otherwise
+BROKEN_BYTES = "modalmill.broken"  # the name of the way to deal with them: decode(encoding, BROKEN_BYTES)
+_SAMPLE_BYTES = 1 << 18
+_LATIN = {
+    "cp1252": "éèàçêâîôûùëïüöäßñáíóúãõåøæìòœÿ",
+    "iso8859_2": "ąćęłńóśźżáčďéěíňřšťúůýžőűöüäßâăîşţ",
+    "cp1250": "ąćęłńóśźżáčďéěíňřšťúůýžőűöüäßâăîşţ",
+    "cp1257": "āčēģīķļņšūžąęėįųöäõü",
+    "cp1254": "çğıöşüâî",
+}
+_OTHER = {  # the commonest letters, and all of the script
+    "cp1251": ("оеаинтсрвлкмдпу", "\u0400-\u04ff"),
+    "koi8_r": ("оеаинтсрвлкмдпу", "\u0400-\u04ff"),
+    "cp1253": ("αεοιτνσρηςπκλμυάίόέή", "\u0370-\u03ff"),
+    "cp1255": ("והילאתרבםשנמ", "\u0590-\u05ff"),
+    "cp1256": ("اليمنوتربةدسعفكحه", "\u0600-\u06ff"),
+    "cp874": ("านรกอเงมยลวดทสตะปบคหแจพชขใไ่้ัีิุู์", "\u0e00-\u0e7f"),
+}
+_WIDE = {  # what is common in each, and what is not unheard of
+    "cp932": ("\u3040-\u30ff", "\u4e00-\u9fff\u3000-\u303f\uff01-\uff60"),
+    "euc_jp": ("\u3040-\u30ff", "\u4e00-\u9fff\u3000-\u303f\uff01-\uff60"),
+    "cp949": ("", "\u3000-\u303f"),
+    "gb18030": ("", "\u3000-\u303f\uff01-\uff60"),
+    "big5": ("", "\u3000-\u303f\uff01-\uff60"),
+}
+_COMMON_BYTES = {"cp949": ("euc_kr", 0xB0, 0xC8), "gb18030": ("gb2312", 0xB0, 0xD7), "big5": ("big5", 0xA4, 0xC6)}  # rows of the everyday characters
+_PUNCTUATION = "‘’“”„–—…€«»°§©®·•¿¡²³½£"
+
+
+def _broken(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return BROKEN, error.end
+
+
+codecs.register_error(BROKEN_BYTES, _broken)
+
+
+def shown(text: str) -> str:
+    """The text with U+FFFD where bytes are broken, as people know it."""
+    return text.replace(BROKEN, "\ufffd")
+
+
+def find_encoding(file: BinaryIO) -> str:
+    """The encoding of an open file, from its byte order mark or from all of its bytes.
+
+    A file with no more than one broken sequence in ten non-ASCII letters is UTF-8 with damage; its bad rows are rejected one by one.
+    """
+    first = file.read(1 << 20)
+    return _find(first[:4], itertools.chain([first], iter(lambda: file.read(1 << 20), b"")))
+
+
+def decode(data: bytes) -> str:
+    """The text of some bytes in the encoding that they are found to be in; ``BROKEN`` where they are no text."""
+    return data.decode(_find(data[:4], [data]), BROKEN_BYTES)
+
+
+def _find(head: bytes, pieces: Iterable[bytes]) -> str:
+    marked = _by_mark(head)
+    if marked:
+        return marked
+    decoder = codecs.getincrementaldecoder("utf-8")(BROKEN_BYTES)
+    bad = good = 0
+    sample = bytearray()
+    for piece in pieces:
+        text = decoder.decode(piece)
+        if not text.isascii():
+            broken = text.count(BROKEN)
+            bad += broken
+            good += sum(1 for letter in text if letter > "\x7f") - broken
+            if len(sample) < _SAMPLE_BYTES:
+                sample += b"\n".join(_foreign(piece))
+    if bad == 0 or bad * 9 <= good:
+        return "utf-8"
+    return _regional(bytes(sample[:_SAMPLE_BYTES]))
+
+
+def _by_mark(head: bytes) -> str:
+    if head.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    zeros = [byte == 0 for byte in head]  # plain letters in UTF-16 without a mark
+    return {(False, True, False, True): "utf-16-le", (True, False, True, False): "utf-16-be"}.get(tuple(zeros), "")
+
+
+def _foreign(piece: bytes) -> Iterator[bytes]:
+    """The lines that have bytes beyond ASCII."""
+    return (line for line in piece.splitlines() if not line.isascii())
+
+
+def _regional(sample: bytes) -> str:
+    scores = {}
+    for encoding in (*_LATIN, *_OTHER, *_WIDE):
+        try:
+            text = sample.decode(encoding)
+        except UnicodeDecodeError as error:
+            if len(sample) - error.start > 4:  # the sample may end inside of a character
+                continue
+            text = sample[: error.start].decode(encoding)
+        scores[encoding] = _score(text, encoding)
+    return max(scores, key=lambda encoding: scores[encoding], default="cp1252")
+
+
+def _score(text: str, encoding: str) -> float:
+    """Mean of what the foreign characters are worth, 0 to 1."""
+    letters = [letter for letter in text if letter > "\x7f"]
+    if not letters:
+        return 0.0
+    if encoding in _WIDE:
+        common, known = (re.compile(f"[{some}]") if some else None for some in _WIDE[encoding])
+        rows = _COMMON_BYTES.get(encoding)
+        return sum(_wide_worth(letter, common, known, rows) for letter in letters) / len(letters)
+    total = 0.0
+    script = re.compile(f"[{_OTHER[encoding][1]}]") if encoding in _OTHER else None
+    common_letters = _OTHER[encoding][0] if script else _LATIN[encoding]
+    for before, letter, after in zip(" " + text, text, text[1:] + " ", strict=False):
+        if letter <= "\x7f":
+            continue
+        if letter in _PUNCTUATION:
+            total += 0.6
+        elif script is not None:
+            beside = bool(script.match(before) or script.match(after))
+            total += (1.0 if letter in common_letters else 0.4 if letter.islower() or letter.lower() == letter else 0.2) * beside * bool(script.match(letter))
+        else:
+            plain = (before.isascii() and before.isalpha()) + (after.isascii() and after.isalpha())
+            worth = 1.0 if letter in common_letters else 0.7 if letter.lower() in common_letters else 0.1 if letter.isalpha() else 0.0
+            total += worth * (1.0 if plain else 0.3)
+    return total / len(letters)
+
+
+def _wide_worth(letter: str, common: re.Pattern[str] | None, known: re.Pattern[str] | None, rows: tuple[str, int, int] | None) -> float:
+    if common is not None and common.match(letter):
+        return 1.0
+    if rows is not None:
+        raw = letter.encode(rows[0], "ignore")
+        if len(raw) == 2 and rows[1] <= raw[0] <= rows[2]:
+            return 0.95
+    return 0.6 if known is not None and known.match(letter) else 0.0
