@@ -247,10 +247,11 @@ def robustness(
     json_: JsonOption = False,
 ) -> None:
     """Report how a model stands without some of its modalities: every subset, rates and kinds of absence, what each is worth."""
+    from .pipeline.progress import Progress
     from .stages.train.robustness import robustness as report_of
     from .stages.train.robustness import robustness_text, write_robustness
 
-    found = report_of(checkpoint, shards, split, field, against)
+    found = report_of(checkpoint, shards, split, field, against, Progress(quiet=False).watch)
     write_robustness(found, out or checkpoint.parent)
     _say(json.dumps(found, ensure_ascii=False) if json_ else robustness_text(found))
 

@@ -11,6 +11,7 @@ from typing import Any, TextIO, TypeAlias
 from .terminal import say
 
 _LINE_EVERY_S = 5.0
+_WATCH_EVERY_S = 20.0
 _RATE_AFTER_S = 0.5
 
 Advance: TypeAlias = Callable[[int, int], None]
@@ -72,9 +73,21 @@ class Progress:
 
     @contextmanager
     def watch(self, name: str, unit: str) -> Iterator[Advance]:
-        """A step that shows a bar on a terminal while it works, and nothing afterwards or elsewhere."""
-        if not self._live:
+        """A step that shows a bar on a terminal while it works, a line now and then elsewhere, and nothing afterwards."""
+        if self._quiet:
             yield _nothing
+            return
+        if not self._live:
+            began = told = time.monotonic()
+
+            def advance(done: int, total: int) -> None:
+                nonlocal told
+                now = time.monotonic()
+                if now - told >= _WATCH_EVERY_S:
+                    told = now
+                    self.line(f"{name}: {done:,} of {total:,} {unit}, {done / (now - began):,.0f}/s")
+
+            yield advance
             return
         with self._bars(transient=True) as bars:
             yield _advance_bar(bars, name, unit)

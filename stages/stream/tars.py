@@ -11,7 +11,9 @@ beyond the end of the file, an end without the mark that a finished tar has, two
 from __future__ import annotations
 
 import json
+import posixpath
 import re
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -26,24 +28,31 @@ from ..media.files import SUFFIXES
 from .files import File
 
 KeyRule: TypeAlias = Literal["auto", "first_dot", "last_dot"]
-FOREIGN_VERSION = 2
+FOREIGN_VERSION = 3
 LARGEST_MEMBER_BYTES = 1 << 31
 _LARGEST_INLINE_BYTES = 1 << 20
 _LARGEST_TEXT_BYTES = 16 << 20
 _CLASSES = ("cls", "cls2", "index")
 _MOST_ENDINGS = 32
 _BLOCK = 512
+_MOST_DIGITS = 20
+_LINKS = (b"1", b"2")  # hard and symbolic
+_LONGEST_CHAIN = 16
 _AHEAD_BYTES = 1 << 16
 _MODALITIES = {suffix[1:]: modality for modality, suffixes in SUFFIXES.items() for suffix in suffixes} | dict.fromkeys(("txt", "text"), "text")
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file in a tar: its name, and where its data lie."""
+    """One file in a tar: its name, and where its data lie; or a link to another member, by its name."""
 
     name: str
     offset: int
     size: int
+    link: str | None = None
+
+
+_NOWHERE = Member("", -1, -1)
 
 
 class _Ahead:
@@ -62,16 +71,24 @@ class _Ahead:
 
 
 def members(file: File) -> Iterator[Member]:
-    """The plain files of a tar (ustar, GNU and PAX names); IntegrityError where it is damaged. Links and devices are passed over."""
+    """The files of a tar (ustar, GNU and PAX names), and links to them; IntegrityError where it is damaged. Devices and folders are passed over.
+
+    Tars put together with ``cat`` are read to the end of the last one.
+    """
     ahead = _Ahead(file)
-    offset, long_name = 0, None
+    offset, long_name, long_link = 0, None, None
     pax: dict[str, str] = {}
+    ended = False
     while True:
         header = ahead.read(offset, _BLOCK)
         if header and not header.strip(b"\0"):
-            return
+            ended = True
+            offset += _BLOCK
+            continue
         if offset == 0 and header[:2] == b"\x1f\x8b":
             raise IntegrityError(f"{file.name}: is gzip data; unpack it first: samples cannot be found inside of it")
+        if len(header) < _BLOCK and ended:
+            return
         if len(header) < _BLOCK:
             raise IntegrityError(
                 f"{file.name}: ends at byte {file.size:,} without the mark of a finished tar; its writer was stopped or the copy is cut"
@@ -83,21 +100,49 @@ def members(file: File) -> Iterator[Member]:
         if size < 0 or data + size > file.size:
             left = file.size - data
             raise IntegrityError(f"{file.name}: the member at byte {offset:,} claims {size:,} bytes, the file ends after {left:,}; it is cut")
-        if kind in (b"L", b"x"):
+        if kind == b"S" or any(word.startswith("GNU.sparse") for word in pax):
+            raise IntegrityError(f"{file.name}: the member at byte {offset:,} is sparse, its holes left out; pack it again without --sparse")
+        if kind in (b"L", b"K", b"x"):
             if size > _LARGEST_INLINE_BYTES:
                 raise IntegrityError(f"{file.name}: a name of {size:,} bytes at byte {offset:,}; this is no tar of samples")
             text = ahead.read(data, size)
-            if kind == b"L":
+            if kind == b"x":
+                pax = _pax(text)
+            elif kind == b"L":
                 long_name = text.rstrip(b"\0").decode("utf-8", "replace")
             else:
-                pax = _pax(text)
+                long_link = text.rstrip(b"\0").decode("utf-8", "replace")
         elif kind in (b"0", b"\0", b"7"):
             yield Member(pax.get("path") or long_name or _name(header), data, size)
-            long_name, pax = None, {}
-        elif kind not in (b"g", b"K"):
-            long_name, pax = None, {}
-            size = size if kind not in (b"1", b"2", b"3", b"4", b"5", b"6") else 0
+            long_name, long_link, pax = None, None, {}
+        elif kind in _LINKS:
+            name, to = pax.get("path") or long_name or _name(header), pax.get("linkpath") or long_link or _text(header[157:257])
+            yield Member(name, data, 0, to if kind == b"1" else posixpath.normpath(posixpath.join(posixpath.dirname(name), to)))
+            long_name, long_link, pax = None, None, {}
+            size = 0  # some writers note the size of what is linked
+        elif kind != b"g":
+            long_name, long_link, pax = None, None, {}
+            size = size if kind not in (b"3", b"4", b"5", b"6") else 0
         offset = data + -(-size // _BLOCK) * _BLOCK
+
+
+def _followed(file: File, found: list[Member]) -> list[Member]:
+    """The members, each link to another one in the place of what it leads to; a link that leads to none of them is told and left out."""
+    by_name = {member.name.removeprefix("./"): member for member in found if member.link is None}
+    whole: list[Member] = []
+    lost: list[str] = []
+    for member in found:
+        to, steps = member, 0
+        while to.link is not None and steps < _LONGEST_CHAIN:
+            to = by_name.get(to.link.removeprefix("./"), _NOWHERE)
+            steps += 1
+        if to.link is None and to is not _NOWHERE:
+            whole.append(Member(member.name, to.offset, to.size))
+        else:
+            lost.append(member.name)
+    if lost:
+        warnings.warn(f"{file.name}: {len(lost):,} links lead to nothing in it and are left out; the first is {lost[0]!r}", stacklevel=2)
+    return whole
 
 
 def _checked(file: File, header: bytes, offset: int) -> tuple[bytes, int]:
@@ -119,7 +164,11 @@ def _octal(raw: bytes) -> int:
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() else -1
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else -1
+
+
+def _text(raw: bytes) -> str:
+    return raw.split(b"\0", 1)[0].decode("utf-8", "replace")
 
 
 def _name(header: bytes) -> str:
@@ -131,16 +180,15 @@ def _name(header: bytes) -> str:
 def _pax(data: bytes) -> dict[str, str]:
     """The records ``<length> <key>=<value>\\n`` of an extended header."""
     found = {}
-    while data:
-        digits, _, rest = data.partition(b" ")
-        if not digits.isdigit() or not rest:
+    place = 0
+    while place < len(data):
+        space = data.find(b" ", place, place + _MOST_DIGITS)
+        digits = data[place : max(space, place)]
+        if not digits.isdigit() or int(digits) <= len(digits):
             break
-        length = int(digits)
-        key, _, value = rest[: length - len(digits) - 2].partition(b"=")
+        key, _, value = data[space + 1 : place + int(digits) - 1].partition(b"=")
         found[key.decode("utf-8", "replace")] = value.decode("utf-8", "replace")
-        if length <= 0:
-            break
-        data = data[length:]
+        place += int(digits)
     return found
 
 
@@ -155,7 +203,8 @@ class Scanned:
 
 def scan(file: File, rule: KeyRule = "auto") -> Scanned:
     """Index a tar: one record for each key, in the order of first members. Text, json and class members are read, media are only found."""
-    found = [member for member in members(file) if not member.name.rpartition("/")[2].startswith((".", "__"))]
+    every = _followed(file, list(members(file)))
+    found = [member for member in every if not member.name.rpartition("/")[2].startswith((".", "__"))]
     samples: dict[str, dict[str, Member]] = {}
     apart, last = set(), ""
     for member, (key, ending) in zip(found, _split_names(found, rule), strict=True):
@@ -211,8 +260,10 @@ def _part_names(samples: Iterable[Mapping[str, Member]]) -> dict[str, tuple[str,
             if name in seen:
                 together[name] |= {seen[name], ending}
             seen.setdefault(name, ending)
-    for name in {name for name, _ in plain.values()}:
-        endings = sorted(ending for ending, (other, _) in plain.items() if other == name)
+    by_name: dict[str, list[str]] = defaultdict(list)
+    for ending in sorted(plain):
+        by_name[plain[ending][0]].append(ending)
+    for name, endings in by_name.items():
         if together[name] or len({plain[ending][1] for ending in endings}) > 1:
             for ending in endings[1:]:
                 plain[ending] = (_word(ending), plain[ending][1])

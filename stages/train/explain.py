@@ -123,10 +123,15 @@ def _name(objective: Any, number: int, target: str) -> str:
     return str(objective.classes[number]) if hasattr(objective, "classes") else target
 
 
+def _sure(answer: Mapping[str, Any]) -> str:
+    """An answer, and how likely it is where that can be said."""
+    return f"{answer['answer']} ({answer['probability']:.1%})" if "probability" in answer else str(answer["answer"])
+
+
 def explain_text(report: Mapping[str, Any]) -> str:
     """The explanation for people."""
     top = report["answers"][0]
-    lines = [f"{report['target']}: {top['answer']} ({top['probability']:.1%}); explained: {report['explained']}"]
+    lines = [f"{report['target']}: {_sure(top)}; explained: {report['explained']}"]
     lines.append(f"with nothing shown {report['without_anything']:.3f}; what each part adds to that:")
     lines += [f"  {name:<24}{value:>+8.3f}" for name, value in sorted(report["worth"].items(), key=lambda item: -abs(item[1]))]
     for name, entry in report["carried"].items():
@@ -151,7 +156,7 @@ def _draw(report: Mapping[str, Any], batch: FusionBatch, maps: Mapping[str, list
     first.barh(names, worth, color=_colours(worth))
     first.axvline(0, color="#333", linewidth=0.8)
     top = report["answers"][0]
-    first.set_title(f"{report['target']}: {report['explained']}   (the model answers {top['answer']}, {top['probability']:.0%})")
+    first.set_title(f"{report['target']}: {report['explained']}   (the model answers {_sure(top)})")
     first.set_xlabel("what the part adds to the answer's probability (Shapley value)")
     for row, name in enumerate(shown, 1):
         entry, part = report["carried"][name], batch.parts[name][0]

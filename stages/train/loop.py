@@ -10,9 +10,8 @@ import json
 import math
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,9 +34,7 @@ from .ranks import is_first, rank, together, wait_for_all, world
 from .run import Run, Say
 from .terms import Task
 from .validate import Validation
-
-Watch: TypeAlias = Callable[[str, str], AbstractContextManager[Callable[[int, int], None]]]
-
+from .watch import Watch, unwatched
 
 def train(options: TrainOptions, shards: Path, out: Path, seed: int, say: Say, watch: Watch | None = None) -> dict[str, Any]:
     """Train on a folder of shards and the ``features`` beside it, resume where an earlier run stopped, evaluate the best model.
@@ -49,7 +46,7 @@ def train(options: TrainOptions, shards: Path, out: Path, seed: int, say: Say, w
     with together(options.device):
         if not is_first():
             say, watch = _nothing, None
-        return _train(options, shards, out, seed, say, watch or _unwatched)
+        return _train(options, shards, out, seed, say, watch or unwatched)
 
 
 def _train(options: TrainOptions, shards: Path, out: Path, seed: int, say: Say, watch: Watch) -> dict[str, Any]:
@@ -172,10 +169,6 @@ def _kept_report(out: Path, run: str) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return report if report.get("run") == run else None
-
-
-def _unwatched(name: str, unit: str) -> AbstractContextManager[Callable[[int, int], None]]:
-    return nullcontext(lambda done, total: None)
 
 
 def _nothing(line: str) -> None:

@@ -49,7 +49,8 @@ def make_schedule(optimiser: torch.optim.Optimizer, options: TrainOptions, steps
     if options.schedule == "one_cycle":
         rates = [group["lr"] for group in optimiser.param_groups]
         cycles = options.optimiser in ("adam", "adamw")
-        return torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=steps + 1, pct_start=_WARM_UP, cycle_momentum=cycles)
+        warm_up = _WARM_UP if (steps + 1) * _WARM_UP != 1 else 2 / (steps + 1)  # a warm-up of one step exactly would be divided by its length, 0
+        return torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=steps + 1, pct_start=warm_up, cycle_momentum=cycles)
     if options.schedule == "constant":
         return torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1.0)
     warm = max(1, round(_WARM_UP * steps))

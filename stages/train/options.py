@@ -14,6 +14,7 @@ from .cards import ENCODERS, FIRST_ENCODERS, FUSIONS, LOSSES, METHODS, MISSING
 from .methods import mistakes, split_choice
 
 MOST_PARTS = 8
+MANY_TIMES = ("multitask",)  # each time with another target
 
 
 class InputOptions(BaseModel):
@@ -55,7 +56,9 @@ class TrainOptions(BaseModel):
     hidden: int = Field(256, ge=8)
     answers: int = Field(1000, ge=1, description="at most so many classes, the commonest of the training split")
     epochs: int = Field(20, ge=1)
-    batch_size: int = Field(64, ge=1)
+    batch_size: int | None = Field(
+        None, ge=1, description="records a step; where it is not given 64, or fewer for a small training split, so that an epoch has 20 steps"
+    )
     buckets: dict[str, list[Annotated[float, Field(gt=0)]]] = Field(
         default_factory=dict,
         max_length=1,
@@ -94,6 +97,8 @@ class TrainOptions(BaseModel):
         kind, wanted = here.targets.get(self.target), _KINDS.get(self.task)
         if kind is not None and wanted is not None and kind != wanted[0]:
             lines.append(f"train.target: {self.task} wants {wanted[1]}, and {self.target!r} is a {kind}")
+        if kind == "list" and self.task == "classification":
+            lines.append(f"train.target: classification learns one word a record, and {self.target!r} is a list; vqa learns from annotators' answers")
         for name, spec in self.inputs.items():
             reads = ENCODERS[spec.encoder].reads if spec.encoder else "feature"
             lines += here.lacking_parts(f"train.inputs.{name}", [name], None if reads == "feature" else cast("Modality", reads))
@@ -167,7 +172,7 @@ def _found(options: TrainOptions, problems: list[str]) -> bool:
     words = [split_choice(choice)[0] for choice in options.losses]
     for choice in options.losses:
         problems += mistakes("train.losses", choice, LOSSES, parts)
-    problems += [f"train.losses: {word}: given twice" for word in dict.fromkeys(words) if words.count(word) > 1]
+    problems += [f"train.losses: {word}: given twice" for word in dict.fromkeys(words) if words.count(word) > 1 and word not in MANY_TIMES]
     for modality, word in options.encoders.items():
         if modality not in FIRST_ENCODERS:
             problems.append(f"train.encoders.{modality}: no such modality{nearest(modality, FIRST_ENCODERS)}")

@@ -118,7 +118,7 @@ class Predictor:
                 found.append(
                     {
                         "key": key,
-                        "answers": [{"answer": answer, "probability": round(probability, 6)} for answer, probability in some],
+                        "answers": [_shown(answer, probability) for answer, probability in some],
                         **({"caption": captions[row]} if captions else {}),
                         "used": [name for name in self.names if here[name]],
                         "missing": [name for name in self.names if not here[name]],
@@ -126,6 +126,10 @@ class Predictor:
                     }
                 )
         return found
+
+
+def _shown(answer: str, probability: float | None) -> dict[str, Any]:
+    return {"answer": answer} if probability is None else {"answer": answer, "probability": round(probability, 6)}
 
 
 def vqa_results(found: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -142,7 +146,7 @@ def vqa_results(found: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def prediction_text(found: Mapping[str, Any]) -> str:
     """A prediction for people."""
     lines = [f"{found['target']}:"]
-    lines += [f"  {entry['probability']:6.1%}  {entry['answer']}" for entry in found["answers"]]
+    lines += [(f"  {entry['probability']:6.1%}" if "probability" in entry else "") + f"  {entry['answer']}" for entry in found["answers"]]
     if "caption" in found:
         lines.append(f"  {found['caption']}")
     lines.append(f"used: {', '.join(found['used']) or 'nothing'}" + (f"; missing: {', '.join(found['missing'])}" if found["missing"] else ""))

@@ -29,6 +29,7 @@ from .starting import start_from
 from .step import Step
 
 _MOST_MEASURED = 50_000
+_USUAL_BATCH, _SMALLEST_BATCH, _STEPS_AN_EPOCH = 64, 2, 20
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ def prepare(options: TrainOptions, shards: Path, seed: int) -> Prepared:
     """Fit what has to be fitted; InputError where the shards lack an input."""
     shard_set = read_shard_set(shards)
     modalities = dict(shard_set.parts)
+    if options.batch_size is None:
+        options = options.model_copy(update={"batch_size": default_batch_size(shard_set.splits().get(options.train_split, 0))})
     caches: dict[str, dict[str, Any]] = {}
     for name, entry in options.inputs.items():
         if name not in modalities:
@@ -60,6 +63,11 @@ def prepare(options: TrainOptions, shards: Path, seed: int) -> Prepared:
         "shards": shard_set.fingerprint, "name": shard_set.name, "torch": torch.__version__,
     }  # fmt: skip
     return Prepared(inputs, inputs.open(shards, options.train_split, seed, training=True), objective, about)
+
+
+def default_batch_size(records: int) -> int:
+    """64, or fewer where an epoch would have fewer than 20 steps; two at least, for a batch of one has no variance."""
+    return min(_USUAL_BATCH, max(_SMALLEST_BATCH, records // _STEPS_AN_EPOCH))
 
 
 def _vocabularies(options: TrainOptions, modalities: Mapping[str, str], stream: Stream) -> dict[str, dict[str, int]]:

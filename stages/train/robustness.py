@@ -28,21 +28,26 @@ from .presence import MaskProbe
 from .reports import write_report
 from .subsets import largest_first, subset_name, subsets_of
 from .survey import Survey, View, survey, survey_subsets
+from .watch import Watch, unwatched, watched
 
 RATES = (0.0, 0.3, 0.5, 0.7, 0.9)
 SEEDS = (0, 1, 2)
 _TRAINING_ROWS = 4096
 
 
-def robustness(path: Path, shards: Path, split: str = "", field: str = "", against: Path | None = None) -> dict[str, Any]:
+def robustness(
+    path: Path, shards: Path, split: str = "", field: str = "", against: Path | None = None, watch: Watch | None = None
+) -> dict[str, Any]:
     """The report on a checkpoint and a folder of shards.
 
-    field: a target on whose value absence depends in the mechanism ``field`` (MAR). against: another checkpoint, compared by paired bootstrap.
+    field: a target on whose value absence depends in the mechanism ``field`` (MAR). against: another checkpoint, compared by paired bootstrap. watch: is given the name of
+    what is done and its unit, and gives a context that takes (done, total) meanwhile.
     """
+    watch = watch or unwatched
     saved = checkpoint.load(path)
     folder = shards_of(shards)
     split = chosen_split(folder, split)
-    report, found = _report(saved, folder, split, field)
+    report, found = _report(saved, folder, split, field, watch)
     report["checkpoint"] = str(path)
     if against is not None:
         rival = checkpoint.load(against)
@@ -50,12 +55,13 @@ def robustness(path: Path, shards: Path, split: str = "", field: str = "", again
             raise InputError(
                 f"--against {against}: answers {rival.options.target!r} and is scored by {rival.objective.metric}; {path} is another task"
             )
-        other = survey_subsets(rival, rival.inputs.open(folder, split, rank=0, world=1))
+        with watched(rival.inputs.open(folder, split, rank=0, world=1), "robustness: the other checkpoint", watch) as batches:
+            other = survey_subsets(rival, batches)
         report["against"] = {"checkpoint": str(against), "views": _paired(found, other)}
     return report
 
 
-def _report(saved: checkpoint.Saved, shards: Path, split: str, field: str) -> tuple[dict[str, Any], Survey]:
+def _report(saved: checkpoint.Saved, shards: Path, split: str, field: str, watch: Watch) -> tuple[dict[str, Any], Survey]:
     options, metric = saved.options, saved.objective.metric
     names = saved.inputs.names
     subsets = subsets_of(names)
@@ -65,7 +71,8 @@ def _report(saved: checkpoint.Saved, shards: Path, split: str, field: str) -> tu
     if options.missing == "masked":
         fills = {"by lot, zeros": Zero(len(names), options.width).eval(), "by lot, means": _mean_tokens(saved, shards)}
     views = _Views(names, subsets, values, fills)
-    found = survey(saved, stream, views)
+    with watched(stream, "robustness", watch) as batches:
+        found = survey(saved, batches, views)
     results = {name: found.summary(name, metric) for name in found.views}
     means = bootstrap_means(np.stack([answers.score for answers in found.views.values()], 1), found.weight)
     spans = {name: interval(means[:, place]) for place, name in enumerate(found.views)}

@@ -34,7 +34,7 @@ class Run:
 
     def __init__(self, prepared: Prepared, out: Path, seed: int, say: Say) -> None:
         options = prepared.inputs.options
-        self.options, self.inputs, self.out, self.seed, self._say = options, prepared.inputs, out, seed, say
+        self.options, self.inputs, self.out, self.seed, self.say = options, prepared.inputs, out, seed, say
         self.device = device_of(options)
         self.half = precision_of(options, self.device)
         self.stream, self.objective, self.about = prepared.stream, prepared.objective, prepared.about
@@ -167,11 +167,11 @@ class Run:
         try:
             value = checkpoint.read(path)
         except InputError as error:
-            self._say(f"training: {error}; starting anew")
+            self.say(f"training: {error}; starting anew")
             return False
         kept = value["training"]
         if kept.get("run") != self.identity:
-            self._say(f"training: {self._changes(value['about'])} since the last run here; starting anew, its files are in {self.out.name}/before")
+            self.say(f"training: {self._changes(value['about'])} since the last run here; starting anew, its files are in {self.out.name}/before")
             return False
         self.step.model.load_state_dict(value["model"])
         self.step.losses.load_state_dict(value["losses"])

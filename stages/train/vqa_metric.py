@@ -125,6 +125,7 @@ def _contractions() -> dict[str, str]:
         for place in places:
             known[word[:place] + word[place + 1 :]] = word
     known["somebody'd"] = "somebodyd"
+    known |= dict.fromkeys(("ow's'at", "'ows'at", "'ow'sat"), "'ow's'at")  # the one word that begins with an apostrophe
     return known
 
 

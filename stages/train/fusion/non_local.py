@@ -1,7 +1,7 @@
 """A non-local block across parts: ``z_i = x_i + W_z sum_j softmax_j(theta(x_i) . phi(c_j)) g(c_j)``, c the tokens of the other parts.
 
 Wang et al. 2018, *Non-local Neural Networks*; the output map begins at zero, so the block is the identity at first. Articles speak of a
-"non-local attention network across sources" (NASN); no paper of that name is known.
+"Non-local Spatial Attention Network" (NASN); no paper of that name is known.
 """
 
 from __future__ import annotations

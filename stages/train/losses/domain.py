@@ -2,8 +2,8 @@
 
 A classifier learns the domain from the features; its gradient is turned round on its way into them, times
 ``lambda(p) = 2 / (1 + e^(-10 p)) - 1`` at the share p of the training. Rows of another domain need no answer: they are trained on for this alone.
-Without ``field`` the domain is the part, and the features become such that parts cannot be told apart. Articles speak of "adversarial feature
-extraction" (AFE); no method of that name is known.
+Without ``field`` the domain is the part, and the features become such that parts cannot be told apart. Articles speak of
+"Adversarial Feature Learning for Unsupervised Domain Adaptation" (AFE); it is this, where ``field`` names the domain.
 """
 
 from __future__ import annotations

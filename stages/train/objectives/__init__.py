@@ -36,8 +36,8 @@ class Objective(Protocol):
     def score(self, logits: Tensor, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
         """The metric of each row ``[B]`` and weight ``[B]``: 0 where a row has no target to compare with. Higher is better."""
 
-    def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float]]]:
-        """For each row the best answers with their probabilities."""
+    def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float | None]]]:
+        """For each row the best answers with their probabilities; None for a number, which has none."""
 
     def meant(self, logits: Tensor) -> Tensor:
         """What logits ``[B, O]`` mean: probabilities, or numbers in the target's own unit."""
@@ -63,6 +63,14 @@ def fit_target(where: str, task: str, name: str, targets: Sequence[Mapping[str, 
     if not known:
         every = sorted({other for target in targets for other in target})
         raise InputError(f"{where}: no record of the training split has the target {name!r}; there are {', '.join(every) or 'none'}")
+    lists = sum(isinstance(value, list) for value in known)
+    if task != "vqa" and lists:
+        raise InputError(
+            f"{where}: {name!r} is a list in {lists:,} of {len(known):,} records, and {task} learns one value a record; choose a target of one value,"
+            " or task: vqa where the list holds what several annotators answered"
+        )
+    if task == "vqa" and lists < len(known):
+        raise InputError(f"{where}: task vqa wants the list of the annotators' answers, and {name!r} is a single word; use task: classification")
     if task == "classification":
         return Classification.fit(name, known, most)
     if task == "regression":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,8 @@ class Regression:
         self.target = target
         self.mean = mean
         self.deviation = deviation
+        # A thousandth of the spread of the targets is the last digit that can mean something.
+        self._decimals = max(0, 3 - math.floor(math.log10(abs(deviation) or 1.0)))
 
     @classmethod
     def fit(cls, target: str, known: Sequence[Any]) -> Regression:
@@ -53,8 +56,9 @@ class Regression:
         encoded, weight = self.encode(targets)
         return -(logits.float().squeeze(1) - encoded).abs() * self.deviation, weight
 
-    def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float]]]:
-        return [[(f"{value:.6g}", 1.0)] for value in self.meant(logits).squeeze(1).tolist()]
+    def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float | None]]]:
+        values = (logits.double() * self.deviation + self.mean).squeeze(1).tolist()
+        return [[(f"{value:.{self._decimals}f}", None)] for value in values]
 
     def meant(self, logits: Tensor) -> Tensor:
         return logits.float() * self.deviation + self.mean

@@ -67,7 +67,7 @@ class Vqa:
         scores = [accuracy(self.classes[number], target.get(self.target, ())) for number, target in zip(chosen, targets, strict=True)]
         return torch.tensor(scores), torch.tensor([float(self.target in target) for target in targets])
 
-    def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float]]]:
+    def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float | None]]]:
         values, places = self.meant(logits).topk(min(top, self.outputs), dim=1)
         return [
             [(self.classes[place], value) for place, value in zip(row, some, strict=True)]
