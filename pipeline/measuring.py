@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
@@ -42,8 +43,10 @@ SCHEMA = pa.schema(
         ("channels", pa.int32()),
         ("duration_s", pa.float64()),
         ("signals", pa.map_(pa.string(), pa.float64())),
+        ("thumbnail", pa.binary()),
     ]
 )
+_THUMBNAIL = (32, 32, 3)
 _FACTS = ("hash", "damage", "width", "height", "frames", "fps", "sample_rate_hz", "channels", "duration_s")
 
 
@@ -142,9 +145,30 @@ def read_measured(folder: Path) -> dict[Medium, dict[str, Any]]:
     """All measurements kept in a folder, by medium."""
     found: dict[Medium, dict[str, Any]] = {}
     for path in sorted(folder.glob("*.arrow")):
-        for row in read_table(path).to_pylist():
+        for row in read_table(path).drop_columns(["thumbnail"]).to_pylist():
             found[Medium(row["modality"], row["uri"], row["stamp"])] = row
     return found
+
+
+class Thumbnails:
+    """The thumbnails of measured images by content hash ``uint8 [32, 32, 3]``, read from the memory maps of the measurements when asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._columns: list[pa.ChunkedArray] = []
+        self._places: dict[str, tuple[int, int]] = {}
+        for path in sorted(folder.glob("*.arrow")):
+            table = read_table(path)
+            has = pa.compute.is_valid(table["thumbnail"]).to_pylist()
+            for row, (content, there) in enumerate(zip(table["hash"].to_pylist(), has, strict=True)):
+                if there:
+                    self._places.setdefault(content, (len(self._columns), row))
+            self._columns.append(table["thumbnail"])
+
+    def __call__(self, content: str) -> np.ndarray | None:
+        place = self._places.get(content)
+        if place is None:
+            return None
+        return np.frombuffer(self._columns[place[0]][place[1]].as_py(), np.uint8).reshape(_THUMBNAIL)
 
 
 def measure_tasks(root: Path, media: Iterable[Medium], full: frozenset[str], folder: Path) -> list[MeasureTask]:

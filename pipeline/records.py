@@ -6,6 +6,7 @@ the file's metadata. So the account is read from the very files that the next st
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from ..schemas.manifest import Row, record_from_dict, rows_to_table, table_to_re
 from ..schemas.record import Fault, Record
 from ..stages.base import Beat, CorpusStage, Decision, RecordStage
 from .engine import refuse_skipped
-from .measuring import Facts
+from .measuring import Facts, Thumbnails
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,9 @@ class RecordsTask:
                         raise RuntimeError(f"{address} returned nothing for {one.key}; a stage gives a record or a fault")
                     count.notes.update(f"parts taken away: {row.fault.rule}" for row in dropped if row.fault is not None)
                     out += dropped
+                    remark = stage.remark(one)
+                    if remark:
+                        count.notes[remark] += 1
                     count.read += 1
                     count.copies += len(made) - 1
                     for row in made:
@@ -110,11 +114,18 @@ def read_counts(path: Path) -> list[Count]:
     return [Count.from_dict(value["name"], value) for value in read_note(path).get("counts", [])]
 
 
-def decide(stage: CorpusStage, partitions: Sequence[Path]) -> dict[str, Decision]:
-    """A corpus stage's decisions over all partitions, of which it sees only the columns it asked for."""
+def decide(stage: CorpusStage, partitions: Sequence[Path], measured: Path) -> dict[str, Decision]:
+    """A corpus stage's decisions over all partitions, of which it sees only the columns it asked for, and thumbnails if it takes them."""
     columns = [*stage.columns, "fate"]
     tables = [written_only(read_table(path).select(columns)).drop_columns(["fate"]) for path in partitions]
-    return stage.decide(pa.concat_tables(tables)) if tables else {}
+    if not tables:
+        return {}
+    table = pa.concat_tables(tables)
+    return stage.decide(table, Thumbnails(measured)) if _takes_thumbnails(stage) else stage.decide(table)  # type: ignore[call-arg]  # this one does
+
+
+def _takes_thumbnails(stage: CorpusStage) -> bool:
+    return "thumbnail" in inspect.signature(stage.decide).parameters
 
 
 def carry_out(address: str, decisions: Mapping[str, Decision], partitions: Sequence[Path], targets: Sequence[Path]) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
@@ -24,7 +26,7 @@ from ..schemas.index import ShardSet
 from ..schemas.manifest import MANIFEST, table_to_records, to_manifest
 from ..stages.base import CorpusStage, RecordStage
 from .engine import Engine, EngineName, few_collections, make_engine
-from .ingesting import IngestTask, ingest_stem, read_ingested
+from .ingesting import Ingested, IngestTask, ingest_stem, read_ingested
 from .measuring import gather, measure_config, measure_tasks, media_of, read_measured
 from .plan import Placed, Plan, identity
 from .progress import Progress
@@ -166,10 +168,28 @@ def _ingest(plan: Plan, work: Path, engine: Engine, progress: Progress, result: 
             found.count.notes["nothing at all was read; check its path"] = 1
         result.account.sources.append(found.count)
         result.kept |= {*found.partitions, folder / f"{stem}.json"}
+    _note_like_groups(result.account.sources, {name: read_ingested(folder, stem, name) for name, stem in stems.items()})
     if not partitions:
         raise InputError(f"{', '.join(stems)}: the sources are empty; check 'path' and 'data' in the recipe")
     _check_keys(partitions)
     return partitions
+
+
+def _note_like_groups(counts: Sequence[Count], ingested: Mapping[str, Ingested | None]) -> None:
+    """Tell where groups of two sources have the same names: the same image under two splits would be in both."""
+    names: dict[str, set[str]] = {}
+    for count in counts:
+        found = ingested[count.name]
+        names[count.name] = set()
+        for path in found.partitions if found is not None else ():
+            table = read_table(path).select(["key", "group"])
+            grouped = table.filter(pc.not_equal(table["key"], table["group"]))
+            prefix = f"{count.name}-"
+            names[count.name].update(group.removeprefix(prefix) for group in grouped["group"].unique().to_pylist() if group.startswith(prefix))
+    for count, other in itertools.combinations(counts, 2):
+        alike = len(names[count.name] & names[other.name])
+        if alike:
+            other.notes[f"groups that are called like groups of {count.name}, and are others; give both sources one group_kind if they are the same"] = alike
 
 
 def _check_keys(partitions: Sequence[Path]) -> None:
@@ -188,8 +208,8 @@ def _measure(plan: Plan, partitions: Sequence[Path], work: Path, engine: Engine,
     """The file of measurements of each partition that has media to measure."""
     full = plan.needs()
     wanted = frozenset({"audio", "video"} | full | ({"image"} if plan.features else set()))
-    config = measure_config(full, plan.versions, _measure_versions())
-    media_folder, folder = work / "media" / config, work / "measured"
+    media_folder, folder = _media_folder(plan, work), work / "measured"
+    config = media_folder.name
     targets = {path: folder / f"{fingerprint(path.name, config, sorted(wanted))}.arrow" for path in partitions}
     pending = [path for path in partitions if not targets[path].is_file()]
     with progress.step("measure", "files") as advance:
@@ -208,6 +228,11 @@ def _measure(plan: Plan, partitions: Sequence[Path], work: Path, engine: Engine,
                 gather(targets[path], media, known)
     result.kept |= set(targets.values()) | set(media_folder.glob("*.arrow"))
     return {path: target for path, target in targets.items() if read_table(target).num_rows}
+
+
+def _media_folder(plan: Plan, work: Path) -> Path:
+    """Where measurements of media lie, all made by the same versions and in the same depth."""
+    return work / "media" / measure_config(plan.needs(), plan.versions, _measure_versions())
 
 
 def _measure_versions() -> list[int]:
@@ -231,7 +256,7 @@ def _stages(
         advance(0, total)
         for segment in segments:
             if segment and isinstance(segment[0].stage, CorpusStage):
-                partitions = _corpus_stage(plan, segment[0], partitions, folder)
+                partitions = _corpus_stage(plan, segment[0], partitions, folder, _media_folder(plan, work))
             else:
                 partitions = _record_stages(plan, segment, partitions, facts, folder, engine)
             facts = {}
@@ -275,12 +300,12 @@ def _record_stages(
     return targets
 
 
-def _corpus_stage(plan: Plan, placed: Placed, partitions: Sequence[Path], folder: Path) -> list[Path]:
+def _corpus_stage(plan: Plan, placed: Placed, partitions: Sequence[Path], folder: Path, measured: Path) -> list[Path]:
     assert isinstance(placed.stage, CorpusStage)
     config = fingerprint(RECORDS_VERSION, placed.address, identity(placed.stage, plan), [path.name for path in partitions])
     targets = [folder / f"{fingerprint(config, path.name)}.arrow" for path in partitions]
     if not all(target.is_file() for target in targets):
-        carry_out(placed.address, decide(placed.stage, partitions), partitions, targets)
+        carry_out(placed.address, decide(placed.stage, partitions, measured), partitions, targets)
     return targets
 
 

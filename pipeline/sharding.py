@@ -28,7 +28,8 @@ from ..schemas.index import INDEX_SCHEMA, MEMBER, SET_FILE, Shard, ShardSet
 from ..schemas.recipe import ShardOptions
 from ..schemas.record import Record
 from ..stages.base import Beat
-from ..stages.shard.plan import Piece, Sample, group_samples, plan_pieces, plan_shards
+from ..stages.shard.card import CARD_FILE, card_text
+from ..stages.shard.plan import Naming, Piece, Sample, group_samples, naming_of, plan_pieces, plan_shards
 from ..stages.shard.tar import END
 from ..stages.shard.write import PieceWriter, annotation, signals
 from .engine import Engine, refuse_skipped
@@ -44,6 +45,7 @@ class PieceTask:
     piece: Piece
     root: Path
     options: ShardOptions
+    naming: Naming
     path: Path
 
     def run(self, beat: Beat, skip: Mapping[str, str]) -> int:
@@ -54,7 +56,7 @@ class PieceTask:
         faults: list[dict[str, Any]] = []
         # Not synced: it is soon copied into a tar that is, and checked against its checksum if a later run finds it.
         with replacing(self.path.with_suffix(".tar"), synced=False) as aside, open(aside, "wb") as file:
-            writer = PieceWriter(file, self.root, self.options)
+            writer = PieceWriter(file, self.root, self.options, self.naming)
             for sample in self.piece.samples:
                 fault = writer.add(sample, check)
                 if fault is not None:
@@ -114,7 +116,10 @@ def write_shards(
     if ledger.get("request") == request:
         advance(ledger["samples"], ledger["samples"])
         return _finished(ledger, folder)
-    pieces = plan_pieces(group_samples(records()), seed)
+    samples = group_samples(records())
+    naming = naming_of(samples)
+    config = fingerprint(config, sorted(naming.plain), naming.texts_in_json)
+    pieces = plan_pieces(samples, seed)
     planned = plan_shards(pieces, options)
     total = sum(len(piece.samples) for piece in pieces)
     work.mkdir(parents=True, exist_ok=True)
@@ -127,14 +132,14 @@ def write_shards(
         """A task for each piece that is not there; the workers begin with the first while the others are still looked up."""
         nonlocal done
         for piece in pieces:
-            stem = stems[id(piece)] = _piece_identity(piece, root, config)
+            stem = stems[id(piece)] = _piece_identity(piece, root, config, naming)
             if stem in known and _is_whole(known[stem]):
                 done += len(piece.samples)
                 advance(done, total)
             else:
                 known.pop(stem, None)
                 missing.append(piece)
-                yield PieceTask(piece, root, options, work / stem)
+                yield PieceTask(piece, root, options, naming, work / stem)
 
     waiting = deque(planned)
     advance(0, total)
@@ -153,7 +158,7 @@ def write_shards(
             advance(done, total)
             assemble(whole=False)
         assemble(whole=True)
-        result = assembly.finish(name, records_xxh3, folder)
+        result = assembly.finish(name, records_xxh3, folder, naming.texts_in_json)
     write_json(
         work / "ledger.json",
         {
@@ -174,9 +179,9 @@ def write_shards(
     return result
 
 
-def _piece_identity(piece: Piece, root: Path, config: str) -> str:
+def _piece_identity(piece: Piece, root: Path, config: str, naming: Naming) -> str:
     samples = [
-        (sample.key, annotation(sample), [signals(record) for record in sample.records], _media_identity(sample, root)) for sample in piece.samples
+        (sample.key, annotation(sample, naming.texts_in_json), [signals(record) for record in sample.records], _media_identity(sample, root)) for sample in piece.samples
     ]
     return fingerprint(config, piece.split, samples)
 
@@ -272,6 +277,7 @@ class _Assembly:
         self._shards: list[Shard] = []
         self._parts: dict[str, str] = {}
         self._targets: dict[str, str] = {}
+        self._members: dict[str, str] = {}
         self._presence: dict[str, Counter[str]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -303,6 +309,7 @@ class _Assembly:
                 self._count.notes.update(note["notes"])
                 self._parts |= note["holds"]["parts"]
                 self._targets |= note["holds"]["targets"]
+                self._members |= note["holds"]["members"]
                 presence.update(note["holds"]["presence"])
                 samples += note["samples"]
                 size += part.length
@@ -316,7 +323,7 @@ class _Assembly:
         self._count.read += sum(len(sample.records) for piece in pieces for sample in piece.samples)
         self._shards.append(Shard(name, split, table.num_rows, samples, size + len(END), hasher.hexdigest(), hash_bytes(index.read_bytes())))
 
-    def finish(self, name: str, records_xxh3: str, folder: Path) -> Sharded:
+    def finish(self, name: str, records_xxh3: str, folder: Path, texts_in_json: bool) -> Sharded:
         """Wait for the tars and move them in, write ``shards.json`` last, and say what there is."""
         for future in self._waiting:
             future.result()
@@ -332,11 +339,11 @@ class _Assembly:
         seal = fingerprint([(shard.name, shard.xxh3, shard.index_xxh3) for shard in shards])
         parts, targets = (dict(sorted(names.items())) for names in (self._parts, self._targets))
         result = ShardSet(name, seal, records_xxh3, parts, presence, targets, tuple(shards))
-        _move_in(result, self._folder, folder)
+        _move_in(result, card_text(result, self._members, texts_in_json), self._folder, folder)
         return Sharded(result, count, self._faults)
 
 
-def _move_in(shards: ShardSet, building: Path, folder: Path) -> None:
+def _move_in(shards: ShardSet, card: str, building: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SET_FILE).unlink(missing_ok=True)
     names = {f"{shard.name}{ending}" for shard in shards.shards for ending in (".tar", ".arrow")}
@@ -345,6 +352,7 @@ def _move_in(shards: ShardSet, building: Path, folder: Path) -> None:
             path.unlink()
     for name in sorted(names):
         os.replace(building / name, folder / name)
+    write_bytes(folder / CARD_FILE, card.encode())
     write_bytes(folder / SET_FILE, shards.to_json().encode())
 
 
@@ -379,14 +387,17 @@ def _finished(ledger: dict[str, Any], folder: Path) -> Sharded:
 
 
 def _holds(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What the index rows of a piece hold: parts with their modality, targets with their kind, which parts are present together."""
+    """What the index rows of a piece hold: parts and members with their modality, targets with their kind, which parts are present together."""
     parts: dict[str, str] = {}
     targets: dict[str, str] = {}
+    members: dict[str, str] = {}
     presence: Counter[str] = Counter()
     for row in rows:
+        for member in [*row["media"], *row["others"]]:
+            members[member["name"].removeprefix(f"{row['sample']}.")] = member["modality"]
         here = {text["part"]: "text" for text in row["texts"]} | {member["part"]: member["modality"] for member in row["media"]}
         parts |= here
         presence[presence_pattern(here)] += 1
         for name, value in json.loads(row["targets"]).items():
             targets[name] = "number" if isinstance(value, (int, float)) else "list" if isinstance(value, list) else "text"
-    return {"parts": parts, "targets": targets, "presence": presence}
+    return {"parts": parts, "targets": targets, "members": members, "presence": presence}

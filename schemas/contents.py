@@ -27,6 +27,7 @@ class Contents:
     sources: the sources they come from.
     measured: modalities that are decoded and measured before the stages.
     copied_by: the first stage that made copies while records had no split.
+    split_by: the stage that gave records their splits, if one did.
     """
 
     parts: Mapping[str, Modality | None] = field(default_factory=dict)
@@ -36,6 +37,7 @@ class Contents:
     sources: frozenset[str] = frozenset()
     measured: frozenset[Modality] = frozenset()
     copied_by: str | None = None
+    split_by: str | None = None
 
     def __or__(self, other: Contents) -> Contents:
         """What records of both can hold; where they differ in a kind it is not known."""
@@ -47,6 +49,7 @@ class Contents:
             self.sources | other.sources,
             self.measured | other.measured,
             self.copied_by or other.copied_by,
+            self.split_by or other.split_by,
         )
 
     def lacking_parts(self, option: str, names: Iterable[str], modality: Modality | None = None) -> list[str]:
@@ -70,6 +73,10 @@ class Contents:
         if not self.splits:
             return [f"{option}: wants the split {name!r}, and records have no split; add the stage align.split"]
         return [_nothing(option, "split", name, self.splits)]
+
+    def too_late(self, what: str) -> list[str]:
+        """A line where records have been split already, and ``what`` changes which of them belong together."""
+        return [] if self.split_by is None else [f"{what}, which would then lie in several splits; put it before {self.split_by}"]
 
     def lacking_sources(self, option: str, names: Iterable[str]) -> list[str]:
         """One line for each of the names that is no source."""

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 import xxhash
 
 Modality: TypeAlias = Literal["text", "image", "audio", "video"]
-Absence: TypeAlias = Literal["absent", "corrupt", "filtered"]
+Absence: TypeAlias = Literal["absent", "missing", "corrupt", "filtered"]  # not there; named and not there; damaged; refused by a rule
 MODALITIES: tuple[Modality, ...] = ("text", "image", "audio", "video")
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")

@@ -88,6 +88,10 @@ class RecordStage(Stage):
         """The records made of this one, itself included where it goes on."""
         return (record,)
 
+    def remark(self, record: Record) -> str:
+        """What the account is to say of this record beside its fate, in the same words for all alike; empty for nothing."""
+        return ""
+
     def process(self, record: Record, seed: int, address: str) -> list[Row]:
         """A row for each part that was taken, then the record's rows after this stage.
 

@@ -43,7 +43,7 @@ class Join(CorpusStage):
                 raise ValueError(f"match.{name}: wanted one of the sources and a template of id, group, source or file, found {template!r}")
 
     def mistakes(self, here: Contents) -> list[str]:
-        return here.lacking_sources("sources", self.sources)
+        return here.lacking_sources("sources", self.sources) + here.too_late("sources: it makes records one")
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:
         by_value: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))

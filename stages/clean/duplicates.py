@@ -1,20 +1,31 @@
-"""Duplicates: exact ones by content become one record; near ones (images, by perceptual hash) share a group."""
+"""Duplicates: exact ones by content become one record; near ones (images that look the same) share a group.
+
+A perceptual hash finds pictures that may look alike; charts, screenshots and dark frames that do not look alike have the same ones. So what a hash
+finds is confirmed on thumbnails of 32 x 32 pixels, after the brightness of one was fitted to that of the other.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
+from ...schemas.contents import Contents
 from ...schemas.record import Fault, Modality
 from ..base import CorpusStage, Decision, rows_of
 
 _BANDS = 4
+_BLOCK = 8  # pixels of a thumbnail
+_MOST_DIFFERENCE = 6.0  # grey levels of the block that differs most
+_GAIN, _OFFSET = (0.8, 1.25), (-25.0, 25.0)
+
+Thumbnail: TypeAlias = Callable[[str], "np.ndarray | None"]  # content hash of an image -> RGB uint8 [32, 32, 3]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,22 +34,27 @@ class Duplicates(CorpusStage):
 
     exact: ``merge`` keeps the first (by key) of records with equal parts and targets; ``group`` keeps all in one group.
     same_targets: whether the targets count; without them two records with equal parts and other labels are duplicates too.
-    near_bits: images whose 64-bit perceptual hashes differ in at most this many bits are near duplicates; 0 turns it off.
+    near_bits: images whose 64-bit perceptual hashes differ in at most this many bits, and whose thumbnails look the same, are near duplicates:
+        recompressed, scaled, a little brighter. 0 turns it off.
     near: what happens to near duplicates.
     """
 
-    columns: ClassVar[tuple[str, ...]] = ("key", "group", "parts", "targets", "signals")
+    columns: ClassVar[tuple[str, ...]] = ("key", "group", "parts", "targets", "signals", "absent")
 
     needs: ClassVar[tuple[Modality, ...]] = ("image", "audio", "video")
+    version: ClassVar[int] = 2
 
     exact: Literal["merge", "group"] = "merge"
     same_targets: bool = True
-    near_bits: int = 4
+    near_bits: int = 8
     near: Literal["merge", "group"] = "group"
 
-    def decide(self, table: pa.Table) -> dict[str, Decision]:
+    def mistakes(self, here: Contents) -> list[str]:
+        return here.too_late("it makes groups of records")
+
+    def decide(self, table: pa.Table, thumbnail: Thumbnail | None = None) -> dict[str, Decision]:
         keys, groups = table["key"].to_pylist(), table["group"].to_pylist()
-        seen = [self._seen(*row) for row in rows_of(table, "parts", "targets", "signals")]
+        seen = [self._seen(*row) for row in rows_of(table, "parts", "targets", "signals", "absent")]
         order = sorted(range(len(keys)), key=keys.__getitem__)
         clusters = _Clusters(groups)
         decisions: dict[str, Decision] = {}
@@ -46,7 +62,7 @@ class Duplicates(CorpusStage):
         by_medium: dict[str, str] = {}
         hashes: dict[int, list[int]] = defaultdict(list)
         for row in order:
-            content, media, phash = seen[row]
+            content, media, phash, _ = seen[row]
             kept = first.setdefault(content, row) if content else row
             if kept != row:
                 clusters.unite(groups[kept], groups[row])
@@ -58,43 +74,98 @@ class Duplicates(CorpusStage):
                 clusters.unite(by_medium.setdefault(medium, groups[row]), groups[row])
             if phash is not None:
                 hashes[phash].append(row)
-        for one, other in near_pairs(sorted(hashes), self.near_bits) if self.near_bits else []:
-            self._near(one, other, hashes, keys, groups, clusters, decisions)
+        if self.near_bits:
+            alike = _Alike([one.image for one in seen], thumbnail)
+            for rows in _near(hashes, self.near_bits, alike).values():
+                self._together(rows, keys, groups, seen, clusters, decisions)
         for row in order:
             root = clusters.root(groups[row])
             if root != groups[row] and keys[row] not in decisions:
                 decisions[keys[row]] = Decision(group=root)
         return decisions
 
-    def _seen(self, parts: list[dict[str, Any]], targets: str, signals: list[tuple[str, float]] | None) -> _Seen:
+    def _seen(self, parts: list[dict[str, Any]], targets: str, signals: list[tuple[str, float]] | None, absent: list[tuple[str, str]] | None) -> _Seen:
         media = [part["hash"] for part in parts if part["hash"] is not None]
-        return _Seen(_content(parts, targets if self.same_targets else ""), media, _phash(dict(signals or ()), parts))
+        # A part that was named and is not there, or could not be used, is not the same as another one.
+        known = all(why == "absent" for _, why in absent or ())
+        images = [part for part in parts if part["modality"] == "image"]
+        image = images[0]["hash"] if len(images) == 1 else None
+        return _Seen(_content(parts, targets if self.same_targets else "") if known else b"", media, _phash(dict(signals or ()), parts), image)
 
-    def _near(
-        self,
-        one: int,
-        other: int,
-        hashes: dict[int, list[int]],
-        keys: list[str],
-        groups: list[str],
-        clusters: _Clusters,
-        decisions: dict[str, Decision],
+    def _together(
+        self, rows: list[int], keys: list[str], groups: list[str], seen: list[_Seen], clusters: _Clusters, decisions: dict[str, Decision]
     ) -> None:
-        kept = hashes[one][0]
-        for row in hashes[other]:
+        kept, *others = sorted(rows, key=keys.__getitem__)
+        for row in others:
             clusters.unite(groups[kept], groups[row])
-            if self.near == "merge" and keys[row] not in decisions and keys[kept] not in decisions:
-                bits = (one ^ other).bit_count()
-                fault = Fault("near_duplicate", bits, self.near_bits, f"its image differs from that of {keys[kept]} in {bits} of 64 bits", "merged")
-                decisions[keys[row]] = Decision(fault)
+            if self.near == "merge":
+                bits = ((seen[kept].phash or 0) ^ (seen[row].phash or 0)).bit_count()
+                message = f"its image looks the same as that of {keys[kept]} ({bits} of 64 bits differ)"
+                decisions[keys[row]] = Decision(Fault("near_duplicate", bits, self.near_bits, message, "merged"))
+
+
+class _Alike:
+    """Whether the images of two rows look the same; without thumbnails the hash alone decides."""
+
+    def __init__(self, images: list[str | None], thumbnail: Thumbnail | None) -> None:
+        self._images, self._thumbnail = images, thumbnail
+
+    def __call__(self, one: int, other: int) -> bool:
+        first, second = self._images[one], self._images[other]
+        if self._thumbnail is None or first is None or second is None or first == second:
+            return True
+        a, b = self._thumbnail(first), self._thumbnail(second)
+        return a is None or b is None or difference(a, b) <= _MOST_DIFFERENCE
+
+
+def difference(one: np.ndarray, other: np.ndarray) -> float:
+    """By how many grey levels the 8 x 8 block that differs most differs on average, once gain and offset are fitted within bounds."""
+    a, b = one.astype(np.float32), other.astype(np.float32)
+    varies = float(a.var())
+    gain = float(((a - a.mean()) * (b - b.mean())).mean()) / varies if varies > 1 else 1.0
+    gain = min(_GAIN[1], max(_GAIN[0], gain))
+    offset = min(_OFFSET[1], max(_OFFSET[0], float(b.mean()) - gain * float(a.mean())))
+    apart = np.abs(gain * a + offset - b).mean(axis=2)
+    height, width = apart.shape[0] // _BLOCK, apart.shape[1] // _BLOCK
+    return float(apart.reshape(height, _BLOCK, width, _BLOCK).mean(axis=(1, 3)).max())
+
+
+def _near(hashes: dict[int, list[int]], bits: int, alike: Callable[[int, int], bool]) -> dict[int, list[int]]:
+    """Rows that look the same, by a representative; only those of several."""
+    parent: dict[int, int] = {row: row for rows in hashes.values() for row in rows}
+
+    def root(row: int) -> int:
+        while parent[row] != row:
+            parent[row] = row = parent[parent[row]]
+        return row
+
+    # The rows of one hash first: each joins the first that it looks like, or stands for itself.
+    standing: dict[int, list[int]] = {}
+    for phash, rows in hashes.items():
+        some = standing[phash] = []
+        for row in rows:
+            like = next((other for other in some if alike(other, row)), None)
+            if like is None:
+                some.append(row)
+            else:
+                parent[row] = like
+    for one, other in near_pairs(sorted(hashes), bits):
+        for first, second in itertools.product(standing[one], standing[other]):
+            if root(first) != root(second) and alike(first, second):
+                parent[root(second)] = root(first)
+    found: dict[int, list[int]] = defaultdict(list)
+    for row in parent:
+        found[root(row)].append(row)
+    return {row: rows for row, rows in found.items() if len(rows) > 1}
 
 
 class _Seen(NamedTuple):
-    """What is kept of a record: a digest of all it holds, the hashes of its media, the perceptual hash of its image."""
+    """What is kept of a record: a digest of all it holds, the hashes of its media; the perceptual and the content hash of its only image."""
 
     content: bytes
     media: list[str]
     phash: int | None
+    image: str | None
 
 
 class _Clusters:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import cv2
 import numpy as np
@@ -12,14 +12,14 @@ from ...schemas.record import Modality
 from ..media import image
 from ._rules import JudgesParts, Rule
 
-MEASURE_VERSION = 2
+MEASURE_VERSION = 3
 _SIDE = 256
 _HASH_SIDE = 32
 _BLACK, _WHITE = 16, 239
 
 
-def measure(data: bytes) -> tuple[dict[str, int], dict[str, float]]:
-    """Facts (``width``, ``height``) and signals of an image, decoded to its end; DamageError where that fails.
+def measure(data: bytes) -> tuple[dict[str, Any], dict[str, float]]:
+    """Facts (``width``, ``height``, and ``thumbnail``: 32 x 32 RGB pixels as bytes) and signals of an image, decoded to its end; DamageError where that fails.
 
     ``sharpness``: variance of the Laplacian (Pech-Pacheco 2000) of the grey image scaled to a short side of 256 pixels.
     ``brightness``: mean of the grey image, in [0, 1]. ``dark``, ``bright``: share of pixels below 16 and above 239 of 255.
@@ -27,7 +27,8 @@ def measure(data: bytes) -> tuple[dict[str, int], dict[str, float]]:
     against their median (Zauner 2010).
     """
     width, height = image.size(data)
-    gray = image.scale_to(image.decode_gray(data, _SIDE), _SIDE)
+    pixels = image.decode(data, _SIDE)
+    gray = image.scale_to(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), _SIDE)
     low = np.asarray(cv2.dct(cv2.resize(gray, (_HASH_SIDE, _HASH_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)))[:8, :8].ravel()
     bits = np.packbits(low > np.median(low))
     histogram = np.bincount(gray.ravel(), minlength=256)
@@ -39,7 +40,8 @@ def measure(data: bytes) -> tuple[dict[str, int], dict[str, float]]:
         "phash_high": float(int.from_bytes(bits[:4].tobytes(), "big")),
         "phash_low": float(int.from_bytes(bits[4:].tobytes(), "big")),
     }
-    return {"width": width, "height": height}, signals
+    thumbnail = cv2.resize(pixels, (_HASH_SIDE, _HASH_SIDE), interpolation=cv2.INTER_AREA)
+    return {"width": width, "height": height, "thumbnail": thumbnail.tobytes()}, signals
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from pydantic import ConfigDict
 from ...schemas.contents import Contents, Kind
 from ...schemas.errors import DamageError, InputError
 from ...schemas.manifest import Row
-from ...schemas.record import Fault, Modality, Origin, Part, Record, make_key
+from ...schemas.record import Absence, Fault, Modality, Origin, Part, Record, make_key
 from ..base import Beat, Merged, Noted, Read, Source
 from ..media.files import SUFFIXES, bytes_of, locate
 from . import _template as template
@@ -53,6 +53,8 @@ class Columns(Source):
     cues: part name -> path template of timed text (.srt, .vtt, .align).
     targets, numbers: columns, or target name -> column or template; ``numbers`` are read as floats. An empty cell is no target.
     group, split: templates; records of a group stay in one split.
+    group_kind: a word for what ``group`` names (coco_image): groups of the same name in sources of the same kind are one group. The source's own name
+        where it is not given.
     start, end: columns with seconds or hh:mm:ss,mmm that cut the row's sound and video.
     decimal, thousands: how ``numbers`` are written: ``decimal: ","`` with ``thousands: "."`` reads 1.275,20.
 
@@ -70,6 +72,7 @@ class Columns(Source):
     targets: list[str] | dict[str, str] = field(default_factory=dict)
     numbers: list[str] | dict[str, str] = field(default_factory=dict)
     group: str | None = None
+    group_kind: str | None = None
     split: str | None = None
     start: str | None = None
     end: str | None = None
@@ -189,7 +192,7 @@ class Mapper:
         for name, entry in columns.media.items():
             part = self._media(name, entry, values, unmatched)
             if part is None:
-                absent[name] = "absent"
+                absent[name] = _why_absent(entry.path, values)
             else:
                 parts[name] = part
         start, end = self._seconds(columns.start, values), self._seconds(columns.end, values)
@@ -201,7 +204,7 @@ class Mapper:
         for name, text in columns.cues.items():
             part = self._cues(name, text, values, unmatched)
             if part is None:
-                absent[name] = "absent"
+                absent[name] = _why_absent(text, values)
             else:
                 parts[name] = part
         targets: dict[str, Any] = {}
@@ -221,7 +224,7 @@ class Mapper:
         group = template.fill(columns.group, values) if columns.group else None
         split = split_name(template.fill(columns.split, values)) if columns.split else None
         return replace(
-            record, parts=parts, absent=absent, targets=targets, group=make_key(self._source, group) if group else record.key, split=split
+            record, parts=parts, absent=absent, targets=targets, group=make_key(columns.group_kind or self._source, group) if group else record.key, split=split
         )
 
     def _text(self, text: str, values: Mapping[str, Any], some: bool = False) -> str | None:
@@ -336,6 +339,11 @@ class Mapper:
         others = {other for other in (*self._texts, *self._columns.media, *self._columns.cues) if other != name}
         record = replace(record, parts={name: part}, absent=dict.fromkeys(sorted(others), "absent"))
         return Row(record, unmatched=[Fault.unmatched("row", uri, "no row names this file")])
+
+
+def _why_absent(path: str, values: Mapping[str, Any]) -> Absence:
+    """``missing`` where the row names a file that is not there, ``absent`` where it names none."""
+    return "absent" if template.fill(path, values) is None else "missing"
 
 
 def _listed(values: list[Any]) -> list[str]:

@@ -56,6 +56,7 @@ class Folder(Source):
     targets, numbers: columns and fields, or target name -> template. ``folder`` is the name of the folder a file lies in.
     cues: part name -> path template of timed text beside the file (.srt, .vtt, .align).
     group, split: templates; records of a group stay in one split.
+    group_kind: a word for what ``group`` names: groups of the same name in sources of the same kind are one. The source's own name where it is not given.
     part: the name of the part; the modality's own name where it is not given.
     """
 
@@ -71,6 +72,7 @@ class Folder(Source):
     numbers: list[str] | dict[str, str] = field(default_factory=dict)
     cues: dict[str, str] = field(default_factory=dict)
     group: str | None = None
+    group_kind: str | None = None
     split: str | None = None
     part: str | None = None
 
@@ -225,6 +227,7 @@ class Folder(Source):
                 else:
                     absent[part_name] = "absent"
                     if beside is not None:
+                        absent[part_name] = "missing"
                         beside = join(self.base, beside)
                         unmatched.append(Fault.unmatched(f"{part_name}_file", beside, f"{beside} is not there"))
         except DamageError as error:
@@ -261,7 +264,7 @@ class Folder(Source):
                 parts=parts,
                 absent=absent,
                 targets=targets,
-                group=make_key(name, group) if group else record.key,
+                group=make_key(self.group_kind or name, group) if group else record.key,
                 split=split,
             ),
             unmatched=unmatched,
@@ -279,7 +282,7 @@ class Folder(Source):
         assert self.labels is not None
         key = make_key(name, identity)
         names: list[str] = [self.part_name(), *self.more_parts("", 0), *self.cues]
-        absent: dict[str, Absence] = dict.fromkeys(names, "absent")
+        absent: dict[str, Absence] = dict.fromkeys(names, "missing")
         record = Record(key, key, Origin(name, join(self.base, self.labels.path), number, identity), absent=absent)
         unmatched = [Fault.unmatched(f"{self.part_name()}_file", identity, f"no file of the folder has the id {identity!r}")]
         return self._filled(record, name, cells, unmatched)

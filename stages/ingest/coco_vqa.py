@@ -46,6 +46,8 @@ class CocoVqa(Source):
     images: folder of ``COCO_<subset>_<12 digits>.jpg`` or ``<12 digits>.jpg`` (png as well).
     base: a folder below the data root that all paths of this source begin with.
     split: a name for the split of all records; left out, a stage decides.
+    group_kind: a word for what image ids name (coco_image): the same image in several sources of this kind is one group. The source's own name where it
+        is not given.
 
     Each question becomes a record with the parts ``question`` and ``image``, the targets ``answers`` (the annotators' words),
     ``answer`` (the commonest), ``answer_type`` and ``question_type``, and the image as its group. An image without a
@@ -57,6 +59,7 @@ class CocoVqa(Source):
     images: str
     base: str = ""
     split: str | None = None
+    group_kind: str | None = None
 
     def paths(self) -> list[str]:
         return [join(self.base, path) for path in (self.questions, self.annotations, self.images) if path is not None]
@@ -81,7 +84,7 @@ class CocoVqa(Source):
         for number, (uri, taken) in sorted(images.items()):
             if not taken:
                 key = make_key(name, "image", number)
-                record = Record(key, make_key(name, number), Origin(name, uri, None, str(number)), split=self.split)
+                record = Record(key, make_key(self.group_kind or name, number), Origin(name, uri, None, str(number)), split=self.split)
                 record = replace(record, parts={"image": media_part(root, uri, "image")}, absent={"question": "absent"})
                 yield Row(record, unmatched=[Fault.unmatched("question", number, f"no question is of image {number}")])
 
@@ -159,12 +162,12 @@ class CocoVqa(Source):
                 replace(
                     record,
                     key=make_key(name, number),
-                    group=make_key(name, image_id),
+                    group=make_key(self.group_kind or name, image_id),
                     origin=replace(record.origin, id=str(number)),
                     parts=parts,
                     targets=targets,
                     split=self.split,
-                    absent={part: "absent" for part in ("image", "question") if part not in parts},
+                    absent={**({} if image is not None else {"image": "missing"}), **({} if "question" in parts else {"question": "absent"})},
                 ),
                 unmatched=unmatched,
             )

@@ -256,7 +256,7 @@ def _decode_places(source: Path | BinaryIO, film: _Film, wanted: list[int], shor
         shown = _Shown(stream, short_side)
         if seek:
             container.seek(stamps[0], stream=stream, backward=True, any_frame=False)
-        for number, frame in enumerate(container.decode(stream)):
+        for number, frame in enumerate(_decoded(container, stream, strict)):
             if strict and frame.is_corrupt:
                 raise DamageError("video_damaged", f"the frame at {float(frame.time or 0):.2f} s is damaged")
             stamp = number if film.stamps is None else frame.pts if frame.pts is not None else left[-1][0]
@@ -269,6 +269,16 @@ def _decode_places(source: Path | BinaryIO, film: _Film, wanted: list[int], shor
             if not left:
                 return found
     return _decode_places(source, film, wanted, short_side, strict, seek=False) if seek else found
+
+
+def _decoded(container: Any, stream: Any, strict: bool) -> Iterator[Any]:
+    """The frames; with damaged packets left out unless ``strict``, as measuring leaves them out."""
+    for packet in container.demux(stream):
+        try:
+            yield from packet.decode()
+        except av.error.InvalidDataError:
+            if strict:
+                raise
 
 
 class _Shown:

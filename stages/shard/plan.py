@@ -27,6 +27,30 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Naming:
+    """How members are called in a whole set, so that every sample of it has the same ones: readers that make columns of them ask for that.
+
+    plain: parts that are the only one of their modality anywhere; their members are ``<key>.<ending>``, others ``<key>.<part>.<ending>``.
+    texts_in_json: some samples hold several records, so no text has a member of its own.
+    """
+
+    plain: frozenset[str]
+    texts_in_json: bool
+
+
+def naming_of(samples: Iterable[Sample]) -> Naming:
+    """The naming of a set that holds these samples."""
+    names: dict[str, set[str]] = {}
+    several = False
+    for sample in samples:
+        several = several or len(sample.records) > 1
+        for record in sample.records:
+            for name, part in record.parts.items():
+                names.setdefault(part.modality, set()).add(name)
+    return Naming(frozenset(name for some in names.values() for name in some if len(some) == 1), several)
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """A stretch of samples of one split, written by one worker."""
 

@@ -16,7 +16,7 @@ from ...schemas.recipe import ShardOptions
 from ...schemas.record import Fault, Modality, Record
 from ..media.refusing import refusing
 from .media import render
-from .plan import Sample
+from .plan import Naming, Sample
 from .tar import header, padding
 
 IndexRow = dict[str, Any]
@@ -26,10 +26,11 @@ _STREAM_OF = {"audio": "sound", "video": "pictures"}
 class PieceWriter:
     """Appends samples to an open file and collects their index rows; a sample that cannot be rendered leaves no trace in the file."""
 
-    def __init__(self, file: BinaryIO, root: Path, options: ShardOptions) -> None:
+    def __init__(self, file: BinaryIO, root: Path, options: ShardOptions, naming: Naming) -> None:
         self._file = file
         self._root = root
         self._options = options
+        self._naming = naming
         self._hasher = xxhash.xxh3_128()
         self.place = 0
         self.notes: Counter[str] = Counter()
@@ -46,7 +47,7 @@ class PieceWriter:
         noted: list[str] = []
         first = sample.records[0]
         try:
-            single = _single_parts(first)
+            single = self._naming.plain
             for name, part in sorted(first.parts.items()):
                 if part.uri is None:
                     continue
@@ -57,11 +58,11 @@ class PieceWriter:
                 if first.signals.get(f"{name}.streams", 1) > 1:
                     noted.append(f"files with several streams of {_STREAM_OF[part.modality]}, of which the largest was taken")
                 members.append((name, part.modality, ending if name in single else f"{name}.{ending}", data))
-            if len(sample.records) == 1:
+            if not self._naming.texts_in_json:
                 for name, part in sorted(first.parts.items()):
                     if part.modality == "text" and part.text is not None:
                         members.append((name, "text", "txt" if name in single else f"{name}.txt", part.text.encode()))
-            members.append(("", "text", "json", annotation(sample).encode()))
+            members.append(("", "text", "json", annotation(sample, self._naming.texts_in_json).encode()))
             members.sort(key=lambda member: member[2])
             self._write(sample, members)
             self.notes.update(noted)
@@ -113,11 +114,6 @@ class PieceWriter:
             )
 
 
-def _single_parts(record: Record) -> set[str]:
-    """Names of the parts that are the only one of their modality; their members are called ``<key>.<ending>``."""
-    return {name for name, part in record.parts.items() if len(record.parts_of(part.modality)) == 1}
-
-
 def signals(record: Record) -> list[tuple[str, float]]:
     """What is known of the record in numbers, by name: its measurements, and how long its sounds and videos are (``voice.duration_s``)."""
     found = dict(record.signals)
@@ -129,8 +125,8 @@ def signals(record: Record) -> list[tuple[str, float]]:
     return sorted(found.items())
 
 
-def annotation(sample: Sample) -> str:
-    """The sample's json member: key, targets and absences of its record, or of each of its records with their texts."""
+def annotation(sample: Sample, with_texts: bool) -> str:
+    """The sample's json member: key, targets and absences of its record; ``with_texts`` a list of its records, with their texts."""
     values = []
     for record in sample.records:
         value: dict[str, Any] = {"key": record.key, "group": record.group, "targets": dict(record.targets)}
@@ -138,8 +134,8 @@ def annotation(sample: Sample) -> str:
             value["absent"] = dict(record.absent)
         for name, part in sorted(record.parts.items()):
             if part.cues:
-                value.setdefault("cues", {})[name] = [[cue.start_s, cue.end_s, cue.text] for cue in part.cues]
-            if part.modality == "text" and len(sample.records) > 1:
+                value.setdefault("cues", {})[name] = [{"start_s": cue.start_s, "end_s": cue.end_s, "text": cue.text} for cue in part.cues]
+            if part.modality == "text" and with_texts:
                 value.setdefault("texts", {})[name] = part.text
         values.append(value)
-    return canonical(values[0] if len(values) == 1 else {"key": sample.key, "records": values})
+    return canonical({"key": sample.key, "records": values} if with_texts else values[0])

@@ -114,7 +114,7 @@ def test_media_are_matched_on_both_sides(tmp_path: Path) -> None:
     write(tmp_path / "t.csv", "file,label\na,1\nb,2\nlost,3\n")
     rows, tally, merged = read(tmp_path, path="t.csv", id="{file}", media={"image": Media(path="img/{file}.jpg")}, targets=["label"])
     assert [sorted(row.record.parts) for row in rows] == [["image"], ["image"], [], ["image"]]
-    assert rows[2].record.absent == {"image": "absent"}
+    assert rows[2].record.absent == {"image": "missing"}
     assert rows[3].record.targets == {}
     assert (tally["media files"], merged) == (3, 2)
     assert [[(fault.rule, fault.value) for fault in row.unmatched] for row in rows] == [

@@ -81,7 +81,7 @@ def test_timed_text_beside_the_media_is_attached(tmp_path: Path) -> None:
     write(tmp_path / "v" / "a.align", "0 25000 one\n25000 37500 two\n")
     rows = read(tmp_path, "video_folder", path="v", cues={"words": "v/{stem}.align"})
     assert rows[0].record.parts["words"].cues == (Cue(0, 1, "one"), Cue(1, 1.5, "two"))
-    assert rows[1].record.absent == {"words": "absent"}
+    assert rows[1].record.absent == {"words": "missing"}
     assert [(fault.rule, fault.value) for fault in rows[1].unmatched] == [("no_words_file", "v/b.align")]
 
 

@@ -22,7 +22,7 @@ def test_rows_nested_values_and_broken_lines(tmp_path: Path) -> None:
     tally: Counter[str] = Counter()
     rows = [item for item in source.read(tmp_path, "n", tally, lambda item: None) if isinstance(item, Row)]
     assert [row.fault.rule if row.fault else "" for row in rows] == ["", "broken_json", "broken_json", ""]
-    assert rows[3].record.absent == {"statement": "absent", "image": "absent"}  # null, and no such file; the label is not in the row at all
+    assert rows[3].record.absent == {"statement": "absent", "image": "missing"}  # null, and no such file; the label is not in the row at all
     assert rows[0].record.targets == {"label": "true"}
     assert rows[0].record.origin.row == 1
     assert sorted(rows[0].record.parts) == ["image", "statement"]

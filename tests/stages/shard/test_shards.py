@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import webdataset
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,8 +61,39 @@ def test_stock_webdataset_gnu_tar_and_the_index_agree(tmp_path: Path, run_recipe
     assert sorted(indexed) == sorted(listed)
     shared = json.loads(samples["vqa-1"]["json"])
     assert [record["texts"]["question"] for record in shared["records"]] == [f"What is number {place} of 1?" for place in range(3)]
-    assert {"mp4", "flac", "json", "__key__", "__url__", "__local_path__"} >= set(samples["clips-a"])
-    assert "flac" not in samples["clips-b"]
+    # Two parts are sounds, so both are called by name in every sample; several questions share a picture, so texts are in the json of every sample.
+    assert {"mp4", "voice.flac", "json", "__key__", "__url__", "__local_path__"} >= set(samples["clips-a"])
+    assert "voice.flac" not in samples["clips-b"]
+    assert not any(ending.endswith("txt") for sample in samples.values() for ending in sample)
+
+
+@pytest.mark.parametrize("per_image", [1, 3])
+def test_hugging_face_datasets_reads_every_column_and_every_record(tmp_path: Path, run_recipe: Callable[..., Result], per_image: int) -> None:
+    """Also where the first samples lack parts that others have, and whether pictures are shared or not."""
+    import datasets
+
+    sources = corpus(tmp_path) | {"vqa": vqa_corpus(tmp_path, images=4, per_image=per_image)}
+    result = run_recipe(recipe(tmp_path, sources))
+    found = datasets.load_dataset(str(tmp_path / "out" / "shards"), split="train", cache_dir=str(tmp_path / "cache"), streaming=True).decode(False)
+    rows = {row["__key__"]: row for row in found}
+    stages = result.account.to_dict()["stages"]
+    assert len(rows) == stages["shard"]["kinds"]["samples"]
+    written = {row["key"]: row for path in (tmp_path / "out" / "shards").glob("*.arrow") for row in read_table(path).to_pylist()}
+    seen = {}
+    for row in rows.values():
+        for record in row["json"]["records"] if per_image > 1 else [row["json"]]:
+            seen[record["key"]] = (row, record)
+    assert seen.keys() == written.keys()
+    for key, wanted in written.items():
+        row, record = seen[key]
+        for member in wanted["media"]:
+            ending = member["name"].partition(".")[2]
+            data = row[ending]["bytes"] if member["modality"] == "image" else row[ending]
+            assert len(data) == member["size"]
+        for text in wanted["texts"]:
+            assert text["text"] == (record["texts"][text["part"]] if per_image > 1 else row["txt"])
+        targets = json.loads(wanted["targets"])
+        assert {name: value for name, value in record["targets"].items() if value is not None} == targets
 
 
 def test_media_that_fit_are_copied_byte_for_byte(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:

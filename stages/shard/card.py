@@ -1,0 +1,58 @@
+"""The card beside the tars (README.md): what a set holds, for people, and for Hugging Face ``datasets``, which reads the types of its columns there.
+
+Without it ``datasets`` guesses the columns from the first five samples and refuses a set in which one of these lacks a part; with it
+``load_dataset("OUT/shards", split="train")`` reads any set, absent parts as None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from ...schemas.index import ShardSet
+
+CARD_FILE = "README.md"
+# Sound and film as their bytes: the columns of these types cannot even be read where torchcodec is not installed; cast_column makes them of bytes.
+_COLUMNS = {"image": "image", "audio": "binary", "video": "binary", "text": "string"}
+_KINDS: dict[str, dict[str, Any]] = {"number": {"dtype": "float64"}, "text": {"dtype": "string"}, "list": {"list": "string"}}
+_CUES = {"list": [{"name": "start_s", "dtype": "float64"}, {"name": "end_s", "dtype": "float64"}, {"name": "text", "dtype": "string"}]}
+
+
+def card_text(shards: ShardSet, members: Mapping[str, str], texts_in_json: bool) -> str:
+    """The card. ``members``: ending of each kind of member -> the modality of what it holds."""
+    columns: list[dict[str, Any]] = [{"name": name, "dtype": "string"} for name in ("__key__", "__url__")]
+    columns += [{"name": ending, "dtype": _COLUMNS[modality]} for ending, modality in sorted(members.items()) if ending != "json"]
+    columns.append({"name": "json", "struct": _annotation(shards, texts_in_json)})
+    splits = sorted({shard.split for shard in shards.shards})
+    # "all" means every split to datasets, so that a set without splits is its "train".
+    files = [{"split": "train" if split == "all" else split, "path": f"{split}-*.tar"} for split in splits]
+    head = {"configs": [{"config_name": "default", "data_files": files}], "dataset_info": {"features": columns}}
+    counts = ", ".join(f"{number:,} records in {split}" for split, number in sorted(shards.splits().items()))
+    sounds = sorted(ending for ending, modality in members.items() if modality == "audio")
+    cast = f"; .cast_column({sounds[0]!r}, datasets.Audio()) decodes" if sounds else ""
+    return (
+        f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---\n\n# {shards.name}\n\nWebDataset shards written by modalmill: {counts}.\n\n"
+        f"Parts: {', '.join(f'{name} ({modality})' for name, modality in shards.parts.items())}.\n\n"
+        '    datasets.load_dataset(".", split="train")          # columns as above, None where a part is absent'
+        f"{cast}\n"
+        '    webdataset.WebDataset("train-000000.tar")           # members as they are\n'
+        '    modalmill.stages.stream.open(".", split="train")    # batches with a mask of what is present\n'
+    )
+
+
+def _annotation(shards: ShardSet, texts_in_json: bool) -> list[dict[str, Any]]:
+    """The fields of a sample's json."""
+    texts = sorted(name for name, modality in shards.parts.items() if modality == "text")
+    fields: list[dict[str, Any]] = [{"name": "key", "dtype": "string"}, {"name": "group", "dtype": "string"}]
+    if shards.targets:
+        fields.append({"name": "targets", "struct": [{"name": name, **_KINDS[kind]} for name, kind in shards.targets.items()]})
+    fields.append({"name": "absent", "struct": [{"name": name, "dtype": "string"} for name in sorted(shards.parts)]})
+    if texts:
+        fields.append({"name": "cues", "struct": [{"name": name, **_CUES} for name in texts]})
+    if not texts_in_json:
+        return fields
+    if texts:
+        fields.append({"name": "texts", "struct": [{"name": name, "dtype": "string"} for name in texts]})
+    return [{"name": "key", "dtype": "string"}, {"name": "records", "list": fields}]
