@@ -16,12 +16,12 @@ from typing import BinaryIO
 BROKEN = "\udcff"  # stands for bytes that are no text in the encoding; no decoder gives it otherwise
 BROKEN_BYTES = "modalmill.broken"  # the name of the way to deal with them: decode(encoding, BROKEN_BYTES)
 _SAMPLE_BYTES = 1 << 18
-_LATIN = {
-    "cp1252": "éèàçêâîôûùëïüöäßñáíóúãõåøæìòœÿ",
-    "iso8859_2": "ąćęłńóśźżáčďéěíňřšťúůýžőűöüäßâăîşţ",
-    "cp1250": "ąćęłńóśźżáčďéěíňřšťúůýžőűöüäßâăîşţ",
-    "cp1257": "āčēģīķļņšūžąęėįųöäõü",
-    "cp1254": "çğıöşüâî",
+_LATIN = {  # the common letters, and others that some of the languages have
+    "cp1252": ("éèàçêâîôûùëïüöäßñáíóúãõåøæ", "ìòœÿ"),
+    "iso8859_2": ("ąćęłńóśźżáčďéěíňřšťúůžőűöüä", "ýßâăîşţ"),
+    "cp1250": ("ąćęłńóśźżáčďéěíňřšťúůžőűöüä", "ýßâăîşţ"),
+    "cp1257": ("āčēģīķļņšūžąęėįų", "öäõü"),
+    "cp1254": ("çğıöşü", "âî"),
 }
 _OTHER = {  # the commonest letters, and all of the script
     "cp1251": ("оеаинтсрвлкмдпу", "\u0400-\u04ff"),
@@ -128,7 +128,7 @@ def _score(text: str, encoding: str) -> float:
         return sum(_wide_worth(letter, common, known, rows) for letter in letters) / len(letters)
     total = 0.0
     script = re.compile(f"[{_OTHER[encoding][1]}]") if encoding in _OTHER else None
-    common_letters = _OTHER[encoding][0] if script else _LATIN[encoding]
+    common_letters, rarer = (_OTHER[encoding][0], "") if script else _LATIN[encoding]
     for before, letter, after in zip(" " + text, text, text[1:] + " ", strict=False):
         if letter <= "\x7f":
             continue
@@ -139,7 +139,7 @@ def _score(text: str, encoding: str) -> float:
             total += (1.0 if letter in common_letters else 0.4 if letter.islower() or letter.lower() == letter else 0.2) * beside * bool(script.match(letter))
         else:
             plain = (before.isascii() and before.isalpha()) + (after.isascii() and after.isalpha())
-            worth = 1.0 if letter in common_letters else 0.7 if letter.lower() in common_letters else 0.1 if letter.isalpha() else 0.0
+            worth = 1.0 if letter in common_letters else 0.8 if letter in rarer else 0.7 if letter.lower() in common_letters + rarer else 0.1
             total += worth * (1.0 if plain else 0.3)
     return total / len(letters)
 

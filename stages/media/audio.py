@@ -69,8 +69,10 @@ def decode(path: Path, start_s: float | None = None, end_s: float | None = None)
         if last <= first:
             raise DamageError("span_empty", f"the span [{start_s}, {end_s}) s holds no sound of {handle.frames / rate:.2f} s")
         try:
-            if first:
+            if first and handle.seekable():
                 handle.seek(first)
+            elif first:  # GSM
+                handle.read(first, dtype="float32")
             samples = handle.read(last - first, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise DamageError("audio_damaged", f"the sound does not decode to its end: {error.error_string}") from None

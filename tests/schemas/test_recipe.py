@@ -91,3 +91,20 @@ def test_a_missing_recipe_names_the_nearest_file(tmp_path: Path) -> None:
 def test_an_override_that_fits_nothing_is_told(tmp_path: Path, override: str) -> None:
     with pytest.raises(RecipeError, match="--set"):
         load_recipe(write(tmp_path / "r.yaml", TEXT), [override])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("name: x\nsources:\n  a: {type: csv}\n  b: {type: csv}\n  a: {type: jsonl}\n", r"line 5: 'a' stands here a second time; the first is in line 3"),
+        ("name: x\nsources: {a: {type: csv, path: p, path: q}}\n", "'path' stands here a second time"),
+        ("[" * 20_000, "brackets within brackets"),
+        ("name: x\nseed: " + "9" * 6000, "4300 digits|less than"),
+        ('name: x\nsources: {a: {type: csv, path: "a\\0b"}}', "sources.a.path: has a NUL character"),
+        ("name: x\n\tsources: 1", "not YAML: line 2"),
+    ],
+)
+def test_what_yaml_hides_or_stumbles_over_is_one_clear_mistake(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "r.yaml").write_text(text)
+    with pytest.raises(RecipeError, match=told):
+        load_recipe(tmp_path / "r.yaml")

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import simplejpeg
 from hypothesis import given
 from hypothesis import strategies as st
+from modalmill.pipeline.plan import make_plan
+from modalmill.pipeline.run import Result
+from modalmill.schemas.errors import RecipeError
 from modalmill.schemas.manifest import Row, rows_to_table
+from modalmill.schemas.recipe import parse_recipe
 from modalmill.schemas.record import Origin, Part, Record
 from modalmill.stages.clean.duplicates import Duplicates, near_pairs
+from tiny import jpeg, recipe, write
 
 
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=30), st.integers(1, 9), st.data())
@@ -49,3 +61,54 @@ def test_records_whose_content_is_not_known_are_never_duplicates() -> None:
     a, b = record("a", "h"), record("b", "h")
     unknown = [replace(one, parts={"image": Part("image", uri=f"{one.key}.jpg")}) for one in (a, b)]
     assert decide(Duplicates(near_bits=0), *unknown) == {}
+
+
+def picture_records(root: Path, copies: list[bytes]) -> dict[str, Any]:
+    for number, data in enumerate(copies):
+        write(root / "img" / f"{number:03}.jpg", data)
+    return {"s": {"type": "image_folder", "path": "img", "id": "{stem}"}}
+
+
+def recompressed(data: bytes, quality: int, share: float) -> bytes:
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(data)) as image:
+        image.resize((round(image.width * share), round(image.height * share)), Image.Resampling.LANCZOS).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def test_every_recompressed_picture_is_in_the_group_of_its_original(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+    """Most of them have the very same hash, and others one of another bit."""
+    originals = [jpeg(200, 260, seed, 95) for seed in range(20)]
+    sources = picture_records(tmp_path, [copy for data in originals for copy in (data, recompressed(data, 75, 0.9))])
+    run_recipe(recipe(tmp_path, sources, ["clean.duplicates"], shard=None))
+    groups = {row["key"]: row["group"] for row in pq.read_table(tmp_path / "out" / "manifest").to_pylist()}
+    assert all(groups[f"s-{number:03}"] == groups[f"s-{number + 1:03}"] for number in range(0, 40, 2))
+    assert len(set(groups.values())) == 20
+    result = run_recipe(recipe(tmp_path, sources, [{"clean.duplicates": {"near": "merge"}}], shard=None))
+    assert result.account.stages[0].merged == 20
+
+
+def test_pictures_of_one_hash_that_do_not_look_alike_stay_apart(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+    """Charts: the same frame, axes and bars, in other colours and with other small marks."""
+    charts = []
+    for number in range(12):
+        chart = np.full((200, 260, 3), 255, np.uint8)
+        chart[10:190, 10:14] = chart[186:190, 10:250] = 0
+        chart[60:186, 40:80] = (40 + 15 * number, 200 - 12 * number, 30)
+        x, y = 100 + 11 * number, 30 + (37 * number) % 140
+        chart[y : y + 24, x : x + 24] = (30, 30, 220)
+        charts.append(bytes(simplejpeg.encode_jpeg(chart, quality=95, colorspace="RGB")))
+    result = run_recipe(recipe(tmp_path, picture_records(tmp_path, charts), [{"clean.duplicates": {"near": "merge"}}], shard=None))
+    assert result.account.stages[0].merged == 0
+
+
+@pytest.mark.parametrize("stage", [{"clean.duplicates": {}}, {"align.join": {"sources": ["a", "b"]}}])
+def test_stages_that_put_records_together_come_before_the_split(tmp_path: Path, stage: dict[str, Any]) -> None:
+    sources = {name: {"type": "image_folder", "path": "."} for name in ("a", "b")}
+    value = recipe(tmp_path, sources, ["align.split", stage])
+    with pytest.raises(RecipeError, match=r"which would then lie in several splits; put it before align.split"):
+        make_plan(parse_recipe(value), tmp_path)

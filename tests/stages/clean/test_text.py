@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import ftfy
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from modalmill.schemas.record import Origin, Part, Record
 from modalmill.stages.clean.text import Text, repair
@@ -71,3 +72,42 @@ def test_a_language_or_model_that_is_not_there_says_what_to_do() -> None:
         Text(lemma=True, model="en_core_web_lg")
     with pytest.raises(ValueError, match="is no folder of a spaCy model"):
         Text(lemma=True, model="models/mine")
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn", "Co", "Zl", "Zp")), min_size=3, max_size=30).filter(
+        lambda text: len(text.encode()) > len(text) + 2 and text == text.strip()
+    ),
+    st.sampled_from(["latin-1", "cp1252"]),
+)
+def test_what_was_decoded_wrongly_once_comes_back(text: str, encoding: str) -> None:
+    """Any text of any script, wherever ftfy alone can tell the damage from a text that is meant so."""
+    assume(repair(text) == text)
+    try:
+        wrong = text.encode("utf-8").decode(encoding)
+    except UnicodeDecodeError:  # five bytes are nothing in Windows-1252
+        return
+    assert repair(wrong) == text or ftfy.fix_encoding(wrong) != text
+
+
+@pytest.mark.parametrize("text", ["❖ list", "“yes”", "東京", "Íñigo", "Á bientôt", "café", "Привет мир", "שלום עולם", "مرحبا", "สวัสดี", "한국어", "🙂👍", "…", "±5°", "¿Qué?"])
+@pytest.mark.parametrize("encoding", ["latin-1", "sloppy-windows-1252"])
+def test_texts_of_many_scripts_come_back(text: str, encoding: str) -> None:
+    assert repair(text) == text
+    assert repair(text.encode("utf-8").decode(encoding)) == text
+
+
+def test_terminal_escapes_go_whole() -> None:
+    assert repair("\x1b[31mred\x1b[0m \x1b]0;title\x07x") == "red x"
+    assert repair("\x1b[31mröd\x1b[0m") == "röd"
+
+
+def test_a_text_of_more_than_a_million_letters_is_cleaned() -> None:
+    cleaned = Text(stop_words=True).clean("the word " * 130_000)
+    assert cleaned.split() == ["word"] * 130_000
+
+
+def test_a_language_that_needs_another_package_is_a_mistake_of_the_recipe() -> None:
+    with pytest.raises(ValueError, match=r"language: 'ja' needs another package"):
+        Text(language="ja", stop_words=True)

@@ -1,0 +1,86 @@
+"""A file of sound that is not whole is noticed, though decoders read it; one that is whole but says the wrong length is read to its end."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from modalmill.schemas.errors import DamageError
+from modalmill.stages.media import audio
+from modalmill.stages.media.sound_files import Doubt, check_sound
+from tiny import tone, write
+
+
+def sound(form: str, seconds: float = 2.0, subtype: str | None = None) -> bytes:
+    buffer = io.BytesIO()
+    rng = np.random.default_rng(0)
+    samples = tone(440.0, seconds, 16_000) + 0.05 * rng.standard_normal(round(seconds * 16_000)).astype(np.float32)
+    soundfile.write(buffer, samples, 16_000, format=form, subtype=subtype)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("form", ["MP3", "OGG", "WAV", "FLAC"])
+def test_a_whole_file_is_whole(tmp_path: Path, form: str) -> None:
+    assert check_sound(write(tmp_path / "a", sound(form))) is Doubt.NOTHING
+    assert audio.decode(tmp_path / "a").duration_s == pytest.approx(2.0, abs=0.1)
+
+
+@pytest.mark.parametrize("form", ["MP3", "OGG", "WAV", "FLAC"])
+@pytest.mark.parametrize("share", [0.1, 0.35, 0.6, 0.9, 0.99])
+def test_a_cut_file_is_refused(tmp_path: Path, form: str, share: float) -> None:
+    data = sound(form)
+    with pytest.raises(DamageError):
+        audio.decode(write(tmp_path / "a", data[: int(len(data) * share)]))
+
+
+def test_flipped_bits_of_an_ogg_are_always_noticed(tmp_path: Path) -> None:
+    data = sound("OGG")
+    rng = np.random.default_rng(1)
+    for _ in range(60):
+        damaged = bytearray(data)
+        damaged[int(rng.integers(len(data)))] ^= 1 << int(rng.integers(8))
+        with pytest.raises(DamageError):
+            audio.decode(write(tmp_path / "a.ogg", bytes(damaged)))
+
+
+def test_overwritten_stretches_of_an_mp3_are_noticed(tmp_path: Path) -> None:
+    data = sound("MP3")
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        damaged = bytearray(data)
+        start = int(rng.integers(1000, len(data) - 1200))
+        damaged[start : start + 1000] = rng.bytes(1000)
+        with pytest.raises(DamageError):
+            audio.decode(write(tmp_path / "a.mp3", bytes(damaged)))
+
+
+def test_mp3s_put_together_are_read_to_the_end(tmp_path: Path) -> None:
+    data = sound("MP3", 1.0)
+    assert audio.decode(write(tmp_path / "a.mp3", data + data + data)).duration_s == pytest.approx(3.0, abs=0.25)
+    tagged = b"ID3\x03\x00\x00\x00\x00\x00\x0a" + b"\0" * 10 + data + b"TAG" + b"\0" * 125
+    assert audio.decode(write(tmp_path / "b.mp3", tagged)).duration_s == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_wav_that_was_left_open_is_read_to_its_end(tmp_path: Path) -> None:
+    for claim in (b"\0\0\0\0", b"\xff\xff\xff\xff"):
+        data = bytearray(sound("WAV"))
+        place = data.index(b"data")
+        data[place + 4 : place + 8] = claim
+        assert audio.decode(write(tmp_path / "a.wav", bytes(data))).duration_s == pytest.approx(2.0, abs=0.01)
+
+
+def test_a_flac_of_unknown_length_is_read_to_its_end(tmp_path: Path) -> None:
+    data = bytearray(sound("FLAC"))
+    data[21] &= 0xF0
+    data[22:26] = bytes(4)
+    assert audio.decode(write(tmp_path / "a.flac", bytes(data))).duration_s == pytest.approx(2.0, abs=0.01)
+
+
+@pytest.mark.parametrize("subtype", ["GSM610", "ULAW", "IMA_ADPCM", "FLOAT", "PCM_24"])
+def test_wavs_of_every_coding_are_read_whole_and_in_spans(tmp_path: Path, subtype: str) -> None:
+    path = write(tmp_path / "a.wav", sound("WAV", subtype=subtype))
+    assert audio.decode(path).duration_s == pytest.approx(2.0, abs=0.05)
+    assert audio.decode(path, 0.5, 1.0).duration_s == pytest.approx(0.5, abs=0.05)
