@@ -15,7 +15,7 @@ demo: $(VENV)/.installed
 	$(BIN)/modalmill demo
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests -n auto --dist worksteal
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -83,7 +83,8 @@ def write_features(
         if lacking:
             reasons = ", ".join(f"{number:,} {rule}" for rule, number in Counter(rule for rule, _ in lacking).most_common())
             lines.append(
-                f"features: {len(lacking):,} of {len(parts[name]):,} records have no {extractor.address} of {name} ({reasons}); the first: {lacking[0][1]}"
+                f"features: {len(lacking):,} of {len(parts[name]):,} records have no {extractor.address} of {name} ({reasons});"
+                f" the first: {lacking[0][1]}"
             )
         advance(done, total)
     for path in folder.glob("*.arrow"):
@@ -105,7 +106,9 @@ def content_id(part: Part) -> str:
     return fingerprint(part.modality, what, part.start_s, part.end_s, [(step.op, dict(step.options)) for step in part.steps])
 
 
-def _write_part(name: str, extractor: Extractor, config: str, parts: list[_Entry], folder: Path, work: Path, root: Path, engine: Engine) -> list[tuple[str, str]]:
+def _write_part(
+    name: str, extractor: Extractor, config: str, parts: list[_Entry], folder: Path, work: Path, root: Path, engine: Engine
+) -> list[tuple[str, str]]:
     """Bring one cache up to date; for each record that has the part and no vector the rule and the reason."""
     distinct = {content: part for _, content, part, _ in parts}
     weights: np.ndarray | None = None
@@ -150,7 +153,9 @@ def _write_part(name: str, extractor: Extractor, config: str, parts: list[_Entry
         for task in tasks:
             task.path.unlink(missing_ok=True)
     if parts and len(faults) == len(distinct):
-        raise InputError(f"features: none of {len(parts):,} records has a vector of {name} by {extractor.address}; the first: {min(faults.values())[1]}")
+        raise InputError(
+            f"features: none of {len(parts):,} records has a vector of {name} by {extractor.address}; the first: {min(faults.values())[1]}"
+        )
     rows = {content: row for row, content in enumerate(read_table(target)["id"].to_pylist())}
     found = sorted((key, rows[content]) for key, content, _, _ in parts if content in rows)
     table = pa.table({"key": pa.array([key for key, _ in found], pa.string()), "row": pa.array([row for _, row in found], pa.int64())})

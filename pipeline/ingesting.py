@@ -97,7 +97,7 @@ def _content(path: Path, root: Path) -> object:
         return hash_file(path)
     if not path.is_dir():
         raise InputError(f"{path}: there is no such file or folder; check 'data', 'base' and the paths of the source")
-    found = []
+    found: list[tuple[str, *tuple[int, ...]]] = []
     stack = [str(path)]
     while stack:
         folder = stack.pop()

@@ -100,7 +100,9 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
         stages = stages[: addresses.index(until) + 1]
     elif until in ("ingest", "measure"):
         stages = []
-    return Plan(recipe, root, sources, stages, features, train, until, versions(), contents.splits if until is None or until in _AFTER_STAGES else frozenset())
+    return Plan(
+        recipe, root, sources, stages, features, train, until, versions(), contents.splits if until is None or until in _AFTER_STAGES else frozenset()
+    )
 
 
 def _stages(recipe: Recipe, problems: list[str]) -> list[Placed]:

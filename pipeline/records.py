@@ -76,7 +76,6 @@ class RecordsTask:
         write_table(self.path, rows_to_table(out), {"counts": [count.to_dict() | {"name": count.name} for count in counts]})
         return len(out)
 
-
     def _refused(self, record: Record, skip: Mapping[str, str], counts: Sequence[Count]) -> Row:
         """The reject of a record that no stage could be got through; it counts as one of the first."""
         try:

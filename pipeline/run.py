@@ -189,7 +189,9 @@ def _note_like_groups(counts: Sequence[Count], ingested: Mapping[str, Ingested |
     for count, other in itertools.combinations(counts, 2):
         alike = len(names[count.name] & names[other.name])
         if alike:
-            other.notes[f"groups that are called like groups of {count.name}, and are others; give both sources one group_kind if they are the same"] = alike
+            other.notes[
+                f"groups that are called like groups of {count.name}, and are others; give both sources one group_kind if they are the same"
+            ] = alike
 
 
 def _check_keys(partitions: Sequence[Path]) -> None:

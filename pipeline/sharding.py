@@ -181,7 +181,8 @@ def write_shards(
 
 def _piece_identity(piece: Piece, root: Path, config: str, naming: Naming) -> str:
     samples = [
-        (sample.key, annotation(sample, naming.texts_in_json), [signals(record) for record in sample.records], _media_identity(sample, root)) for sample in piece.samples
+        (sample.key, annotation(sample, naming.texts_in_json), [signals(record) for record in sample.records], _media_identity(sample, root))
+        for sample in piece.samples
     ]
     return fingerprint(config, piece.split, samples)
 

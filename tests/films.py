@@ -18,7 +18,13 @@ CODECS = {
 
 
 def write_film(
-    path: Path, pictures_at: float = 0.0, sound_at: float = 0.0, seconds: float = 4.0, flash_at: float = FLASH_S, fps: int = 25, size: tuple[int, int] = (96, 64)
+    path: Path,
+    pictures_at: float = 0.0,
+    sound_at: float = 0.0,
+    seconds: float = 4.0,
+    flash_at: float = FLASH_S,
+    fps: int = 25,
+    size: tuple[int, int] = (96, 64),
 ) -> Path:
     """A film whose streams begin at these times of its clock; at ``flash_at`` it flashes and beeps."""
     codec, sound_codec, form = CODECS[path.suffix[1:]]

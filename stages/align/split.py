@@ -48,7 +48,12 @@ class Split(CorpusStage):
 
     def contents(self, here: Contents) -> Contents:
         kept = here.splits if self.keep else frozenset()
-        return replace(here, splits=kept | {name for name, share in self.shares.items() if share > 0}, open_splits=self.keep and here.open_splits, split_by=self.address)
+        return replace(
+            here,
+            splits=kept | {name for name, share in self.shares.items() if share > 0},
+            open_splits=self.keep and here.open_splits,
+            split_by=self.address,
+        )
 
     def split_of(self, group: str) -> str:
         """The split of a group that was given none."""

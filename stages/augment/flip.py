@@ -1,6 +1,7 @@
 """Mirrored copies: pictures flipped left to right, and left and right exchanged in the words beside them.
 
-Words are exchanged only where they name a place ("on the left", "the right hand", "leftmost"). In "all right", "the right to" and "he left" they do not,
+Words are exchanged only where they name a place ("on the left", "the right hand", "leftmost"). In "all right", "the right to" and "he left" they
+do not,
 and stay. Where a text leaves it open, or asks for something that a mirror spoils (letters, numbers, clocks), no copy is made, and that is counted.
 """
 
@@ -42,21 +43,22 @@ _PLACES = [
 ]
 _ALONE = re.compile(r"\s*(?:(?:on|to|at|the)\s+)*(left|right)(?:\s+(?:side|one|hand))?\s*[.!?]?\s*", re.IGNORECASE)
 _NO_PLACE = re.compile(
-    r"\b(?:all|that'?s|you'?re|you are|i'?m|he'?s|she'?s|was|be|is|it'?s|not|just|so|yeah|oh|okay|ok|if|serves? \w+|do|doing|done|everything'?s?|go|sound(?:s|ed)?"
-    r"|looks?|came|come|got|get) right\b(?! (?:of|side|hand))"
-    r"|\bright (?:now|away|here|there|after|before|behind|in front|on|up|down|out|through|back|into|over|from|at|about|by|thing|time|person|way|place|answer"
-    r"|decision|moment|reason|word|choice|idea|track|kind|size|angle|as|so|then|when|where|to|for|beside|next|along|off)\b"
+    r"\b(?:all|that'?s|you'?re|you are|i'?m|he'?s|she'?s|was|be|is|it'?s|not|just|so|yeah|oh|okay|ok|if|serves? \w+|do|doing|done|everything'?s?|go"
+    r"|sound(?:s|ed)?|looks?|came|come|got|get) right\b(?! (?:of|side|hand))"
+    r"|\bright (?:now|away|here|there|after|before|behind|in front|on|up|down|out|through|back|into|over|from|at|about|by|thing|time|person|way"
+    r"|place|answer|decision|moment|reason|word|choice|idea|track|kind|size|angle|as|so|then|when|where|to|for|beside|next|along|off)\b"
     r"|\b(?:the|a|no|any|every|my|your|his|her|their) rights?\b(?= (?:to|for|of way|person|thing|time|way|place|guy for|woman for|man for|girl for))"
     r"|(?:^|[,.!?;:-]\s*|\b(?:and|well|but|yes|no)\s+)right\b(?=\s*[,.!?;:-]|\s*$)"
-    r"|\b(?:i|you|he|she|it|we|they|who|has|have|had|just|be|being|been|was|were|is|are|'ve|'s|'d|there'?s?|what'?s|only|get|got|nothing|anything|one|slice|time)"
-    r" (?:\w+ )?left\b(?! (?:of|side|hand))"
-    r"|\bleft (?:the|my|your|his|her|me|him|them|us|you|it|a|an|for|over|behind|alone|out|off|home|early|town|because|when|with|without|at|in|to|there|this|that|us)\b"
+    r"|\b(?:i|you|he|she|it|we|they|who|has|have|had|just|be|being|been|was|were|is|are|'ve|'s|'d|there'?s?|what'?s|only|get|got|nothing|anything|one"
+    r"|slice|time) (?:\w+ )?left\b(?! (?:of|side|hand))"
+    r"|\bleft (?:the|my|your|his|her|me|him|them|us|you|it|a|an|for|over|behind|alone|out|off|home|early|town|because|when|with|without"
+    r"|at|in|to|there|this|that)\b"
     r"|\b(?:far|alt)[- ](?:right|left)[- ](?:party|wing|politician\w*)\b|\bhuman rights\b|\bcopyright\b",
     re.IGNORECASE,
 )
 _SPOILED = re.compile(
-    r"\b(?:(?:anti|counter)?-?clockwise|read(?:s|ing)?|sa(?:y|ys|id)|spell(?:s|ed)?|writ(?:ten|ing)|letters?|words?|text|digits?|numbers?|what time|clock|logo|brand"
-    r"|license plate|number plate|print(?:ed)?)\b",
+    r"\b(?:(?:anti|counter)?-?clockwise|read(?:s|ing)?|sa(?:y|ys|id)|spell(?:s|ed)?|writ(?:ten|ing)|letters?|words?|text|digits?|numbers?|what time"
+    r"|clock|logo|brand|license plate|number plate|print(?:ed)?)\b",
     re.IGNORECASE,
 )
 _UNCLEAR = "no mirrored copy: left or right may be no place in the text"

@@ -69,7 +69,6 @@ class Audio(JudgesParts):
         ]
 
 
-
 def span_seconds(start_s: float | None, end_s: float | None, duration_s: float | None) -> float:
     """Length of the part of a medium that a span leaves."""
     whole = duration_s or 0.0

@@ -84,7 +84,9 @@ class Duplicates(CorpusStage):
                 decisions[keys[row]] = Decision(group=root)
         return decisions
 
-    def _seen(self, parts: list[dict[str, Any]], targets: str, signals: list[tuple[str, float]] | None, absent: list[tuple[str, str]] | None) -> _Seen:
+    def _seen(
+        self, parts: list[dict[str, Any]], targets: str, signals: list[tuple[str, float]] | None, absent: list[tuple[str, str]] | None
+    ) -> _Seen:
         media = [part["hash"] for part in parts if part["hash"] is not None]
         # A part that was named and is not there, or could not be used, is not the same as another one.
         known = all(why == "absent" for _, why in absent or ())

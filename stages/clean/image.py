@@ -19,7 +19,8 @@ _BLACK, _WHITE = 16, 239
 
 
 def measure(data: bytes) -> tuple[dict[str, Any], dict[str, float]]:
-    """Facts (``width``, ``height``, and ``thumbnail``: 32 x 32 RGB pixels as bytes) and signals of an image, decoded to its end; DamageError where that fails.
+    """Facts (``width``, ``height``; ``thumbnail``: 32 x 32 RGB pixels as bytes) and signals of an image; DamageError where it does not decode
+    to its end.
 
     ``sharpness``: variance of the Laplacian (Pech-Pacheco 2000) of the grey image scaled to a short side of 256 pixels.
     ``brightness``: mean of the grey image, in [0, 1]. ``dark``, ``bright``: share of pixels below 16 and above 239 of 255.
@@ -75,7 +76,6 @@ class Image(JudgesParts):
             Rule("image_dark", "max_dark", lambda _, signal: signal("dark"), None, self.max_dark),
             Rule("image_bright", "max_bright", lambda _, signal: signal("bright"), None, self.max_bright),
         ]
-
 
 
 def _aspect(width: int | None, height: int | None) -> float:

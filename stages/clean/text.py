@@ -128,9 +128,7 @@ def repair(text: str) -> str:
         return _CONTROLS.sub("", _ESCAPES.sub("", text)) if not text.isprintable() else text
     import ftfy
 
-    fixed = ftfy.fix_text(
-        text, uncurl_quotes=False, fix_latin_ligatures=False, fix_character_width=False, unescape_html=False, normalization=None
-    )
+    fixed = ftfy.fix_text(text, uncurl_quotes=False, fix_latin_ligatures=False, fix_character_width=False, unescape_html=False, normalization=None)
     return _CONTROLS.sub("", _ESCAPES.sub("", fixed.translate(_C1)))
 
 

@@ -29,7 +29,8 @@ def measure(path: Path) -> tuple[dict[str, int | float], dict[str, float]]:
     luma is below 20 of 255. ``frozen``: share of frames that differ from the one before by less than a quarter grey level
     on average. ``motion``: mean of that difference, in grey levels. ``damaged``: share of frames that are damaged or would not decode.
     ``late_s``: seconds before the first picture, while the sound is there. ``sound_late_s``: by how much the sound begins after the pictures, and
-    ``sound_short_s``: by how much it ends before them, negative the other way; both where there is sound. ``streams``: streams of pictures in the file.
+    ``sound_short_s``: by how much it ends before them, negative the other way; both where there is sound. ``streams``: streams of pictures in
+    the file.
     """
     facts = video.probe(path)
     count, black, still, motion = 0, 0, 0, 0.0
@@ -66,7 +67,8 @@ def measure(path: Path) -> tuple[dict[str, int | float], dict[str, float]]:
 
 
 def _claim(path: Path, claimed_s: float, end_s: float) -> float:
-    """Share of the claimed length that is there. The container is as long as its longest stream; so where the pictures end early, the sound is asked."""
+    """Share of the claimed length that is there. The container is as long as its longest stream; so where the pictures end early, the sound is
+    asked."""
     if claimed_s <= 0:
         return 1.0
     share = end_s / claimed_s

@@ -224,7 +224,12 @@ class Mapper:
         group = template.fill(columns.group, values) if columns.group else None
         split = split_name(template.fill(columns.split, values)) if columns.split else None
         return replace(
-            record, parts=parts, absent=absent, targets=targets, group=make_key(columns.group_kind or self._source, group) if group else record.key, split=split
+            record,
+            parts=parts,
+            absent=absent,
+            targets=targets,
+            group=make_key(columns.group_kind or self._source, group) if group else record.key,
+            split=split,
         )
 
     def _text(self, text: str, values: Mapping[str, Any], some: bool = False) -> str | None:
@@ -294,7 +299,9 @@ class Mapper:
         if self._rows and self._lacking:
             known = sorted(set(self._columns.fields()) - self._lacking)
             lost = ", ".join(repr(name) for name in sorted(self._lacking))
-            raise InputError(f"{where}: no row has {lost}; check the names in the recipe (rows do have {', '.join(map(repr, known)) or 'none of them'})")
+            raise InputError(
+                f"{where}: no row has {lost}; check the names in the recipe (rows do have {', '.join(map(repr, known)) or 'none of them'})"
+            )
         if not self._columns.media and (self._columns.start or self._columns.end):
             yield Noted("start and end have no sound or film to cut here; they are the targets start_s and end_s", self._rows)
         yield from (Noted(what, count) for what, count in sorted(self._notes.items()))

@@ -96,7 +96,7 @@ def _by_mark(head: bytes) -> str:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     zeros = [byte == 0 for byte in head]  # plain letters in UTF-16 without a mark
-    return {(False, True, False, True): "utf-16-le", (True, False, True, False): "utf-16-be"}.get(tuple(zeros), "")
+    return "utf-16-le" if zeros == [False, True, False, True] else "utf-16-be" if zeros == [True, False, True, False] else ""
 
 
 def _foreign(piece: bytes) -> Iterator[bytes]:
@@ -136,7 +136,11 @@ def _score(text: str, encoding: str) -> float:
             total += 0.6
         elif script is not None:
             beside = bool(script.match(before) or script.match(after))
-            total += (1.0 if letter in common_letters else 0.4 if letter.islower() or letter.lower() == letter else 0.2) * beside * bool(script.match(letter))
+            total += (
+                (1.0 if letter in common_letters else 0.4 if letter.islower() or letter.lower() == letter else 0.2)
+                * beside
+                * bool(script.match(letter))
+            )
         else:
             plain = (before.isascii() and before.isalpha()) + (after.isascii() and after.isalpha())
             worth = 1.0 if letter in common_letters else 0.8 if letter in rarer else 0.7 if letter.lower() in common_letters + rarer else 0.1

@@ -56,7 +56,8 @@ class Folder(Source):
     targets, numbers: columns and fields, or target name -> template. ``folder`` is the name of the folder a file lies in.
     cues: part name -> path template of timed text beside the file (.srt, .vtt, .align).
     group, split: templates; records of a group stay in one split.
-    group_kind: a word for what ``group`` names: groups of the same name in sources of the same kind are one. The source's own name where it is not given.
+    group_kind: a word for what ``group`` names: groups of the same name in sources of the same kind are one. The source's own name where it is
+    not given.
     part: the name of the part; the modality's own name where it is not given.
     """
 
@@ -121,7 +122,9 @@ class Folder(Source):
         listing = Listing(root, folder, self.suffixes())
         for uri in listing:
             if not self.takes(root, uri):
-                yield Noted(f"passed over in {folder or 'the data root'}: files of {posixpath.splitext(uri)[1].lower()} that hold no {self.modality} alone")
+                yield Noted(
+                    f"passed over in {folder or 'the data root'}: files of {posixpath.splitext(uri)[1].lower()} that hold no {self.modality} alone"
+                )
                 continue
             tally["files"] += 1
             values = _path_values(uri, folder)

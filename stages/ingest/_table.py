@@ -171,12 +171,9 @@ def _quotes_parse(lines: list[str], mark: str, whole: bool) -> bool:
 def _title_rows(lines: list[str], mark: str, quote: bool, whole: bool) -> int:
     """How many lines above the header hold at most one cell, where the table is wider."""
     usual = _score(lines, mark, quote, whole)[1]
-    count = 0
-    for row in csv.reader(lines[:_MOST_TITLES], delimiter=mark, quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE):
-        if usual < 2 or len([cell for cell in row if cell.strip()]) > 1:
-            return count
-        count += 1
-    return 0
+    rows = csv.reader(lines[:_MOST_TITLES], delimiter=mark, quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE)
+    wide = (number for number, row in enumerate(rows) if len([cell for cell in row if cell.strip()]) > 1)
+    return next(wide, 0) if usual > 1 else 0
 
 
 def distinct(cells: list[str]) -> tuple[str, ...]:

@@ -46,7 +46,8 @@ class CocoVqa(Source):
     images: folder of ``COCO_<subset>_<12 digits>.jpg`` or ``<12 digits>.jpg`` (png as well).
     base: a folder below the data root that all paths of this source begin with.
     split: a name for the split of all records; left out, a stage decides.
-    group_kind: a word for what image ids name (coco_image): the same image in several sources of this kind is one group. The source's own name where it
+    group_kind: a word for what image ids name (coco_image): the same image in several sources of this kind is one group. The source's own name
+    where it
         is not given.
 
     Each question becomes a record with the parts ``question`` and ``image``, the targets ``answers`` (the annotators' words),
@@ -88,9 +89,7 @@ class CocoVqa(Source):
                 record = replace(record, parts={"image": media_part(root, uri, "image")}, absent={"question": "absent"})
                 yield Row(record, unmatched=[Fault.unmatched("question", number, f"no question is of image {number}")])
 
-    def _images(
-        self, root: Path, name: str, tally: Counter[str], beat: Beat, listing: Listing
-    ) -> Generator[Row, None, dict[int, list[Any]]]:
+    def _images(self, root: Path, name: str, tally: Counter[str], beat: Beat, listing: Listing) -> Generator[Row, None, dict[int, list[Any]]]:
         """Image id -> [path, whether a question named it], as the generator's result; files that cannot be used are yielded."""
         found: dict[int, list[Any]] = {}
         for uri in listing:

@@ -37,9 +37,7 @@ class Jsonl(Columns):
         refuse_other_files(root / file)
         try:
             with unpacked(root / file) as lines:
-                number = 0
-                for line in _documents(lines, file):
-                    number += 1
+                for number, line in enumerate(_documents(lines, file), 1):
                     if not isinstance(line, bytes):
                         tally["rows"] += 1
                         yield _mapped(line, mapper, name, file, number)

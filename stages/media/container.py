@@ -89,7 +89,7 @@ def claimed_seconds(container: Any) -> float:
     if container.duration is None:
         return 0.0
     ends_at = "matroska" in container.format.name  # whose length is the time of its end
-    return max(0.0, container.duration / 1e6 - (zero_of(container) if ends_at else 0.0))
+    return max(0.0, float(container.duration) / 1e6 - (zero_of(container) if ends_at else 0.0))
 
 
 def pixel_aspect(stream: Any) -> float:
@@ -101,7 +101,7 @@ def pixel_aspect(stream: Any) -> float:
 
 def quarter_turns(frame: Any) -> int:
     """How often a picture is to be turned counter-clockwise by 90 degrees, 0 to 3."""
-    return round(frame.rotation / 90) % 4
+    return int(round(frame.rotation / 90) % 4)
 
 
 def _size(stream: Any) -> int:

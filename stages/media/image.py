@@ -2,7 +2,8 @@
 
 JPEG goes through libjpeg-turbo in strict mode, so that damage which a decoder would paint over in grey is an error; PNG
 is checked chunk by chunk (CRC-32, ISO/IEC 15948); other formats go through Pillow. Size is known from the header before
-anything is allocated. The EXIF orientation is carried out, whatever the format. What is transparent is laid on white, or on black where all that can be
+anything is allocated. The EXIF orientation is carried out, whatever the format. What is transparent is laid on white, or on black where all that
+can be
 seen is nearly white. Numbers of more than 8 bits, and floats, are brought to 8 by :mod:`.depth`.
 """
 

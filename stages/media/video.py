@@ -47,7 +47,8 @@ class VideoFacts:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """Frames ``uint8 [count, H, W, 3]``, when each of them is shown ``[count]`` in seconds from the begin of their stretch, and its length in seconds.
+    """Frames ``uint8 [count, H, W, 3]``, when each of them is shown ``[count]`` in seconds from the begin of their stretch, and its length in
+    seconds.
 
     distinct: how many of them are different frames of the film.
     """
@@ -165,7 +166,8 @@ def sampled(
                     ^         ^         ^         ^
 
     A frame is shown until the next one comes, however long that takes; so a clip of few frames repeats them. Of the span counts what has pictures.
-    ``strict`` refuses a clip with a damaged frame on the way; without it that frame is shown as the decoder mends it. ``clip``, in place of a span: so
+    ``strict`` refuses a clip with a damaged frame on the way; without it that frame is shown as the decoder mends it. ``clip``, in place of a
+    span: so
     many seconds, at a place in [0, 1) among all that fit.
     """
     with _pictures(source) as (container, stream):
@@ -242,10 +244,14 @@ def _film(container: Any, stream: Any) -> _Film:
     found.sort(key=lambda entry: entry[0])
     times = [stamp * unit - zero for stamp, _, _ in found]
     usual = float(np.median(np.diff(times))) if len(times) > 1 else 1 / float(stream.average_rate or stream.guessed_rate or 25)
-    return _Film([stamp for stamp, _, _ in found], times, times[-1] + (found[-1][1] * unit or usual), [data for _, _, data in found] if keep else None)
+    return _Film(
+        [stamp for stamp, _, _ in found], times, times[-1] + (found[-1][1] * unit or usual), [data for _, _, data in found] if keep else None
+    )
 
 
-def _decode_places(source: Path | BinaryIO, film: _Film, wanted: list[int], short_side: int, strict: bool, seek: bool = True) -> dict[int, np.ndarray]:
+def _decode_places(
+    source: Path | BinaryIO, film: _Film, wanted: list[int], short_side: int, strict: bool, seek: bool = True
+) -> dict[int, np.ndarray]:
     """The frames at these places of the film, as they are shown and scaled; decoding stops after the last of them."""
     found: dict[int, np.ndarray] = {}
     seek = seek and film.stamps is not None and wanted[0] >= _WORTH_SEEKING

@@ -33,7 +33,8 @@ def card_text(shards: ShardSet, members: Mapping[str, str], texts_in_json: bool)
     sounds = sorted(ending for ending, modality in members.items() if modality == "audio")
     cast = f"; .cast_column({sounds[0]!r}, datasets.Audio()) decodes" if sounds else ""
     return (
-        f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---\n\n# {shards.name}\n\nWebDataset shards written by modalmill: {counts}.\n\n"
+        f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---\n\n# {shards.name}\n\n"
+        f"WebDataset shards written by modalmill: {counts}.\n\n"
         f"Parts: {', '.join(f'{name} ({modality})' for name, modality in shards.parts.items())}.\n\n"
         '    datasets.load_dataset(".", split="train")          # columns as above, None where a part is absent'
         f"{cast}\n"

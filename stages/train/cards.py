@@ -226,7 +226,10 @@ METHODS: dict[str, Preset] = {
     "nasn": Preset("'Non-local Spatial Attention Network': non-local attention across parts (Wang 2018)", {"fusion": "non_local"}),
     "dml": Preset("deep mutual learning (Zhang 2018)", {"fusion": "mean", "losses": ["mutual"]}),
     "mvcnn": Preset("multi-view CNN (Su 2015)", {"fusion": "views"}),
-    "afe": Preset("'Adversarial Feature Learning for Unsupervised Domain Adaptation' (Ganin 2016); parts are aligned unless domain.field names a target", {"fusion": "mean", "losses": ["domain"]}),
+    "afe": Preset(
+        "'Adversarial Feature Learning for Unsupervised Domain Adaptation' (Ganin 2016); parts are aligned unless domain.field names a target",
+        {"fusion": "mean", "losses": ["domain"]},
+    ),
     "cross_encoder": Preset("'cross-encoder': a multimodal autoencoder beside a classifier (Ngiam 2011)", {"losses": ["reconstruction"]}),
     "joint_loss": Preset("each part answers alone as well", {"fusion": "weighted", "losses": ["joint"]}),
     "alignment": Preset("InfoNCE between the parts beside the task (van den Oord 2018)", {"losses": ["contrastive"]}),

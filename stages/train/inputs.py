@@ -80,7 +80,16 @@ class Inputs:
         options = self.options
         buckets = {name: self.bounds(name) for name in options.buckets if name in specs} if training else None
         return open_stream(
-            shards, split, options.batch_size or 64, seed, parts=specs, shuffle=training, buckets=buckets, workers=options.threads, rank=rank, world=world
+            shards,
+            split,
+            options.batch_size or 64,
+            seed,
+            parts=specs,
+            shuffle=training,
+            buckets=buckets,
+            workers=options.threads,
+            rank=rank,
+            world=world,
         )
 
     def bounds(self, name: str) -> list[float]:

@@ -36,6 +36,7 @@ from .terms import Task
 from .validate import Validation
 from .watch import Watch, unwatched
 
+
 def train(options: TrainOptions, shards: Path, out: Path, seed: int, say: Say, watch: Watch | None = None) -> dict[str, Any]:
     """Train on a folder of shards and the ``features`` beside it, resume where an earlier run stopped, evaluate the best model.
 

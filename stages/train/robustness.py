@@ -35,13 +35,11 @@ SEEDS = (0, 1, 2)
 _TRAINING_ROWS = 4096
 
 
-def robustness(
-    path: Path, shards: Path, split: str = "", field: str = "", against: Path | None = None, watch: Watch | None = None
-) -> dict[str, Any]:
+def robustness(path: Path, shards: Path, split: str = "", field: str = "", against: Path | None = None, watch: Watch | None = None) -> dict[str, Any]:
     """The report on a checkpoint and a folder of shards.
 
-    field: a target on whose value absence depends in the mechanism ``field`` (MAR). against: another checkpoint, compared by paired bootstrap. watch: is given the name of
-    what is done and its unit, and gives a context that takes (done, total) meanwhile.
+    field: a target on whose value absence depends in the mechanism ``field`` (MAR). against: another checkpoint, compared by paired bootstrap.
+    watch: is given the name of what is done and its unit, and gives a context that takes (done, total) meanwhile.
     """
     watch = watch or unwatched
     saved = checkpoint.load(path)

@@ -22,7 +22,16 @@ from modalmill.schemas.errors import InputError
 from modalmill.stages.media import audio, image, video
 from tiny import jpeg, mp4, png, recipe, tone, wav, write
 
-ERRORS = [ValueError("bad"), RuntimeError("bad"), AttributeError("bad"), KeyError("bad"), OSError("bad"), IndexError(), ZeroDivisionError(), UnicodeError("bad")]
+ERRORS = [
+    ValueError("bad"),
+    RuntimeError("bad"),
+    AttributeError("bad"),
+    KeyError("bad"),
+    OSError("bad"),
+    IndexError(),
+    ZeroDivisionError(),
+    UnicodeError("bad"),
+]
 SOURCES: dict[str, Any] = {
     "image": ({"type": "image_folder", "path": "files", "id": "{stem}"}, image, "size"),
     "audio": ({"type": "audio_folder", "path": "files", "id": "{stem}"}, audio, "check_sound"),
@@ -71,7 +80,10 @@ def test_files_that_no_decoder_understands_cost_themselves(tmp_path: Path, run_r
     soundfile.write(tmp_path / "loud.wav", np.full(8000, 1e30, np.float32), 8000, subtype="FLOAT")
     write(tmp_path / "a" / "loud.wav", (tmp_path / "loud.wav").read_bytes())
     write(tmp_path / "a" / "good.wav", wav())
-    sources = {"v": {"type": "video_folder", "path": "v", "id": "{stem}", "sound": "voice"}, "a": {"type": "audio_folder", "path": "a", "id": "{stem}"}}
+    sources = {
+        "v": {"type": "video_folder", "path": "v", "id": "{stem}", "sound": "voice"},
+        "a": {"type": "audio_folder", "path": "a", "id": "{stem}"},
+    }
     stages = [{"clean.video": {}}, {"clean.audio": {"on_fault": "drop_part"}}]
     result = run_recipe(recipe(tmp_path, sources, stages, features={"audio": "features.audio", "video": "features.video"}, tolerance=1.0))
     kept = {row["key"]: [part["name"] for part in row["parts"]] for row in pq.read_table(tmp_path / "out" / "manifest").to_pylist()}
@@ -85,10 +97,15 @@ def test_a_killed_worker_changes_no_byte(tmp_path: Path) -> None:
     (tmp_path / "v").mkdir()
     for number in range(6):
         write_film(tmp_path / "v" / f"{number}.mp4", seconds=3.0 + number / 7)
-    write(tmp_path / "r.yaml", yaml.safe_dump(recipe(tmp_path, {"s": {"type": "video_folder", "path": "v", "sound": "voice"}}, ["clean.video", "clean.audio"])))
+    write(
+        tmp_path / "r.yaml",
+        yaml.safe_dump(recipe(tmp_path, {"s": {"type": "video_folder", "path": "v", "sound": "voice"}}, ["clean.video", "clean.audio"])),
+    )
 
     def run(out: Path, kills: int) -> dict[str, bytes]:
-        process = subprocess.Popen([sys.executable, "-m", "modalmill", "run", str(tmp_path / "r.yaml"), "--out", str(out), "--workers", "2", "--quiet"])
+        process = subprocess.Popen(
+            [sys.executable, "-m", "modalmill", "run", str(tmp_path / "r.yaml"), "--out", str(out), "--workers", "2", "--quiet"]
+        )
         rng = np.random.default_rng(kills)
         while kills and process.poll() is None:
             time.sleep(float(rng.uniform(0.3, 0.8)))
@@ -110,7 +127,12 @@ def test_an_error_in_one_of_several_sources_is_the_one_that_is_shown(tmp_path: P
     value = recipe(tmp_path, {"a": {"type": "image_folder", "path": "img", "labels": {"path": "labels.csv", "match": "{fille:stem}"}}, **sources})
     write(tmp_path / "r.yaml", yaml.safe_dump(value))
     for _ in range(3):
-        done = subprocess.run([sys.executable, "-m", "modalmill", "run", str(tmp_path / "r.yaml"), "--out", str(tmp_path / "out")], capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "modalmill", "run", str(tmp_path / "r.yaml"), "--out", str(tmp_path / "out")],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 1
         assert "labels.match: '{fille:stem}': there is no field 'fille'; did you mean 'file'" in done.stderr
 
@@ -123,7 +145,7 @@ def test_a_name_that_blows_a_pattern_up_costs_its_own_file(tmp_path: Path) -> No
     value = recipe(tmp_path, {"s": {"type": "image_folder", "path": "img", "parse": parse}}, deadline_s=1.0, tolerance=1.0, shard=None)
     write(tmp_path / "r.yaml", yaml.safe_dump(value))
     command = [sys.executable, "-m", "modalmill", "run", str(tmp_path / "r.yaml"), "--out", str(tmp_path / "out"), "--workers", "1"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1  # nothing is left: one name does not fit, and the other takes too long
     assert "decoder_timeout" in done.stderr
     assert {row["rule"] for row in pq.read_table(tmp_path / "out" / "rejects.parquet").to_pylist()} == {"name_mismatch", "decoder_timeout"}

@@ -46,7 +46,7 @@ def test_an_empty_result_is_an_error_that_names_the_first_cause(tmp_path: Path, 
     write(tmp_path / "t.csv", "id,file\n" + "".join(f"{number},gone{number}.jpg\n" for number in range(4)))
     media = {"image": {"path": "img/{file}", "unlisted": "ignore"}}
     source = {"type": "csv", "path": "t.csv", "id": "{id}", "media": media}
-    told = r"align.require: nothing is left of 4 \(4 no image\); the first: t.csv, row 2: img/gone0.jpg is not there; look at them with 'modalmill rejects"
+    told = r"align.require: nothing is left of 4 \(4 no image\); the first: t.csv, row 2: img/gone0.jpg is not there; look at them with"
     with pytest.raises(InputError, match=told):
         run_recipe(recipe(tmp_path, {"s": source}, [{"align.require": {"parts": ["image"]}}], tolerance=1.0))
     assert len(read_rejects(tmp_path / "out")) == 8  # each row without its file, and each record without its part
@@ -62,7 +62,15 @@ def test_what_is_missing_counts_for_the_tolerance(tmp_path: Path, run_recipe: Ru
 
 
 def test_files_and_folders_that_are_passed_over_are_told(tmp_path: Path, run_recipe: Run) -> None:
-    for place in ("photos/cats/a.jpg", "photos/cats/b.JFIF", "photos/cats/c.jpe", "store/d.jpg", "photos/cats/e.psd", "photos/readme.txt", "photos/.hidden.jpg"):
+    for place in (
+        "photos/cats/a.jpg",
+        "photos/cats/b.JFIF",
+        "photos/cats/c.jpe",
+        "store/d.jpg",
+        "photos/cats/e.psd",
+        "photos/readme.txt",
+        "photos/.hidden.jpg",
+    ):
         write(tmp_path / place, jpeg(seed=len(place)))
     write(tmp_path.parent / f"{tmp_path.name}-outside" / "x.jpg", jpeg())
     os.symlink(tmp_path / "store", tmp_path / "photos" / "dogs")
@@ -118,7 +126,10 @@ def test_images_of_two_sources_are_one_group_where_the_recipe_says_so_and_are_to
 
 def test_questions_about_pictures_that_are_not_there_are_no_duplicates(tmp_path: Path, run_recipe: Run) -> None:
     write(tmp_path / "img" / "3.jpg", jpeg())
-    write(tmp_path / "t.csv", "id,file,text\n" + "".join(f"{number},{number}.jpg,what is it?\n" for number in range(3)) + "9,,what is it?\n8,,what is it?\n")
+    write(
+        tmp_path / "t.csv",
+        "id,file,text\n" + "".join(f"{number},{number}.jpg,what is it?\n" for number in range(3)) + "9,,what is it?\n8,,what is it?\n",
+    )
     source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": {"t": "text"}, "media": {"image": {"path": "img/{file}"}}}
     run_recipe(recipe(tmp_path, {"s": source}, ["clean.duplicates"], shard=None))
     kept = {row["key"] for row in manifest(tmp_path / "out")}

@@ -96,7 +96,10 @@ def test_an_override_that_fits_nothing_is_told(tmp_path: Path, override: str) ->
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("name: x\nsources:\n  a: {type: csv}\n  b: {type: csv}\n  a: {type: jsonl}\n", r"line 5: 'a' stands here a second time; the first is in line 3"),
+        (
+            "name: x\nsources:\n  a: {type: csv}\n  b: {type: csv}\n  a: {type: jsonl}\n",
+            r"line 5: 'a' stands here a second time; the first is in line 3",
+        ),
         ("name: x\nsources: {a: {type: csv, path: p, path: q}}\n", "'path' stands here a second time"),
         ("[" * 20_000, "brackets within brackets"),
         ("name: x\nseed: " + "9" * 6000, "4300 digits|less than"),

@@ -91,7 +91,10 @@ def test_what_was_decoded_wrongly_once_comes_back(text: str, encoding: str) -> N
     assert repair(wrong) == text or ftfy.fix_encoding(wrong) != text
 
 
-@pytest.mark.parametrize("text", ["❖ list", "“yes”", "東京", "Íñigo", "Á bientôt", "café", "Привет мир", "שלום עולם", "مرحبا", "สวัสดี", "한국어", "🙂👍", "…", "±5°", "¿Qué?"])
+@pytest.mark.parametrize(
+    "text",
+    ["❖ list", "“yes”", "東京", "Íñigo", "Á bientôt", "café", "Привет мир", "שלום עולם", "مرحبا", "สวัสดี", "한국어", "🙂👍", "…", "±5°", "¿Qué?"],
+)
 @pytest.mark.parametrize("encoding", ["latin-1", "sloppy-windows-1252"])
 def test_texts_of_many_scripts_come_back(text: str, encoding: str) -> None:
     assert repair(text) == text

@@ -81,7 +81,7 @@ def test_one_quoted_cell_with_commas_in_each_row_of_a_long_table(tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "noted"),
     [
-        ('sep=;\nid;text;label\n1;a, b;x\n2;c;y\n', "lines above the header passed over"),
+        ("sep=;\nid;text;label\n1;a, b;x\n2;c;y\n", "lines above the header passed over"),
         ('My table of 2026\n\nid,text,label\n1,"a, b",x\n2,c,y\n', "lines above the header passed over"),
         (',id,text,label\n0,1,"a, b",x\n1,2,c,y\n', "the first column has no name and is passed over"),
         ('id,text,label\n1,"a, b",x\nid,text,label\n2,c,y\n', None),
@@ -143,7 +143,10 @@ def test_an_excel_sheet(tmp_path: Path) -> None:
         read(tmp_path, "xlsx", path="t.xlsx", sheet="othr", **SOURCE)
 
 
-@pytest.mark.parametrize(("data", "told"), [(b"PAR1xxxx", "is Parquet, not text; use type: parquet"), (b"PK\x03\x04xxxx", "use type: xlsx"), (b"SQLite format 3", "SQLite")])
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [(b"PAR1xxxx", "is Parquet, not text; use type: parquet"), (b"PK\x03\x04xxxx", "use type: xlsx"), (b"SQLite format 3", "SQLite")],
+)
 def test_a_file_that_is_no_text_is_called_what_it_is(tmp_path: Path, data: bytes, told: str) -> None:
     write(tmp_path / "t.csv", data)
     for kind in ("csv", "jsonl"):
@@ -152,11 +155,26 @@ def test_a_file_that_is_no_text_is_called_what_it_is(tmp_path: Path, data: bytes
 
 
 ENCODED = {
-    "cp932": "猫が座っている", "gb18030": "一只猫坐在垫子上", "big5": "一隻貓坐在墊子上面看書", "euc_jp": "猫が座っている マットの上", "cp949": "고양이가 매트 위에 앉아 있다",
-    "koi8_r": "кошка сидит на коврике", "cp1251": "кошка сидит на коврике", "iso8859_2": "żółta łódź płynie", "cp1250": "Příliš žluťoučký kůň", "cp1252": "un café à Paris – “déjà vu”",
-    "cp1253": "η γάτα κάθεται στο χαλί", "cp1255": "החתול יושב על המחצלת", "cp1256": "القط يجلس على السجادة", "cp874": "แมวนั่งอยู่บนเสื่อ", "cp1254": "kedi halının üstünde şöyle",
-    "utf-16": "naïve ❖", "utf-16-le": "a plain text", "utf-8": "naïve ❖", "utf-8-sig": "naïve ❖",
-}  # fmt: skip
+    "cp932": "猫が座っている",
+    "euc_jp": "猫が座っている マットの上",
+    "gb18030": "一只猫坐在垫子上",
+    "big5": "一隻貓坐在墊子上面看書",
+    "cp949": "고양이가 매트 위에 앉아 있다",
+    "koi8_r": "кошка сидит на коврике",
+    "cp1251": "кошка сидит на коврике",
+    "iso8859_2": "żółta łódź płynie",
+    "cp1250": "Příliš žluťoučký kůň",
+    "cp1252": "un café à Paris – “déjà vu”",
+    "cp1253": "η γάτα κάθεται στο χαλί",
+    "cp1254": "kedi halının üstünde şöyle",
+    "cp1255": "החתול יושב על המחצלת",
+    "cp1256": "القط يجلس على السجادة",
+    "cp874": "แมวนั่งอยู่บนเสื่อ",
+    "utf-16": "naïve ❖",
+    "utf-16-le": "a plain text",
+    "utf-8": "naïve ❖",
+    "utf-8-sig": "naïve ❖",
+}
 
 
 @pytest.mark.parametrize("rows", [1, 60])
@@ -194,8 +212,8 @@ def test_absent_is_absent_in_every_spelling(tmp_path: Path, value: Any) -> None:
     lacking = {"id": 1} if value == "no such key" else dict.fromkeys(whole, value) | {"id": 1, "answers": [value, "b"]}
     write(tmp_path / "t.jsonl", "".join(json.dumps(row) + "\n" for row in (whole, lacking)))
     options: dict[str, Any] = {
-        "id": "{id}", "text": {"t": "a photo of {place}"}, "media": {"image": {"path": "img/{file}"}}, "targets": {"kind": "class-{place}", "answers": "{answers}"},
-        "numbers": {"n": "{n}"}, "group": "{group}", "split": "{split}",
+        "id": "{id}", "text": {"t": "a photo of {place}"}, "media": {"image": {"path": "img/{file}"}}, "numbers": {"n": "{n}"},
+        "targets": {"kind": "class-{place}", "answers": "{answers}"}, "group": "{group}", "split": "{split}",
     }  # fmt: skip
     rows, _ = read(tmp_path, "jsonl", path="t.jsonl", **options)
     assert [row.fault for row in rows] == [None, None]

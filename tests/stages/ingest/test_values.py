@@ -38,7 +38,13 @@ def test_a_number_that_is_missing_in_any_spelling_is_none(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "decimal", "thousands", "wanted"),
-    [("275,20", ",", "", 275.2), ("1.275,20", ",", ".", 1275.2), ("1,275.5", ".", ",", 1275.5), ("1 275,5", ",", " ", 1275.5), ("1'000", ".", "'", 1000.0)],
+    [
+        ("275,20", ",", "", 275.2),
+        ("1.275,20", ",", ".", 1275.2),
+        ("1,275.5", ".", ",", 1275.5),
+        ("1 275,5", ",", " ", 1275.5),
+        ("1'000", ".", "'", 1000.0),
+    ],
 )
 def test_numbers_are_read_as_a_country_writes_them(text: str, decimal: str, thousands: str, wanted: float) -> None:
     assert number(text, decimal, thousands) == wanted
