@@ -17,7 +17,7 @@ from rich.table import Table
 from ..schemas.account import Account
 from ..schemas.disk import read_table
 from ..schemas.errors import InputError, nearest
-from ..schemas.index import checked_index, read_shard_set
+from ..schemas.index import SET_FILE, checked_index, read_shard_set
 
 _WIDTH = 118
 
@@ -123,7 +123,9 @@ def rejects_text(rows: list[dict[str, Any]]) -> str:
 
 
 def inspect_text(folder: Path, count: int) -> str:
-    """What a set of shards holds."""
+    """What a set of shards holds, or tars that others wrote."""
+    if folder.suffix == ".tar" or (folder.is_dir() and not any((place / SET_FILE).is_file() for place in (folder, folder / "shards"))):
+        return _foreign_text(folder, count)
     shards = read_shard_set(folder)
     if not (folder / f"{shards.shards[0].name}.arrow").is_file() if shards.shards else False:
         folder = folder / "shards"
@@ -152,6 +154,28 @@ def inspect_text(folder: Path, count: int) -> str:
             lines += [f"  {member['part']}: {member['name']}, {member['size']:,} bytes at {member['offset']:,}" for member in row["media"]]
             lines += [f"  {name}: {why}" for name, why in row["absent"]]
             lines += [f"  targets: {_short(row['targets'])}"]
+    return render(*lines)
+
+
+def _foreign_text(path: Path, count: int) -> str:
+    """What tars hold that were written by others: one tar, or those of a folder."""
+    from ..stages.stream.files import LocalFile
+    from ..stages.stream.tars import scan
+
+    tars = sorted(path.glob("*.tar")) if path.is_dir() else [path]
+    if not tars or not tars[0].is_file():
+        raise InputError(f"{path}: no {SET_FILE} here and no tar; wanted a folder that 'modalmill run' wrote shards into, or WebDataset tars")
+    lines: list[Any] = []
+    for tar in tars:
+        found = scan(LocalFile(str(tar)))
+        parts = ", ".join(f"{name} ({kind})" for name, kind in found.parts.items()) or "none"
+        lines.append(f"{tar.name}: {found.table.num_rows:,} samples; parts: {parts}")
+        for row in found.table.slice(0, max(0, count)).to_pylist():
+            count -= 1
+            lines.append(f"  {row['key']}")
+            lines += [f"    {text['part']}: {_short(text['text'])}" for text in row["texts"]]
+            lines += [f"    {member['part']}: {member['name']}, {member['size']:,} bytes at {member['offset']:,}" for member in row["media"]]
+            lines += [f"    targets: {_short(row['targets'])}"]
     return render(*lines)
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..stream import FusionBatch
+from .methods import split_choice
 from .prepare import Prepared
 from .presence import MaskProbe
 from .ranks import world
@@ -28,9 +29,15 @@ def before_training(step: Step, prepared: Prepared, device: torch.device, say: C
     Neither the weights nor any generator nor the stream are changed.
     """
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        for line in [*_presence(prepared), *_one_batch(step, prepared, device)]:
+        for line in [*_domains(prepared), *_presence(prepared), *_one_batch(step, prepared, device)]:
             say(f"training: {line}")
     prepared.stream.set_epoch(0)
+
+
+def _domains(prepared: Prepared) -> list[str]:
+    """What the loss of domains does where nothing names a domain."""
+    bare = [word for word, options in map(split_choice, prepared.inputs.options.losses) if word == "domain" and not options.get("field")]
+    return ["the loss 'domain' names no field: it makes parts alike, and no domains of records; {domain: {field: ...}} says otherwise"] if bare else []
 
 
 def _presence(prepared: Prepared) -> list[str]:

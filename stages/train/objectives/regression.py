@@ -58,7 +58,7 @@ class Regression:
 
     def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float | None]]]:
         values = (logits.double() * self.deviation + self.mean).squeeze(1).tolist()
-        return [[(f"{value:.{self._decimals}f}", None)] for value in values]
+        return [[(_shown(value, self._decimals), None)] for value in values]
 
     def meant(self, logits: Tensor) -> Tensor:
         return logits.float() * self.deviation + self.mean
@@ -68,3 +68,9 @@ class Regression:
 
     def prior(self) -> Tensor:
         return torch.zeros(1)
+
+
+def _shown(value: float, decimals: int) -> str:
+    """The number to so many decimals, without zeros at their end."""
+    text = f"{value:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if decimals else text

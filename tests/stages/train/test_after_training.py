@@ -15,6 +15,7 @@ import onnxruntime
 import pytest
 import torch
 import yaml
+from campaign import fusions
 from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.progress import Progress
 from modalmill.pipeline.run import run
@@ -64,7 +65,7 @@ def checkpoint_of(path: Path, fusion: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("fusion", fusions(FUSIONS))
 def test_every_fusion_is_one_exported_graph_for_all_subsets(fusion: str, tmp_path: Path) -> None:
     report = export(checkpoint_of(tmp_path / "m.pt", fusion), tmp_path / "m.pt2")
     assert report["subsets_compared"] == 4

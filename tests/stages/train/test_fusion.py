@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from campaign import fusions
 from modalmill.stages.stream import FusionBatch, Labels
 from modalmill.stages.train.cards import FUSIONS, LOSSES, MISSING
 from modalmill.stages.train.fusion import make_fusion
@@ -223,7 +224,7 @@ def test_a_state_dict_holds_every_parameter() -> None:
     assert isinstance(make_fusion("concat", 3, 16, 0.0), ConcatFusion)
 
 
-@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("fusion", fusions(FUSIONS))
 def test_xor_of_two_modalities_is_learned(fusion: str) -> None:
     """K1: y = a xor b. Each alone is worth nothing. Features fused before a head reach 1; answers of single parts, joined, at most 3 of 4."""
     torch.manual_seed(1)

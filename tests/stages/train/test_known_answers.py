@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from campaign import fusions
 from known import NAMES, SUBSETS, batch_of, bayes, channels, fit, gaussian
 from modalmill.stages.stream import FusionBatch
 from modalmill.stages.train.cards import FUSIONS, MISSING
@@ -45,7 +46,7 @@ def test_the_closed_form_gives_the_published_numbers() -> None:
     assert [round(value, 4) for value in shapley(3, lambda subset: bayes(MU, subset))] == [0.2405, 0.1572, 0.0716]
 
 
-@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("fusion", fusions(FUSIONS))
 def test_gaussian_evidence_is_fused_as_well_as_can_be_for_every_subset(fusion: str) -> None:
     """K3: accuracy within one point of Bayes for every subset, answers as sure as they are right, and each part worth what it is worth."""
     saved = fit(gaussian(30_000, MU, 1), steps=200, fusion=fusion)
@@ -59,7 +60,7 @@ def test_gaussian_evidence_is_fused_as_well_as_can_be_for_every_subset(fusion: s
         assert np.abs(np.array(worth) - [0.2405, 0.1572, 0.0716]).max() < 0.01
 
 
-@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("fusion", fusions(FUSIONS))
 def test_with_nothing_shown_the_answer_is_the_prior(fusion: str) -> None:
     """Three rows of four are of class 1, and no training row is shown without any part."""
     data = gaussian(8_000, (0.5, 0.5, 0.5), 1)

@@ -111,7 +111,7 @@ def test_regression_scores_in_the_unit_of_the_target() -> None:
     made = fit_objective(options("regression"), [{"y": 10.0}, {"y": 20.0}])
     score, _ = made.score(torch.zeros(2, 1), [{"y": 10.0}, {"y": 20.0}])
     assert score.tolist() == [-5.0, -5.0]
-    assert made.answers(torch.zeros(1, 1), 1) == [[("15", 1.0)]]
+    assert made.answers(torch.zeros(1, 1), 1) == [[("15", None)]]
 
 
 def test_a_target_that_nobody_has_names_those_that_there_are() -> None:
