@@ -78,7 +78,7 @@ def test_grid_words_cut_sound_and_frames_at_their_times(shared: Path, tmp_path: 
     assert np.corrcoef(ours, theirs)[0, 1] > 0.97
     early = np.interp(np.arange(len(ours)) / our_rate, np.arange(len(cut)) / rate, whole[round((start - 0.02) * rate) :][: len(cut)])
     assert np.corrcoef(ours, early)[0, 1] < 0.8
-    # Pictures: each stored frame looks most like a frame inside the word, as OpenCV reads them.
+    # Pictures: each stored frame looks most like a frame that is on the screen during the word, as OpenCV reads them.
     capture = cv2.VideoCapture(str(path))
     frames = []
     while True:
@@ -91,7 +91,7 @@ def test_grid_words_cut_sound_and_frames_at_their_times(shared: Path, tmp_path: 
 
     decoded = video.sample(path, 6, 96, start, end)
     nearest = [int(np.argmin([np.abs(frame.astype(int) - other).mean() for other in frames])) for frame in decoded]
-    assert set(nearest) <= {number for number in range(75) if start <= number / 25 < end}
+    assert set(nearest) <= {number for number in range(75) if start < (number + 1) / 25 and number / 25 < end}
     assert nearest == sorted(nearest)
     shown = video.sample(io.BytesIO(stored["mp4"]), 6, 96)
     assert np.abs(shown.astype(int) - decoded).mean() < 4

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ...schemas.errors import InputError
+from ..media.refusing import one_line
 from .inputs import Inputs
 from .losses import make_losses
 from .losses.caption import Caption
@@ -64,7 +65,7 @@ def read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such checkpoint; training writes best.pt and last.pt") from None
     except (RuntimeError, EOFError, KeyError, ValueError, IsADirectoryError, pickle.UnpicklingError) as error:
-        raise InputError(f"{path}: not a checkpoint that modalmill wrote ({str(error).splitlines()[0][:120]})") from None
+        raise InputError(f"{path}: not a checkpoint that modalmill wrote ({one_line(error)})") from None
     return value
 
 
@@ -74,4 +75,4 @@ def load(path: Path) -> Saved:
     try:
         return Saved(value["about"], value["model"], value["losses"])
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: the checkpoint does not fit this version of modalmill ({str(error).splitlines()[0][:120]})") from error
+        raise InputError(f"{path}: the checkpoint does not fit this version of modalmill ({one_line(error)})") from error

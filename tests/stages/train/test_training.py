@@ -55,8 +55,9 @@ def test_mistakes_in_prediction_are_one_clear_error(trained: Path, tmp_path: Pat
         Predictor(path).one({"image": "nowhere.jpg"})
     with pytest.raises(InputError, match="begins with"):
         Predictor(path).one({"image": str(write(tmp_path / "x.jpg", "text"))})
-    with pytest.raises(InputError, match="not a checkpoint"):
-        Predictor(write(tmp_path / "x.pt", b"no")).one({})
+    for data in (b"no", b""):
+        with pytest.raises(InputError, match="not a checkpoint"):
+            Predictor(write(tmp_path / "x.pt", data)).one({})
 
 
 def test_a_checkpoint_runs_no_code_when_read(tmp_path: Path) -> None:
