@@ -37,7 +37,9 @@ def before_training(step: Step, prepared: Prepared, device: torch.device, say: C
 def _domains(prepared: Prepared) -> list[str]:
     """What the loss of domains does where nothing names a domain."""
     bare = [word for word, options in map(split_choice, prepared.inputs.options.losses) if word == "domain" and not options.get("field")]
-    return ["the loss 'domain' names no field: it makes parts alike, and no domains of records; {domain: {field: ...}} says otherwise"] if bare else []
+    return (
+        ["the loss 'domain' names no field: it makes parts alike, and no domains of records; {domain: {field: ...}} says otherwise"] if bare else []
+    )
 
 
 def _presence(prepared: Prepared) -> list[str]:

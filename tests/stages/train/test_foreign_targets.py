@@ -138,7 +138,9 @@ def test_languages_without_spaces_are_learned(tmp_path: Path, run_recipe: Run) -
     rows = []
     for number in range(240):
         filler = "".join(rng.choice(letters) for _ in range(6))
-        rows.append({"text": filler[:3] + "狗猫"[number % 2] + filler[3:], "label": ["dog", "cat"][number % 2], "split": "train" if number < 180 else "test"})
+        rows.append(
+            {"text": filler[:3] + "狗猫"[number % 2] + filler[3:], "label": ["dog", "cat"][number % 2], "split": "train" if number < 180 else "test"}
+        )
     value = text_recipe(tmp_path, rows, epochs=30, learning_rate=0.01)
     value["train"]["inputs"]["t"]["length"] = 10
     report = run_recipe(value).training
