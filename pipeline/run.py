@@ -373,8 +373,8 @@ def _first_cause(count: Count, faults: Sequence[dict[str, Any]]) -> str:
 
 def _tidy(work: Path, kept: set[Path]) -> None:
     """Remove work tables that no step of this run reads, and what killed workers left half-written; other files have their own rules."""
-    for stale in work.rglob(".*.tmp"):
-        stale.unlink(missing_ok=True)
+    for aside in work.rglob(".*.tmp"):
+        aside.unlink(missing_ok=True)
     for folder in (work / "ingest", work / "records", work / "measured"):
         for path in folder.glob("*"):
             if path not in kept:
