@@ -16,11 +16,11 @@ from ...schemas.errors import DamageError, InputError
 from ...schemas.manifest import Row
 from ...schemas.record import Absence, Fault, Modality, Origin, Part, Record, make_key
 from ..base import Beat, Merged, Noted, Read, Source
-from ..media.files import SUFFIXES, bytes_of, locate
+from ..media.files import SUFFIXES, bytes_of
 from . import _template as template
-from ._cues import read_cues
+from ._cues import cues_beside
 from ._files import Listing, Loose, join, media_part, modality_of
-from ._values import check_templates, given_splits, number, seconds, split_name
+from ._values import check_templates, given_splits, number_or_note, seconds, split_name
 
 _MOST_SHOWN = 30
 
@@ -214,7 +214,7 @@ class Mapper:
             if found:
                 targets[name] = found
         for name, text in self._numbers.items():
-            value_of = self._number(name, self._text(text, values), unmatched)
+            value_of = number_or_note(name, self._text(text, values), unmatched, columns.decimal, columns.thousands)
             if value_of is not None:
                 targets[name] = value_of
         if not columns.media:
@@ -238,14 +238,6 @@ class Mapper:
         if lists:
             raise ValueError(f"{lists[0]!r} is a list, wanted a text or a number")
         return template.fill(text, values, some)
-
-    def _number(self, name: str, text: str | None, unmatched: list[Fault]) -> float | None:
-        """A number, or None for a cell that is empty or holds none: a bad cell costs itself and not the record, and is told."""
-        try:
-            return None if text is None else number(text, self._columns.decimal, self._columns.thousands)
-        except ValueError as error:
-            unmatched.append(Fault.unmatched(f"number {name}", text, str(error)))
-            return None
 
     def _seconds(self, column: str | None, values: Mapping[str, Any]) -> float | None:
         text = template.fill(_as_template(column), values) if column else None
@@ -282,14 +274,7 @@ class Mapper:
 
     def _cues(self, name: str, text: str, values: Mapping[str, Any], unmatched: list[Fault]) -> Part | None:
         relative = template.fill(text, values)
-        if relative is None:
-            return None
-        uri = join(self._columns.base, relative)
-        if not (self._root / uri).is_file():
-            unmatched.append(Fault.unmatched(f"{name}_file", uri, f"{uri} is not there"))
-            return None
-        cues = read_cues(locate(self._root, uri))
-        return Part("text", text=" ".join(cue.text for cue in cues), cues=cues)
+        return None if relative is None else cues_beside(self._root, join(self._columns.base, relative), name, unmatched)
 
     def rest(self, where: str, tally: Counter[str]) -> Iterator[Read]:
         """What comes after the last row: records of the files that no row named, and what is to be told.

@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 from ...schemas.errors import DamageError
-from ...schemas.record import Cue
+from ...schemas.record import Cue, Fault, Part
+from ..media.files import locate
 from ._encoding import decode, shown
 
 GRID_UNITS_PER_SECOND = 25_000
@@ -31,6 +32,15 @@ def read_cues(path: Path) -> tuple[Cue, ...]:
     if not cues:
         raise DamageError("cues_empty", f"{path.name} holds no timed text")
     return tuple(cues)
+
+
+def cues_beside(root: Path, uri: str, part: str, unmatched: list[Fault]) -> Part | None:
+    """The timed text in a file beside others as a part; None, told in ``unmatched``, where there is no such file."""
+    if not (root / uri).is_file():
+        unmatched.append(Fault.unmatched(f"{part}_file", uri, f"{uri} is not there"))
+        return None
+    cues = read_cues(locate(root, uri))
+    return Part("text", text=" ".join(cue.text for cue in cues), cues=cues)
 
 
 def read_align(text: str, name: str) -> list[Cue]:

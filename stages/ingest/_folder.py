@@ -17,12 +17,12 @@ from ...schemas.errors import DamageError, InputError
 from ...schemas.manifest import Row
 from ...schemas.record import Absence, Fault, Modality, Origin, Part, Record, make_key
 from ..base import Beat, Merged, Noted, Read, Source
-from ..media.files import SUFFIXES, locate
+from ..media.files import SUFFIXES
 from . import _template as template
-from ._cues import read_cues
+from ._cues import cues_beside
 from ._files import Listing, join, media_part
 from ._table import find_dialect, read_rows
-from ._values import check_templates, given_splits, number, split_name
+from ._values import check_templates, given_splits, number_or_note, split_name
 
 _FIELDS = ("stem", "suffix", "name", "path", "folder")
 
@@ -224,15 +224,11 @@ class Folder(Source):
         try:
             for part_name, path in self.cues.items():
                 beside = template.fill(path, values)
-                if beside is not None and (root / join(self.base, beside)).is_file():
-                    cues = read_cues(locate(root, join(self.base, beside)))
-                    parts[part_name] = Part("text", text=" ".join(cue.text for cue in cues), cues=cues)
+                words = None if beside is None else cues_beside(root, join(self.base, beside), part_name, unmatched)
+                if words is None:
+                    absent[part_name] = "absent" if beside is None else "missing"
                 else:
-                    absent[part_name] = "absent"
-                    if beside is not None:
-                        absent[part_name] = "missing"
-                        beside = join(self.base, beside)
-                        unmatched.append(Fault.unmatched(f"{part_name}_file", beside, f"{beside} is not there"))
+                    parts[part_name] = words
         except DamageError as error:
             return Row(record, Fault(error.rule, message=error.message))
         key = make_key(name, identity)
@@ -254,7 +250,7 @@ class Folder(Source):
                 if value := (template.fill(text, values) or "").strip():
                     targets[target] = value
             for target, text in _templates(self.numbers).items():
-                found = self._number(target, template.fill(text, values), unmatched)
+                found = number_or_note(target, template.fill(text, values), unmatched)
                 if found is not None:
                     targets[target] = found
             split = split_name(template.fill(self.split, values)) if self.split else None
@@ -272,14 +268,6 @@ class Folder(Source):
             ),
             unmatched=unmatched,
         )
-
-    def _number(self, target: str, text: str | None, unmatched: list[Fault]) -> float | None:
-        """A number, or None for a cell that is empty or holds none: a bad cell costs itself and not the record, and is told."""
-        try:
-            return None if text is None else number(text)
-        except ValueError as error:
-            unmatched.append(Fault.unmatched(f"number {target}", text, str(error)))
-            return None
 
     def _unmatched(self, name: str, identity: str, number: int, cells: Mapping[str, str]) -> Row:
         assert self.labels is not None

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ...schemas.record import Fault
+
 _CLOCK = re.compile(r"^(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)$")
 _DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+$")
 _NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
@@ -55,6 +57,15 @@ def number(text: str, decimal: str = ".", thousands: str = "") -> float | None:
     if not math.isfinite(value):
         raise ValueError(f"{text[:60]!r} is no finite number")
     return value
+
+
+def number_or_note(name: str, text: str | None, unmatched: list[Fault], decimal: str = ".", thousands: str = "") -> float | None:
+    """A number, or None for a cell that is empty or holds none: a bad cell costs itself and not the record, and is told in ``unmatched``."""
+    try:
+        return None if text is None else number(text, decimal, thousands)
+    except ValueError as error:
+        unmatched.append(Fault.unmatched(f"number {name}", text, str(error)))
+        return None
 
 
 def split_name(text: str | None) -> str | None:
