@@ -6,6 +6,7 @@ Without it ``datasets`` guesses the columns from the first five samples and refu
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +30,7 @@ def card_text(shards: ShardSet, members: Mapping[str, str], texts_in_json: bool)
     # "all" means every split to datasets, so that a set without splits is its "train".
     files = [{"split": "train" if split == "all" else split, "path": f"{split}-*.tar"} for split in splits]
     head = {"configs": [{"config_name": "default", "data_files": files}], "dataset_info": {"features": columns}}
+    head = json.loads(json.dumps(head))  # without parts in common, which YAML would write as references and readers take apart once
     counts = ", ".join(f"{number:,} records in {split}" for split, number in sorted(shards.splits().items()))
     sounds = sorted(ending for ending, modality in members.items() if modality == "audio")
     cast = f"; .cast_column({sounds[0]!r}, datasets.Audio()) decodes" if sounds else ""

@@ -72,7 +72,9 @@ def test_hugging_face_datasets_reads_every_column_and_every_record(tmp_path: Pat
     """Also where the first samples lack parts that others have, and whether pictures are shared or not."""
     import datasets
 
-    sources = corpus(tmp_path) | {"vqa": vqa_corpus(tmp_path, images=4, per_image=per_image)}
+    write(tmp_path / "words.csv", "id,caption,note\n1,a caption,\n2,,a note\n3,both,of them\n")
+    words = {"type": "csv", "path": "words.csv", "id": "{id}", "text": {"caption": "caption", "note": "note"}}
+    sources = corpus(tmp_path) | {"vqa": vqa_corpus(tmp_path, images=4, per_image=per_image), "words": words}
     result = run_recipe(recipe(tmp_path, sources))
     found = datasets.load_dataset(str(tmp_path / "out" / "shards"), split="train", cache_dir=str(tmp_path / "cache"), streaming=True).decode(False)
     rows = {row["__key__"]: row for row in found}
@@ -91,7 +93,7 @@ def test_hugging_face_datasets_reads_every_column_and_every_record(tmp_path: Pat
             data = row[ending]["bytes"] if member["modality"] == "image" else row[ending]
             assert len(data) == member["size"]
         for text in wanted["texts"]:
-            assert text["text"] == (record["texts"][text["part"]] if per_image > 1 else row["txt"])
+            assert text["text"] == (record["texts"][text["part"]] if per_image > 1 else row[f"{text['part']}.txt"])
         targets = json.loads(wanted["targets"])
         assert {name: value for name, value in record["targets"].items() if value is not None} == targets
 
