@@ -1,7 +1,7 @@
 """What a stage is, and how one is found by its address.
 
 The address of a stage is the path of its file: ``clean.text`` lives in ``stages/clean/text.py``. A stage on single records
-writes one small method, ``apply(record)``, ``apply(record, rng)``, ``fault(record)`` or ``split(record)``, and the base does
+writes one small method, ``apply(record)``, ``apply(record, rng)``, ``fault(record)``, ``drops(record)`` or ``split(record)``, and the base does
 the rest. A stage that must see the whole corpus writes ``decide(table)`` on narrow columns and hands back decisions by key.
 """
 
