@@ -1,8 +1,8 @@
 """Mirrored copies: pictures flipped left to right, and left and right exchanged in the words beside them.
 
 Words are exchanged only where they name a place ("on the left", "the right hand", "leftmost"). In "all right", "the right to" and "he left" they
-do not,
-and stay. Where a text leaves it open, or asks for something that a mirror spoils (letters, numbers, clocks), no copy is made, and that is counted.
+do not, and stay. Where a text leaves it open, or asks for something that a mirror spoils (letters, numbers, clocks), no copy is made, and that is
+counted.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from ._copies import Copies, copy_of, with_step
 
 _SIDE = re.compile(r"\b(left|right)(hand|most|ward|wards|side|s)?\b", re.IGNORECASE)
 _THINGS = (
-    "sides?|hands?|corners?|edges?|half|halves|ends?|arms?|legs?|foot|feet|eyes?|ears?|shoulders?|wrists?|elbows?|knees?|cheeks?|wings?|lanes?|wheels?"
-    "|paws?|horns?|pages?|walls?|banks?|shoes?|socks?|sleeves?|gloves?|doors?|windows?|columns?|panels?|boxe?s?|squares?|fields?|turns?|arrows?|tail|tower"
-    "|towers|portion|part|margin|lower|upper|bottom|top|most|picture|image|photo|dog|cat|horse|elephant|zebra|giraffe|bear|bird|cow|sheep|object|chair|lamp"
-    "|bed|bench|vehicle|car|bus|train|truck|plane|boat|bike|bicycle|motorcycle|building|sign|plate|bowl|tray"
+    "sides?(?! by)|hands?|corners?|edges?|half|halves|ends?|arms?|legs?|foot|feet|eyes?|ears?|shoulders?|wrists?|elbows?|knees?|cheeks?|lanes?"
+    "|wheels?|paws?|horns?|pages?|walls?|shoes?|socks?|sleeves?|gloves?|doors?|windows?|columns?|panels?|boxe?s?|squares?|fields?|turns?|arrows?|tail|tower"
+    "|towers|portion|part|margin|lower|upper|bottom|top|most|picture|image|photo"
 )
-_PEOPLE = "persons?|man|men|woman|women|boys?|girls?|child|children|guys?|lady|ladies|one"  # the right one may be the proper one
+_BODIES = (  # of which the right one may be the proper one
+    "persons?|man|men|woman|women|boys?|girls?|child|children|guys?|lady|ladies|one|dog|cat|horse|elephant|zebra|giraffe|bear|bird|cow|sheep|object|chair"
+    "|lamp|bed|bench|vehicle|car|bus|train|truck|plane|boat|bike|bicycle|motorcycle|building|sign|plate|bowl|tray"
+)
 _WHOSE = "(?:the|its|his|her|their|my|your|our|this|that)"
 _WHERE = "(?:far|upper|lower|top|bottom|extreme|front|back|rear|very|middle|center|centre|near)"
 _PLACES = [
@@ -32,13 +34,13 @@ _PLACES = [
         rf"\b(left|right)[- ](?:hand(?:ed)?[- ])?(?:{_THINGS})\b",
         rf"\b(?:on|to|at|from|off|towards?|along)\s+(?:{_WHOSE}\s+)?(?:{_WHERE}\s+)?(left|right)(?=\s+(?:of|side)\b|'s\b|\s*(?:[-?.!,;:)\"]|$)"
         r"|\s+(?:and|or|is|are|was|were|has|have|had|wearing|in|on|with|holding|that|who|which|doing|looking|facing|made|behind|next|than|can|does|do)\b)",
-        rf"\b(left)[- ](?:{_PEOPLE})\b",
-        r"\b(left|right)\s+(?:or|and|to)\s+(?:the\s+)?(?:left|right)\b",
-        r"\b(?:left|right)\s+(?:or|and|to)\s+(?:the\s+)?(left|right)\b",
+        rf"\b(?:the|on|his|her|its|their)\s+(left)[- ](?:{_BODIES})\b",
+        r"\b(left|right)\s+(?:or|and|to)\s+(?:left|right)\b",
+        r"\b(?:left|right)\s+(?:or|and|to)\s+(left|right)\b",
         r"\b(left|right)(?:most|wards?|side)\b",
         r"(?:^|\b(?:just|immediately|directly|is|are|standing|sitting|stands|sits)\s+)(left|right)\s+of\s+(?:the|a|an|his|her|its|this|that|him|it|them)\b",
         r"\b(?:turn(?:s|ed|ing)?|lean(?:s|ed|ing)?|fac(?:es|ed|ing)|point(?:s|ed|ing)?|look(?:s|ed|ing)?|going|heading)\s+(?:to\s+the\s+)?(left|right)\b"
-        r"(?!\s+(?:now|at|away|here|there|into|back|on))",
+        r"(?!\s+(?:now|at|away|here|there|into|back|on|around|up|down|by|out|over))",
     )
 ]
 _ALONE = re.compile(r"\s*(?:(?:on|to|at|the)\s+)*(left|right)(?:\s+(?:side|one|hand))?\s*[.!?]?\s*", re.IGNORECASE)
@@ -94,7 +96,14 @@ class Flip(Copies):
         texts = [text for part in record.parts.values() for text in (part.text, *(cue.text for cue in part.cues)) if text]
         if any(_SPOILED.search(text) for text in texts):
             return _ASKS
-        return _UNCLEAR if any(is_unclear(text) for text in texts) else ""
+        words = [value for value in _words_of(record.targets.values()) if not _ALONE.fullmatch(value)]
+        return _UNCLEAR if any(is_unclear(text) for text in [*texts, *words]) else ""
+
+
+def _words_of(values: Iterable[Any]) -> list[str]:
+    """The words among values, those within lists too."""
+    every = [item for value in values for item in (value if isinstance(value, list) else [value])]
+    return [item for item in every if isinstance(item, str)]
 
 
 def swap_sides(text: str) -> str:

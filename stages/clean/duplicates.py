@@ -22,7 +22,8 @@ from ..base import CorpusStage, Decision, rows_of
 
 _BANDS = 4
 _BLOCK = 8  # pixels of a thumbnail
-_MOST_DIFFERENCE = 6.0  # grey levels of the block that differs most
+_FLAT = 30.0  # variance of a thumbnail in which there is nothing to fit a gain to
+_MOST_DIFFERENCE = 4.5  # grey levels of the block that differs most
 _GAIN, _OFFSET = (0.8, 1.25), (-25.0, 25.0)
 
 Thumbnail: TypeAlias = Callable[[str], "np.ndarray | None"]  # content hash of an image -> RGB uint8 [32, 32, 3]
@@ -62,7 +63,7 @@ class Duplicates(CorpusStage):
         by_medium: dict[str, str] = {}
         hashes: dict[int, list[int]] = defaultdict(list)
         for row in order:
-            content, media, phash, _ = seen[row]
+            content, media, phash = seen[row][:3]
             kept = first.setdefault(content, row) if content else row
             if kept != row:
                 clusters.unite(groups[kept], groups[row])
@@ -92,7 +93,9 @@ class Duplicates(CorpusStage):
         known = all(why == "absent" for _, why in absent or ())
         images = [part for part in parts if part["modality"] == "image"]
         image = images[0]["hash"] if len(images) == 1 else None
-        return _Seen(_content(parts, targets if self.same_targets else "") if known else b"", media, _phash(dict(signals or ()), parts), image)
+        targets = targets if self.same_targets else ""
+        beside = _content([part for part in parts if part["modality"] != "image"], targets) or targets.encode()
+        return _Seen(_content(parts, targets) if known else b"", media, _phash(dict(signals or ()), parts), image, beside)
 
     def _together(
         self, rows: list[int], keys: list[str], groups: list[str], seen: list[_Seen], clusters: _Clusters, decisions: dict[str, Decision]
@@ -100,7 +103,7 @@ class Duplicates(CorpusStage):
         kept, *others = sorted(rows, key=keys.__getitem__)
         for row in others:
             clusters.unite(groups[kept], groups[row])
-            if self.near == "merge":
+            if self.near == "merge" and seen[row].beside == seen[kept].beside:  # other words or labels are other records
                 bits = ((seen[kept].phash or 0) ^ (seen[row].phash or 0)).bit_count()
                 message = f"its image looks the same as that of {keys[kept]} ({bits} of 64 bits differ)"
                 decisions[keys[row]] = Decision(Fault("near_duplicate", bits, self.near_bits, message, "merged"))
@@ -121,13 +124,23 @@ class _Alike:
 
 
 def difference(one: np.ndarray, other: np.ndarray) -> float:
-    """By how many grey levels the 8 x 8 block that differs most differs on average, once gain and offset are fitted within bounds."""
+    """By how many grey levels the 8 x 8 block that differs most differs on average, once gain and offset are fitted within bounds, either way."""
+    return max(_one_way(one, other), _one_way(other, one))
+
+
+def _one_way(one: np.ndarray, other: np.ndarray) -> float:
     a, b = one.astype(np.float32), other.astype(np.float32)
     varies = float(a.var())
-    gain = float(((a - a.mean()) * (b - b.mean())).mean()) / varies if varies > 1 else 1.0
+    if varies < _FLAT:
+        return _worst_block(np.abs(a - b))
+    gain = float(((a - a.mean()) * (b - b.mean())).mean()) / varies
     gain = min(_GAIN[1], max(_GAIN[0], gain))
     offset = min(_OFFSET[1], max(_OFFSET[0], float(b.mean()) - gain * float(a.mean())))
-    apart = np.abs(gain * a + offset - b).mean(axis=2)
+    return _worst_block(np.abs(gain * a + offset - b))
+
+
+def _worst_block(apart: np.ndarray) -> float:
+    apart = apart.mean(axis=2)
     height, width = apart.shape[0] // _BLOCK, apart.shape[1] // _BLOCK
     return float(apart.reshape(height, _BLOCK, width, _BLOCK).mean(axis=(1, 3)).max())
 
@@ -162,12 +175,15 @@ def _near(hashes: dict[int, list[int]], bits: int, alike: Callable[[int, int], b
 
 
 class _Seen(NamedTuple):
-    """What is kept of a record: a digest of all it holds, the hashes of its media; the perceptual and the content hash of its only image."""
+    """What is kept of a record: a digest of all it holds, the hashes of its media; the perceptual and the content hash of its only image, and a
+    digest of what stands beside it.
+    """
 
     content: bytes
     media: list[str]
     phash: int | None
     image: str | None
+    beside: bytes
 
 
 class _Clusters:

@@ -129,9 +129,12 @@ def _named(value: list[str] | dict[str, str]) -> dict[str, str]:
 
 
 class Mapper:
-    """Makes records of rows and remembers which files they named, so that the files nobody named can be given too."""
+    """Makes records of rows and remembers which files they named, so that the files nobody named can be given too.
 
-    def __init__(self, columns: Columns, root: Path, source: str, beat: Beat) -> None:
+    checked: the table names its columns, and all that the mapping wants are among them.
+    """
+
+    def __init__(self, columns: Columns, root: Path, source: str, beat: Beat, checked: bool = False) -> None:
         self._columns = columns
         self._root = root
         self._source = source
@@ -141,7 +144,7 @@ class Mapper:
         self._texts = columns.texts()
         self._targets = _named(columns.targets)
         self._numbers = _named(columns.numbers)
-        self._lacking = set(columns.fields())
+        self._lacking = set() if checked else set(columns.fields())
         self._rows = 0
         self._loose = Loose(root)
         self._notes: Counter[str] = Counter()
@@ -310,7 +313,8 @@ class Mapper:
                     tally["media files"] += 1
                     yield Merged("media files")
                     continue
-                fitting = [(name, entry) for name, entry in entries if uri.endswith(entry.path.rpartition("}")[2]) and _takes(entry, uri)]
+                fitting = [(name, entry) for name, entry in entries if uri.endswith(_tail(entry)) and _takes(entry, uri)]
+                fitting.sort(key=lambda pair: -len(_tail(pair[1])))  # of {f}.jpg and {f}_small.jpg the one that says more
                 if not fitting:
                     yield Noted(f"passed over in {folder or 'the data root'}: files that no row names and that fit no 'path'")
                 elif fitting[0][1].unlisted == "keep":
@@ -340,6 +344,10 @@ def _why_absent(path: str, values: Mapping[str, Any]) -> Absence:
 
 def _listed(values: list[Any]) -> list[str]:
     return [template.plain(value) for value in values if not template.is_absent(value)]
+
+
+def _tail(entry: Media) -> str:
+    return entry.path.rpartition("}")[2]
 
 
 def _takes(entry: Media, uri: str) -> bool:

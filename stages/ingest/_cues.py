@@ -71,9 +71,9 @@ def read_subtitles(text: str, name: str) -> list[Cue]:
     ends = [place for place, _ in starts[1:]] + [len(lines)]
     for (place, match), following in zip(starts, ends, strict=False):
         words = lines[place + 1 : following]
-        if blank_ends:
-            words = words[: next((number for number, line in enumerate(words) if not line.strip()), len(words))]
-        if following < len(lines) and words and _NUMBER.fullmatch(words[-1]):
+        until = next((number for number, line in enumerate(words) if not line.strip()), len(words)) if blank_ends else len(words)
+        is_cut, words = until < len(words), words[:until]
+        if not is_cut and following < len(lines) and words and _NUMBER.fullmatch(words[-1]):
             words.pop()  # the next cue's number
         spoken = [html.unescape(_TAG.sub("", line)).strip() for line in words]
         times = match.groups()

@@ -39,7 +39,10 @@ _WIDE = {  # what is common in each, and what is not unheard of
     "big5": ("", "\u3000-\u303f\uff01-\uff60"),
 }
 _COMMON_BYTES = {"cp949": ("euc_kr", 0xB0, 0xC8), "gb18030": ("gb2312", 0xB0, 0xD7), "big5": ("big5", 0xA4, 0xC6)}  # rows of the everyday characters
-_PUNCTUATION = "‘’“”„–—…€«»°§©®·•¿¡²³½£"
+_PUNCTUATION = "‘’“”„–—…€«»°§©®™·•¿¡±×÷²³¹½¼¾£¥¢ªº"
+_SIGN = 0.7
+_FOREIGN_RUN = re.compile(r"[^\x00-\x7f]+")
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 def _broken(error: UnicodeError) -> tuple[str, int]:
@@ -83,8 +86,9 @@ def _find(head: bytes, pieces: Iterable[bytes]) -> str:
             broken = text.count(BROKEN)
             bad += broken
             good += sum(1 for letter in text if letter > "\x7f") - broken
-            if len(sample) < _SAMPLE_BYTES:
-                sample += b"\n".join(_foreign(piece))
+        if len(sample) < _SAMPLE_BYTES and not piece.isascii():
+            sample += b"\n".join(_foreign(piece))
+    bad += BROKEN in decoder.decode(b"", True)  # a file may end inside of a letter
     if bad == 0 or bad * 9 <= good:
         return "utf-8"
     return _regional(bytes(sample[:_SAMPLE_BYTES]))
@@ -119,33 +123,47 @@ def _regional(sample: bytes) -> str:
 
 def _score(text: str, encoding: str) -> float:
     """Mean of what the foreign characters are worth, 0 to 1."""
-    letters = [letter for letter in text if letter > "\x7f"]
-    if not letters:
+    count = sum(letter > "\x7f" for letter in text)
+    if not count:
         return 0.0
-    if encoding in _WIDE:
-        common, known = (re.compile(f"[{some}]") if some else None for some in _WIDE[encoding])
-        rows = _COMMON_BYTES.get(encoding)
-        return sum(_wide_worth(letter, common, known, rows) for letter in letters) / len(letters)
+    worth = _wide_score if encoding in _WIDE else _script_score if encoding in _OTHER else _latin_score
+    return worth(text, encoding) / count
+
+
+def _wide_score(text: str, encoding: str) -> float:
+    common, known = (re.compile(f"[{some}]") if some else None for some in _WIDE[encoding])
+    rows = _COMMON_BYTES.get(encoding)
+    # A single one among plain letters is a sign of Latin text, ° or ±, whose byte took the next letter with it.
+    return sum(_wide_worth(letter, common, known, rows) for run in _FOREIGN_RUN.findall(text) if len(run) > 1 for letter in run)
+
+
+def _script_score(text: str, encoding: str) -> float:
+    common, script = _OTHER[encoding]
+    letters = re.compile(f"[{script}]")
     total = 0.0
-    script = re.compile(f"[{_OTHER[encoding][1]}]") if encoding in _OTHER else None
-    common_letters, rarer = (_OTHER[encoding][0], "") if script else _LATIN[encoding]
-    for before, letter, after in zip(" " + text, text, text[1:] + " ", strict=False):
-        if letter <= "\x7f":
-            continue
-        if letter in _PUNCTUATION:
-            total += 0.6
-        elif script is not None:
-            beside = bool(script.match(before) or script.match(after))
-            total += (
-                (1.0 if letter in common_letters else 0.4 if letter.islower() or letter.lower() == letter else 0.2)
-                * beside
-                * bool(script.match(letter))
-            )
-        else:
-            plain = (before.isascii() and before.isalpha()) + (after.isascii() and after.isalpha())
-            worth = 1.0 if letter in common_letters else 0.8 if letter in rarer else 0.7 if letter.lower() in common_letters + rarer else 0.1
-            total += worth * (1.0 if plain else 0.3)
-    return total / len(letters)
+    for run in _FOREIGN_RUN.findall(text):
+        for letter in run:
+            if letter in _PUNCTUATION:
+                total += _SIGN
+            elif letters.match(letter) and len(run) > 1:
+                total += 1.0 if letter in common else 0.4 if letter.lower() == letter else 0.2
+    return total
+
+
+def _latin_score(text: str, encoding: str) -> float:
+    common, rarer = _LATIN[encoding]
+    total = _SIGN * sum(letter in _PUNCTUATION for letter in text)
+    for word in _WORD.findall(text):
+        # In a Latin word there are plain letters too; a capital does not follow a small letter (żQué for ¿Qué).
+        share = (1.0 if any(letter.isascii() for letter in word) else 0.3) * (0.1 if _has_odd_capital(word) else 1.0)
+        for letter in word:
+            if letter > "\x7f" and letter not in _PUNCTUATION:
+                total += share * (1.0 if letter in common else 0.8 if letter in rarer else 0.7 if letter.lower() in common + rarer else 0.1)
+    return total
+
+
+def _has_odd_capital(word: str) -> bool:
+    return any(letter > "\x7f" and letter.islower() and after.isupper() for letter, after in itertools.pairwise(word))
 
 
 def _wide_worth(letter: str, common: re.Pattern[str] | None, known: re.Pattern[str] | None, rows: tuple[str, int, int] | None) -> float:

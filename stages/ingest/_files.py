@@ -49,7 +49,7 @@ class Listing:
                 continue
             name = os.fsencode(entry.name).decode("utf-8", "backslashreplace")  # not UTF-8: no file has this name, and it becomes a reject
             path = f"{prefix}/{name}" if prefix else name
-            if entry.is_dir():
+            if _is_folder(entry):
                 real = os.path.realpath(entry.path)
                 if entry.is_symlink() and any(_lies_in(folder, real) for folder in above):
                     self._links.append((path, "link_in_a_circle", "the folder is a link to a folder that it lies in"))
@@ -70,6 +70,13 @@ class Listing:
             yield Row(Record(key, key, Origin(source, path)), Fault(rule, message=message))
         for ending, count in sorted(self._passed_over.items()):
             yield Noted(f"passed over in {self._folder or 'the data root'}: files of {ending}", count)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself; it is listed, and whoever opens it is told
+        return False
 
 
 def _lies_in(path: str, folder: str) -> bool:

@@ -7,6 +7,7 @@ import importlib
 import io
 import lzma
 import re
+import zlib
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ _BAD_SHARE = 0.01
 _FEW_BAD = 20
 _MOST_TITLES = 20
 _SEPARATOR = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
+UNPACKING_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "lzma"}
 _NO_TEXT = {  # first bytes -> what the file is, and what to do
     b"PAR1": ("Parquet", "use type: parquet"),
@@ -80,7 +82,7 @@ def find_dialect(
             whole = not file.read(1)
     except IsADirectoryError:
         raise InputError(f"{path}: wanted a table, found a folder") from None
-    except (OSError, EOFError, LookupError, UnicodeError, lzma.LZMAError) as error:
+    except (*UNPACKING_ERRORS, LookupError, UnicodeError) as error:
         raise InputError(f"{path}: the table cannot be read: {error}") from None
     if not lines or not "".join(lines).strip():
         raise InputError(f"{path}: the table is empty")
@@ -235,11 +237,14 @@ def _is_number(text: str) -> bool:
 
 def _lines(file: io.TextIOBase, path: Path) -> Iterator[str]:
     number = 0
-    while line := file.readline(LONGEST_LINE):
-        number += 1
-        if len(line) >= LONGEST_LINE:
-            raise InputError(f"{path}: line {number} has no end within {LONGEST_LINE:,} characters; this is not delimited text")
-        yield line
+    try:
+        while line := file.readline(LONGEST_LINE):
+            number += 1
+            if len(line) >= LONGEST_LINE:
+                raise InputError(f"{path}: line {number} has no end within {LONGEST_LINE:,} characters; this is not delimited text")
+            yield line.removeprefix("\ufeff") if number == 1 else line
+    except UNPACKING_ERRORS as error:
+        raise InputError(f"{path}: cannot be unpacked behind line {number}: {error}; fetch the file again") from None
 
 
 class _Lines:

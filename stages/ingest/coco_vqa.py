@@ -7,7 +7,6 @@ ids and places in a spill file stay in memory (24 bytes each). Format: https://v
 from __future__ import annotations
 
 import codecs
-import itertools
 import json
 import re
 import tempfile
@@ -29,7 +28,8 @@ from ...schemas.record import Fault, Origin, Part, Record, make_key
 from ..base import Beat, Merged, Read, Source
 from ..media.files import SUFFIXES, bytes_of
 from ._files import Listing, join, media_part
-from ._table import refuse_other_files, unpacked
+from ._json import items
+from ._table import UNPACKING_ERRORS, refuse_other_files, unpacked
 from ._template import is_absent, plain
 
 _WORDS = {"answer": "multiple_choice_answer", "answer_type": "answer_type", "question_type": "question_type"}
@@ -270,29 +270,17 @@ class _Spill:
 def _objects(path: Path, key: str) -> Iterator[Any]:
     """The objects of one top-level list of a JSON file, streamed; InputError where the file is not such JSON."""
     refuse_other_files(path)
-    given = 0
+    any_yet = False
     try:
-        for value in _streamed(path, key, ijson):
-            given += 1
-            yield value
+        with unpacked(path) as file:
+            if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+                raise InputError(f"{path}: is UTF-16, and JSON is exchanged in UTF-8 (RFC 8259); save it as UTF-8")
+            for value in items(file, f"{key}.item"):
+                any_yet = True
+                yield value
     except ijson.JSONError as error:
-        if "integer overflow" not in str(error):
-            raise InputError(f"{path}: the JSON is broken: {' '.join(str(error).split())[:160]}; fetch the file again") from None
-        # Numbers of more than 64 bits; the parser in Python takes them, at a tenth of the speed.
-        for value in itertools.islice(_streamed(path, key, ijson.get_backend("python")), given, None):
-            given += 1
-            yield value
-    except OSError as error:
-        raise InputError(f"{path}: the file cannot be read: {error.strerror}; check 'data' and 'base' in the recipe") from None
-    if not given:
+        raise InputError(f"{path}: the JSON is broken: {' '.join(str(error).split())[:160]}; fetch the file again") from None
+    except UNPACKING_ERRORS as error:
+        raise InputError(f"{path}: the file cannot be read: {error}; check 'data' and 'base' in the recipe") from None
+    if not any_yet:
         raise InputError(f"{path}: wanted a JSON object with a list {key!r}, found none in it; check which file is which")
-
-
-def _streamed(path: Path, key: str, parser: Any) -> Iterator[Any]:
-    with unpacked(path) as file:
-        head = file.read(len(codecs.BOM_UTF8))
-        if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise InputError(f"{path}: is UTF-16, and JSON is exchanged in UTF-8 (RFC 8259); save it as UTF-8")
-        if head != codecs.BOM_UTF8:
-            file.seek(0)
-        yield from parser.items(file, f"{key}.item", use_float=True)

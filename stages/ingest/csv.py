@@ -49,7 +49,7 @@ class Csv(Columns):
             yield Noted("lines above the header passed over", dialect.skipped_lines)
         if dialect.has_header and len(dialect.header) > 1 and not dialect.header[0]:
             yield Noted("the first column has no name and is passed over")
-        mapper = Mapper(self, root, name, beat)
+        mapper = Mapper(self, root, name, beat, checked=True)
         last = [column for column in dialect.header if column][-1]
         for row in read_rows(root / file, dialect):
             tally["rows"] += 1

@@ -19,7 +19,8 @@ from ...schemas.record import Fault, Origin, Record, make_key
 from ..base import Beat, Read
 from ._columns import Columns, Mapper
 from ._files import join
-from ._table import LONGEST_LINE, refuse_other_files, unpacked
+from ._json import items
+from ._table import LONGEST_LINE, UNPACKING_ERRORS, refuse_other_files, unpacked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ class Jsonl(Columns):
                     elif line.strip():
                         tally["rows"] += 1
                         yield _row(line, mapper, name, file, number)
-        except (OSError, EOFError) as error:
+        except UNPACKING_ERRORS as error:
             raise InputError(f"{root / file}: the file cannot be read: {error}; check 'data' and 'path' in the recipe") from None
         yield from mapper.rest(file, tally)
 
@@ -52,6 +53,8 @@ class Jsonl(Columns):
 def _documents(file: BinaryIO, name: str) -> Iterator[Any]:
     """The lines of the file, or the values of the array that it is. Arrays in place of objects are rows, and the first one names their values."""
     first = file.readline(LONGEST_LINE)
+    while first and not first.strip():
+        first = file.readline(LONGEST_LINE)
     start = len(codecs.BOM_UTF8) if first.startswith(codecs.BOM_UTF8) else 0
     if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in first[:4]:
         raise InputError(f"{name}: is UTF-16, and JSON is exchanged in UTF-8 (RFC 8259); save it as UTF-8")
@@ -60,7 +63,6 @@ def _documents(file: BinaryIO, name: str) -> Iterator[Any]:
     if first.lstrip().startswith(b"["):
         row = json.loads(first) if _is_json(first) else []
         if not row or not all(isinstance(word, str) for word in row):
-            file.seek(start)
             yield from _array(file, name)
             return
         header = row
@@ -72,7 +74,10 @@ def _documents(file: BinaryIO, name: str) -> Iterator[Any]:
         if header is None:
             yield line
         elif number > 1 and line.strip():
-            yield _named(header, json.loads(line) if _is_json(line) else line.decode(errors="replace"))
+            try:
+                yield _named(header, _parsed(line))
+            except (ValueError, RecursionError):
+                yield line  # which is refused as what it is
         line = file.readline(LONGEST_LINE)
         number += 1
 
@@ -90,10 +95,10 @@ def _is_json(line: bytes) -> bool:
     return True
 
 
-def _array(file: Any, name: str) -> Iterator[Any]:
+def _array(file: BinaryIO, name: str) -> Iterator[Any]:
     header: list[str] | None = None
     try:
-        for value in ijson.items(file, "item", use_float=True):
+        for value in items(file, "item"):
             if isinstance(value, list) and header is None:
                 header = [str(cell) for cell in value]
             else:
@@ -104,12 +109,18 @@ def _array(file: Any, name: str) -> Iterator[Any]:
 
 def _row(line: bytes, mapper: Mapper, name: str, file: str, number: int) -> Row:
     try:
-        value = json.loads(line)
-        if b"\\ud" in line.lower():
-            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        value = _parsed(line)
     except (ValueError, RecursionError) as error:
         return _broken(name, file, number, line[:60].decode(errors="replace"), f"not JSON: {error}")
     return _mapped(value, mapper, name, file, number)
+
+
+def _parsed(line: bytes) -> Any:
+    """The value of a line; ValueError where it is none, or has half a surrogate pair, which is no text."""
+    value = json.loads(line)
+    if b"\\ud" in line.lower():
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def _mapped(value: Any, mapper: Mapper, name: str, file: str, number: int) -> Row:

@@ -41,17 +41,26 @@ class Parquet(Columns):
         try:
             table = pa.dataset.dataset(path, format=_form(path))
             self.check(_names(table.schema), file)
-            mapper = Mapper(self, root, name, beat)
-            wanted = sorted({word.split(".")[0] for word in self.fields()} & set(table.schema.names))
+            mapper = Mapper(self, root, name, beat, checked=True)
+            columns = set(table.schema.names)
+            wanted = sorted({word if word in columns else word.split(".")[0] for word in self.fields()} & columns)
             number = 0
             for batch in table.to_batches(columns=wanted, batch_size=_ROWS):
                 for value in batch.to_pylist():
                     number += 1
                     tally["rows"] += 1
-                    yield _row(value, mapper, name, file, number)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+                    yield self._row(value, mapper, name, file, number)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, OverflowError) as error:  # a date beyond the year 9999, for one
             raise InputError(f"{path}: the table cannot be read: {' '.join(str(error).split())[:200]}") from None
         yield from mapper.rest(file, tally)
+
+    def _row(self, value: dict[str, Any], mapper: Mapper, name: str, file: str, number: int) -> Row:
+        flat = flatten(value)
+        wrong = next((word for word in sorted(self.fields()) if isinstance(flat.get(word), bytes)), None)
+        if wrong is not None:
+            key = make_key(name, f"row-{number}")
+            return Row(Record(key, key, Origin(name, file, number)), Fault("bytes_in_table", wrong, "text or numbers", f"{wrong!r} holds bytes"))
+        return mapper.row(flat, file, number)
 
 
 def _form(path: Path) -> str:
@@ -69,12 +78,3 @@ def _names(schema: pa.Schema, prefix: str = "") -> list[str]:
         if pa.types.is_struct(field.type):
             names += _names(field.type, f"{prefix}{field.name}.")
     return names
-
-
-def _row(value: dict[str, Any], mapper: Mapper, name: str, file: str, number: int) -> Row:
-    flat = flatten(value)
-    wrong = next((word for word, cell in flat.items() if isinstance(cell, bytes)), None)
-    if wrong is not None:
-        key = make_key(name, f"row-{number}")
-        return Row(Record(key, key, Origin(name, file, number)), Fault("bytes_in_table", wrong, "text or numbers", f"{wrong!r} holds bytes"))
-    return mapper.row(flat, file, number)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ...schemas.contents import Kind
 from ...schemas.errors import InputError, MissingPackageError, nearest
+from ...schemas.manifest import Row
+from ...schemas.record import Fault, Origin, Record, make_key
 from ..base import Beat, Noted, Read
 from ._columns import Columns, Mapper
 from ._files import join
@@ -40,23 +44,27 @@ class Xlsx(Columns):
         import openpyxl
 
         file = join(self.base, self.path)
-        try:
+        with _reading(root / file):
             book = openpyxl.load_workbook(root / file, read_only=True, data_only=True)
-        except FileNotFoundError:
-            raise InputError(f"{root / file}: there is no such table; check 'data' and 'path' in the recipe") from None
-        except Exception as error:  # a zip, an XML parser and openpyxl itself each have errors of their own
-            raise InputError(f"{root / file}: is no Excel workbook that can be read ({error}); save it as .xlsx, or as csv") from error
-        if self.sheet is not None and self.sheet not in book.sheetnames:
-            raise InputError(f"{file}: there is no sheet {self.sheet!r}{nearest(self.sheet, book.sheetnames)}")
-        if self.sheet is None and len(book.sheetnames) > 1:
-            yield Noted(f"the first of {len(book.sheetnames)} sheets is read, {book.sheetnames[0]!r}; set sheet to say otherwise")
-        rows = book[self.sheet or book.sheetnames[0]].iter_rows(values_only=True)
+        sheets = {sheet.title: sheet for sheet in book.worksheets}
+        if self.sheet is not None and self.sheet not in sheets:
+            raise InputError(f"{file}: there is no sheet {self.sheet!r}{nearest(self.sheet, sheets)}")
+        if not sheets:
+            raise InputError(f"{file}: the workbook has no sheet with cells")
+        first = next(iter(sheets))
+        if self.sheet is None and len(sheets) > 1:
+            yield Noted(f"the first of {len(sheets)} sheets is read, {first!r}; set sheet to say otherwise")
+        sheet = sheets[self.sheet or first]
+        sheet.reset_dimensions()  # what the file says of its size is often wrong
         names: tuple[str, ...] = ()
-        mapper = Mapper(self, root, name, beat)
-        for number, cells in enumerate(rows, 1):
-            filled = sum(not is_absent(cell) for cell in cells)
+        mapper = Mapper(self, root, name, beat, checked=True)
+        rows = _rows(sheet, root / file)
+        some = list(itertools.islice(rows, _MOST_TITLES))
+        least = 2 if any(_filled(cells) > 1 for cells in some) else 1  # a title is one cell above a table of several columns
+        for number, cells in enumerate(itertools.chain(some, rows), 1):
+            filled = _filled(cells)
             if not names:
-                if filled > 1 or (filled and len(cells) == 1) or number > _MOST_TITLES:
+                if filled >= least:
                     names = distinct(["" if is_absent(cell) else str(cell) for cell in cells])
                     self.check([word for word in names if word], file)
                 elif filled:
@@ -65,8 +73,39 @@ class Xlsx(Columns):
             if not filled:
                 continue
             tally["rows"] += 1
+            beyond = [cell for word, cell in itertools.zip_longest(names, cells, fillvalue="") if not word and not is_absent(cell)]
+            if beyond[not names[0] :]:
+                key = make_key(name, f"row-{number}")
+                fault = Fault("stray_columns", len(beyond), 0, "cells beyond the named columns; give their columns a name")
+                yield Row(Record(key, key, Origin(name, file, number)), fault)
+                continue
             yield mapper.row({word: _cell(cell) for word, cell in zip(names, cells, strict=False) if word}, file, number)
         yield from mapper.rest(file, tally)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Errors of the zip, of its XML and of openpyxl as one of ours."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such table; check 'data' and 'path' in the recipe") from None
+    except Exception as error:
+        raise InputError(f"{path}: is no Excel workbook that can be read ({error}); save it as .xlsx, or as csv") from error
+
+
+def _rows(sheet: Any, path: Path) -> Iterator[tuple[Any, ...]]:
+    rows = sheet.iter_rows(values_only=True)
+    while True:
+        with _reading(path):
+            row = next(rows, None)
+        if row is None:
+            return
+        yield row
+
+
+def _filled(cells: tuple[Any, ...]) -> int:
+    return sum(not is_absent(cell) for cell in cells)
 
 
 def _cell(value: Any) -> Any:

@@ -17,7 +17,7 @@ import soxr
 from ...schemas.errors import DamageError
 from .container import opened, sound_of, zero_of
 from .refusing import refusing
-from .sound_files import Doubt, check_sound
+from .sound_files import Doubt, check_sound, mp3_frames_alone
 
 LONGEST_SECONDS = 6 * 3600.0
 _GAP_S = 0.1  # a jump of the time stamps by less is jitter of the container
@@ -60,8 +60,10 @@ def decode(path: Path, start_s: float | None = None, end_s: float | None = None)
         return decode_ffmpeg(path, error.error_string, start_s, end_s)
     with handle:
         rate = handle.samplerate
+        if handle.frames == 0 and doubt is Doubt.NOTHING and handle.format.startswith("WAV"):
+            raise DamageError("audio_empty", "the file holds no samples")
         if doubt is Doubt.LENGTH or not 0 < handle.frames < 1 << 62:
-            return decode_ffmpeg(path, "its header does not say how long it is", start_s, end_s)
+            return _by_frames(path, handle.format == "MP3", start_s, end_s)
         if handle.frames / rate > LONGEST_SECONDS and end_s is None:
             raise DamageError("audio_too_long", f"{handle.frames / rate:,.0f} s; at most {LONGEST_SECONDS:,.0f} s are read at once")
         first = 0 if start_s is None else max(0, round(start_s * rate))
@@ -79,6 +81,12 @@ def decode(path: Path, start_s: float | None = None, end_s: float | None = None)
         if len(samples) < (last - first) * 0.98 - rate * 0.1:
             raise DamageError("audio_truncated", f"the header claims {last - first:,} samples, {len(samples):,} are there")
         return _finite(Sound(samples, rate))
+
+
+def _by_frames(path: Path, is_mp3: bool, start_s: float | None, end_s: float | None) -> Sound:
+    """The sound of a file whose header does not say, or says wrongly, how long it is."""
+    source: Path | BinaryIO = io.BytesIO(mp3_frames_alone(path)) if is_mp3 else path
+    return decode_ffmpeg(source, "its header does not say how long it is", start_s, end_s)
 
 
 @refusing("audio_damaged", "the sound cannot be decoded")
@@ -102,6 +110,8 @@ def decode_ffmpeg(source: Path | BinaryIO, first_error: str, start_s: float | No
             raise DamageError("not_audio", f"the file cannot be read as sound ({first_error})")
         raise DamageError("audio_empty", "the file holds no samples")
     samples, rate = np.concatenate(track.pieces), track.rate_hz
+    if not len(samples):
+        raise DamageError("audio_empty", "the file holds no samples")
     first = 0 if start_s is None else max(0, round(start_s * rate))
     last = len(samples) if end_s is None else min(len(samples), round(end_s * rate))
     if last <= max(first, track.late):

@@ -47,6 +47,7 @@ _MAGICS: tuple[tuple[int, int, tuple[bytes, ...], str], ...] = (
     (4, 8, (b"JXL ",), "jxl"),
     (0, 2, (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"Pf", b"PF"), "pnm"),
 )
+_TIFF_PHOTOMETRIC = 262
 _EXIF_ORIENTATION = 0x0112
 
 
@@ -165,7 +166,10 @@ def _decode_pillow(data: bytes, kind: str) -> np.ndarray:
         with _opened(data, kind) as image:
             image.load()
             if image.mode in _DEEP_MODES or image.mode.startswith("I;16"):
-                return np.repeat(to_8_bits(np.asarray(image))[:, :, None], 3, axis=2)
+                gray = to_8_bits(np.asarray(image))
+                if kind == "tif" and image.tag_v2.get(_TIFF_PHOTOMETRIC) == 0:  # 0 is white
+                    gray = 255 - gray
+                return np.repeat(gray[:, :, None], 3, axis=2)
             if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
                 return flattened(np.asarray(image.convert("RGBA")))
             return np.asarray(image.convert("RGB"))

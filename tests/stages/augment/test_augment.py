@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from modalmill.schemas.record import Cue, Origin, Part, Record, Step
@@ -30,6 +31,26 @@ def test_a_flip_turns_pictures_words_and_answers_together() -> None:
     assert copy.parts["image"].steps == (Step("hflip"),)
     assert copy.parts["q"].text == "What is right of the man?"
     assert copy.targets == {"answers": ["left hand", "a dog"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Left of the dog", "Right of the dog"),
+        ("man on the left holding a cup", "man on the right holding a cup"),
+        ("the right to vote", "the right to vote"),
+        ("He left the room.", "He left the room."),
+        ("Is this the right bus?", None),  # the proper one, or the one beside the left one
+        ("a right-wing speaker", None),
+        ("What does the sign on the left say?", None),  # a mirror spoils letters
+    ],
+)
+def test_a_mirror_keeps_words_true_or_makes_no_copy(text: str, wanted: str | None) -> None:
+    record = Record("k", "k", Origin("s", "f"), {"image": Part("image", uri="a.jpg"), "q": Part("text", text=text)})
+    flip = Flip(only_split="")
+    _, *copies = flip.process(record, 0, "augment.flip")
+    assert [copy.record.parts["q"].text for copy in copies if copy.record] == ([] if wanted is None else [wanted])
+    assert bool(flip.remark(record)) == (wanted is None)
 
 
 @given(st.integers(0, 1000))

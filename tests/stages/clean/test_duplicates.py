@@ -112,3 +112,15 @@ def test_stages_that_put_records_together_come_before_the_split(tmp_path: Path, 
     value = recipe(tmp_path, sources, ["align.split", stage])
     with pytest.raises(RecipeError, match=r"which would then lie in several splits; put it before align.split"):
         make_plan(parse_recipe(value), tmp_path)
+
+
+def test_a_near_picture_with_other_words_is_grouped_and_not_merged(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+    data = jpeg(200, 260, 3, 95)
+    for name, some in (("a", data), ("b", recompressed(data, 60, 1.0))):
+        write(tmp_path / "img" / f"{name}.jpg", some)
+    write(tmp_path / "t.csv", "id,file,q,answer\n1,a,How many?,3\n2,b,What colour?,red\n3,b,How many?,3\n")
+    source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": {"q": "q"}, "targets": ["answer"], "media": {"image": {"path": "img/{file}.jpg"}}}
+    run_recipe(recipe(tmp_path, {"s": source}, [{"clean.duplicates": {"near": "merge"}}], shard=None))
+    rows = pq.read_table(tmp_path / "out" / "manifest").to_pylist()
+    assert [row["key"] for row in rows] == ["s-1", "s-2"]
+    assert len({row["group"] for row in rows}) == 1

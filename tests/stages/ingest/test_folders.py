@@ -118,3 +118,80 @@ def test_a_template_reads_back_what_it_filled(word: str, number: str) -> None:
     match = template.pattern("{word}_{number}.wav").fullmatch(filled)
     assert match is not None
     assert match.groupdict() == {"word": word, "number": number}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "wanted"),
+    [
+        ("x.srt", "1\n00:00:01,000 --> 00:00:02,000\nhi\n2\n00:00:03,000 --> 00:00:04,000\nyou\n", [(1.0, 2.0, "hi"), (3.0, 4.0, "you")]),
+        (
+            "x.srt",
+            "1\n00:00:01,5 --> 00:00:02\n<i>if</i> a < b\n\nstill\n\n2\n0:00:03.000 --> 0:00:04.000\n42\n",
+            [(1.5, 2.0, "if a < b still"), (3.0, 4.0, "42")],
+        ),
+        (
+            "x.vtt",
+            "WEBVTT\n\nNOTE no cue\n\n00:01.000 --> 00:02.000\n3\n\n00:03.000 --> 00:04.000\nis\n42\n\nNOTE end\nof it\n",
+            [(1.0, 2.0, "3"), (3.0, 4.0, "is 42")],
+        ),
+        ("x.vtt", "WEBVTT\n\nid\n00:01.000 --> 00:02.000 align:start\n<v Ann>Tom &amp; <b>I</b>\n", [(1.0, 2.0, "Tom & I")]),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_subtitles_as_people_have_them(tmp_path: Path, name: str, text: str, wanted: list[tuple[float, float, str]], encoding: str) -> None:
+    found = read_cues(write(tmp_path / name, text.encode(encoding)))
+    assert [(cue.start_s, cue.end_s, cue.text) for cue in found] == wanted
+
+
+@pytest.mark.parametrize(
+    ("parse", "told"),
+    [
+        ("{speaker}{text}", "nothing tells where 'speaker' ends and 'text' begins"),
+        ("{take:.*}", "wanted a width"),
+        ("{take:(a+)+}", "wanted a width"),
+        ("{a b}-{c}", "the name of a field is letters"),
+    ],
+)
+def test_a_pattern_that_guesses_or_blows_up_is_a_mistake(parse: str, told: str) -> None:
+    source, problems = make("ingest.audio_folder", Source, {"path": "x", "parse": parse}, "here")  # type: ignore[type-abstract]
+    assert source is None
+    assert told in problems[0]
+
+
+def test_names_without_separators_are_read_by_widths_and_bounded_patterns() -> None:
+    found = template.pattern("{speaker:2}{text:3}{emotion:[A-Z]}{take}").fullmatch("03a01Fa")
+    assert found is not None
+    assert found.groupdict() == {"speaker": "03", "text": "a01", "emotion": "F", "take": "a"}
+
+
+def test_a_misspelt_field_is_told_before_anything_is_read() -> None:
+    source, problems = make("ingest.image_folder", Source, {"path": "x", "id": "{stemm}"}, "here")  # type: ignore[type-abstract]
+    assert source is None
+    assert "there is no field 'stemm'; did you mean 'stem'" in problems[0]
+
+
+def test_sounds_in_the_containers_of_films_are_sounds(tmp_path: Path) -> None:
+    from films import write_film
+
+    (tmp_path / "a").mkdir()
+    write_film(tmp_path / "a" / "film.mp4", seconds=0.5, flash_at=0.1)
+    write(tmp_path / "a" / "sound.wav", wav())
+    import av
+
+    with av.open(str(tmp_path / "a" / "film.mp4")) as source, av.open(str(tmp_path / "a" / "voice.mp4"), "w") as target:
+        copy = target.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = copy
+                target.mux(packet)
+    rows = read(tmp_path, "audio_folder", path="a", id="{stem}")
+    assert sorted(row.record.origin.id for row in rows) == ["sound", "voice"]
+
+
+def test_a_folder_of_captions(tmp_path: Path) -> None:
+    write(tmp_path / "c" / "one.txt", "déjà vu\n".encode("cp1252"))
+    write(tmp_path / "c" / "two.caption", "plain")
+    write(tmp_path / "c" / "none.txt", "")
+    rows = read(tmp_path, "text_folder", path="c", id="{stem}")
+    texts = {row.record.origin.id: getattr(row.record.parts.get("text"), "text", None) for row in rows}
+    assert texts == {"one": "déjà vu\n", "two": "plain", "none": None}

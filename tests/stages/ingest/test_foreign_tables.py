@@ -298,3 +298,98 @@ def test_a_table_may_have_very_many_columns(tmp_path: Path, columns: int) -> Non
     write(tmp_path / "t.csv", ",".join(f"gene{number % (columns - 5)}" for number in range(columns)) + "\n" + (",".join(["1"] * columns) + "\n") * 3)
     header = find_dialect(tmp_path / "t.csv").header
     assert len(set(header)) == columns
+
+
+@pytest.mark.parametrize("text", ["20 °C", "¿Qué es?", "20° north", "§ 5", "5 × 3 ± 1", "SÃO PAULO", "l’été", "½ l"])
+def test_signs_among_plain_letters_are_windows_1252(tmp_path: Path, text: str) -> None:
+    write(tmp_path / "t.csv", f"id,text,label\n1,{text},x\n2,plain,y\n".encode("cp1252"))
+    assert contents(read(tmp_path, "csv", path="t.csv", **SOURCE)[0])[0][1] == text
+
+
+def test_a_file_that_ends_inside_of_a_letter_is_not_utf_8() -> None:
+    assert find_encoding(io.BytesIO("Ä".encode("cp1252"))) == "cp1252"
+
+
+def test_excel_sheets_of_a_wrong_size_with_stray_cells_or_damaged(tmp_path: Path) -> None:
+    import zipfile
+
+    book = openpyxl.Workbook()
+    for row in (["id", "text", "label"], [1, "a, b", "x"], [2, "c", "y"], [3, "d", "z", "lost"]):
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    with (
+        zipfile.ZipFile(tmp_path / "a.xlsx") as source,
+        zipfile.ZipFile(tmp_path / "t.xlsx", "w") as target,
+        zipfile.ZipFile(tmp_path / "cut.xlsx", "w") as cut,
+    ):
+        for name in source.namelist():
+            data = source.read(name)
+            is_sheet = name.endswith("sheet1.xml")
+            target.writestr(name, data.replace(b'ref="A1:D4"', b'ref="A1"') if is_sheet else data)
+            cut.writestr(name, data[: len(data) // 2] if is_sheet else data)
+    rows, _ = read(tmp_path, "xlsx", path="t.xlsx", **SOURCE)
+    assert contents(rows) == WANTED
+    assert [row.fault.rule for row in rows if row.fault] == ["stray_columns"]
+    with pytest.raises(InputError, match="no Excel workbook that can be read"):
+        read(tmp_path, "xlsx", path="cut.xlsx", **SOURCE)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_a_packed_table_that_is_cut_or_damaged_is_one_clear_error(tmp_path: Path, share: float) -> None:
+    import random
+
+    rng = random.Random(0)
+    data = gzip.compress(("id,text,label\n" + "".join(f"{number},{rng.random()},x\n" for number in range(5000))).encode())
+    damaged = data[: len(data) // 2] + bytes(50) + data[len(data) // 2 + 50 :]
+    for name, some in (("cut", data[: int(len(data) * share)]), ("damaged", damaged)):
+        for kind, options in (("csv", {}), ("csv", {"encoding": "utf-8"}), ("jsonl", {})):
+            write(tmp_path / name, some)
+            with pytest.raises(InputError, match="cannot be (read|unpacked)|no row has"):
+                read(tmp_path, kind, path=name, **SOURCE, **options)
+
+
+def test_half_a_surrogate_pair_is_no_text(tmp_path: Path) -> None:
+    write(tmp_path / "t.jsonl", '["id", "text", "label"]\n[1, "a, b", "x"]\n[5, "a\\ud800", "x"]\n[2, "c", "y"]\n')
+    rows, _ = read(tmp_path, "jsonl", path="t.jsonl", **SOURCE)
+    assert contents(rows) == WANTED
+    assert [row.fault.rule for row in rows if row.fault] == ["broken_json"]
+
+
+def test_numbers_beyond_64_bits_in_a_json_array(tmp_path: Path) -> None:
+    write(tmp_path / "t.json", '\n[{"id": 1, "text": "a, b", "label": "x"}, {"id": 12345678901234567890, "text": "c", "label": "y"}]')
+    rows, _ = read(tmp_path, "jsonl", path="t.json", **SOURCE)
+    assert [row[0] for row in contents(rows)] == ["1", "12345678901234567890"]
+
+
+def test_parquet_of_dotted_names_and_of_bytes_that_nobody_asks_for(tmp_path: Path) -> None:
+    table = pa.table(
+        {"a.b": [1, 2], "image": [{"bytes": b"x", "path": "p.jpg"}] * 2, "none": pa.array([None, None], pa.struct([("t", pa.string())]))}
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    rows, _ = read(tmp_path, "parquet", path="t.parquet", id="{a.b}", text={"t": "none.t"}, targets={"file": "{image.path}"})
+    assert [(row.record.origin.id, row.record.targets, dict(row.record.absent)) for row in rows] == [
+        ("1", {"file": "p.jpg"}, {"t": "absent"}),
+        ("2", {"file": "p.jpg"}, {"t": "absent"}),
+    ]
+    pq.write_table(pa.table({"id": [1], "text": pa.array([10**7], pa.date32())}), tmp_path / "d.parquet")
+    with pytest.raises(InputError, match="cannot be read"):
+        read(tmp_path, "parquet", path="d.parquet", id="{id}", text={"t": "text"})
+
+
+def test_of_two_paths_that_fit_the_longer_one_names_the_file(tmp_path: Path) -> None:
+    for name in ("a", "a_small", "b", "b_small"):
+        write(tmp_path / "img" / f"{name}.jpg", jpeg())
+    write(tmp_path / "t.csv", "id\na\n")
+    media = {"large": {"path": "img/{id}.jpg"}, "small": {"path": "img/{id}_small.jpg"}}
+    rows, _ = read(tmp_path, "csv", path="t.csv", id="{id}", media=media)
+    assert {row.record.origin.id: sorted(row.record.parts) for row in rows} == {
+        "a": ["large", "small"],
+        "img/b.jpg": ["large"],
+        "img/b_small.jpg": ["small"],
+    }
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+def test_a_byte_order_mark_under_a_given_encoding_is_no_letter(tmp_path: Path, encoding: str) -> None:
+    write(tmp_path / "t.csv", ('\ufeffid,text,label\n1,"a, b",x\n2,c,y\n').encode(encoding))
+    assert contents(read(tmp_path, "csv", path="t.csv", encoding=encoding, **SOURCE)[0]) == WANTED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -84,3 +85,39 @@ def test_wavs_of_every_coding_are_read_whole_and_in_spans(tmp_path: Path, subtyp
     path = write(tmp_path / "a.wav", sound("WAV", subtype=subtype))
     assert audio.decode(path).duration_s == pytest.approx(2.0, abs=0.05)
     assert audio.decode(path, 0.5, 1.0).duration_s == pytest.approx(0.5, abs=0.05)
+
+
+ID3 = b"ID3\x03\0\0\0\0\0\x35" + b"\0" * 53
+
+
+@pytest.mark.parametrize(
+    ("form", "made", "seconds"),
+    [
+        ("MP3", lambda data: data + b"\n", 1.0),
+        ("MP3", lambda data: data + b"LYRICSBEGINxxxx000013LYRICS200" + b"TAG" + b"\0" * 125, 1.0),
+        ("MP3", lambda data: data + b"TAG+" + b"\0" * 223 + b"TAG" + b"\0" * 125, 1.0),
+        ("MP3", lambda data: data + b"x" * 40 + b"APETAGEX" + bytes([208, 7, 0, 0, 72, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]) + b"\0" * 8, 1.0),
+        ("MP3", lambda data: data + ID3 + data, 2.0),
+        ("MP3", lambda data: ID3 + data + ID3 + data, 2.0),
+        ("FLAC", lambda data: ID3 + data, 1.0),
+        ("OGG", lambda data: data + b"TAG" + b"\0" * 125, 1.0),
+        ("OGG", lambda data: data + b"\0" * 99, 1.0),
+        ("OGG", lambda data: data + sound("OGG", 0.5), 1.5),
+        *(("WAV", lambda data, claim=claim: with_length(data, claim), 1.0) for claim in (0x7FFFFFFF, 0x7FFFF000, 0x80000000)),
+    ],
+)
+def test_healthy_files_with_what_taggers_joiners_and_pipes_leave_are_read_whole(
+    tmp_path: Path, form: str, made: Callable[[bytes], bytes], seconds: float
+) -> None:
+    assert audio.decode(write(tmp_path / "a", made(sound(form, 1.0)))).duration_s == pytest.approx(seconds, abs=0.2)
+
+
+def with_length(data: bytes, claim: int) -> bytes:
+    place = data.index(b"data")
+    return data[: place + 4] + claim.to_bytes(4, "little") + data[place + 8 :]
+
+
+def test_an_empty_wav_holds_no_sound_whatever_follows(tmp_path: Path) -> None:
+    data = sound("WAV", 0.0) + b"LIST\x1a\0\0\0INFOISFT\x0e\0\0\0Lavf58.29.100\0"
+    with pytest.raises(DamageError, match="audio_empty"):
+        audio.decode(write(tmp_path / "a.wav", data))
