@@ -119,13 +119,20 @@ class Text(RecordStage):
 def repair(text: str) -> str:
     """The text with wrong decodings undone (ftfy), C1 control characters read as Windows-1252, and other controls and terminal escapes left out.
 
-    Wrong decodings come first: a UTF-8 text read as Latin-1 is full of C1 controls, which are its bytes.
+    Wrong decodings come first: a UTF-8 text read as Latin-1 is full of C1 controls, which are its bytes. It is done again until nothing changes, for
+    what one pass uncovers may be the next one's; a pass that changes anything shortens the text or takes controls away, so there is a last one.
 
     >>> repair("I\\u0092m")
     'I\\u2019m'
     """
     if text.isascii():
         return _CONTROLS.sub("", _ESCAPES.sub("", text)) if not text.isprintable() else text
+    while (fixed := _repaired_once(text)) != text:
+        text = fixed
+    return fixed
+
+
+def _repaired_once(text: str) -> str:
     import ftfy
 
     fixed = ftfy.fix_text(text, uncurl_quotes=False, fix_latin_ligatures=False, fix_character_width=False, unescape_html=False, normalization=None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import ftfy
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from modalmill.schemas.record import Origin, Part, Record
 from modalmill.stages.clean.text import Text, repair
@@ -26,7 +26,8 @@ def test_good_text_stays_as_it_is(words: list[str]) -> None:
     assert repair(" ".join(words)) == " ".join(words)
 
 
-@given(st.text(max_size=60))
+@given(st.text(max_size=60) | st.text("\x80\x91\x93\x9d\xa0ÂÃâ€™“”‘ö©", max_size=12))
+@example("\x9dÂ\x91")
 def test_repairing_twice_is_repairing_once_and_so_is_normalising(text: str) -> None:
     assert repair(repair(text)) == repair(text)
     stage = Text(repair=False, unicode="NFKC")
