@@ -37,7 +37,7 @@ class Duplicates(CorpusStage):
     same_targets: whether the targets count; without them two records with equal parts and other labels are duplicates too.
     near_bits: images whose 64-bit perceptual hashes differ in at most this many bits, and whose thumbnails look the same, are near duplicates:
         recompressed, scaled, a little brighter. 0 turns it off.
-    near: what happens to near duplicates.
+    near: ``group`` keeps near duplicates in one group; ``merge`` keeps the first of those whose texts and targets are equal, and groups the rest.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("key", "group", "parts", "targets", "signals", "absent")
