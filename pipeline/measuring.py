@@ -6,6 +6,7 @@ ones a partition of records needs are gathered beside it in ``work/measured``.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -154,15 +155,20 @@ class Thumbnails:
     """The thumbnails of measured images by content hash ``uint8 [32, 32, 3]``, read from the memory maps of the measurements when asked for."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._columns: list[pa.ChunkedArray] = []
-        self._places: dict[str, tuple[int, int]] = {}
-        for path in sorted(folder.glob("*.arrow")):
+
+    @functools.cached_property
+    def _places(self) -> dict[str, tuple[int, int]]:
+        places: dict[str, tuple[int, int]] = {}
+        for path in sorted(self._folder.glob("*.arrow")):
             table = read_table(path)
             has = pa.compute.is_valid(table["thumbnail"]).to_pylist()
             for row, (content, there) in enumerate(zip(table["hash"].to_pylist(), has, strict=True)):
                 if there:
-                    self._places.setdefault(content, (len(self._columns), row))
+                    places.setdefault(content, (len(self._columns), row))
             self._columns.append(table["thumbnail"])
+        return places
 
     def __call__(self, content: str) -> np.ndarray | None:
         place = self._places.get(content)

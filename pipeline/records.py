@@ -6,7 +6,6 @@ the file's metadata. So the account is read from the very files that the next st
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -119,12 +118,7 @@ def decide(stage: CorpusStage, partitions: Sequence[Path], measured: Path) -> di
     tables = [written_only(read_table(path).select(columns)).drop_columns(["fate"]) for path in partitions]
     if not tables:
         return {}
-    table = pa.concat_tables(tables)
-    return stage.decide(table, Thumbnails(measured)) if _takes_thumbnails(stage) else stage.decide(table)  # type: ignore[call-arg]  # this one does
-
-
-def _takes_thumbnails(stage: CorpusStage) -> bool:
-    return "thumbnail" in inspect.signature(stage.decide).parameters
+    return stage.decided(pa.concat_tables(tables), Thumbnails(measured))
 
 
 def carry_out(address: str, decisions: Mapping[str, Decision], partitions: Sequence[Path], targets: Sequence[Path]) -> None:

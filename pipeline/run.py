@@ -177,6 +177,8 @@ def _ingest(plan: Plan, work: Path, engine: Engine, progress: Progress, result: 
 
 def _note_like_groups(counts: Sequence[Count], ingested: Mapping[str, Ingested | None]) -> None:
     """Tell where groups of two sources have the same names: the same image under two splits would be in both."""
+    if len(counts) < 2:
+        return
     names: dict[str, set[str]] = {}
     for count in counts:
         found = ingested[count.name]

@@ -113,8 +113,11 @@ class RecordStage(Stage):
 
 @functools.cache
 def _takes_two(method: Callable[..., Any]) -> bool:
-    """Whether a stage's method takes the random generator as its second argument."""
+    """Whether a stage's method takes a second argument: the random generator, or thumbnails."""
     return len(inspect.signature(method).parameters) > 2
+
+
+Thumbnail: TypeAlias = Callable[[str], "np.ndarray | None"]  # content hash of an image -> RGB uint8 [32, 32, 3]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +138,13 @@ class CorpusStage(Stage):
     columns: ClassVar[tuple[str, ...]] = ("key",)
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:
-        """Decisions by key; records that are not named go on unchanged."""
+        """Decisions by key; records that are not named go on unchanged. A stage that looks at pictures writes ``decide(table, thumbnail)``."""
         raise NotImplementedError
+
+    def decided(self, table: pa.Table, thumbnail: Thumbnail) -> dict[str, Decision]:
+        """What ``decide`` says, with thumbnails where it takes them."""
+        decide: Callable[..., dict[str, Decision]] = type(self).decide
+        return decide(self, table, thumbnail) if _takes_two(decide) else decide(self, table)
 
 
 def rows_of(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:

@@ -11,22 +11,20 @@ import itertools
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from ...schemas.contents import Contents
 from ...schemas.record import Fault, Modality
-from ..base import CorpusStage, Decision, rows_of
+from ..base import CorpusStage, Decision, Thumbnail, rows_of
 
 _BANDS = 4
 _BLOCK = 8  # pixels of a thumbnail
 _FLAT = 30.0  # variance of a thumbnail in which there is nothing to fit a gain to
 _MOST_DIFFERENCE = 4.5  # grey levels of the block that differs most
 _GAIN, _OFFSET = (0.8, 1.25), (-25.0, 25.0)
-
-Thumbnail: TypeAlias = Callable[[str], "np.ndarray | None"]  # content hash of an image -> RGB uint8 [32, 32, 3]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,9 +18,9 @@ from ...schemas.record import Absence, Fault, Modality, Origin, Part, Record, ma
 from ..base import Beat, Merged, Noted, Read, Source
 from ..media.files import SUFFIXES, bytes_of
 from . import _template as template
-from ._cues import cues_beside
+from ._cues import cue_parts
 from ._files import Listing, Loose, join, media_part, modality_of
-from ._values import check_templates, given_splits, number_or_note, seconds, split_name
+from ._values import check_templates, given_splits, number_or_note, seconds, split_name, text_parts
 
 _MOST_SHOWN = 30
 
@@ -184,14 +184,8 @@ class Mapper:
 
     def _fill(self, record: Record, values: Mapping[str, Any], unmatched: list[Fault]) -> Record:
         columns = self._columns
-        parts: dict[str, Part] = {}
-        absent: dict[str, Any] = {}
-        for name, text in self._texts.items():
-            value = self._text(text, values, some=True)
-            if value is not None:
-                parts[name] = Part("text", text=value)
-            else:
-                absent[name] = "absent"
+        absent: dict[str, Absence] = {}
+        parts = text_parts(self._texts, values, absent)
         for name, entry in columns.media.items():
             part = self._media(name, entry, values, unmatched)
             if part is None:
@@ -204,20 +198,15 @@ class Mapper:
             raise ValueError(f"the span ends at {end} s, not after its start at {start} s")
         for name in timed:
             parts[name] = replace(parts[name], start_s=start, end_s=end)
-        for name, text in columns.cues.items():
-            part = self._cues(name, text, values, unmatched)
-            if part is None:
-                absent[name] = _why_absent(text, values)
-            else:
-                parts[name] = part
+        parts.update(cue_parts(self._root, columns.base, columns.cues, values, absent, unmatched))
         targets: dict[str, Any] = {}
         for name, text in self._targets.items():
             alone = values.get(text[1:-1])  # of a template that is one column and nothing else
-            found: Any = _listed(alone) if isinstance(alone, list) else (self._text(text, values) or "").strip()
+            found: Any = _listed(alone) if isinstance(alone, list) else (template.fill(text, values) or "").strip()
             if found:
                 targets[name] = found
         for name, text in self._numbers.items():
-            value_of = number_or_note(name, self._text(text, values), unmatched, columns.decimal, columns.thousands)
+            value_of = number_or_note(name, template.fill(text, values), unmatched, columns.decimal, columns.thousands)
             if value_of is not None:
                 targets[name] = value_of
         if not columns.media:
@@ -234,13 +223,6 @@ class Mapper:
             group=make_key(columns.group_kind or self._source, group) if group else record.key,
             split=split,
         )
-
-    def _text(self, text: str, values: Mapping[str, Any], some: bool = False) -> str | None:
-        """The template filled; ValueError for a list, whose text would be Python's way of writing it."""
-        lists = [name for name in template.fields(text) if isinstance(values.get(name), list)]
-        if lists:
-            raise ValueError(f"{lists[0]!r} is a list, wanted a text or a number")
-        return template.fill(text, values, some)
 
     def _seconds(self, column: str | None, values: Mapping[str, Any]) -> float | None:
         text = template.fill(_as_template(column), values) if column else None
@@ -274,10 +256,6 @@ class Mapper:
                 raise
             self._notes["taken, though the table writes the name in another form (capitals, \\ for /, or accents)"] += 1
             return other, bytes_of(self._root, other)
-
-    def _cues(self, name: str, text: str, values: Mapping[str, Any], unmatched: list[Fault]) -> Part | None:
-        relative = template.fill(text, values)
-        return None if relative is None else cues_beside(self._root, join(self._columns.base, relative), name, unmatched)
 
     def rest(self, where: str, tally: Counter[str]) -> Iterator[Read]:
         """What comes after the last row: records of the files that no row named, and what is to be told.

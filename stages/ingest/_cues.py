@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ...schemas.errors import DamageError
-from ...schemas.record import Cue, Fault, Part
+from ...schemas.record import Absence, Cue, Fault, Part
 from ..media.files import locate
 from ._encoding import decode, shown
+from ._files import join
+from ._template import fill
 
 GRID_UNITS_PER_SECOND = 25_000
 LARGEST_BYTES = 16 << 20
@@ -34,13 +38,24 @@ def read_cues(path: Path) -> tuple[Cue, ...]:
     return tuple(cues)
 
 
-def cues_beside(root: Path, uri: str, part: str, unmatched: list[Fault]) -> Part | None:
-    """The timed text in a file beside others as a part; None, told in ``unmatched``, where there is no such file."""
-    if not (root / uri).is_file():
-        unmatched.append(Fault.unmatched(f"{part}_file", uri, f"{uri} is not there"))
-        return None
-    cues = read_cues(locate(root, uri))
-    return Part("text", text=" ".join(cue.text for cue in cues), cues=cues)
+def cue_parts(
+    root: Path, base: str, paths: Mapping[str, str], values: Mapping[str, Any], absent: dict[str, Absence], unmatched: list[Fault]
+) -> dict[str, Part]:
+    """The parts of timed text in files beside others, whose paths are templates; ``absent`` and ``unmatched`` get those that are not there."""
+    parts = {}
+    for name, path in paths.items():
+        relative = fill(path, values)
+        if relative is None:
+            absent[name] = "absent"
+            continue
+        uri = join(base, relative)
+        if not (root / uri).is_file():
+            absent[name] = "missing"
+            unmatched.append(Fault.unmatched(f"{name}_file", uri, f"{uri} is not there"))
+            continue
+        cues = read_cues(locate(root, uri))
+        parts[name] = Part("text", text=" ".join(cue.text for cue in cues), cues=cues)
+    return parts
 
 
 def read_align(text: str, name: str) -> list[Cue]:

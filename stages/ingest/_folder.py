@@ -19,10 +19,10 @@ from ...schemas.record import Absence, Fault, Modality, Origin, Part, Record, ma
 from ..base import Beat, Merged, Noted, Read, Source
 from ..media.files import SUFFIXES
 from . import _template as template
-from ._cues import cues_beside
+from ._cues import cue_parts
 from ._files import Listing, join, media_part
 from ._table import find_dialect, read_rows
-from ._values import check_templates, given_splits, number_or_note, split_name
+from ._values import check_templates, given_splits, number_or_note, split_name, text_parts
 
 _FIELDS = ("stem", "suffix", "name", "path", "folder")
 
@@ -222,13 +222,7 @@ class Folder(Source):
         absent: dict[str, Absence] = {} if part else {self.part_name(): "absent"}
         parts = {self.part_name(): part, **self.more_parts(uri, part.bytes or 0)} if part else {}
         try:
-            for part_name, path in self.cues.items():
-                beside = template.fill(path, values)
-                words = None if beside is None else cues_beside(root, join(self.base, beside), part_name, unmatched)
-                if words is None:
-                    absent[part_name] = "absent" if beside is None else "missing"
-                else:
-                    parts[part_name] = words
+            parts |= cue_parts(root, self.base, self.cues, values, absent, unmatched)
         except DamageError as error:
             return Row(record, Fault(error.rule, message=error.message))
         key = make_key(name, identity)
@@ -240,12 +234,7 @@ class Folder(Source):
         parts, absent = dict(record.parts), dict(record.absent)
         targets: dict[str, Any] = {}
         try:
-            for part_name, text in self.text.items():
-                words = template.fill(text, values, some=True)
-                if words is not None:
-                    parts[part_name] = Part("text", text=words)
-                else:
-                    absent[part_name] = "absent"
+            parts |= text_parts(self.text, values, absent)
             for target, text in _templates(self.targets).items():
                 if value := (template.fill(text, values) or "").strip():
                     targets[target] = value

@@ -58,6 +58,8 @@ def fill(template: str, values: Mapping[str, Any], some: bool = False) -> str | 
         value, form = values.get(match.group(1)), match.group(2)
         if is_absent(value):
             return ""
+        if isinstance(value, list | dict):
+            raise ValueError(f"{match.group(1)!r} is a {type(value).__name__}, wanted a text or a number")  # not Python's way of writing it
         if not form:
             return plain(value)
         text = plain(value)

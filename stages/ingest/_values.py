@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ...schemas.record import Fault
+from ...schemas.record import Absence, Fault, Part
+from ._template import fill
 
 _CLOCK = re.compile(r"^(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)$")
 _DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+$")
@@ -66,6 +67,13 @@ def number_or_note(name: str, text: str | None, unmatched: list[Fault], decimal:
     except ValueError as error:
         unmatched.append(Fault.unmatched(f"number {name}", text, str(error)))
         return None
+
+
+def text_parts(texts: Mapping[str, str], values: Mapping[str, Any], absent: dict[str, Absence]) -> dict[str, Part]:
+    """The parts of texts that templates make; ``absent`` gets those for which the values hold nothing."""
+    filled = {name: fill(text, values, some=True) for name, text in texts.items()}
+    absent.update({name: "absent" for name, text in filled.items() if text is None})
+    return {name: Part("text", text=text) for name, text in filled.items() if text is not None}
 
 
 def split_name(text: str | None) -> str | None:

@@ -140,10 +140,12 @@ def mp3_frames_alone(path: Path) -> bytes:
 def _mp3_frames(data: mmap.mmap) -> Iterator[tuple[int, int]]:
     """Begin and end of each frame; DamageError where something else stands between two of them."""
     place, size, any_yet = 0, len(data), False
+    first_by = _FREE_BEGIN  # where the first frame has to begin, counted from behind the tags
     while place < size:
         skipped = _tag_bytes(data, place)
         if skipped:
             place += skipped
+            first_by = place + _FREE_BEGIN
             continue
         length = _frame(data[place : place + 4])
         if length == 0 or (not any_yet and data[place : place + 4] in _OTHER_SOUND):
@@ -152,7 +154,7 @@ def _mp3_frames(data: mmap.mmap) -> Iterator[tuple[int, int]]:
             yield place, place + length
             any_yet = True
             place += length
-        elif not any_yet and place < _FREE_BEGIN + skipped:
+        elif not any_yet and place < first_by:
             place += 1
         elif any_yet and _next_frame(data, place + 1):
             raise DamageError("audio_damaged", f"no frame begins at byte {place:,} of the mp3")

@@ -47,8 +47,8 @@ class VideoFacts:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """Frames ``uint8 [count, H, W, 3]``, when each of them is shown ``[count]`` in seconds from the begin of their stretch, and its length in
-    seconds.
+    """Frames ``uint8 [count, H, W, 3]``, when each of them is shown ``[count]`` in seconds from the begin of their stretch, and its
+    length in seconds.
 
     distinct: how many of them are different frames of the film.
     """
@@ -167,8 +167,7 @@ def sampled(
 
     A frame is shown until the next one comes, however long that takes; so a clip of few frames repeats them. Of the span counts what has pictures.
     ``strict`` refuses a clip with a damaged frame on the way; without it that frame is shown as the decoder mends it. ``clip``, in place of a
-    span: so
-    many seconds, at a place in [0, 1) among all that fit.
+    span: so many seconds, at a place in [0, 1) among all that fit.
     """
     with _pictures(source) as (container, stream):
         film = _film(container, stream)

@@ -34,3 +34,10 @@ def test_a_list_is_a_target_of_several_values_and_no_text(tmp_path: Path) -> Non
     rows = [item for item in source.read(tmp_path, "n", Counter(), lambda item: None) if isinstance(item, Row)]
     assert rows[0].record.targets == {"answers": ["so", "thus", "3"]}
     assert [(row.fault.rule, row.fault.value) for row in rows if row.fault] == [("bad_value", "'s' is a list, wanted a text or a number")]
+
+
+def test_a_list_is_no_id_and_no_group(tmp_path: Path) -> None:
+    write(tmp_path / "d.json", '{"id": [1], "s": "a", "g": "x"}\n{"id": 2, "s": "b", "g": ["x"]}\n{"id": 3, "s": "c", "g": "x"}\n')
+    source = Jsonl(path="d.json", id="{id}", text={"question": "s"}, group="{g}")
+    rows = [item for item in source.read(tmp_path, "n", Counter(), lambda item: None) if isinstance(item, Row)]
+    assert [row.fault.rule if row.fault else "" for row in rows] == ["bad_id", "bad_value", ""]

@@ -37,6 +37,14 @@ def test_a_cut_file_is_refused(tmp_path: Path, form: str, share: float) -> None:
         audio.decode(write(tmp_path / "a", data[: int(len(data) * share)]))
 
 
+def test_a_cut_mp3_is_refused_behind_a_large_tag_and_padding(tmp_path: Path) -> None:
+    tag = b"ID3\x04\0\0\0\1\x1c\x20" + b"x" * 20_000  # such as a cover; the size is written in four times seven bits
+    data = sound("MP3")
+    assert check_sound(write(tmp_path / "a", tag + b"\0" * 500 + data)) is Doubt.NOTHING
+    with pytest.raises(DamageError):
+        check_sound(write(tmp_path / "a", tag + b"\0" * 500 + data[: len(data) // 2]))
+
+
 def test_flipped_bits_of_an_ogg_are_always_noticed(tmp_path: Path) -> None:
     data = sound("OGG")
     rng = np.random.default_rng(1)
