@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ...schemas.disk import replacing
 from ...schemas.errors import InputError
 from ..media.refusing import one_line
 from .inputs import Inputs
@@ -47,12 +47,9 @@ class Saved:
 
 def save(path: Path, about: dict[str, Any], step: Step, training: dict[str, Any]) -> None:
     """Write a checkpoint: the model, its losses, ``about`` (plain JSON), and what resuming needs."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     weights = {"model": step.model.state_dict(), "losses": step.losses.state_dict()}
-    torch.save({"modalmill": VERSION, "about": json.dumps(about), **weights, "training": training}, aside)
-    with open(aside, "rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(aside, path)
+    with replacing(path) as aside, open(aside, "wb") as file:  # a file and not its name, which torch would write into the bytes
+        torch.save({"modalmill": VERSION, "about": json.dumps(about), **weights, "training": training}, file)
 
 
 def read(path: Path) -> dict[str, Any]:

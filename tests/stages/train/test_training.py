@@ -71,7 +71,7 @@ def test_a_checkpoint_runs_no_code_when_read(tmp_path: Path) -> None:
     assert not (tmp_path / "sprung").exists()
 
 
-def test_a_run_stopped_between_epochs_ends_with_the_same_weights(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_stopped_between_epochs_ends_with_the_same_bytes(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = TrainOptions.model_validate({**TRAIN, "epochs": 4})
     shards = trained / "out" / "shards"
     train(options, shards, tmp_path / "whole", 3, lambda text: None)
@@ -91,6 +91,7 @@ def test_a_run_stopped_between_epochs_ends_with_the_same_weights(trained: Path, 
     train(options, shards, tmp_path / "stopped", 3, lambda text: None)
     one, other = (checkpoint.read(tmp_path / name / "last.pt")["model"] for name in ("whole", "stopped"))
     assert all(torch.equal(one[name], other[name]) for name in one)
+    assert (tmp_path / "stopped" / "last.pt").read_bytes() == (tmp_path / "whole" / "last.pt").read_bytes()
     assert len((tmp_path / "stopped" / "log.jsonl").read_text().splitlines()) == 4
 
 
