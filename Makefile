@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test answers check clean
+.PHONY: demo test answers bytes check clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed; try: make PYTHON=python3.12"'
@@ -20,6 +20,11 @@ test: $(VENV)/.installed
 # What 'make test' goes through for one fusion of each kind, for all of them: closed forms, exported graphs.
 answers: $(VENV)/.installed
 	MODALMILL_CAMPAIGN=1 $(BIN)/python -m pytest tests/stages/train -n auto --dist worksteal
+
+# Whether the demo and the recipes write the same bytes as another commit: make bytes BASE=commit
+BASE ?= HEAD
+bytes: $(VENV)/.installed
+	$(BIN)/python tests/same_bytes.py $(BASE)
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

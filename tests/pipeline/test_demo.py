@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from modalmill.pipeline.demo import make_and_run, surprises
+from modalmill.pipeline.plan import versions
 from modalmill.pipeline.progress import Progress
 from modalmill.schemas.errors import StorageError
+from same_bytes import sums
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "demo.json"
 
 
 def test_every_planted_fault_is_found_and_nothing_else(tmp_path: Path) -> None:
@@ -17,6 +24,20 @@ def test_every_planted_fault_is_found_and_nothing_else(tmp_path: Path) -> None:
     assert sum(planted.reasons.values()) > 25
     planted.reasons["clean.image: image_truncated"] += 1
     assert surprises(planted, result) == ["clean.image: image_truncated: 6 found, 7 planted"]
+    _compare_with_golden(sums(tmp_path / "demo" / "run"))
+
+
+def _compare_with_golden(found: dict[str, str]) -> None:
+    """Other libraries or another kind of CPU may round otherwise and are not compared; ``make bytes`` compares two commits on any machine.
+
+    MODALMILL_RECORD=1 writes the checksums anew, for a change of bytes that CHANGELOG.md names.
+    """
+    made_with = {**versions(), "cpu": " ".join(np.show_config(mode="dicts")["SIMD Extensions"]["found"])}
+    if os.environ.get("MODALMILL_RECORD"):
+        GOLDEN.write_text(json.dumps({"made_with": made_with, "files": found}, indent=1, sort_keys=True) + "\n")
+    golden = json.loads(GOLDEN.read_text())
+    if golden["made_with"] == made_with:
+        assert found == golden["files"]
 
 
 def test_it_does_not_write_into_a_folder_with_other_things(tmp_path: Path) -> None:
