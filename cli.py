@@ -35,16 +35,24 @@ ImageOption = Annotated[str | None, typer.Option("--image", help="An image file,
 TextOption = Annotated[str | None, typer.Option("--text", help="A text, or part=text.")]
 AudioOption = Annotated[str | None, typer.Option("--audio", help="A sound file, or part=file.")]
 VideoOption = Annotated[str | None, typer.Option("--video", help="A video file, or part=file.")]
+PartOption = Annotated[list[str] | None, typer.Option("--part", metavar="NAME=VALUE", help="A part of any modality by its name; may be repeated.")]
 
 
 @app.callback(invoke_without_command=True)
 def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    use: Annotated[
+        list[Path] | None, typer.Option("--use", metavar="FILE", help="A file of your own stages, modalities, ...; may be repeated. Recipes say use:")
+    ] = None,
 ) -> None:
     if version:
         _say(f"modalmill {__version__}")
         raise typer.Exit
+    if use:
+        from .stages import outside
+
+        outside.use(use)
 
 
 @app.command()
@@ -92,9 +100,14 @@ def run(
         _say(_next_steps(target, result))
 
 
-def _given(**parts: str | None) -> dict[str, str]:
-    """Modality -> what was given for it on the command line."""
-    return {name: value for name, value in parts.items() if value is not None}
+def _given(named: list[str] | None, **parts: str | None) -> dict[str, str]:
+    """Modality or part -> what was given for it on the command line."""
+    from .schemas.errors import RecipeError
+
+    wrong = [text for text in named or () if "=" not in text]
+    if wrong:
+        raise RecipeError([f"--part {text}: wanted name=value" for text in wrong], where="command line")
+    return {name: value for name, value in parts.items() if value is not None} | dict(text.split("=", 1) for text in named or ())
 
 
 def _next_steps(target: Path, result: Any) -> str:
@@ -164,6 +177,17 @@ def stages(name: Annotated[str | None, typer.Argument(help="One of them: what it
     from .pipeline.catalogue import stage_text, stages_text
 
     _say(stages_text() if name is None else stage_text(name))
+
+
+@app.command()
+def check(file: Annotated[Path, typer.Argument(help="A file of your own stages, sources, extractors or modalities.")]) -> None:
+    """Hold the operators of a file to the contract that all others keep; exit 1 where one breaks it."""
+    from .pipeline.checking import check_text
+
+    text, is_kept = check_text(file)
+    _say(text)
+    if not is_kept:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -263,6 +287,7 @@ def predict(
     text: TextOption = None,
     audio: AudioOption = None,
     video: VideoOption = None,
+    part: PartOption = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="A CSV with a column for each part: files and words. One line of JSON a row.")] = None,
     shards: Annotated[Path | None, typer.Option("--shards", help="A folder of shards. One line of JSON a record.")] = None,
     split: SplitOption = "",
@@ -275,7 +300,7 @@ def predict(
     from .stages.train.predict import Predictor, prediction_text
     from .stages.train.predict import vqa_results as as_vqa_results
 
-    given = _given(image=image, text=text, audio=audio, video=video)
+    given = _given(part, image=image, text=text, audio=audio, video=video)
     if bool(given) + (csv is not None) + (shards is not None) > 1:
         raise RecipeError(["wanted one record, --csv or --shards, found more than one of them"], where="command line")
     predictor = Predictor(checkpoint, top)
@@ -299,6 +324,7 @@ def explain(
     text: TextOption = None,
     audio: AudioOption = None,
     video: VideoOption = None,
+    part: PartOption = None,
     answer: Annotated[str, typer.Option("--answer", help="Explain this answer rather than the likeliest.")] = "",
     out: Annotated[Path, typer.Option("--out", help="Where the picture goes.")] = Path("explanation.png"),
     json_: JsonOption = False,
@@ -307,7 +333,7 @@ def explain(
     from .stages.train.explain import explain as run_explanation
     from .stages.train.explain import explain_text
 
-    found = run_explanation(checkpoint, _given(image=image, text=text, audio=audio, video=video), answer)
+    found = run_explanation(checkpoint, _given(part, image=image, text=text, audio=audio, video=video), answer)
     _say(json.dumps(found.report, ensure_ascii=False) if json_ else explain_text(found.report))
     found.draw(out)
     _say(f"picture: {out}", sys.stderr)

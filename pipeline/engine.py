@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import gc
 import os
+import pickle
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol, TypeAlias
 
 from ..schemas.errors import DamageError, InputError, WorkerLostError
+from ..stages import outside
 from .guard import COLLECT, Guard, Task, take
 
 _STARTED_EARLY = 8
@@ -128,7 +130,9 @@ class Dask:
     def map(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
         from distributed import as_completed
 
-        futures = {self._client.submit(_guarded, task, self._limits, pure=False): place for place, task in enumerate(tasks)}
+        used = outside.used()
+        whole = ((place, pickle.dumps(task, protocol=pickle.HIGHEST_PROTOCOL)) for place, task in enumerate(tasks))
+        futures = {self._client.submit(_guarded, used, task, self._limits, pure=False): place for place, task in whole}
         try:
             for future, result in as_completed(futures, with_results=True):  # type: ignore[no-untyped-call]
                 yield futures.pop(future), result
@@ -144,14 +148,18 @@ class Dask:
 _guards = threading.local()
 
 
-def _guarded(task: Task, limits: tuple[float, int]) -> Any:
-    """Run a task under this thread's guard; dask workers keep it between tasks, and the child ends with its worker."""
+def _guarded(used: Sequence[outside.UsedFile], task: bytes, limits: tuple[float, int]) -> Any:
+    """Run a task under this thread's guard; dask workers keep it between tasks, and the child ends with its worker.
+
+    The task comes as bytes, for it may be made of what the user's files define, which are loaded first.
+    """
+    outside.install(used)
     held: dict[tuple[float, int], Guard] | None = getattr(_guards, "held", None)
     if held is None:
         held = _guards.held = {}
     if limits not in held:
         held[limits] = Guard().limit(*limits)
-    return held[limits].run(task)
+    return held[limits].run(pickle.loads(task))
 
 
 def make_engine(name: EngineName, workers: int | None, scheduler: str | None, deadline_s: float, memory_bytes: int) -> Engine:

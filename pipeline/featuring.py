@@ -21,12 +21,11 @@ from ..schemas.errors import DamageError, InputError
 from ..schemas.fingerprint import fingerprint
 from ..schemas.record import Part, Record
 from ..stages.base import Beat, Extractor, extracted, options_of, stored
-from ..stages.media.decode import decoded
 from ..stages.media.refusing import refusing
+from ..stages.modality import modality
 from .engine import Engine, refuse_skipped
 from .plan import Plan, identity
 
-PARTS_PER_TASK = {"text": 4096, "image": 256, "audio": 64, "video": 16}
 FEATURES_VERSION = 2
 
 _Entry: TypeAlias = tuple[str, str, Part, str | None]  # key, content id, part, split
@@ -49,7 +48,7 @@ class FeatureTask:
             try:
                 refuse_skipped(item, skip)
                 with refusing("decoder_failed", item):
-                    data = decoded(self.root, part, self.extractor)
+                    data = modality(part.modality).decoded(self.root, part, self.extractor)
                 vectors.append(extracted(self.extractor, data, item))
                 ids.append(content)
             except DamageError as error:
@@ -76,7 +75,7 @@ def write_features(
         for name, extractor in plan.features.items():
             part = record.parts.get(name)
             if part is not None and part.modality == extractor.modality and not part.damage:
-                parts[name].append((record.key, content_id(part), part, record.split))
+                parts[name].append((record.key, fingerprint(*part.identity()), part, record.split))
     lines = []
     for done, (name, extractor) in enumerate(plan.features.items(), 1):
         lacking = _write_part(name, extractor, configs[name], parts[name], folder, out / "work" / "features" / configs[name], plan.root, engine)
@@ -96,14 +95,8 @@ def write_features(
 
 def _note(made_from: str, configs: dict[str, str], options: dict[str, Any], folder: Path, names: list[str]) -> dict[str, Any]:
     """What the caches were made from, and size and time of their files."""
-    files = {name: stamp_of((folder / name).stat()) for name in names if (folder / name).is_file()}
+    files = {name: stamp for name in names if (stamp := stamp_of(folder / name))}
     return {"made_from": made_from, "configs": configs, "options": options, "files": files, "whole": len(files) == len(names)}
-
-
-def content_id(part: Part) -> str:
-    """What makes two parts the same to an extractor: text or content hash, span and steps."""
-    what = part.text if part.modality == "text" else part.hash or part.uri
-    return fingerprint(part.modality, what, part.start_s, part.end_s, [(step.op, dict(step.options)) for step in part.steps])
 
 
 def _write_part(
@@ -132,7 +125,7 @@ def _write_part(
     faults = {content: fault for content, fault in faults.items() if content in distinct and known}
     if known.keys() | faults.keys() != distinct.keys() or found_stamp != stamp:
         missing = sorted(content for content in distinct if content not in known and content not in faults)
-        size = PARTS_PER_TASK[extractor.modality]
+        size = modality(extractor.modality).parts_per_task
         chunks = [tuple((content, distinct[content]) for content in missing[start : start + size]) for start in range(0, len(missing), size)]
         tasks = [FeatureTask(root, extractor, chunk, work / f"{fingerprint([content for content, _ in chunk])}.arrow") for chunk in chunks]
         for _ in engine.map([task for task in tasks if not task.path.is_file()]):

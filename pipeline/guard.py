@@ -30,6 +30,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..schemas.errors import ModalmillError, WorkerLostError
+from ..stages import outside
 
 if TYPE_CHECKING:
     from ..stages.base import Beat
@@ -88,7 +89,8 @@ class Guard:
             self.start()
             self._page[: _HEAD.size] = _HEAD.pack(0.0, 0)
             try:
-                self._pipe.send_bytes(pickle.dumps((task, skip, *self._limits), protocol=pickle.HIGHEST_PROTOCOL))
+                whole = pickle.dumps((task, skip, *self._limits), protocol=pickle.HIGHEST_PROTOCOL)
+                self._pipe.send_bytes(pickle.dumps((outside.used(), whole), protocol=pickle.HIGHEST_PROTOCOL))
                 if self._answers():
                     kind, value = pickle.loads(self._pipe.recv_bytes())
                     if kind == "error":
@@ -218,7 +220,9 @@ def child() -> None:
         except (EOFError, OSError):
             return
         try:
-            task, skip, deadline_s, memory_bytes = pickle.loads(message)
+            used, whole = pickle.loads(message)
+            outside.install(used)
+            task, skip, deadline_s, memory_bytes = pickle.loads(whole)
             orphan_s = 2 * deadline_s + 1
             if not bounded:
                 _bound_memory(memory_bytes)

@@ -97,21 +97,17 @@ def _content(path: Path, root: Path) -> object:
         return hash_file(path)
     if not path.is_dir():
         raise InputError(f"{path}: there is no such file or folder; check 'data', 'base' and the paths of the source")
-    found: list[tuple[str, *tuple[int, ...]]] = []
-    stack = [str(path)]
+    found: list[tuple[str, list[int] | None]] = []
+    stack, seen = [str(path)], {os.path.realpath(path)}
     while stack:
         folder = stack.pop()
         for entry in os.scandir(folder):
-            if entry.is_dir(follow_symlinks=False):
+            if not entry.is_dir():
+                found.append((os.path.relpath(entry.path, root), stamp_of(entry.path)))
+            elif (real := os.path.realpath(entry.path)) not in seen:  # a link to a folder may lead in a circle
+                seen.add(real)
                 stack.append(entry.path)
-            else:
-                try:
-                    state = entry.stat()
-                except OSError:
-                    found.append((os.path.relpath(entry.path, root), -1, -1, -1))
-                    continue
-                found.append((os.path.relpath(entry.path, root), *stamp_of(state)))
-    return sorted((os.fsencode(name).decode("utf-8", "backslashreplace"), *rest) for name, *rest in found)
+    return sorted((os.fsencode(name).decode("utf-8", "backslashreplace"), stamp) for name, stamp in found)
 
 
 def read_ingested(folder: Path, stem: str, name: str) -> Ingested | None:

@@ -7,8 +7,7 @@ ones a partition of records needs are gathered beside it in ``work/measured``.
 from __future__ import annotations
 
 import functools
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,12 @@ import pyarrow.compute
 
 from ..schemas.disk import read_table, stamp_of, write_table
 from ..schemas.errors import DamageError
-from ..schemas.fingerprint import fingerprint, hash_bytes, hash_file
-from ..schemas.record import Modality, Part, Record
+from ..schemas.fingerprint import fingerprint
+from ..schemas.record import Part, Record
 from ..stages.base import Beat
-from ..stages.media.files import LARGEST_READ_BYTES, locate, read
 from ..stages.media.refusing import refusing
+from ..stages.modality import every_on_disk, on_disk
 from .engine import refuse_skipped
-
-MEDIA_PER_TASK = {"image": 256, "audio": 48, "video": 12, "text": 1}
-_GONE = ("no_audio_stream", "no_video_stream")
 
 SCHEMA = pa.schema(
     [
@@ -55,7 +51,7 @@ _FACTS = ("hash", "damage", "width", "height", "frames", "fps", "sample_rate_hz"
 class Medium:
     """One medium to measure: its modality, its place below the root, and the size and time that say whether it changed."""
 
-    modality: Modality
+    modality: str
     uri: str
     stamp: str
 
@@ -78,40 +74,13 @@ class MeasureTask:
             try:
                 refuse_skipped(item, skip)
                 with refusing("decoder_failed", medium.uri):
-                    row |= measure(self.root, medium.modality, medium.uri, medium.modality in self.full)
+                    found = on_disk(medium.modality).measured(self.root, medium.uri, medium.modality in self.full)
+                row |= found | {"signals": sorted(found.get("signals", {}).items())}
             except DamageError as error:
                 row["damage"] = str(error)
             rows.append(row)
         write_table(self.path, pa.Table.from_pylist(rows, schema=SCHEMA))
         return len(rows)
-
-
-def measure(root: Path, modality: Modality, uri: str, full: bool) -> dict[str, Any]:
-    """Hash, facts and (where wanted) signals of one medium; DamageError for what cannot be used."""
-    path = locate(root, uri)
-    if modality == "image":
-        from ..stages.clean import image
-
-        data = read(root, uri)
-        row: dict[str, Any] = {"hash": hash_bytes(data)}
-        if full:
-            facts, signals = image.measure(data)
-            row |= facts | {"signals": sorted(signals.items())}
-        return row
-    row = {"hash": hash_file(path, 0, min(path.stat().st_size, LARGEST_READ_BYTES))}
-    if modality == "audio":
-        from ..stages.clean import audio
-
-        facts_audio, signals = audio.measure(path)
-        return row | facts_audio | {"signals": sorted(signals.items()) if full else []}
-    from ..stages.clean import video
-    from ..stages.media.video import probe
-
-    if full:
-        facts_video, signals = video.measure(path)
-        return row | facts_video | {"signals": sorted(signals.items())}
-    known = probe(path)
-    return row | {"width": known.width, "height": known.height, "fps": known.fps, "duration_s": known.duration_s, "frames": known.frames}
 
 
 def media_of(tables: Iterable[pa.Table], root: Path, measured: frozenset[str]) -> list[set[Medium]]:
@@ -130,16 +99,14 @@ def media_of(tables: Iterable[pa.Table], root: Path, measured: frozenset[str]) -
                     continue
                 uri = part["uri"]
                 if uri not in stamps:
-                    stamps[uri] = _stamp(root / uri)
+                    stamps[uri] = _stamp_text(root / uri)
                 found.add(Medium(part["modality"], uri, stamps[uri]))
     return result
 
 
-def _stamp(path: Path) -> str:
-    try:
-        return "-".join(map(str, stamp_of(os.stat(path))))
-    except OSError:
-        return "gone"
+def _stamp_text(path: Path) -> str:
+    stamp = stamp_of(path)
+    return "gone" if stamp is None else "-".join(map(str, stamp))
 
 
 def read_measured(folder: Path) -> dict[Medium, dict[str, Any]]:
@@ -184,7 +151,7 @@ def measure_tasks(root: Path, media: Iterable[Medium], full: frozenset[str], fol
     for medium in sorted(media):
         by_modality.setdefault(medium.modality, []).append(medium)
     for modality, some in by_modality.items():
-        size = MEDIA_PER_TASK[modality]
+        size = on_disk(modality).media_per_task
         for start in range(0, len(some), size):
             chunk = tuple(some[start : start + size])
             tasks.append(MeasureTask(root, chunk, full, folder / f"{fingerprint(chunk)}.arrow"))
@@ -212,7 +179,7 @@ class Facts:
             row = self._rows.get((part.modality, part.uri)) if part.uri else None
             if row is None:
                 parts[name] = part
-            elif row["damage"] and row["damage"].startswith(_GONE) and part.modality == "audio":
+            elif row["damage"] and row["damage"].partition(":")[0] == on_disk(part.modality).no_stream:
                 absent[name] = "absent"
             else:
                 parts[name] = replace(part, **{word: row[word] for word in _FACTS})
@@ -220,6 +187,6 @@ class Facts:
         return replace(record, parts=parts, absent=absent, signals=signals)
 
 
-def measure_config(full: frozenset[str], versions: Mapping[str, str], versions_of_measures: Sequence[int]) -> str:
+def measure_config(full: frozenset[str], versions: Mapping[str, str]) -> str:
     """Fingerprint of what is measured and by which versions."""
-    return fingerprint(sorted(full), dict(versions), list(versions_of_measures))
+    return fingerprint(sorted(full), dict(versions), {one.name: one.identity for one in every_on_disk()})

@@ -15,8 +15,9 @@ from ..schemas.contents import Contents
 from ..schemas.errors import InputError, RecipeError, nearest
 from ..schemas.fingerprint import fingerprint
 from ..schemas.recipe import Recipe
-from ..schemas.record import Modality, is_part_name
-from ..stages.base import SOURCE_ROOM, Addressed, CorpusStage, Extractor, RecordStage, Source, make
+from ..schemas.record import is_part_name
+from ..stages import outside
+from ..stages.base import SOURCE_ROOM, Addressed, CorpusStage, Extractor, RecordStage, Source, addresses, make
 
 _LIBRARIES = ("numpy", "opencv-python-headless", "simplejpeg", "soundfile", "soxr", "av", "pyarrow", "pillow", "scipy", "spacy", "ftfy")
 _AFTER_STAGES = ("manifest", "features", "shard", "train")
@@ -45,7 +46,7 @@ class Plan:
     versions: dict[str, str] = field(default_factory=dict)
     splits: frozenset[str] = frozenset()
 
-    def needs(self) -> frozenset[Modality]:
+    def needs(self) -> frozenset[str]:
         """The modalities whose media must be measured: decoded once, to the end."""
         return measured_by(self.stages)
 
@@ -56,13 +57,15 @@ class Plan:
         return self.until in LAST_STAGES and LAST_STAGES.index(step) <= LAST_STAGES.index(self.until)
 
 
-def measured_by(stages: Iterable[Placed]) -> frozenset[Modality]:
+def measured_by(stages: Iterable[Placed]) -> frozenset[str]:
     """The modalities whose signals these stages read."""
-    return frozenset(modality for placed in stages for modality in placed.stage.needs)
+    return frozenset(modality for placed in stages for modality in placed.stage.measures())
 
 
 def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str = "recipe") -> Plan:
     """The plan of a recipe; RecipeError lists every mistake in it, wherever it stands."""
+    if recipe.use:
+        outside.use(recipe.use)
     problems: list[str] = []
     sources: dict[str, Source] = {}
     for name, options in recipe.sources.items():
@@ -70,7 +73,8 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
         if not isinstance(kind, str):
             problems.append(f"sources.{name}: wanted 'type', the kind of source (csv, coco_vqa, ...)")
             continue
-        source, found = make(f"{SOURCE_ROOM}.{kind}", Source, {key: value for key, value in options.items() if key != "type"}, f"sources.{name}")
+        address = kind if kind in addresses(Source) else f"{SOURCE_ROOM}.{kind}"
+        source, found = make(address, Source, {key: value for key, value in options.items() if key != "type"}, f"sources.{name}")
         problems += found
         if source is not None:
             sources[name] = source
@@ -96,8 +100,7 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
     if problems:
         raise RecipeError(problems, where=where)
     if until is not None and until not in LAST_STAGES:
-        addresses = [placed.address for placed in stages]
-        stages = stages[: addresses.index(until) + 1]
+        stages = stages[: [placed.address for placed in stages].index(until) + 1]
     elif until in ("ingest", "measure"):
         stages = []
     return Plan(

@@ -25,6 +25,7 @@ from ..schemas.fingerprint import fingerprint, hash_file
 from ..schemas.index import ShardSet
 from ..schemas.manifest import MANIFEST, table_to_records, to_manifest
 from ..stages.base import CorpusStage, RecordStage
+from ..stages.modality import every_on_disk
 from .engine import Engine, EngineName, few_collections, make_engine
 from .ingesting import Ingested, IngestTask, ingest_stem, read_ingested
 from .measuring import gather, measure_config, measure_tasks, media_of, read_measured
@@ -211,7 +212,7 @@ def _check_keys(partitions: Sequence[Path]) -> None:
 def _measure(plan: Plan, partitions: Sequence[Path], work: Path, engine: Engine, progress: Progress, result: Result) -> dict[Path, Path]:
     """The file of measurements of each partition that has media to measure."""
     full = plan.needs()
-    wanted = frozenset({"audio", "video"} | full | ({"image"} if plan.features else set()))
+    wanted = full | {one.name for one in every_on_disk() if one.always_measured or plan.features}
     media_folder, folder = _media_folder(plan, work), work / "measured"
     config = media_folder.name
     targets = {path: folder / f"{fingerprint(path.name, config, sorted(wanted))}.arrow" for path in partitions}
@@ -236,13 +237,7 @@ def _measure(plan: Plan, partitions: Sequence[Path], work: Path, engine: Engine,
 
 def _media_folder(plan: Plan, work: Path) -> Path:
     """Where measurements of media lie, all made by the same versions and in the same depth."""
-    return work / "media" / measure_config(plan.needs(), plan.versions, _measure_versions())
-
-
-def _measure_versions() -> list[int]:
-    from ..stages.clean import audio, image, video
-
-    return [image.MEASURE_VERSION, audio.MEASURE_VERSION, video.MEASURE_VERSION]
+    return work / "media" / measure_config(plan.needs(), plan.versions)
 
 
 def _stages(
@@ -318,13 +313,13 @@ def _write_manifest(out: Path, partitions: Sequence[Path]) -> tuple[str, str]:
     path, note = out / MANIFEST, out / "work" / "manifest.json"
     names = [partition.name for partition in partitions]
     kept = json.loads(note.read_text()) if path.is_file() and note.is_file() else {}
-    if kept.get("made_from") == names and kept.get("file") == stamp_of(path.stat()) and "xxh3" in kept:
+    if kept.get("made_from") == names and kept.get("file") == stamp_of(path) and "xxh3" in kept:
         return fingerprint(names), kept["xxh3"]
     table = to_manifest([read_table(partition) for partition in partitions])
     with replacing(path) as aside:
         pq.write_table(table, aside, compression="zstd", row_group_size=16_384)
     checksum = hash_file(path)
-    write_json(note, {"made_from": names, "file": stamp_of(path.stat()), "xxh3": checksum})
+    write_json(note, {"made_from": names, "file": stamp_of(path), "xxh3": checksum})
     return fingerprint(names), checksum
 
 

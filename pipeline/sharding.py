@@ -28,13 +28,14 @@ from ..schemas.index import INDEX_SCHEMA, MEMBER, SET_FILE, Shard, ShardSet
 from ..schemas.recipe import ShardOptions
 from ..schemas.record import Record
 from ..stages.base import Beat
+from ..stages.modality import in_record, modality, names
 from ..stages.shard.card import CARD_FILE, card_text
 from ..stages.shard.plan import Naming, Piece, Sample, group_samples, naming_of, plan_pieces, plan_shards
 from ..stages.shard.tar import END
 from ..stages.shard.write import PieceWriter, annotation, signals
 from .engine import Engine, refuse_skipped
 
-SHARD_VERSION = 5
+SHARD_VERSION = 6
 _COPY_BYTES = 4 << 20
 
 
@@ -63,7 +64,14 @@ class PieceTask:
                     faults += [_fault_row(record, fault) for record in sample.records]
         table = pa.Table.from_pylist(writer.rows, schema=INDEX_SCHEMA)
         samples = len({row["sample"] for row in writer.rows})
-        note = {"faults": faults, "bytes": writer.place, "xxh3": writer.xxh3, "samples": samples, "holds": _holds(writer.rows), "notes": writer.notes}
+        note = {
+            "faults": faults,
+            "bytes": writer.place,
+            "xxh3": writer.xxh3,
+            "samples": samples,
+            "holds": _holds(writer.rows, writer.parts),
+            "notes": writer.notes,
+        }
         write_table(self.path.with_suffix(".arrow"), table, note)
         return len(self.piece.samples)
 
@@ -110,7 +118,8 @@ def write_shards(
     ``records_xxh3``: checksum of their manifest, kept in ``shards.json``.
     """
     work, folder = out / "work" / "shard", out / "shards"
-    config = fingerprint(SHARD_VERSION, dict(versions), options.model_dump())
+    kinds = {name: modality(name).identity for name in names()}
+    config = fingerprint(SHARD_VERSION, dict(versions), options.model_dump(), kinds)
     ledger = _read_ledger(work, folder)
     request = fingerprint(name, made_from, records_xxh3, config, seed)
     if ledger.get("request") == request:
@@ -190,19 +199,8 @@ def _piece_identity(piece: Piece, root: Path, config: str, naming: Naming) -> st
 def _media_identity(sample: Sample, root: Path) -> list[Any]:
     found: list[Any] = []
     for name, part in sorted(sample.records[0].parts.items()):
-        if part.uri is None:
-            found.append((name, part.text))
-            continue
-        content: Any = part.hash
-        if content is None:
-            try:
-                content = stamp_of(os.stat(root / part.uri))
-            except OSError:
-                content = None
-        known = (part.damage, part.width is None, part.duration_s)
-        found.append(
-            (name, part.modality, part.uri, content, part.start_s, part.end_s, [(step.op, dict(step.options)) for step in part.steps], known)
-        )
+        unmeasured = stamp_of(root / part.uri) if part.uri is not None and part.hash is None else None
+        found.append((name, part.identity(), part.uri, unmeasured, part.damage, part.width is None, part.duration_s))
     return found
 
 
@@ -239,7 +237,7 @@ def _read_ledger(work: Path, folder: Path) -> dict[str, Any]:
     whole = {}
     for name, (stamp, xxh3) in ledger["tars"].items():
         path = folder / name
-        if path.is_file() and (stamp_of(path.stat()) == stamp or (path.stat().st_size == stamp[0] and hash_file(path) == xxh3)):
+        if path.is_file() and (stamp_of(path) == stamp or (path.stat().st_size == stamp[0] and hash_file(path) == xxh3)):
             whole[name] = [stamp, xxh3]
     if len(whole) < len(ledger["tars"]):
         ledger["request"] = None
@@ -252,7 +250,7 @@ def _stamped(shards: ShardSet, folder: Path) -> dict[str, list[Any]]:
     sums = {SET_FILE: hash_bytes(shards.to_json().encode())}
     for shard in shards.shards:
         sums |= {f"{shard.name}.tar": shard.xxh3, f"{shard.name}.arrow": shard.index_xxh3}
-    return {name: [stamp_of((folder / name).stat()), xxh3] for name, xxh3 in sums.items()}
+    return {name: [stamp_of(folder / name), xxh3] for name, xxh3 in sums.items()}
 
 
 def _places(planned: Sequence[tuple[str, list[Piece]]], stems: Mapping[int, str], known: Mapping[str, _Slice]) -> dict[str, list[Any]]:
@@ -279,6 +277,7 @@ class _Assembly:
         self._parts: dict[str, str] = {}
         self._targets: dict[str, str] = {}
         self._members: dict[str, str] = {}
+        self._fields: dict[str, dict[str, str]] = {}
         self._presence: dict[str, Counter[str]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -311,6 +310,8 @@ class _Assembly:
                 self._parts |= note["holds"]["parts"]
                 self._targets |= note["holds"]["targets"]
                 self._members |= note["holds"]["members"]
+                for name_of_part, kinds in note["holds"]["fields"].items():
+                    self._fields.setdefault(name_of_part, {}).update(kinds)
                 presence.update(note["holds"]["presence"])
                 samples += note["samples"]
                 size += part.length
@@ -340,7 +341,7 @@ class _Assembly:
         seal = fingerprint([(shard.name, shard.xxh3, shard.index_xxh3) for shard in shards])
         parts, targets = (dict(sorted(names.items())) for names in (self._parts, self._targets))
         result = ShardSet(name, seal, records_xxh3, parts, presence, targets, tuple(shards))
-        _move_in(result, card_text(result, self._members, texts_in_json), self._folder, folder)
+        _move_in(result, card_text(result, self._members, self._fields, texts_in_json), self._folder, folder)
         return Sharded(result, count, self._faults)
 
 
@@ -387,18 +388,23 @@ def _finished(ledger: dict[str, Any], folder: Path) -> Sharded:
     return Sharded(read_shard_set(folder), Count.from_dict("shard", ledger["count"]), ledger["faults"])
 
 
-def _holds(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What the index rows of a piece hold: parts and members with their modality, targets with their kind, which parts are present together."""
+def _holds(rows: Sequence[Mapping[str, Any]], modalities: Mapping[str, str]) -> dict[str, Any]:
+    """What the index rows of a piece hold: parts and members with their modality, targets and the fields of tables with their kind, which parts are
+    present together."""
     parts: dict[str, str] = {}
     targets: dict[str, str] = {}
     members: dict[str, str] = {}
+    fields: dict[str, dict[str, str]] = {}
     presence: Counter[str] = Counter()
     for row in rows:
         for member in [*row["media"], *row["others"]]:
             members[member["name"].removeprefix(f"{row['sample']}.")] = member["modality"]
-        here = {text["part"]: "text" for text in row["texts"]} | {member["part"]: member["modality"] for member in row["media"]}
+        here = {entry["part"]: modalities[entry["part"]] for entry in [*row["texts"], *row["media"]]}
         parts |= here
+        for entry in row["texts"]:
+            fields.setdefault(entry["part"], {}).update(in_record(here[entry["part"]]).fields(entry["text"]))
         presence[presence_pattern(here)] += 1
         for name, value in json.loads(row["targets"]).items():
             targets[name] = "number" if isinstance(value, (int, float)) else "list" if isinstance(value, list) else "text"
-    return {"parts": parts, "targets": targets, "members": members, "presence": presence}
+    fields = {part: kinds for part, kinds in fields.items() if kinds}
+    return {"parts": parts, "targets": targets, "members": members, "presence": presence, "fields": fields}

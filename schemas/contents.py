@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeVar
 
 from .errors import nearest
-from .record import Modality
 
 Kind: TypeAlias = Literal["text", "number", "list"]
 T = TypeVar("T")
@@ -30,12 +29,12 @@ class Contents:
     split_by: the stage that gave records their splits, if one did.
     """
 
-    parts: Mapping[str, Modality | None] = field(default_factory=dict)
+    parts: Mapping[str, str | None] = field(default_factory=dict)
     targets: Mapping[str, Kind | None] = field(default_factory=dict)
     splits: frozenset[str] = frozenset()
     open_splits: bool = False
     sources: frozenset[str] = frozenset()
-    measured: frozenset[Modality] = frozenset()
+    measured: frozenset[str] = frozenset()
     copied_by: str | None = None
     split_by: str | None = None
 
@@ -52,7 +51,7 @@ class Contents:
             self.split_by or other.split_by,
         )
 
-    def lacking_parts(self, option: str, names: Iterable[str], modality: Modality | None = None) -> list[str]:
+    def lacking_parts(self, option: str, names: Iterable[str], modality: str | None = None) -> list[str]:
         """One line for each of the names that no record can have as a part, or has of another modality than this."""
         lines = []
         for name in names:

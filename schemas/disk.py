@@ -50,11 +50,16 @@ def storage_error(error: OSError, path: Path) -> Exception:
     return error
 
 
-def stamp_of(state: os.stat_result) -> list[int]:
-    """Size, time of the last change of the contents, and of the file itself: what says without reading that a file is as it was.
+def stamp_of(path: Path | str) -> list[int] | None:
+    """Size, time of the last change of the contents, and of the file itself: what says without reading that a file is as it was. None where there
+    is no such file.
 
     Copying with times kept (``cp -p``, ``rsync -t``) can put other contents under the same size and time; the third number cannot be set.
     """
+    try:
+        state = os.stat(path)
+    except OSError:
+        return None
     return [state.st_size, state.st_mtime_ns, state.st_ctime_ns]
 
 

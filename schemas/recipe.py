@@ -45,6 +45,7 @@ class Recipe(BaseModel):
     tolerance: float = Field(0.5, ge=0, le=1, description="share of a stage's records that may be rejected before the run stops")
     deadline_s: float = Field(60.0, gt=0, description="seconds one file may keep a decoder busy before it is rejected")
     memory_bytes: int = Field(4 << 30, ge=256 << 20, description="memory one worker may take while it decodes")
+    use: list[str] = Field(default_factory=list, description="files of the user's own stages, sources, modalities, ...; relative to the recipe file")
     sources: dict[str, dict[str, Any]]
     stages: list[str | dict[str, Any]] = Field(default_factory=list)
     shard: ShardOptions | None = Field(default_factory=ShardOptions)
@@ -78,6 +79,7 @@ def load_recipe(path: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Path
         data_from_here = data_from_here or override.startswith("data=")
     recipe = parse_recipe(value, where=str(path), problems=problems)
     root = Path(recipe.data).expanduser()
+    recipe = recipe.model_copy(update={"use": [str(path.parent / Path(name).expanduser()) for name in recipe.use]})
     return recipe, root if data_from_here or root.is_absolute() else path.parent / root
 
 

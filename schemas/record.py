@@ -13,9 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 import xxhash
 
-Modality: TypeAlias = Literal["text", "image", "audio", "video"]
 Absence: TypeAlias = Literal["absent", "missing", "corrupt", "filtered"]  # not there; named and not there; damaged; refused by a rule
-MODALITIES: tuple[Modality, ...] = ("text", "image", "audio", "video")
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 _LONGEST_KEY = 80
@@ -44,9 +42,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One modality of a record: ``text``, or media at ``uri`` below the data root with what is known of it."""
+    """One modality of a record: ``text`` where it stands in the record itself, or a file at ``uri`` below the data root with what is known of it.
 
-    modality: Modality
+    modality: a name of ``modalmill.stages.modality``. frames, fps: of a series its rows, and rows a second.
+    """
+
+    modality: str
     text: str | None = None
     uri: str | None = None
     start_s: float | None = None
@@ -64,27 +65,17 @@ class Part:
     cues: tuple[Cue, ...] = ()
     steps: tuple[Step, ...] = ()
 
-    def media_id(self) -> str:
-        """What makes two parts the same medium: content hash (else uri), span and steps."""
-        steps = "" if not self.steps else repr([(step.op, sorted(step.options.items())) for step in self.steps])
-        return f"{self.modality}|{self.hash or self.uri}|{self.start_s}|{self.end_s}|{steps}"
+    def identity(self) -> tuple[Any, ...]:
+        """What makes two parts the same: the modality, the text or the content (its hash, else its place), the span and the steps."""
+        content = self.text if self.uri is None else self.hash or self.uri
+        return self.modality, content, self.start_s, self.end_s, [(step.op, dict(step.options)) for step in self.steps]
 
-    def cut(self, start_s: float, end_s: float) -> Part:
-        """The part cut to [start_s, end_s) seconds of what it is now: sound and video by their span, timed text by its cues.
-
-        medium      0         2         4         6         8
-        part                  |=== start 2, end 7 ===|
-        cut(1, 3)                  |=========|            start 3, end 5
-        """
-        if self.modality in ("audio", "video"):
-            base = self.start_s or 0.0
-            end = base + end_s if self.end_s is None else min(base + end_s, self.end_s)
-            return replace(self, start_s=base + start_s, end_s=end)
-        if not self.cues:
-            return self
-        inside = [cue for cue in self.cues if cue.end_s > start_s and cue.start_s < end_s]
-        cues = tuple(Cue(max(0.0, cue.start_s - start_s), min(end_s, cue.end_s) - start_s, cue.text) for cue in inside)
-        return replace(self, text=" ".join(cue.text for cue in cues), cues=cues)
+    def seconds(self) -> float | None:
+        """How long a sound, a film or a series is within its span: a file of 2 s cut to [1.5, 2.5) has 0.5 s. None where that is not known."""
+        if self.duration_s is None:
+            return None if self.end_s is None else max(0.0, self.end_s - (self.start_s or 0.0))
+        end = self.duration_s if self.end_s is None else min(self.end_s, self.duration_s)
+        return max(0.0, end - (self.start_s or 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +114,7 @@ class Record:
         parts = {key: part for key, part in self.parts.items() if key != name}
         return replace(self, parts=parts, absent={**self.absent, name: why})
 
-    def parts_of(self, modality: Modality) -> dict[str, Part]:
+    def parts_of(self, modality: str) -> dict[str, Part]:
         """The record's parts of one modality, by name."""
         return {name: part for name, part in self.parts.items() if part.modality == modality}
 

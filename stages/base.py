@@ -26,7 +26,8 @@ from ..schemas.errors import DamageError, InputError, MissingPackageError, neare
 from ..schemas.fingerprint import fingerprint, hash_file, random_for
 from ..schemas.manifest import Row
 from ..schemas.recipe import explain
-from ..schemas.record import Fault, Modality, Record
+from ..schemas.record import Fault, Record
+from . import outside
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,17 +49,21 @@ class Addressed:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.address = ".".join(cls.__module__.split(".")[-2:])
+        place = cls.__module__.split(".")[-2:]
+        cls.address = f"{place[-1]}.{outside.name_of(cls)}" if place[0] == outside.PREFIX else ".".join(place)
 
     def identity(self) -> str:
-        """A fingerprint of the address, its version and every option."""
-        return fingerprint(self.address, self.version, self)
+        """A fingerprint of the address, its version and every option; of the text of its file too where that is a user's own."""
+        own = outside.source_of(type(self))
+        return fingerprint(self.address, self.version, self, own) if own else fingerprint(self.address, self.version, self)
 
 
 class Stage(Addressed):
-    """A stage between sources and shards. ``needs`` names the modalities whose signals it reads."""
+    """A stage between sources and shards."""
 
-    needs: ClassVar[tuple[Modality, ...]] = ()
+    def measures(self) -> tuple[str, ...]:
+        """The modalities whose signals it reads: their media are decoded to the end before the stages."""
+        return ()
 
     def mistakes(self, here: Contents) -> list[str]:
         """What its options ask for that records cannot hold where it stands, one line each."""
@@ -194,7 +199,7 @@ class Source(Addressed):
 class Extractor(Addressed):
     """Turns one part into a vector of ``dims`` numbers, without learned weights unless its docstring says otherwise."""
 
-    modality: ClassVar[Modality] = "image"
+    modality: ClassVar[str] = "image"
     one_scale: ClassVar[bool] = False  # all features are in one unit, and which of them vary most says something
 
     def files(self) -> Sequence[Path]:
@@ -253,6 +258,9 @@ def find(address: str, kind: type[T]) -> type[T]:
     known = addresses(kind)
     if address not in known:
         raise KeyError(f"no {_KIND_WORDS[kind]} is called {address!r}{nearest(address, known)}")
+    theirs = _from_outside(kind)
+    if address in theirs:
+        return theirs[address]
     module = importlib.import_module(f"{__package__}.{address}")
     found: type[T] = next(value for value in vars(module).values() if _is_a(value, kind, module.__name__))
     return found
@@ -276,7 +284,7 @@ def make(address: str, kind: type[T], options: Mapping[str, Any] | None, where: 
 
 
 def addresses(kind: type[Addressed]) -> list[str]:
-    """All addresses of one kind: the files of its rooms whose names do not begin with ``_``; nothing is imported."""
+    """All addresses of one kind: the files of its rooms whose names do not begin with ``_``, which are not imported, and what users brought."""
     if issubclass(kind, Source):
         rooms: tuple[str, ...] = (SOURCE_ROOM,)
     elif issubclass(kind, Extractor):
@@ -288,7 +296,15 @@ def addresses(kind: type[Addressed]) -> list[str]:
     for room in rooms:
         modules = (module.name for module in pkgutil.iter_modules([str(here / room)]))
         found += [f"{room}.{name}" for name in modules if not name.startswith("_")]
-    return sorted(found)
+    return sorted({*found, *_from_outside(kind)})
+
+
+def _from_outside(kind: type[T]) -> dict[str, type[T]]:
+    """Address -> class, of users' own of one kind. ``Addressed`` means stages, as it does for the rooms."""
+    if issubclass(kind, (Source, Extractor)):
+        return outside.classes(kind, "sources" if issubclass(kind, Source) else "extractors")
+    found = outside.classes(Stage, "stages")
+    return {address: cls for address, cls in found.items() if issubclass(cls, kind)}
 
 
 def _is_a(value: Any, kind: type[Addressed], module: str) -> bool:

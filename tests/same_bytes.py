@@ -1,6 +1,7 @@
 """``make bytes BASE=commit``: do the demo and the recipes still write the same bytes as another commit?
 
-Both trees run the same recipes with the same libraries, so a difference is one of the code between them. What changes bytes is a line of CHANGELOG.md.
+Both trees run the same recipes with the same libraries, so a difference is one of the code between them. What changes bytes is a line of
+CHANGELOG.md.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from ...schemas.contents import Contents
 from ...schemas.record import Cue, Part, Record, make_key
 from ..base import RecordStage
+from ..modality import modality
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,6 @@ class Cut(RecordStage):
 
     def _piece(self, record: Record, number: int, cue: Cue) -> Record:
         start, end = max(0.0, cue.start_s - self.margin_s), cue.end_s + self.margin_s
-        parts = {name: part.cut(start, end) for name, part in record.parts.items()}
+        parts = {name: modality(part.modality).cut(part, start, end) for name, part in record.parts.items()}
         parts[self.by] = Part("text", text=cue.text, cues=(Cue(cue.start_s - start, cue.end_s - start, cue.text),))
         return replace(record, key=make_key(record.key, number), parts=parts)

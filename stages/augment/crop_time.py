@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...schemas.record import Modality, Record
+from ...schemas.record import Record
+from ..modality import modality, timed
 from ._copies import Copies, copy_of
 
 
@@ -22,8 +23,6 @@ class CropTime(Copies):
     that overlap the span, moved to its start; other parts stay as they are.
     """
 
-    needs = ("audio", "video")
-
     share: float = 0.8
     copies: int = 1
 
@@ -31,22 +30,17 @@ class CropTime(Copies):
         if not 0 < self.share < 1 or self.copies < 1:
             raise ValueError(f"wanted a share between 0 and 1 and at least one copy, found {self.share} and {self.copies}")
 
+    def measures(self) -> tuple[str, ...]:
+        return timed()
+
     def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]  # the base passes rng
-        lengths = [_length(part.start_s, part.end_s, part.duration_s) for part in record.parts.values() if part.modality in _TIMED]
+        lengths = [part.seconds() or 0.0 for part in record.parts.values() if part.modality in timed()]
         if not lengths or not min(lengths) > 0 or not self.takes(record):
             return (record,)
         made = [record]
         for number in range(1, self.copies + 1):
             span = self.share * min(lengths)
             start = float(rng.uniform(0, min(lengths) - span))
-            parts = {name: part.cut(start, start + span) for name, part in record.parts.items()}
+            parts = {name: modality(part.modality).cut(part, start, start + span) for name, part in record.parts.items()}
             made.append(replace(copy_of(record, "time", number), parts=parts))
         return made
-
-
-_TIMED: tuple[Modality, ...] = ("audio", "video")
-
-
-def _length(start_s: float | None, end_s: float | None, duration_s: float | None) -> float:
-    end = min(duration_s, end_s) if duration_s and end_s else end_s or duration_s or 0.0
-    return end - (start_s or 0.0)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...schemas.record import Part, Record, Step
+from ..modality import modality
 from ._copies import Copies, copy_of, with_step
 
 _SIDE = re.compile(r"\b(left|right)(hand|most|ward|wards|side|s)?\b", re.IGNORECASE)
@@ -78,7 +79,7 @@ class Flip(Copies):
     swap_words: bool = True
 
     def split(self, record: Record) -> Iterable[Record]:
-        pictures = [name for name, part in record.parts.items() if part.modality in ("image", "video")]
+        pictures = [name for name, part in record.parts.items() if modality(part.modality).has_pixels]
         if not pictures or not self.takes(record) or self.remark(record):
             return (record,)
         parts = dict(record.parts)
@@ -91,7 +92,7 @@ class Flip(Copies):
         return (record, replace(copy_of(record, "flip", 1), parts=parts, targets=targets))
 
     def remark(self, record: Record) -> str:
-        if not self.swap_words or not self.takes(record) or all(part.modality not in ("image", "video") for part in record.parts.values()):
+        if not self.swap_words or not self.takes(record) or not any(modality(part.modality).has_pixels for part in record.parts.values()):
             return ""
         texts = [text for part in record.parts.values() for text in (part.text, *(cue.text for cue in part.cues)) if text]
         if any(_SPOILED.search(text) for text in texts):

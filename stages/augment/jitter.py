@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...schemas.record import Record, Step
+from ..modality import modality
 from ._copies import Copies, copy_of, with_step
 
 
@@ -32,7 +33,7 @@ class Jitter(Copies):
             raise ValueError(f"brightness: wanted the lowest factor, then the highest, found {self.brightness}")
 
     def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]  # the base passes rng
-        pictures = [name for name, part in record.parts.items() if part.modality in ("image", "video")]
+        pictures = [name for name, part in record.parts.items() if modality(part.modality).has_pixels]
         if not pictures or not self.takes(record):
             return (record,)
         made = [record]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ...schemas.record import Fault, Modality, Part, Record
+from ...schemas.record import Fault, Part, Record
 from ..base import RecordStage
 
 Signal = Callable[[str], float]
@@ -41,7 +41,7 @@ def part_fault(record: Record, name: str, part: Part, rules: Iterable[Rule]) -> 
     return None
 
 
-def faulty_parts(record: Record, modality: Modality, rules: list[Rule]) -> dict[str, Fault]:
+def faulty_parts(record: Record, modality: str, rules: list[Rule]) -> dict[str, Fault]:
     """The record's parts of a modality that break a rule, each with the first that it breaks."""
     found = {name: part_fault(record, name, part, rules) for name, part in record.parts_of(modality).items()}
     return {name: fault for name, fault in found.items() if fault is not None}
@@ -50,8 +50,11 @@ def faulty_parts(record: Record, modality: Modality, rules: list[Rule]) -> dict[
 class JudgesParts(RecordStage):
     """A stage with rules on the parts of one modality: it rejects the record that has a faulty one, or takes the faulty part away."""
 
-    modality: ClassVar[Modality]
+    modality: ClassVar[str]
     on_fault: Literal["reject", "drop_part"]
+
+    def measures(self) -> tuple[str, ...]:
+        return (self.modality,)
 
     def rules(self) -> list[Rule]:
         """The rules in the order in which they are tried."""

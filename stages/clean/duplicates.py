@@ -17,8 +17,9 @@ import numpy as np
 import pyarrow as pa
 
 from ...schemas.contents import Contents
-from ...schemas.record import Fault, Modality
+from ...schemas.record import Fault
 from ..base import CorpusStage, Decision, Thumbnail, rows_of
+from ..modality import every_on_disk
 
 _BANDS = 4
 _BLOCK = 8  # pixels of a thumbnail
@@ -40,13 +41,15 @@ class Duplicates(CorpusStage):
 
     columns: ClassVar[tuple[str, ...]] = ("key", "group", "parts", "targets", "signals", "absent")
 
-    needs: ClassVar[tuple[Modality, ...]] = ("image", "audio", "video")
     version: ClassVar[int] = 2
 
     exact: Literal["merge", "group"] = "merge"
     same_targets: bool = True
     near_bits: int = 8
     near: Literal["merge", "group"] = "group"
+
+    def measures(self) -> tuple[str, ...]:
+        return tuple(one.name for one in every_on_disk())
 
     def mistakes(self, here: Contents) -> list[str]:
         return here.too_late("it makes groups of records")
@@ -204,7 +207,7 @@ def _content(parts: list[dict[str, Any]], targets: str) -> bytes:
     """What makes a record the same as another; empty where a part's content is not known."""
     pieces = []
     for part in parts:
-        what = part["text"] if part["modality"] == "text" else part["hash"]
+        what = part["text"] if part["uri"] is None else part["hash"]
         if what is None:
             return b""
         pieces.append(repr((part["name"], what, part["start_s"], part["end_s"], part["steps"])))

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...schemas.record import Modality
 from ..base import Extractor
 from ..media.spectrum import log_bark, log_mel, mfcc
 
@@ -19,7 +18,7 @@ class Audio(Extractor):
     rate_hz: sound is resampled to it first. mels, barks: bands. coefficients: MFCCs.
     """
 
-    modality: ClassVar[Modality] = "audio"
+    modality: ClassVar[str] = "audio"
 
     rate_hz: int = 16_000
     mels: int = 40

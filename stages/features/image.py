@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import cv2
 import numpy as np
 
-from ...schemas.record import Modality
 from ..base import Extractor
 from ..media.image import scale_to
 
@@ -23,7 +22,7 @@ class Image(Extractor):
     """
 
     version: ClassVar[int] = 2
-    modality: ClassVar[Modality] = "image"
+    modality: ClassVar[str] = "image"
 
     grid: int = 4
     colours: int = 8

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 
 from ...schemas.errors import DamageError, MissingPackageError
-from ...schemas.record import Modality
 from ..base import Extractor
 from ..media.image import resize_crop
 
@@ -38,7 +37,7 @@ class Onnx(Extractor):
     frames: evenly spaced frames that are looked at.
     """
 
-    modality: ClassVar[Modality] = "image"
+    modality: ClassVar[str] = "image"
 
     model: str
     of: Literal["image", "video", "audio"] = "image"

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 import xxhash
 
-from ...schemas.record import Modality
 from ..base import Extractor
 
 _WORD = re.compile(r"\w+(?:'\w+)?")
@@ -23,7 +22,7 @@ class Text(Extractor):
     size: bins. ngrams: longest n-gram in words. The document frequencies are those of the split ``train`` (of all records where there is none).
     """
 
-    modality: ClassVar[Modality] = "text"
+    modality: ClassVar[str] = "text"
     one_scale: ClassVar[bool] = True  # each brought to deviation 1, words seen once would count most
 
     size: int = 512

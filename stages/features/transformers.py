@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ...schemas.errors import DamageError, InputError, MissingPackageError
-from ...schemas.record import Modality
 from ..base import Extractor
 
 
@@ -25,7 +24,7 @@ class Transformers(Extractor):
     revision: commit of the hub's repository, part of the cache's fingerprint; give it, so that the same name means the same weights.
     """
 
-    modality: ClassVar[Modality] = "text"
+    modality: ClassVar[str] = "text"
 
     model: str
     of: Literal["text", "image", "audio"] = "text"

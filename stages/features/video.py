@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import cv2
 import numpy as np
 
-from ...schemas.record import Modality
 from ..base import Extractor
 from .image import Image
 
@@ -23,7 +22,7 @@ class Video(Extractor):
     """
 
     version: ClassVar[int] = 2
-    modality: ClassVar[Modality] = "video"
+    modality: ClassVar[str] = "video"
 
     frames: int = 8
     grid: int = 2

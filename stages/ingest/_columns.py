@@ -5,22 +5,23 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, model_validator
 
 from ...schemas.contents import Contents, Kind
-from ...schemas.errors import DamageError, InputError
+from ...schemas.errors import DamageError, InputError, nearest
 from ...schemas.manifest import Row
-from ...schemas.record import Absence, Fault, Modality, Origin, Part, Record, make_key
+from ...schemas.record import Absence, Fault, Origin, Part, Record, Step, make_key
 from ..base import Beat, Merged, Noted, Read, Source
-from ..media.files import SUFFIXES, bytes_of
+from ..media.files import bytes_of
+from ..modality import by_ending, every_on_disk, on_disk, suffixes, timed
 from . import _template as template
 from ._cues import cue_parts
-from ._files import Listing, Loose, join, media_part, modality_of
-from ._values import check_templates, given_splits, number_or_note, seconds, split_name, text_parts
+from ._files import Listing, Loose, join, media_part
+from ._values import check_templates, given_splits, number_or_note, seconds, split_name, table_parts, text_parts
 
 _MOST_SHOWN = 30
 
@@ -30,15 +31,39 @@ class Media:
     """Media that a row refers to.
 
     path: template of the file's path, below the source's base.
-    modality: image, audio or video; left out, it follows from the ending.
+    modality: image, audio, video or series; left out, it follows from the ending.
     unlisted: ``keep`` makes a record of each file in the folder that no row names; ``ignore`` leaves them out.
+    options: what the modality takes beside these, written beside them. A series: ``columns``, ``rate_hz``, ``time``, ``unit``.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     path: str
-    modality: Modality | None = None
+    modality: str | None = None
     unlisted: Literal["keep", "ignore"] = "keep"
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apart(cls, given: Any) -> Any:
+        """Options of the modality, which stand beside the others in a recipe, put together."""
+        if not isinstance(given, dict) or not isinstance(given.get("modality"), str):
+            return given
+        own = {item.name for item in fields(cls)}
+        options = {name: value for name, value in given.items() if name not in own}
+        return {**{name: value for name, value in given.items() if name in own}, **({"options": options} if options else {})}
+
+    def __post_init__(self) -> None:
+        if self.modality is None:
+            return
+        known = [one.name for one in every_on_disk()]
+        if self.modality not in known:
+            raise ValueError(f"modality: no files are called {self.modality!r}{nearest(self.modality, known)}")
+        self.steps()
+
+    def steps(self) -> tuple[Step, ...]:
+        """What the options say of each file, as steps on its part."""
+        return on_disk(self.modality).steps(self.options) if self.modality is not None else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +74,7 @@ class Columns(Source):
     base: a folder below the data root that all paths of this source begin with.
     id: template of a unique id; the row's number where it is not given.
     text: column, or part name -> column or template. An empty cell is an absent part.
+    table: part name -> columns whose cells, numbers and categories, are one part that a model can read.
     media: part name -> path template (and modality); files of the folder that no row names become records of their own.
     cues: part name -> path template of timed text (.srt, .vtt, .align).
     targets, numbers: columns, or target name -> column or template; ``numbers`` are read as floats. An empty cell is no target.
@@ -67,6 +93,7 @@ class Columns(Source):
     base: str = ""
     id: str | None = None
     text: str | dict[str, str] = field(default_factory=dict)
+    table: dict[str, list[str]] = field(default_factory=dict)
     media: dict[str, Media] = field(default_factory=dict)
     cues: dict[str, str] = field(default_factory=dict)
     targets: list[str] | dict[str, str] = field(default_factory=dict)
@@ -90,8 +117,9 @@ class Columns(Source):
         return [join(self.base, self.path), *(join(self.base, folder) for folder in folders if folder is not None)]
 
     def contents(self) -> Contents:
-        parts: dict[str, Modality | None] = dict.fromkeys([*self.texts(), *self.cues], "text")
-        parts |= {name: entry.modality or modality_of(entry.path) for name, entry in self.media.items()}
+        parts: dict[str, str | None] = dict.fromkeys([*self.texts(), *self.cues], "text")
+        parts |= dict.fromkeys(self.table, "table")
+        parts |= {name: entry.modality or by_ending(entry.path) for name, entry in self.media.items()}
         targets: dict[str, Kind | None] = {**dict.fromkeys(_named(self.targets), self.target_kind), **dict.fromkeys(_named(self.numbers), "number")}
         if not self.media:
             targets |= {word: "number" for word, column in (("start_s", self.start), ("end_s", self.end)) if column}
@@ -105,6 +133,7 @@ class Columns(Source):
         """Every column that the mapping names."""
         wanted = [self.id or "", self.group or "", self.split or "", *self.texts().values(), *(entry.path for entry in self.media.values())]
         wanted += [*self.cues.values(), *_named(self.targets).values(), *_named(self.numbers).values()]
+        wanted += [_as_template(column) for columns in self.table.values() for column in columns]
         wanted += [_as_template(word) for word in (self.start, self.end) if word]
         return {name for text in wanted for name in template.fields(text)}
 
@@ -186,6 +215,7 @@ class Mapper:
         columns = self._columns
         absent: dict[str, Absence] = {}
         parts = text_parts(self._texts, values, absent)
+        parts |= table_parts(columns.table, values, absent, columns.decimal, columns.thousands)
         for name, entry in columns.media.items():
             part = self._media(name, entry, values, unmatched)
             if part is None:
@@ -193,10 +223,10 @@ class Mapper:
             else:
                 parts[name] = part
         start, end = self._seconds(columns.start, values), self._seconds(columns.end, values)
-        timed = [name for name, part in parts.items() if part.modality in ("audio", "video")]
-        if timed and start is not None and end is not None and end <= start:
+        with_time = [name for name, part in parts.items() if part.modality in timed()]
+        if with_time and start is not None and end is not None and end <= start:
             raise ValueError(f"the span ends at {end} s, not after its start at {start} s")
-        for name in timed:
+        for name in with_time:
             parts[name] = replace(parts[name], start_s=start, end_s=end)
         parts.update(cue_parts(self._root, columns.base, columns.cues, values, absent, unmatched))
         targets: dict[str, Any] = {}
@@ -241,10 +271,11 @@ class Mapper:
             unmatched.append(Fault.unmatched(f"{name}_file", uri, f"{uri} is not there"))
             return None
         self._named.add(uri)
-        modality = entry.modality or modality_of(uri)
+        modality = entry.modality or by_ending(uri)
         if modality is None:
-            raise DamageError("unknown_media", f"{uri}: the ending says neither image, audio nor video; set modality for {name}")
-        return Part(modality, uri=uri, bytes=size)
+            known = ", ".join(one.name for one in every_on_disk())
+            raise DamageError("unknown_media", f"{uri}: the ending does not say what it is; set modality for {name} ({known})")
+        return Part(modality, uri=uri, bytes=size, steps=entry.steps())
 
     def _on_disk(self, uri: str) -> tuple[str, int]:
         """The file that is meant and its size; one whose name is written in another form is taken, and told."""
@@ -307,10 +338,10 @@ class Mapper:
         record = Record(key, key, Origin(self._source, uri, None, uri))
         try:
             self._beat(uri)
-            part = media_part(self._root, uri, entry.modality or modality_of(uri) or "image")
+            part = replace(media_part(self._root, uri, _modality(entry, uri)), steps=entry.steps())
         except DamageError as error:
             return Row(record, Fault(error.rule, message=error.message))
-        others = {other for other in (*self._texts, *self._columns.media, *self._columns.cues) if other != name}
+        others = {other for other in (*self._texts, *self._columns.table, *self._columns.media, *self._columns.cues) if other != name}
         record = replace(record, parts={name: part}, absent=dict.fromkeys(sorted(others), "absent"))
         return Row(record, unmatched=[Fault.unmatched("row", uri, "no row names this file")])
 
@@ -329,9 +360,18 @@ def _tail(entry: Media) -> str:
 
 
 def _takes(entry: Media, uri: str) -> bool:
-    return modality_of(uri) == entry.modality if entry.modality else modality_of(uri) is not None
+    """Whether a file can be what the entry means."""
+    if entry.modality is None:
+        return by_ending(uri) is not None
+    return uri.lower().endswith(suffixes([entry.modality]))
+
+
+def _modality(entry: Media, uri: str) -> str:
+    """The modality of a file that the entry takes."""
+    found = entry.modality or by_ending(uri)
+    assert found is not None
+    return found
 
 
 def _endings(entries: list[tuple[str, Media]]) -> tuple[str, ...]:
-    wanted = {entry.modality for _, entry in entries}
-    return tuple(ending for modality, endings in SUFFIXES.items() if None in wanted or modality in wanted for ending in endings)
+    return suffixes(entry.modality for _, entry in entries)

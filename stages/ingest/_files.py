@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 
 from ...schemas.errors import InputError
 from ...schemas.manifest import Row
-from ...schemas.record import Fault, Modality, Origin, Part, Record, make_key
+from ...schemas.record import Fault, Origin, Part, Record, make_key
 from ..base import Noted
-from ..media.files import SUFFIXES, bytes_of
+from ..media.files import bytes_of
 
 
 def join(base: str, path: str) -> str:
@@ -116,12 +116,6 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def modality_of(path: str) -> Modality | None:
-    """The modality that a file's ending promises."""
-    lower = path.lower()
-    return next((modality for modality, endings in SUFFIXES.items() if lower.endswith(endings)), None)
-
-
-def media_part(root: Path, uri: str, modality: Modality) -> Part:
+def media_part(root: Path, uri: str, modality: str) -> Part:
     """A part that refers to a file, with its size on disk; DamageError where the file cannot be used. An empty one is left to cleaning."""
     return Part(modality, uri=uri, bytes=bytes_of(root, uri))

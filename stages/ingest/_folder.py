@@ -15,14 +15,14 @@ from pydantic import ConfigDict
 from ...schemas.contents import Contents, Kind
 from ...schemas.errors import DamageError, InputError
 from ...schemas.manifest import Row
-from ...schemas.record import Absence, Fault, Modality, Origin, Part, Record, make_key
+from ...schemas.record import Absence, Fault, Origin, Part, Record, make_key
 from ..base import Beat, Merged, Noted, Read, Source
-from ..media.files import SUFFIXES
+from ..modality import suffixes
 from . import _template as template
 from ._cues import cue_parts
 from ._files import Listing, join, media_part
 from ._table import find_dialect, read_rows
-from ._values import check_templates, given_splits, number_or_note, split_name, text_parts
+from ._values import check_templates, given_splits, number_or_note, split_name, table_parts, text_parts
 
 _FIELDS = ("stem", "suffix", "name", "path", "folder")
 
@@ -53,6 +53,7 @@ class Folder(Source):
         one of them needs a width, or characters with a bound: ``"{speaker:2}{text:3}{emotion:[A-Z]}{take}"``.
     labels: a table with more columns for each file; rows without a file become records without this part.
     text: part name -> template, for texts in the table or the name.
+    table: part name -> columns of the table (or fields) whose cells, numbers and categories, are one part that a model can read.
     targets, numbers: columns and fields, or target name -> template. ``folder`` is the name of the folder a file lies in.
     cues: part name -> path template of timed text beside the file (.srt, .vtt, .align).
     group, split: templates; records of a group stay in one split.
@@ -61,7 +62,7 @@ class Folder(Source):
     part: the name of the part; the modality's own name where it is not given.
     """
 
-    modality: ClassVar[Modality] = "image"
+    modality: ClassVar[str] = "image"
 
     path: str
     base: str = ""
@@ -69,6 +70,7 @@ class Folder(Source):
     parse: str | None = None
     labels: Labels | None = None
     text: dict[str, str] = field(default_factory=dict)
+    table: dict[str, list[str]] = field(default_factory=dict)
     targets: list[str] | dict[str, str] = field(default_factory=dict)
     numbers: list[str] | dict[str, str] = field(default_factory=dict)
     cues: dict[str, str] = field(default_factory=dict)
@@ -84,6 +86,7 @@ class Folder(Source):
     def _templates(self) -> dict[str, str | None]:
         """Every template that is filled, by the option it stands in."""
         named = {f"text.{name}": text for name, text in self.text.items()} | {f"cues.{name}": text for name, text in self.cues.items()}
+        named |= {f"table.{name}.{column}": "{" + column + "}" for name, columns in self.table.items() for column in columns}
         named |= {f"targets.{name}": text for name, text in _templates(self.targets).items()}
         named |= {f"numbers.{name}": text for name, text in _templates(self.numbers).items()}
         return {"id": self.id, "group": self.group, "split": self.split, **named}
@@ -100,8 +103,9 @@ class Folder(Source):
         return found + [join(self.base, folder) for folder in folders if folder is not None]
 
     def contents(self) -> Contents:
-        parts: dict[str, Modality | None] = {self.part_name(): self.modality}
+        parts: dict[str, str | None] = {self.part_name(): self.modality}
         parts |= {name: part.modality for name, part in self.more_parts("", 0).items()} | dict.fromkeys([*self.text, *self.cues], "text")
+        parts |= dict.fromkeys(self.table, "table")
         targets: dict[str, Kind | None] = {**dict.fromkeys(_templates(self.targets), "text"), **dict.fromkeys(_templates(self.numbers), "number")}
         return Contents(parts, targets, **given_splits(self.split))
 
@@ -152,7 +156,7 @@ class Folder(Source):
 
     def suffixes(self) -> tuple[str, ...]:
         """Endings of the files to list."""
-        return SUFFIXES[self.modality]
+        return suffixes([self.modality])
 
     def takes(self, root: Path, uri: str) -> bool:
         """Whether a listed file is one of this source's."""
@@ -234,7 +238,7 @@ class Folder(Source):
         parts, absent = dict(record.parts), dict(record.absent)
         targets: dict[str, Any] = {}
         try:
-            parts |= text_parts(self.text, values, absent)
+            parts |= text_parts(self.text, values, absent) | table_parts(self.table, values, absent)
             for target, text in _templates(self.targets).items():
                 if value := (template.fill(text, values) or "").strip():
                     targets[target] = value

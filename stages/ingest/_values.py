@@ -7,14 +7,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ...schemas.fingerprint import canonical
 from ...schemas.record import Absence, Fault, Part
-from ._template import fill
+from ._template import fill, is_absent
 
 _CLOCK = re.compile(r"^(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)$")
 _DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+$")
 _NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _SPLIT = re.compile(r"^[A-Za-z0-9_]{1,40}$")
 _LONGEST_NUMBER = 400
+_KEPT_ZERO = re.compile(r"[+-]?0\d")
+_STARTS_A_NUMBER = re.compile(r"[+-]?[.,]?\d")
 _NO_NUMBER = frozenset(("nan", "na", "n/a", "#n/a", "null", "none", "-", "?", "."))
 
 
@@ -74,6 +77,40 @@ def text_parts(texts: Mapping[str, str], values: Mapping[str, Any], absent: dict
     filled = {name: fill(text, values, some=True) for name, text in texts.items()}
     absent.update({name: "absent" for name, text in filled.items() if text is None})
     return {name: Part("text", text=text) for name, text in filled.items() if text is not None}
+
+
+def table_parts(
+    tables: Mapping[str, list[str]], values: Mapping[str, Any], absent: dict[str, Absence], decimal: str = ".", thousands: str = ""
+) -> dict[str, Part]:
+    """The parts of tables that name columns; a cell that holds nothing is null, and a table of nothing else is no part.
+
+    What is written as a number becomes one, unless it begins with a zero that a number would lose (``007``).
+    """
+    found = {}
+    for name, columns in tables.items():
+        cells = {column: _cell(values.get(column), decimal, thousands) for column in columns}
+        if any(cell is not None for cell in cells.values()):
+            found[name] = Part("table", text=canonical(cells))
+        else:
+            absent[name] = "absent"
+    return found
+
+
+def _cell(value: Any, decimal: str, thousands: str) -> str | float | None:
+    if is_absent(value):
+        return None
+    if isinstance(value, list | dict):
+        raise ValueError(f"a cell is a {type(value).__name__}, wanted a text or a number")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value if math.isfinite(value) else None
+    text = str(value).strip()
+    if text.lower() == "nan":
+        return None
+    try:
+        found = None if _KEPT_ZERO.match(text) or not _STARTS_A_NUMBER.match(text) else number(text, decimal, thousands)
+    except ValueError:
+        found = None
+    return text if found is None else found
 
 
 def split_name(text: str | None) -> str | None:

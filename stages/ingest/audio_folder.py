@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ...schemas.record import Modality
-from ..media.files import SUFFIXES
+from ..modality import suffixes
 from ._folder import Folder
 
 _CONTAINERS = (".mp4", ".webm", ".mkv", ".mov", ".3gp", ".3g2", ".asf", ".ts")
@@ -17,10 +16,10 @@ _CONTAINERS = (".mp4", ".webm", ".mkv", ".mov", ".3gp", ".3g2", ".asf", ".ts")
 class AudioFolder(Folder):
     """Sound files, in a folder and its folders; also those in the containers of films that hold no pictures."""
 
-    modality: ClassVar[Modality] = "audio"
+    modality: ClassVar[str] = "audio"
 
     def suffixes(self) -> tuple[str, ...]:
-        return SUFFIXES["audio"] + _CONTAINERS
+        return suffixes(["audio"]) + _CONTAINERS
 
     def takes(self, root: Path, uri: str) -> bool:
         if not uri.lower().endswith(_CONTAINERS):

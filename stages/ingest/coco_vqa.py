@@ -26,7 +26,8 @@ from ...schemas.fingerprint import canonical
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Origin, Part, Record, make_key
 from ..base import Beat, Merged, Read, Source
-from ..media.files import SUFFIXES, bytes_of
+from ..media.files import bytes_of
+from ..modality import suffixes
 from ._files import Listing, join, media_part
 from ._json import items
 from ._table import UNPACKING_ERRORS, refuse_other_files, unpacked
@@ -71,7 +72,7 @@ class CocoVqa(Source):
         return Contents({"image": "image", "question": "text"}, targets if self.annotations else {}, splits)
 
     def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Read]:
-        listing = Listing(root, join(self.base, self.images), SUFFIXES["image"])
+        listing = Listing(root, join(self.base, self.images), suffixes(["image"]))
         images = yield from self._images(root, name, tally, beat, listing)
         yield from listing.rejects(name, tally)
         with tempfile.TemporaryFile() as spill:

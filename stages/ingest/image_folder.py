@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ...schemas.record import Modality
 from ._folder import Folder
 
 
@@ -13,4 +12,4 @@ from ._folder import Folder
 class ImageFolder(Folder):
     """Image files, in a folder and its folders."""
 
-    modality: ClassVar[Modality] = "image"
+    modality: ClassVar[str] = "image"

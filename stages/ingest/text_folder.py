@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ...schemas.errors import DamageError
-from ...schemas.record import Modality, Part
+from ...schemas.record import Part
 from ..media.files import locate
 from ._encoding import BROKEN, decode
 from ._folder import Folder
@@ -20,7 +20,7 @@ _LARGEST_BYTES = 16 << 20
 class TextFolder(Folder):
     """Text files (.txt, .caption, .md) of any encoding, in a folder and its folders; an empty one is a record without this part."""
 
-    modality: ClassVar[Modality] = "text"
+    modality: ClassVar[str] = "text"
 
     def suffixes(self) -> tuple[str, ...]:
         return _SUFFIXES

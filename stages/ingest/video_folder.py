@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ...schemas.record import Modality, Part
+from ...schemas.record import Part
 from ._folder import Folder
 
 
@@ -16,7 +16,7 @@ class VideoFolder(Folder):
     sound: name of the audio part made of the sound inside each video; empty for none. A video without sound gets no such part.
     """
 
-    modality: ClassVar[Modality] = "video"
+    modality: ClassVar[str] = "video"
 
     sound: str = "audio"
 

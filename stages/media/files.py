@@ -8,40 +8,7 @@ import stat
 from pathlib import Path
 
 from ...schemas.errors import DamageError
-from ...schemas.record import Modality
 
-SUFFIXES: dict[Modality, tuple[str, ...]] = {
-    "image": (
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl"),
-        *(".jp2", ".j2k", ".jpx", ".pbm", ".pgm", ".ppm", ".pnm", ".pfm"),
-    ),
-    "audio": (
-        *(
-            ".wav",
-            ".wave",
-            ".w64",
-            ".rf64",
-            ".flac",
-            ".mp3",
-            ".mp2",
-            ".ogg",
-            ".oga",
-            ".opus",
-            ".spx",
-            ".m4a",
-            ".m4b",
-            ".aac",
-            ".aif",
-            ".aiff",
-            ".aifc",
-        ),
-        *(".au", ".snd", ".caf", ".sph", ".voc", ".amr", ".awb", ".gsm", ".mka", ".weba", ".ac3", ".eac3", ".dts", ".wma", ".ape", ".wv", ".tta"),
-    ),
-    "video": (
-        *(".mp4", ".m4v", ".mkv", ".webm", ".mov", ".avi", ".mpg", ".mpeg", ".mpe", ".m2v", ".vob", ".ts", ".mts", ".m2ts", ".flv", ".f4v"),
-        *(".3gp", ".3g2", ".wmv", ".asf", ".ogv", ".mxf"),
-    ),
-}
 LARGEST_FILE_BYTES = 16 << 30
 LARGEST_READ_BYTES = 2 << 30
 

@@ -13,26 +13,25 @@ from typing import Any
 import yaml
 
 from ...schemas.index import ShardSet
+from ..modality import in_record, is_in_record, modality
 
 CARD_FILE = "README.md"
-# Sound and film as their bytes: the columns of these types cannot even be read where torchcodec is not installed; cast_column makes them of bytes.
-_COLUMNS = {"image": "image", "audio": "binary", "video": "binary", "text": "string"}
 _KINDS: dict[str, dict[str, Any]] = {"number": {"dtype": "float64"}, "text": {"dtype": "string"}, "list": {"list": "string"}}
 _CUES = {"list": [{"name": "start_s", "dtype": "float64"}, {"name": "end_s", "dtype": "float64"}, {"name": "text", "dtype": "string"}]}
 
 
-def card_text(shards: ShardSet, members: Mapping[str, str], texts_in_json: bool) -> str:
-    """The card. ``members``: ending of each kind of member -> the modality of what it holds."""
+def card_text(shards: ShardSet, members: Mapping[str, str], fields: Mapping[str, Mapping[str, str]], texts_in_json: bool) -> str:
+    """The card. ``members``: ending of each kind of member -> the modality of what it holds. ``fields``: part -> its fields -> their kind."""
     columns: list[dict[str, Any]] = [{"name": name, "dtype": "string"} for name in ("__key__", "__url__")]
-    columns += [{"name": ending, "dtype": _COLUMNS[modality]} for ending, modality in sorted(members.items()) if ending != "json"]
-    columns.append({"name": "json", "struct": _annotation(shards, texts_in_json)})
+    columns += [{"name": ending, "dtype": modality(kind).column} for ending, kind in sorted(members.items()) if ending != "json"]
+    columns.append({"name": "json", "struct": _annotation(shards, fields, texts_in_json)})
     splits = sorted({shard.split for shard in shards.shards})
     # "all" means every split to datasets, so that a set without splits is its "train".
     files = [{"split": "train" if split == "all" else split, "path": f"{split}-*.tar"} for split in splits]
     head = {"configs": [{"config_name": "default", "data_files": files}], "dataset_info": {"features": columns}}
     head = json.loads(json.dumps(head))  # without parts in common, which YAML would write as references and readers take apart once
     counts = ", ".join(f"{number:,} records in {split}" for split, number in sorted(shards.splits().items()))
-    sounds = sorted(ending for ending, modality in members.items() if modality == "audio")
+    sounds = sorted(ending for ending, kind in members.items() if kind == "audio")
     cast = f"; .cast_column({sounds[0]!r}, datasets.Audio()) decodes" if sounds else ""
     return (
         f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---\n\n# {shards.name}\n\n"
@@ -45,17 +44,23 @@ def card_text(shards: ShardSet, members: Mapping[str, str], texts_in_json: bool)
     )
 
 
-def _annotation(shards: ShardSet, texts_in_json: bool) -> list[dict[str, Any]]:
+def _annotation(shards: ShardSet, inner: Mapping[str, Mapping[str, str]], texts_in_json: bool) -> list[dict[str, Any]]:
     """The fields of a sample's json."""
-    texts = sorted(name for name, modality in shards.parts.items() if modality == "text")
+    texts = sorted(name for name, kind in shards.parts.items() if kind == "text")
     fields: list[dict[str, Any]] = [{"name": "key", "dtype": "string"}, {"name": "group", "dtype": "string"}]
     if shards.targets:
         fields.append({"name": "targets", "struct": [{"name": name, **_KINDS[kind]} for name, kind in shards.targets.items()]})
     fields.append({"name": "absent", "struct": [{"name": name, "dtype": "string"} for name in sorted(shards.parts)]})
     if texts:
         fields.append({"name": "cues", "struct": [{"name": name, **_CUES} for name in texts]})
+    annotated: dict[str, list[dict[str, Any]]] = {}
+    for name, kind in sorted(shards.parts.items()):
+        if is_in_record(kind) and (texts_in_json or in_record(kind).member(name, "", True) is None):
+            columns = [{"name": field, **_KINDS[word]} for field, word in sorted(inner.get(name, {}).items())]
+            annotated.setdefault(in_record(kind).annotated_under, []).append(
+                {"name": name, **({"struct": columns} if columns else {"dtype": "string"})}
+            )
+    fields += [{"name": under, "struct": columns} for under, columns in sorted(annotated.items())]
     if not texts_in_json:
         return fields
-    if texts:
-        fields.append({"name": "texts", "struct": [{"name": name, "dtype": "string"} for name in texts]})
     return [{"name": "key", "dtype": "string"}, {"name": "records", "list": fields}]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ...schemas.fingerprint import uniform_for
 from ...schemas.recipe import ShardOptions
 from ...schemas.record import Record
-from .media import estimate_bytes
+from ..modality import on_disk
 
 SAMPLES_PER_PIECE = 128
 
@@ -67,7 +67,7 @@ def group_samples(records: Iterable[Record]) -> list[Sample]:
     by_media: dict[tuple[str, ...], list[Record]] = {}
     samples: list[Sample] = []
     for record in records:
-        media = tuple(f"{name}:{part.media_id()}" for name, part in sorted(record.parts.items()) if part.uri is not None)
+        media = tuple(f"{name}:{part.identity()}" for name, part in sorted(record.parts.items()) if part.uri is not None)
         if media:
             by_media.setdefault((record.split or "", record.group, *media), []).append(record)
         else:
@@ -109,7 +109,7 @@ def plan_shards(pieces: Iterable[Piece], options: ShardOptions) -> list[tuple[st
     numbers: dict[str, int] = {}
     size = 0
     for piece in pieces:
-        more = sum(estimate_bytes(part, options) for sample in piece.samples for part in sample.records[0].parts.values()) + 1536 * len(piece.samples)
+        more = sum(_estimated_bytes(sample, options) for sample in piece.samples) + 1536 * len(piece.samples)
         if not shards or shards[-1][1][0].split != piece.split or (size and size + more > options.shard_bytes):
             number = numbers.get(piece.split, 0)
             numbers[piece.split] = number + 1
@@ -118,3 +118,8 @@ def plan_shards(pieces: Iterable[Piece], options: ShardOptions) -> list[tuple[st
         shards[-1][1].append(piece)
         size += more
     return shards
+
+
+def _estimated_bytes(sample: Sample, options: ShardOptions) -> int:
+    parts = sample.records[0].parts.values()
+    return sum(on_disk(part.modality).estimated_bytes(part, options) for part in parts if part.uri is not None)

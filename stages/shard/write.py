@@ -13,18 +13,20 @@ import xxhash
 from ...schemas.errors import DamageError
 from ...schemas.fingerprint import canonical, hash_bytes
 from ...schemas.recipe import ShardOptions
-from ...schemas.record import Fault, Modality, Record
+from ...schemas.record import Fault, Part, Record
 from ..media.refusing import refusing
-from .media import render
+from ..modality import InRecord, is_in_record, modality, on_disk
 from .plan import Naming, Sample
 from .tar import header, padding
 
 IndexRow = dict[str, Any]
-_STREAM_OF = {"audio": "sound", "video": "pictures"}
 
 
 class PieceWriter:
-    """Appends samples to an open file and collects their index rows; a sample that cannot be rendered leaves no trace in the file."""
+    """Appends samples to an open file and collects their index rows; a sample that cannot be rendered leaves no trace in the file.
+
+    place: where the next sample begins. parts: part -> modality of what was written. notes: what a person should know, counted.
+    """
 
     def __init__(self, file: BinaryIO, root: Path, options: ShardOptions, naming: Naming) -> None:
         self._file = file
@@ -35,6 +37,7 @@ class PieceWriter:
         self.place = 0
         self.notes: Counter[str] = Counter()
         self.rows: list[IndexRow] = []
+        self.parts: dict[str, str] = {}
 
     @property
     def xxh3(self) -> str:
@@ -43,7 +46,7 @@ class PieceWriter:
 
     def add(self, sample: Sample, check: Callable[[str], None]) -> Fault | None:
         """Write a sample whole, or give the fault of the first of its media that is damaged. ``check`` is called before each medium."""
-        members: list[tuple[str, Modality, str, bytes]] = []
+        members: list[tuple[str, str, str, bytes]] = []
         noted: list[str] = []
         first = sample.records[0]
         try:
@@ -52,17 +55,17 @@ class PieceWriter:
                 if part.uri is None:
                     continue
                 check(f"{part.modality}:{part.uri}")
+                _refuse_damaged(part)
+                kind = on_disk(part.modality)
                 with refusing("decoder_failed", part.uri):
-                    ending, data, note = render(self._root, part, self._options)
-                noted += [note] if note else []
+                    found = kind.rendered(self._root, part, self._options)
+                noted += [found.note] if found.note else []
                 if first.signals.get(f"{name}.streams", 1) > 1:
-                    noted.append(f"files with several streams of {_STREAM_OF[part.modality]}, of which the largest was taken")
-                members.append((name, part.modality, ending if name in single else f"{name}.{ending}", data))
+                    noted.append(f"files with several streams of {kind.stream_of}, of which the largest was taken")
+                members.append((name, part.modality, found.ending if name in single else f"{name}.{found.ending}", found.data))
             if not self._naming.texts_in_json:
-                for name, part in sorted(first.parts.items()):
-                    if part.modality == "text" and part.text is not None:
-                        members.append((name, "text", "txt" if name in single else f"{name}.txt", part.text.encode()))
-            members.append(("", "text", "json", annotation(sample, self._naming.texts_in_json).encode()))
+                members += _inline_members(first, single)
+            members.append(("", "", "json", annotation(sample, self._naming.texts_in_json).encode()))
             members.sort(key=lambda member: member[2])
             self._write(sample, members)
             self.notes.update(noted)
@@ -70,24 +73,24 @@ class PieceWriter:
             return Fault(error.rule, None, "decodable to its end", error.message)
         return None
 
-    def _write(self, sample: Sample, members: list[tuple[str, Modality, str, bytes]]) -> None:
+    def _write(self, sample: Sample, members: list[tuple[str, str, str, bytes]]) -> None:
         buffer = io.BytesIO()
         media, others = [], []
-        for part, modality, ending, data in members:
+        for part, kind, ending, data in members:
             name = f"{sample.key}.{ending}"
             buffer.write(header(name, len(data)))
             entry = {
                 "part": part,
-                "modality": modality,
+                "modality": kind or "text",
                 "name": name,
                 "offset": self.place + buffer.tell(),
                 "size": len(data),
                 "xxh3": hash_bytes(data),
             }
-            if modality == "text":
-                others.append(entry | {"media": None})
-            else:
+            if kind and not is_in_record(kind):
                 media.append(entry | {"media": ending.rpartition(".")[2]})
+            else:
+                others.append(entry | {"media": None})
             buffer.write(data)
             buffer.write(padding(len(data)))
         self._hasher.update(buffer.getbuffer())
@@ -97,8 +100,9 @@ class PieceWriter:
             texts = [
                 {"part": name, "text": part.text, "cues": [{"start_s": cue.start_s, "end_s": cue.end_s, "text": cue.text} for cue in part.cues]}
                 for name, part in sorted(record.parts.items())
-                if part.modality == "text"
+                if part.uri is None
             ]
+            self.parts |= {name: part.modality for name, part in record.parts.items()}
             self.rows.append(
                 {
                     "key": record.key,
@@ -114,14 +118,31 @@ class PieceWriter:
             )
 
 
+def _refuse_damaged(part: Part) -> None:
+    """DamageError where measuring found the part damaged."""
+    if part.damage:
+        rule, _, message = part.damage.partition(": ")
+        raise DamageError(rule, message)
+
+
+def _inline_members(record: Record, single: frozenset[str]) -> list[tuple[str, str, str, bytes]]:
+    """The members of parts that stand in the record itself."""
+    members = []
+    for name, part in sorted(record.parts.items()):
+        kind = modality(part.modality)
+        found = kind.member(name, part.text, name in single) if isinstance(kind, InRecord) and part.text is not None else None
+        if found is not None:
+            members.append((name, part.modality, found.ending, found.data))
+    return members
+
+
 def signals(record: Record) -> list[tuple[str, float]]:
     """What is known of the record in numbers, by name: its measurements, and how long its sounds and videos are (``voice.duration_s``)."""
     found = dict(record.signals)
     for name, part in record.parts.items():
-        if part.modality in ("audio", "video"):
-            end = part.end_s if part.end_s is not None else part.duration_s
-            if end is not None:
-                found[f"{name}.duration_s"] = end - (part.start_s or 0.0)
+        seconds = part.seconds() if modality(part.modality).timed else None
+        if seconds is not None:
+            found[f"{name}.duration_s"] = seconds
     return sorted(found.items())
 
 
@@ -135,7 +156,8 @@ def annotation(sample: Sample, with_texts: bool) -> str:
         for name, part in sorted(record.parts.items()):
             if part.cues:
                 value.setdefault("cues", {})[name] = [{"start_s": cue.start_s, "end_s": cue.end_s, "text": cue.text} for cue in part.cues]
-            if part.modality == "text" and with_texts:
-                value.setdefault("texts", {})[name] = part.text
+            kind = modality(part.modality)
+            if isinstance(kind, InRecord) and (with_texts or kind.member(name, "", True) is None):
+                value.setdefault(kind.annotated_under, {})[name] = kind.annotated(part.text or "")
         values.append(value)
     return canonical({"key": sample.key, "records": values} if with_texts else values[0])

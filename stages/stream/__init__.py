@@ -7,27 +7,24 @@ for batch in stream.open("out/shards", split="train", batch_size=64, seed=7):
 """
 
 from ...schemas.errors import InputError, IntegrityError, WorkerLostError
+from ..modalities.audio.spec import AudioSpec
+from ..modalities.image.spec import IMAGENET_MEAN, IMAGENET_STD, ImageSpec
+from ..modalities.series import SeriesSpec
+from ..modalities.table import TableSpec
+from ..modalities.text.spec import TextSpec
+from ..modalities.video.spec import VideoSpec
+from ..spec import Spec
 from .batch import FusionBatch, Labels
 from .device import OnDevice
 from .filling import TransformError
 from .opening import Blocks, open_stream
-from .specs import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    AudioSpec,
-    BytesSpec,
-    FeatureSpec,
-    ImageSpec,
-    JsonSpec,
-    Spec,
-    TextSpec,
-    VideoSpec,
-)
+from .specs import BytesSpec, FeatureSpec, JsonSpec
 from .stream import Stream
 
 open = open_stream  # stream.open reads as what it is
 
 __all__ = [
     "IMAGENET_MEAN", "IMAGENET_STD", "AudioSpec", "Blocks", "BytesSpec", "FeatureSpec", "FusionBatch", "ImageSpec", "InputError", "IntegrityError",
-    "JsonSpec", "Labels", "OnDevice", "Spec", "Stream", "TextSpec", "TransformError", "VideoSpec", "WorkerLostError", "open", "open_stream",
+    "JsonSpec", "Labels", "OnDevice", "SeriesSpec", "Spec", "Stream", "TableSpec", "TextSpec", "TransformError", "VideoSpec", "WorkerLostError",
+    "open", "open_stream",
 ]  # fmt: skip

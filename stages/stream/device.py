@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...schemas import checks
 from ...schemas.errors import InputError
-from . import checks
 from .batch import FusionBatch
 from .draws import uniform_of
 from .stream import Stream

@@ -5,26 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ...schemas.fingerprint import random_for
+from ..spec import Draws
 from .order import mix
 
 _COLUMNS = 4
-
-
-class Draws:
-    """What chance holds for one position: four numbers in [0, 1), and a generator for who needs more."""
-
-    __slots__ = ("_key", "_position", "uniform")
-
-    def __init__(self, uniform: list[float], key: int, position: int) -> None:
-        self.uniform = uniform
-        self._key, self._position = key, position
-
-    def generator(self) -> np.random.Generator:
-        """A generator that is the same whenever this position is asked for in this epoch."""
-        return np.random.Generator(np.random.Philox(key=[self._key, self._position]))
-
-
-MIDDLE = Draws([0.5, 0.5, 0.5, 0.5], 0, 0)
 
 
 def epoch_key(seed: int, epoch: int) -> int:

@@ -10,11 +10,12 @@ import numpy as np
 
 from ...schemas.errors import DamageError, IntegrityError, ModalmillError
 from ...schemas.fingerprint import hash_bytes
+from ..spec import Draws, Spec
 from .buffers import Arrays, Layout
-from .draws import Draws, draws_of
+from .draws import draws_of
 from .index import Index
 from .order import PAD
-from .specs import BytesSpec, FeatureSpec, JsonSpec, Spec, TextSpec
+from .specs import FeatureSpec
 
 OnDamage: TypeAlias = Literal["raise", "absent", "skip", "replace"]
 Verify: TypeAlias = Literal["first", "always", "never"]
@@ -58,7 +59,7 @@ class Filler:
         self._specs = [
             [(column, name, spec) for column, (name, spec) in enumerate(some.items()) if not isinstance(spec, FeatureSpec)] for some in specs
         ]
-        self._lists = [name for name, spec in specs[0].items() if is_list(spec)]
+        self._lists = [name for name, spec in specs[0].items() if not spec.makes_tensors]
         self._on_damage, self._verify = on_damage, verify
         self._seen = {} if verify == "never" else {name: np.zeros(len(index), bool) for name in index.spans}
 
@@ -66,10 +67,10 @@ class Filler:
         """The arrays of a batch of so many rows: ``present``, ``parts/<name>``, ``lengths/<name>``."""
         layout: dict[str, tuple[tuple[int, ...], str]] = {"present": ((count, len(self._names)), "bool")}
         for _, name, spec in self._specs[bucket]:
-            if not isinstance(spec, FeatureSpec) and not is_list(spec):
-                shape, kind = spec.layout()  # type: ignore[union-attr]  # list specs are left out above
+            if spec.makes_tensors:
+                shape, kind = spec.layout()
                 layout[f"parts/{name}"] = ((count, *shape), kind)
-                if spec.has_lengths:  # type: ignore[union-attr]  # the same
+                if spec.has_lengths:
                     layout[f"lengths/{name}"] = ((count,), "int64")
         return layout
 
@@ -121,7 +122,7 @@ class Filler:
     def _part(self, name: str, spec: Spec, row: int, place: int, at: int, draws: Draws, arrays: Arrays, filled: Filled) -> int | None:
         """The length of the part, put into its place; None where the record has none, or a damaged one that counts as absent."""
         try:
-            source = self._source(name, spec, row)
+            source = self._source(name, row)
             if source is None:
                 return None
             try:
@@ -143,9 +144,9 @@ class Filler:
     def _at(self, name: str, row: int) -> str:
         return f"{self.index.tar_name(row)}: sample {self.index.keys([row])[0]}, part {name}"
 
-    def _source(self, name: str, spec: Spec, row: int) -> Any:
-        """The bytes of a medium or the words of a text, checked; None where the record has none."""
-        if isinstance(spec, TextSpec):
+    def _source(self, name: str, row: int) -> Any:
+        """The bytes of a medium, checked, or the value that stands in the index; None where the record has none."""
+        if name not in self.index.spans:
             return self.index.text(name, row)
         if self.index.spans[name][row, 1] < 0:
             return None
@@ -157,21 +158,8 @@ class Filler:
             self._seen[name][row] = True
         return data
 
-    def _decode(self, name: str, spec: Any, source: Any, place: int, at: int, draws: Draws, arrays: Arrays, filled: Filled) -> int:
+    def _decode(self, name: str, spec: Spec, source: Any, place: int, at: int, draws: Draws, arrays: Arrays, filled: Filled) -> int:
         if name in filled.lists:
             filled.lists[name][place] = spec.value(source, draws)
             return 0
-        length: int = spec.fill(source, arrays[f"parts/{name}"][at], draws)
-        return length
-
-
-def is_list(spec: Spec) -> bool:
-    """Whether the part becomes Python values and no tensor."""
-    return isinstance(spec, (BytesSpec, JsonSpec)) or (isinstance(spec, TextSpec) and not spec.makes_tensors)
-
-
-def is_cheap(spec: Spec) -> bool:
-    """Whether handing a part to another thread would cost more than reading it here."""
-    if isinstance(spec, TextSpec) and spec.tokenize is not None:
-        return False
-    return isinstance(spec, FeatureSpec) or (isinstance(spec, (BytesSpec, JsonSpec, TextSpec)) and spec.transform is None)
+        return spec.fill(source, arrays[f"parts/{name}"][at], draws)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from ...schemas.columns import equals, numbers
 from ...schemas.errors import InputError, IntegrityError, nearest
 from ...schemas.fingerprint import fingerprint
 from ...schemas.manifest import number_columns
+from ..modality import is_in_record
 from .order import PAD
 from .sources import Found, Tar, join_parts
 from .where import Where
@@ -50,7 +51,7 @@ class Index:
         self._starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
         self._leaf = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
         self.tar = np.repeat(np.array([leaf.tar for leaf in self._leaves], np.int32), sizes)
-        self.spans = {name: self._spans(name) for name, modality in self.parts.items() if modality != "text"}
+        self.spans = {name: self._spans(name) for name, modality in self.parts.items() if not is_in_record(modality)}
         stays = self._where(where) if where else np.ones(len(self), bool)
         begins = [0, *self.set_ends[:-1]]
         self.chosen = [begin + np.flatnonzero(stays[begin:end])[:take] for begin, end in zip(begins, self.set_ends, strict=True)]
@@ -77,6 +78,15 @@ class Index:
         found: str | None = self._leaves[number].text(part, row - self._starts[number])
         return found
 
+    def values(self, part: str, most: int) -> Iterator[str | bytes | None]:
+        """A part of every record as it stands in the index, or the bytes of at most ``most`` media evenly spread over the records."""
+        if part not in self.spans:
+            yield from self.texts(part, range(len(self)))
+            return
+        here = np.flatnonzero(self.has(part))
+        for row in here[:: max(1, -(-len(here) // most))].tolist():
+            yield self.read(part, row)
+
     def checksum(self, part: str, row: int) -> str | None:
         """XXH3-128 of a medium, where the index has it."""
         number = self._leaf[row]
@@ -93,6 +103,11 @@ class Index:
                 f"{file.name}: {size:,} bytes were to come from byte {offset:,}, {len(data):,} came; it has been cut since it was indexed"
             )
         return data
+
+    def has(self, part: str) -> np.ndarray:
+        """Which records have a medium ``bool [N]``."""
+        found: np.ndarray = self.spans[part][:, 1] >= 0
+        return found
 
     def want(self, part: str, rows: Iterable[int]) -> int:
         """Tell the tars that the media of these records come next; how many bytes they are."""

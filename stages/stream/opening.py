@@ -5,29 +5,31 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
+from ...schemas import checks
 from ...schemas.errors import InputError, nearest
 from ...schemas.fingerprint import fingerprint, hash_bytes
-from . import checks
+from ..modality import is_in_record
+from ..modality import modality as modality_of
+from ..modality import names as names_of_modalities
+from ..spec import Spec
 from .files import LocalStorage, Storage, cache_folder
 from .filling import Filler, OnDamage, Verify
 from .index import Index
 from .order import BlockShuffled, Bucketed, Chosen, Order, Repeated, Sequential, Shuffled, mixed
 from .remote import CHUNK_BYTES, ChunkCache, RemoteStorage
 from .sources import find
-from .specs import AudioSpec, BytesSpec, FeatureSpec, ImageSpec, JsonSpec, Spec, TextSpec, VideoSpec
+from .specs import BytesSpec, FeatureSpec, JsonSpec
 from .stream import Backend, Settings, Stream
 from .tars import KeyRule
-from .text import words
 
 Shards: TypeAlias = "str | Path | Sequence[str | Path]"
-_DEFAULTS: dict[str, Callable[[], Spec]] = {"image": ImageSpec, "audio": AudioSpec, "video": VideoSpec, "text": TextSpec, "json": JsonSpec}
 _LEAST_BUDGET = 10
 
 
@@ -119,7 +121,7 @@ def open_stream(
     if buckets:
         if weights is not None or repeat > 1 or by_blocks:
             raise InputError("buckets: cannot be together with weights, repeat or blocks; open the sets apart")
-        classes, sized = _bucketed(index, specs, buckets, where_from)
+        classes, sized = _bucketed(index, specs, buckets)
         rows = np.concatenate(index.chosen)
         order: Order = Chosen(Bucketed(classes[rows], batch_size, seed, bool(shuffle), last), np.append(rows, -1))
     else:
@@ -154,7 +156,7 @@ def _specs(index: Index, parts: Mapping[str, Spec] | Sequence[str] | None, where
         raise InputError(f"parts: wanted a mapping from names to specs, or a list of names, found {parts!r}")
     if not isinstance(parts, Mapping):
         names = list(index.parts if parts is None else parts)
-        parts = {name: _DEFAULTS.get(index.parts.get(name, "") if isinstance(name, str) else "", BytesSpec)() for name in names}
+        parts = {name: _default(index.parts.get(name, "") if isinstance(name, str) else "") for name in names}
     for name, spec in parts.items():
         if not isinstance(name, str):
             raise InputError(f"parts: wanted names, found {name!r}")
@@ -168,9 +170,16 @@ def _specs(index: Index, parts: Mapping[str, Spec] | Sequence[str] | None, where
             raise InputError(f"{where_from}: no part is called {name!r}{nearest(name, index.parts)}")
         if spec.modality and spec.modality != modality:
             raise InputError(f"{where_from}: {name} is {modality}, it cannot be read by {type(spec).__name__}")
-        if isinstance(spec, BytesSpec) and modality == "text":
-            raise InputError(f"{where_from}: {name} is text; TextSpec() gives it as it is")
+        if isinstance(spec, BytesSpec) and is_in_record(modality):
+            raise InputError(f"{where_from}: {name} is {modality}; {type(_default(modality)).__name__}() gives it as it is")
     return dict(parts)
+
+
+def _default(kind: str) -> Spec:
+    """How a part is read for who says no more than its name."""
+    if kind in names_of_modalities():
+        return modality_of(kind).spec()
+    return JsonSpec() if kind == "json" else BytesSpec()
 
 
 def _order(index: Index, seed: int, shuffle: bool, blocks: Blocks | None, weights: Sequence[float] | None) -> Order:
@@ -197,9 +206,7 @@ def _block_starts(index: Index, rows: np.ndarray, block_bytes: int) -> np.ndarra
     return np.concatenate([[0], np.flatnonzero(np.diff(blocks)) + 1, [len(rows)]])
 
 
-def _bucketed(
-    index: Index, specs: Mapping[str, Spec], buckets: Mapping[str, Sequence[float]], where_from: str
-) -> tuple[np.ndarray, list[dict[str, Spec]]]:  # fmt: skip
+def _bucketed(index: Index, specs: Mapping[str, Spec], buckets: Mapping[str, Sequence[float]]) -> tuple[np.ndarray, list[dict[str, Spec]]]:
     """The class of length of every record, and the specs of each class."""
     if len(buckets) != 1:
         raise InputError(f"buckets: wanted one part, found {', '.join(buckets) or 'none'}")
@@ -212,19 +219,6 @@ def _bucketed(
     limits = np.array(sorted(checks.above_zero(f"buckets: {name}", bound) for bound in bounds), float)
     if not len(limits):
         raise InputError(f"buckets: {name}: wanted a list of lengths above 0, found an empty one")
-    if isinstance(spec, TextSpec) and limits[0] < 1:
-        raise InputError(f"buckets: {name}: wanted lengths of at least one token, found {limits[0]}")
-    every = range(len(index))
-    if isinstance(spec, AudioSpec):
-        seconds = index.numbers(f"{name}.duration_s")
-        here = index.spans[name][:, 1] >= 0
-        lengths = np.where(here, np.where(np.isnan(seconds), np.inf, seconds), 0.0)  # what nobody measured may be long
-        sized: list[Spec] = [dataclasses.replace(spec, seconds=float(limit)) for limit in limits]
-    elif isinstance(spec, TextSpec) and spec.makes_tensors:
-        tokenize: Callable[[str], Sequence[Any]] = spec.tokenize or words
-        lengths = np.array([0 if text is None else len(tokenize(text)) for text in index.texts(name, every)], float)
-        sized = [dataclasses.replace(spec, length=int(limit)) for limit in limits]
-    else:
-        raise InputError(f"buckets: {name}: wanted a part read by AudioSpec or by TextSpec with a vocabulary, in {where_from}")
+    lengths = spec.lengths(index, name)
     classes = np.minimum(np.searchsorted(limits, lengths - 1e-6), len(limits) - 1)
-    return classes, [{**specs, name: one} for one in sized]
+    return classes, [{**specs, name: spec.cut_to(limit)} for limit in limits.tolist()]

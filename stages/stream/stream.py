@@ -16,19 +16,20 @@ import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
+from ...schemas import checks
 from ...schemas.errors import InputError, IntegrityError
-from . import checks
+from ..spec import Spec
 from .batch import FusionBatch, Labels
 from .buffers import Layout, Pool, Slot, heap_slot
 from .draws import epoch_key
 from .features import FeatureCache
-from .filling import Filled, Filler, Task, is_cheap
+from .filling import Filled, Filler, Task
 from .index import Index
 from .judge import Judge
 from .order import PAD, Order, batch_count, rank_rows
 from .processes import ProcessCrew
 from .remote import ChunkCache
-from .specs import FeatureSpec, Spec
+from .specs import FeatureSpec
 from .threads import Crew, Inline, Pending, ThreadCrew
 
 Backend: TypeAlias = Literal["threads", "processes", "auto"]
@@ -93,7 +94,7 @@ class Stream(IterableDataset[FusionBatch]):
             if isinstance(spec, FeatureSpec):
                 vectors = FeatureCache(Path(spec.folder), spec.part)
                 self._caches[name] = (vectors, vectors.rows(index.all_keys()))
-        self._cheap = all(is_cheap(spec) for spec in self.specs.values())
+        self._cheap = all(spec.is_cheap for spec in self.specs.values())
         self.backend: Backend = settings.backend
         self._judge = Judge()
         self._processes: ProcessCrew | None = None

@@ -10,6 +10,7 @@ beyond the end of the file, an end without the mark that a finished tar has, two
 
 from __future__ import annotations
 
+import functools
 import json
 import posixpath
 import re
@@ -24,7 +25,7 @@ import pyarrow as pa
 from ...schemas.errors import IntegrityError
 from ...schemas.fingerprint import canonical
 from ...schemas.index import INDEX_SCHEMA
-from ..media.files import SUFFIXES
+from ..modality import by_ending
 from .files import File
 
 KeyRule: TypeAlias = Literal["auto", "first_dot", "last_dot"]
@@ -39,7 +40,6 @@ _MOST_DIGITS = 20
 _LINKS = (b"1", b"2")  # hard and symbolic
 _LONGEST_CHAIN = 16
 _AHEAD_BYTES = 1 << 16
-_MODALITIES = {suffix[1:]: modality for modality, suffixes in SUFFIXES.items() for suffix in suffixes} | dict.fromkeys(("txt", "text"), "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,8 +254,8 @@ def _part_names(samples: Iterable[Mapping[str, Member]]) -> dict[str, tuple[str,
         seen: dict[str, str] = {}
         for ending in sorted(sample):
             words, _, suffix = ending.rpartition(".")
-            modality = "" if ending in _CLASSES else _MODALITIES.get(suffix, "json" if suffix == "json" else "bytes")
-            name = _word(words or (modality if modality in SUFFIXES or modality == "text" else suffix)) or "data"
+            modality = "" if ending in _CLASSES else _kind(suffix)
+            name = _word(words or (modality if modality not in ("", "json", "bytes") else suffix)) or "data"
             plain[ending] = (name, modality)
             if name in seen:
                 together[name] |= {seen[name], ending}
@@ -268,6 +268,14 @@ def _part_names(samples: Iterable[Mapping[str, Member]]) -> dict[str, tuple[str,
             for ending in endings[1:]:
                 plain[ending] = (_word(ending), plain[ending][1])
     return plain
+
+
+@functools.cache
+def _kind(suffix: str) -> str:
+    """The modality of members that end so, or ``json`` or ``bytes``."""
+    if suffix in ("txt", "text"):
+        return "text"
+    return by_ending(f".{suffix}") or ("json" if suffix == "json" else "bytes")
 
 
 def _word(text: str) -> str:

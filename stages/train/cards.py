@@ -8,6 +8,7 @@ from typing import Any
 
 from ...schemas.errors import InputError, nearest
 from ..base import Addressed, Extractor, Source, addresses
+from ..outside import WithOutside
 from .methods import Card, Preset, cards_text
 
 _MOST_CELLS = 1 << 16
@@ -56,7 +57,7 @@ def _contrast_fault(parts: int, options: Mapping[str, Any]) -> str:
 
 _CONTRAST: dict[str, Any] = {"options": {"weight": 0.2, "temperature": 0.07}, "least": {"weight": 0}, "fault": _contrast_fault}
 
-FUSIONS: dict[str, Card] = {
+FUSIONS: Mapping[str, Card] = WithOutside("fusions", {
     "concat": Card("fusion.concat.ConcatFusion", "pooled parts side by side, then a linear map", "standard", "M D^2"),
     "add": Card("fusion.add.AddFusion", "the sum of the present parts", "standard", "M D"),
     "mean": Card("fusion.mean.MeanFusion", "the mean of the present parts", "standard", "M D"),
@@ -121,9 +122,9 @@ FUSIONS: dict[str, Card] = {
         "fusion.opinion_pool.OpinionPoolFusion", "the product of each part's own answers (product of experts)", "Genest 1986, Hinton 2002", "M D^2",
         is_late=True,
     ),
-}  # fmt: skip
+})  # fmt: skip
 
-MISSING: dict[str, Card] = {
+MISSING: Mapping[str, Card] = WithOutside("missing", {
     "masked": Card("missing.masked.Masked", "the fusion does not look at absent parts", "standard", ""),
     "zero": Card("missing.fill.Zero", "zeros, taken for the real thing (a baseline)", "standard", ""),
     "mean": Card("missing.fill.Mean", "the training split's mean token (a baseline)", "standard", ""),
@@ -140,9 +141,9 @@ MISSING: dict[str, Card] = {
         "missing.shared_specific.SharedSpecific", "what all parts share, beside what each adds", "Wang 2023 (ShaSpec)", "M D^2",
         options={"weight": 0.1}, least={"weight": 0},
     ),
-}  # fmt: skip
+})  # fmt: skip
 
-LOSSES: dict[str, Card] = {
+LOSSES: Mapping[str, Card] = WithOutside("losses", {
     "joint": Card("losses.joint.Joint", "each part answers alone as well", "standard", "M D C", options={"weight": 0.5}, least={"weight": 0}),
     "contrastive": Card(
         "losses.contrastive.Contrastive", "parts of one record find each other in a batch (InfoNCE)", "van den Oord 2018", "B M^2 D", **_CONTRAST
@@ -180,32 +181,39 @@ LOSSES: dict[str, Card] = {
         "losses.cutmix.CutMix", "the later tokens of one record in the place of another's", "Yun 2019", "a pass",
         options={"weight": 0.5, "alpha": 1.0}, least={"weight": 0}, fault=_alpha_fault,
     ),
-}  # fmt: skip
+})  # fmt: skip
 
-ENCODERS: dict[str, Card] = {
-    "cnn": Card("encoders.image.ImageCnn", "three convolutions, 4 x 4 tokens", "standard", "", reads="image"),
-    "resnet18": Card("encoders.resnet.ResNet18", "11.7 M parameters; torchvision's names", "He 2016", "1.8 G at 224", reads="image"),
-    "resnet34": Card("encoders.resnet.ResNet34", "21.8 M parameters; torchvision's names", "He 2016", "3.7 G at 224", reads="image"),
-    "resnet50": Card("encoders.resnet.ResNet50", "25.6 M parameters; torchvision's names", "He 2016", "4.1 G at 224", reads="image"),
-    "resnet101": Card("encoders.resnet.ResNet101", "44.5 M parameters; torchvision's names", "He 2016", "7.8 G at 224", reads="image"),
-    "patches": Card("encoders.image.ImagePatches", "a linear map of 8 x 8 cells", "Dosovitskiy 2021", "", reads="image"),
-    "lstm": Card("encoders.text.TextLstm", "embedding and LSTM, both ways", "Hochreiter 1997", "T D^2", reads="text"),
-    "gru": Card("encoders.text.TextGru", "embedding and GRU, both ways", "Cho 2014", "T D^2", reads="text"),
-    "transformer": Card("encoders.text.TextTransformer", "embedding and two layers of self-attention", "Vaswani 2017", "T^2 D", reads="text"),
-    "text_cnn": Card("encoders.text.TextCnn", "embedding and convolutions over 3, 4 and 5 words", "Kim 2014", "T D^2", reads="text"),
-    "embedding": Card("encoders.text.TextEmbedding", "embedding and position alone", "standard", "T D", reads="text"),
-    "spectrum_cnn": Card("encoders.audio.SpectrumCnn", "convolutions over a spectrogram, 8 tokens", "standard", "", reads="audio"),
-    "spectrum_lstm": Card("encoders.audio.SpectrumLstm", "LSTM over the frames of a spectrogram", "Hochreiter 1997", "T D^2", reads="audio"),
-    "frames": Card("encoders.audio.SpectrumFrames", "a linear map of each frame of a spectrogram", "standard", "T D", reads="audio"),
-    "frames_cnn": Card("encoders.video.FramesCnn", "one network for every frame, then time", "standard", "", reads="video"),
-    "r3d18": Card("encoders.resnet3d.R3d18", "33.4 M parameters; torchvision's names", "Tran 2018", "41 G at 16 x 112", reads="video"),
-    "i3d_resnet18": Card("encoders.resnet3d.I3dResNet18", "a ResNet-18 inflated along time", "Carreira 2017", "", reads="video"),
-    "video_patches": Card("encoders.video.VideoPatches", "a linear map of each frame", "standard", "", reads="video"),
-    "mlp": Card("encoders.vector.VectorMlp", "two layers over a cached vector", "standard", "F D", reads="feature"),
-    "linear": Card("encoders.vector.VectorLinear", "a linear map of a cached vector", "standard", "F D", reads="feature"),
-}
+ENCODERS: Mapping[str, Card] = WithOutside(
+    "encoders",
+    {
+        "cnn": Card("encoders.image.ImageCnn", "three convolutions, 4 x 4 tokens", "standard", "", reads="image"),
+        "resnet18": Card("encoders.resnet.ResNet18", "11.7 M parameters; torchvision's names", "He 2016", "1.8 G at 224", reads="image"),
+        "resnet34": Card("encoders.resnet.ResNet34", "21.8 M parameters; torchvision's names", "He 2016", "3.7 G at 224", reads="image"),
+        "resnet50": Card("encoders.resnet.ResNet50", "25.6 M parameters; torchvision's names", "He 2016", "4.1 G at 224", reads="image"),
+        "resnet101": Card("encoders.resnet.ResNet101", "44.5 M parameters; torchvision's names", "He 2016", "7.8 G at 224", reads="image"),
+        "patches": Card("encoders.image.ImagePatches", "a linear map of 8 x 8 cells", "Dosovitskiy 2021", "", reads="image"),
+        "lstm": Card("encoders.text.TextLstm", "embedding and LSTM, both ways", "Hochreiter 1997", "T D^2", reads="text"),
+        "gru": Card("encoders.text.TextGru", "embedding and GRU, both ways", "Cho 2014", "T D^2", reads="text"),
+        "transformer": Card("encoders.text.TextTransformer", "embedding and two layers of self-attention", "Vaswani 2017", "T^2 D", reads="text"),
+        "text_cnn": Card("encoders.text.TextCnn", "embedding and convolutions over 3, 4 and 5 words", "Kim 2014", "T D^2", reads="text"),
+        "embedding": Card("encoders.text.TextEmbedding", "embedding and position alone", "standard", "T D", reads="text"),
+        "spectrum_cnn": Card("encoders.audio.SpectrumCnn", "convolutions over a spectrogram, 8 tokens", "standard", "", reads="audio"),
+        "spectrum_lstm": Card("encoders.audio.SpectrumLstm", "LSTM over the frames of a spectrogram", "Hochreiter 1997", "T D^2", reads="audio"),
+        "frames": Card("encoders.audio.SpectrumFrames", "a linear map of each frame of a spectrogram", "standard", "T D", reads="audio"),
+        "frames_cnn": Card("encoders.video.FramesCnn", "one network for every frame, then time", "standard", "", reads="video"),
+        "r3d18": Card("encoders.resnet3d.R3d18", "33.4 M parameters; torchvision's names", "Tran 2018", "41 G at 16 x 112", reads="video"),
+        "i3d_resnet18": Card("encoders.resnet3d.I3dResNet18", "a ResNet-18 inflated along time", "Carreira 2017", "", reads="video"),
+        "video_patches": Card("encoders.video.VideoPatches", "a linear map of each frame", "standard", "", reads="video"),
+        "table_tokens": Card("encoders.table.TableTokens", "a token for each cell", "Gorishniy 2021", "C D", reads="table"),
+        "table_linear": Card("encoders.table.TableLinear", "a linear map of the cells, categories one by one", "standard", "C D", reads="table"),
+        "series_cnn": Card("encoders.series.SeriesCnn", "three convolutions over time, 8 tokens", "standard", "T D", reads="series"),
+        "series_lstm": Card("encoders.series.SeriesLstm", "LSTM over time", "Hochreiter 1997", "T D^2", reads="series"),
+        "mlp": Card("encoders.vector.VectorMlp", "two layers over a cached vector", "standard", "F D", reads="feature"),
+        "linear": Card("encoders.vector.VectorLinear", "a linear map of a cached vector", "standard", "F D", reads="feature"),
+    },
+)
 
-FIRST_ENCODERS = {"image": "cnn", "text": "lstm", "audio": "spectrum_cnn", "video": "frames_cnn", "feature": "mlp"}
+FIRST_OF_FEATURES = "mlp"
 _PLAIN = {"image": "patches", "text": "embedding", "audio": "frames", "video": "video_patches", "feature": "linear"}
 
 # Names that articles use, as settings of the methods above. What a recipe says itself goes before.

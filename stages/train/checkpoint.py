@@ -19,7 +19,7 @@ from .model import FusionModel
 from .objectives import Objective, load_objective
 from .step import Step
 
-VERSION = 4
+VERSION = 5
 
 
 class Saved:

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from ...schemas.errors import InputError, nearest
 from ..stream import FusionBatch
-from ..stream.text import words
 from .feature_maps import FeatureMaps, feature_maps, mosaic
 from .metrics import shapley
 from .predict import Predictor
@@ -66,7 +65,9 @@ def explain(path: Path, given: Mapping[str, str], answer: str = "") -> Explanati
     for place, name in enumerate(predictor.names):
         if name in found["used"]:
             values = carried[place][0][masks[place][0]].tolist()
-            texts = words(parts[name])[: len(values)] if saved.inputs.modality(name) == "text" and not saved.options.inputs[name].feature else None
+            kind, entry = saved.inputs.modality(name), saved.options.inputs[name]
+            named = None if entry.feature else kind.token_names(parts[name], saved.inputs.fitted.get(name, {}))
+            texts = named[: len(values)] if named else None
             report["carried"][name] = {"tokens": texts or len(values), "values": [round(value, 6) for value in values]}
             if looked_at is not None:
                 report["attention"][name] = [round(value, 6) for value in looked_at[place][0][masks[place][0]].tolist()]

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ...schemas.disk import write_bytes
 from ...schemas.errors import InputError
+from ..modalities.text.words import SPECIAL_TOKENS
 from ..stream import FusionBatch, Stream
 from . import checkpoint
 from .graphs import Exportable, Graph, to_onnx, to_pt2
@@ -72,7 +73,7 @@ def export(path: Path, out: Path, sparsity: float = 0.0, int8: bool = False, sha
     report = {
         "file": out.name, "inputs": {name: _shape(tensor) for name, tensor in zip(whole.inputs, example, strict=True)},
         "parts": list(saved.inputs.names), "output": "number" if saved.objective.link == "identity" else "probabilities",
-        "answers": getattr(saved.objective, "classes", [saved.options.target]), "vocabularies": dict(saved.inputs.vocabularies),
+        "answers": getattr(saved.objective, "classes", [saved.options.target]), "fitted": dict(saved.inputs.fitted),
         "features": dict(saved.inputs.caches),
         "bytes": out.stat().st_size, "checkpoint_bytes": path.stat().st_size, "sparsity": round(pruned, 6), "int8": int8,
         "furthest_from_model": furthest, "subsets_compared": len(subsets),
@@ -132,7 +133,8 @@ def _example(saved: checkpoint.Saved, whole: Exportable, rows: int, seed: int) -
         if empty.dtype == torch.uint8:
             parts.append(torch.randint(0, 256, empty.shape, generator=random, dtype=torch.uint8))
         elif empty.dtype == torch.int64:
-            parts.append(torch.randint(1, saved.inputs.token_ids(name), empty.shape, generator=random))
+            token_ids = len(saved.inputs.fitted[name]["vocabulary"]) + SPECIAL_TOKENS
+            parts.append(torch.randint(1, token_ids, empty.shape, generator=random))
         else:
             parts.append(torch.randn(empty.shape, generator=random) * 0.1)
         if length is not None:

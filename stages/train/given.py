@@ -12,11 +12,8 @@ import torch
 from ...schemas.errors import DamageError, InputError, nearest
 from ...schemas.record import Part
 from ..base import Extractor, extracted, make, stored
-from ..media import audio as sounds
-from ..media import image as images
-from ..media import video as videos
-from ..media.decode import decoded
-from ..stream import FusionBatch, ImageSpec, Labels, TextSpec
+from ..modality import OnDisk
+from ..stream import FusionBatch, Labels
 from . import checkpoint
 
 
@@ -31,7 +28,10 @@ class Given:
         """Part name -> value: by ``part=value``, or the first part of the modality that is still free."""
         parts: dict[str, str] = {}
         for modality, value in given.items():
-            candidates = [name for name in self.saved.options.inputs if self.saved.inputs.modality(name) == modality]
+            if modality in self.saved.options.inputs and modality not in self.saved.inputs.modalities.values():
+                parts[modality] = value
+                continue
+            candidates = [name for name in self.saved.options.inputs if self.saved.inputs.modalities[name] == modality]
             if not candidates:
                 raise InputError(f"--{modality}: this model has no {modality} part; its parts are {', '.join(self.saved.options.inputs)}")
             name, equals, rest = value.partition("=")
@@ -69,36 +69,25 @@ class Given:
         return FusionBatch(inputs.names, Labels(keys, ["{}"] * rows), parts, lengths, {}, present, torch.ones(rows)), damaged
 
     def _fill(self, name: str, value: str, out: torch.Tensor) -> int:
-        """Read a part into its row; how long it is."""
-        options, modality = self.saved.options.inputs[name], self.saved.inputs.modality(name)
-        path = Path(value)
-        if modality != "text" and not path.is_file():
-            raise DamageError("no_file", "there is no such file")
-        if options.feature:
-            out[:] = torch.from_numpy(self._vector(name, modality, value).astype(np.float32))
+        """Read a part into its row, as the stream reads it from shards; how long it is."""
+        inputs = self.saved.inputs
+        if inputs.options.inputs[name].feature:
+            out[:] = torch.from_numpy(self._vector(name, value).astype(np.float32))
             return len(out)
-        if modality == "text":
-            return TextSpec(length=options.length, vocabulary=self.saved.inputs.vocabularies[name]).fill(value, out.numpy())
-        if modality == "image":
-            crop = options.crop if options.crop != "random" else "center"
-            return ImageSpec(size=options.size, crop=crop).fill(path.read_bytes(), out.numpy())
-        if modality == "audio":
-            samples = sounds.decode(path).mono(options.rate_hz)[: len(out)]
-            out[: len(samples)] = torch.from_numpy(samples)
-            return len(samples)
-        frames = videos.sample(path, options.frames, options.size)
-        out[:] = torch.from_numpy(np.stack([images.resize_crop(frame, options.size) for frame in frames]))
-        return len(frames)
+        return inputs.spec(name).fill(inputs.modality(name).given(value, inputs.fitted.get(name, {})), out.numpy())
 
-    def _vector(self, name: str, modality: str, value: str) -> np.ndarray:
+    def _vector(self, name: str, value: str) -> np.ndarray:
         """The vector that the cache would hold ``float16 [dims]``."""
+        kind = self.saved.inputs.modality(name)
         extractor = self._extractors.get(name) or self._extractor(name)
         self._extractors[name] = extractor
-        folder, part = Path(), Part("text", text=value)
-        if modality != "text":
+        folder, part = Path(), Part(kind.name, text=value)
+        if isinstance(kind, OnDisk):
             path = Path(os.path.realpath(value))
-            folder, part = path.parent, Part(extractor.modality, uri=path.name)
-        vector = extracted(extractor, decoded(folder, part, extractor), value)
+            if not path.is_file():
+                raise DamageError("no_file", "there is no such file")
+            folder, part = path.parent, Part(kind.name, uri=path.name)
+        vector = extracted(extractor, kind.decoded(folder, part, extractor), value)
         weights = self.saved.inputs.caches[name]["weights"]
         return stored(extractor, vector, np.array(weights, np.float32) if weights else None)
 

@@ -13,9 +13,11 @@ import torch
 
 from ...schemas.errors import InputError, nearest
 from ...schemas.index import read_shard_set
-from ..stream import AudioSpec, FeatureSpec, FusionBatch, ImageSpec, Spec, Stream, TextSpec, VideoSpec, open_stream
+from ..modality import Modality, modality
+from ..stream import FeatureSpec, FusionBatch, Spec, Stream, open_stream
 from ..stream.features import FeatureCache
 from .cards import ENCODERS
+from .encoders.part import Part
 from .options import TrainOptions, encoder_word
 
 
@@ -23,26 +25,25 @@ from .options import TrainOptions, encoder_word
 class Inputs:
     """The parts that the options name, and what was fixed about each when the model was made: no other corpus can change it.
 
-    modalities: part name -> modality. vocabularies: part name -> token -> id, for texts. caches: part name -> what its cached features were made
-    by (extractor, its options and weights, length of a vector, what it was fitted to).
+    modalities: part name -> modality. fitted: part name -> what its modality fitted on the training split (the vocabulary of a text). caches: part
+    name -> what its cached features were made by (extractor, its options and weights, length of a vector, what it was fitted to).
     """
 
     options: TrainOptions
     modalities: Mapping[str, str]
-    vocabularies: Mapping[str, Mapping[str, int]]
+    fitted: Mapping[str, Mapping[str, Any]]
     caches: Mapping[str, Mapping[str, Any]]
 
     @classmethod
     def restored(cls, about: Mapping[str, Any]) -> Inputs:
         """As a checkpoint has them."""
         options = TrainOptions.model_validate(about["options"])
-        return cls(options, about["modalities"], about["vocabularies"], about["caches"])
+        return cls(options, about["modalities"], about["fitted"], about["caches"])
 
     def state(self) -> dict[str, Any]:
         """As plain JSON, for a checkpoint."""
         return {
-            "options": self.options.model_dump(), "modalities": dict(self.modalities), "vocabularies": dict(self.vocabularies),
-            "caches": dict(self.caches),
+            "options": self.options.model_dump(), "modalities": dict(self.modalities), "fitted": dict(self.fitted), "caches": dict(self.caches),
         }  # fmt: skip
 
     @property
@@ -50,17 +51,17 @@ class Inputs:
         """The parts, in the order of the columns of presence."""
         return tuple(self.options.inputs)
 
-    def modality(self, name: str) -> str:
-        """The modality of a part; an image where nothing is known about it."""
-        return self.modalities.get(name, "image")
+    def modality(self, name: str) -> Modality:
+        """The modality of a part."""
+        return modality(self.modalities[name])
+
+    def part(self, name: str) -> Part:
+        """What the encoder of a part has to know of it."""
+        return Part(self.modalities.get(name, ""), self.options.inputs[name], self.fitted.get(name, {}), self.dims(name), self.options.dropout)
 
     def dims(self, name: str) -> int:
         """Length of a part's cached vector; 0 for parts that are read as media."""
         return int(self.caches.get(name, {}).get("dims", 0))
-
-    def token_ids(self, name: str) -> int:
-        """How many token ids a text has: its vocabulary, padding and the unknown."""
-        return len(self.vocabularies.get(name, ())) + 2
 
     def open(self, shards: Path, split: str, seed: int = 0, training: bool = False, rank: int | None = None, world: int | None = None) -> Stream:
         """The stream of one split; parts that this set of shards does not have are absent throughout.
@@ -74,7 +75,7 @@ class Inputs:
             if name in here:
                 if entry.feature:
                     self._check_cache(name, features)
-                specs[name] = self._spec(name, features, training)
+                specs[name] = FeatureSpec(folder=str(features), part=name) if entry.feature else self.spec(name, training)
         if not specs:
             raise InputError(f"{shards}: has none of the inputs {', '.join(self.names)}; its parts are {', '.join(here)}")
         options = self.options
@@ -94,11 +95,13 @@ class Inputs:
 
     def bounds(self, name: str) -> list[float]:
         """The classes of length of a part; the last one is the length that it is cut to anyway. InputError where its encoder cannot have them."""
-        entry = self.options.inputs[name]
-        word = encoder_word(entry, self.modality(name), self.options)
+        kind, entry = self.modality(name), self.options.inputs[name]
+        word = encoder_word(entry, kind.name, self.options)
         if getattr(ENCODERS[word].load(), "divides_whole", False):
             raise InputError(f"train.buckets.{name}: tokens of {word} divide the whole of a sound, however long; take spectrum_lstm or frames")
-        whole = entry.seconds if self.modality(name) == "audio" else float(entry.length)
+        whole = kind.longest(entry.own(kind.name))
+        if whole is None:
+            raise InputError(f"train.buckets.{name}: {kind.name} has no lengths; wanted a part of text, sound or series")
         return [*(bound for bound in self.options.buckets[name] if bound < whole), whole]
 
     def _check_cache(self, name: str, features: Path) -> None:
@@ -116,19 +119,10 @@ class Inputs:
             f" {advice}"
         )
 
-    def _spec(self, name: str, features: Path, training: bool) -> Spec:
-        """How a part is read for the model."""
-        entry, modality = self.options.inputs[name], self.modality(name)
-        if entry.feature:
-            return FeatureSpec(folder=str(features), part=name)
-        if modality == "image":
-            crop = entry.crop if training or entry.crop != "random" else "center"
-            return ImageSpec(size=entry.size, crop=crop, flip=False)
-        if modality == "audio":
-            return AudioSpec(rate_hz=entry.rate_hz, seconds=entry.seconds)
-        if modality == "video":
-            return VideoSpec(frames=entry.frames, size=entry.size)
-        return TextSpec(length=entry.length, vocabulary=self.vocabularies.get(name, {}))
+    def spec(self, name: str, training: bool = False) -> Spec:
+        """How a part that is no cached feature is read for the model."""
+        kind = self.modality(name)
+        return kind.input_spec(self.options.inputs[name].own(kind.name), self.fitted.get(name, {}), training)
 
     def completed(self, batch: FusionBatch) -> FusionBatch:
         """The batch with a blank, absent tensor for each input that its shards do not have, columns in the model's order."""
@@ -148,16 +142,11 @@ class Inputs:
 
     def blank(self, name: str, rows: int) -> tuple[torch.Tensor, torch.Tensor | None]:
         """A part that is absent in every row, in the shape its encoder expects; and its lengths, where it has lengths."""
-        entry, modality = self.options.inputs[name], self.modality(name)
-        if entry.feature:
+        if self.options.inputs[name].feature:
             return torch.zeros(rows, self.dims(name)), None
-        if modality == "image":
-            return torch.zeros(rows, entry.size, entry.size, 3, dtype=torch.uint8), None
-        if modality == "audio":
-            return torch.zeros(rows, round(entry.rate_hz * entry.seconds)), torch.zeros(rows, dtype=torch.int64)
-        if modality == "video":
-            return torch.zeros(rows, entry.frames, entry.size, entry.size, 3, dtype=torch.uint8), None
-        return torch.zeros(rows, entry.length, dtype=torch.int64), torch.zeros(rows, dtype=torch.int64)
+        spec = self.spec(name)
+        shape, kind = spec.layout()
+        return torch.zeros(rows, *shape, dtype=getattr(torch, kind)), torch.zeros(rows, dtype=torch.int64) if spec.has_lengths else None
 
 
 def made_alike(cache: Mapping[str, Any]) -> dict[str, Any]:

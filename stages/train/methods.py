@@ -25,7 +25,9 @@ Choice: TypeAlias = "str | Mapping[str, Any]"
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a method is. options: its own, with their defaults. standard: whether the field knows it under this name.
+    """What a method is. where: its class, as ``fusion.add.AddFusion`` in this room, or ``package.module:Class`` anywhere else.
+
+    options: its own, with their defaults. standard: whether the field knows it under this name.
 
     cost: operations for one record; M parts, T tokens of each, D width, R rank, C outputs.
     least: the smallest value of an option, above which it has to lie if it is written as 0.0.
@@ -46,17 +48,26 @@ class Card:
 
     def load(self) -> Any:
         """The class; torch is imported now."""
+        module, name = self._place()
+        return getattr(importlib.import_module(module, __package__), name)
+
+    def _place(self) -> tuple[str, str]:
+        """The module, relative to this room unless it is a user's own (``package.module:Class``), and the class in it."""
+        module, colon, name = self.where.rpartition(":")
+        if colon:
+            return module, name
         module, _, name = self.where.rpartition(".")
-        return getattr(importlib.import_module(f".{module}", __package__), name)
+        return f".{module}", name
 
     def told(self, word: str, form: str) -> list[str]:
         """All about it, in lines: what its file says of it (read, not run), its options, and how a recipe says it (``form`` with a gap)."""
-        module, _, name = self.where.rpartition(".")
-        file = Path(__file__).parent.joinpath(*module.split(".")).with_suffix(".py")
+        module, name = self._place()
+        inside = Path(__file__).parent.joinpath(*module.split(".")).with_suffix(".py")
+        file = inside if module.startswith(".") else Path(importlib.import_module(module).__file__ or "")
         tree = ast.parse(file.read_text(encoding="utf-8"))
-        body = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+        body = next((node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == name), tree)
         lines = [f"{word}: {self.what} ({self.source}{'' if self.standard else '; not a name of the field'}{'; ' + self.cost if self.cost else ''})"]
-        for text in (ast.get_docstring(tree), ast.get_docstring(body)):
+        for text in dict.fromkeys((ast.get_docstring(tree), ast.get_docstring(body))):
             lines += ["", *(text or "").replace("``", "").splitlines()]
         # the name of a target is the user's to say
         own = {option: f"<{option}>" if (option, value) == ("target", "") else json.dumps(value) for option, value in self.options.items()}

@@ -37,7 +37,7 @@ class FusionModel(nn.Module):
         made: dict[str, nn.Module] = {}
         for name, spec in options.inputs.items():
             twin = made.get(spec.same_as or "")
-            made[name] = twin or make_encoder(name, inputs.modality(name), spec, options, inputs.token_ids(name), inputs.dims(name))
+            made[name] = twin or make_encoder(name, inputs.part(name), options)
         self.encoders = nn.ModuleDict(made)
         self.norms = nn.ModuleDict({name: nn.LayerNorm(options.width) for name in self.names})
         self.missing = make_missing(options.missing, len(self.names), options.width)

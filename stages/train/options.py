@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, cast
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...schemas.contents import Contents
 from ...schemas.errors import nearest
-from ...schemas.record import Modality
-from .cards import ENCODERS, FIRST_ENCODERS, FUSIONS, LOSSES, METHODS, MISSING
+from ...schemas.recipe import explain
+from ..modality import modality, names
+from .cards import ENCODERS, FIRST_OF_FEATURES, FUSIONS, LOSSES, METHODS, MISSING
 from .methods import mistakes, split_choice
 
 MOST_PARTS = 8
@@ -18,23 +19,41 @@ MANY_TIMES = ("multitask",)  # each time with another target
 
 
 class InputOptions(BaseModel):
-    """How one part goes into the model. Sizes in pixels, words, hertz, seconds and frames."""
+    """How one part goes into the model: what all inputs take. What is said beside it is for the modality (``own``)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     encoder: str | None = Field(None, description="an encoder that 'modalmill methods' lists; by the modality where it is not given")
     same_as: str | None = Field(None, description="another input of the same modality, whose encoder (and vocabulary) is this one's too")
     feature: bool = Field(False, description="read the cached features of this part instead of the medium")
     reduce: Literal["pca", "lda"] | None = Field(None, description="fewer features of a cached vector, along axes fitted on the training split")
     rank: int = Field(32, ge=1, description="how many axes")
-    size: int = Field(64, ge=16, le=1024)
-    crop: Literal["random", "center", "squash"] = "squash"
-    length: int = Field(24, ge=1, le=4096, description="words of a text")
-    vocabulary: int = Field(10_000, ge=1)
-    rate_hz: int = Field(16_000, ge=1000)
-    spectrum: Literal["logmel", "mfcc", "bark"] = Field("logmel", description="what an encoder of sound sees of it")
-    seconds: float = Field(4.0, gt=0)
-    frames: int = Field(8, ge=1, le=256)
+
+    def own(self, kind: str) -> Any:
+        """The options of the modality, those of others left out."""
+        options = modality(kind).options
+        return options.model_validate({name: value for name, value in (self.model_extra or {}).items() if name in options.model_fields})
+
+    def mistakes(self, where: str, kinds: Iterable[str]) -> list[str]:
+        """What it says that none of these modalities takes, one line each."""
+        if self.feature:
+            return [f"{where}.{option}: an option of the medium, and this input reads cached features" for option in self.model_extra or {}]
+        lines = []
+        known = {name: modality(name).options.model_fields for name in names()}
+        for option, value in (self.model_extra or {}).items():
+            takers = [kind for kind in kinds if option in known[kind]]
+            others = [kind for kind, fields in known.items() if option in fields]
+            if takers:
+                problems = [_mistakes_of(kind, {option: value}, where) for kind in takers]
+                lines += [] if [] in problems else problems[0]
+            elif others:
+                mine = sorted({name for kind in kinds for name in known[kind]})
+                takes = f"which takes {', '.join(mine)}" if mine else "which has no options"
+                lines.append(f"{where}.{option}: an option of {' and '.join(others)}, and this part is {' or '.join(kinds)}, {takes}")
+            else:
+                words = {*type(self).model_fields, *(word for fields in known.values() for word in fields)}
+                lines.append(f"{where}.{option}: unknown option{nearest(option, words)}")
+        return lines
 
 
 class TrainOptions(BaseModel):
@@ -101,7 +120,9 @@ class TrainOptions(BaseModel):
             lines.append(f"train.target: classification learns one word a record, and {self.target!r} is a list; vqa learns from annotators' answers")
         for name, spec in self.inputs.items():
             reads = ENCODERS[spec.encoder].reads if spec.encoder else "feature"
-            lines += here.lacking_parts(f"train.inputs.{name}", [name], None if reads == "feature" else cast("Modality", reads))
+            lines += here.lacking_parts(f"train.inputs.{name}", [name], None if reads == "feature" else reads)
+            part = here.parts.get(name)
+            lines += [] if part is None or spec.feature else spec.mistakes(f"train.inputs.{name}", [part])
         for word, options in map(split_choice, self.losses):
             if options.get("target"):
                 lines += here.lacking_targets(f"train.losses.{word}.target", [options["target"]])
@@ -129,13 +150,7 @@ def parse_options(value: Mapping[str, Any]) -> tuple[TrainOptions | None, list[s
     try:
         options = TrainOptions.model_validate(value)
     except ValidationError as error:
-        from ...schemas.recipe import explain
-
-        for item, line in zip(error.errors(), explain(error, TrainOptions, prefix="train."), strict=True):
-            inner = item["type"] == "extra_forbidden" and len(item["loc"]) > 1
-            place = ".".join(str(step) for step in item["loc"])
-            problems.append(f"train.{place}: unknown option{nearest(str(item['loc'][-1]), InputOptions.model_fields)}" if inner else line)
-        return None, problems
+        return None, explain(error, TrainOptions, prefix="train.")
     return (None if _found(options, problems) else options), problems
 
 
@@ -157,10 +172,18 @@ def _without_encoder(entry: Any, encoders: Mapping[str, str]) -> Any:
     return {key: value for key, value in entry.items() if key != "encoder"} if card is not None and card.reads in encoders else entry
 
 
-def encoder_word(spec: InputOptions, modality: str, options: TrainOptions) -> str:
+def encoder_word(spec: InputOptions, kind: str, options: TrainOptions) -> str:
     """The encoder of an input: its own, that of its modality, or the first one that reads it."""
-    reads = "feature" if spec.feature else modality
-    return spec.encoder or options.encoders.get(reads) or FIRST_ENCODERS[reads]
+    first = FIRST_OF_FEATURES if spec.feature else modality(kind).first_encoder
+    return spec.encoder or options.encoders.get("feature" if spec.feature else kind) or first
+
+
+def _mistakes_of(kind: str, options: Mapping[str, Any], where: str) -> list[str]:
+    try:
+        modality(kind).options.model_validate(options)
+    except ValidationError as error:
+        return explain(error, modality(kind).options, prefix=f"{where}.")
+    return []
 
 
 def _found(options: TrainOptions, problems: list[str]) -> bool:
@@ -173,12 +196,12 @@ def _found(options: TrainOptions, problems: list[str]) -> bool:
     for choice in options.losses:
         problems += mistakes("train.losses", choice, LOSSES, parts)
     problems += [f"train.losses: {word}: given twice" for word in dict.fromkeys(words) if words.count(word) > 1 and word not in MANY_TIMES]
-    for modality, word in options.encoders.items():
-        if modality not in FIRST_ENCODERS:
-            problems.append(f"train.encoders.{modality}: no such modality{nearest(modality, FIRST_ENCODERS)}")
-        elif word not in ENCODERS or ENCODERS[word].reads != modality:
-            own = [name for name, card in ENCODERS.items() if card.reads == modality]
-            problems.append(f"train.encoders.{modality}: no encoder of {modality} is called {word!r}; there are {', '.join(own)}")
+    for kind, word in options.encoders.items():
+        if kind not in (*names(), "feature"):
+            problems.append(f"train.encoders.{kind}: no such modality{nearest(kind, (*names(), 'feature'))}")
+        elif word not in ENCODERS or ENCODERS[word].reads != kind:
+            own = [name for name, card in ENCODERS.items() if card.reads == kind]
+            problems.append(f"train.encoders.{kind}: no encoder of {kind} is called {word!r}; there are {', '.join(own)}")
     for name, lengths in options.buckets.items():
         if name not in options.inputs:
             problems.append(f"train.buckets.{name}: no such input{nearest(name, options.inputs)}")
@@ -187,6 +210,8 @@ def _found(options: TrainOptions, problems: list[str]) -> bool:
     for name, spec in options.inputs.items():
         if spec.encoder is not None and spec.encoder not in ENCODERS:
             problems.append(f"train.inputs.{name}.encoder: no such encoder {spec.encoder!r}{nearest(spec.encoder, ENCODERS)}")
+        reads = ENCODERS[spec.encoder].reads if spec.encoder is not None and spec.encoder in ENCODERS else ""
+        problems += spec.mistakes(f"train.inputs.{name}", [reads] if reads in names() else names())
         if spec.reduce is not None and not spec.feature:
             problems.append(f"train.inputs.{name}.reduce: wants cached features; give it feature: true")
         if spec.reduce == "lda" and options.task != "classification":

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from ...schemas.errors import InputError
+from ..modality import OnDisk
 from ..stream import FusionBatch
 from . import checkpoint
 from .given import Given
@@ -50,7 +51,7 @@ class Predictor:
         parts = self._given.assigned(given)
         batch, damaged = self._given.batch([parts], ["prediction"])
         for name, why in damaged[0].items():
-            raise InputError(f"--{self.saved.inputs.modality(name)} {parts[name]}: {why}")
+            raise InputError(f"--{self.saved.inputs.modalities[name]} {parts[name]}: {why}")
         return batch, parts
 
     def rows(self, path: Path) -> Iterator[dict[str, Any]]:
@@ -64,9 +65,9 @@ class Predictor:
                 columns = self._columns(path, reader.fieldnames or ())
                 numbered = enumerate(reader, start=2)
                 while some := list(itertools.islice(numbered, _ROWS)):
-                    given = [{name: row[column] for column, name in columns.items() if row.get(column)} for _, row in some]
+                    given = [self._row(path, {name: row[column] for column, name in columns.items() if row.get(column)}) for _, row in some]
                     keys = [row.get("key") or f"{path.name}:{line}" for line, row in some]
-                    yield from self._answer(*self._given.batch([self._placed(path, row) for row in given], keys))
+                    yield from self._answer(*self._given.batch(given, keys))
         except FileNotFoundError:
             raise InputError(f"{path}: there is no such file") from None
         except (UnicodeDecodeError, csv.Error) as error:
@@ -87,21 +88,32 @@ class Predictor:
         return f"{len(self.milliseconds):,} batches; {p50:.2f} ms a record in the middle (p50), {p99:.2f} ms at worst (p99), without reading"
 
     def _columns(self, path: Path, columns: Sequence[str]) -> dict[str, str]:
-        """Column -> part."""
+        """Column -> what it gives: a part, or a column that a part is made of."""
+        inputs = self.saved.inputs
+        wanted = {column for name in self.names for column in inputs.modality(name).columns(name, inputs.fitted.get(name, {}))}
         found: dict[str, str] = {}
         for column in columns:
-            if column in self.names:
+            if column in wanted:
                 found[column] = column
                 continue
-            alike = [name for name in self.names if self.saved.inputs.modality(name) == column and name not in columns]
+            alike = [name for name in self.names if inputs.modalities[name] == column and name not in columns]
             if alike:
                 found[column] = alike[0]
         if not found:
-            raise InputError(f"{path}: no column is called like a part of the model ({', '.join(self.names)}); found {', '.join(columns) or 'none'}")
+            raise InputError(
+                f"{path}: no column is called like a part of the model ({', '.join(sorted(wanted))}); found {', '.join(columns) or 'none'}"
+            )
         return found
 
-    def _placed(self, path: Path, row: Mapping[str, str]) -> dict[str, str]:
-        return {name: value if self.saved.inputs.modality(name) == "text" else str(path.parent / value) for name, value in row.items()}
+    def _row(self, path: Path, row: Mapping[str, str]) -> dict[str, str]:
+        """What a row gives for each part; files lie beside the CSV."""
+        given = {}
+        for name in self.names:
+            kind = self.saved.inputs.modality(name)
+            value = kind.from_row(name, row, self.saved.inputs.fitted.get(name, {}))
+            if value is not None:
+                given[name] = str(path.parent / value) if isinstance(kind, OnDisk) else value
+        return given
 
     @torch.no_grad()
     def _answer(self, batch: FusionBatch, damaged: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:

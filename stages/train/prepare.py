@@ -1,7 +1,8 @@
-"""What is known before the first step: vocabularies, classes, sizes, all fitted on the training split alone."""
+"""What is known before the first step: what modalities fit (vocabularies), classes, sizes, all fitted on the training split alone."""
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ from torch import Tensor
 
 from ...schemas.errors import InputError
 from ...schemas.index import read_shard_set
+from ..modality import modality, names
 from ..stream import FeatureSpec, Stream
 from ..stream.features import FeatureCache
-from ..stream.text import build_vocabulary
 from .encoders.reduction import lda, pca
 from .encoders.vector import Vector
 from .inputs import Inputs, features_of, targets_of
@@ -29,6 +30,7 @@ from .starting import start_from
 from .step import Step
 
 _MOST_MEASURED = 50_000
+_MOST_FITTED = 2_000  # files that a modality may read to be fitted; of what stands in the index it gets all
 _USUAL_BATCH, _SMALLEST_BATCH, _STEPS_AN_EPOCH = 64, 2, 20
 
 
@@ -54,9 +56,15 @@ def prepare(options: TrainOptions, shards: Path, seed: int) -> Prepared:
             raise InputError(f"train.inputs.{name}: {shards} has no such part; its parts are {', '.join(modalities)}")
         if entry.feature:
             caches[name] = FeatureCache(features_of(shards), name).made_by
+        elif modalities[name] not in names():
+            raise InputError(
+                f"train.inputs.{name}: {shards} holds {modalities[name]} there, which no model reads; wanted one of {', '.join(names())}"
+            )
+        elif problems := entry.mistakes(f"train.inputs.{name}", [modalities[name]]):
+            raise InputError("\n".join(problems))
     bare = Inputs(options, modalities, {}, caches).open(shards, options.train_split, seed)
     targets = targets_of(bare)
-    inputs = Inputs(options, modalities, _vocabularies(options, modalities, bare), caches)
+    inputs = Inputs(options, modalities, _fitted(options, modalities, bare), caches)
     objective = fit_objective(options, targets)
     about = {
         **inputs.state(), "objective": objective.state(), "losses": fit_losses(options.losses, targets),
@@ -70,14 +78,17 @@ def default_batch_size(records: int) -> int:
     return min(_USUAL_BATCH, max(_SMALLEST_BATCH, records // _STEPS_AN_EPOCH))
 
 
-def _vocabularies(options: TrainOptions, modalities: Mapping[str, str], stream: Stream) -> dict[str, dict[str, int]]:
-    """The vocabulary of each text; of all its texts together where parts share an encoder."""
-    found: dict[str, dict[str, int]] = {}
+def _fitted(options: TrainOptions, modalities: Mapping[str, str], stream: Stream) -> dict[str, dict[str, Any]]:
+    """What the modality of each input has to know of the training split; of all its parts together where they share an encoder."""
+    found: dict[str, dict[str, Any]] = {}
     for name, entry in options.inputs.items():
-        if modalities[name] == "text" and not entry.feature:
+        if not entry.feature:
             alike = [name, *(other for other, one in options.inputs.items() if one.same_as == name)]
-            texts = (text for one in alike for text in stream.index.texts(one, range(len(stream.index))))
-            found[name] = found[entry.same_as] if entry.same_as else build_vocabulary(texts, entry.vocabulary)
+            values = itertools.chain.from_iterable(stream.index.values(one, _MOST_FITTED) for one in alike)
+            kind = modality(modalities[name])
+            fitted = found[entry.same_as] if entry.same_as else kind.fit(entry.own(kind.name), values)
+            if fitted:
+                found[name] = fitted
     return found
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from ..modalities.text.words import words
 from ..stream import FusionBatch
-from ..stream.text import words
 from .bleu import bleu
 from .checkpoint import Saved
 from .losses.caption import sentences_of

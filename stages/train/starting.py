@@ -56,10 +56,10 @@ def _translated(
 ) -> tuple[dict[str, Tensor], list[str]]:  # fmt: skip
     """Their tensors, with rows that stand for words or classes in our order; without those that mean something else here, and why."""
     found, why = dict(weights), []
-    for part, vocabulary in inputs.vocabularies.items():
+    for part, vocabulary in ((name, fitted["vocabulary"]) for name, fitted in inputs.fitted.items() if "vocabulary" in fitted):
         name = f"encoders.{part}.embedding.weight"
-        if part in about["vocabularies"]:
-            _by_row(own, found, [name], [*_SPECIAL, *vocabulary], [*_SPECIAL, *about["vocabularies"][part]])
+        if part in about["fitted"]:
+            _by_row(own, found, [name], [*_SPECIAL, *vocabulary], [*_SPECIAL, *about["fitted"][part]["vocabulary"]])
     for part, cache in inputs.caches.items():
         if made_alike(about["caches"].get(part, {})) != made_alike(cache):
             why.append(f"the encoder of {part} begins anew: its cached features are of another extractor")

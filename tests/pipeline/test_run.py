@@ -108,8 +108,9 @@ def test_new_files_cost_their_own_work_and_thresholds_cost_no_decoding(
     value = full_recipe(tmp_path / "raw")
     run_recipe(value)
     measured: list[str] = []
-    real = measuring.measure
-    monkeypatch.setattr(measuring, "measure", lambda root, modality, uri, full: measured.append(uri) or real(root, modality, uri, full))
+    real = measuring.MeasureTask.run
+    seen = lambda self, beat, skip: measured.extend(medium.uri for medium in self.media) or real(self, beat, skip)  # noqa: E731
+    monkeypatch.setattr(measuring.MeasureTask, "run", seen)
     changed = json.loads(json.dumps(value))
     changed["stages"][1] = {"clean.image": {"min_side": 16, "min_sharpness": 1.0}}
     run_recipe(changed)

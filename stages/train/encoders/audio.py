@@ -23,7 +23,7 @@ class SpectrumCnn(nn.Module):
 
     def __init__(self, width: int, part: Part) -> None:
         super().__init__()
-        self.spectrum = Spectrum(part.options.rate_hz, part.options.spectrum)
+        self.spectrum = Spectrum(part.own.rate_hz, part.own.spectrum)
         self.layers = nn.Sequential(
             block(1, 24), block(24, 48), block(48, 64), nn.Conv2d(64, width, (-(-self.spectrum.bands // 8), 1)), nn.GELU(),
             nn.AdaptiveAvgPool2d((1, _TOKENS)),
@@ -40,7 +40,7 @@ class _Frames(nn.Module):
 
     def __init__(self, part: Part) -> None:
         super().__init__()
-        self.spectrum = Spectrum(part.options.rate_hz, part.options.spectrum)
+        self.spectrum = Spectrum(part.own.rate_hz, part.own.spectrum)
 
     def forward(self, samples_BT: Tensor, length_B: Tensor | None, present_B: Tensor) -> tuple[Tensor, Tensor]:
         frames_BTF = self.spectrum(samples_BT).transpose(1, 2)

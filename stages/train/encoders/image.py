@@ -49,7 +49,7 @@ class ImagePatches(nn.Module):
 
     def __init__(self, width: int, part: Part) -> None:
         super().__init__()
-        self.side = -(-part.options.size // _GRID)
+        self.side = -(-part.own.size // _GRID)
         self.map = nn.Conv2d(3, width, self.side, stride=self.side)
         self.position = nn.Parameter(torch.zeros(_GRID**2, width))
 

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from ...modalities.text.words import SPECIAL_TOKENS
 from ..fusion.attention import Layer
 from ..recurrent import Gru, Lstm
 from .part import Part
@@ -20,7 +21,7 @@ class _Text(nn.Module):
 
     def __init__(self, width: int, part: Part) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(part.vocabulary, width, padding_idx=0)
+        self.embedding = nn.Embedding(len(part.fitted["vocabulary"]) + SPECIAL_TOKENS, width, padding_idx=0)
 
     def forward(self, ids_BT: Tensor, length_B: Tensor | None, present_B: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens and their mask."""

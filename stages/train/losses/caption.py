@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ....schemas.errors import InputError
-from ...stream.text import build_vocabulary, words
+from ...modalities.text.words import build_vocabulary, words
 from ..recurrent import Lstm
 from ..terms import Decided, Sizes, Task, Term
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from modalmill.schemas.errors import DamageError
-from modalmill.stages.clean.image import measure
 from modalmill.stages.media import image
+from modalmill.stages.modalities.image.measure import measure
 from PIL import Image
 from tiny import jpeg, picture, png
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from modalmill.schemas import checks
 from modalmill.schemas.errors import InputError
-from modalmill.stages.stream import checks
 from modalmill.stages.stream import order as orders
 from modalmill.stages.stream.order import BlockShuffled, Bucketed, Mixed, Order, Repeated, Sequential, Shuffled, permuted
 from scipy import stats

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modalmill.stages import stream
 from modalmill.stages.media import image as images
+from modalmill.stages.modalities.image.spec import _inception_crop
+from modalmill.stages.modalities.text.words import words
 from modalmill.stages.stream.draws import draws_of
-from modalmill.stages.stream.specs import _inception_crop
-from modalmill.stages.stream.text import words
 from tiny import jpeg, mp4, png, tone, wav
 
 DRAWS = draws_of(7, np.arange(200))

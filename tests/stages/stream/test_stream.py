@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import InputError, IntegrityError
 from modalmill.stages import stream
+from modalmill.stages.modalities.text.words import build_vocabulary
 from modalmill.stages.stream.order import PAD, Shuffled, batch_count, rank_rows
-from modalmill.stages.stream.text import build_vocabulary
 from tiny import mp4, recipe, vqa_corpus, wav, write
 
 

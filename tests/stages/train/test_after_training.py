@@ -21,7 +21,7 @@ from modalmill.pipeline.progress import Progress
 from modalmill.pipeline.run import run
 from modalmill.schemas.errors import InputError
 from modalmill.schemas.recipe import parse_recipe
-from modalmill.stages.stream.text import words
+from modalmill.stages.modalities.text.words import words
 from modalmill.stages.train import checkpoint
 from modalmill.stages.train.cards import FUSIONS
 from modalmill.stages.train.evaluate import evaluate
@@ -57,7 +57,7 @@ def checkpoint_of(path: Path, fusion: Any) -> Path:
     options = TrainOptions(target="y", inputs={"note": InputOptions(length=5), "v": InputOptions(feature=True)}, fusion=fusion, width=16, hidden=16)
     vocabulary = {word: number + 2 for number, word in enumerate(("up", "down", "it"))}
     objective = Classification("y", ["a", "b", "c"], [3, 2, 1])
-    inputs = Inputs(options, {"note": "text", "v": "image"}, {"note": vocabulary}, {"v": {"dims": 6}})
+    inputs = Inputs(options, {"note": "text", "v": "image"}, {"note": {"vocabulary": vocabulary}}, {"v": {"dims": 6}})
     model = FusionModel(inputs, 3)
     about = {**inputs.state(), "objective": objective.state()}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def test_onnxruntime_agrees_for_all_subsets_and_any_number_of_rows(fusion: str, 
     assert np.abs(found - wanted.numpy()).max() < 1e-5
     about = json.loads((tmp_path / "m.onnx.json").read_text())
     assert about["answers"] == ["a", "b", "c"]
-    assert about["vocabularies"]["note"]["up"] == 2
+    assert about["fitted"]["note"]["vocabulary"]["up"] == 2
     assert about["inputs"]["note"] == {"shape": ["batch", 5], "type": "int64"}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -22,7 +24,18 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor, nn
 
-PART = Part(InputOptions(size=32, length=9, rate_hz=8000, seconds=0.3, frames=4), vocabulary=20, dims=6)
+OPTIONS = InputOptions.model_validate({"size": 32, "length": 9, "rate_hz": 8000, "seconds": 0.3, "frames": 4})
+FITTED: dict[str, dict[str, Any]] = {
+    "text": {"vocabulary": {f"word{number}": number for number in range(2, 20)}},
+    "table": {"columns": ["age", "city", "income"], "categories": {"city": ["Paris"]}, "mean": [0.0] * 3, "deviation": [1.0] * 3},
+    "series": {"columns": ["x", "y"], "rate_hz": 100.0, "mean": [0.0] * 2, "deviation": [1.0] * 2},
+}
+
+
+def part_of(kind: str) -> Part:
+    return Part(kind, OPTIONS, FITTED.get(kind, {}), dims=6)
+
+
 WIDTH = 12
 LARGE = ("resnet34", "resnet50", "resnet101")
 some_encoders = pytest.mark.parametrize("word", [word for word in ENCODERS if word not in LARGE])
@@ -30,14 +43,14 @@ some_encoders = pytest.mark.parametrize("word", [word for word in ENCODERS if wo
 
 def made(word: str) -> nn.Module:
     torch.manual_seed(0)
-    encoder: nn.Module = ENCODERS[word].load()(WIDTH, PART)
+    encoder: nn.Module = ENCODERS[word].load()(WIDTH, part_of(ENCODERS[word].reads))
     return encoder
 
 
 def rows(word: str, count: int, seed: int = 0) -> tuple[Tensor, Tensor | None]:
     reads = ENCODERS[word].reads
-    options = PART.options.model_copy(update={"feature": reads == "feature"})
-    inputs = Inputs(TrainOptions(target="y", inputs={"part": options}), {"part": reads}, {}, {"part": {"dims": PART.dims}})
+    options = OPTIONS.model_copy(update={"feature": reads == "feature"})
+    inputs = Inputs(TrainOptions(target="y", inputs={"part": options}), {"part": reads}, {"part": part_of(reads).fitted}, {"part": {"dims": 6}})
     empty, length = inputs.blank("part", count)
     random = torch.Generator().manual_seed(seed)
     if empty.dtype == torch.uint8:
@@ -46,6 +59,8 @@ def rows(word: str, count: int, seed: int = 0) -> tuple[Tensor, Tensor | None]:
         filled = torch.randint(1, 20, empty.shape, generator=random)
     else:
         filled = torch.randn(empty.shape, generator=random)
+        if reads in ("table", "series"):
+            filled[torch.rand(empty.shape, generator=random) < 0.3] = torch.nan
     return filled, None if length is None else torch.randint(1, empty.shape[1] + 1, (count,), generator=random)
 
 
@@ -91,7 +106,7 @@ def test_more_padding_changes_no_word(word: str) -> None:
     ("kind", "wanted"), [(ResNet18, 11_689_512), (ResNet34, 21_797_672), (ResNet50, 25_557_032), (ResNet101, 44_549_160)]
 )  # fmt: skip
 def test_residual_networks_have_the_published_sizes_and_torchvisions_names(kind: type[ResNet18], wanted: int) -> None:
-    encoder = kind(16, Part())
+    encoder = kind(16, part_of("image"))
     width = encoder.project.in_features
     assert sum(weight.numel() for name, weight in encoder.named_parameters() if not name.startswith("project")) + width * 1000 + 1000 == wanted
     names = set(encoder.state_dict())
@@ -101,7 +116,7 @@ def test_residual_networks_have_the_published_sizes_and_torchvisions_names(kind:
 
 
 def test_a_3d_network_has_the_published_size_and_torchvisions_names() -> None:
-    encoder = R3d18(16, Part())
+    encoder = R3d18(16, part_of("video"))
     assert sum(weight.numel() for name, weight in encoder.named_parameters() if not name.startswith("project")) + 512 * 400 + 400 == 33_371_472
     assert {"stem.0.weight", "stem.1.running_var", "layer1.0.conv1.0.weight", "layer2.0.downsample.1.bias"} <= set(encoder.state_dict())
 
@@ -109,7 +124,7 @@ def test_a_3d_network_has_the_published_size_and_torchvisions_names() -> None:
 def test_a_video_that_never_changes_is_its_picture() -> None:
     """Inflated weights give on a still video what the 2-D network gives on the picture, at every frame (Carreira and Zisserman 2017)."""
     torch.manual_seed(0)
-    flat, deep = ResNet18(8, Part()).eval(), I3dResNet18(8, Part()).eval()
+    flat, deep = ResNet18(8, part_of("image")).eval(), I3dResNet18(8, part_of("video")).eval()
     deep.load_state_dict(inflate(flat.state_dict(), deep.state_dict()))
     image = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
     here = torch.ones(2, dtype=torch.bool)
@@ -141,7 +156,7 @@ def test_spectra_are_those_of_the_feature_extractors(kind: str) -> None:
 @pytest.mark.parametrize("kind", [TextLstm, TextGru])
 def test_the_two_ways_are_those_of_torch_on_each_text_alone(kind: type[TextLstm]) -> None:
     torch.manual_seed(0)
-    encoder = kind(8, Part(vocabulary=20)).eval()
+    encoder = kind(8, part_of("text")).eval()
     ids, lengths = torch.randint(2, 20, (3, 7)), torch.tensor([7, 4, 1])
     tokens, mask = encoder(ids, lengths, torch.ones(3, dtype=torch.bool))
     assert mask.sum(1).tolist() == [7, 4, 1]
@@ -186,7 +201,7 @@ def test_axes_agree_with_scikit_learn() -> None:
 
 
 def test_a_reduced_vector_is_as_short_as_was_asked() -> None:
-    encoder = VectorLinear(4, Part(InputOptions(feature=True, reduce="pca", rank=2), dims=5))
+    encoder = VectorLinear(4, Part("image", InputOptions(feature=True, reduce="pca", rank=2), dims=5))
     assert encoder.map.in_features == 2
     assert encoder.standard(torch.randn(3, 5)).shape == (3, 2)
     assert "axes_FK" in encoder.state_dict()

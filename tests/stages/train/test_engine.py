@@ -192,7 +192,7 @@ def test_each_batch_is_as_long_as_its_class(shards: Path, tmp_path: Path) -> Non
     for buckets, told in (({"nte": [1]}, "no such input 'nte'|no such input; did you mean 'note'"), ({"note": []}, "wanted lengths of a text")):
         _, problems = parse_options({**OPTIONS, "buckets": buckets})
         assert re.search(told, "\n".join(problems)), problems
-    with pytest.raises(InputError, match="wanted a part read by AudioSpec or by TextSpec"):
+    with pytest.raises(InputError, match="image has no lengths; wanted a part of text, sound or series"):
         prepare(TrainOptions(**{**OPTIONS, "buckets": {"image": [1]}}), shards, 3)
 
 
@@ -220,7 +220,7 @@ def test_words_and_classes_are_taken_over_by_name(tmp_path: Path) -> None:
     train(TrainOptions(**options, start=str(tmp_path / "t1" / "best.pt")), again, tmp_path / "t2", 2, lambda line: None)
     old, new = (checkpoint.load(tmp_path / name / "best.pt") for name in ("t1", "t2"))
     for words_of, tensor in (
-        (lambda saved: saved.inputs.vocabularies["note"], "encoders.note.embedding.weight"),
+        (lambda saved: saved.inputs.fitted["note"]["vocabulary"], "encoders.note.embedding.weight"),
         (lambda saved: {name: place for place, name in enumerate(saved.objective.classes)}, "head.3.weight"),
     ):
         one, other = words_of(old), words_of(new)

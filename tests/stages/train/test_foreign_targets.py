@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import InputError, RecipeError
-from modalmill.stages.stream.text import words
+from modalmill.stages.modalities.text.words import words
 from modalmill.stages.train import checkpoint
 from modalmill.stages.train.before import spelled_twice
 from modalmill.stages.train.fusion.views import ViewsFusion

@@ -40,7 +40,7 @@ by_variant = pytest.mark.parametrize(("fusion", "missing"), VARIANTS)
 
 
 def inputs_of(options: TrainOptions) -> Inputs:
-    return Inputs(options, MODALITIES, {"question": {str(number): number + 2 for number in range(8)}}, {"vector": {"dims": DIMS}})
+    return Inputs(options, MODALITIES, {"question": {"vocabulary": {str(number): number + 2 for number in range(8)}}}, {"vector": {"dims": DIMS}})
 
 
 def model(fusion: str, missing: str = "masked", image: str = "cnn", link: str = "softmax") -> FusionModel:

@@ -8,7 +8,7 @@ import operator
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
-from ...schemas.errors import InputError, nearest
+from .errors import InputError, nearest
 
 
 def whole(name: str, value: Any, least: int | None = None) -> int:

@@ -1,0 +1,68 @@
+"""``modalmill check``: the contract of all operators, held against those of a user's file."""
+
+from __future__ import annotations
+
+import functools
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..schemas.errors import InputError, ModalmillError
+from ..stages import outside
+from ..stages.base import Addressed, Extractor, Source, Stage, make
+from ..stages.contract import broken_class, broken_extractor, broken_modality, broken_stage, some_data, some_records
+from ..stages.modality import Modality
+
+_KINDS: tuple[tuple[str, type[Any], str], ...] = (("stage", Stage, "stages"), ("source", Source, "sources"), ("extractor", Extractor, "extractors"))
+_TABLES = ("encoders", "fusions", "missing", "losses")
+
+
+def check_text(file: Path) -> tuple[str, bool]:
+    """What was checked and what is broken, for people; and whether nothing is. InputError where the file cannot be used or holds no operator."""
+    outside.use([file])
+    lines, is_kept = [], True
+    for what, name, broken in _checked():
+        is_kept = is_kept and not broken
+        lines += [f"{what} {name}: {'keeps the contract' if not broken else 'breaks it'}", *(f"  {line}" for line in broken)]
+    if not lines:
+        raise InputError(f"{file}: defines no stage, source, extractor, modality or method; a stage is a subclass of RecordStage or CorpusStage")
+    return "\n".join(lines), is_kept
+
+
+def _checked() -> Iterator[tuple[str, str, list[str]]]:
+    """Kind and name of everything in the file, and what it breaks."""
+    for what, kind, group in _KINDS:
+        for address, cls in outside.classes(kind, group).items():
+            if cls.__module__.startswith(outside.PREFIX):
+                yield what, address, broken_class(cls) or _tried(functools.partial(_broken, address, kind))
+    for cls in outside.classes(Modality, "modalities").values():
+        if cls.__module__.startswith(outside.PREFIX):
+            yield "modality", outside.name_of(cls), _tried(functools.partial(broken_modality, cls()))
+    for group in _TABLES:
+        for word, card in outside.tables(group).items():
+            yield "method", word, _tried(functools.partial(_loads, card))
+
+
+def _broken(address: str, kind: type[Addressed]) -> list[str]:
+    """What it breaks as it is made of its defaults; one whose options have none cannot be tried, and its class alone is checked."""
+    made, _ = make(address, kind, {}, address)
+    if isinstance(made, Stage):
+        return broken_stage(made, some_records())
+    return broken_extractor(made, some_data(made.modality)) if isinstance(made, Extractor) else []
+
+
+def _loads(card: Any) -> list[str]:
+    card.load()
+    return []
+
+
+def _tried(check: Callable[[], list[str]]) -> list[str]:
+    """What a check found; a line with the place where the user's code failed in it."""
+    try:
+        return check()
+    except ModalmillError:
+        raise
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        return [f"fails with {type(error).__name__}: {error or 'it is not written'} ({Path(last.filename).name}, line {last.lineno})"]

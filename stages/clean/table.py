@@ -1,0 +1,71 @@
+"""Tables: few enough cells absent, numbers within their ranges."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from ...schemas.contents import Contents
+from ...schemas.record import Fault, Part, Record
+from ..base import RecordStage
+from ..modalities.table import as_number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table(RecordStage):
+    """Rejects records whose table breaks a rule, or takes only the table away.
+
+    parts: the tables it looks at; all of them where it is not given.
+    max_missing: share of cells that are absent.
+    ranges: column -> its least and its largest value, both allowed; a word is out of any range.
+    max_out_of_range: share of the cells with a range that may lie outside of theirs.
+    on_fault: ``reject`` the record, or ``drop_part`` and keep the rest of it.
+
+    Both shares become signals of the record (``cells.missing``, ``cells.out_of_range``), so that a stream can choose by them.
+    """
+
+    parts: list[str] | None = None
+    max_missing: float = 1.0
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    max_out_of_range: float = 0.0
+    on_fault: Literal["reject", "drop_part"] = "reject"
+
+    def mistakes(self, here: Contents) -> list[str]:
+        return here.lacking_parts("parts", self.parts or [], "table")
+
+    def apply(self, record: Record) -> Record:
+        shares = {f"{name}.{word}": share for name, part in self._tables(record).items() for word, share in self._shares(part).items()}
+        return replace(record, signals={**record.signals, **shares}) if shares else record
+
+    def fault(self, record: Record) -> Fault | None:
+        return next(iter(self._faults(record).values()), None) if self.on_fault == "reject" else None
+
+    def drops(self, record: Record) -> Mapping[str, Fault]:
+        return self._faults(record) if self.on_fault == "drop_part" else {}
+
+    def _tables(self, record: Record) -> dict[str, Part]:
+        return {name: part for name, part in record.parts_of("table").items() if self.parts is None or name in self.parts}
+
+    def _faults(self, record: Record) -> dict[str, Fault]:
+        found = {}
+        for name, part in self._tables(record).items():
+            for (word, share), allowed in zip(self._shares(part).items(), (self.max_missing, self.max_out_of_range), strict=True):
+                if share > allowed:
+                    found[name] = Fault(f"table_{word}", share, allowed, f"{name}: {share:.6g} of the cells, above max_{word} {allowed:g}")
+                    break
+        return found
+
+    def _shares(self, part: Part) -> dict[str, float]:
+        cells = json.loads(part.text or "{}")
+        ranged = [(cells[name], span) for name, span in self.ranges.items() if cells.get(name) is not None]
+        outside = sum(not _is_within(cell, *span) for cell, span in ranged)
+        missing = sum(cell is None for cell in cells.values())
+        return {"missing": missing / max(1, len(cells)), "out_of_range": outside / max(1, len(ranged))}
+
+
+def _is_within(cell: object, low: float, high: float) -> bool:
+    number = as_number(cell)
+    return number is not None and (math.isnan(number) or low <= number <= high)

@@ -1,0 +1,118 @@
+"""Sound: one recording in one file, or the sound of a film, as samples ``float32 [T, C]`` in [-1, 1]."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from ....schemas.fingerprint import hash_file
+from ....schemas.recipe import ShardOptions
+from ....schemas.record import Part
+from ...media.files import LARGEST_READ_BYTES, locate
+from ...modality import ModalityOptions, OnDisk, Rendered, cut_span
+
+if TYPE_CHECKING:
+    from .spec import AudioSpec
+
+_COPIED = {".wav": "wav", ".flac": "flac", ".mp3": "mp3", ".ogg": "ogg"}
+_USUAL_RATE_HZ = 44_100
+
+
+class AudioOptions(ModalityOptions):
+    """A sound as an input. Rates in hertz."""
+
+    rate_hz: int = Field(16_000, ge=1000)
+    seconds: float = Field(4.0, gt=0)
+    spectrum: Literal["logmel", "mfcc", "bark"] = Field("logmel", description="what an encoder of sound sees of it")
+
+
+class Audio(OnDisk):
+    """Sounds. They go into the tar as they are where neither cut, changed nor resampled, as FLAC otherwise."""
+
+    timed = True
+    suffixes = (
+        *(
+            ".wav",
+            ".wave",
+            ".w64",
+            ".rf64",
+            ".flac",
+            ".mp3",
+            ".mp2",
+            ".ogg",
+            ".oga",
+            ".opus",
+            ".spx",
+            ".m4a",
+            ".m4b",
+            ".aac",
+            ".aif",
+            ".aiff",
+            ".aifc",
+        ),
+        *(".au", ".snd", ".caf", ".sph", ".voc", ".amr", ".awb", ".gsm", ".mka", ".weba", ".ac3", ".eac3", ".dts", ".wma", ".ape", ".wv", ".tta"),
+    )
+    media_per_task = 48
+    version = 2
+    always_measured = True
+    no_stream = "no_audio_stream"
+    stream_of = "sound"
+    options = AudioOptions
+    first_encoder = "spectrum_cnn"
+
+    def cut(self, part: Part, start_s: float, end_s: float) -> Part:
+        return cut_span(part, start_s, end_s)
+
+    def measured(self, root: Path, uri: str, full: bool) -> dict[str, Any]:
+        from .measure import measure
+
+        path = locate(root, uri)
+        content = hash_file(path, 0, min(path.stat().st_size, LARGEST_READ_BYTES))
+        facts, signals = measure(path)
+        return {"hash": content, **facts, "signals": signals if full else {}}
+
+    def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:
+        from ...media import audio
+        from ...media.steps import apply_to_samples
+
+        assert part.uri is not None
+        sound = audio.decode(locate(root, part.uri), part.start_s, part.end_s)
+        return apply_to_samples(sound.mono(getattr(wanted_by, "rate_hz", None)), part.steps)
+
+    def rendered(self, root: Path, part: Part, options: ShardOptions) -> Rendered:
+        from ...media import audio
+        from ...media.steps import apply_to_samples
+
+        assert part.uri is not None
+        path, rate_hz = locate(root, part.uri), options.sample_rate_hz
+        ending = _COPIED.get(PurePosixPath(part.uri).suffix.lower())
+        is_whole = part.start_s is None and part.end_s is None and not part.steps
+        if is_whole and ending and (rate_hz is None or (part.sample_rate_hz == rate_hz and part.channels == 1)):
+            data = path.read_bytes()
+            if options.verify and part.duration_s is None:
+                audio.decode(path)
+            return Rendered(ending, data)
+        sound = audio.decode(path, part.start_s, part.end_s)
+        samples = sound.mono(rate_hz) if rate_hz else sound.samples
+        return Rendered("flac", audio.encode_flac(apply_to_samples(samples, part.steps), rate_hz or sound.rate_hz))
+
+    def estimated_bytes(self, part: Part, options: ShardOptions) -> int:
+        if not part.duration_s or (part.end_s is None and not options.sample_rate_hz):
+            return part.bytes or 0
+        return round((part.seconds() or part.duration_s) * (options.sample_rate_hz or part.sample_rate_hz or _USUAL_RATE_HZ) * 1.2)
+
+    def longest(self, options: AudioOptions) -> float:
+        return options.seconds
+
+    def spec(self) -> AudioSpec:
+        from .spec import AudioSpec
+
+        return AudioSpec()
+
+    def input_spec(self, options: AudioOptions, fitted: Mapping[str, Any], training: bool) -> AudioSpec:
+        from .spec import AudioSpec
+
+        return AudioSpec(rate_hz=options.rate_hz, seconds=options.seconds)

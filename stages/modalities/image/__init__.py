@@ -1,0 +1,81 @@
+"""Images: one picture in one file, as RGB pixels ``uint8 [H, W, 3]``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from ....schemas.fingerprint import hash_bytes
+from ....schemas.recipe import ShardOptions
+from ....schemas.record import Part
+from ...media.files import read
+from ...modality import ModalityOptions, OnDisk, Rendered
+
+if TYPE_CHECKING:
+    from .spec import ImageSpec
+
+_EXTRACTED_SIDE = 256  # pixels of the short side that extractors get at least
+
+
+class ImageOptions(ModalityOptions):
+    """An image as an input. Sizes in pixels."""
+
+    size: int = Field(64, ge=16, le=1024)
+    crop: Literal["random", "center", "squash"] = "squash"
+
+
+class Image(OnDisk):
+    """Pictures. Those that are small enough go into the tar as they are, others as JPEG."""
+
+    has_pixels = True
+    suffixes = (
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl"),
+        *(".jp2", ".j2k", ".jpx", ".pbm", ".pgm", ".ppm", ".pnm", ".pfm"),
+    )
+    media_per_task = 256
+    parts_per_task = 256
+    version = 3
+    options = ImageOptions
+    first_encoder = "cnn"
+    column = "image"
+
+    def measured(self, root: Path, uri: str, full: bool) -> dict[str, Any]:
+        data = read(root, uri)
+        found: dict[str, Any] = {"hash": hash_bytes(data)}
+        if full:
+            from .measure import measure
+
+            facts, signals = measure(data)
+            found |= facts | {"signals": signals}
+        return found
+
+    def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:
+        from ...media import image
+        from ...media.steps import apply_to_pixels
+
+        assert part.uri is not None
+        side = max(_EXTRACTED_SIDE, getattr(wanted_by, "size", 0) or 0)
+        return apply_to_pixels(image.decode(read(root, part.uri), 0 if part.steps else side), part.steps)
+
+    def rendered(self, root: Path, part: Part, options: ShardOptions) -> Rendered:
+        from .render import render
+
+        assert part.uri is not None
+        return Rendered(*render(read(root, part.uri), part, options))
+
+    def estimated_bytes(self, part: Part, options: ShardOptions) -> int:
+        size = part.bytes or 0
+        return size if options.image_short_side is None else min(size, round(0.5 * options.image_short_side**2)) or 10_000
+
+    def spec(self) -> ImageSpec:
+        from .spec import ImageSpec
+
+        return ImageSpec()
+
+    def input_spec(self, options: ImageOptions, fitted: Mapping[str, Any], training: bool) -> ImageSpec:
+        from .spec import ImageSpec
+
+        return ImageSpec(size=options.size, crop=options.crop if training or options.crop != "random" else "center", flip=False)

@@ -1,0 +1,410 @@
+"""Series: values over time (a sensor, a meter, a log), as ``float32 [T, C]`` at one rate.
+
+A file is a table with a column of times and columns of values (CSV, Parquet), or an array (``.npy``: ``[T]`` or ``[T, C]``) whose rate the recipe
+says. It goes into the tar as ``.npz``, which numpy and others read: ``values`` [T, C], ``rate_hz``, ``columns``. What is not there is NaN.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import math
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field, ValidationError
+
+from ...schemas import checks
+from ...schemas.errors import DamageError, InputError
+from ...schemas.fingerprint import hash_file
+from ...schemas.recipe import ShardOptions, explain
+from ...schemas.record import Part, Step
+from ..media.files import LARGEST_READ_BYTES, locate
+from ..modality import ModalityOptions, OnDisk, Rendered, cut_span
+from ..spec import MIDDLE, Draws, Records, Spec, TimeCrop, Transform, of_kind, seconds_of
+
+_TIME_NAMES = ("time", "t", "time_s", "seconds", "timestamp", "datetime", "date")
+_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+_CLOCK_S = 1e6  # later than that, times are of a clock and count from the first
+_FAR = 1.5  # steps from the nearest value; what lies further is not there
+_BYTES = 4
+_LARGEST_VALUES = 1 << 28
+
+
+class Reading(ModalityOptions):
+    """How a source's files are read: which columns are values, which is the time and in what unit, and the rate they are brought to."""
+
+    columns: list[str] | None = Field(None, min_length=1, description="columns of values; all that are numbers where it is not given")
+    rate_hz: float | None = Field(None, gt=0, description="values a second; that of the file where it is not given")
+    time: str | None = Field(None, description="column of times: seconds or timestamps")
+    unit: Literal["s", "ms", "us", "ns"] = Field("s", description="of times that are numbers")
+
+
+class SeriesOptions(ModalityOptions):
+    """A series as an input."""
+
+    seconds: float = Field(4.0, gt=0)
+    crop: TimeCrop = "start"
+
+
+class Raw(NamedTuple):
+    """A file as it was read: times in seconds ``float64 [N]``, rising; values ``float64 [N, C]``, NaN where absent; the names of the columns."""
+
+    times: np.ndarray
+    values: np.ndarray
+    columns: tuple[str, ...]
+
+    @property
+    def step_s(self) -> float:
+        """Seconds from one row to the next, in the middle of all; 0 for a single row."""
+        return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 0.0
+
+
+class Series(OnDisk):
+    """Values over time. ``decoded`` gives ``float32 [T, C]``."""
+
+    timed = True
+    suffixes = (".csv", ".tsv", ".parquet", ".npy")
+    by_ending = False
+    media_per_task = 64
+    always_measured = True
+    options = SeriesOptions
+    first_encoder = "series_cnn"
+
+    def steps(self, options: Mapping[str, Any]) -> tuple[Step, ...]:
+        try:
+            reading = Reading.model_validate(options)
+        except ValidationError as error:
+            raise ValueError("; ".join(explain(error, Reading))) from None
+        return (Step("read", reading.model_dump(exclude_defaults=True)),)
+
+    def cut(self, part: Part, start_s: float, end_s: float) -> Part:
+        return cut_span(part, start_s, end_s)
+
+    def measured(self, root: Path, uri: str, full: bool) -> dict[str, Any]:
+        """Facts and signals: ``missing``, the share of values that are absent; ``gaps``, the share of steps in time more than half too long."""
+        path = locate(root, uri)
+        found: dict[str, Any] = {"hash": hash_file(path, 0, min(path.stat().st_size, LARGEST_READ_BYTES))}
+        try:
+            raw = read_series(path, Reading())
+        except DamageError as error:
+            if error.rule != "series_no_time":
+                raise
+            return found  # the source may say what its time is; whoever reads it by that will know
+        steps = np.diff(raw.times)
+        gaps = float((steps > _FAR * raw.step_s).mean()) if len(steps) else 0.0
+        found |= {"frames": len(raw.times), "channels": raw.values.shape[1], "duration_s": float(raw.times[-1]) + raw.step_s}
+        found |= {"fps": 1 / raw.step_s} if raw.step_s else {}
+        return found | ({"signals": {"missing": float(np.isnan(raw.values).mean()), "gaps": gaps}} if full else {})
+
+    def decoded(self, root: Path, part: Part, wanted_by: object) -> np.ndarray:
+        return self._read(root, part)[0]
+
+    def rendered(self, root: Path, part: Part, options: ShardOptions) -> Rendered:
+        values, rate_hz, columns = self._read(root, part)
+        return Rendered("npz", encode(values, rate_hz, columns))
+
+    def estimated_bytes(self, part: Part, options: ShardOptions) -> int:
+        seconds, rate_hz = part.seconds(), _reading_of(part).rate_hz or part.fps
+        if not seconds or not rate_hz:
+            return part.bytes or 0
+        return round(seconds * rate_hz) * (part.channels or 1) * _BYTES
+
+    def spec(self) -> SeriesSpec:
+        return SeriesSpec()
+
+    def input_spec(self, options: SeriesOptions, fitted: Mapping[str, Any], training: bool) -> SeriesSpec:
+        return SeriesSpec(**fitted, seconds=options.seconds, crop=options.crop if training else "start")
+
+    def fit(self, options: SeriesOptions, values: Iterable[bytes | None]) -> dict[str, Any]:
+        """Columns and rate, and mean and deviation of each column."""
+        columns: tuple[str, ...] | None = None
+        rate_hz, count, total, squares = 0.0, 0.0, np.zeros(0), np.zeros(0)
+        for data in values:
+            if data is None:
+                continue
+            some, rate, names = decode(data)
+            if columns is None:
+                columns, rate_hz = names, rate
+                count, total, squares = np.zeros(len(names)), np.zeros(len(names)), np.zeros(len(names))  # type: ignore[assignment]  # by column
+            if names != columns:
+                raise InputError(f"series of one part have other columns: {', '.join(columns)} and {', '.join(names)}; name them in the source")
+            count = count + np.isfinite(some).sum(0)
+            total = total + np.nansum(some, 0, dtype=np.float64)
+            squares = squares + np.nansum(np.square(some, dtype=np.float64), 0)
+        if columns is None:
+            raise InputError("no record of the training split has this series")
+        mean = total / np.maximum(count, 1)
+        deviation = np.sqrt(np.maximum(0.0, squares / np.maximum(count, 1) - mean**2))
+        return {"columns": list(columns), "rate_hz": rate_hz, "mean": mean.tolist(), "deviation": np.where(deviation > 0, deviation, 1.0).tolist()}
+
+    def longest(self, options: SeriesOptions) -> float:
+        return options.seconds
+
+    def given(self, value: str, fitted: Mapping[str, Any]) -> bytes:
+        path = Path(value)
+        if not path.is_file():
+            raise DamageError("no_file", "there is no such file")
+        raw = read_series(path, Reading(columns=fitted["columns"], rate_hz=fitted["rate_hz"]))
+        return encode(resampled(raw, fitted["rate_hz"]), fitted["rate_hz"], raw.columns)
+
+    def _read(self, root: Path, part: Part) -> tuple[np.ndarray, float, tuple[str, ...]]:
+        """Values, rate and columns of a part, cut and at its rate."""
+        assert part.uri is not None
+        reading = _reading_of(part)
+        raw = read_series(locate(root, part.uri), reading)
+        rate_hz = reading.rate_hz or (1 / raw.step_s if raw.step_s else 1.0)
+        return resampled(raw, rate_hz, part.start_s or 0.0, part.end_s), rate_hz, raw.columns
+
+
+def _reading_of(part: Part) -> Reading:
+    return Reading.model_validate(next((dict(step.options) for step in part.steps if step.op == "read"), {}))
+
+
+def read_series(path: Path, reading: Reading) -> Raw:
+    """A file's values by their times; DamageError where it has no times, no values, or is broken."""
+    if path.suffix.lower() in (".npy", ".npz"):
+        return _read_array(path, reading)
+    table = _read_table(path)
+    lower = {name.strip().lower(): name for name in table.column_names}
+    time = reading.time or next((lower[word] for word in _TIME_NAMES if word in lower), None)
+    known = ", ".join(table.column_names[:20])
+    if time is not None and time not in table.column_names:
+        raise DamageError("series_no_time", f"no column is called {time!r}; the file has {known}")
+    columns = reading.columns
+    if columns is None:
+        columns = [name for name, kind in zip(table.column_names, table.schema.types, strict=True) if name != time and _is_number(kind)]
+    lost = [name for name in columns if name not in table.column_names]
+    if lost or not columns:
+        raise DamageError("series_no_columns", f"no column of values is called {', '.join(lost) or 'anything'}; the file has {known}")
+    values = np.stack([_numbers(table[name], name) for name in columns], 1)
+    if time is None:
+        if reading.rate_hz is None:
+            raise DamageError("series_no_time", f"no column of times among {known}; name it with time, or say rate_hz")
+        return Raw(np.arange(len(values)) / reading.rate_hz, values, tuple(columns))
+    return _sorted(_seconds(table[time], time, reading.unit), values, tuple(columns))
+
+
+def _read_table(path: Path) -> pa.Table:
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    try:
+        if path.suffix.lower() == ".parquet":
+            table = pyarrow.parquet.read_table(path)
+        else:
+            with open(path, "rb") as file:
+                head = file.readline(1 << 16).decode("utf-8-sig", "replace")
+            delimiter = max(",;\t", key=head.count)
+            nulls = ["", "NaN", "nan", "NA", "N/A", "null", "NULL", "None", "-"]
+            convert = pyarrow.csv.ConvertOptions(null_values=nulls, strings_can_be_null=True)
+            table = pyarrow.csv.read_csv(path, parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter), convert_options=convert)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise DamageError("series_damaged", f"cannot be read as a table: {' '.join(str(error).split())[:160]}") from None
+    if not table.num_rows:
+        raise DamageError("series_empty", "the table has no row")
+    if table.num_rows * table.num_columns > _LARGEST_VALUES:
+        raise DamageError("series_too_large", f"{table.num_rows:,} rows of {table.num_columns} columns; at most {_LARGEST_VALUES:,} values are read")
+    return table
+
+
+def _read_array(path: Path, reading: Reading) -> Raw:
+    try:
+        array = np.load(path, allow_pickle=False, mmap_mode="r")
+        if isinstance(array, np.lib.npyio.NpzFile):
+            raise ValueError("it holds several arrays")
+        if array.ndim not in (1, 2) or not array.size or array.size > _LARGEST_VALUES or array.dtype.kind not in "fiu":
+            raise ValueError(f"wanted numbers [T] or [T, C], found {array.dtype} {list(array.shape)}")
+        values = np.asarray(array, np.float64).reshape(len(array), -1)
+    except (OSError, ValueError, EOFError) as error:
+        raise DamageError("series_damaged", f"cannot be read as an array: {' '.join(str(error).split())[:160]}") from None
+    if reading.rate_hz is None:
+        raise DamageError("series_no_time", "an array has no times; say rate_hz")
+    columns = tuple(reading.columns or [str(number) for number in range(values.shape[1])])
+    if len(columns) != values.shape[1]:
+        raise DamageError("series_no_columns", f"the array has {values.shape[1]} columns, the source names {len(columns)}")
+    return Raw(np.arange(len(values)) / reading.rate_hz, np.where(np.isfinite(values), values, np.nan), columns)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def _numbers(column: pa.ChunkedArray, name: str) -> np.ndarray:
+    if pa.types.is_null(column.type):
+        return np.full(len(column), np.nan)
+    if not _is_number(column.type):
+        raise DamageError("series_no_numbers", f"the column {name!r} holds {column.type}, wanted numbers")
+    found: np.ndarray = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def _seconds(column: pa.ChunkedArray, name: str, unit: str) -> np.ndarray:
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        nanoseconds = column.cast(pa.timestamp("ns")).cast(pa.int64())
+        return np.asarray(pc.fill_null(nanoseconds.cast(pa.float64(), safe=False), np.nan).to_numpy() * 1e-9)
+    if not _is_number(column.type):
+        raise DamageError("series_no_time", f"the column {name!r} holds {column.type}, wanted seconds or timestamps")
+    found: np.ndarray = pc.fill_null(column.cast(pa.float64(), safe=False), np.nan).to_numpy() * _UNITS[unit]
+    return found
+
+
+def _sorted(times: np.ndarray, values: np.ndarray, columns: tuple[str, ...]) -> Raw:
+    """Rows by their times; those without a time cannot be placed, of those of one time the last counts."""
+    placed = np.flatnonzero(np.isfinite(times))
+    if not len(placed):
+        raise DamageError("series_no_time", "no row has a time")
+    order = placed[np.argsort(times[placed], kind="stable")]
+    times, values = times[order], values[order]
+    last = np.append(np.diff(times) > 0, True)
+    times, values = times[last], values[last]
+    return Raw(times - times[0] if abs(times[0]) >= _CLOCK_S else times, values, columns)
+
+
+def resampled(raw: Raw, rate_hz: float, start_s: float = 0.0, end_s: float | None = None) -> np.ndarray:
+    """The values at start, start + 1 / rate, ... before the end ``float32 [T, C]``.
+
+    A value lies on the line between those of the file; where the file has more than are wanted, it is the mean of that line over a step. NaN further
+    than a step and a half from any value.
+    """
+    step = 1 / rate_hz
+    end = raw.times[-1] + (raw.step_s or step) if end_s is None else min(end_s, raw.times[-1] + (raw.step_s or step))
+    count = math.floor((end - start_s) * rate_hz + 1e-6)
+    if count < 1:
+        raise DamageError("span_empty", f"no value between {start_s:g} and {end:g} s at {rate_hz:g} Hz")
+    if count * raw.values.shape[1] > _LARGEST_VALUES:
+        raise DamageError("series_too_large", f"{count:,} values of {raw.values.shape[1]} columns; at most {_LARGEST_VALUES:,} are written")
+    grid = start_s + np.arange(count) / rate_hz
+    out = np.full((count, raw.values.shape[1]), np.nan, np.float32)
+    is_denser = raw.step_s and raw.step_s * _FAR < step
+    for column in range(out.shape[1]):
+        here = np.isfinite(raw.values[:, column])
+        times, values = raw.times[here], raw.values[here, column]
+        if not len(times):
+            continue
+        out[:, column] = _means(times, values, grid, step) if is_denser else np.interp(grid, times, values)
+        after = np.clip(np.searchsorted(times, grid), 0, len(times) - 1)
+        nearest = np.minimum(np.abs(times[after] - grid), np.abs(times[np.maximum(after - 1, 0)] - grid))
+        out[nearest > _FAR * max(step, raw.step_s), column] = np.nan
+    return out
+
+
+def _means(times: np.ndarray, values: np.ndarray, grid: np.ndarray, step: float) -> np.ndarray:
+    """The mean, over half a step to both sides of each place, of the line from value to value; at the ends, of what there is of it."""
+    low, high = np.clip(grid - step / 2, times[0], times[-1]), np.clip(grid + step / 2, times[0], times[-1])
+    wide = high > low
+    means = (_integral(times, values, high) - _integral(times, values, low)) / np.where(wide, high - low, 1.0)
+    return np.asarray(np.where(wide, means, np.interp(grid, times, values)))
+
+
+def _integral(times: np.ndarray, values: np.ndarray, until: np.ndarray) -> np.ndarray:
+    """The integral of the line from value to value, from the first time until each of these."""
+    sums = np.concatenate([[0.0], np.cumsum(np.diff(times) * (values[1:] + values[:-1]) / 2)])
+    before = np.clip(np.searchsorted(times, until, side="right") - 1, 0, len(times) - 1)
+    rest = (until - times[before]) * (values[before] + np.interp(until, times, values)) / 2
+    return np.asarray(sums[before] + rest)
+
+
+def encode(values: np.ndarray, rate_hz: float, columns: Sequence[str]) -> bytes:
+    """A series as the bytes of an ``.npz``, the same ones for the same series."""
+    buffer = io.BytesIO()
+    arrays: dict[str, np.ndarray] = {
+        "values": values.astype(np.float32),
+        "rate_hz": np.array(rate_hz, np.float64),
+        "columns": np.array(list(columns), np.str_),
+    }
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            inner = io.BytesIO()
+            np.save(inner, array, allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), inner.getvalue())  # of a fixed date, unlike a name alone
+    return buffer.getvalue()
+
+
+def decode(data: bytes) -> tuple[np.ndarray, float, tuple[str, ...]]:
+    """Values ``float32 [T, C]``, rate and columns of an ``.npz``; DamageError where it is none of ours."""
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as found:
+            values, rate_hz, columns = found["values"], float(found["rate_hz"]), tuple(found["columns"].tolist())
+        if values.ndim != 2 or values.dtype != np.float32 or values.shape[1] != len(columns) or not 0 < rate_hz < math.inf:
+            raise ValueError(f"values {values.dtype} {list(values.shape)} of {len(columns)} columns at {rate_hz} Hz")
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DamageError("series_damaged", f"the stored series cannot be read: {' '.join(str(error).split())[:160]}") from None
+    return values, rate_hz, columns
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesSpec(Spec):
+    """Values over time as ``float32 [rate_hz * seconds, C]``, filled with NaN at the end; ``lengths`` tell how many of T are real.
+
+    columns, rate_hz: of the series; with no columns the batch carries each as it is ``[T, C]``, in ``lists``. A series of another rate is brought to
+    it. mean, deviation: of each column; values are given as they are where left out. crop: which stretch of a longer one: ``start`` or ``random``.
+    """
+
+    columns: Sequence[str] = ()
+    rate_hz: float = 1.0
+    seconds: float = 4.0
+    crop: TimeCrop = "start"
+    mean: Sequence[float] = ()
+    deviation: Sequence[float] = ()
+    transform: Transform | None = None
+
+    modality = "series"
+    has_lengths = True
+
+    def __post_init__(self) -> None:
+        rate_hz = checks.above_zero("SeriesSpec: rate_hz", self.rate_hz)
+        if checks.above_zero("SeriesSpec: seconds", self.seconds) * rate_hz < 1:
+            raise InputError(f"SeriesSpec: {self.seconds} s hold no value at {rate_hz} Hz")
+        checks.choice("SeriesSpec: crop", self.crop, TimeCrop)
+        checks.function("SeriesSpec: transform", self.transform)
+        for name, numbers in (("mean", self.mean), ("deviation", self.deviation)):
+            if len(numbers) not in (0, len(self.columns)):
+                raise InputError(f"SeriesSpec: {name}: wanted {len(self.columns)} numbers, one for each column, found {len(numbers)}")
+
+    @property
+    def makes_tensors(self) -> bool:
+        return bool(self.columns)
+
+    def layout(self) -> tuple[tuple[int, ...], str]:
+        return (round(self.rate_hz * self.seconds), len(self.columns)), "float32"
+
+    def fill(self, data: bytes, out: np.ndarray, draws: Draws = MIDDLE) -> int:
+        """Write the values into ``out``; how many of T are real."""
+        values = self._read(data, draws)
+        if self.crop == "random" and len(values) > len(out):
+            values = values[int(draws.uniform[0] * (len(values) - len(out) + 1)) :]
+        if self.mean and self.deviation:
+            values = (values - np.array(self.mean)) / np.array(self.deviation)
+        length = min(len(values), len(out))
+        out[:length] = values[:length]
+        out[length:] = np.nan
+        return length
+
+    def value(self, data: bytes, draws: Draws = MIDDLE) -> np.ndarray:
+        """The values as they are stored."""
+        values, _, _ = decode(data)
+        return values if self.transform is None else of_kind(self.transform(values, draws.generator()), "float", (None, None))
+
+    def lengths(self, records: Records, part: str) -> np.ndarray:
+        """Seconds of every record's series."""
+        return seconds_of(records, part)
+
+    def cut_to(self, length: float) -> SeriesSpec:
+        return dataclasses.replace(self, seconds=float(length))
+
+    def _read(self, data: bytes, draws: Draws) -> np.ndarray:
+        values, rate_hz, columns = decode(data)
+        lost = [name for name in self.columns if name not in columns]
+        if lost:
+            raise DamageError("series_no_columns", f"no column {', '.join(lost)} in the stored series; it has {', '.join(columns)}")
+        values = values[:, [columns.index(name) for name in self.columns]]
+        if abs(rate_hz - self.rate_hz) > 1e-9 * rate_hz:
+            values = resampled(Raw(np.arange(len(values)) / rate_hz, values.astype(np.float64), columns), self.rate_hz)
+        return values if self.transform is None else of_kind(self.transform(values, draws.generator()), "float", (None, len(self.columns)))

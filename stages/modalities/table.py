@@ -1,0 +1,187 @@
+"""Table: cells of one row, numbers and categories, as a part that a model reads.
+
+A part holds its cells as JSON, null where a cell is absent: ``{"age": 34, "city": "Paris", "income": null}``. What a column is, the training split
+decides: one whose cells are all numbers there is a number, any other a category. A row of a batch has one value a column: a number with mean 0 and
+deviation 1 over the training split, the place of a category in their list, NaN for a cell that is absent, whatever spelling it had.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from ...schemas import checks
+from ...schemas.errors import DamageError, InputError
+from ...schemas.fingerprint import canonical
+from ...schemas.record import Part
+from ..modality import InRecord, ModalityOptions
+from ..spec import MIDDLE, Draws, Spec, Transform, of_kind
+
+ABSENT_WORDS = frozenset(("", "nan", "na", "n/a", "#n/a", "null", "none", "-", "?", "."))
+_LONGEST_NUMBER = 400
+
+
+class TableOptions(ModalityOptions):
+    """A table as an input."""
+
+    categories: list[str] = Field(default_factory=list, description="columns that are categories though their cells look like numbers")
+    most_categories: int = Field(100, ge=1, le=100_000, description="the commonest of a column; all others are one, the unknown")
+
+
+class Table(InRecord):
+    """Cells of a row. They stand in the json of their sample, under ``tables``."""
+
+    parts_per_task = 4096
+    options = TableOptions
+    first_encoder = "table_tokens"
+    annotated_under = "tables"
+
+    def decoded(self, root: Path, part: Part, wanted_by: object) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(part.text or "{}")
+        return found
+
+    def annotated(self, text: str) -> Any:
+        return json.loads(text)
+
+    def fields(self, text: str) -> dict[str, str]:
+        return {name: "text" if isinstance(value, str) else "number" for name, value in json.loads(text).items() if value is not None}
+
+    def spec(self) -> TableSpec:
+        return TableSpec()
+
+    def input_spec(self, options: TableOptions, fitted: Mapping[str, Any], training: bool) -> TableSpec:
+        return TableSpec(**fitted)
+
+    def fit(self, options: TableOptions, values: Iterable[str | None]) -> dict[str, Any]:
+        """Columns, their means and deviations, and the categories of those that are no numbers."""
+        rows = [json.loads(text) for text in values if text is not None]
+        columns = sorted({name for row in rows for name in row})
+        unknown = sorted(set(options.categories) - set(columns))
+        if unknown:
+            raise InputError(f"categories: no cell of the training split is called {', '.join(unknown)}; there are {', '.join(columns)}")
+        mean, deviation, categories = [], [], {}
+        for name in columns:
+            cells = [row[name] for row in rows if row.get(name) is not None]
+            numbers = [number for number in map(as_number, cells) if number is not None and not math.isnan(number)]
+            if name in options.categories or any(as_number(cell) is None for cell in cells):
+                common = Counter(as_category(cell) for cell in cells)
+                categories[name] = sorted(common, key=lambda word: (-common[word], word))[: options.most_categories]
+                numbers = []
+            mean.append(float(np.mean(numbers)) if numbers else 0.0)
+            spread = float(np.std(numbers)) if numbers else 0.0
+            deviation.append(spread if spread > 0 else 1.0)
+        return {"columns": columns, "mean": mean, "deviation": deviation, "categories": categories}
+
+    def given(self, value: str, fitted: Mapping[str, Any]) -> str:
+        """Cells as JSON, or written ``age=34, city=Paris``."""
+        try:
+            cells = json.loads(value) if value.lstrip().startswith("{") else dict(pair.strip().split("=", 1) for pair in value.split(","))
+        except ValueError:
+            raise DamageError("bad_cells", f"wanted cells as age=34, city=Paris, or as JSON, found {value[:60]!r}") from None
+        unknown = sorted(set(cells) - set(fitted.get("columns", cells)))
+        if unknown:
+            raise DamageError("bad_cells", f"the model knows no column {', '.join(unknown)}; it has {', '.join(fitted['columns'])}")
+        return canonical(cells)
+
+    def from_row(self, part: str, row: Mapping[str, str | None], fitted: Mapping[str, Any]) -> str | None:
+        cells = {name: row[name] for name in fitted.get("columns", ()) if row.get(name)}
+        return canonical(cells) if cells else row.get(part) or None
+
+    def columns(self, part: str, fitted: Mapping[str, Any]) -> tuple[str, ...]:
+        return (part, *fitted.get("columns", ()))
+
+    def token_names(self, value: str, fitted: Mapping[str, Any]) -> list[str]:
+        return list(fitted["columns"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSpec(Spec):
+    """Cells as ``float32 [C]``, NaN where absent; with no columns the batch carries them as dictionaries, in ``lists``.
+
+    columns: names of the cells, in the order of the row. mean, deviation: of each column; numbers are given as they are where left out.
+    categories: column -> its categories; a cell is given as its place among them, as their number where it is none of them.
+    """
+
+    columns: Sequence[str] = ()
+    mean: Sequence[float] = ()
+    deviation: Sequence[float] = ()
+    categories: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    transform: Transform | None = None
+
+    modality = "table"
+
+    def __post_init__(self) -> None:
+        checks.function("TableSpec: transform", self.transform)
+        for name, numbers in (("mean", self.mean), ("deviation", self.deviation)):
+            if len(numbers) not in (0, len(self.columns)):
+                raise InputError(f"TableSpec: {name}: wanted {len(self.columns)} numbers, one for each column, found {len(numbers)}")
+        if not set(self.categories) <= set(self.columns):
+            raise InputError(f"TableSpec: categories: no column is called {', '.join(sorted(set(self.categories) - set(self.columns)))}")
+        places = {name: {word: place for place, word in enumerate(words)} for name, words in self.categories.items()}
+        object.__setattr__(self, "_places", places)
+
+    @property
+    def makes_tensors(self) -> bool:
+        return bool(self.columns)
+
+    @property
+    def is_cheap(self) -> bool:
+        return self.transform is None
+
+    def layout(self) -> tuple[tuple[int, ...], str]:
+        return (len(self.columns),), "float32"
+
+    def fill(self, data: str, out: np.ndarray, draws: Draws = MIDDLE) -> int:
+        """Write the cells into ``out``."""
+        cells = json.loads(data)
+        row = np.full(len(self.columns), np.nan)
+        for place, name in enumerate(self.columns):
+            cell = cells.get(name)
+            if cell is None:
+                continue
+            known: dict[str, int] | None = self._places.get(name)  # type: ignore[attr-defined]  # made above
+            if known is not None:
+                row[place] = known.get(as_category(cell), len(known))
+            else:
+                number = as_number(cell)
+                row[place] = np.nan if number is None else number
+                if self.mean and self.deviation:
+                    row[place] = (row[place] - self.mean[place]) / self.deviation[place]
+        out[:] = row if self.transform is None else of_kind(self.transform(row.astype(np.float32), draws.generator()), "float", (len(row),))
+        return 1
+
+    def value(self, data: str, draws: Draws = MIDDLE) -> Any:
+        """The cells, None where absent."""
+        cells = json.loads(data)
+        return cells if self.transform is None else self.transform(cells, draws.generator())
+
+
+def as_number(cell: Any) -> float | None:
+    """A cell as a number, NaN for the usual spellings of a missing one; None where it is a word."""
+    if isinstance(cell, bool):
+        return float(cell)
+    if isinstance(cell, (int, float)):
+        return float(cell)
+    text = cell.strip()
+    if text.lower() in ABSENT_WORDS:
+        return math.nan
+    try:
+        number = float(text) if len(text) <= _LONGEST_NUMBER and "_" not in text else None
+    except ValueError:
+        return None
+    return number if number is not None and math.isfinite(number) else None
+
+
+def as_category(cell: Any) -> str:
+    """A cell as a category; a whole number is the same one whether it came as 1 or as 1.0."""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return cell.strip() if isinstance(cell, str) else str(cell)

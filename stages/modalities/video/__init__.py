@@ -1,0 +1,93 @@
+"""Video: the pictures of one film, as frames ``uint8 [T, H, W, 3]``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from ....schemas.fingerprint import hash_file
+from ....schemas.recipe import ShardOptions
+from ....schemas.record import Part
+from ...media.files import LARGEST_READ_BYTES, locate
+from ...modality import ModalityOptions, OnDisk, Rendered, cut_span
+
+if TYPE_CHECKING:
+    from .spec import VideoSpec
+
+_EXTRACTED_SIDE = 192  # pixels of the short side that extractors get at least
+
+
+class VideoOptions(ModalityOptions):
+    """A video as an input. Sizes in pixels."""
+
+    size: int = Field(64, ge=16, le=1024)
+    frames: int = Field(8, ge=1, le=256)
+
+
+class Video(OnDisk):
+    """Films. Some frames of each, evenly spaced, go into the tar as Motion JPEG: a video is decoded once, and not in every epoch."""
+
+    timed = True
+    has_pixels = True
+    suffixes = (
+        *(".mp4", ".m4v", ".mkv", ".webm", ".mov", ".avi", ".mpg", ".mpeg", ".mpe", ".m2v", ".vob", ".ts", ".mts", ".m2ts", ".flv", ".f4v"),
+        *(".3gp", ".3g2", ".wmv", ".asf", ".ogv", ".mxf"),
+    )
+    media_per_task = 12
+    parts_per_task = 16
+    version = 3
+    always_measured = True
+    stream_of = "pictures"
+    options = VideoOptions
+    first_encoder = "frames_cnn"
+
+    def cut(self, part: Part, start_s: float, end_s: float) -> Part:
+        return cut_span(part, start_s, end_s)
+
+    def measured(self, root: Path, uri: str, full: bool) -> dict[str, Any]:
+        from ...media.video import probe
+        from .measure import measure
+
+        path = locate(root, uri)
+        found: dict[str, Any] = {"hash": hash_file(path, 0, min(path.stat().st_size, LARGEST_READ_BYTES))}
+        if full:
+            facts, signals = measure(path)
+            return found | facts | {"signals": signals}
+        known = probe(path)
+        return found | {word: getattr(known, word) for word in ("width", "height", "fps", "duration_s", "frames")}
+
+    def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:
+        from ...media import video
+        from ...media.steps import apply_to_pixels
+
+        assert part.uri is not None
+        side = max(_EXTRACTED_SIDE, getattr(wanted_by, "size", 0) or 0)
+        count = getattr(wanted_by, "frames", 8)
+        frames = video.sample(locate(root, part.uri), count, side, part.start_s, part.end_s, strict=part.frames is None)
+        return apply_to_pixels(frames, part.steps)
+
+    def rendered(self, root: Path, part: Part, options: ShardOptions) -> Rendered:
+        from ...media import video
+        from ...media.steps import apply_to_pixels
+
+        assert part.uri is not None
+        count, side = options.video_frames, options.video_short_side
+        found = video.sampled(locate(root, part.uri), count, side, part.start_s, part.end_s, strict=part.frames is None)
+        note = "" if found.distinct == count else "films of fewer frames than video_frames, some of which are there more than once"
+        return Rendered("mp4", video.encode_mjpeg(apply_to_pixels(found.frames, part.steps), found.times_s, found.seconds), note)
+
+    def estimated_bytes(self, part: Part, options: ShardOptions) -> int:
+        return options.video_frames * options.video_short_side**2 // 2
+
+    def spec(self) -> VideoSpec:
+        from .spec import VideoSpec
+
+        return VideoSpec()
+
+    def input_spec(self, options: VideoOptions, fitted: Mapping[str, Any], training: bool) -> VideoSpec:
+        from .spec import VideoSpec
+
+        return VideoSpec(frames=options.frames, size=options.size)

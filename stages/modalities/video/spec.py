@@ -1,0 +1,54 @@
+"""A video as a row of a batch: frames evenly spaced over the whole of it, or over a clip."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+
+from ....schemas import checks
+from ....schemas.errors import InputError
+from ...media import image as images
+from ...media import video
+from ...spec import MIDDLE, Draws, Spec, TimeCrop, Transform, of_kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoSpec(Spec):
+    """``frames`` evenly spaced frames as ``uint8 [frames, size, size, 3]``: of the whole video, or of a clip of ``seconds``.
+
+    crop: whether the clip is the ``start`` or a ``random`` one.
+    """
+
+    frames: int = 8
+    size: int = 112
+    seconds: float | None = None
+    crop: TimeCrop = "start"
+    transform: Transform | None = None
+
+    modality = "video"
+
+    def __post_init__(self) -> None:
+        checks.whole("VideoSpec: frames", self.frames, 1)
+        checks.whole("VideoSpec: size", self.size, 1)
+        checks.choice("VideoSpec: crop", self.crop, TimeCrop)
+        checks.function("VideoSpec: transform", self.transform)
+        if self.seconds is not None:
+            checks.above_zero("VideoSpec: seconds", self.seconds)
+        elif self.crop == "random":
+            raise InputError("VideoSpec: crop='random' takes a clip of the video; say how long with seconds=")
+
+    def layout(self) -> tuple[tuple[int, ...], str]:
+        """Shape and type of a row."""
+        return (self.frames, self.size, self.size, 3), "uint8"
+
+    def fill(self, data: bytes, out: np.ndarray, draws: Draws = MIDDLE) -> int:
+        """Decode into ``out``."""
+        begin = draws.uniform[0] if self.crop == "random" else 0.0
+        frames = video.sample(io.BytesIO(data), self.frames, self.size, clip=None if self.seconds is None else (self.seconds, begin))
+        if self.transform is not None:
+            frames = of_kind(self.transform(frames, draws.generator()), "uint8", (self.frames, None, None, 3))
+        for place, frame in enumerate(frames):
+            out[place] = images.resize_crop(frame, self.size)
+        return 1

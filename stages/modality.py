@@ -1,0 +1,269 @@
+"""What a modality is: everything that the rest of the house asks about one, in one object.
+
+A modality lives in ``stages/modalities`` and is called like its file or folder there (``image`` in ``modalities/image``). Nothing else lists them:
+who meets a part asks ``modality(part.modality)``. A new one is one file that holds a subclass of :class:`OnDisk` or :class:`InRecord`.
+
+    on disk    a file that the record refers to: decoded, measured, rendered into the tar        image, audio, video, series
+    in record  a value that stands in the record itself, in its row of the index                 text, table
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from ..schemas.errors import DamageError, InputError, nearest
+from ..schemas.recipe import ShardOptions
+from ..schemas.record import Part, Step
+from . import outside
+from .spec import Spec
+
+ROOM = "modalities"
+
+
+class ModalityOptions(BaseModel):
+    """What a recipe may say of an input of a modality (``train.inputs.<part>``), beside what all inputs take."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Rendered(NamedTuple):
+    """A part as it goes into the tar: the ending of its member, its bytes, and what a person should know of it (or nothing)."""
+
+    ending: str
+    data: bytes
+    note: str = ""
+
+
+class Modality:
+    """One modality.
+
+    timed: it has a time axis, and can be cut to a span.
+    has_pixels: it is made of RGB pixels, which the steps of images apply to.
+    parts_per_task: how many are some seconds of work for an extractor. version: of what it measures, renders and fits.
+    options: what an input of a model takes beside the options of all inputs. first_encoder: what encodes it unless the recipe says otherwise.
+    column: the type of its member's column for Hugging Face ``datasets``.
+    """
+
+    timed: ClassVar[bool] = False
+    has_pixels: ClassVar[bool] = False
+    parts_per_task: ClassVar[int] = 64
+    version: ClassVar[int] = 1
+    options: ClassVar[type[ModalityOptions]] = ModalityOptions
+    first_encoder: ClassVar[str] = ""
+    column: ClassVar[str] = "binary"
+
+    @property
+    def name(self) -> str:
+        """What recipes and shards call it: the name of its file or folder; of its class where it comes from outside."""
+        own = outside.is_outside(type(self))
+        return outside.name_of(type(self)) if own else type(self).__module__.rpartition(".")[2]
+
+    @property
+    def identity(self) -> list[Any]:
+        """What says that it does the same as before: its version, and the text of its file where that is a user's own."""
+        return [self.version, outside.source_of(type(self))]
+
+    def cut(self, part: Part, start_s: float, end_s: float) -> Part:
+        """The part cut to [start_s, end_s) seconds of what it is now; unchanged where it has no time."""
+        return part
+
+    def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:
+        """The part as extractors take it; DamageError where it is damaged. ``wanted_by``: its ``size``, ``rate_hz`` and ``frames`` count."""
+        raise NotImplementedError
+
+    def spec(self) -> Spec:
+        """How a stream reads it for who says no more than its name."""
+        raise NotImplementedError
+
+    def input_spec(self, options: Any, fitted: Mapping[str, Any], training: bool) -> Spec:
+        """How a model reads it: by the options of the input and what was fitted on the training split."""
+        raise NotImplementedError
+
+    def fit(self, options: Any, values: Iterable[Any]) -> dict[str, Any]:
+        """What a model must know of the training split, as plain JSON. ``values``: its parts as ``Spec.fill`` takes them, read when asked for."""
+        return {}
+
+    def longest(self, options: Any) -> float | None:
+        """The length that an input is cut to, in the unit of the spec's ``cut_to``; None where the spec knows no lengths."""
+        return None
+
+    def given(self, value: str, fitted: Mapping[str, Any]) -> Any:
+        """What a person gave for the part (a file, or the value itself) as the spec's ``fill`` takes it; DamageError where it cannot be read."""
+        raise NotImplementedError
+
+    def from_row(self, part: str, row: Mapping[str, str | None], fitted: Mapping[str, Any]) -> str | None:
+        """What a row of a CSV gives for the part; None where it gives nothing. Its column is called like the part."""
+        return row.get(part) or None
+
+    def columns(self, part: str, fitted: Mapping[str, Any]) -> tuple[str, ...]:
+        """The columns that :meth:`from_row` looks at."""
+        return (part,)
+
+    def token_names(self, value: str, fitted: Mapping[str, Any]) -> list[str] | None:
+        """What the tokens of the part stand for, in their order; None where they have no names."""
+        return None
+
+
+class InRecord(Modality):
+    """A modality whose value stands in the record as a text. annotated_under: where the json of a sample keeps such values."""
+
+    annotated_under: ClassVar[str] = ""
+
+    def member(self, part: str, text: str, alone: bool) -> Rendered | None:
+        """The part's member of the tar; its ending begins with the part's name unless it is ``alone``, the only one of its modality. None for what
+        stands in the sample's json in any case.
+        """
+        return None
+
+    def annotated(self, text: str) -> Any:
+        """The value as it stands in the sample's json, below ``annotated_under``."""
+        raise NotImplementedError
+
+    def fields(self, text: str) -> dict[str, str]:
+        """Name -> kind (``number``, ``text``) of what is in an annotated value that is itself made of values."""
+        return {}
+
+    def longest(self, options: Any) -> float | None:
+        """The length that an input is cut to, in the unit of the spec's ``cut_to``; None where the spec knows no lengths."""
+        return None
+
+    def given(self, value: str, fitted: Mapping[str, Any]) -> Any:
+        return value
+
+
+class OnDisk(Modality):
+    """A modality whose parts are files.
+
+    suffixes: endings of the files that can hold it. by_ending: such an ending is enough to know it by.
+    media_per_task: how many are some seconds of work to measure.
+    always_measured: its length is needed, whatever the stages.
+    no_stream: the damage that says that a file holds none of it, so that the part is absent rather than broken.
+    stream_of: what a stream of it is called, where a file can hold several.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    by_ending: ClassVar[bool] = True
+    media_per_task: ClassVar[int] = 64
+    always_measured: ClassVar[bool] = False
+    no_stream: ClassVar[str] = ""
+    stream_of: ClassVar[str] = ""
+
+    def steps(self, options: Mapping[str, Any]) -> tuple[Step, ...]:
+        """What a source says of its files beside their place, as steps on the part; ValueError for what this modality does not know."""
+        for name in options:
+            raise ValueError(f"{name}: {self.name} has no such option; its files are read as they are")
+        return ()
+
+    def measured(self, root: Path, uri: str, full: bool) -> dict[str, Any]:
+        """Content hash, facts and, where ``full``, ``signals`` of a file; DamageError for what cannot be used."""
+        raise NotImplementedError
+
+    def rendered(self, root: Path, part: Part, options: ShardOptions) -> Rendered:
+        """The part as it goes into the tar: the file as it is where it fits, else decoded once and encoded; DamageError unless it is whole."""
+        raise NotImplementedError
+
+    def estimated_bytes(self, part: Part, options: ShardOptions) -> int:
+        """About how many bytes it will take in the tar, from what is known before it is read."""
+        return part.bytes or 0
+
+    def longest(self, options: Any) -> float | None:
+        """The length that an input is cut to, in the unit of the spec's ``cut_to``; None where the spec knows no lengths."""
+        return None
+
+    def given(self, value: str, fitted: Mapping[str, Any]) -> Any:
+        path = Path(value)
+        if not path.is_file():
+            raise DamageError("no_file", "there is no such file")
+        return path.read_bytes()
+
+
+def cut_span(part: Part, start_s: float, end_s: float) -> Part:
+    """A medium with a time axis cut to [start_s, end_s) seconds of what it is now.
+
+    medium      0         2         4         6         8
+    part                  |=== start 2, end 7 ===|
+    cut(1, 3)                  |=========|            start 3, end 5
+    """
+    base = part.start_s or 0.0
+    end = base + end_s if part.end_s is None else min(base + end_s, part.end_s)
+    return replace(part, start_s=base + start_s, end_s=end)
+
+
+@outside.forgets
+@functools.cache
+def modality(name: str) -> Modality:
+    """The modality of this name; InputError with the nearest right name where there is none."""
+    if name not in names():
+        raise InputError(f"no modality is called {name!r}{nearest(name, names())}; where it is your own, name its file: modalmill --use FILE ...")
+    theirs = _from_outside()
+    if name in theirs:
+        return theirs[name]()
+    module = importlib.import_module(f"{__package__}.{ROOM}.{name}")
+    found = [
+        value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Modality) and value.__module__ == module.__name__
+    ]
+    return found[0]()
+
+
+@outside.forgets
+@functools.cache
+def names() -> tuple[str, ...]:
+    """Every modality there is: the files and folders of the room, which are not imported, and what users brought."""
+    own = {module.name for module in pkgutil.iter_modules([str(Path(__file__).parent / ROOM)])}
+    theirs = _from_outside()
+    if twice := sorted(own & theirs.keys()):
+        raise InputError(f"use: there is a modality called {', '.join(twice)} already; give yours another name")
+    return tuple(sorted(own | theirs.keys()))
+
+
+def _from_outside() -> dict[str, type[Modality]]:
+    return {outside.name_of(cls): cls for cls in outside.classes(Modality, "modalities").values()}
+
+
+def on_disk(name: str) -> OnDisk:
+    """The modality of a file."""
+    found = modality(name)
+    assert isinstance(found, OnDisk)
+    return found
+
+
+def in_record(name: str) -> InRecord:
+    """The modality of a value in the record itself."""
+    found = modality(name)
+    assert isinstance(found, InRecord)
+    return found
+
+
+def every_on_disk() -> list[OnDisk]:
+    """The modalities of files."""
+    return [found for found in map(modality, names()) if isinstance(found, OnDisk)]
+
+
+def timed() -> tuple[str, ...]:
+    """The modalities of files that have a time axis."""
+    return tuple(one.name for one in every_on_disk() if one.timed)
+
+
+def is_in_record(name: str) -> bool:
+    """Whether parts of this kind stand in the record itself; kinds that tars of others hold beside the modalities (bytes, json) do not."""
+    return name in names() and isinstance(modality(name), InRecord)
+
+
+def by_ending(path: str) -> str | None:
+    """The modality that a file's ending promises."""
+    lower = path.lower()
+    return next((one.name for one in every_on_disk() if one.by_ending and lower.endswith(one.suffixes)), None)
+
+
+def suffixes(wanted: Iterable[str | None]) -> tuple[str, ...]:
+    """The endings of files of these modalities; those of all that are known by their ending where None is among them."""
+    chosen = set(wanted)
+    return tuple(ending for one in every_on_disk() if one.name in chosen or (None in chosen and one.by_ending) for ending in one.suffixes)

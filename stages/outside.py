@@ -1,0 +1,181 @@
+"""What comes from outside: a user's stages, sources, extractors, modalities and methods of training.
+
+    a file beside the recipe      use: [my_stages.py]: every operator that it defines, as ``my_stages.<name of the class>``
+    an installed package          entry points ``modalmill.stages``, ``.sources``, ``.extractors``, ``.modalities``, ``.encoders``, ...
+
+They are held to the same contract as the house's own, and are found, told and fingerprinted like them. A file is code that its user runs: it is
+named on the command line or in a recipe, never taken from data or from a checkpoint.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import re
+import sys
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..schemas.errors import InputError
+from ..schemas.fingerprint import hash_bytes
+
+Cached = TypeVar("Cached", bound=Callable[..., Any])
+
+PREFIX = "modalmill_outside"
+_STEM = re.compile(r"[A-Za-z_]\w*\Z")
+_CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+@dataclass(frozen=True)
+class UsedFile:
+    """A file of operators: its name without ending, its text, and where it lies."""
+
+    stem: str
+    text: str
+    path: str
+
+    @property
+    def module_name(self) -> str:
+        """What its module is called in every process."""
+        return f"{PREFIX}.{self.stem}"
+
+
+_used: tuple[UsedFile, ...] = ()
+
+
+def use(paths: Iterable[Path | str]) -> None:
+    """Load these files, and no others from here on; InputError where one cannot be read or fails."""
+    files = []
+    for path in map(Path, paths):
+        if not _STEM.match(path.stem) or path.suffix != ".py":
+            raise InputError(f"use: wanted a file of Python (my_stages.py), found {path}")
+        try:
+            files.append(UsedFile(path.stem, path.read_text(encoding="utf-8"), str(path)))
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"use: {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    twice = sorted({file.stem for file in files if sum(other.stem == file.stem for other in files) > 1})
+    if twice:
+        raise InputError(f"use: two files are called {', '.join(twice)}; their operators would have the same addresses")
+    install(files)
+
+
+def used() -> tuple[UsedFile, ...]:
+    """The files that are loaded, for another process to :func:`install`."""
+    return _used
+
+
+def install(files: Iterable[UsedFile]) -> None:
+    """Have these files loaded, and no others; those that are loaded already stay."""
+    global _used  # noqa: PLW0603  # what a process has loaded is a fact of the process
+    wanted = tuple(files)
+    if wanted == _used:
+        return
+    for file in _used:
+        sys.modules.pop(file.module_name, None)
+    _used = ()
+    sys.modules.setdefault(PREFIX, types.ModuleType(PREFIX))
+    for file in wanted:
+        module = types.ModuleType(file.module_name)
+        module.__file__ = file.path
+        sys.modules[file.module_name] = module
+        try:
+            exec(compile(file.text, file.path, "exec"), module.__dict__)  # noqa: S102  # the user's own code, asked for by the user
+        except Exception as error:
+            sys.modules.pop(file.module_name, None)
+            raise InputError(f"use: {file.path} fails: {type(error).__name__}: {error}") from error
+    _used = wanted
+    for forget in _forgetting:
+        forget()
+
+
+_forgetting: list[Callable[[], None]] = []
+
+
+def forgets(cached: Cached) -> Cached:
+    """Mark a cached function whose answers depend on what is loaded."""
+    _forgetting.append(cached.cache_clear)  # type: ignore[attr-defined]  # functools.cache made it
+    return cached
+
+
+def name_of(cls: type) -> str:
+    """The name of a class as addresses have it: ``ShoutLoud`` is ``shout_loud``."""
+    return _CAPITAL.sub("_", cls.__name__).lower()
+
+
+def is_outside(cls: type) -> bool:
+    """Whether a class is none of the house's own."""
+    return not cls.__module__.startswith(f"{__package__.partition('.')[0]}.")
+
+
+def classes(base: type, kind: str) -> dict[str, type]:
+    """Address -> class, of those below ``base``: ``<file>.<class>`` for files, the name of the entry point for packages.
+
+    kind: the entry points ``modalmill.<kind>``; their classes are loaded now.
+    """
+    found: dict[str, type] = {}
+    for file in _used:
+        module = sys.modules[file.module_name]
+        for value in vars(module).values():
+            if isinstance(value, type) and issubclass(value, base) and value.__module__ == file.module_name and not value.__name__.startswith("_"):
+                found[f"{file.stem}.{name_of(value)}"] = value
+    for entry in _entry_points(kind):
+        value = _loaded(entry)
+        if not (isinstance(value, type) and issubclass(value, base)):
+            raise InputError(f"{entry.value}: the entry point {entry.name!r} of modalmill.{kind} is no {base.__name__}")
+        found[entry.name] = value
+    return found
+
+
+def tables(kind: str) -> dict[str, Any]:
+    """Word -> card of the methods of one kind: ``ENCODERS = {...}`` in a file, or an entry point ``modalmill.encoders``."""
+    found: dict[str, Any] = {}
+    for file in _used:
+        found |= getattr(sys.modules[file.module_name], kind.upper(), {})
+    for entry in _entry_points(kind):
+        found[entry.name] = _loaded(entry)
+    return found
+
+
+def source_of(cls: type) -> str:
+    """Checksum of the text of the file that a class from outside stands in; empty for the house's own."""
+    if not is_outside(cls):
+        return ""
+    for file in _used:
+        if file.module_name == cls.__module__:
+            return hash_bytes(file.text.encode())
+    path = getattr(sys.modules[cls.__module__], "__file__", None)
+    return hash_bytes(Path(path).read_bytes()) if path else ""
+
+
+def _loaded(entry: importlib.metadata.EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except Exception as error:
+        raise InputError(f"{entry.value}: the entry point {entry.name!r} of {entry.group} fails: {type(error).__name__}: {error}") from error
+
+
+@functools.cache
+def _entry_points(kind: str) -> tuple[importlib.metadata.EntryPoint, ...]:
+    return tuple(importlib.metadata.entry_points(group=f"modalmill.{kind}"))
+
+
+class WithOutside(Mapping[str, Any]):
+    """A table of the house's own methods, with those from outside behind them."""
+
+    def __init__(self, kind: str, own: Mapping[str, Any]) -> None:
+        self._kind, self._own = kind, dict(own)
+
+    def _all(self) -> dict[str, Any]:
+        return {**tables(self._kind), **self._own}
+
+    def __getitem__(self, word: str) -> Any:
+        return self._own[word] if word in self._own else tables(self._kind)[word]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._own, **tables(self._kind)})
+
+    def __len__(self) -> int:
+        return len(self._all())

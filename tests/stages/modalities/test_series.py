@@ -1,0 +1,256 @@
+"""Series: values over time from any file to one rate, cut with the medium beside them, told where absent."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import webdataset
+from hypothesis import given
+from hypothesis import strategies as st
+from modalmill.pipeline.run import Result
+from modalmill.schemas.errors import DamageError, RecipeError
+from modalmill.schemas.manifest import read_manifest, table_to_records
+from modalmill.stages import stream
+from modalmill.stages.modalities.series import Raw, Reading, decode, encode, read_series, resampled
+from modalmill.stages.modality import modality
+from modalmill.stages.train.explain import explain
+from modalmill.stages.train.predict import Predictor
+from tiny import recipe, wav, write
+
+
+def sine(times: np.ndarray, hertz: float = 1.0) -> np.ndarray:
+    return np.asarray(np.sin(2 * np.pi * hertz * times))
+
+
+def frame(rows: int = 400, rate_hz: float = 100.0, seed: int = 0) -> pd.DataFrame:
+    """Irregular times, one value that is a sine and one that is the time itself."""
+    random = np.random.default_rng(seed)
+    times = (np.arange(rows) + random.uniform(-0.3, 0.3, rows)) / rate_hz
+    times[0] = 0.0
+    return pd.DataFrame({"time": times, "x": sine(times), "ramp": times})
+
+
+def test_files_of_every_kind_hold_the_same_values(tmp_path: Path) -> None:
+    table = frame()
+    table.to_csv(tmp_path / "a.csv", index=False)
+    table.to_csv(tmp_path / "b.csv", index=False, sep=";")
+    table.to_csv(tmp_path / "c.tsv", index=False, sep="\t", encoding="utf-8-sig")
+    table.to_parquet(tmp_path / "d.parquet")
+    shuffled = table.sample(frac=1, random_state=0).assign(note="x")
+    shuffled.to_csv(tmp_path / "e.csv", index=False)
+    stamped = table.assign(time=pd.Timestamp("2026-01-01 12:00", tz="UTC") + pd.to_timedelta(table["time"], unit="s"))
+    stamped.to_parquet(tmp_path / "f.parquet")
+    wanted = read_series(tmp_path / "a.csv", Reading())
+    assert wanted.columns == ("x", "ramp")
+    for path in sorted(tmp_path.iterdir()):
+        found = read_series(path, Reading())
+        assert found.columns == wanted.columns, path
+        assert np.allclose(found.values, wanted.values)
+        assert np.allclose(found.times, wanted.times, atol=1e-6), path
+    table.assign(time=table["time"] * 1000).rename(columns={"time": "when"}).to_csv(tmp_path / "g.csv", index=False)
+    late = read_series(tmp_path / "g.csv", Reading(time="when", unit="ms", columns=["ramp"]))
+    assert np.allclose(late.times, wanted.times)
+    assert np.allclose(late.values[:, 0], wanted.times)
+    np.save(tmp_path / "h.npy", table[["x", "ramp"]].to_numpy())
+    array = read_series(tmp_path / "h.npy", Reading(rate_hz=100, columns=["x", "ramp"]))
+    assert array.times[-1] == pytest.approx(3.99)
+
+
+@given(st.floats(1, 200), st.floats(0, 3), st.floats(0.3, 4))
+def test_a_straight_line_stays_one_at_any_rate_and_cut(rate_hz: float, start: float, length: float) -> None:
+    table = frame()
+    raw = Raw(table["time"].to_numpy(), table[["ramp"]].to_numpy(), ("ramp",))
+    end = min(start + length, 3.9)
+    if (end - start) * rate_hz < 1:
+        return
+    found = resampled(raw, rate_hz, start, end)[:, 0]
+    grid = start + np.arange(len(found)) / rate_hz
+    assert len(found) == math.floor((end - start) * rate_hz + 1e-6)
+    inner = (grid > 0.5 / rate_hz) & (grid < 3.9 - 0.5 / rate_hz)  # a mean at an edge has neighbours on one side alone
+    assert np.abs(found - grid)[inner].max(initial=0) < 1e-6
+
+
+def test_a_sine_is_the_same_sine_and_what_is_faster_than_the_rate_is_averaged_away() -> None:
+    table = frame(rows=4000, rate_hz=1000)
+    times = table["time"].to_numpy()
+    raw = Raw(times, np.stack([sine(times), sine(times, 250.0)], 1), ("slow", "fast"))
+    found = resampled(raw, 50.0)
+    grid = np.arange(len(found)) / 50
+    assert np.abs(found[1:-1, 0] - sine(grid)[1:-1]).max() < 0.01
+    assert np.abs(found[1:-1, 1]).max() < 0.12, "a single value of it would be up to 1"
+
+
+def test_what_is_far_from_any_value_is_absent() -> None:
+    times = np.concatenate([np.arange(0, 1, 0.1), np.arange(2, 3, 0.1)])
+    found = resampled(Raw(times, np.ones((20, 1)), ("a",)), 10.0)[:, 0]
+    assert np.isnan(found[11:19]).all()
+    assert (found[[0, 9, 20, 29]] == 1).all()
+    lone = resampled(Raw(np.arange(10) / 10, np.where(np.arange(10) == 4, np.nan, 1.0)[:, None], ("a",)), 10.0)[:, 0]
+    assert np.isfinite(lone).all(), "one lost value lies between two that are there"
+    nothing = resampled(Raw(np.arange(10) / 10, np.full((10, 1), np.nan), ("a",)), 10.0)
+    assert np.isnan(nothing).all()
+
+
+@given(st.integers(1, 30), st.integers(1, 4), st.floats(0.1, 1000))
+def test_the_stored_form_is_read_by_numpy_and_repeats_its_bytes(rows: int, columns: int, rate_hz: float) -> None:
+    values = np.random.default_rng(rows).normal(size=(rows, columns)).astype(np.float32)
+    names = [f"spalte {number} ä" for number in range(columns)]
+    data = encode(values, rate_hz, names)
+    assert data == encode(values, rate_hz, names)
+    with np.load(io.BytesIO(data)) as found:
+        assert (found["values"] == values).all()
+        assert float(found["rate_hz"]) == rate_hz
+    assert decode(data)[2] == tuple(names)
+    for cut in (data[: len(data) // 2], b"", b"PK"):
+        with pytest.raises(DamageError, match="cannot be read"):
+            decode(cut)
+
+
+def test_damage_is_one_reject_with_its_reason(tmp_path: Path) -> None:
+    cases = {
+        "a.csv": ("", "cannot be read as a table"),
+        "b.csv": ("time,x\n", "no row"),
+        "c.csv": ("when,x\n1,2\n", "no column of times among when, x; name it with time, or say rate_hz"),
+        "d.csv": ("time,x\n1,high\n", "no column of values is called anything"),
+        "e.csv": ("time,x\nsoon,1\n", "wanted seconds or timestamps"),
+        "f.parquet": ("no parquet", "cannot be read as a table"),
+        "g.npy": ("no numpy", "cannot be read as an array"),
+    }
+    for name, (text, told) in cases.items():
+        with pytest.raises(DamageError, match=told):
+            read_series(write(tmp_path / name, text), Reading())
+    np.save(tmp_path / "h.npy", np.array(["a"]))
+    with pytest.raises(DamageError, match="wanted numbers"):
+        read_series(tmp_path / "h.npy", Reading(rate_hz=1))
+    np.save(tmp_path / "i.npy", np.array([{"a": 1}]), allow_pickle=True)
+    with pytest.raises(DamageError, match="cannot be read as an array"):
+        read_series(tmp_path / "i.npy", Reading(rate_hz=1))
+
+
+def corpus(root: Path, rows: int = 120) -> dict[str, Any]:
+    """A sensor whose rate of swinging is the label, beside a sound and words with times; some sensors are lost, one is broken."""
+    lines = ["id,move,split"]
+    for number in range(rows):
+        random = np.random.default_rng(number)
+        fast = number % 2
+        times = np.arange(0, 4, 0.01)
+        table = pd.DataFrame({"time": times, "ax": sine(times + random.uniform(0, 1), 3.0 if fast else 1.0), "ay": random.normal(0, 1, len(times))})
+        table.loc[random.uniform(0, 1, len(times)) < 0.02, "ax"] = None
+        if number != 5:
+            write(root / "imu" / f"{number}.csv", "broken" if number == 7 else table.to_csv(index=False))
+        lines.append(f"{number},{'fast' if fast else 'slow'},{'test' if number % 4 == 0 else 'train'}")
+    write(root / "t.csv", "\n".join(lines))
+    media = {"imu": {"path": "imu/{id}.csv", "modality": "series", "columns": ["ax", "ay"], "rate_hz": 50}}
+    return {"type": "csv", "path": "t.csv", "id": "{id}", "media": media, "targets": ["move"], "split": "{split}"}
+
+
+def test_a_sensor_is_learned_from_the_raw_file_to_the_answer(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+    train = {
+        "target": "move", "inputs": {"imu": {"seconds": 3.0}}, "fusion": "mean", "width": 16, "hidden": 16, "epochs": 8, "batch_size": 16,
+        "device": "cpu", "dropout": 0.0, "learning_rate": 0.01,
+    }  # fmt: skip
+    result = run_recipe(recipe(tmp_path, {"t": corpus(tmp_path)}, train=train))
+    account = result.account.to_dict()
+    assert account["rejects_by_reason"] == {"shard: series_damaged": 1} or account["rejects_by_reason"] == {"shard: series_no_time": 1}
+    assert account["unmatched"] == {"t: no_imu_file": 1}
+    assert result.training is not None
+    assert result.training["subsets"]["imu"]["accuracy"] > 0.95
+    shards = tmp_path / "out" / "shards"
+    sample = next(iter(webdataset.WebDataset(str(shards / "test-000000.tar"), shardshuffle=False)))
+    values, rate_hz, columns = decode(sample["npz"])
+    assert (values.shape, rate_hz, columns) == ((200, 2), 50.0, ("ax", "ay"))
+    path = tmp_path / "out" / "training" / "best.pt"
+    whole = {row["key"]: row["answers"] for row in Predictor(path).shards(shards, "test")}
+    for number in (0, 12):
+        raw = Predictor(path).one({"imu": str(tmp_path / "imu" / f"{number}.csv")})
+        assert raw["answers"][0]["answer"] == "slow"
+        assert raw["answers"][0]["probability"] == pytest.approx(whole[f"t-{number}"][0]["probability"], abs=1e-6), "files are read as shards are"
+    assert explain(path, {"imu": str(tmp_path / "imu" / "0.csv")}).report["worth"]["imu"] > 0
+    assert Predictor(path).one({})["missing"] == ["imu"]
+
+
+def test_the_stream_fills_cuts_and_counts(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+    run_recipe(recipe(tmp_path, {"t": corpus(tmp_path, 24)}))
+    spec = stream.SeriesSpec(columns=["ay", "ax"], rate_hz=50, seconds=5.0)
+    batch = next(iter(stream.open(tmp_path / "out" / "shards", batch_size=8, shuffle=False, parts={"imu": spec}, where="'imu' in parts")))
+    assert batch.parts["imu"].shape == (8, 250, 2)
+    assert batch.lengths["imu"].tolist() == [200] * 8
+    assert batch.parts["imu"][:, 200:].isnan().all()
+    half = stream.SeriesSpec(columns=["ax"], rate_hz=25, seconds=4.0)
+    slow = next(iter(stream.open(tmp_path / "out" / "shards", batch_size=8, shuffle=False, parts={"imu": half}, where="'imu' in parts")))
+    assert slow.lengths["imu"].tolist() == [100] * 8
+    sized = stream.open(tmp_path / "out" / "shards", batch_size=8, parts={"imu": spec}, buckets={"imu": [2.0, 4.0]})
+    assert {batch.parts["imu"].shape[1] for batch in sized} <= {100, 200}
+
+
+def test_a_series_is_cut_with_the_sound_and_the_words_beside_it(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+    write(tmp_path / "a.wav", wav(seconds=4.0))
+    write(tmp_path / "a.srt", "1\n00:00:01,000 --> 00:00:02,000\none\n\n2\n00:00:02,500 --> 00:00:04,000\ntwo\n")
+    times = np.arange(0, 4, 0.02)
+    pd.DataFrame({"t": times, "x": times}).to_parquet(tmp_path / "a.parquet")
+    write(tmp_path / "t.csv", "id\na\n")
+    options = {
+        "type": "csv", "path": "t.csv", "id": "{id}", "cues": {"words": "{id}.srt"},
+        "media": {"sound": {"path": "{id}.wav"}, "x": {"path": "{id}.parquet", "modality": "series", "rate_hz": 10, "unlisted": "ignore"}},
+    }  # fmt: skip
+    run_recipe(recipe(tmp_path, {"t": options}, [{"align.cut": {"by": "words"}}]))
+    records = {record.parts["words"].text: record for record in table_to_records(read_manifest(tmp_path / "out"))}
+    assert [records[word].parts["x"].seconds() for word in ("one", "two")] == [1.0, 1.5]
+    whole = stream.open(tmp_path / "out" / "shards", batch_size=2, shuffle=False)
+    batch = next(iter(whole))
+    found = dict(zip(batch.lists["words"], batch.lists["x"], strict=True))
+    assert np.abs(found["one"][:, 0] - np.arange(1.0, 2.0, 0.1)).max() < 0.011
+    assert np.abs(found["two"][:, 0] - np.arange(2.5, 4.0, 0.1)).max() < 0.011
+    lengths = whole.index.numbers("x.duration_s")
+    assert sorted(lengths.tolist()) == [1.0, 1.5]
+
+
+def test_measurements_of_a_series_are_facts_and_signals(tmp_path: Path) -> None:
+    times = np.delete(np.arange(0, 4, 0.1), [10, 11, 12])
+    pd.DataFrame({"time": times, "a": np.where(np.arange(len(times)) < 10, np.nan, 1.0), "b": 1}).to_csv(tmp_path / "a.csv", index=False)
+    found = modality("series").measured(tmp_path, "a.csv", True)  # type: ignore[attr-defined]  # it is one of files
+    assert found["frames"] == 37
+    assert found["channels"] == 2
+    assert found["duration_s"] == pytest.approx(4.0)
+    assert found["fps"] == pytest.approx(10.0)
+    assert found["signals"] == {"missing": pytest.approx(10 / 74), "gaps": pytest.approx(1 / 36)}
+
+
+def test_absent_values_are_told_and_have_no_influence() -> None:
+    from modalmill.stages.train.encoders.part import Part
+    from modalmill.stages.train.encoders.series import SeriesCnn, SeriesLstm
+
+    for kind in (SeriesCnn, SeriesLstm):
+        torch.manual_seed(0)
+        encoder = kind(8, Part("series", fitted={"columns": ["a"]}))
+        values = torch.randn(2, 40, 1)
+        values[0, 5] = math.nan
+        tokens, mask = encoder(values.requires_grad_(), torch.tensor([40, 20]), torch.ones(2, dtype=torch.bool))
+        assert torch.isfinite(tokens).all()
+        assert mask.any(1).all()
+        tokens.square().sum().backward()
+        assert values.grad is not None
+        assert values.grad[0, 5] == 0
+
+
+def test_mistakes_in_the_recipe_are_told(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+    source = corpus(tmp_path, 8)
+    for wrong, told in (
+        ({"rate": 50}, "rate: unknown option; did you mean 'rate_hz'?"),
+        ({"rate_hz": -1}, "rate_hz: input should be greater than 0, found -1"),
+        ({"modality": "serie"}, "modality: no files are called 'serie'; did you mean 'series'?"),
+        ({"modality": "image", "rate_hz": 50}, "rate_hz: image has no such option; its files are read as they are"),
+    ):
+        media = {"imu": {"path": "imu/{id}.csv", "modality": "series", **wrong}}
+        with pytest.raises(RecipeError) as error:
+            run_recipe(recipe(tmp_path, {"t": {**source, "media": media}}), until="manifest")
+        assert told in str(error.value), json.dumps(wrong)
