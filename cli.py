@@ -94,7 +94,7 @@ def run(
     if not quiet:
         _say(account_text(result.account))
         if result.training is not None:
-            from .stages.train.evaluate import table_text
+            from .stages.train.evaluation.evaluate import table_text
 
             _say("\n" + table_text(result.training, brief=True) + "\n")
         _say(_next_steps(target, result))
@@ -193,7 +193,7 @@ def check(file: Annotated[Path, typer.Argument(help="A file of your own stages, 
 @app.command()
 def methods(name: Annotated[str | None, typer.Argument(help="One of them: how it works, its options, and how a recipe says it.")] = None) -> None:
     """List every method of the training stage, with what it is, where it comes from, and what it costs, or tell all about one."""
-    from .stages.train.cards import method_text, methods_text
+    from .stages.train.methods.catalogue import method_text, methods_text
 
     _say(methods_text() if name is None else method_text(name))
 
@@ -218,8 +218,8 @@ def evaluate(
     json_: JsonOption = False,
 ) -> None:
     """Evaluate a model for every subset of its modalities."""
-    from .stages.train.evaluate import evaluate as run_evaluation
-    from .stages.train.evaluate import table_text
+    from .stages.train.evaluation.evaluate import evaluate as run_evaluation
+    from .stages.train.evaluation.evaluate import table_text
 
     found = run_evaluation(checkpoint, shards, split)
     _say(json.dumps(found, ensure_ascii=False) if json_ else table_text(found))
@@ -233,8 +233,8 @@ def retrieve(
     json_: JsonOption = False,
 ) -> None:
     """Find one modality of each record by another: R@1, R@5 and R@10 for every pair."""
-    from .stages.train.retrieval import retrieval_text
-    from .stages.train.retrieval import retrieve as run_retrieval
+    from .stages.train.evaluation.retrieval import retrieval_text
+    from .stages.train.evaluation.retrieval import retrieve as run_retrieval
 
     found = run_retrieval(checkpoint, shards, split)
     _say(json.dumps(found, ensure_ascii=False) if json_ else retrieval_text(found))
@@ -272,8 +272,8 @@ def robustness(
 ) -> None:
     """Report how a model stands without some of its modalities: every subset, rates and kinds of absence, what each is worth."""
     from .pipeline.progress import Progress
-    from .stages.train.robustness import robustness as report_of
-    from .stages.train.robustness import robustness_text, write_robustness
+    from .stages.train.evaluation.robustness import robustness as report_of
+    from .stages.train.evaluation.robustness import robustness_text, write_robustness
 
     found = report_of(checkpoint, shards, split, field, against, Progress(quiet=False).watch)
     write_robustness(found, out or checkpoint.parent)
@@ -297,8 +297,8 @@ def predict(
 ) -> None:
     """Predict from one record, a CSV of records, or shards; any modality may be left out."""
     from .schemas.errors import RecipeError
-    from .stages.train.predict import Predictor, prediction_text
-    from .stages.train.predict import vqa_results as as_vqa_results
+    from .stages.train.use.predict import Predictor, prediction_text
+    from .stages.train.use.predict import vqa_results as as_vqa_results
 
     given = _given(part, image=image, text=text, audio=audio, video=video)
     if bool(given) + (csv is not None) + (shards is not None) > 1:
@@ -330,8 +330,8 @@ def explain(
     json_: JsonOption = False,
 ) -> None:
     """Show what an answer rests on: what each modality adds, which words, moments and places carried it; as text and as a picture."""
-    from .stages.train.explain import explain as run_explanation
-    from .stages.train.explain import explain_text
+    from .stages.train.use.explain import explain as run_explanation
+    from .stages.train.use.explain import explain_text
 
     found = run_explanation(checkpoint, _given(part, image=image, text=text, audio=audio, video=video), answer)
     _say(json.dumps(found.report, ensure_ascii=False) if json_ else explain_text(found.report))
@@ -350,8 +350,8 @@ def export(
     json_: JsonOption = False,
 ) -> None:
     """Write a model as one graph that takes presence as an input, and compare it with the model for every subset."""
-    from .stages.train.export import export as run_export
-    from .stages.train.export import export_text
+    from .stages.train.use.export import export as run_export
+    from .stages.train.use.export import export_text
 
     found = run_export(checkpoint, out, sparsity, int8, shards, split)
     _say(json.dumps(found, ensure_ascii=False) if json_ else export_text(found))
@@ -365,7 +365,7 @@ def score_vqa(
     json_: JsonOption = False,
 ) -> None:
     """Score VQA results as the official tool does: over all questions, by type of answer and by type of question."""
-    from .stages.train.vqa_score import score_files, score_text
+    from .stages.train.metrics.vqa_score import score_files, score_text
 
     found = score_files(results, annotations, partial)
     _say(json.dumps(found, ensure_ascii=False) if json_ else score_text(found))

@@ -40,14 +40,14 @@ def uniform(epoch: int) -> np.ndarray:
 
 
 def default(epoch: int) -> np.ndarray:
-    from modalmill.stages.stream.order import Shuffled
+    from modalmill.stages.stream.order.permutation import Shuffled
 
     return Shuffled(COUNT, 7).rows(epoch, 0, COUNT)
 
 
 def formula(epoch: int) -> np.ndarray:
     from modalmill.schemas.fingerprint import random_for
-    from modalmill.stages.stream.order import permuted
+    from modalmill.stages.stream.order.permutation import permuted
 
     keys = random_for(7, "order", str(epoch)).integers(0, 2**64, 8, dtype=np.uint64)
     return permuted(np.arange(COUNT, dtype=np.uint64), COUNT, keys).astype(np.int64)
@@ -55,7 +55,7 @@ def formula(epoch: int) -> np.ndarray:
 
 def blocks(epoch: int) -> np.ndarray:
     from modalmill.stages.stream import Blocks
-    from modalmill.stages.stream.order import BlockShuffled
+    from modalmill.stages.stream.order.blocks import BlockShuffled
 
     asked = Blocks()
     starts = np.arange(0, COUNT + 1, asked.block_bytes // BYTES)

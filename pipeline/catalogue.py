@@ -10,8 +10,8 @@ from typing import Any
 
 from ..schemas.errors import InputError, nearest
 from ..stages.base import Addressed, Extractor, Source, addresses, find
-from ..stages.train.cards import method_words
-from .report import render
+from ..stages.train.methods.catalogue import method_words
+from .report import render_text
 
 _KINDS: tuple[tuple[str, type[Addressed]], ...] = (
     ("Sources (type: in a source)", Source), ("Stages (in stages:)", Addressed), ("Extractors (in features:)", Extractor),
@@ -29,7 +29,7 @@ def stages_text() -> str:
             options = ", ".join(_option(item) for item in _fields(cls))
             lines.append(f"  {'':<22} options: {options or 'none'}")
         lines.append("")
-    return render(*lines, "What the options of one mean: modalmill stages NAME")
+    return render_text(*lines, "What the options of one mean: modalmill stages NAME")
 
 
 def stage_text(name: str) -> str:

@@ -40,7 +40,7 @@ def _checked() -> Iterator[tuple[str, str, list[str]]]:
         if cls.__module__.startswith(outside.PREFIX):
             yield "modality", outside.name_of(cls), _tried(functools.partial(broken_modality, cls()))
     for group in _TABLES:
-        for word, card in outside.tables(group).items():
+        for word, card in outside.method_tables(group).items():
             yield "method", word, _tried(functools.partial(_loads, card))
 
 

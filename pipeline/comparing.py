@@ -26,8 +26,8 @@ def compare(
     methods: names of ``modalmill methods``, ``recipe`` for the recipe as it is, ``all`` for all of them. Writes ``compare.json`` and ``compare.txt``
     into the recipe's output folder.
     """
-    from ..stages.train.log import seconds_of
-    from ..stages.train.loop import train
+    from ..stages.train.loop.log import seconds_trained
+    from ..stages.train.loop.loop import train
 
     recipe, root = load_recipe(recipe_path, overrides)
     if recipe.train is None:
@@ -43,7 +43,7 @@ def compare(
             progress.line(f"compare: {word}, seed {seed}")
             try:
                 report = train(options, target / "shards", folder, seed, progress.line, progress.watch)
-                reports.append({**report, "seconds": seconds_of(folder)})
+                reports.append({**report, "seconds": seconds_trained(folder)})
             except (InputError, RuntimeError) as error:  # torch has RuntimeErrors for all that goes wrong on a device
                 left_out[word] = str(error).splitlines()[0] if str(error) else type(error).__name__
                 progress.line(f"compare: {word}: {left_out[word]}")
@@ -58,7 +58,7 @@ def compare(
 
 def _options(section: Mapping[str, Any], methods: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
     """The options of each method over those of the recipe, and why the others of ``all`` cannot be tried."""
-    from ..stages.train.cards import METHODS
+    from ..stages.train.methods.catalogue import METHODS
     from ..stages.train.options import parse_options, with_method
 
     everything = [AS_IT_IS, *METHODS]

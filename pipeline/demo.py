@@ -110,7 +110,7 @@ def _differences(found: Mapping[str, int], planted: Mapping[str, int]) -> list[s
 
 
 def _text(out: Path, planted: Planted, result: Result, seconds: float) -> str:
-    from ..stages.train.evaluate import table_text
+    from ..stages.train.evaluation.evaluate import table_text
 
     assert result.training is not None
     report = result.training

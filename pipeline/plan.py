@@ -160,7 +160,7 @@ def _machine(options: Any) -> list[str]:
     """What this machine cannot do of what the options ask for; torch is loaded only if they ask for something of their own."""
     if options.device in ("auto", "cpu") and options.precision != "fp16":
         return []
-    from ..stages.train.device import device_of, precision_of
+    from ..stages.train.loop.device import device_of, precision_of
 
     try:
         precision_of(options, device_of(options))

@@ -136,7 +136,7 @@ def carry_out(address: str, decisions: Mapping[str, Decision], partitions: Seque
                 _count_fault(count, row)
                 out.append(row)
                 continue
-            going = _changed(record, decision, absorbed) if decision is not None else record
+            going = _changed(address, record, decision, absorbed) if decision is not None else record
             count.written += 1
             _note_written(count, going)
             unmatched = decision.unmatched if decision is not None else ()
@@ -145,12 +145,12 @@ def carry_out(address: str, decisions: Mapping[str, Decision], partitions: Seque
         write_table(target, rows_to_table(out), {"counts": [count.to_dict() | {"name": address}]})
 
 
-def _changed(record: Record, decision: Decision, absorbed: Mapping[str, Record]) -> Record:
+def _changed(address: str, record: Record, decision: Decision, absorbed: Mapping[str, Record]) -> Record:
     parts, targets, absent, signals = dict(record.parts), dict(record.targets), dict(record.absent), dict(record.signals)
     split, group = decision.split or record.split, decision.group or record.group
     for key in decision.absorb:
         other = absorbed[key]
-        _refuse_clash(record, other)
+        _refuse_clash(address, record, other)
         parts = {**other.parts, **parts}
         targets = {**other.targets, **targets}
         signals = {**other.signals, **signals}
@@ -161,13 +161,13 @@ def _changed(record: Record, decision: Decision, absorbed: Mapping[str, Record])
     return replace(record, parts=parts, targets=targets, absent=absent, signals=signals, split=split, group=group)
 
 
-def _refuse_clash(record: Record, other: Record) -> None:
+def _refuse_clash(address: str, record: Record, other: Record) -> None:
     """InputError where a joined record has a part or target of the same name with another content: one of them would be lost."""
     for kind, mine, theirs in (("part", record.parts, other.parts), ("target", record.targets, other.targets)):
         for name in sorted(set(mine) & set(theirs)):
             if mine[name] != theirs[name]:
                 raise InputError(
-                    f"align.join: {record.key} ({record.origin}) and {other.key} ({other.origin}) both have a {kind} called {name!r};"
+                    f"{address}: {record.key} ({record.origin}) and {other.key} ({other.origin}) both have a {kind} called {name!r};"
                     f" give it another name in one of the sources {record.origin.source} and {other.origin.source}"
                 )
 

@@ -22,7 +22,7 @@ from ..schemas.index import SET_FILE, checked_index, read_shard_set
 _WIDTH = 118
 
 
-def render(*things: Any) -> str:
+def render_text(*things: Any) -> str:
     """Rich tables and texts as plain text."""
     buffer = io.StringIO()
     console = Console(file=buffer, width=_WIDTH, force_terminal=False, color_system=None)
@@ -70,7 +70,7 @@ def account_text(account: Account) -> str:
         "The account adds up: in + copies = written + rejected + merged + missing, at every line." if not problems else "THE ACCOUNT DOES NOT ADD UP:"
     )
     lines += [f"  {problem}" for problem in problems]
-    return render(*lines)
+    return render_text(*lines)
 
 
 def _last_presence(account: Account) -> tuple[str, Counter[str]]:
@@ -119,7 +119,7 @@ def rejects_text(rows: list[dict[str, Any]]) -> str:
         origin = row["origin"]
         where = f"{origin['file']}, row {origin['row']}" if origin["row"] is not None else origin["file"]
         table.add_row(row["stage"], row["key"], row["fate"], row["rule"], where, row["message"])
-    return render(table)
+    return render_text(table)
 
 
 def inspect_text(folder: Path, count: int) -> str:
@@ -154,13 +154,13 @@ def inspect_text(folder: Path, count: int) -> str:
             lines += [f"  {member['part']}: {member['name']}, {member['size']:,} bytes at {member['offset']:,}" for member in row["media"]]
             lines += [f"  {name}: {why}" for name, why in row["absent"]]
             lines += [f"  targets: {_short(row['targets'])}"]
-    return render(*lines)
+    return render_text(*lines)
 
 
 def _foreign_text(path: Path, count: int) -> str:
     """What tars hold that were written by others: one tar, or those of a folder."""
-    from ..stages.stream.files import LocalFile
-    from ..stages.stream.tars import scan
+    from ..stages.stream.shards.files import LocalFile
+    from ..stages.stream.shards.foreign_tars import scan
 
     tars = sorted(path.glob("*.tar")) if path.is_dir() else [path]
     if not tars or not tars[0].is_file():
@@ -176,7 +176,7 @@ def _foreign_text(path: Path, count: int) -> str:
             lines += [f"    {text['part']}: {_short(text['text'])}" for text in row["texts"]]
             lines += [f"    {member['part']}: {member['name']}, {member['size']:,} bytes at {member['offset']:,}" for member in row["media"]]
             lines += [f"    targets: {_short(row['targets'])}"]
-    return render(*lines)
+    return render_text(*lines)
 
 
 def _short(text: str) -> str:

@@ -140,7 +140,7 @@ def is_helper() -> bool:
 
 
 def _train(plan: Plan, out: Path, progress: Progress) -> dict[str, Any]:
-    from ..stages.train.loop import train
+    from ..stages.train.loop.loop import train
 
     return train(plan.train, out / "shards", out / "training", plan.recipe.seed, progress.line, progress.watch)
 

@@ -8,17 +8,25 @@ ModalmillError
 ├── IntegrityError       a written file does not match its checksum or its index
 ├── StorageError         the output cannot be written: disk full, no permission, another run at work
 ├── WorkerLostError      a worker process was killed from outside, again and again
+├── TransformError       a function that a user gave to the stream failed
 └── DamageError          one medium is damaged or refused; becomes a counted reject, never stops a run
+
+A fault in the program is none of them (``pipeline.guard.TaskFailed``, or whatever Python raised).
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class ModalmillError(Exception):
     """Base of every error that modalmill raises on purpose; its message is meant to be read by a person."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it is, whatever its constructor takes: errors come back from other processes."""
+        return _again, (type(self), self.args), self.__dict__
 
 
 class RecipeError(ModalmillError):
@@ -66,8 +74,15 @@ class DamageError(ModalmillError):
         self.message = message
         super().__init__(f"{rule}: {message}")
 
-    def __reduce__(self) -> tuple[type[DamageError], tuple[str, str]]:
-        return (DamageError, (self.rule, self.message))
+
+class TransformError(ModalmillError):
+    """A function that the user gave to a spec failed."""
+
+
+def _again(cls: type[ModalmillError], args: tuple[Any, ...]) -> ModalmillError:
+    made = cls.__new__(cls)
+    made.args = args
+    return made
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -15,7 +15,6 @@ import numpy as np
 import xxhash
 
 _CHUNK_BYTES = 1 << 20
-_BITS_42 = (1 << 42) - 1
 
 
 def canonical(value: Any) -> str:
@@ -72,12 +71,6 @@ def random_for(seed: int, *names: str) -> np.random.Generator:
     """
     key = xxhash.xxh3_128_intdigest("\x1f".join((str(seed), *names)).encode())
     return np.random.Generator(np.random.Philox(key=key))
-
-
-def uniforms_for(seed: int, *names: str) -> tuple[float, float, float]:
-    """Three numbers in [0, 1), of 42 random bits each, that depend on the seed and the names alone."""
-    bits = xxhash.xxh3_128_intdigest("\x1f".join((str(seed), *names)).encode())
-    return (bits & _BITS_42) * 2.0**-42, (bits >> 42 & _BITS_42) * 2.0**-42, (bits >> 84 & _BITS_42) * 2.0**-42
 
 
 def uniform_for(seed: int, *names: str) -> float:

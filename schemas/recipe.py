@@ -128,7 +128,7 @@ def parse_recipe(value: Mapping[str, Any], where: str = "recipe", problems: Iter
     try:
         recipe = Recipe.model_validate(value)
     except ValidationError as error:
-        raise RecipeError([*found, *explain(error, Recipe)], where=where) from None
+        raise RecipeError([*found, *mistake_lines(error, Recipe)], where=where) from None
     if not _NAME.match(recipe.name):
         found.append(f"name: wanted letters, digits, - and _, found {recipe.name!r}")
     if not recipe.sources:
@@ -148,7 +148,7 @@ def _with_nul(value: Any, place: str) -> list[str]:
     return [found for number, inner in enumerate(value) for found in _with_nul(inner, f"{place}.{number}")] if isinstance(value, list) else []
 
 
-def explain(error: ValidationError, model: type[Any] | None = None, known: Iterable[str] | None = None, prefix: str = "") -> list[str]:
+def mistake_lines(error: ValidationError, model: type[Any] | None = None, known: Iterable[str] | None = None, prefix: str = "") -> list[str]:
     """One readable line for each mistake that pydantic found, with the nearest right word for unknown fields."""
     lines = []
     for item in error.errors():

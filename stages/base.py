@@ -25,7 +25,7 @@ from ..schemas.contents import Contents
 from ..schemas.errors import DamageError, InputError, MissingPackageError, nearest
 from ..schemas.fingerprint import fingerprint, hash_file, random_for
 from ..schemas.manifest import Row
-from ..schemas.recipe import explain
+from ..schemas.recipe import mistake_lines
 from ..schemas.record import Fault, Record
 from . import outside
 
@@ -278,7 +278,7 @@ def make(address: str, kind: type[T], options: Mapping[str, Any] | None, where: 
     try:
         return TypeAdapter(cls).validate_python(dict(options or {})), []
     except ValidationError as error:
-        return None, explain(error, known=names, prefix=f"{where}.")
+        return None, mistake_lines(error, known=names, prefix=f"{where}.")
     except (MissingPackageError, ValueError) as error:
         return None, [f"{where}: {error}"]
 

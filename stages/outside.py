@@ -129,7 +129,7 @@ def classes(base: type, kind: str) -> dict[str, type]:
     return found
 
 
-def tables(kind: str) -> dict[str, Any]:
+def method_tables(kind: str) -> dict[str, Any]:
     """Word -> card of the methods of one kind: ``ENCODERS = {...}`` in a file, or an entry point ``modalmill.encoders``."""
     found: dict[str, Any] = {}
     for file in _used:
@@ -169,13 +169,13 @@ class WithOutside(Mapping[str, Any]):
         self._kind, self._own = kind, dict(own)
 
     def _all(self) -> dict[str, Any]:
-        return {**tables(self._kind), **self._own}
+        return {**method_tables(self._kind), **self._own}
 
     def __getitem__(self, word: str) -> Any:
-        return self._own[word] if word in self._own else tables(self._kind)[word]
+        return self._own[word] if word in self._own else method_tables(self._kind)[word]
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**self._own, **tables(self._kind)})
+        return iter({**self._own, **method_tables(self._kind)})
 
     def __len__(self) -> int:
         return len(self._all())

@@ -10,14 +10,14 @@ from typing import Any
 
 import torch
 from modalmill.stages.stream import FusionBatch, Labels
-from modalmill.stages.train.checkpoint import Saved
-from modalmill.stages.train.inputs import Inputs
-from modalmill.stages.train.losses import make_losses
-from modalmill.stages.train.model import FusionModel
-from modalmill.stages.train.objectives import Classification
+from modalmill.stages.train.data.inputs import Inputs
+from modalmill.stages.train.model.checkpoint import Saved
+from modalmill.stages.train.model.loss_terms import BatchTargets
+from modalmill.stages.train.model.losses import make_losses
+from modalmill.stages.train.model.model import FusionModel
+from modalmill.stages.train.model.objectives import Classification
+from modalmill.stages.train.model.with_losses import WithLosses, total
 from modalmill.stages.train.options import InputOptions, TrainOptions
-from modalmill.stages.train.step import Step, total
-from modalmill.stages.train.terms import Task
 from torch import Tensor
 
 NAMES = ("a", "b", "c")
@@ -62,7 +62,7 @@ def fit(data: FusionBatch, steps: int = 600, batch_size: int = 512, dropout: flo
     inputs = Inputs(options, {}, {}, {name: {"dims": 1} for name in NAMES})
     model = FusionModel(inputs, 2)
     model.start_from(objective.prior())
-    step = Step(model, make_losses(options.losses, model.sizes(), {}))
+    step = WithLosses(model, make_losses(options.losses, model.sizes(), {}))
     optimiser = torch.optim.AdamW(step.parameters(), lr=5e-3, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 5e-3, total_steps=steps)
     encoded, weight = objective.encode(data.targets())
@@ -74,7 +74,7 @@ def fit(data: FusionBatch, steps: int = 600, batch_size: int = 512, dropout: flo
         )  # fmt: skip
         draw = torch.rand(batch_size, len(NAMES))
         shown = some.present_BM & ((draw > dropout) | (draw == draw.max(1, keepdim=True).values))
-        task = Task(objective, encoded[rows], weight[rows], (), torch.rand(batch_size, dtype=torch.float64), number / steps, rows)
+        task = BatchTargets(objective, encoded[rows], weight[rows], (), torch.rand(batch_size, dtype=torch.float64), number / steps, rows)
         optimiser.zero_grad()
         total(step(some, shown, task)).backward()
         optimiser.step()

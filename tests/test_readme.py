@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from modalmill.stages.media import image
-from modalmill.stages.train.cards import ENCODERS, FUSIONS, LOSSES, MISSING
+from modalmill.stages.train.methods.catalogue import ENCODERS, FUSIONS, LOSSES, MISSING
 from tiny import write
 
 ROOT = Path(__file__).parents[1]

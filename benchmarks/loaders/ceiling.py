@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 from _task import BATCH, DECODERS
-from modalmill.stages.stream.draws import draws_of, epoch_key
-from modalmill.stages.stream.index import Index
 from modalmill.stages.stream.opening import open_stream
+from modalmill.stages.stream.order.draws import draws_of, epoch_key
+from modalmill.stages.stream.shards.index import Index
 from with_modalmill import IMAGE, NORMAL, SOUND, VIDEO
 
 WARM_UP_S, SECONDS = 0.3, 2.0

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...schemas.contents import Contents
+from ...schemas.manifest import Row
 from ...schemas.record import Fault, Record
 from ..base import RecordStage
 
@@ -63,16 +64,21 @@ class Text(RecordStage):
     def mistakes(self, here: Contents) -> list[str]:
         return here.lacking_parts("parts", self.parts or [], "text")
 
+    def process(self, record: Record, seed: int, address: str) -> list[Row]:
+        """Each text is cleaned once: how much is left of it decides, and it is what goes on."""
+        cleaned = self.apply(record)
+        faults = self._faults(cleaned)
+        if faults and self.on_fault == "reject":
+            return [Row(record, next(iter(faults.values())), address)]
+        for name in faults:
+            cleaned = cleaned.without_part(name, "filtered")
+        return [*(Row(record, replace(why, fate="dropped"), address) for why in faults.values()), Row(cleaned)]
+
     def fault(self, record: Record) -> Fault | None:
-        if self.on_fault == "drop_part":
-            return None
-        return next((fault for name, _ in self._texts(record) if (fault := self._text_fault(record, name))), None)
+        return next(iter(self._faults(self.apply(record)).values()), None) if self.on_fault == "reject" else None
 
     def drops(self, record: Record) -> Mapping[str, Fault]:
-        if self.on_fault == "reject":
-            return {}
-        found = {name: self._text_fault(record, name) for name, _ in self._texts(record)}
-        return {name: fault for name, fault in found.items() if fault is not None}
+        return self._faults(self.apply(record)) if self.on_fault == "drop_part" else {}
 
     def apply(self, record: Record) -> Record:
         for name, text in self._texts(record):
@@ -98,8 +104,12 @@ class Text(RecordStage):
     def _texts(self, record: Record) -> list[tuple[str, str]]:
         return [(name, part.text or "") for name, part in record.parts_of("text").items() if self.parts is None or name in self.parts]
 
-    def _text_fault(self, record: Record, name: str) -> Fault | None:
-        words = len(self.clean(record.parts[name].text or "").split())
+    def _faults(self, cleaned: Record) -> dict[str, Fault]:
+        """The texts that are too short or too long as they are now, each with the rule it broke."""
+        found = {name: self._fault_of(name, len(text.split())) for name, text in self._texts(cleaned)}
+        return {name: fault for name, fault in found.items() if fault is not None}
+
+    def _fault_of(self, name: str, words: int) -> Fault | None:
         if words < self.min_words:
             return Fault("text_too_short", words, self.min_words, f"{name}: {words} words are left, min_words is {self.min_words}")
         if words > self.max_words:

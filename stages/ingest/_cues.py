@@ -11,7 +11,7 @@ from typing import Any
 from ...schemas.errors import DamageError
 from ...schemas.record import Absence, Cue, Fault, Part
 from ..media.files import locate
-from ._encoding import decode, shown
+from ._encoding import decode_text, spelled_out
 from ._files import join
 from ._template import fill
 
@@ -30,7 +30,7 @@ def read_cues(path: Path) -> tuple[Cue, ...]:
     size = path.stat().st_size
     if size > LARGEST_BYTES:
         raise DamageError("cues_too_large", f"{path.name} has {size:,} bytes")
-    text = shown(decode(path.read_bytes())).removeprefix("\ufeff")
+    text = spelled_out(decode_text(path.read_bytes())).removeprefix("\ufeff")
     reader = read_align if path.suffix.lower() == ".align" else read_subtitles
     cues = sorted(reader(text, path.name), key=lambda cue: cue.start_s)
     if not cues:

@@ -54,7 +54,7 @@ def _broken(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(BROKEN_BYTES, _broken)
 
 
-def shown(text: str) -> str:
+def spelled_out(text: str) -> str:
     """The text with U+FFFD where bytes are broken, as people know it."""
     return text.replace(BROKEN, "\ufffd")
 
@@ -68,7 +68,7 @@ def find_encoding(file: BinaryIO) -> str:
     return _find(first[:4], itertools.chain([first], iter(lambda: file.read(1 << 20), b"")))
 
 
-def decode(data: bytes) -> str:
+def decode_text(data: bytes) -> str:
     """The text of some bytes in the encoding that they are found to be in; ``BROKEN`` where they are no text."""
     return data.decode(_find(data[:4], [data]), BROKEN_BYTES)
 

@@ -28,7 +28,7 @@ _FIELDS = ("stem", "suffix", "name", "path", "folder")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Labels:
+class LabelTable:
     """A table beside the media. ``match`` is a template over the table's columns that gives the id of the file a row speaks of."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -68,7 +68,7 @@ class Folder(Source):
     base: str = ""
     id: str = "{path}"
     parse: str | None = None
-    labels: Labels | None = None
+    labels: LabelTable | None = None
     text: dict[str, str] = field(default_factory=dict)
     table: dict[str, list[str]] = field(default_factory=dict)
     targets: list[str] | dict[str, str] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from ...schemas.errors import InputError
-from ._encoding import BROKEN, BROKEN_BYTES, find_encoding, shown
+from ._encoding import BROKEN, BROKEN_BYTES, find_encoding, spelled_out
 
 LONGEST_LINE = 16 << 20
 _DELIMITERS = ",;\t|"
@@ -303,7 +303,7 @@ def read_rows(path: Path, dialect: Dialect) -> Iterator[TableRow]:
                 # A quote that was never closed swallows the rows after it: the first line is the bad row, the others are read again.
                 number += 1
                 first, *rest = lines.taken or [""]
-                yield TableRow(number, {}, fault="broken_quotes", found=f"{shown(first).strip()[:60]} ({error})")
+                yield TableRow(number, {}, fault="broken_quotes", found=f"{spelled_out(first).strip()[:60]} ({error})")
                 lines.give_back(rest)
                 reader = _reader(lines, dialect)
                 continue
@@ -326,7 +326,7 @@ def read_rows(path: Path, dialect: Dialect) -> Iterator[TableRow]:
                 fault, found = "missing_columns", f"{len(cells)} of {width} columns"
             elif any(BROKEN in cell for cell in cells):
                 rule = "invalid_utf8" if dialect.encoding.startswith("utf") else "invalid_bytes"
-                fault, found = rule, shown(next(cell for cell in cells if BROKEN in cell))[:60]
+                fault, found = rule, spelled_out(next(cell for cell in cells if BROKEN in cell))[:60]
             for name in names:
                 named.setdefault(name, "")
             yield TableRow(number, named, extra, fault, found)

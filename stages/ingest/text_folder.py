@@ -9,7 +9,7 @@ from typing import ClassVar
 from ...schemas.errors import DamageError
 from ...schemas.record import Part
 from ..media.files import locate
-from ._encoding import BROKEN, decode
+from ._encoding import BROKEN, decode_text
 from ._folder import Folder
 
 _SUFFIXES = (".txt", ".caption", ".md")
@@ -35,7 +35,7 @@ class TextFolder(Folder):
         size = path.stat().st_size
         if size > _LARGEST_BYTES:
             raise DamageError("text_too_large", f"{uri} has {size:,} bytes; at most {_LARGEST_BYTES:,} are read")
-        text = decode(path.read_bytes()).removeprefix("\ufeff")
+        text = decode_text(path.read_bytes()).removeprefix("\ufeff")
         if BROKEN in text:
             raise DamageError("invalid_utf8", f"{uri}: some of its bytes are no text")
         return Part("text", text=text) if text.strip() else None

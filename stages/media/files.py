@@ -55,7 +55,7 @@ def _real_folder(path: str) -> str:
     return os.path.realpath(path)
 
 
-def read(root: Path, uri: str) -> bytes:
+def read_file(root: Path, uri: str) -> bytes:
     """The bytes of the file that ``uri`` means below ``root``."""
     path = locate(root, uri)
     try:

@@ -23,7 +23,7 @@ from pydantic import Field, ValidationError
 from ...schemas import checks
 from ...schemas.errors import DamageError, InputError
 from ...schemas.fingerprint import hash_file
-from ...schemas.recipe import ShardOptions, explain
+from ...schemas.recipe import ShardOptions, mistake_lines
 from ...schemas.record import Part, Step
 from ..media.files import LARGEST_READ_BYTES, locate
 from ..modality import ModalityOptions, OnDisk, Rendered, cut_span
@@ -81,7 +81,7 @@ class Series(OnDisk):
         try:
             reading = Reading.model_validate(options)
         except ValidationError as error:
-            raise ValueError("; ".join(explain(error, Reading))) from None
+            raise ValueError("; ".join(mistake_lines(error, Reading))) from None
         return (Step("read", reading.model_dump(exclude_defaults=True)),)
 
     def cut(self, part: Part, start_s: float, end_s: float) -> Part:
@@ -108,7 +108,7 @@ class Series(OnDisk):
 
     def rendered(self, root: Path, part: Part, options: ShardOptions) -> Rendered:
         values, rate_hz, columns = self._read(root, part)
-        return Rendered("npz", encode(values, rate_hz, columns))
+        return Rendered("npz", encode_npz(values, rate_hz, columns))
 
     def estimated_bytes(self, part: Part, options: ShardOptions) -> int:
         seconds, rate_hz = part.seconds(), _reading_of(part).rate_hz or part.fps
@@ -129,7 +129,7 @@ class Series(OnDisk):
         for data in values:
             if data is None:
                 continue
-            some, rate, names = decode(data)
+            some, rate, names = decode_npz(data)
             if columns is None:
                 columns, rate_hz = names, rate
                 count, total, squares = np.zeros(len(names)), np.zeros(len(names)), np.zeros(len(names))  # type: ignore[assignment]  # by column
@@ -152,7 +152,7 @@ class Series(OnDisk):
         if not path.is_file():
             raise DamageError("no_file", "there is no such file")
         raw = read_series(path, Reading(columns=fitted["columns"], rate_hz=fitted["rate_hz"]))
-        return encode(resampled(raw, fitted["rate_hz"]), fitted["rate_hz"], raw.columns)
+        return encode_npz(resampled(raw, fitted["rate_hz"]), fitted["rate_hz"], raw.columns)
 
     def _read(self, root: Path, part: Part) -> tuple[np.ndarray, float, tuple[str, ...]]:
         """Values, rate and columns of a part, cut and at its rate."""
@@ -311,7 +311,7 @@ def _integral(times: np.ndarray, values: np.ndarray, until: np.ndarray) -> np.nd
     return np.asarray(sums[before] + rest)
 
 
-def encode(values: np.ndarray, rate_hz: float, columns: Sequence[str]) -> bytes:
+def encode_npz(values: np.ndarray, rate_hz: float, columns: Sequence[str]) -> bytes:
     """A series as the bytes of an ``.npz``, the same ones for the same series."""
     buffer = io.BytesIO()
     arrays: dict[str, np.ndarray] = {
@@ -327,7 +327,7 @@ def encode(values: np.ndarray, rate_hz: float, columns: Sequence[str]) -> bytes:
     return buffer.getvalue()
 
 
-def decode(data: bytes) -> tuple[np.ndarray, float, tuple[str, ...]]:
+def decode_npz(data: bytes) -> tuple[np.ndarray, float, tuple[str, ...]]:
     """Values ``float32 [T, C]``, rate and columns of an ``.npz``; DamageError where it is none of ours."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as found:
@@ -389,7 +389,7 @@ class SeriesSpec(Spec):
 
     def value(self, data: bytes, draws: Draws = MIDDLE) -> np.ndarray:
         """The values as they are stored."""
-        values, _, _ = decode(data)
+        values, _, _ = decode_npz(data)
         return values if self.transform is None else of_kind(self.transform(values, draws.generator()), "float", (None, None))
 
     def lengths(self, records: Records, part: str) -> np.ndarray:
@@ -400,7 +400,7 @@ class SeriesSpec(Spec):
         return dataclasses.replace(self, seconds=float(length))
 
     def _read(self, data: bytes, draws: Draws) -> np.ndarray:
-        values, rate_hz, columns = decode(data)
+        values, rate_hz, columns = decode_npz(data)
         lost = [name for name in self.columns if name not in columns]
         if lost:
             raise DamageError("series_no_columns", f"no column {', '.join(lost)} in the stored series; it has {', '.join(columns)}")

@@ -6,7 +6,7 @@ for batch in stream.open("out/shards", split="train", batch_size=64, seed=7):
     ...  # batch.parts["image"], batch.present_BM, batch.keys
 """
 
-from ...schemas.errors import InputError, IntegrityError, WorkerLostError
+from ...schemas.errors import InputError, IntegrityError, TransformError, WorkerLostError
 from ..modalities.audio.spec import AudioSpec
 from ..modalities.image.spec import IMAGENET_MEAN, IMAGENET_STD, ImageSpec
 from ..modalities.series import SeriesSpec
@@ -16,9 +16,8 @@ from ..modalities.video.spec import VideoSpec
 from ..spec import Spec
 from .batch import FusionBatch, Labels
 from .device import OnDevice
-from .filling import TransformError
 from .opening import Blocks, open_stream
-from .specs import BytesSpec, FeatureSpec, JsonSpec
+from .parts.specs import BytesSpec, FeatureSpec, JsonSpec
 from .stream import Stream
 
 open = open_stream  # stream.open reads as what it is

@@ -18,7 +18,7 @@ from torch import Tensor
 from ...schemas import checks
 from ...schemas.errors import InputError
 from .batch import FusionBatch
-from .draws import uniform_of
+from .order.draws import uniform_of
 from .stream import Stream
 
 _AHEAD = 1

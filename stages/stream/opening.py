@@ -19,15 +19,19 @@ from ..modality import is_in_record
 from ..modality import modality as modality_of
 from ..modality import names as names_of_modalities
 from ..spec import Spec
-from .files import LocalStorage, Storage, cache_folder
-from .filling import Filler, OnDamage, Verify
-from .index import Index
-from .order import BlockShuffled, Bucketed, Chosen, Order, Repeated, Sequential, Shuffled, mixed
-from .remote import CHUNK_BYTES, ChunkCache, RemoteStorage
-from .sources import find
-from .specs import BytesSpec, FeatureSpec, JsonSpec
+from .order.blocks import BlockShuffled
+from .order.buckets import Bucketed
+from .order.mixed import mixed
+from .order.order import Chosen, Order, Repeated, Sequential
+from .order.permutation import Shuffled
+from .parts.specs import BytesSpec, FeatureSpec, JsonSpec
+from .shards.files import LocalStorage, Storage, cache_folder
+from .shards.find_tars import find_tars
+from .shards.foreign_tars import KeyRule
+from .shards.index import Index
+from .shards.remote import CHUNK_BYTES, ChunkCache, RemoteStorage
 from .stream import Backend, Settings, Stream
-from .tars import KeyRule
+from .workers.filling import Filler, OnDamage, Verify
 
 Shards: TypeAlias = "str | Path | Sequence[str | Path]"
 _LEAST_BUDGET = 10
@@ -106,7 +110,7 @@ def open_stream(
         raise InputError(f"shards: wanted a folder, a tar, a pattern, a url or a list of them, found {shards!r}")
     weights = None if weights is None else checks.shares("weights", weights, len(names))
     chunks = ChunkCache(Path(cache) if cache else cache_folder(), cache_bytes) if any(is_url(name) for name in names) else None
-    found = [find(name, keys, functools.partial(_storage, chunks, storage_options or {})) for name in names]
+    found = [find_tars(name, keys, functools.partial(_storage, chunks, storage_options or {})) for name in names]
     index = Index(found, split, where, take)
     where_from = ", ".join(str(name) for name in names)
     if not len(index):

@@ -20,17 +20,17 @@ from ...schemas import checks
 from ...schemas.errors import InputError, IntegrityError
 from ..spec import Spec
 from .batch import FusionBatch, Labels
-from .buffers import Layout, Pool, Slot, heap_slot
-from .draws import epoch_key
-from .features import FeatureCache
-from .filling import Filled, Filler, Task
-from .index import Index
-from .judge import Judge
-from .order import PAD, Order, batch_count, rank_rows
-from .processes import ProcessCrew
-from .remote import ChunkCache
-from .specs import FeatureSpec
-from .threads import Crew, Inline, Pending, ThreadCrew
+from .order.draws import epoch_key
+from .order.order import PAD, Order, batch_count, rank_rows
+from .parts.specs import FeatureSpec
+from .shards.features import FeatureCache
+from .shards.index import Index
+from .shards.remote import ChunkCache
+from .workers.buffers import Layout, Pool, Slot, heap_slot
+from .workers.choose_backend import Judge
+from .workers.filling import FilledRows, Filler, FillTask
+from .workers.processes import ProcessCrew
+from .workers.threads import Crew, Inline, Pending, ThreadCrew
 
 Backend: TypeAlias = Literal["threads", "processes", "auto"]
 _SMALLEST_TASK = 16
@@ -285,11 +285,12 @@ class Stream(IterableDataset[FusionBatch]):
         count = len(job.rows)
         share = max(_SMALLEST_TASK, -(-count // workers)) if workers else max(1, count)
         tasks = [
-            Task(job.rows[begin : begin + share], job.positions[begin : begin + share], begin, key, job.bucket) for begin in range(0, count, share)
+            FillTask(job.rows[begin : begin + share], job.positions[begin : begin + share], begin, key, job.bucket)
+            for begin in range(0, count, share)
         ]
         return crew.start(tasks, self._filler.layout(count, job.bucket))
 
-    def _batch(self, job: _Job, pending: Pending, filled: Sequence[Filled], epoch: int, key: int) -> FusionBatch:
+    def _batch(self, job: _Job, pending: Pending, filled: Sequence[FilledRows], epoch: int, key: int) -> FusionBatch:
         rows = self._after_damage(job.rows, filled)
         arrays = pending.slot.arrays
         parts = {name[6:]: torch.from_numpy(array) for name, array in arrays.items() if name.startswith("parts/")}
@@ -310,7 +311,7 @@ class Stream(IterableDataset[FusionBatch]):
             draw_key=key,
         )
 
-    def _after_damage(self, rows: np.ndarray, filled: Sequence[Filled]) -> np.ndarray:
+    def _after_damage(self, rows: np.ndarray, filled: Sequence[FilledRows]) -> np.ndarray:
         """The record of each row after damaged ones were left out or replaced; too much damage is an error."""
         found = rows
         for some in filled:

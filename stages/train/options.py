@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...schemas.contents import Contents
 from ...schemas.errors import nearest
-from ...schemas.recipe import explain
+from ...schemas.recipe import mistake_lines
 from ..modality import modality, names
-from .cards import ENCODERS, FIRST_OF_FEATURES, FUSIONS, LOSSES, METHODS, MISSING
-from .methods import mistakes, split_choice
+from .methods.card import mistakes, split_choice
+from .methods.catalogue import ENCODERS, FIRST_OF_FEATURES, FUSIONS, LOSSES, METHODS, MISSING
 
 MOST_PARTS = 8
 MANY_TIMES = ("multitask",)  # each time with another target
@@ -150,7 +150,7 @@ def parse_options(value: Mapping[str, Any]) -> tuple[TrainOptions | None, list[s
     try:
         options = TrainOptions.model_validate(value)
     except ValidationError as error:
-        return None, explain(error, TrainOptions, prefix="train.")
+        return None, mistake_lines(error, TrainOptions, prefix="train.")
     return (None if _found(options, problems) else options), problems
 
 
@@ -182,7 +182,7 @@ def _mistakes_of(kind: str, options: Mapping[str, Any], where: str) -> list[str]
     try:
         modality(kind).options.model_validate(options)
     except ValidationError as error:
-        return explain(error, modality(kind).options, prefix=f"{where}.")
+        return mistake_lines(error, modality(kind).options, prefix=f"{where}.")
     return []
 
 

@@ -11,7 +11,7 @@ from modalmill.pipeline.catalogue import stage_text, stages_text
 from modalmill.schemas.errors import InputError
 from modalmill.stages.base import Addressed, Extractor, Source, addresses, find
 from modalmill.stages.modality import names
-from modalmill.stages.train.cards import ENCODERS, FUSIONS, LOSSES, METHODS, MISSING, method_text, methods_text
+from modalmill.stages.train.methods.catalogue import ENCODERS, FUSIONS, LOSSES, METHODS, MISSING, method_text, methods_text
 from modalmill.stages.train.options import parse_options
 
 EVERY = [(address, kind) for kind in (Source, Addressed, Extractor) for address in addresses(kind)]

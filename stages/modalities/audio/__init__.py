@@ -67,11 +67,11 @@ class Audio(OnDisk):
         return cut_span(part, start_s, end_s)
 
     def measured(self, root: Path, uri: str, full: bool) -> dict[str, Any]:
-        from .measure import measure
+        from .measure import measure_sound
 
         path = locate(root, uri)
         content = hash_file(path, 0, min(path.stat().st_size, LARGEST_READ_BYTES))
-        facts, signals = measure(path)
+        facts, signals = measure_sound(path)
         return {"hash": content, **facts, "signals": signals if full else {}}
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:

@@ -13,7 +13,7 @@ _FRAME_S = 0.02
 _SILENT_DB = -60.0
 
 
-def measure(path: Path) -> tuple[dict[str, int | float], dict[str, float]]:
+def measure_sound(path: Path) -> tuple[dict[str, int | float], dict[str, float]]:
     """Facts (``duration_s``, ``sample_rate_hz``, ``channels``) and signals of a sound, decoded to its end.
 
     Level and silence are of the mean of the channels, which is what a model hears: channels of opposite sign are silence.

@@ -11,7 +11,7 @@ from pydantic import Field
 from ....schemas.fingerprint import hash_bytes
 from ....schemas.recipe import ShardOptions
 from ....schemas.record import Part
-from ...media.files import read
+from ...media.files import read_file
 from ...modality import ModalityOptions, OnDisk, Rendered
 
 if TYPE_CHECKING:
@@ -43,12 +43,12 @@ class Image(OnDisk):
     column = "image"
 
     def measured(self, root: Path, uri: str, full: bool) -> dict[str, Any]:
-        data = read(root, uri)
+        data = read_file(root, uri)
         found: dict[str, Any] = {"hash": hash_bytes(data)}
         if full:
-            from .measure import measure
+            from .measure import measure_image
 
-            facts, signals = measure(data)
+            facts, signals = measure_image(data)
             found |= facts | {"signals": signals}
         return found
 
@@ -58,13 +58,13 @@ class Image(OnDisk):
 
         assert part.uri is not None
         side = max(_EXTRACTED_SIDE, getattr(wanted_by, "size", 0) or 0)
-        return apply_to_pixels(image.decode(read(root, part.uri), 0 if part.steps else side), part.steps)
+        return apply_to_pixels(image.decode(read_file(root, part.uri), 0 if part.steps else side), part.steps)
 
     def rendered(self, root: Path, part: Part, options: ShardOptions) -> Rendered:
-        from .render import render
+        from .render import render_image
 
         assert part.uri is not None
-        return Rendered(*render(read(root, part.uri), part, options))
+        return Rendered(*render_image(read_file(root, part.uri), part, options))
 
     def estimated_bytes(self, part: Part, options: ShardOptions) -> int:
         size = part.bytes or 0

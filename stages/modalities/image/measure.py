@@ -14,7 +14,7 @@ _HASH_SIDE = 32
 _BLACK, _WHITE = 16, 239
 
 
-def measure(data: bytes) -> tuple[dict[str, Any], dict[str, float]]:
+def measure_image(data: bytes) -> tuple[dict[str, Any], dict[str, float]]:
     """Facts (``width``, ``height``; ``thumbnail``: 32 x 32 RGB pixels as bytes) and signals of an image; DamageError where it does not decode
     to its end.
 

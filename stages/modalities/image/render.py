@@ -10,7 +10,7 @@ from ...media import image
 from ...media.steps import apply_to_pixels
 
 
-def render(data: bytes, part: Part, options: ShardOptions) -> tuple[str, bytes]:
+def render_image(data: bytes, part: Part, options: ShardOptions) -> tuple[str, bytes]:
     """Ending and bytes of the member."""
     kind = image.sniff(data)
     short = options.image_short_side

@@ -49,12 +49,12 @@ class Video(OnDisk):
 
     def measured(self, root: Path, uri: str, full: bool) -> dict[str, Any]:
         from ...media.video import probe
-        from .measure import measure
+        from .measure import measure_video
 
         path = locate(root, uri)
         found: dict[str, Any] = {"hash": hash_file(path, 0, min(path.stat().st_size, LARGEST_READ_BYTES))}
         if full:
-            facts, signals = measure(path)
+            facts, signals = measure_video(path)
             return found | facts | {"signals": signals}
         known = probe(path)
         return found | {word: getattr(known, word) for word in ("width", "height", "fps", "duration_s", "frames")}

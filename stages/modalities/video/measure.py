@@ -15,7 +15,7 @@ _STILL = 0.25
 _NEARLY_ALL = 0.98
 
 
-def measure(path: Path) -> tuple[dict[str, int | float], dict[str, float]]:
+def measure_video(path: Path) -> tuple[dict[str, int | float], dict[str, float]]:
     """Facts and signals of a video, every frame decoded.
 
     Facts: ``width``, ``height`` as shown, ``fps`` as the container says, ``frames`` as counted, ``duration_s`` when the last frame ends, on the

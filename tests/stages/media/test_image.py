@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from modalmill.schemas.errors import DamageError
 from modalmill.stages.media import image
-from modalmill.stages.modalities.image.measure import measure
+from modalmill.stages.modalities.image.measure import measure_image
 from PIL import Image
 from tiny import jpeg, picture, png
 
@@ -105,7 +105,7 @@ def test_signals_tell_sharp_from_blurred_and_dark_from_bright() -> None:
     blurred = cv2.GaussianBlur(sharp, (0, 0), 4)
 
     def signals(pixels: np.ndarray) -> dict[str, float]:
-        return measure(image.encode_jpeg(pixels, 95))[1]
+        return measure_image(image.encode_jpeg(pixels, 95))[1]
 
     assert signals(sharp)["sharpness"] > 20 * signals(blurred)["sharpness"]
     assert signals(np.zeros_like(sharp))["dark"] == 1.0
@@ -115,7 +115,7 @@ def test_signals_tell_sharp_from_blurred_and_dark_from_bright() -> None:
 
 def test_near_duplicates_have_near_hashes_and_others_do_not() -> None:
     def phash(data: bytes) -> int:
-        signals = measure(data)[1]
+        signals = measure_image(data)[1]
         return int(signals["phash_high"]) << 32 | int(signals["phash_low"])
 
     one = picture(200, 300, seed=5)

@@ -20,10 +20,10 @@ from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import DamageError, RecipeError
 from modalmill.schemas.manifest import read_manifest, table_to_records
 from modalmill.stages import stream
-from modalmill.stages.modalities.series import Raw, Reading, decode, encode, read_series, resampled
+from modalmill.stages.modalities.series import Raw, Reading, decode_npz, encode_npz, read_series, resampled
 from modalmill.stages.modality import modality
-from modalmill.stages.train.explain import explain
-from modalmill.stages.train.predict import Predictor
+from modalmill.stages.train.use.explain import explain
+from modalmill.stages.train.use.predict import Predictor
 from tiny import recipe, wav, write
 
 
@@ -104,15 +104,15 @@ def test_what_is_far_from_any_value_is_absent() -> None:
 def test_the_stored_form_is_read_by_numpy_and_repeats_its_bytes(rows: int, columns: int, rate_hz: float) -> None:
     values = np.random.default_rng(rows).normal(size=(rows, columns)).astype(np.float32)
     names = [f"spalte {number} ä" for number in range(columns)]
-    data = encode(values, rate_hz, names)
-    assert data == encode(values, rate_hz, names)
+    data = encode_npz(values, rate_hz, names)
+    assert data == encode_npz(values, rate_hz, names)
     with np.load(io.BytesIO(data)) as found:
         assert (found["values"] == values).all()
         assert float(found["rate_hz"]) == rate_hz
-    assert decode(data)[2] == tuple(names)
+    assert decode_npz(data)[2] == tuple(names)
     for cut in (data[: len(data) // 2], b"", b"PK"):
         with pytest.raises(DamageError, match="cannot be read"):
-            decode(cut)
+            decode_npz(cut)
 
 
 def test_damage_is_one_reject_with_its_reason(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_sensor_is_learned_from_the_raw_file_to_the_answer(tmp_path: Path, run
     assert result.training["subsets"]["imu"]["accuracy"] > 0.95
     shards = tmp_path / "out" / "shards"
     sample = next(iter(webdataset.WebDataset(str(shards / "test-000000.tar"), shardshuffle=False)))
-    values, rate_hz, columns = decode(sample["npz"])
+    values, rate_hz, columns = decode_npz(sample["npz"])
     assert (values.shape, rate_hz, columns) == ((200, 2), 50.0, ("ax", "ay"))
     path = tmp_path / "out" / "training" / "best.pt"
     whole = {row["key"]: row["answers"] for row in Predictor(path).shards(shards, "test")}
@@ -226,12 +226,12 @@ def test_measurements_of_a_series_are_facts_and_signals(tmp_path: Path) -> None:
 
 
 def test_absent_values_are_told_and_have_no_influence() -> None:
-    from modalmill.stages.train.encoders.part import Part
-    from modalmill.stages.train.encoders.series import SeriesCnn, SeriesLstm
+    from modalmill.stages.train.data.part import InputPart
+    from modalmill.stages.train.model.encoders.series import SeriesCnn, SeriesLstm
 
     for kind in (SeriesCnn, SeriesLstm):
         torch.manual_seed(0)
-        encoder = kind(8, Part("series", fitted={"columns": ["a"]}))
+        encoder = kind(8, InputPart("series", fitted={"columns": ["a"]}))
         values = torch.randn(2, 40, 1)
         values[0, 5] = math.nan
         tokens, mask = encoder(values.requires_grad_(), torch.tensor([40, 20]), torch.ones(2, dtype=torch.bool))

@@ -20,9 +20,9 @@ from modalmill.schemas.manifest import read_manifest, table_to_records
 from modalmill.stages import stream
 from modalmill.stages.modalities.table import TableSpec, as_category, as_number
 from modalmill.stages.modality import modality
-from modalmill.stages.train.explain import explain
-from modalmill.stages.train.predict import Predictor
-from modalmill.stages.train.robustness import robustness
+from modalmill.stages.train.evaluation.robustness import robustness
+from modalmill.stages.train.use.explain import explain
+from modalmill.stages.train.use.predict import Predictor
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -204,14 +204,14 @@ def test_a_table_of_tokens_tells_which_cell_carried_the_answer(tmp_path: Path, r
 
 
 def test_a_cell_that_is_absent_and_one_that_is_nan_give_the_same_bits_and_no_gradient() -> None:
-    from modalmill.stages.train.encoders.part import Part
-    from modalmill.stages.train.encoders.table import TableLinear, TableTokens
+    from modalmill.stages.train.data.part import InputPart
+    from modalmill.stages.train.model.encoders.table import TableLinear, TableTokens
     from modalmill.stages.train.options import InputOptions
 
     fitted = {"columns": ["age", "city"], "categories": {"city": ["Paris"]}, "mean": [0.0, 0.0], "deviation": [1.0, 1.0]}
     for kind in (TableLinear, TableTokens):
         torch.manual_seed(0)
-        encoder = kind(8, Part("table", InputOptions(), fitted))
+        encoder = kind(8, InputPart("table", InputOptions(), fitted))
         cells = torch.tensor([[math.nan, 0.0], [2.0, 1.0]], requires_grad=True)
         tokens, mask = encoder(cells, None, torch.ones(2, dtype=torch.bool))
         assert torch.isfinite(tokens).all()

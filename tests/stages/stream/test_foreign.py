@@ -19,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modalmill.schemas.errors import InputError, IntegrityError
 from modalmill.stages import stream
-from modalmill.stages.stream.files import LocalFile
 from modalmill.stages.stream.opening import _block_starts
-from modalmill.stages.stream.tars import members
+from modalmill.stages.stream.shards.files import LocalFile
+from modalmill.stages.stream.shards.foreign_tars import members
 from streams import samples, tar
 from tiny import jpeg, png, wav, write
 
@@ -285,7 +285,7 @@ def test_odd_texts_and_classes_do_not_close_a_tar(tmp_path: Path) -> None:
 
 
 def test_more_tars_than_files_may_be_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modalmill.stages.stream.files._MOST_OPEN", 3)
+    monkeypatch.setattr("modalmill.stages.stream.shards.files._MOST_OPEN", 3)
     for number in range(12):
         tar(tmp_path / f"{number:02d}.tar", samples(2, 2 * number))
     before = len(os.listdir("/proc/self/fd"))

@@ -136,7 +136,8 @@ def test_a_set_smaller_than_a_batch_and_than_the_ranks_is_still_given_whole(vqa_
 
 def test_resuming_far_into_a_large_set_is_as_quick_as_beginning() -> None:
     """No work is done for what was already seen: the order is asked for as many positions, wherever they lie."""
-    from modalmill.stages.stream.order import Order, Shuffled
+    from modalmill.stages.stream.order.order import Order
+    from modalmill.stages.stream.order.permutation import Shuffled
     from modalmill.stages.stream.stream import Stream
 
     class Counting(Shuffled):

@@ -11,7 +11,7 @@ import pytest
 import torch
 from modalmill.schemas.errors import InputError
 from modalmill.stages import stream
-from modalmill.stages.stream.filling import TransformError
+from modalmill.stages.stream.workers.filling import TransformError
 from streams import tar
 from tiny import mp4
 

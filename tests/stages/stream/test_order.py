@@ -11,8 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from modalmill.schemas import checks
 from modalmill.schemas.errors import InputError
-from modalmill.stages.stream import order as orders
-from modalmill.stages.stream.order import BlockShuffled, Bucketed, Mixed, Order, Repeated, Sequential, Shuffled, permuted
+from modalmill.stages.stream.order import order as orders
+from modalmill.stages.stream.order.blocks import BlockShuffled
+from modalmill.stages.stream.order.buckets import Bucketed
+from modalmill.stages.stream.order.mixed import Mixed
+from modalmill.stages.stream.order.order import Order, Repeated, Sequential
+from modalmill.stages.stream.order.permutation import Shuffled, permuted
 from scipy import stats
 
 

@@ -25,7 +25,7 @@ import pytest
 import werkzeug.serving
 from modalmill.schemas.errors import InputError, IntegrityError, MissingPackageError
 from modalmill.stages import stream
-from modalmill.stages.stream import remote
+from modalmill.stages.stream.shards import remote
 from streams import contents, samples, tar
 from torch.utils.data import DataLoader
 

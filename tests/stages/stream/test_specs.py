@@ -17,7 +17,7 @@ from modalmill.stages import stream
 from modalmill.stages.media import image as images
 from modalmill.stages.modalities.image.spec import _inception_crop
 from modalmill.stages.modalities.text.words import words
-from modalmill.stages.stream.draws import draws_of
+from modalmill.stages.stream.order.draws import draws_of
 from tiny import jpeg, mp4, png, tone, wav
 
 DRAWS = draws_of(7, np.arange(200))

@@ -18,7 +18,8 @@ from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import InputError, IntegrityError
 from modalmill.stages import stream
 from modalmill.stages.modalities.text.words import build_vocabulary
-from modalmill.stages.stream.order import PAD, Shuffled, batch_count, rank_rows
+from modalmill.stages.stream.order.order import PAD, batch_count, rank_rows
+from modalmill.stages.stream.order.permutation import Shuffled
 from tiny import mp4, recipe, vqa_corpus, wav, write
 
 

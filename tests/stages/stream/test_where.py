@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modalmill.schemas.errors import InputError
 from modalmill.stages import stream
-from modalmill.stages.stream.where import Where
+from modalmill.stages.stream.shards.where import Where
 
 COLUMNS = {
     "size": pa.array([1.0, None, 3.0, 4.0]),

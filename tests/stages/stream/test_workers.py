@@ -19,10 +19,10 @@ import psutil
 import pytest
 import torch
 from modalmill.stages import stream
-from modalmill.stages.stream.buffers import heap_slot
-from modalmill.stages.stream.filling import Filled, TransformError
-from modalmill.stages.stream.judge import Judge
-from modalmill.stages.stream.processes import WorkerLostError, _Asked
+from modalmill.stages.stream.workers.buffers import heap_slot
+from modalmill.stages.stream.workers.choose_backend import Judge
+from modalmill.stages.stream.workers.filling import FilledRows, TransformError
+from modalmill.stages.stream.workers.processes import WorkerLostError, _Asked
 from streams import contents
 
 PARTS = {"image": stream.ImageSpec(size=32, crop="random", flip=True), "audio": stream.AudioSpec(rate_hz=8000, seconds=0.3)}
@@ -225,11 +225,11 @@ def test_a_slot_is_free_only_when_the_worker_that_was_asked_has_answered() -> No
     class Interrupted:
         calls = 0
 
-        def answer(self, number: int) -> Filled:
+        def answer(self, number: int) -> FilledRows:
             self.calls += 1
             if self.calls == 1:
                 raise KeyboardInterrupt
-            return Filled()
+            return FilledRows()
 
     worker, slot = Interrupted(), heap_slot({}, 0)
     asked = _Asked(slot, [(worker, 1)])  # type: ignore[list-item]  # it answers as a worker does

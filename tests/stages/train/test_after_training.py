@@ -22,24 +22,24 @@ from modalmill.pipeline.run import run
 from modalmill.schemas.errors import InputError
 from modalmill.schemas.recipe import parse_recipe
 from modalmill.stages.modalities.text.words import words
-from modalmill.stages.train import checkpoint
-from modalmill.stages.train.cards import FUSIONS
-from modalmill.stages.train.evaluate import evaluate
-from modalmill.stages.train.explain import explain, integrated_gradients
-from modalmill.stages.train.export import export
-from modalmill.stages.train.feature_maps import feature_maps
-from modalmill.stages.train.fusion._contrast import pairs_term
-from modalmill.stages.train.fusion.common_space import CommonSpaceFusion
-from modalmill.stages.train.graphs import Exportable
-from modalmill.stages.train.inputs import Inputs
-from modalmill.stages.train.loop import train
-from modalmill.stages.train.model import FusionModel
-from modalmill.stages.train.objectives import Classification
+from modalmill.stages.train.data.inputs import Inputs
+from modalmill.stages.train.evaluation.evaluate import evaluate
+from modalmill.stages.train.evaluation.retrieval import ranks_of
+from modalmill.stages.train.loop.loop import train
+from modalmill.stages.train.methods.catalogue import FUSIONS
+from modalmill.stages.train.model import checkpoint
+from modalmill.stages.train.model.fusion._contrast import pairs_term
+from modalmill.stages.train.model.fusion.common_space import CommonSpaceFusion
+from modalmill.stages.train.model.model import FusionModel
+from modalmill.stages.train.model.objectives import Classification
+from modalmill.stages.train.model.with_losses import WithLosses
 from modalmill.stages.train.options import InputOptions, TrainOptions
-from modalmill.stages.train.predict import Predictor
-from modalmill.stages.train.pruning import prune
-from modalmill.stages.train.retrieval import ranks_of
-from modalmill.stages.train.step import Step
+from modalmill.stages.train.use.explain import explain, integrated_gradients
+from modalmill.stages.train.use.export import export
+from modalmill.stages.train.use.feature_maps import feature_maps
+from modalmill.stages.train.use.onnx_pt2 import Exportable
+from modalmill.stages.train.use.predict import Predictor
+from modalmill.stages.train.use.pruning import prune
 from PIL import Image
 from taught import TRAIN, corpus
 from tiny import picture, recipe, write
@@ -61,7 +61,7 @@ def checkpoint_of(path: Path, fusion: Any) -> Path:
     model = FusionModel(inputs, 3)
     about = {**inputs.state(), "objective": objective.state()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint.save(path, about, Step(model, torch.nn.ModuleDict()), {})
+    checkpoint.save(path, about, WithLosses(model, torch.nn.ModuleDict()), {})
     return path
 
 

@@ -10,15 +10,15 @@ import scipy.linalg
 import torch
 from modalmill.schemas.errors import InputError
 from modalmill.stages.media import spectrum as reference
-from modalmill.stages.train.cards import ENCODERS
-from modalmill.stages.train.encoders import Part
-from modalmill.stages.train.encoders.reduction import lda, pca
-from modalmill.stages.train.encoders.resnet import ResNet18, ResNet34, ResNet50, ResNet101
-from modalmill.stages.train.encoders.resnet3d import I3dResNet18, R3d18, inflate
-from modalmill.stages.train.encoders.spectrum import Spectrum
-from modalmill.stages.train.encoders.text import TextGru, TextLstm, positions
-from modalmill.stages.train.encoders.vector import VectorLinear
-from modalmill.stages.train.inputs import Inputs
+from modalmill.stages.train.data.inputs import Inputs
+from modalmill.stages.train.methods.catalogue import ENCODERS
+from modalmill.stages.train.model.encoders import InputPart
+from modalmill.stages.train.model.encoders.reduction import lda, pca
+from modalmill.stages.train.model.encoders.resnet import ResNet18, ResNet34, ResNet50, ResNet101
+from modalmill.stages.train.model.encoders.resnet3d import I3dResNet18, R3d18, inflate
+from modalmill.stages.train.model.encoders.spectrum import Spectrum
+from modalmill.stages.train.model.encoders.text import TextGru, TextLstm, positions
+from modalmill.stages.train.model.encoders.vector import VectorLinear
 from modalmill.stages.train.options import InputOptions, TrainOptions
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -32,8 +32,8 @@ FITTED: dict[str, dict[str, Any]] = {
 }
 
 
-def part_of(kind: str) -> Part:
-    return Part(kind, OPTIONS, FITTED.get(kind, {}), dims=6)
+def part_of(kind: str) -> InputPart:
+    return InputPart(kind, OPTIONS, FITTED.get(kind, {}), dims=6)
 
 
 WIDTH = 12
@@ -174,7 +174,7 @@ def test_positions_are_the_published_waves() -> None:
 
 
 def test_vectors_are_standardised_by_the_training_split_and_a_constant_feature_stays_finite() -> None:
-    encoder = VectorLinear(4, Part(dims=2))
+    encoder = VectorLinear(4, InputPart(dims=2))
     encoder.standardise(torch.tensor([5.0, 3.0]), torch.tensor([2.0, 0.0]))
     assert encoder.standard(torch.tensor([[9.0, 3.0], [1e9, 4.0]])).tolist() == [[2.0, 0.0], [10.0, 1.0]]
     assert {"mean_F", "deviation_F"} <= set(encoder.state_dict())
@@ -201,7 +201,7 @@ def test_axes_agree_with_scikit_learn() -> None:
 
 
 def test_a_reduced_vector_is_as_short_as_was_asked() -> None:
-    encoder = VectorLinear(4, Part("image", InputOptions(feature=True, reduce="pca", rank=2), dims=5))
+    encoder = VectorLinear(4, InputPart("image", InputOptions(feature=True, reduce="pca", rank=2), dims=5))
     assert encoder.map.in_features == 2
     assert encoder.standard(torch.randn(3, 5)).shape == (3, 2)
     assert "axes_FK" in encoder.state_dict()

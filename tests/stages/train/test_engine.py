@@ -20,14 +20,15 @@ from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.run import run
 from modalmill.schemas.errors import InputError
 from modalmill.schemas.recipe import parse_recipe
-from modalmill.stages.train import checkpoint, loop
-from modalmill.stages.train.inputs import Inputs
-from modalmill.stages.train.log import where_time_went
-from modalmill.stages.train.loop import train
-from modalmill.stages.train.optimise import MovingMean, make_optimiser, make_schedule
+from modalmill.stages.train.data.inputs import Inputs
+from modalmill.stages.train.loop import loop
+from modalmill.stages.train.loop.log import where_time_went
+from modalmill.stages.train.loop.loop import train
+from modalmill.stages.train.loop.optimise import MovingMean, make_optimiser, make_schedule
+from modalmill.stages.train.loop.prepare import prepare
+from modalmill.stages.train.loop.run import Run
+from modalmill.stages.train.model import checkpoint
 from modalmill.stages.train.options import InputOptions, TrainOptions, parse_options
-from modalmill.stages.train.prepare import prepare
-from modalmill.stages.train.run import Run
 from tiny import jpeg, recipe, write
 from torch import nn
 

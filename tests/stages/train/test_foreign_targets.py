@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import InputError, RecipeError
 from modalmill.stages.modalities.text.words import words
-from modalmill.stages.train import checkpoint
-from modalmill.stages.train.before import spelled_twice
-from modalmill.stages.train.fusion.views import ViewsFusion
-from modalmill.stages.train.objectives import Regression
-from modalmill.stages.train.optimise import make_schedule
+from modalmill.stages.train.loop.optimise import make_schedule
+from modalmill.stages.train.loop.preflight import spelled_twice
+from modalmill.stages.train.loop.prepare import default_batch_size
+from modalmill.stages.train.metrics.vqa_accuracy import normalise
+from modalmill.stages.train.model import checkpoint
+from modalmill.stages.train.model.fusion.views import ViewsFusion
+from modalmill.stages.train.model.objectives import Regression
 from modalmill.stages.train.options import TrainOptions
-from modalmill.stages.train.predict import Predictor, prediction_text
-from modalmill.stages.train.prepare import default_batch_size
-from modalmill.stages.train.vqa_metric import normalise
+from modalmill.stages.train.use.predict import Predictor, prediction_text
 from tiny import recipe, write
 
 Run = Callable[..., Result]
@@ -97,7 +97,7 @@ def test_several_other_tasks_are_learned_beside_the_first(tmp_path: Path, run_re
 
 
 def test_a_fitted_fusion_is_chosen_on_rows_that_it_was_not_fitted_to(tmp_path: Path, run_recipe: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from modalmill.stages.train import validate
+    from modalmill.stages.train.loop import validation as validate
 
     fitted: list[set[str]] = []
     real = validate.fit_fusion

@@ -10,17 +10,17 @@ import pytest
 import torch
 from campaign import fusions
 from modalmill.stages.stream import FusionBatch, Labels
-from modalmill.stages.train.cards import FUSIONS, LOSSES, MISSING
-from modalmill.stages.train.fusion import make_fusion
-from modalmill.stages.train.fusion.concat import ConcatFusion
-from modalmill.stages.train.fusion.weighted import WeightedFusion
-from modalmill.stages.train.inputs import Inputs
-from modalmill.stages.train.losses import make_losses
-from modalmill.stages.train.model import FusionModel
-from modalmill.stages.train.objectives import Classification
+from modalmill.stages.train.data.inputs import Inputs
+from modalmill.stages.train.methods.catalogue import FUSIONS, LOSSES, MISSING
+from modalmill.stages.train.model.fusion import make_fusion
+from modalmill.stages.train.model.fusion.concat import ConcatFusion
+from modalmill.stages.train.model.fusion.weighted import WeightedFusion
+from modalmill.stages.train.model.loss_terms import BatchTargets, Sizes
+from modalmill.stages.train.model.losses import make_losses
+from modalmill.stages.train.model.model import FusionModel
+from modalmill.stages.train.model.objectives import Classification
+from modalmill.stages.train.model.with_losses import WithLosses, total
 from modalmill.stages.train.options import InputOptions, TrainOptions
-from modalmill.stages.train.step import Step, total
-from modalmill.stages.train.terms import Sizes, Task
 
 MODALITIES = {"image": "image", "question": "text", "audio": "audio", "video": "video", "vector": "feature"}
 INPUTS = {
@@ -54,18 +54,18 @@ def model(fusion: str, missing: str = "masked", image: str = "cnn", link: str = 
     return made
 
 
-def step_of(made: FusionModel, *losses: str) -> Step:
+def step_of(made: FusionModel, *losses: str) -> WithLosses:
     vector = CLASSES if isinstance(made.head, torch.nn.Identity) else 16
     fitted = {"multitask": Classification("z", ["0", "1"], [5, 5]).state(), "caption": {"words": ["it", "is", "0", "1"]}}
     choices = [{word: {"target": {"multitask": "z", "caption": "said"}[word]}} if word in fitted else word for word in losses]
-    return Step(made, make_losses(choices, Sizes(len(INPUTS), 16, vector, CLASSES), {word: fitted[word] for word in losses if word in fitted}))
+    return WithLosses(made, make_losses(choices, Sizes(len(INPUTS), 16, vector, CLASSES), {word: fitted[word] for word in losses if word in fitted}))
 
 
-def task_of(rows: int, progress: float = 0.5) -> Task:
+def task_of(rows: int, progress: float = 0.5) -> BatchTargets:
     objective = Classification("y", [str(number) for number in range(CLASSES)], [5] * CLASSES)
     targets = [{"y": str(row % CLASSES), "z": str(row % 2), "said": f"it is {row % 3}"} for row in range(rows)]
     encoded, weight = objective.encode(targets)
-    return Task(objective, encoded, weight, targets, torch.rand(rows, dtype=torch.float64), progress)
+    return BatchTargets(objective, encoded, weight, targets, torch.rand(rows, dtype=torch.float64), progress)
 
 
 def batch(rows: int, present: torch.Tensor, seed: int = 0) -> FusionBatch:
@@ -131,7 +131,7 @@ def test_every_parameter_of_a_loss_learns_and_absent_contents_do_not_matter(loss
     assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
 
 
-def idle(step: Step) -> list[str]:
+def idle(step: WithLosses) -> list[str]:
     """Parameters without a gradient; those that are fitted or given have none by intention."""
     return [name for name, parameter in step.named_parameters() if parameter.requires_grad and (parameter.grad is None or not parameter.grad.any())]
 
@@ -237,7 +237,7 @@ def test_xor_of_two_modalities_is_learned(fusion: str) -> None:
     parts = {name: torch.stack([bits[:, place], 1 - bits[:, place]], 1) for place, name in enumerate("ab")}
     one = FusionBatch(("a", "b"), Labels(["k"] * 128, ["{}"] * 128), parts, {}, {}, torch.ones(128, 2, dtype=torch.bool), torch.ones(128))
     optimiser = torch.optim.AdamW(made.parameters(), lr=0.01)
-    step, task = Step(made, torch.nn.ModuleDict()), Task(Classification("y", ["0", "1"], [1, 1]), wanted, torch.ones(128))
+    step, task = WithLosses(made, torch.nn.ModuleDict()), BatchTargets(Classification("y", ["0", "1"], [1, 1]), wanted, torch.ones(128))
     for _ in range(150):
         optimiser.zero_grad()
         total(step(one, one.present_BM, task)).backward()

@@ -8,12 +8,12 @@ import math
 
 import pytest
 import torch
-from modalmill.stages.train.cards import ENCODERS, FUSIONS, LOSSES, METHODS, MISSING, methods_text
-from modalmill.stages.train.fusion import make_fusion
-from modalmill.stages.train.fusion._pool import weigh
-from modalmill.stages.train.inputs import Inputs
-from modalmill.stages.train.methods import Card, mistakes
-from modalmill.stages.train.model import FusionModel
+from modalmill.stages.train.data.inputs import Inputs
+from modalmill.stages.train.methods.card import Card, mistakes
+from modalmill.stages.train.methods.catalogue import ENCODERS, FUSIONS, LOSSES, METHODS, MISSING, methods_text
+from modalmill.stages.train.model.fusion import make_fusion
+from modalmill.stages.train.model.fusion._pool import weigh
+from modalmill.stages.train.model.model import FusionModel
 from modalmill.stages.train.options import parse_options, with_method
 from torch import Tensor, nn
 from torch.nn import functional

@@ -17,8 +17,8 @@ from modalmill.pipeline.run import run
 from modalmill.schemas.errors import InputError
 from modalmill.schemas.recipe import parse_recipe
 from modalmill.stages.features.onnx import Onnx
-from modalmill.stages.train.explain import explain
-from modalmill.stages.train.predict import Predictor
+from modalmill.stages.train.use.explain import explain
+from modalmill.stages.train.use.predict import Predictor
 from tiny import jpeg, mp4, recipe, wav, write
 
 onnx = pytest.importorskip("onnx", reason="the extra export is not installed")

@@ -10,11 +10,11 @@ import torch
 from campaign import fusions
 from known import NAMES, SUBSETS, batch_of, bayes, channels, fit, gaussian
 from modalmill.stages.stream import FusionBatch
-from modalmill.stages.train.cards import FUSIONS, MISSING
-from modalmill.stages.train.checkpoint import Saved
-from modalmill.stages.train.fitting import fit_fusion
-from modalmill.stages.train.metrics import area, bootstrap_means, calibration_error, interval, shapley
-from modalmill.stages.train.survey import survey
+from modalmill.stages.train.evaluation.views import survey
+from modalmill.stages.train.loop.post_fit import fit_fusion
+from modalmill.stages.train.methods.catalogue import FUSIONS, MISSING
+from modalmill.stages.train.metrics.statistics import area, bootstrap_means, calibration_error, interval, shapley
+from modalmill.stages.train.model.checkpoint import Saved
 
 MU = (1.5, 1.0, 0.5)
 # An average, or a gate, does not know of how many parts it is: it is a little too sure with few of them or too unsure with many.

@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 import torch
-from modalmill.stages.train.fusion import make_fusion
-from modalmill.stages.train.fusion.late_weighted import simplex_weights
-from modalmill.stages.train.fusion.stacking import StackingFusion
+from modalmill.stages.train.model.fusion import make_fusion
+from modalmill.stages.train.model.fusion.late_weighted import simplex_weights
+from modalmill.stages.train.model.fusion.stacking import StackingFusion
 from torch import Tensor, nn
 from torch.nn import functional
 

@@ -10,26 +10,26 @@ import numpy as np
 import pytest
 import torch
 from modalmill.schemas.errors import InputError
-from modalmill.stages.train.fusion._contrast import info_nce, pairs_term
-from modalmill.stages.train.losses import make_losses
-from modalmill.stages.train.losses.adversarial import Adversarial
-from modalmill.stages.train.losses.caption import END, PAD, UNKNOWN, Caption
-from modalmill.stages.train.losses.domain import Domain, reversed_gradient, strength
-from modalmill.stages.train.losses.mixup import Mixup
-from modalmill.stages.train.losses.multitask import MultiTask
-from modalmill.stages.train.losses.mutual import Mutual
-from modalmill.stages.train.losses.reconstruction import Reconstruction
-from modalmill.stages.train.objectives import Classification, Regression, Vqa
-from modalmill.stages.train.step import total
-from modalmill.stages.train.terms import Decided, Sizes, Task
+from modalmill.stages.train.model.fusion._contrast import info_nce, pairs_term
+from modalmill.stages.train.model.loss_terms import BatchTargets, Decided, Sizes
+from modalmill.stages.train.model.losses import make_losses
+from modalmill.stages.train.model.losses.adversarial import Adversarial
+from modalmill.stages.train.model.losses.caption import END, PAD, UNKNOWN, Caption
+from modalmill.stages.train.model.losses.domain import Domain, reversed_gradient, strength
+from modalmill.stages.train.model.losses.mixup import Mixup
+from modalmill.stages.train.model.losses.multitask import MultiTask
+from modalmill.stages.train.model.losses.mutual import Mutual
+from modalmill.stages.train.model.losses.reconstruction import ReconstructionLoss
+from modalmill.stages.train.model.objectives import Classification, Regression, Vqa
+from modalmill.stages.train.model.with_losses import total
 from torch import Tensor, nn
 from torch.nn import functional
 
 SIZES = Sizes(parts=2, width=4, vector=4, outputs=2)
 
 
-def task_of(labels: list[int], draw: Tensor | None = None, progress: float = 0.0, targets: list[dict[str, Any]] | None = None) -> Task:
-    return Task(Classification("y", ["0", "1"], [1, 1]), torch.tensor(labels), torch.ones(len(labels)), targets or [], draw, progress)
+def task_of(labels: list[int], draw: Tensor | None = None, progress: float = 0.0, targets: list[dict[str, Any]] | None = None) -> BatchTargets:
+    return BatchTargets(Classification("y", ["0", "1"], [1, 1]), torch.tensor(labels), torch.ones(len(labels)), targets or [], draw, progress)
 
 
 def decided(tokens: list[Tensor], logits: Tensor, present: Tensor | None = None, decide: Callable[..., Tensor] | None = None, **more: Any) -> Decided:
@@ -156,7 +156,7 @@ def test_a_domain_needs_two_names() -> None:
 def test_reconstruction_of_what_was_hidden_but_not_of_what_is_absent() -> None:
     """Part b is a linear map of a: a decoder makes it from a alone. A truly absent part adds exactly 0."""
     torch.manual_seed(0)
-    loss, mix = Reconstruction(SIZES, weight=1.0), torch.randn(4, 4)
+    loss, mix = ReconstructionLoss(SIZES, weight=1.0), torch.randn(4, 4)
     a = torch.randn(256, 4)
     b = a @ mix
     optimiser = torch.optim.Adam(loss.parameters(), lr=0.01)

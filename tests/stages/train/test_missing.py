@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from modalmill.stages.train.cards import MISSING
-from modalmill.stages.train.missing import make_missing
-from modalmill.stages.train.missing.fill import Mean
-from modalmill.stages.train.missing.reconstruction import Reconstruction
-from modalmill.stages.train.missing.retrieval import Retrieval
+from modalmill.stages.train.methods.catalogue import MISSING
+from modalmill.stages.train.model.missing import make_missing
+from modalmill.stages.train.model.missing.fill import Mean
+from modalmill.stages.train.model.missing.reconstruction import Reconstruction
+from modalmill.stages.train.model.missing.retrieval import Retrieval
 from torch import Tensor
 
 PRESENT = torch.tensor([[True, True], [True, False], [False, True], [False, False]])

@@ -10,10 +10,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from modalmill.schemas.errors import InputError
-from modalmill.stages.train.bleu import bleu
-from modalmill.stages.train.objectives import fit_objective, load_objective
+from modalmill.stages.train.metrics.bleu import bleu
+from modalmill.stages.train.metrics.vqa_accuracy import accuracy, normalise, soft_scores
+from modalmill.stages.train.model.objectives import fit_objective, load_objective
 from modalmill.stages.train.options import InputOptions, TrainOptions
-from modalmill.stages.train.vqa_metric import accuracy, normalise, soft_scores
 
 
 def options(task: str) -> TrainOptions:

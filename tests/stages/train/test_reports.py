@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from modalmill.schemas.errors import InputError
-from modalmill.stages.train.reports import write_picture, write_report
+from modalmill.stages.train.evaluation.write import write_picture, write_report
 
 
 def line(pyplot: Any) -> Any:

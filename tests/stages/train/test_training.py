@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import InputError
 from modalmill.stages.stream import FusionBatch, Labels, open_stream
-from modalmill.stages.train import checkpoint
-from modalmill.stages.train.draws import shown
-from modalmill.stages.train.evaluate import evaluate, table_text
-from modalmill.stages.train.loop import train
+from modalmill.stages.train.data.hiding import shown_in_training as shown
+from modalmill.stages.train.evaluation.evaluate import evaluate, table_text
+from modalmill.stages.train.loop.loop import train
+from modalmill.stages.train.model import checkpoint
 from modalmill.stages.train.options import TrainOptions
-from modalmill.stages.train.predict import Predictor
+from modalmill.stages.train.use.predict import Predictor
 from taught import TRAIN
 from tiny import recipe, write
 

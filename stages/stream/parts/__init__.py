@@ -1,0 +1,1 @@
+"""How parts that are no modality become values of a batch."""

@@ -1,0 +1,79 @@
+"""Specs for what is no modality: stored bytes, json members, cached vectors. Those of modalities lie in their folders."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ....schemas import checks
+from ....schemas.errors import DamageError, InputError
+from ...spec import MIDDLE, Draws, Spec, Transform
+
+
+@dataclass(frozen=True, kw_only=True)
+class BytesSpec(Spec):
+    """A medium as it is stored, undecoded, in the batch's ``lists``."""
+
+    transform: Transform | None = None
+
+    @property
+    def makes_tensors(self) -> bool:
+        return False
+
+    @property
+    def is_cheap(self) -> bool:
+        return self.transform is None
+
+    def __post_init__(self) -> None:
+        checks.function("BytesSpec: transform", self.transform)
+
+    def value(self, data: bytes, draws: Draws = MIDDLE) -> Any:
+        """The bytes."""
+        return data if self.transform is None else self.transform(data, draws.generator())
+
+
+@dataclass(frozen=True, kw_only=True)
+class JsonSpec(Spec):
+    """A json member as a Python value, in the batch's ``lists``."""
+
+    transform: Transform | None = None
+
+    modality = "json"
+
+    @property
+    def makes_tensors(self) -> bool:
+        return False
+
+    @property
+    def is_cheap(self) -> bool:
+        return self.transform is None
+
+    def __post_init__(self) -> None:
+        checks.function("JsonSpec: transform", self.transform)
+
+    def value(self, data: bytes, draws: Draws = MIDDLE) -> Any:
+        """The value."""
+        try:
+            found = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise DamageError("json_damaged", f"cannot be read as json: {error}") from None
+        return found if self.transform is None else self.transform(found, draws.generator())
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSpec(Spec):
+    """A cached vector ``[D]`` from an Arrow feature cache, read as a view of its memory map."""
+
+    folder: str
+    part: str
+
+    @property
+    def is_cheap(self) -> bool:
+        return True
+
+    def __post_init__(self) -> None:
+        for name in ("folder", "part"):
+            if not isinstance(getattr(self, name), (str, Path)):
+                raise InputError(f"FeatureSpec: {name}: wanted a path or a name, found {getattr(self, name)!r}")

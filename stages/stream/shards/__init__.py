@@ -1,0 +1,1 @@
+"""Where records lie: tars, their indexes, files and urls, cached features."""

@@ -1,0 +1,267 @@
+"""The index of sets of shards in memory: where the media of each record lie, without touching a tar.
+
+Offsets and sizes are arrays, 16 bytes for each record and part. Keys, texts and targets stay in the memory maps of the index files until a
+batch asks for them.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ....schemas.columns import equals, numbers
+from ....schemas.errors import InputError, IntegrityError, nearest
+from ....schemas.fingerprint import fingerprint
+from ....schemas.manifest import number_columns
+from ...modality import is_in_record
+from ..order.order import PAD
+from .find_tars import Found, Tar, join_parts
+from .where import Where
+
+
+class Index:
+    """The records of one or several sets, numbered in the order of their tars.
+
+    tars: all tars. tar: number of the tar of each record ``int32 [N]``. parts: part -> modality. spans[part]: offset and size in the tar
+    ``int64 [N, 2]``, size -1 where absent. chosen: the records of each set that ``split``, ``where`` and ``take`` leave, ``int64`` numbers.
+    """
+
+    def __init__(self, found: Sequence[Found], split: str | None = None, where: str | None = None, take: int | None = None) -> None:
+        self.tars: list[Tar] = []
+        self.parts = join_parts(found)
+        self._leaves: list[_Leaf] = []
+        self.set_ends: list[int] = []
+        for some in found:
+            for tar in _of_split(some, split):
+                batches = _read(tar.index)
+                if tar.records not in (None, sum(map(len, batches))):
+                    raise IntegrityError(f"{tar.index}: has {sum(map(len, batches)):,} records, and shards.json says {tar.records:,}")
+                for number, batch in enumerate(batches):
+                    self._leaves.append(_Leaf(batch, len(self.tars), (tar.index, number)))
+                self.tars.append(tar)
+            self.set_ends.append(sum(len(leaf) for leaf in self._leaves))
+        sizes = [len(leaf) for leaf in self._leaves]
+        self._starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+        self._leaf = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+        self.tar = np.repeat(np.array([leaf.tar for leaf in self._leaves], np.int32), sizes)
+        self.spans = {name: self._spans(name) for name, modality in self.parts.items() if not is_in_record(modality)}
+        stays = self._where(where) if where else np.ones(len(self), bool)
+        begins = [0, *self.set_ends[:-1]]
+        self.chosen = [begin + np.flatnonzero(stays[begin:end])[:take] for begin, end in zip(begins, self.set_ends, strict=True)]
+        self.fingerprint = found[0].fingerprint if len(found) == 1 else fingerprint([some.fingerprint for some in found])
+
+    def __len__(self) -> int:
+        return len(self._leaf)
+
+    def keys(self, rows: Iterable[int]) -> list[str]:
+        """The key of each record; empty for ``PAD``."""
+        return ["" if row == PAD else leaf.keys[place].as_py() for row, leaf, place in self._places(rows)]
+
+    def targets(self, rows: Iterable[int]) -> list[str]:
+        """The targets of each record as JSON; an empty object for ``PAD``."""
+        return ["{}" if row == PAD else leaf.targets[place].as_py() for row, leaf, place in self._places(rows)]
+
+    def texts(self, part: str, rows: Iterable[int]) -> list[str | None]:
+        """A text part of each record, None where it is absent."""
+        return [None if row == PAD else leaf.text(part, place) for row, leaf, place in self._places(rows)]
+
+    def text(self, part: str, row: int) -> str | None:
+        """A text part of one record."""
+        number = self._leaf[row]
+        found: str | None = self._leaves[number].text(part, row - self._starts[number])
+        return found
+
+    def values(self, part: str, most: int) -> Iterator[str | bytes | None]:
+        """A part of every record as it stands in the index, or the bytes of at most ``most`` media evenly spread over the records."""
+        if part not in self.spans:
+            yield from self.texts(part, range(len(self)))
+            return
+        here = np.flatnonzero(self.has(part))
+        for row in here[:: max(1, -(-len(here) // most))].tolist():
+            yield self.read(part, row)
+
+    def checksum(self, part: str, row: int) -> str | None:
+        """XXH3-128 of a medium, where the index has it."""
+        number = self._leaf[row]
+        found: str | None = self._leaves[number].checksum(part, row - self._starts[number])
+        return found
+
+    def read(self, part: str, row: int) -> bytes:
+        """The bytes of a medium that the record has."""
+        offset, size = self.spans[part][row].tolist()
+        file = self.tars[self.tar[row]].file
+        data: bytes = file.read(offset, size)
+        if len(data) != size:
+            raise IntegrityError(
+                f"{file.name}: {size:,} bytes were to come from byte {offset:,}, {len(data):,} came; it has been cut since it was indexed"
+            )
+        return data
+
+    def has(self, part: str) -> np.ndarray:
+        """Which records have a medium ``bool [N]``."""
+        found: np.ndarray = self.spans[part][:, 1] >= 0
+        return found
+
+    def want(self, part: str, rows: Iterable[int]) -> int:
+        """Tell the tars that the media of these records come next; how many bytes they are."""
+        total = 0
+        for row in rows:
+            offset, size = self.spans[part][row].tolist()
+            if row != PAD and size >= 0:
+                self.tars[self.tar[row]].file.want(offset, size)
+                total += size
+        return total
+
+    def tar_name(self, row: int) -> str:
+        """The tar of a record, for messages."""
+        name: str = self.tars[self.tar[row]].file.name
+        return name
+
+    def all_keys(self) -> pa.ChunkedArray:
+        """The keys of all records."""
+        return pa.chunked_array([leaf.keys for leaf in self._leaves], pa.string())
+
+    def numbers(self, name: str) -> np.ndarray:
+        """A measurement of every record ``float64 [N]``, NaN where it has none; InputError where none has."""
+        if name not in self._signal_names():
+            raise InputError(f"{name}: these shards have no such measurement{nearest(name, self._signal_names())}")
+        return np.concatenate([leaf.numbers(name) for leaf in self._leaves])
+
+    def _places(self, rows: Iterable[int]) -> Iterable[tuple[int, _Leaf, int]]:
+        numbers = np.asarray(rows)
+        leaves = self._leaf[numbers] if len(self) else numbers
+        places = numbers - self._starts[leaves]
+        return [(row, self._leaves[leaf], place) for row, leaf, place in zip(numbers.tolist(), leaves.tolist(), places.tolist(), strict=True)]
+
+    def _spans(self, name: str) -> np.ndarray:
+        found = [leaf.spans(name) for leaf in self._leaves]
+        return np.concatenate(found) if found else np.empty((0, 2), np.int64)
+
+    def _where(self, text: str) -> np.ndarray:
+        where = Where(text)
+        unknown = where.names - {"key", "group", "split", "tar"} - self._signal_names()
+        targets = {name for leaf in self._leaves for name in leaf.target_names()} if unknown else set()
+        for name in unknown:
+            if name.removeprefix("targets.") not in targets:
+                known = {"key", "group", "split", "tar", *self._signal_names(), *targets}
+                raise InputError(f"where {text!r}: these shards have no column {name!r}{nearest(name, known)}")
+        for name in where.parts:
+            if name not in self.parts:
+                raise InputError(f"where {text!r}: no part is called {name!r}{nearest(name, self.parts)}")
+        masks = [where.mask(functools.partial(leaf.column, self.tars[leaf.tar]), leaf.has_part) for leaf in self._leaves]
+        return np.concatenate(masks) if masks else np.empty(0, bool)
+
+    def _signal_names(self) -> set[str]:
+        return {name for leaf in self._leaves for name in leaf.signals()}
+
+
+def _of_split(found: Found, split: str | None) -> list[Tar]:
+    tars = [tar for tar in found.tars if split is None or tar.split == split]
+    if not tars:
+        raise InputError(f"{found.name}: no shards of split {split!r}{nearest(str(split), {tar.split for tar in found.tars})}")
+    return tars
+
+
+def _read(path: Path) -> list[pa.RecordBatch]:
+    try:
+        with pa.memory_map(str(path)) as source:
+            reader = pa.ipc.open_file(source)
+            return [reader.get_batch(number) for number in range(reader.num_record_batches)]
+    except (OSError, pa.ArrowInvalid) as error:
+        raise IntegrityError(f"{path}: the index cannot be read ({error}); run the recipe again to write it anew") from error
+
+
+class _Leaf:
+    """A stretch of one index file."""
+
+    def __init__(self, batch: pa.RecordBatch, tar: int, place: tuple[Path, int]) -> None:
+        self._batch, self.tar, self._place = batch, tar, place
+        self.keys, self.targets = batch.column("key"), batch.column("targets")
+        self._found: dict[tuple[str, str], tuple[np.ndarray, Any]] = {}
+        self._signals: dict[str, pa.Array] | None = None
+
+    def __len__(self) -> int:
+        return len(self._batch)
+
+    def spans(self, part: str) -> np.ndarray:
+        """Offset and size of a medium in each record's tar."""
+        places, values = self._member("media", part)
+        out = np.full((len(self), 2), -1, np.int64)
+        here = places >= 0
+        out[here, 0] = numbers(values.field("offset"))[places[here]]
+        out[here, 1] = numbers(values.field("size"))[places[here]]
+        return out
+
+    def checksum(self, part: str, place: int) -> str | None:
+        places, values = self._member("media", part)
+        found: str | None = values.field("xxh3")[places[place]].as_py()
+        return found
+
+    def text(self, part: str, place: int) -> str | None:
+        places, values = self._member("texts", part)
+        if places[place] < 0:
+            return None
+        found: str | None = values.field("text")[places[place]].as_py()
+        return found
+
+    def _member(self, column: str, part: str) -> tuple[np.ndarray, Any]:
+        """Where each record has this part in the flat list of a column, -1 where not, and that list."""
+        known = self._found.get((column, part))
+        if known is None:
+            lists = self._batch.column(column)
+            values = lists.flatten()
+            owners = np.repeat(np.arange(len(self)), np.diff(numbers(lists.offsets)))
+            here = np.flatnonzero(equals(values.field("part"), part))
+            places = np.full(len(self), -1, np.int64)
+            places[owners[here]] = here
+            known = self._found[column, part] = (places, values)
+        return known
+
+    def signals(self) -> dict[str, pa.Array]:
+        """Each measurement as a column."""
+        if self._signals is None:
+            self._signals = number_columns(self._batch.column("signals"))
+        return self._signals
+
+    def numbers(self, name: str) -> np.ndarray:
+        column = self.signals().get(name)
+        found: np.ndarray = np.full(len(self), np.nan) if column is None else pc.fill_null(column, np.nan).to_numpy()
+        return found
+
+    def target_names(self) -> set[str]:
+        return {name for text in self.targets.to_pylist() for name in json.loads(text)}
+
+    def has_part(self, part: str) -> pa.Array:
+        return pa.array((self._member("media", part)[0] >= 0) | (self._member("texts", part)[0] >= 0))
+
+    def column(self, tar: Tar, name: str) -> pa.Array:
+        """A column for a filter: a column of the index, the tar's name or split, a measurement, or a target."""
+        if name in ("key", "group"):
+            return self._batch.column(name)
+        if name in ("split", "tar"):
+            value = tar.split if name == "split" else Path(tar.file.name).name.removesuffix(".tar")
+            return pa.array([value] * len(self), pa.string())
+        if name in self.signals():
+            return self.signals()[name]
+        values = [json.loads(text).get(name.removeprefix("targets.")) for text in self.targets.to_pylist()]
+        some = next((value for value in values if value is not None), None)
+        if some is None:
+            return pa.nulls(len(self))
+        if isinstance(some, str):
+            return pa.array([value if isinstance(value, str) else None for value in values], pa.string())
+        return pa.array([float(value) if isinstance(value, (int, float)) else None for value in values], pa.float64())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process maps the file for itself."""
+        return _leaf, (self._place, self.tar)
+
+
+def _leaf(place: tuple[Path, int], tar: int) -> _Leaf:
+    return _Leaf(_read(place[0])[place[1]], tar, place)

@@ -1,0 +1,49 @@
+"""How the sentences that a model writes agree with those of a split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+
+from ...modalities.text.words import words
+from ...stream import FusionBatch
+from ..metrics.bleu import bleu
+from ..model.checkpoint import Saved
+from ..model.losses.caption import sentences_of
+
+
+class Sentences:
+    """Written for each batch that passes ``through``, with all parts shown; nothing where the model writes none."""
+
+    def __init__(self, saved: Saved) -> None:
+        self._saved, self._captioner = saved, saved.captioner
+        self._written: list[list[str]] = []
+        self._wanted: list[list[list[str]]] = []
+
+    def through(self, stream: Iterable[FusionBatch]) -> Iterator[FusionBatch]:
+        """The batches, each after its sentences have been written."""
+        for raw in stream:
+            if self._captioner is not None:
+                self._write(self._saved.inputs.completed(raw))
+            yield raw
+
+    def report(self) -> dict[str, Any]:
+        """``captions``: BLEU-4 and the share that is the same word for word, over the records that have a sentence."""
+        if self._captioner is None or not self._written:
+            return {}
+        same = sum(sentence in references for sentence, references in zip(self._written, self._wanted, strict=True)) / len(self._written)
+        found = {"target": self._captioner.target, "records": len(self._written), "bleu4": bleu(self._written, self._wanted), "same": same}
+        return {"captions": found}
+
+    @torch.no_grad()
+    def _write(self, batch: FusionBatch) -> None:
+        assert self._captioner is not None
+        model = self._saved.model
+        vector_BD = model.decided(*model.encode(batch), batch.present_BM, batch.present_BM).vector_BD
+        for sentence, target, weight in zip(self._captioner.write(vector_BD), batch.targets(), batch.weight_B.tolist(), strict=True):
+            references = [words(one) for one in sentences_of(target.get(self._captioner.target))]
+            if references and weight:
+                self._written.append(words(sentence))
+                self._wanted.append(references)

@@ -1,0 +1,111 @@
+"""Evaluation for every subset of the modalities: what the model still knows when some are missing.
+
+Each part of each record is encoded once; the 2^M subsets are decided from the same encodings. A row counts for a subset with the parts that
+the subset shows and the record has; a row that has none of them is answered from the learned prior, and counts too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from ....schemas.index import read_shard_set
+from ..data.inputs import chosen_split, shards_of, targets_of
+from ..data.subsets import largest_first, size_of, subset_name
+from ..model import checkpoint
+from .captions import Sentences
+from .views import survey_subsets
+from .vqa_tables import vqa_tables
+from .write import write_report
+
+_SHOWN = 5
+
+
+def evaluate(path: Path, shards: Path, split: str = "") -> dict[str, Any]:
+    """The report on a checkpoint and a folder of shards; see :func:`evaluate_saved`."""
+    folder = shards_of(shards)
+    return evaluate_saved(checkpoint.load(path), folder, chosen_split(folder, split))
+
+
+def evaluate_saved(saved: checkpoint.Saved, shards: Path, split: str) -> dict[str, Any]:
+    """Metric, loss, calibration and numbers of rows for every subset of the model's parts, the best single part, and the commonest answer."""
+    options, objective = saved.options, saved.objective
+    names = saved.inputs.names
+    stream = saved.inputs.open(shards, split, rank=0, world=1)
+    sentences = Sentences(saved)
+    found = survey_subsets(saved, sentences.through(stream))
+    results = {name: found.summary(name, objective.metric) for name in found.views}
+    singles = {name: results[name][objective.metric] for name in names}
+    best = max(singles, key=lambda name: singles[name])
+    patterns = Counter(subset_name(names, row) for row in found.there.tolist())
+    everything = subset_name(names, (True,) * len(names))
+    more = sentences.report()
+    if options.task == "vqa" and options.train_split in read_shard_set(shards).splits():
+        asked = dict(zip(stream.index.keys(range(len(stream.index))), targets_of(stream), strict=True))
+        more |= vqa_tables(found, everything, options.target, asked, targets_of(saved.inputs.open(shards, options.train_split, rank=0, world=1)))
+    return {
+        "split": split,
+        "task": options.task,
+        "target": options.target,
+        "metric": objective.metric,
+        "records": len(found.keys),
+        "records_with_target": int(found.weight.sum()),
+        "present": dict(zip(names, found.there.sum(0).tolist(), strict=True)),
+        "presence": dict(sorted(patterns.items(), key=lambda item: (-item[1], item[0]))),
+        "subsets": results,
+        "all": results[everything][objective.metric],
+        "best_single": {"part": best, objective.metric: singles[best]},
+        "commonest_answer": float((found.prior * found.weight).sum() / max(found.weight.sum(), 1e-9)),
+        "shards": stream.index.fingerprint,
+        **more,
+    }
+
+
+def table_text(report: dict[str, Any], brief: bool = False) -> str:
+    """The report as a table, the most parts first. ``brief``: all parts, all but one, each alone, and none."""
+    metric = report["metric"]
+    lines = [
+        f"{report['target']} on split {report['split']}: {report['records_with_target']:,} records with a target",
+        f"{'parts shown':<44}{metric:>14}{'loss':>10}{'ece':>8}{'rows':>8}",
+    ]
+    most = max(map(size_of, report["subsets"]))
+    for name in largest_first(report["subsets"]):
+        value = report["subsets"][name]
+        if not brief or size_of(name) >= most - 1 or size_of(name) <= 1:
+            ece = f"{value['ece']:.3f}" if "ece" in value else "-"
+            lines.append(f"{name:<44}{value[metric]:>14.3f}{value['loss']:>10.3f}{ece:>8}{value['rows_with_any']:>8,}")
+    for name in ("answer_type", "question_type"):
+        cells = list(report.get(f"by_{name}", {}).items())[: None if not brief else _SHOWN]
+        lines += ["", f"by {name.replace('_', ' ')}, all parts shown"] if cells else []
+        lines += [f"  {kind or '(none)':<42}{cell['accuracy']:>14.3f}{cell['questions']:>26,}" for kind, cell in cells]
+    if "captions" in report:
+        cell = report["captions"]
+        lines += ["", f"sentences for {cell['target']}: BLEU-4 {cell['bleu4']:.3f}, {cell['same']:.0%} word for word, of {cell['records']:,}"]
+    return "\n".join([*lines, summary_text(report)])
+
+
+def summary_text(report: dict[str, Any]) -> str:
+    """The report in one line."""
+    single = report["best_single"]
+    return (
+        f"all parts {report['all']:.3f}, best single part {single['part']} {single[report['metric']]:.3f},"
+        f" always the commonest answer {report['commonest_answer']:.3f}"
+        + (" (the best epoch was chosen on this split)" if report.get("chosen_on_this_split") else "")
+        + (f", by type of question alone {report['question_type_prior']:.3f}" if "question_type_prior" in report else "")
+    )
+
+
+def write_evaluation(report: dict[str, Any], out: Path) -> None:
+    """Write ``evaluation.json``, ``evaluation.txt`` and, where matplotlib is installed, ``evaluation.png``."""
+    write_report(out, "evaluation", report, table_text(report), lambda pyplot: _draw(report, pyplot))
+
+
+def _draw(report: dict[str, Any], pyplot: Any) -> Any:
+    names = sorted(report["subsets"], key=lambda name: report["subsets"][name][report["metric"]])
+    figure, axes = pyplot.subplots(figsize=(8, 1 + 0.28 * len(names)))
+    axes.barh(names, [report["subsets"][name][report["metric"]] for name in names], color="#4878a8")
+    axes.axvline(report["commonest_answer"], color="#b04040", linestyle="--", label="always the commonest answer")
+    axes.set_xlabel(f"{report['metric']} on {report['split']}")
+    axes.legend(loc="lower right")
+    return figure

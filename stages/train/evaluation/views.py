@@ -1,0 +1,146 @@
+"""A model's answers to every row of a split under several views of it: one pass over the stream, each part encoded once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ....schemas.errors import InputError
+from ...stream import FusionBatch
+from ..data.subsets import subsets_of
+from ..metrics.statistics import calibration_error
+from ..model.checkpoint import Saved
+from ..model.objectives import Objective
+
+View: TypeAlias = tuple[str, Tensor, "nn.Module | None"]
+Views: TypeAlias = Callable[[FusionBatch], Iterable[View]]
+
+
+class Asked(Protocol):
+    """What a survey asks of a model."""
+
+    missing: Any
+
+    def encode(self, batch: FusionBatch) -> tuple[list[Tensor], list[Tensor]]:
+        """Tokens and masks of the parts."""
+
+    def decide(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> Tensor:
+        """Logits ``[B, O]``."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Of one view, row by row ``float64 [N]``: the metric, the loss, the Brier score, the confidence; and whether anything was shown."""
+
+    score: np.ndarray
+    loss: np.ndarray
+    brier: np.ndarray
+    confidence: np.ndarray
+    has_any: np.ndarray
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Rows of a split that can be scored. there: which parts they have ``bool [N, M]``. weight: 1 for rows with a target, 0 for others.
+
+    known: 1 for rows whose target the training split knew, for which loss and Brier score are defined. prior: score of the commonest answer.
+    answer: number of the right class, for classification.
+    """
+
+    keys: list[str]
+    weight: np.ndarray
+    known: np.ndarray
+    there: np.ndarray
+    prior: np.ndarray
+    answer: np.ndarray
+    views: dict[str, Answers]
+
+    def summary(self, view: str, metric: str) -> dict[str, float]:
+        """Means of a view; those of confidence only where answers are probabilities."""
+        found = self.views[view]
+        rows, known = max(self.weight.sum(), 1e-9), max((self.weight * self.known).sum(), 1e-9)
+        means = {
+            metric: float((found.score * self.weight).sum() / rows),
+            "loss": float((found.loss * self.weight * self.known).sum() / known),
+            "rows_with_any": int((found.has_any * self.weight).sum()),
+        }
+        if not np.isnan(found.brier).any():
+            means["brier"] = float((found.brier * self.weight * self.known).sum() / known)
+            means["ece"] = calibration_error(found.confidence, found.score, self.weight)
+        return means
+
+
+@torch.no_grad()
+def survey(saved: Saved, stream: Iterable[FusionBatch], views: Views, model: Asked | None = None) -> Survey:
+    """Ask the model about every row of the stream under every view: its name, what it shows ``[B, M]``, how gaps are filled.
+
+    model: asked in the place of the saved one.
+    """
+    model, objective = model or saved.model, saved.objective
+    own = model.missing
+    keys: list[str] = []
+    columns: list[dict[str, np.ndarray]] = []
+    answers: dict[str, list[dict[str, np.ndarray]]] = {}
+    for raw in stream:
+        batch = saved.inputs.completed(raw)
+        real = batch.weight_B > 0
+        targets = batch.targets()
+        encoded, known_B = objective.encode(targets)
+        prior, weight_B = objective.score(objective.prior()[None].expand(len(batch), -1), targets)
+        tokens, masks = model.encode(batch)
+        keys += [key for key, is_real in zip(batch.keys, real.tolist(), strict=True) if is_real]
+        columns.append(
+            _numpy({"weight": weight_B, "known": known_B, "there": batch.present_BM, "prior": prior, "answer": _classes(encoded, known_B)}, real)
+        )
+        for name, shown_BM, missing in views(batch):
+            model.missing = own if missing is None else missing
+            try:
+                logits = model.decide(tokens, masks, batch.present_BM & shown_BM)
+            finally:
+                model.missing = own
+            if not torch.isfinite(logits[real]).all():
+                raise InputError("the model's outputs are no finite numbers; train again with a lower learning_rate")
+            score, _ = objective.score(logits, targets)
+            found = {"score": score, "has_any": (batch.present_BM & shown_BM).any(1), **_told_by(objective, logits, encoded)}
+            answers.setdefault(name, []).append(_numpy(found, real))
+    whole = {name: np.concatenate([some[name] for some in columns]) for name in columns[0]} if columns else {}
+    if not whole:
+        raise InputError("the split holds no records")
+    return Survey(keys, **whole, views={name: _answers(some) for name, some in answers.items()})
+
+
+def survey_subsets(saved: Saved, stream: Iterable[FusionBatch], model: Asked | None = None) -> Survey:
+    """The survey whose views are the subsets of the parts, by their names."""
+    subsets = {name: torch.tensor(mask) for name, mask in subsets_of(saved.inputs.names).items()}
+    return survey(saved, stream, lambda batch: [(name, shown_M, None) for name, shown_M in subsets.items()], model)
+
+
+def _classes(encoded: Tensor, known_B: Tensor) -> Tensor:
+    """The right class of each row, -1 where there is none or answers are no classes."""
+    return torch.where(known_B > 0, encoded, -1) if encoded.dtype == torch.long else torch.full_like(known_B, -1)
+
+
+def _numpy(values: Mapping[str, Tensor], real: Tensor) -> dict[str, np.ndarray]:
+    return {name: value[real].cpu().numpy().astype(bool if value.dtype == torch.bool else np.float64) for name, value in values.items()}
+
+
+def _answers(pieces: list[dict[str, np.ndarray]]) -> Answers:
+    return Answers(**{name: np.concatenate([some[name] for some in pieces]) for name in pieces[0]})
+
+
+def _told_by(objective: Objective, logits: Tensor, encoded: Tensor) -> dict[str, Tensor]:
+    """For each row: loss; Brier score and confidence of what logits ``[B, O]`` say (NaN for numbers, which are no probabilities)."""
+    loss = objective.loss(logits, encoded)
+    if objective.link == "identity":
+        nothing = torch.full_like(loss, math.nan)
+        return {"loss": loss, "brier": nothing, "confidence": nothing}
+    p = objective.meant(logits)
+    wanted = functional.one_hot(encoded, logits.shape[1]).float() if objective.link == "softmax" else encoded
+    return {"loss": loss, "brier": (p - wanted).square().sum(1), "confidence": p.amax(1)}

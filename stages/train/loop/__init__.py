@@ -1,0 +1,1 @@
+"""Training: prepare, preflight, epochs, validation, saving."""

@@ -1,0 +1,1 @@
+"""What a recipe can choose by a word, each with a card: known without torch."""

@@ -1,0 +1,149 @@
+"""What a method of the training stage is to a recipe: a word with options, and a card that says what it is; known without torch.
+
+A method is one file that its card names. A recipe chooses it by its word (``fusion: gated``), or by word and options
+(``fusion: {gated: {hard: true}}``). ``cards`` has them all.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import math
+import numbers
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import yaml
+
+from ....schemas.errors import nearest
+
+Choice: TypeAlias = "str | Mapping[str, Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a method is. where: its class, as ``fusion.add.AddFusion`` in the room ``model``, or ``package.module:Class`` anywhere else.
+
+    options: its own, with their defaults. standard: whether the field knows it under this name.
+
+    cost: operations for one record; M parts, T tokens of each, D width, R rank, C outputs.
+    least: the smallest value of an option, above which it has to lie if it is written as 0.0.
+    fault: what is wrong with options for a model of so many parts, or nothing.
+    reads: for encoders, the modality. is_late: for fusions, whether it joins the answers of one model a part (model-level fusion).
+    """
+
+    where: str
+    what: str
+    source: str
+    cost: str
+    standard: bool = True
+    options: Mapping[str, Any] = field(default_factory=dict)
+    least: Mapping[str, float] = field(default_factory=dict)
+    fault: Callable[[int, Mapping[str, Any]], str] | None = None
+    reads: str = ""
+    is_late: bool = False
+
+    def load(self) -> Any:
+        """The class; torch is imported now."""
+        module, name = self._place()
+        return getattr(importlib.import_module(module, __package__), name)
+
+    def _place(self) -> tuple[str, str]:
+        """The module, relative to this room unless it is a user's own (``package.module:Class``), and the class in it."""
+        module, colon, name = self.where.rpartition(":")
+        if colon:
+            return module, name
+        module, _, name = self.where.rpartition(".")
+        return f"..model.{module}", name
+
+    def told(self, word: str, form: str) -> list[str]:
+        """All about it, in lines: what its file says of it (read, not run), its options, and how a recipe says it (``form`` with a gap)."""
+        module, name = self._place()
+        inside = Path(__file__).parents[1].joinpath(*module.strip(".").split(".")).with_suffix(".py")
+        file = inside if module.startswith(".") else Path(importlib.import_module(module).__file__ or "")
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        body = next((node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == name), tree)
+        lines = [f"{word}: {self.what} ({self.source}{'' if self.standard else '; not a name of the field'}{'; ' + self.cost if self.cost else ''})"]
+        for text in dict.fromkeys((ast.get_docstring(tree), ast.get_docstring(body))):
+            lines += ["", *(text or "").replace("``", "").splitlines()]
+        # the name of a target is the user's to say
+        own = {option: f"<{option}>" if (option, value) == ("target", "") else json.dumps(value) for option, value in self.options.items()}
+        whole = f"{{{word}: {{{', '.join(f'{option}: {value}' for option, value in own.items())}}}}}"
+        bare = "<target>" not in own.values()
+        lines += ["", *([f"in a recipe: {form.format(word)}"] if bare else []), *([f"with options: {form.format(whole)}"] if self.options else [])]
+        return ["  " + line if line else "" for line in lines]
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A name for some options of training together."""
+
+    what: str
+    options: Mapping[str, Any]
+
+    def text(self) -> str:
+        """The options as a recipe has them."""
+        return yaml.safe_dump(dict(self.options), default_flow_style=True, sort_keys=False, width=10_000).strip()[1:-1]
+
+
+def split_choice(choice: Choice) -> tuple[str, Mapping[str, Any]]:
+    """Word and options of ``tensor`` or ``{tensor: {rank: 5}}``."""
+    if isinstance(choice, str):
+        return choice, {}
+    word, options = next(iter(choice.items()), ("", {}))
+    return str(word), options or {}
+
+
+def mistakes(where: str, choice: Choice, cards: Mapping[str, Card], parts: int) -> list[str]:
+    """What is wrong with a choice for a model of so many parts, one line each."""
+    if not isinstance(choice, str) and len(choice) != 1:
+        return [f"{where}: wanted one method, as '{next(iter(cards))}' or {{{next(iter(cards))}: {{option: value}}}}, found {len(choice)}"]
+    word, options = split_choice(choice)
+    if word not in cards:
+        return [f"{where}: no such method {word!r}{nearest(word, cards)}"]
+    if not isinstance(options, Mapping):
+        return [f"{where}.{word}: wanted options by name, found {options!r}"]
+    card = cards[word]
+    lines = []
+    for name, value in options.items():
+        if name not in card.options:
+            lines.append(f"{where}.{word}.{name}: unknown option{nearest(str(name), card.options)}")
+        else:
+            wanted = _wanted(card, name, value)
+            lines += [f"{where}.{word}.{name}: wanted {wanted}, found {value!r}"] if wanted else []
+    if not lines and card.fault is not None:
+        fault = card.fault(parts, {**card.options, **options})
+        lines += [f"{where}.{word}: {fault}"] if fault else []
+    return lines
+
+
+def _wanted(card: Card, name: str, value: Any) -> str:
+    """What the option should be instead, or nothing."""
+    default = card.options[name]
+    if isinstance(default, (bool, str)):
+        return "" if type(value) is type(default) else f"{'true or false' if isinstance(default, bool) else 'a word'}, as {default!r}"
+    if isinstance(default, list):
+        fits = isinstance(value, list) and all(_is_number(one) for one in value)
+        return "" if fits else "a list of numbers"
+    if not _is_number(value) or (isinstance(default, int) and not isinstance(value, int)):
+        return f"a {'whole ' if isinstance(default, int) else ''}number, as {default!r}"
+    least = card.least.get(name, 1 if isinstance(default, int) else -math.inf)
+    return "" if value >= least else f"at least {least:g}"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def cards_text(title: str, cards: Mapping[str, Card], indent: int) -> list[str]:
+    """Lines of one kind of method: its word, what it is, where it comes from, what it costs, its options."""
+    lines = [title]
+    for word, card in cards.items():
+        name = "" if card.standard else "; not a name of the field"
+        own = "".join(f"; {option}={value!r}" for option, value in card.options.items())
+        lines.append(f"  {word:<{indent}}  {card.what}")
+        lines.append(f"  {'':<{indent}}  {card.source}{name}{'; ' + card.cost if card.cost else ''}{own}")
+    return lines

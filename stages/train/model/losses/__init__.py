@@ -1,0 +1,42 @@
+"""Auxiliary losses: what a model is asked beside its task while it is trained. Each gives terms; what it has learned is saved beside the model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from ...methods.card import Choice, split_choice
+from ...methods.catalogue import LOSSES
+from ..loss_terms import Sizes
+
+
+def fit_losses(choices: Sequence[Choice], targets: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What the losses have to know of the training split's targets, as plain JSON, by their words."""
+    fitted = {}
+    for name, word, options in _named(choices):
+        fit = getattr(LOSSES[word].load(), "fit", None)
+        if fit is not None:
+            fitted[name] = fit(targets, **options)
+    return fitted
+
+
+def make_losses(choices: Sequence[Choice], sizes: Sizes, fitted: Mapping[str, Mapping[str, Any]]) -> nn.ModuleDict:
+    """The losses of these choices, with parameters of their own."""
+    made: dict[str, nn.Module] = {}
+    for name, word, options in _named(choices):
+        made[name] = LOSSES[word].load()(sizes, **options, **({"fitted": fitted[name]} if name in fitted else {}))
+    return nn.ModuleDict(made)
+
+
+def _named(choices: Sequence[Choice]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Name, word and options of each loss; the second multitask is ``multitask_2``."""
+    seen: Counter[str] = Counter()
+    for word, options in map(split_choice, choices):
+        seen[word] += 1
+        yield (word if seen[word] == 1 else f"{word}_{seen[word]}"), word, options
+
+
+__all__ = ["fit_losses", "make_losses"]

@@ -1,0 +1,84 @@
+"""Visual question answering: several answers may be right to a degree; sigmoid and binary cross-entropy on soft scores (Teney et al. 2018)."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ...metrics.vqa_accuracy import accuracy, normalise, soft_scores
+from .answers import answer_of, logits_of
+
+
+class Vqa:
+    """Answers are those of the training split with the largest sum of soft scores; each is given in its commonest spelling."""
+
+    metric = "vqa_accuracy"
+    link = "sigmoid"
+
+    def __init__(self, target: str, classes: Sequence[str], scores: Sequence[float], records: int) -> None:
+        self.target = target
+        self.classes = list(classes)
+        self.scores = list(scores)
+        self.records = records
+        self.outputs = len(self.classes)
+        self._numbers = {normalise(name): number for number, name in enumerate(self.classes)}
+
+    @classmethod
+    def fit(cls, target: str, known: Sequence[Any], most: int) -> Vqa:
+        """The objective over the annotators' answers of the training split."""
+        sums: Counter[str] = Counter()
+        spellings: dict[str, Counter[str]] = defaultdict(Counter)
+        for annotators in known:
+            for answer, score in soft_scores(annotators).items():
+                sums[answer] += score  # type: ignore[assignment]  # a Counter of floats
+            for answer in annotators:
+                spellings[normalise(answer)][answer.strip()] += 1
+        kept = [answer for answer in sorted(sums, key=lambda answer: (-sums[answer], answer))[:most] if answer]
+        names = [min(spellings[answer], key=lambda raw, some=spellings[answer]: (-some[raw], raw)) for answer in kept]  # type: ignore[misc]
+        return cls(target, names, [float(sums[answer]) for answer in kept], len(known))
+
+    def state(self) -> dict[str, Any]:
+        return {"target": self.target, "classes": self.classes, "scores": self.scores, "records": self.records}
+
+    def encode(self, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
+        encoded = torch.zeros(len(targets), self.outputs)
+        for row, target in enumerate(targets):
+            for answer, score in soft_scores(target.get(self.target, ())).items():
+                if answer in self._numbers:
+                    encoded[row, self._numbers[answer]] = score
+        return encoded, torch.tensor([float(self.target in target) for target in targets])
+
+    def loss(self, logits: Tensor, encoded: Tensor) -> Tensor:
+        return functional.binary_cross_entropy_with_logits(logits.float(), encoded, reduction="none").sum(1)
+
+    def divergence(self, peer: Tensor, logits: Tensor) -> Tensor:
+        """Summed over the answers, each a coin."""
+        p, own, other = peer.float().sigmoid(), logits.float(), peer.float()
+        yes, no = functional.logsigmoid(other) - functional.logsigmoid(own), functional.logsigmoid(-other) - functional.logsigmoid(-own)
+        return (p * yes + (1 - p) * no).sum(1)
+
+    def score(self, logits: Tensor, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
+        chosen = logits.argmax(1).tolist()
+        scores = [accuracy(self.classes[number], target.get(self.target, ())) for number, target in zip(chosen, targets, strict=True)]
+        return torch.tensor(scores), torch.tensor([float(self.target in target) for target in targets])
+
+    def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float | None]]]:
+        values, places = self.meant(logits).topk(min(top, self.outputs), dim=1)
+        return [
+            [(self.classes[place], value) for place, value in zip(row, some, strict=True)]
+            for row, some in zip(places.tolist(), values.tolist(), strict=True)
+        ]
+
+    def meant(self, logits: Tensor) -> Tensor:
+        return answer_of(logits, self.link)
+
+    def logits(self, meant: Tensor) -> Tensor:
+        return logits_of(meant, self.link)
+
+    def prior(self) -> Tensor:
+        return torch.logit(torch.tensor(self.scores) / self.records, eps=1e-4)

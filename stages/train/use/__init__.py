@@ -1,0 +1,1 @@
+"""After training: prediction, explanation, export."""

@@ -1,0 +1,105 @@
+"""Files and words that a person gives, as a batch of the model: decoded as it saw them in training, or extracted as its cached features were."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ....schemas.errors import DamageError, InputError, nearest
+from ....schemas.record import Part
+from ...base import Extractor, extracted, make, stored
+from ...modality import OnDisk
+from ...stream import FusionBatch, Labels
+from ..model import checkpoint
+
+
+class Given:
+    """What a checkpoint makes of files and words."""
+
+    def __init__(self, saved: checkpoint.Saved) -> None:
+        self.saved = saved
+        self._extractors: dict[str, Extractor] = {}
+
+    def assigned(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Part name -> value: by ``part=value``, or the first part of the modality that is still free."""
+        parts: dict[str, str] = {}
+        for modality, value in given.items():
+            if modality in self.saved.options.inputs and modality not in self.saved.inputs.modalities.values():
+                parts[modality] = value
+                continue
+            candidates = [name for name in self.saved.options.inputs if self.saved.inputs.modalities[name] == modality]
+            if not candidates:
+                raise InputError(f"--{modality}: this model has no {modality} part; its parts are {', '.join(self.saved.options.inputs)}")
+            name, equals, rest = value.partition("=")
+            if equals and name in self.saved.options.inputs:
+                parts[name] = rest
+            elif equals and name.isidentifier() and len(candidates) > 1:
+                raise InputError(f"--{modality} {value}: no part is called {name!r}{nearest(name, candidates)}")
+            else:
+                parts[candidates[0]] = value
+        return parts
+
+    def batch(self, given: Sequence[Mapping[str, str]], keys: list[str]) -> tuple[FusionBatch, list[dict[str, str]]]:
+        """Rows of files and words as a batch, and for each what could not be read and why."""
+        inputs, rows = self.saved.inputs, len(given)
+        parts: dict[str, torch.Tensor] = {}
+        lengths: dict[str, torch.Tensor] = {}
+        present = torch.zeros(rows, len(inputs.names), dtype=torch.bool)
+        damaged: list[dict[str, str]] = [{} for _ in given]
+        for column, name in enumerate(inputs.names):
+            parts[name], length = inputs.blank(name, rows)
+            if length is not None:
+                lengths[name] = length
+            for place, row in enumerate(given):
+                if name in row:
+                    try:
+                        count = self._fill(name, row[name], parts[name][place])
+                    except DamageError as error:
+                        damaged[place][name] = error.message
+                    except OSError as error:
+                        damaged[place][name] = f"cannot be read: {error.strerror}"
+                    else:
+                        present[place, column] = True
+                        if length is not None:
+                            length[place] = count
+        return FusionBatch(inputs.names, Labels(keys, ["{}"] * rows), parts, lengths, {}, present, torch.ones(rows)), damaged
+
+    def _fill(self, name: str, value: str, out: torch.Tensor) -> int:
+        """Read a part into its row, as the stream reads it from shards; how long it is."""
+        inputs = self.saved.inputs
+        if inputs.options.inputs[name].feature:
+            out[:] = torch.from_numpy(self._vector(name, value).astype(np.float32))
+            return len(out)
+        return inputs.spec(name).fill(inputs.modality(name).given(value, inputs.fitted.get(name, {})), out.numpy())
+
+    def _vector(self, name: str, value: str) -> np.ndarray:
+        """The vector that the cache would hold ``float16 [dims]``."""
+        kind = self.saved.inputs.modality(name)
+        extractor = self._extractors.get(name) or self._extractor(name)
+        self._extractors[name] = extractor
+        folder, part = Path(), Part(kind.name, text=value)
+        if isinstance(kind, OnDisk):
+            path = Path(os.path.realpath(value))
+            if not path.is_file():
+                raise DamageError("no_file", "there is no such file")
+            folder, part = path.parent, Part(kind.name, uri=path.name)
+        vector = extracted(extractor, kind.decoded(folder, part, extractor), value)
+        weights = self.saved.inputs.caches[name]["weights"]
+        return stored(extractor, vector, np.array(weights, np.float32) if weights else None)
+
+    def _extractor(self, name: str) -> Extractor:
+        """The extractor of the features that the model was trained on; InputError where it cannot be had here, or is another one now."""
+        cache = self.saved.inputs.caches[name]
+        if "options" not in cache:
+            raise InputError(f"{name}: the model was trained on features of an older version; run its recipe again, or predict from --shards")
+        where = f"{name}: the model reads features by {cache['address']}, which cannot be made here"
+        extractor, problems = make(cache["address"], Extractor, cache["options"], where)
+        if extractor is None:
+            raise InputError("\n".join(problems))
+        if extractor.identity() != cache["identity"]:
+            raise InputError(f"{where}: its version, or the network it loads, is not that of the training; predict from --shards")
+        return extractor

@@ -1,0 +1,165 @@
+"""Prediction: one record given as files and words, the rows of a CSV, or the records of shards; any part may be left out.
+
+Every answer says what was used, what was missing and what was damaged, and how sure the model is.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ....schemas.errors import InputError
+from ...modality import OnDisk
+from ...stream import FusionBatch
+from ..data.inputs import chosen_split, shards_of
+from ..model import checkpoint
+from .from_files import Given
+
+_ROWS = 32
+
+
+class Predictor:
+    """A model that answers, and counts how long it takes. ``milliseconds``: of each batch, by record."""
+
+    def __init__(self, path: Path, top: int = 5) -> None:
+        self.saved = checkpoint.load(path)
+        self.names = self.saved.inputs.names
+        self._top = top
+        self._given = Given(self.saved)
+        self._captioner = self.saved.captioner
+        self.milliseconds: list[float] = []
+
+    def one(self, given: Mapping[str, str]) -> dict[str, Any]:
+        """The answer to one record; ``given`` maps a modality to a file or words, or to ``part=...``. What cannot be read is an InputError."""
+        return self.answer(self.batch_of(given)[0])
+
+    def answer(self, batch: FusionBatch) -> dict[str, Any]:
+        """The answer to a batch of one record."""
+        found = self._answer(batch, [{}])[0]
+        del found["key"]
+        return {"target": self.saved.options.target, **found}
+
+    def batch_of(self, given: Mapping[str, str]) -> tuple[FusionBatch, dict[str, str]]:
+        """One record as a batch, and what was given for each part."""
+        parts = self._given.assigned(given)
+        batch, damaged = self._given.batch([parts], ["prediction"])
+        for name, why in damaged[0].items():
+            raise InputError(f"--{self.saved.inputs.modalities[name]} {parts[name]}: {why}")
+        return batch, parts
+
+    def rows(self, path: Path) -> Iterator[dict[str, Any]]:
+        """The answer to each row of a CSV whose columns are named by parts (or modalities): files, relative to the CSV, and words.
+
+        An empty cell is a missing part; a file that cannot be read counts as missing and is told under ``damaged``. A column ``key`` names the row.
+        """
+        try:
+            with open(path, newline="", encoding="utf-8-sig") as file:
+                reader = csv.DictReader(file)
+                columns = self._columns(path, reader.fieldnames or ())
+                numbered = enumerate(reader, start=2)
+                while some := list(itertools.islice(numbered, _ROWS)):
+                    given = [self._row(path, {name: row[column] for column, name in columns.items() if row.get(column)}) for _, row in some]
+                    keys = [row.get("key") or f"{path.name}:{line}" for line, row in some]
+                    yield from self._answer(*self._given.batch(given, keys))
+        except FileNotFoundError:
+            raise InputError(f"{path}: there is no such file") from None
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise InputError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
+
+    def shards(self, shards: Path, split: str = "") -> Iterator[dict[str, Any]]:
+        """The answer to each record of a split of shards."""
+        folder = shards_of(shards)
+        for raw in self.saved.inputs.open(folder, chosen_split(folder, split), rank=0, world=1):
+            batch = self.saved.inputs.completed(raw)
+            yield from self._answer(batch, [{}] * len(batch))
+
+    def speed_text(self) -> str:
+        """How long a record took."""
+        if not self.milliseconds:
+            return "no records"
+        p50, p99 = np.quantile(self.milliseconds, [0.5, 0.99])
+        return f"{len(self.milliseconds):,} batches; {p50:.2f} ms a record in the middle (p50), {p99:.2f} ms at worst (p99), without reading"
+
+    def _columns(self, path: Path, columns: Sequence[str]) -> dict[str, str]:
+        """Column -> what it gives: a part, or a column that a part is made of."""
+        inputs = self.saved.inputs
+        wanted = {column for name in self.names for column in inputs.modality(name).columns(name, inputs.fitted.get(name, {}))}
+        found: dict[str, str] = {}
+        for column in columns:
+            if column in wanted:
+                found[column] = column
+                continue
+            alike = [name for name in self.names if inputs.modalities[name] == column and name not in columns]
+            if alike:
+                found[column] = alike[0]
+        if not found:
+            raise InputError(
+                f"{path}: no column is called like a part of the model ({', '.join(sorted(wanted))}); found {', '.join(columns) or 'none'}"
+            )
+        return found
+
+    def _row(self, path: Path, row: Mapping[str, str]) -> dict[str, str]:
+        """What a row gives for each part; files lie beside the CSV."""
+        given = {}
+        for name in self.names:
+            kind = self.saved.inputs.modality(name)
+            value = kind.from_row(name, row, self.saved.inputs.fitted.get(name, {}))
+            if value is not None:
+                given[name] = str(path.parent / value) if isinstance(kind, OnDisk) else value
+        return given
+
+    @torch.no_grad()
+    def _answer(self, batch: FusionBatch, damaged: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+        began = time.perf_counter()
+        model = self.saved.model
+        decided = model.decided(*model.encode(batch), batch.present_BM, batch.present_BM)
+        answers = self.saved.objective.answers(decided.logits_BO, self._top)
+        captions = self._captioner.write(decided.vector_BD) if self._captioner else []
+        self.milliseconds.append((time.perf_counter() - began) * 1000 / max(1, len(batch)))
+        found = []
+        for row, (key, some, wrong) in enumerate(zip(batch.keys, answers, damaged, strict=True)):
+            if batch.weight_B[row] > 0:
+                here = dict(zip(self.names, batch.present_BM[row].tolist(), strict=True))
+                found.append(
+                    {
+                        "key": key,
+                        "answers": [_shown(answer, probability) for answer, probability in some],
+                        **({"caption": captions[row]} if captions else {}),
+                        "used": [name for name in self.names if here[name]],
+                        "missing": [name for name in self.names if not here[name]],
+                        **({"damaged": dict(wrong)} if wrong else {}),
+                    }
+                )
+        return found
+
+
+def _shown(answer: str, probability: float | None) -> dict[str, Any]:
+    return {"answer": answer} if probability is None else {"answer": answer, "probability": round(probability, 6)}
+
+
+def vqa_results(found: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Predictions in the official format of VQA results; the question's id is the number at the end of the key."""
+    results = []
+    for one in found:
+        number = one["key"].rpartition("-")[2]
+        if not number.isdecimal():
+            raise InputError(f"{one['key']}: no question's number at the end of the key; VQA results are of shards from a coco_vqa source")
+        results.append({"question_id": int(number), "answer": one["answers"][0]["answer"] if one["answers"] else ""})
+    return results
+
+
+def prediction_text(found: Mapping[str, Any]) -> str:
+    """A prediction for people."""
+    lines = [f"{found['target']}:"]
+    lines += [(f"  {entry['probability']:6.1%}" if "probability" in entry else "") + f"  {entry['answer']}" for entry in found["answers"]]
+    if "caption" in found:
+        lines.append(f"  {found['caption']}")
+    lines.append(f"used: {', '.join(found['used']) or 'nothing'}" + (f"; missing: {', '.join(found['missing'])}" if found["missing"] else ""))
+    return "\n".join(lines)
