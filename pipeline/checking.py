@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..schemas.errors import InputError, ModalmillError
 from ..stages import outside
 from ..stages.base import Addressed, Extractor, Source, Stage, make
 from ..stages.contract import broken_class, broken_extractor, broken_modality, broken_stage, some_data, some_records
 from ..stages.modality import Modality
+from ..stages.train.metrics.metric import Metric, Rows
 
 _KINDS: tuple[tuple[str, type[Any], str], ...] = (("stage", Stage, "stages"), ("source", Source, "sources"), ("extractor", Extractor, "extractors"))
 _TABLES = ("encoders", "fusions", "missing", "losses")
@@ -26,7 +29,9 @@ def check_text(file: Path) -> tuple[str, bool]:
         is_kept = is_kept and not broken
         lines += [f"{what} {name}: {'keeps the contract' if not broken else 'breaks it'}", *(f"  {line}" for line in broken)]
     if not lines:
-        raise InputError(f"{file}: defines no stage, source, extractor, modality or method; a stage is a subclass of RecordStage or CorpusStage")
+        raise InputError(
+            f"{file}: defines no stage, source, extractor, modality, metric or method; a stage is a subclass of RecordStage or CorpusStage"
+        )
     return "\n".join(lines), is_kept
 
 
@@ -39,6 +44,9 @@ def _checked() -> Iterator[tuple[str, str, list[str]]]:
     for cls in outside.classes(Modality, "modalities").values():
         if cls.__module__.startswith(outside.PREFIX):
             yield "modality", outside.name_of(cls), _tried(functools.partial(broken_modality, cls()))
+    for cls in outside.classes(Metric, "metrics").values():
+        if cls.__module__.startswith(outside.PREFIX):
+            yield "metric", outside.name_of(cls), _tried(functools.partial(_broken_metric, cls()))
     for group in _TABLES:
         for word, card in outside.method_tables(group).items():
             yield "method", word, _tried(functools.partial(_loads, card))
@@ -50,6 +58,16 @@ def _broken(address: str, kind: type[Addressed]) -> list[str]:
     if isinstance(made, Stage):
         return broken_stage(made, some_records())
     return broken_extractor(made, some_data(made.modality)) if isinstance(made, Extractor) else []
+
+
+def _broken_metric(metric: Metric) -> list[str]:
+    """What a metric makes of three classes, all answers right and all wrong."""
+    truth = np.arange(12.0) % 3
+    probability = np.eye(3)[truth.astype(int)]
+    right, wrong = metric.of(Rows(truth, truth, probability)), metric.of(Rows(truth, (truth + 1) % 3, 1 - probability))
+    if not isinstance(right, float) or not isinstance(wrong, float):
+        return [f"of(): wanted a float, found {type(right).__name__}"]
+    return [] if not right < wrong else [f"higher is to be better, and right answers get {right:g}, wrong ones {wrong:g}"]
 
 
 def _loads(card: Any) -> list[str]:

@@ -10,14 +10,15 @@ import gc
 import os
 import pickle
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol, TypeAlias
 
-from ..schemas.errors import DamageError, InputError, WorkerLostError
+from ..schemas.errors import InputError, WorkerLostError
 from ..stages import outside
-from .guard import COLLECT, Guard, Task, take
+from .guard import COLLECT, Guard, take
+from .task import Task
 
 _STARTED_EARLY = 8
 
@@ -193,16 +194,3 @@ def few_collections() -> Iterator[None]:
 
 def _no_beat(item: str) -> None:
     return
-
-
-_DEATHS = {
-    "decoder_timeout": "took longer than the deadline, twice",
-    "decoder_crashed": "ended its process, twice",
-    "decoder_memory": "wanted more memory than the recipe's memory_bytes, twice",
-}
-
-
-def refuse_skipped(item: str, skip: Mapping[str, str]) -> None:
-    """DamageError where earlier tries at this item brought the worker down."""
-    if item in skip:
-        raise DamageError(skip[item], f"{item}: reading it {_DEATHS[skip[item]]}")

@@ -23,8 +23,9 @@ from ..schemas.record import Part, Record
 from ..stages.base import Beat, Extractor, extracted, options_of, stored
 from ..stages.media.refusing import refusing
 from ..stages.modality import modality
-from .engine import Engine, refuse_skipped
+from .engine import Engine
 from .plan import Plan, identity
+from .task import refuse_skipped
 
 FEATURES_VERSION = 2
 

@@ -12,6 +12,7 @@ the task is begun again, and the run stops with the reason where that happens ov
 from __future__ import annotations
 
 import gc
+import importlib
 import mmap
 import multiprocessing.connection
 import os
@@ -26,16 +27,14 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from ..schemas.errors import ModalmillError, WorkerLostError
 from ..stages import outside
-
-if TYPE_CHECKING:
-    from ..stages.base import Beat
+from .task import Task
 
 COLLECT = (100_000, 20, 20)  # Python's collector looks at every object anew each 700 of them; records come by the ten thousand and have no cycles
+WARM = tuple(f"{__package__}.{name}" for name in ("ingesting", "measuring", "records", "sharding"))  # by name: this module knows no stage
 _PAGE_BYTES = 8192
 _HEAD = struct.Struct("<dI")
 _POLL_S = 0.05
@@ -43,13 +42,6 @@ _PARENT_CHECK_S = 0.5
 _DYING_S = 5.0
 _PROOF = 2  # deaths at one item, in one way, before it is the item's doing
 _MOST_DEATHS = 20  # of a task whose child is killed from outside, or dies where no item is at hand
-
-
-class Task(Protocol):
-    """A unit of work: picklable, restartable at any moment, writes its own output and returns something small."""
-
-    def run(self, beat: Beat, skip: Mapping[str, str]) -> Any:
-        """Do the work. Call ``beat(item)`` before each item; treat items in ``skip`` as damaged, with that rule."""
 
 
 class TaskFailed(RuntimeError):
@@ -135,6 +127,7 @@ class Guard:
         numbers = [theirs.fileno(), self._file.fileno()]
         environment = {**os.environ, "MODALMILL_CHILD": f"{numbers[0]},{numbers[1]}", "OMP_NUM_THREADS": "1"}
         quiet = None if "MODALMILL_DEBUG" in os.environ else subprocess.DEVNULL  # decoders write notes to stderr
+        environment["MODALMILL_WARM"] = " ".join(WARM)
         environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
         self._process = subprocess.Popen(
             command, pass_fds=numbers, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=quiet
@@ -211,8 +204,8 @@ def child() -> None:
         page[: _HEAD.size + len(name)] = _HEAD.pack(time.monotonic(), len(name)) + name
         signal.setitimer(signal.ITIMER_REAL, orphan_s)
 
-    from . import ingesting, measuring, records, sharding  # noqa: F401  # what most tasks stand on, loaded before the first comes
-
+    for name in os.environ.pop("MODALMILL_WARM", "").split():  # what most tasks stand on, loaded before the first comes
+        importlib.import_module(name)
     bounded = False
     while True:
         try:

@@ -15,7 +15,7 @@ from ..schemas.errors import InputError
 from ..schemas.fingerprint import fingerprint, hash_file
 from ..schemas.manifest import Row, rows_to_table
 from ..stages.base import Beat, Merged, Noted, Source
-from .engine import refuse_skipped
+from .task import refuse_skipped
 
 INGEST_VERSION = 3
 ROWS_PER_PARTITION = 2048

@@ -23,7 +23,7 @@ from ..schemas.record import Part, Record
 from ..stages.base import Beat
 from ..stages.media.refusing import refusing
 from ..stages.modality import every_on_disk, on_disk
-from .engine import refuse_skipped
+from .task import refuse_skipped
 
 SCHEMA = pa.schema(
     [

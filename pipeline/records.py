@@ -20,8 +20,8 @@ from ..schemas.errors import DamageError, InputError
 from ..schemas.manifest import Row, record_from_dict, rows_to_table, table_to_records, written_only
 from ..schemas.record import Fault, Record
 from ..stages.base import Beat, CorpusStage, Decision, RecordStage
-from .engine import refuse_skipped
 from .measuring import Facts, Thumbnails
+from .task import refuse_skipped
 
 
 @dataclass(frozen=True, slots=True)

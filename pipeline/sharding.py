@@ -33,7 +33,8 @@ from ..stages.shard.card import CARD_FILE, card_text
 from ..stages.shard.plan import Naming, Piece, Sample, group_samples, naming_of, plan_pieces, plan_shards
 from ..stages.shard.tar import END
 from ..stages.shard.write import PieceWriter, annotation, signals
-from .engine import Engine, refuse_skipped
+from .engine import Engine
+from .task import refuse_skipped
 
 SHARD_VERSION = 6
 _COPY_BYTES = 4 << 20

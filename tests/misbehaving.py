@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from modalmill.pipeline.engine import refuse_skipped
+from modalmill.pipeline.task import refuse_skipped
 from modalmill.schemas.errors import DamageError, InputError
 from modalmill.stages.base import Beat
 

@@ -224,7 +224,7 @@ def test_mistakes_in_files_are_one_clear_error(tmp_path: Path) -> None:
         ("a.py", "import nothing_like_this", "fails: ModuleNotFoundError: No module named 'nothing_like_this'"),
         ("b.py", "def (", "fails: SyntaxError"),
         ("c.txt", "", "wanted a file of Python"),
-        ("d.py", "x = 1", "defines no stage, source, extractor, modality or method"),
+        ("d.py", "x = 1", "defines no stage, source, extractor, modality, metric or method"),
         ("e.py", "from modalmill.stages.modality import OnDisk\nclass Image(OnDisk):\n    '''Mine.'''", "there is a modality called image already"),
     ):
         with pytest.raises(InputError, match=told):
@@ -247,7 +247,7 @@ def test_entry_points_of_an_installed_package_are_found(tmp_path: Path) -> None:
     write(tmp_path / "acme.py", (tmp_path / "acme.py").read_text() + "\nCARD = ENCODERS['smell_linear']\n")
     code = (
         "from modalmill.stages.base import Addressed, addresses, find\nfrom modalmill.stages.modality import modality, names\n"
-        "from modalmill.stages.train.cards import ENCODERS\n"
+        "from modalmill.stages.train.methods.catalogue import ENCODERS\n"
         "assert 'acme.shout' in addresses(Addressed) and find('acme.shout', Addressed)().max_share == 0.7\n"
         "assert 'smell' in names() and modality('smell').name == 'smell' and ENCODERS['smell_linear'].load().__name__ == 'SmellLinear'\n"
     )

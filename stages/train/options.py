@@ -13,6 +13,7 @@ from ...schemas.recipe import mistake_lines
 from ..modality import modality, names
 from .methods.card import mistakes, split_choice
 from .methods.catalogue import ENCODERS, FIRST_OF_FEATURES, FUSIONS, LOSSES, METHODS, MISSING
+from .metrics.metric import mistake
 
 MOST_PARTS = 8
 MANY_TIMES = ("multitask",)  # each time with another target
@@ -73,6 +74,7 @@ class TrainOptions(BaseModel):
     focal: float = Field(0.0, ge=0, description="focal loss: rows count by (1 - p)^focal")
     width: int = Field(128, ge=8, description="width of the common space")
     hidden: int = Field(256, ge=8)
+    metric: str | None = Field(None, description="what chooses the best epoch and heads the tables; the task's own where not given")
     answers: int = Field(1000, ge=1, description="at most so many classes, the commonest of the training split")
     epochs: int = Field(20, ge=1)
     batch_size: int | None = Field(
@@ -130,6 +132,7 @@ class TrainOptions(BaseModel):
         return lines + (here.lacking_split("train.val_split", self.val_split) if "val_split" in self.model_fields_set else [])
 
 
+_OWN_METRICS = {"classification": "accuracy", "regression": "negative_mae", "vqa": "vqa_accuracy"}
 _KINDS = {"regression": ("number", "a target read by 'numbers'"), "vqa": ("list", "the list of the annotators' answers")}
 
 
@@ -196,6 +199,8 @@ def _found(options: TrainOptions, problems: list[str]) -> bool:
     for choice in options.losses:
         problems += mistakes("train.losses", choice, LOSSES, parts)
     problems += [f"train.losses: {word}: given twice" for word in dict.fromkeys(words) if words.count(word) > 1 and word not in MANY_TIMES]
+    wrong = mistake(options.task, options.metric, _OWN_METRICS[options.task]) if options.metric is not None else ""
+    problems += [f"train.metric: {wrong}"] if wrong else []
     for kind, word in options.encoders.items():
         if kind not in (*names(), "feature"):
             problems.append(f"train.encoders.{kind}: no such modality{nearest(kind, (*names(), 'feature'))}")

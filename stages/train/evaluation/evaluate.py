@@ -10,16 +10,20 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ....schemas.index import read_shard_set
 from ..data.inputs import chosen_split, shards_of, targets_of
 from ..data.subsets import largest_first, size_of, subset_name
+from ..metrics.metric import metrics_of
 from ..model import checkpoint
 from .captions import Sentences
-from .views import survey_subsets
+from .views import Survey, survey_subsets
 from .vqa_tables import vqa_tables
 from .write import write_report
 
 _SHOWN = 5
+_MOST_CLASSES = 50
 
 
 def evaluate(path: Path, shards: Path, split: str = "") -> dict[str, Any]:
@@ -34,9 +38,10 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, split: str) -> dict[st
     names = saved.inputs.names
     stream = saved.inputs.open(shards, split, rank=0, world=1)
     sentences = Sentences(saved)
-    found = survey_subsets(saved, sentences.through(stream))
+    found = survey_subsets(saved, sentences.through(stream), metrics=metrics_of(options.task))
     results = {name: found.summary(name, objective.metric) for name in found.views}
-    singles = {name: results[name][objective.metric] for name in names}
+    metric = options.metric or objective.metric
+    singles = {name: results[name][metric] for name in names}
     best = max(singles, key=lambda name: singles[name])
     patterns = Counter(subset_name(names, row) for row in found.there.tolist())
     everything = subset_name(names, (True,) * len(names))
@@ -48,18 +53,41 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, split: str) -> dict[st
         "split": split,
         "task": options.task,
         "target": options.target,
-        "metric": objective.metric,
+        "metric": metric,
         "records": len(found.keys),
         "records_with_target": int(found.weight.sum()),
         "present": dict(zip(names, found.there.sum(0).tolist(), strict=True)),
         "presence": dict(sorted(patterns.items(), key=lambda item: (-item[1], item[0]))),
         "subsets": results,
-        "all": results[everything][objective.metric],
-        "best_single": {"part": best, objective.metric: singles[best]},
-        "commonest_answer": float((found.prior * found.weight).sum() / max(found.weight.sum(), 1e-9)),
+        "all": results[everything][metric],
+        "best_single": {"part": best, metric: singles[best]},
+        "commonest_answer": _commonest(saved, found, metric),
+        **_confusion(saved, found, everything),
         "shards": stream.index.fingerprint,
         **more,
     }
+
+
+def _commonest(saved: checkpoint.Saved, found: Survey, metric: str) -> float:
+    """The metric of always answering what is likeliest without any input."""
+    if metric not in found.metrics or found.truth is None:
+        return float((found.prior * found.weight).sum() / max(found.weight.sum(), 1e-9))
+    prior = saved.objective.prior()[None]
+    answer, probability = saved.objective.chosen(prior).numpy(), saved.objective.meant(prior).numpy()
+    rows = len(found.keys)
+    return found.metrics[metric].of(found.rows(answer.repeat(rows), probability.repeat(rows, 0)))
+
+
+def _confusion(saved: checkpoint.Saved, found: Survey, view: str) -> dict[str, Any]:
+    """How often each class was answered for each, where they are few: ``counts[right][answered]``."""
+    classes = getattr(saved.objective, "classes", [])
+    if found.truth is None or not 2 <= len(classes) <= _MOST_CLASSES or saved.options.task != "classification":
+        return {}
+    rows = found.rows(found.views[view].answer)
+    counts = np.zeros((len(classes), len(classes)), int)
+    known = rows.truth >= 0
+    np.add.at(counts, (rows.truth[known].astype(int), rows.answer[known].astype(int)), 1)
+    return {"confusion": {"classes": list(classes), "counts": counts.tolist()}}
 
 
 def table_text(report: dict[str, Any], brief: bool = False) -> str:
@@ -82,6 +110,9 @@ def table_text(report: dict[str, Any], brief: bool = False) -> str:
     if "captions" in report:
         cell = report["captions"]
         lines += ["", f"sentences for {cell['target']}: BLEU-4 {cell['bleu4']:.3f}, {cell['same']:.0%} word for word, of {cell['records']:,}"]
+    whole = report["subsets"][max(report["subsets"], key=size_of)]
+    others = [name for name in metrics_of(report["task"]) if name in whole and name != metric]
+    lines += ["all parts shown: " + ", ".join(f"{name} {whole[name]:.3f}" for name in others)] if others else []
     return "\n".join([*lines, summary_text(report)])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch.nn import functional
 from ....schemas.errors import InputError
 from ...stream import FusionBatch
 from ..data.subsets import subsets_of
+from ..metrics.metric import Metric, Rows
 from ..metrics.statistics import calibration_error
 from ..model.checkpoint import Saved
 from ..model.objectives import Objective
@@ -37,13 +38,17 @@ class Asked(Protocol):
 
 @dataclass(frozen=True)
 class Answers:
-    """Of one view, row by row ``float64 [N]``: the metric, the loss, the Brier score, the confidence; and whether anything was shown."""
+    """Of one view, row by row ``float64 [N]``: the metric, the loss, the Brier score, the confidence, what was answered; and whether anything was
+    shown. probability: ``float64 [N, C]`` where a metric takes it.
+    """
 
     score: np.ndarray
     loss: np.ndarray
     brier: np.ndarray
     confidence: np.ndarray
+    answer: np.ndarray
     has_any: np.ndarray
+    probability: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Survey:
     """Rows of a split that can be scored. there: which parts they have ``bool [N, M]``. weight: 1 for rows with a target, 0 for others.
 
     known: 1 for rows whose target the training split knew, for which loss and Brier score are defined. prior: score of the commonest answer.
-    answer: number of the right class, for classification.
+    answer: number of the right class, for classification. truth: what is right, for metrics of all rows; None where no single answer is.
     """
 
     keys: list[str]
@@ -61,6 +66,14 @@ class Survey:
     prior: np.ndarray
     answer: np.ndarray
     views: dict[str, Answers]
+    truth: np.ndarray | None = None
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+
+    def rows(self, answer: np.ndarray, probability: np.ndarray | None = None) -> Rows:
+        """Answers to the rows that have a target, for metrics of all rows."""
+        assert self.truth is not None
+        here = self.weight > 0
+        return Rows(self.truth[here], answer[here], None if probability is None else probability[here])
 
     def summary(self, view: str, metric: str) -> dict[str, float]:
         """Means of a view; those of confidence only where answers are probabilities."""
@@ -74,15 +87,22 @@ class Survey:
         if not np.isnan(found.brier).any():
             means["brier"] = float((found.brier * self.weight * self.known).sum() / known)
             means["ece"] = calibration_error(found.confidence, found.score, self.weight)
+        if self.truth is not None and (self.weight > 0).any():
+            rows = self.rows(found.answer, found.probability)
+            means |= {name: one.of(rows) for name, one in self.metrics.items()}
         return means
 
 
 @torch.no_grad()
-def survey(saved: Saved, stream: Iterable[FusionBatch], views: Views, model: Asked | None = None) -> Survey:
+def survey(
+    saved: Saved, stream: Iterable[FusionBatch], views: Views, model: Asked | None = None, metrics: Mapping[str, Metric] | None = None
+) -> Survey:
     """Ask the model about every row of the stream under every view: its name, what it shows ``[B, M]``, how gaps are filled.
 
-    model: asked in the place of the saved one.
+    model: asked in the place of the saved one. metrics: those of all rows that the summaries are to have.
     """
+    metrics = metrics or {}
+    with_probability = any(one.needs_probability for one in metrics.values())
     model, objective = model or saved.model, saved.objective
     own = model.missing
     keys: list[str] = []
@@ -96,9 +116,9 @@ def survey(saved: Saved, stream: Iterable[FusionBatch], views: Views, model: Ask
         prior, weight_B = objective.score(objective.prior()[None].expand(len(batch), -1), targets)
         tokens, masks = model.encode(batch)
         keys += [key for key, is_real in zip(batch.keys, real.tolist(), strict=True) if is_real]
-        columns.append(
-            _numpy({"weight": weight_B, "known": known_B, "there": batch.present_BM, "prior": prior, "answer": _classes(encoded, known_B)}, real)
-        )
+        truth_B = objective.truth(targets) if metrics else None
+        found = {"weight": weight_B, "known": known_B, "there": batch.present_BM, "prior": prior, "answer": _classes(encoded, known_B)}
+        columns.append(_numpy(found if truth_B is None else {**found, "truth": truth_B}, real))
         for name, shown_BM, missing in views(batch):
             model.missing = own if missing is None else missing
             try:
@@ -109,17 +129,18 @@ def survey(saved: Saved, stream: Iterable[FusionBatch], views: Views, model: Ask
                 raise InputError("the model's outputs are no finite numbers; train again with a lower learning_rate")
             score, _ = objective.score(logits, targets)
             found = {"score": score, "has_any": (batch.present_BM & shown_BM).any(1), **_told_by(objective, logits, encoded)}
+            found |= {"answer": objective.chosen(logits), **({"probability": objective.meant(logits)} if with_probability else {})}
             answers.setdefault(name, []).append(_numpy(found, real))
     whole = {name: np.concatenate([some[name] for some in columns]) for name in columns[0]} if columns else {}
     if not whole:
         raise InputError("the split holds no records")
-    return Survey(keys, **whole, views={name: _answers(some) for name, some in answers.items()})
+    return Survey(keys, **whole, views={name: _answers(some) for name, some in answers.items()}, metrics=metrics)
 
 
-def survey_subsets(saved: Saved, stream: Iterable[FusionBatch], model: Asked | None = None) -> Survey:
+def survey_subsets(saved: Saved, stream: Iterable[FusionBatch], model: Asked | None = None, metrics: Mapping[str, Metric] | None = None) -> Survey:
     """The survey whose views are the subsets of the parts, by their names."""
     subsets = {name: torch.tensor(mask) for name, mask in subsets_of(saved.inputs.names).items()}
-    return survey(saved, stream, lambda batch: [(name, shown_M, None) for name, shown_M in subsets.items()], model)
+    return survey(saved, stream, lambda batch: [(name, shown_M, None) for name, shown_M in subsets.items()], model, metrics)
 
 
 def _classes(encoded: Tensor, known_B: Tensor) -> Tensor:

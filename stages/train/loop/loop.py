@@ -84,7 +84,7 @@ def _train(options: TrainOptions, shards: Path, out: Path, seed: int, say: Say, 
         if log is not None:
             log.write({**summary, **({"weights": checked.weights} if checked.weights else {})}, checked.examples)
         run.save()
-        score = "" if checked.score is None else f", {run.objective.metric} {checked.score:.3f}{' *' if better else ''}"
+        score = "" if checked.score is None else f", {options.metric or run.objective.metric} {checked.score:.3f}{' *' if better else ''}"
         say(
             f"training: epoch {run.epoch} of {options.epochs}, loss {summary['loss']:.4f}{score}, {summary['records_per_s']:,.0f} records/s,"
             f" waited {summary['wait_share']:.0%}, step {summary['step_ms_p50']:.0f} ms, bound by {summary['bound_by']}"

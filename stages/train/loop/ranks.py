@@ -6,9 +6,12 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed
+
+T = TypeVar("T")
 
 _PATIENCE = timedelta(days=1)
 
@@ -33,6 +36,15 @@ def summed(values: Tensor) -> Tensor:
     if world() > 1:
         distributed.all_reduce(values)
     return values
+
+
+def gathered(some: list[T]) -> list[T]:
+    """The lists of all processes as one, in the order of ranks."""
+    if world() == 1:
+        return some
+    lists: list[list[T]] = [[] for _ in range(world())]
+    distributed.all_gather_object(lists, some)
+    return [one for each in lists for one in each]
 
 
 def as_the_first(tensors: Iterable[Tensor]) -> None:

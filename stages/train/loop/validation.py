@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ....schemas.errors import InputError
 from ....schemas.fingerprint import uniform_for
 from ....schemas.index import read_shard_set
 from ...stream import FusionBatch, Stream
+from ..metrics.metric import Rows, metrics_of
 from .device import autocast
 from .post_fit import fit_fusion, is_fitted
-from .ranks import as_the_first, summed
+from .ranks import as_the_first, gathered, summed
 from .run import Run
 
 _EXAMPLES = 8
@@ -56,6 +59,8 @@ class Validation:
         model.eval()
         if self._fits:
             fit_fusion(model, run.objective, self._batches(run, self._stream, "to fit"), run.device)
+        metric = metrics_of(run.options.task).get(run.options.metric or "")
+        rows: list[tuple[Tensor, Tensor, Tensor]] = []
         sums_2 = torch.zeros(2, dtype=torch.float64, device=run.device)
         gates_M2 = torch.zeros(len(model.names), 2, dtype=torch.float64, device=run.device)
         examples: list[str] = []
@@ -66,6 +71,10 @@ class Validation:
             logits, targets = decided.logits_BO.float().cpu(), batch.targets()
             scores, weights = run.objective.score(logits, targets)
             weights = weights * batch.weight_B.cpu()
+            truth_B = run.objective.truth(targets) if metric is not None else None
+            if truth_B is not None:
+                here = weights > 0
+                rows.append((truth_B[here], run.objective.chosen(logits)[here], run.objective.meant(logits)[here]))
             sums_2 += torch.stack([(scores * weights).sum(), weights.sum()]).to(run.device)
             gates_BM = decided.info.get("weights")
             if gates_BM is not None and gates_BM.shape == batch.present_BM.shape:
@@ -79,6 +88,10 @@ class Validation:
         if self._fits:
             as_the_first([*model.state_dict().values(), sums_2])
         score, weight = (sums_2 if self._fits else summed(sums_2)).tolist()
+        if metric is not None:
+            every = rows if self._fits else gathered(rows)
+            score = metric.of(Rows(*(torch.cat(some).numpy() for some in zip(*every, strict=True)))) if every else math.nan
+            weight = 0.0 if math.isnan(score) else 1.0
         gates = {name: round(float(total / max(1, count)), 4) for name, (total, count) in zip(model.names, gates_M2.tolist(), strict=True)}
         return Checked(score / weight if weight else None, gates if any(gates.values()) else {}, examples)
 

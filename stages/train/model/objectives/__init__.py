@@ -36,6 +36,14 @@ class Objective(Protocol):
     def score(self, logits: Tensor, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
         """The metric of each row ``[B]`` and weight ``[B]``: 0 where a row has no target to compare with. Higher is better."""
 
+    def truth(self, targets: Sequence[Mapping[str, Any]]) -> Tensor | None:
+        """What is right for each row ``float64 [B]``, for metrics of all rows: the class's number (-1 for one never seen), or the number; None for
+        tasks in which no single answer is right.
+        """
+
+    def chosen(self, logits: Tensor) -> Tensor:
+        """What is answered to each row ``float64 [B]``, likewise."""
+
     def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float | None]]]:
         """For each row the best answers with their probabilities; None for a number, which has none."""
 

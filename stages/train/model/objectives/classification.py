@@ -65,6 +65,12 @@ class Classification:
         right = [float(self.classes[number] == str(target.get(self.target))) for number, target in zip(chosen, targets, strict=True)]
         return torch.tensor(right), torch.tensor([float(self.target in target) for target in targets])
 
+    def truth(self, targets: Sequence[Mapping[str, Any]]) -> Tensor:
+        return torch.tensor([self._numbers.get(str(target.get(self.target)), -1) for target in targets], dtype=torch.float64)
+
+    def chosen(self, logits: Tensor) -> Tensor:
+        return logits.argmax(1).double()
+
     def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float | None]]]:
         values, places = self.meant(logits).topk(min(top, self.outputs), dim=1)
         return [

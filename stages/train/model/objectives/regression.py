@@ -56,6 +56,12 @@ class Regression:
         encoded, weight = self.encode(targets)
         return -(logits.float().squeeze(1) - encoded).abs() * self.deviation, weight
 
+    def truth(self, targets: Sequence[Mapping[str, Any]]) -> Tensor:
+        return torch.tensor([float(target.get(self.target, self.mean)) for target in targets], dtype=torch.float64)
+
+    def chosen(self, logits: Tensor) -> Tensor:
+        return logits.double().squeeze(1) * self.deviation + self.mean
+
     def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float | None]]]:
         values = (logits.double() * self.deviation + self.mean).squeeze(1).tolist()
         return [[(_shown(value, self._decimals), None)] for value in values]

@@ -67,6 +67,12 @@ class Vqa:
         scores = [accuracy(self.classes[number], target.get(self.target, ())) for number, target in zip(chosen, targets, strict=True)]
         return torch.tensor(scores), torch.tensor([float(self.target in target) for target in targets])
 
+    def truth(self, targets: Sequence[Mapping[str, Any]]) -> None:
+        """Nothing: several answers are right to a degree."""
+
+    def chosen(self, logits: Tensor) -> Tensor:
+        return logits.argmax(1).double()
+
     def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float | None]]]:
         values, places = self.meant(logits).topk(min(top, self.outputs), dim=1)
         return [

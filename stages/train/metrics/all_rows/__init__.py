@@ -1,0 +1,1 @@
+"""Metrics of all rows' answers together, one file each; ``modalmill.stages.train.metrics.metric`` says what one is."""

@@ -1,0 +1,68 @@
+"""What a metric is: a number about the answers to all rows of a split, where no mean over rows would do (macro-F1, AUC, R2).
+
+A metric is one file in ``metrics/all_rows``, called like it, or a user's own. Evaluation reports all of a task; ``train.metric`` chooses the one that
+picks the best epoch and heads the tables. Higher is better in each.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from ....schemas.errors import nearest
+from ... import outside
+
+ROOM = "all_rows"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Answers to the rows that have a target.
+
+    truth: ``[N]`` class numbers (-1: a class that the training split did not have), or numbers in the target's unit. answer: ``[N]`` likewise.
+    probability: ``float [N, C]`` of each class, where the metric asks for it.
+    """
+
+    truth: np.ndarray
+    answer: np.ndarray
+    probability: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def classes(self) -> list[int]:
+        """The classes of the training split that are right for any row."""
+        return sorted({int(number) for number in self.truth if number >= 0})
+
+
+class Metric:
+    """One metric. tasks: those whose answers it takes. needs_probability: whether it takes more than the answers."""
+
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
+    needs_probability: ClassVar[bool] = False
+
+    def of(self, rows: Rows) -> float:
+        """The metric; NaN where the rows do not define it."""
+        raise NotImplementedError
+
+
+def metrics_of(task: str) -> dict[str, Metric]:
+    """The metrics of a task, by name."""
+    found: dict[str, Metric] = {}
+    for module in pkgutil.iter_modules([str(Path(__file__).parent / ROOM)]):
+        held = vars(importlib.import_module(f".{ROOM}.{module.name}", __package__))
+        own = [value for value in held.values() if isinstance(value, type) and issubclass(value, Metric) and value is not Metric]
+        found[module.name] = own[0]()
+    found |= {outside.name_of(cls): cls() for cls in outside.classes(Metric, "metrics").values() if issubclass(cls, Metric)}
+    return {name: metric for name, metric in sorted(found.items()) if task in metric.tasks}
+
+
+def mistake(task: str, name: str, own: str) -> str:
+    """What is wrong with a metric's name for a task, or nothing. own: the metric that the task itself has."""
+    known = [own, *metrics_of(task)]
+    return "" if name in known else f"no metric of {task} is called {name!r}{nearest(name, known)}"
