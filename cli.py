@@ -52,7 +52,7 @@ def _root(
     if use:
         from .stages import outside
 
-        outside.use(use)
+        outside.use(use, keep=True)
 
 
 @app.command()

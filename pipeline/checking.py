@@ -13,7 +13,7 @@ import numpy as np
 from ..schemas.errors import InputError, ModalmillError
 from ..stages import outside
 from ..stages.base import Addressed, Extractor, Source, Stage, make
-from ..stages.contract import broken_class, broken_extractor, broken_modality, broken_stage, some_data, some_records
+from ..stages.contract import broken_class, broken_extractor, broken_modality, broken_source, broken_stage, some_data, some_records
 from ..stages.modality import Modality
 from ..stages.train.metrics.metric import Metric, Rows
 
@@ -57,6 +57,8 @@ def _broken(address: str, kind: type[Addressed]) -> list[str]:
     made, _ = make(address, kind, {}, address)
     if isinstance(made, Stage):
         return broken_stage(made, some_records())
+    if isinstance(made, Source):
+        return broken_source(made)
     return broken_extractor(made, some_data(made.modality)) if isinstance(made, Extractor) else []
 
 
@@ -81,6 +83,6 @@ def _tried(check: Callable[[], list[str]]) -> list[str]:
         return check()
     except ModalmillError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         return [f"fails with {type(error).__name__}: {error or 'it is not written'} ({Path(last.filename).name}, line {last.lineno})"]

@@ -83,13 +83,13 @@ class IngestTask:
         return count.read
 
 
-def ingest_stem(source: Source, name: str, root: Path, identity: str) -> str:
-    """The file stem of a source's partitions: its name and a fingerprint of its options and of the files it reads."""
-    seen = [(path, _content(root / path, root)) for path in source.paths()]
+def ingest_stem(source: Source, name: str, root: Path, identity: str, out: Path) -> str:
+    """The file stem of a source's partitions: its name and a fingerprint of its options and of the files it reads, but for what lies in ``out``."""
+    seen = [(path, _content(root / path, root, out)) for path in source.paths()]
     return f"{name}-{fingerprint(INGEST_VERSION, identity, name, seen)}"
 
 
-def _content(path: Path, root: Path) -> object:
+def _content(path: Path, root: Path, out: Path) -> object:
     """A table by the hash of its bytes; a folder by name, size and time of all files in it."""
     if not path.resolve().is_relative_to(root.resolve()):
         raise InputError(f"{path}: lies outside of the data root {root}; set 'data' to a folder that holds all of it")
@@ -98,10 +98,12 @@ def _content(path: Path, root: Path) -> object:
     if not path.is_dir():
         raise InputError(f"{path}: there is no such file or folder; check 'data', 'base' and the paths of the source")
     found: list[tuple[str, list[int] | None]] = []
-    stack, seen = [str(path)], {os.path.realpath(path)}
+    stack, seen = [str(path)], {os.path.realpath(path), os.path.realpath(out)}
     while stack:
         folder = stack.pop()
         for entry in os.scandir(folder):
+            if entry.name.startswith("."):
+                continue
             if not entry.is_dir():
                 found.append((os.path.relpath(entry.path, root), stamp_of(entry.path)))
             elif (real := os.path.realpath(entry.path)) not in seen:  # a link to a folder may lead in a circle

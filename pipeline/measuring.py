@@ -7,8 +7,9 @@ ones a partition of records needs are gathered beside it in ``work/measured``.
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,21 @@ import pyarrow.compute
 
 from ..schemas.disk import read_table, stamp_of, write_table
 from ..schemas.errors import DamageError
-from ..schemas.fingerprint import fingerprint
-from ..schemas.record import Part, Record
+from ..schemas.fingerprint import canonical, fingerprint
+from ..schemas.record import Part, Record, Step
 from ..stages.base import Beat
 from ..stages.media.refusing import refusing
 from ..stages.modality import every_on_disk, on_disk
 from .task import refuse_skipped
+
+MEASURED_VERSION = 2
 
 SCHEMA = pa.schema(
     [
         ("modality", pa.string()),
         ("uri", pa.string()),
         ("stamp", pa.string()),
+        ("reading", pa.string()),
         ("hash", pa.string()),
         ("damage", pa.string()),
         ("width", pa.int32()),
@@ -49,11 +53,16 @@ _FACTS = ("hash", "damage", "width", "height", "frames", "fps", "sample_rate_hz"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Medium:
-    """One medium to measure: its modality, its place below the root, and the size and time that say whether it changed."""
+    """One medium to measure: its modality, its place below the root, the size and time that say whether it changed, and how it is read (JSON)."""
 
     modality: str
     uri: str
     stamp: str
+    reading: str = ""
+
+    def part(self) -> Part:
+        """The medium as a part that means all of it."""
+        return Part(self.modality, uri=self.uri, steps=(Step("read", json.loads(self.reading)),) if self.reading else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +79,11 @@ class MeasureTask:
         for medium in self.media:
             item = f"{medium.modality}:{medium.uri}"
             beat(item)
-            row: dict[str, Any] = {"modality": medium.modality, "uri": medium.uri, "stamp": medium.stamp, "signals": []}
+            row: dict[str, Any] = {**asdict(medium), "signals": []}
             try:
                 refuse_skipped(item, skip)
                 with refusing("decoder_failed", medium.uri):
-                    found = on_disk(medium.modality).measured(self.root, medium.uri, medium.modality in self.full)
+                    found = on_disk(medium.modality).measured(self.root, medium.part(), medium.modality in self.full)
                 row |= found | {"signals": sorted(found.get("signals", {}).items())}
             except DamageError as error:
                 row["damage"] = str(error)
@@ -100,7 +109,8 @@ def media_of(tables: Iterable[pa.Table], root: Path, measured: frozenset[str]) -
                 uri = part["uri"]
                 if uri not in stamps:
                     stamps[uri] = _stamp_text(root / uri)
-                found.add(Medium(part["modality"], uri, stamps[uri]))
+                reading = next((step["options"] for step in part["steps"] or () if step["op"] == "read"), "")
+                found.add(Medium(part["modality"], uri, stamps[uri], reading))
     return result
 
 
@@ -114,7 +124,7 @@ def read_measured(folder: Path) -> dict[Medium, dict[str, Any]]:
     found: dict[Medium, dict[str, Any]] = {}
     for path in sorted(folder.glob("*.arrow")):
         for row in read_table(path).drop_columns(["thumbnail"]).to_pylist():
-            found[Medium(row["modality"], row["uri"], row["stamp"])] = row
+            found[Medium(row["modality"], row["uri"], row["stamp"], row["reading"])] = row
     return found
 
 
@@ -168,7 +178,7 @@ class Facts:
     """The measurements of one partition, to be laid onto its records."""
 
     def __init__(self, path: Path) -> None:
-        self._rows = {(row["modality"], row["uri"]): row for row in read_table(path).to_pylist()}
+        self._rows = {(row["modality"], row["uri"], row["reading"]): row for row in read_table(path).to_pylist()}
 
     def attach(self, record: Record) -> Record:
         """The record with facts and signals of its media; a part whose stream does not exist becomes absent."""
@@ -176,7 +186,8 @@ class Facts:
         parts: dict[str, Part] = {}
         absent = dict(record.absent)
         for name, part in record.parts.items():
-            row = self._rows.get((part.modality, part.uri)) if part.uri else None
+            reading = next((canonical(dict(step.options)) for step in part.steps if step.op == "read"), "")
+            row = self._rows.get((part.modality, part.uri, reading)) if part.uri else None
             if row is None:
                 parts[name] = part
             elif row["damage"] and row["damage"].partition(":")[0] == on_disk(part.modality).no_stream:
@@ -189,4 +200,4 @@ class Facts:
 
 def measure_config(full: frozenset[str], versions: Mapping[str, str]) -> str:
     """Fingerprint of what is measured and by which versions."""
-    return fingerprint(sorted(full), dict(versions), {one.name: one.identity for one in every_on_disk()})
+    return fingerprint(MEASURED_VERSION, sorted(full), dict(versions), {one.name: one.identity for one in every_on_disk()})

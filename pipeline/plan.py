@@ -176,7 +176,11 @@ def _missing_names(
     here = Contents(sources=frozenset(recipe.sources), measured=measured_by(stages))
     lines = []
     for name, source in sources.items():
-        given = source.contents()
+        try:
+            given = source.contents()
+        except NotImplementedError:
+            lines.append(f"sources.{name}: {source.address} has no contents(); it has to say what its records hold")
+            continue
         lines += [
             f"sources.{name}: {part[:60]!r} is no name for a part, which becomes part of file names; wanted letters, digits, _ and -"
             for part in given.parts

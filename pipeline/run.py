@@ -147,7 +147,7 @@ def _train(plan: Plan, out: Path, progress: Progress) -> dict[str, Any]:
 
 def _ingest(plan: Plan, work: Path, engine: Engine, progress: Progress, result: Result) -> list[Path]:
     folder = work / "ingest"
-    stems = {name: ingest_stem(source, name, plan.root, identity(source, plan)) for name, source in plan.sources.items()}
+    stems = {name: ingest_stem(source, name, plan.root, identity(source, plan), work.parent) for name, source in plan.sources.items()}
     tasks = [
         IngestTask(source, name, plan.root, folder, stems[name])
         for name, source in plan.sources.items()

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..schemas.manifest import Row, rows_to_table
-from ..schemas.record import Cue, Origin, Part, Record
-from .base import Addressed, CorpusStage, Extractor, RecordStage, Stage
+from ..schemas.record import Cue, Fault, Origin, Part, Record
+from .base import Addressed, CorpusStage, Extractor, RecordStage, Source, Stage
 from .modality import Modality, OnDisk, modality, names
 from .spec import Spec
 
@@ -56,6 +56,9 @@ def _broken_record_stage(stage: RecordStage, records: Sequence[Record]) -> list[
         where = f"record {record.key}"
         if not rows:
             lines.append(f"{where} vanished: neither written nor rejected")
+        if any(row.fault is not None and not isinstance(row.fault, Fault) for row in rows):
+            lines.append(f"{where}: fault() gives a Fault or None, found {type(rows[0].fault).__name__}")
+            continue
         if _seen(rows) != _seen(back[record.key]):
             lines.append(f"{where}: the result depends on the order of the records, or on something kept between them")
         written = [row.record for row in rows if row.fault is None]
@@ -63,6 +66,15 @@ def _broken_record_stage(stage: RecordStage, records: Sequence[Record]) -> list[
             lines.append(f"{where}: two of the records made of it have one key")
         if any(one.group != record.group for one in written):
             lines.append(f"{where}: what was made of it left its group, and can land in another split")
+    return lines
+
+
+def broken_source(source: Source) -> list[str]:
+    """What a source does not say."""
+    lines = []
+    for name in ("paths", "contents", "read"):
+        if getattr(type(source), name) is getattr(Source, name):
+            lines.append(f"{name}(): is not written; every source says what it reads, what its records hold, and gives them")
     return lines
 
 

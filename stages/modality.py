@@ -58,7 +58,7 @@ class Modality:
     version: ClassVar[int] = 1
     options: ClassVar[type[ModalityOptions]] = ModalityOptions
     first_encoder: ClassVar[str] = ""
-    column: ClassVar[str] = "binary"
+    column: ClassVar[Mapping[str, Any]] = {"dtype": "binary"}
 
     @property
     def name(self) -> str:
@@ -162,8 +162,11 @@ class OnDisk(Modality):
             raise ValueError(f"{name}: {self.name} has no such option; its files are read as they are")
         return ()
 
-    def measured(self, root: Path, uri: str, full: bool) -> dict[str, Any]:
-        """Content hash, facts and, where ``full``, ``signals`` of a file; DamageError for what cannot be used."""
+    def measured(self, root: Path, part: Part, full: bool) -> dict[str, Any]:
+        """Content hash, facts and, where ``full``, ``signals`` of the file of a part; DamageError for what cannot be used.
+
+        The file as a whole, whatever the span; of the steps those alone count that say how it is read.
+        """
         raise NotImplementedError
 
     def rendered(self, root: Path, part: Part, options: ShardOptions) -> Rendered:

@@ -26,7 +26,7 @@ Cached = TypeVar("Cached", bound=Callable[..., Any])
 
 PREFIX = "modalmill_outside"
 _STEM = re.compile(r"[A-Za-z_]\w*\Z")
-_CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
+_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,23 @@ class UsedFile:
 
 
 _used: tuple[UsedFile, ...] = ()
+_kept: tuple[Path, ...] = ()
 
 
-def use(paths: Iterable[Path | str]) -> None:
-    """Load these files, and no others from here on; InputError where one cannot be read or fails."""
+def use(paths: Iterable[Path | str], keep: bool = False) -> None:
+    """Load these files, and no others from here on; InputError where one cannot be read or fails.
+
+    keep: those of the command line, which stay beside what recipes name.
+    """
+    global _kept  # noqa: PLW0603  # a fact of the process as well
+    named = [Path(path).absolute() for path in paths]
+    _kept = tuple(named) if keep else _kept
     files = []
-    for path in map(Path, paths):
+    for path in dict.fromkeys([*_kept, *named]):
         if not _STEM.match(path.stem) or path.suffix != ".py":
             raise InputError(f"use: wanted a file of Python (my_stages.py), found {path}")
         try:
-            files.append(UsedFile(path.stem, path.read_text(encoding="utf-8"), str(path)))
+            files.append(UsedFile(path.stem, path.read_text(encoding="utf-8-sig"), str(path)))
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"use: {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     twice = sorted({file.stem for file in files if sum(other.stem == file.stem for other in files) > 1})
@@ -82,8 +89,8 @@ def install(files: Iterable[UsedFile]) -> None:
         module.__file__ = file.path
         sys.modules[file.module_name] = module
         try:
-            exec(compile(file.text, file.path, "exec"), module.__dict__)  # noqa: S102  # the user's own code, asked for by the user
-        except Exception as error:
+            exec(compile(file.text, file.path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102  # the user's own code, asked for by the user
+        except (Exception, SystemExit) as error:
             sys.modules.pop(file.module_name, None)
             raise InputError(f"use: {file.path} fails: {type(error).__name__}: {error}") from error
     _used = wanted
@@ -120,7 +127,10 @@ def classes(base: type, kind: str) -> dict[str, type]:
         module = sys.modules[file.module_name]
         for value in vars(module).values():
             if isinstance(value, type) and issubclass(value, base) and value.__module__ == file.module_name and not value.__name__.startswith("_"):
-                found[f"{file.stem}.{name_of(value)}"] = value
+                address = f"{file.stem}.{name_of(value)}"
+                if address in found:
+                    raise InputError(f"use: {file.path} has two classes at one address, {address}: {found[address].__name__} and {value.__name__}")
+                found[address] = value
     for entry in _entry_points(kind):
         value = _loaded(entry)
         if not (isinstance(value, type) and issubclass(value, base)):
@@ -133,7 +143,10 @@ def method_tables(kind: str) -> dict[str, Any]:
     """Word -> card of the methods of one kind: ``ENCODERS = {...}`` in a file, or an entry point ``modalmill.encoders``."""
     found: dict[str, Any] = {}
     for file in _used:
-        found |= getattr(sys.modules[file.module_name], kind.upper(), {})
+        table = getattr(sys.modules[file.module_name], kind.upper(), {})
+        if not isinstance(table, Mapping):
+            raise InputError(f"use: {file.path}: {kind.upper()}: wanted a mapping from words to cards, found {type(table).__name__}")
+        found |= table
     for entry in _entry_points(kind):
         found[entry.name] = _loaded(entry)
     return found

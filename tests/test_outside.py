@@ -55,8 +55,8 @@ class Smell(OnDisk):
     suffixes = (".smell",)
     first_encoder = "smell_linear"
 
-    def measured(self, root, uri, full):
-        return {"hash": hash_bytes((root / uri).read_bytes())}
+    def measured(self, root, part, full):
+        return {"hash": hash_bytes((root / part.uri).read_bytes())}
 
     def rendered(self, root, part, options):
         return Rendered("smell", (root / part.uri).read_bytes())
@@ -107,7 +107,7 @@ class Letters(Extractor):
 @pytest.fixture(autouse=True)
 def _alone() -> Iterator[None]:
     yield
-    outside.install(())
+    outside.use([], keep=True)
 
 
 def documented() -> str:
@@ -229,7 +229,7 @@ def test_mistakes_in_files_are_one_clear_error(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=told):
             check_text(write(tmp_path / name, code))
-        outside.install(())
+        outside.use([], keep=True)
     with pytest.raises(InputError, match="cannot be read: No such file"):
         outside.use([tmp_path / "gone.py"])
     parsed, root = load_recipe(corpus(tmp_path))

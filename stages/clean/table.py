@@ -11,7 +11,7 @@ from typing import Literal
 from ...schemas.contents import Contents
 from ...schemas.record import Fault, Part, Record
 from ..base import RecordStage
-from ..modalities.table import as_number
+from ..modalities.table import as_number, is_absent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +46,11 @@ class Table(RecordStage):
     def drops(self, record: Record) -> Mapping[str, Fault]:
         return self._faults(record) if self.on_fault == "drop_part" else {}
 
+    def remark(self, record: Record) -> str:
+        columns = {name for part in self._tables(record).values() for name in json.loads(part.text or "{}")}
+        lost = sorted(set(self.ranges) - columns) if columns else []
+        return f"records whose tables have no column {', '.join(lost)}, which ranges names" if lost else ""
+
     def _tables(self, record: Record) -> dict[str, Part]:
         return {name: part for name, part in record.parts_of("table").items() if self.parts is None or name in self.parts}
 
@@ -60,9 +65,9 @@ class Table(RecordStage):
 
     def _shares(self, part: Part) -> dict[str, float]:
         cells = json.loads(part.text or "{}")
-        ranged = [(cells[name], span) for name, span in self.ranges.items() if cells.get(name) is not None]
+        ranged = [(cells[name], span) for name, span in self.ranges.items() if not is_absent(cells.get(name))]
         outside = sum(not _is_within(cell, *span) for cell, span in ranged)
-        missing = sum(cell is None for cell in cells.values())
+        missing = sum(is_absent(cell) for cell in cells.values())
         return {"missing": missing / max(1, len(cells)), "out_of_range": outside / max(1, len(ranged))}
 
 

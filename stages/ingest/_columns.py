@@ -21,7 +21,7 @@ from ..modality import by_ending, every_on_disk, on_disk, suffixes, timed
 from . import _template as template
 from ._cues import cue_parts
 from ._files import Listing, Loose, join, media_part
-from ._values import check_templates, given_splits, number_or_note, seconds, split_name, table_parts, text_parts
+from ._values import check_tables, check_templates, given_splits, number_or_note, seconds, split_name, table_parts, text_parts
 
 _MOST_SHOWN = 30
 
@@ -109,12 +109,14 @@ class Columns(Source):
     def __post_init__(self) -> None:
         if self.decimal == self.thousands:
             raise ValueError(f"thousands: {self.thousands!r} is the decimal mark already")
+        check_tables(self.table)
         check_templates({"id": self.id, "group": self.group, "split": self.split, **self.texts(), **self.cues}, template.problems)
         check_templates({name: entry.path for name, entry in self.media.items()}, template.problems)
 
     def paths(self) -> list[str]:
-        folders = [template.folder_of(path) for path in (*(entry.path for entry in self.media.values()), *self.cues.values())]
-        return [join(self.base, self.path), *(join(self.base, folder) for folder in folders if folder is not None)]
+        # A path that begins with a field can lead anywhere below the base.
+        folders = [template.folder_of(path) or "" for path in (*(entry.path for entry in self.media.values()), *self.cues.values())]
+        return list(dict.fromkeys([join(self.base, self.path), *(join(self.base, folder) or "." for folder in folders)]))
 
     def contents(self) -> Contents:
         parts: dict[str, str | None] = dict.fromkeys([*self.texts(), *self.cues], "text")

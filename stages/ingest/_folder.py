@@ -22,7 +22,7 @@ from . import _template as template
 from ._cues import cue_parts
 from ._files import Listing, join, media_part
 from ._table import find_dialect, read_rows
-from ._values import check_templates, given_splits, number_or_note, split_name, table_parts, text_parts
+from ._values import check_tables, check_templates, given_splits, number_or_note, split_name, table_parts, text_parts
 
 _FIELDS = ("stem", "suffix", "name", "path", "folder")
 
@@ -80,6 +80,7 @@ class Folder(Source):
     part: str | None = None
 
     def __post_init__(self) -> None:
+        check_tables(self.table)
         check_templates({"parse": self.parse}, template.parse_problems)
         check_templates(self._templates(), functools.partial(template.problems, known=self._fields(()) if self.labels is None else None))
 
@@ -99,8 +100,8 @@ class Folder(Source):
         found = [join(self.base, self.path)]
         if self.labels:
             found.append(join(self.base, self.labels.path))
-        folders = (template.folder_of(path) for path in self.cues.values())
-        return found + [join(self.base, folder) for folder in folders if folder is not None]
+        folders = (template.folder_of(path) or "" for path in self.cues.values())
+        return list(dict.fromkeys([*found, *(join(self.base, folder) or "." for folder in folders)]))
 
     def contents(self) -> Contents:
         parts: dict[str, str | None] = {self.part_name(): self.modality}

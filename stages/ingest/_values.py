@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from typing import Any
 
 from ...schemas.fingerprint import canonical
 from ...schemas.record import Absence, Fault, Part
+from ..modalities.table import as_cell
 from ._template import fill, is_absent
 
 _CLOCK = re.compile(r"^(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)$")
@@ -16,7 +18,6 @@ _DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+$")
 _NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _SPLIT = re.compile(r"^[A-Za-z0-9_]{1,40}$")
 _LONGEST_NUMBER = 400
-_KEPT_ZERO = re.compile(r"[+-]?0\d")
 _STARTS_A_NUMBER = re.compile(r"[+-]?[.,]?\d")
 _NO_NUMBER = frozenset(("nan", "na", "n/a", "#n/a", "null", "none", "-", "?", "."))
 
@@ -82,10 +83,7 @@ def text_parts(texts: Mapping[str, str], values: Mapping[str, Any], absent: dict
 def table_parts(
     tables: Mapping[str, list[str]], values: Mapping[str, Any], absent: dict[str, Absence], decimal: str = ".", thousands: str = ""
 ) -> dict[str, Part]:
-    """The parts of tables that name columns; a cell that holds nothing is null, and a table of nothing else is no part.
-
-    What is written as a number becomes one, unless it begins with a zero that a number would lose (``007``).
-    """
+    """The parts of tables that name columns; a cell that holds nothing is null, and a table of nothing else is no part."""
     found = {}
     for name, columns in tables.items():
         cells = {column: _cell(values.get(column), decimal, thousands) for column in columns}
@@ -96,21 +94,15 @@ def table_parts(
     return found
 
 
-def _cell(value: Any, decimal: str, thousands: str) -> str | float | None:
+def _cell(value: Any, decimal: str, thousands: str) -> str | int | float | None:
     if is_absent(value):
         return None
     if isinstance(value, list | dict):
         raise ValueError(f"a cell is a {type(value).__name__}, wanted a text or a number")
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return value if math.isfinite(value) else None
-    text = str(value).strip()
-    if text.lower() == "nan":
-        return None
-    try:
-        found = None if _KEPT_ZERO.match(text) or not _STARTS_A_NUMBER.match(text) else number(text, decimal, thousands)
-    except ValueError:
-        found = None
-    return text if found is None else found
+    if isinstance(value, str) and (decimal != "." or thousands) and _STARTS_A_NUMBER.match(value.strip()):
+        with contextlib.suppress(ValueError):
+            value = number(value, decimal, thousands)
+    return as_cell(value)
 
 
 def split_name(text: str | None) -> str | None:
@@ -126,6 +118,16 @@ def given_splits(template: str | None) -> dict[str, Any]:
     if template is None:
         return {}
     return {"open_splits": True} if "{" in template else {"splits": frozenset({template})}
+
+
+def check_tables(tables: Mapping[str, list[str]]) -> None:
+    """ValueError for a table without columns, and for columns written as templates."""
+    for name, columns in tables.items():
+        if not columns:
+            raise ValueError(f"table.{name}: wanted the names of columns, found none")
+        for column in columns:
+            if "{" in column:
+                raise ValueError(f"table.{name}: wanted the name of a column, found the template {column!r}")
 
 
 def check_templates(templates: Mapping[str, str | None], problems: Any) -> None:

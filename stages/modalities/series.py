@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -31,10 +31,11 @@ from ..spec import MIDDLE, Draws, Records, Spec, TimeCrop, Transform, of_kind, s
 
 _TIME_NAMES = ("time", "t", "time_s", "seconds", "timestamp", "datetime", "date")
 _UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-_CLOCK_S = 1e6  # later than that, times are of a clock and count from the first
+_CLOCK_S, _CLOCK_SHARE = 3600.0, 10.0  # beginning so late, and so many lengths of the series, times are of a clock and count from the first
 _FAR = 1.5  # steps from the nearest value; what lies further is not there
 _BYTES = 4
 _LARGEST_VALUES = 1 << 28
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class Reading(ModalityOptions):
@@ -49,7 +50,7 @@ class Reading(ModalityOptions):
 class SeriesOptions(ModalityOptions):
     """A series as an input."""
 
-    seconds: float = Field(4.0, gt=0)
+    seconds: float = Field(4.0, gt=0, le=86_400)
     crop: TimeCrop = "start"
 
 
@@ -76,6 +77,12 @@ class Series(OnDisk):
     always_measured = True
     options = SeriesOptions
     first_encoder = "series_cnn"
+    column: ClassVar[Mapping[str, Any]] = {
+        "struct": [
+            {"name": "values", "list": {"list": "float32"}}, {"name": "rate_hz", "dtype": "float64"}, {"name": "columns", "list": "string"},
+            {"name": "time", "dtype": "string"}, {"name": "unit", "dtype": "string"},
+        ]
+    }  # fmt: skip
 
     def steps(self, options: Mapping[str, Any]) -> tuple[Step, ...]:
         try:
@@ -87,16 +94,12 @@ class Series(OnDisk):
     def cut(self, part: Part, start_s: float, end_s: float) -> Part:
         return cut_span(part, start_s, end_s)
 
-    def measured(self, root: Path, uri: str, full: bool) -> dict[str, Any]:
+    def measured(self, root: Path, part: Part, full: bool) -> dict[str, Any]:
         """Facts and signals: ``missing``, the share of values that are absent; ``gaps``, the share of steps in time more than half too long."""
-        path = locate(root, uri)
+        assert part.uri is not None
+        path = locate(root, part.uri)
         found: dict[str, Any] = {"hash": hash_file(path, 0, min(path.stat().st_size, LARGEST_READ_BYTES))}
-        try:
-            raw = read_series(path, Reading())
-        except DamageError as error:
-            if error.rule != "series_no_time":
-                raise
-            return found  # the source may say what its time is; whoever reads it by that will know
+        raw = read_series(path, _reading_of(part))
         steps = np.diff(raw.times)
         gaps = float((steps > _FAR * raw.step_s).mean()) if len(steps) else 0.0
         found |= {"frames": len(raw.times), "channels": raw.values.shape[1], "duration_s": float(raw.times[-1]) + raw.step_s}
@@ -108,7 +111,7 @@ class Series(OnDisk):
 
     def rendered(self, root: Path, part: Part, options: ShardOptions) -> Rendered:
         values, rate_hz, columns = self._read(root, part)
-        return Rendered("npz", encode_npz(values, rate_hz, columns))
+        return Rendered("npz", encode_npz(values, rate_hz, columns, _reading_of(part)))
 
     def estimated_bytes(self, part: Part, options: ShardOptions) -> int:
         seconds, rate_hz = part.seconds(), _reading_of(part).rate_hz or part.fps
@@ -120,18 +123,22 @@ class Series(OnDisk):
         return SeriesSpec()
 
     def input_spec(self, options: SeriesOptions, fitted: Mapping[str, Any], training: bool) -> SeriesSpec:
-        return SeriesSpec(**fitted, seconds=options.seconds, crop=options.crop if training else "start")
+        if not fitted:
+            return SeriesSpec()
+        known = {name: fitted[name] for name in ("columns", "rate_hz", "mean", "deviation")}
+        return SeriesSpec(**known, seconds=options.seconds, crop=options.crop if training else "start")
 
     def fit(self, options: SeriesOptions, values: Iterable[bytes | None]) -> dict[str, Any]:
         """Columns and rate, and mean and deviation of each column."""
         columns: tuple[str, ...] | None = None
         rate_hz, count, total, squares = 0.0, 0.0, np.zeros(0), np.zeros(0)
+        reading = Reading()
         for data in values:
             if data is None:
                 continue
             some, rate, names = decode_npz(data)
             if columns is None:
-                columns, rate_hz = names, rate
+                columns, rate_hz, reading = names, rate, reading_in(data)
                 count, total, squares = np.zeros(len(names)), np.zeros(len(names)), np.zeros(len(names))  # type: ignore[assignment]  # by column
             if names != columns:
                 raise InputError(f"series of one part have other columns: {', '.join(columns)} and {', '.join(names)}; name them in the source")
@@ -142,7 +149,10 @@ class Series(OnDisk):
             raise InputError("no record of the training split has this series")
         mean = total / np.maximum(count, 1)
         deviation = np.sqrt(np.maximum(0.0, squares / np.maximum(count, 1) - mean**2))
-        return {"columns": list(columns), "rate_hz": rate_hz, "mean": mean.tolist(), "deviation": np.where(deviation > 0, deviation, 1.0).tolist()}
+        return {
+            "columns": list(columns), "rate_hz": rate_hz, "time": reading.time, "unit": reading.unit, "mean": mean.tolist(),
+            "deviation": np.where(deviation > 0, deviation, 1.0).tolist(),
+        }  # fmt: skip
 
     def longest(self, options: SeriesOptions) -> float:
         return options.seconds
@@ -151,8 +161,9 @@ class Series(OnDisk):
         path = Path(value)
         if not path.is_file():
             raise DamageError("no_file", "there is no such file")
-        raw = read_series(path, Reading(columns=fitted["columns"], rate_hz=fitted["rate_hz"]))
-        return encode_npz(resampled(raw, fitted["rate_hz"]), fitted["rate_hz"], raw.columns)
+        reading = Reading(**{name: fitted[name] for name in ("columns", "rate_hz", "time", "unit")})
+        raw = read_series(path, reading)
+        return encode_npz(resampled(raw, fitted["rate_hz"]), fitted["rate_hz"], raw.columns, reading)
 
     def _read(self, root: Path, part: Part) -> tuple[np.ndarray, float, tuple[str, ...]]:
         """Values, rate and columns of a part, cut and at its rate."""
@@ -172,6 +183,9 @@ def read_series(path: Path, reading: Reading) -> Raw:
     if path.suffix.lower() in (".npy", ".npz"):
         return _read_array(path, reading)
     table = _read_table(path)
+    twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
+    if twice:
+        raise DamageError("series_damaged", f"several columns are called {', '.join(twice)}")
     lower = {name.strip().lower(): name for name in table.column_names}
     time = reading.time or next((lower[word] for word in _TIME_NAMES if word in lower), None)
     known = ", ".join(table.column_names[:20])
@@ -188,7 +202,8 @@ def read_series(path: Path, reading: Reading) -> Raw:
         if reading.rate_hz is None:
             raise DamageError("series_no_time", f"no column of times among {known}; name it with time, or say rate_hz")
         return Raw(np.arange(len(values)) / reading.rate_hz, values, tuple(columns))
-    return _sorted(_seconds(table[time], time, reading.unit), values, tuple(columns))
+    times = _seconds(table[time], time, reading.unit)
+    return _sorted(times, values, tuple(columns), from_first=not _is_number(table[time].type))
 
 
 def _read_table(path: Path) -> pa.Table:
@@ -200,9 +215,9 @@ def _read_table(path: Path) -> pa.Table:
             table = pyarrow.parquet.read_table(path)
         else:
             with open(path, "rb") as file:
-                head = file.readline(1 << 16).decode("utf-8-sig", "replace")
+                head = file.readline(1 << 16).decode("utf-8-sig")
             delimiter = max(",;\t", key=head.count)
-            nulls = ["", "NaN", "nan", "NA", "N/A", "null", "NULL", "None", "-"]
+            nulls = ["", "NaN", "nan", "-nan", "NA", "N/A", "#N/A", "null", "NULL", "None", "-", "?", "."]
             convert = pyarrow.csv.ConvertOptions(null_values=nulls, strings_can_be_null=True)
             table = pyarrow.csv.read_csv(path, parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter), convert_options=convert)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -241,22 +256,25 @@ def _numbers(column: pa.ChunkedArray, name: str) -> np.ndarray:
         return np.full(len(column), np.nan)
     if not _is_number(column.type):
         raise DamageError("series_no_numbers", f"the column {name!r} holds {column.type}, wanted numbers")
-    found: np.ndarray = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()
+    found: np.ndarray = pc.fill_null(column.cast(pa.float64(), safe=False), np.nan).to_numpy()
     return np.where(np.isfinite(found), found, np.nan)
 
 
 def _seconds(column: pa.ChunkedArray, name: str, unit: str) -> np.ndarray:
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        nanoseconds = column.cast(pa.timestamp("ns")).cast(pa.int64())
-        return np.asarray(pc.fill_null(nanoseconds.cast(pa.float64(), safe=False), np.nan).to_numpy() * 1e-9)
+        microseconds = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+        return np.asarray(pc.fill_null(microseconds.cast(pa.float64(), safe=False), np.nan).to_numpy() * 1e-6)
     if not _is_number(column.type):
         raise DamageError("series_no_time", f"the column {name!r} holds {column.type}, wanted seconds or timestamps")
     found: np.ndarray = pc.fill_null(column.cast(pa.float64(), safe=False), np.nan).to_numpy() * _UNITS[unit]
     return found
 
 
-def _sorted(times: np.ndarray, values: np.ndarray, columns: tuple[str, ...]) -> Raw:
-    """Rows by their times; those without a time cannot be placed, of those of one time the last counts."""
+def _sorted(times: np.ndarray, values: np.ndarray, columns: tuple[str, ...], from_first: bool) -> Raw:
+    """Rows by their times; those without a time cannot be placed, of those of one time the last counts.
+
+    Timestamps count from the first, and so do numbers that begin below 0 or are of a clock; others are on the time of the medium beside them.
+    """
     placed = np.flatnonzero(np.isfinite(times))
     if not len(placed):
         raise DamageError("series_no_time", "no row has a time")
@@ -264,7 +282,8 @@ def _sorted(times: np.ndarray, values: np.ndarray, columns: tuple[str, ...]) -> 
     times, values = times[order], values[order]
     last = np.append(np.diff(times) > 0, True)
     times, values = times[last], values[last]
-    return Raw(times - times[0] if abs(times[0]) >= _CLOCK_S else times, values, columns)
+    is_clock = times[0] > _CLOCK_S and times[0] > _CLOCK_SHARE * (times[-1] - times[0])
+    return Raw(times - times[0] if from_first or is_clock or times[0] < 0 else times, values, columns)
 
 
 def resampled(raw: Raw, rate_hz: float, start_s: float = 0.0, end_s: float | None = None) -> np.ndarray:
@@ -281,7 +300,7 @@ def resampled(raw: Raw, rate_hz: float, start_s: float = 0.0, end_s: float | Non
     if count * raw.values.shape[1] > _LARGEST_VALUES:
         raise DamageError("series_too_large", f"{count:,} values of {raw.values.shape[1]} columns; at most {_LARGEST_VALUES:,} are written")
     grid = start_s + np.arange(count) / rate_hz
-    out = np.full((count, raw.values.shape[1]), np.nan, np.float32)
+    out = np.full((count, raw.values.shape[1]), np.nan)
     is_denser = raw.step_s and raw.step_s * _FAR < step
     for column in range(out.shape[1]):
         here = np.isfinite(raw.values[:, column])
@@ -292,7 +311,7 @@ def resampled(raw: Raw, rate_hz: float, start_s: float = 0.0, end_s: float | Non
         after = np.clip(np.searchsorted(times, grid), 0, len(times) - 1)
         nearest = np.minimum(np.abs(times[after] - grid), np.abs(times[np.maximum(after - 1, 0)] - grid))
         out[nearest > _FAR * max(step, raw.step_s), column] = np.nan
-    return out
+    return np.where(np.abs(out) <= _LARGEST, out, np.nan).astype(np.float32)
 
 
 def _means(times: np.ndarray, values: np.ndarray, grid: np.ndarray, step: float) -> np.ndarray:
@@ -311,20 +330,26 @@ def _integral(times: np.ndarray, values: np.ndarray, until: np.ndarray) -> np.nd
     return np.asarray(sums[before] + rest)
 
 
-def encode_npz(values: np.ndarray, rate_hz: float, columns: Sequence[str]) -> bytes:
-    """A series as the bytes of an ``.npz``, the same ones for the same series."""
+def encode_npz(values: np.ndarray, rate_hz: float, columns: Sequence[str], reading: Reading | None = None) -> bytes:
+    """A series as the bytes of an ``.npz``, the same ones for the same series; with how its file told time, so that other files are read like it."""
     buffer = io.BytesIO()
+    reading = reading or Reading()
     arrays: dict[str, np.ndarray] = {
-        "values": values.astype(np.float32),
-        "rate_hz": np.array(rate_hz, np.float64),
-        "columns": np.array(list(columns), np.str_),
-    }
+        "values": values.astype(np.float32), "rate_hz": np.array(rate_hz, np.float64), "columns": np.array(list(columns), np.str_),
+        "time": np.array(reading.time or "", np.str_), "unit": np.array(reading.unit, np.str_),
+    }  # fmt: skip
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             inner = io.BytesIO()
             np.save(inner, array, allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(f"{name}.npy"), inner.getvalue())  # of a fixed date, unlike a name alone
     return buffer.getvalue()
+
+
+def reading_in(data: bytes) -> Reading:
+    """How the file of a stored series told its times."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as found:
+        return Reading(time=str(found["time"]) or None, unit=str(found["unit"])) if "time" in found else Reading()
 
 
 def decode_npz(data: bytes) -> tuple[np.ndarray, float, tuple[str, ...]]:
@@ -360,8 +385,11 @@ class SeriesSpec(Spec):
 
     def __post_init__(self) -> None:
         rate_hz = checks.above_zero("SeriesSpec: rate_hz", self.rate_hz)
-        if checks.above_zero("SeriesSpec: seconds", self.seconds) * rate_hz < 1:
+        values = checks.above_zero("SeriesSpec: seconds", self.seconds) * rate_hz
+        if values < 1:
             raise InputError(f"SeriesSpec: {self.seconds} s hold no value at {rate_hz} Hz")
+        if values * max(1, len(self.columns)) > _LARGEST_VALUES:
+            raise InputError(f"SeriesSpec: {self.seconds} s at {rate_hz} Hz are {values * max(1, len(self.columns)):,.0f} values a row; take fewer")
         checks.choice("SeriesSpec: crop", self.crop, TimeCrop)
         checks.function("SeriesSpec: transform", self.transform)
         for name, numbers in (("mean", self.mean), ("deviation", self.deviation)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,8 +26,12 @@ from ...schemas.record import Part
 from ..modality import InRecord, ModalityOptions
 from ..spec import MIDDLE, Draws, Spec, Transform, of_kind
 
-ABSENT_WORDS = frozenset(("", "nan", "na", "n/a", "#n/a", "null", "none", "-", "?", "."))
-_LONGEST_NUMBER = 400
+ABSENT_WORDS = frozenset(("", "nan", "-nan", "na", "n/a", "#n/a", "null", "none", "-", "?", "."))
+_NOTHING = frozenset(("", "nan", "-nan", "inf", "-inf"))
+_NUMBER = re.compile(r"[+-]?(\d{1,400}\.?\d{0,400}|\.\d{1,400})([eE][+-]?\d{1,4})?")
+_KEPT_ZERO = re.compile(r"[+-]?0\d")
+_WHOLE, _SURE_DIGITS = 1 << 53, 15
+_LONGEST_WORD = 400
 
 
 class TableOptions(ModalityOptions):
@@ -69,7 +74,7 @@ class Table(InRecord):
             raise InputError(f"categories: no cell of the training split is called {', '.join(unknown)}; there are {', '.join(columns)}")
         mean, deviation, categories = [], [], {}
         for name in columns:
-            cells = [row[name] for row in rows if row.get(name) is not None]
+            cells = [row[name] for row in rows if not is_absent(row.get(name))]
             numbers = [number for number in map(as_number, cells) if number is not None and not math.isnan(number)]
             if name in options.categories or any(as_number(cell) is None for cell in cells):
                 common = Counter(as_category(cell) for cell in cells)
@@ -84,16 +89,28 @@ class Table(InRecord):
         """Cells as JSON, or written ``age=34, city=Paris``."""
         try:
             cells = json.loads(value) if value.lstrip().startswith("{") else dict(pair.strip().split("=", 1) for pair in value.split(","))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise DamageError("bad_cells", f"wanted cells as age=34, city=Paris, or as JSON, found {value[:60]!r}") from None
-        unknown = sorted(set(cells) - set(fitted.get("columns", cells)))
-        if unknown:
-            raise DamageError("bad_cells", f"the model knows no column {', '.join(unknown)}; it has {', '.join(fitted['columns'])}")
-        return canonical(cells)
+        return self._checked(cells, fitted)
 
     def from_row(self, part: str, row: Mapping[str, str | None], fitted: Mapping[str, Any]) -> str | None:
         cells = {name: row[name] for name in fitted.get("columns", ()) if row.get(name)}
-        return canonical(cells) if cells else row.get(part) or None
+        return json.dumps(cells) if cells else row.get(part) or None
+
+    def _checked(self, cells: Mapping[str, Any], fitted: Mapping[str, Any]) -> str:
+        """Cells read as a source reads them; DamageError for columns that the model does not have, and for words in the place of numbers."""
+        columns = fitted.get("columns", cells)
+        unknown = sorted(set(cells) - set(columns))
+        if unknown:
+            raise DamageError("bad_cells", f"the model knows no column {', '.join(unknown)}; it has {', '.join(columns)}")
+        found = {}
+        for name, cell in cells.items():
+            if isinstance(cell, list | dict):
+                raise DamageError("bad_cells", f"{name}: wanted a number or a word, found a {type(cell).__name__}")
+            found[name] = as_cell(cell)
+            if name in columns and name not in fitted.get("categories", {}) and found[name] is not None and as_number(found[name]) is None:
+                raise DamageError("bad_cells", f"{name}: wanted a number, found {str(cell)[:60]!r}")
+        return canonical(found)
 
     def columns(self, part: str, fitted: Mapping[str, Any]) -> tuple[str, ...]:
         return (part, *fitted.get("columns", ()))
@@ -145,7 +162,7 @@ class TableSpec(Spec):
         row = np.full(len(self.columns), np.nan)
         for place, name in enumerate(self.columns):
             cell = cells.get(name)
-            if cell is None:
+            if is_absent(cell):
                 continue
             known: dict[str, int] | None = self._places.get(name)  # type: ignore[attr-defined]  # made above
             if known is not None:
@@ -164,20 +181,39 @@ class TableSpec(Spec):
         return cells if self.transform is None else self.transform(cells, draws.generator())
 
 
+def as_cell(value: Any) -> str | int | float | None:
+    """A value as a cell: what is written as a number becomes one, unless it would lose something by it: a zero in front (``007``), or digits beyond
+    2^53, which are names and no amounts. None for nothing, and for numbers that are not finite.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) <= _WHOLE else str(value)[:_LONGEST_WORD]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    text = str(value).strip()
+    if _NUMBER.fullmatch(text) and not _KEPT_ZERO.match(text):
+        if "." in text or "e" in text.lower():
+            number = float(text)
+            return number if math.isfinite(number) else None
+        return int(text) if len(text) <= _SURE_DIGITS else text
+    return None if text.lower() in _NOTHING else text
+
+
+def is_absent(cell: Any) -> bool:
+    """Whether a cell holds nothing, in any of the usual spellings (NA, null, none, -, ?)."""
+    return cell is None or (isinstance(cell, str) and cell.strip().lower() in ABSENT_WORDS)
+
+
 def as_number(cell: Any) -> float | None:
-    """A cell as a number, NaN for the usual spellings of a missing one; None where it is a word."""
-    if isinstance(cell, bool):
-        return float(cell)
-    if isinstance(cell, (int, float)):
-        return float(cell)
-    text = cell.strip()
-    if text.lower() in ABSENT_WORDS:
+    """A cell as a number, NaN for the usual spellings of a missing one and for what is not finite; None where it is a word."""
+    if is_absent(cell):
         return math.nan
     try:
-        number = float(text) if len(text) <= _LONGEST_NUMBER and "_" not in text else None
-    except ValueError:
+        number = float(cell) if not isinstance(cell, str) or "_" not in cell else None
+    except (ValueError, OverflowError):
         return None
-    return number if number is not None and math.isfinite(number) else None
+    return number if number is None or math.isfinite(number) else math.nan
 
 
 def as_category(cell: Any) -> str:

@@ -23,7 +23,7 @@ _CUES = {"list": [{"name": "start_s", "dtype": "float64"}, {"name": "end_s", "dt
 def card_text(shards: ShardSet, members: Mapping[str, str], fields: Mapping[str, Mapping[str, str]], texts_in_json: bool) -> str:
     """The card. ``members``: ending of each kind of member -> the modality of what it holds. ``fields``: part -> its fields -> their kind."""
     columns: list[dict[str, Any]] = [{"name": name, "dtype": "string"} for name in ("__key__", "__url__")]
-    columns += [{"name": ending, "dtype": modality(kind).column} for ending, kind in sorted(members.items()) if ending != "json"]
+    columns += [{"name": ending, **modality(kind).column} for ending, kind in sorted(members.items()) if ending != "json"]
     columns.append({"name": "json", "struct": _annotation(shards, fields, texts_in_json)})
     splits = sorted({shard.split for shard in shards.shards})
     # "all" means every split to datasets, so that a set without splits is its "train".

@@ -315,3 +315,22 @@ def test_shards_of_other_records_are_told_and_not_verified(
         assert {path.name: path.stat().st_mtime_ns for path in (out / "shards").glob("*.tar")} == tars
     run_recipe(value)
     assert verify(out) == (files, [])
+
+
+def test_a_changed_file_is_noticed_where_its_path_begins_with_a_field(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+    write(tmp_path / "raw" / "t.csv", "id,l\n1,a\n2,b\n")
+    for number in (1, 2):
+        write(tmp_path / "raw" / f"{number}.jpg", jpeg(seed=number))
+    source = {"type": "csv", "path": "t.csv", "id": "{id}", "targets": ["l"], "media": {"image": {"path": "{id}.jpg"}}}
+    out = tmp_path / "raw" / "out"  # an output folder inside of the data is no part of them
+    value = recipe(tmp_path / "raw", {"t": source})
+    run_recipe(value, out)
+    before = products(out)
+    stamps = {path: path.stat().st_mtime_ns for path in (out / "work" / "ingest").iterdir()}
+    run_recipe(value, out)
+    assert {path: path.stat().st_mtime_ns for path in (out / "work" / "ingest").iterdir()} == stamps
+    write(tmp_path / "raw" / "1.jpg", jpeg(48, 80, seed=9))
+    run_recipe(value, out)
+    assert products(out) != before
+    run_recipe(value, tmp_path / "fresh")
+    assert products(tmp_path / "fresh") == products(out)

@@ -66,10 +66,11 @@ class Audio(OnDisk):
     def cut(self, part: Part, start_s: float, end_s: float) -> Part:
         return cut_span(part, start_s, end_s)
 
-    def measured(self, root: Path, uri: str, full: bool) -> dict[str, Any]:
+    def measured(self, root: Path, part: Part, full: bool) -> dict[str, Any]:
         from .measure import measure_sound
 
-        path = locate(root, uri)
+        assert part.uri is not None
+        path = locate(root, part.uri)
         content = hash_file(path, 0, min(path.stat().st_size, LARGEST_READ_BYTES))
         facts, signals = measure_sound(path)
         return {"hash": content, **facts, "signals": signals if full else {}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -40,10 +40,11 @@ class Image(OnDisk):
     version = 3
     options = ImageOptions
     first_encoder = "cnn"
-    column = "image"
+    column: ClassVar[Mapping[str, Any]] = {"dtype": "image"}
 
-    def measured(self, root: Path, uri: str, full: bool) -> dict[str, Any]:
-        data = read_file(root, uri)
+    def measured(self, root: Path, part: Part, full: bool) -> dict[str, Any]:
+        assert part.uri is not None
+        data = read_file(root, part.uri)
         found: dict[str, Any] = {"hash": hash_bytes(data)}
         if full:
             from .measure import measure_image

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -30,7 +30,7 @@ class Text(InRecord):
     parts_per_task = 4096
     options = TextOptions
     first_encoder = "lstm"
-    column = "string"
+    column: ClassVar[Mapping[str, Any]] = {"dtype": "string"}
     annotated_under = "texts"
 
     def cut(self, part: Part, start_s: float, end_s: float) -> Part:

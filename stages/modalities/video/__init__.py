@@ -47,11 +47,12 @@ class Video(OnDisk):
     def cut(self, part: Part, start_s: float, end_s: float) -> Part:
         return cut_span(part, start_s, end_s)
 
-    def measured(self, root: Path, uri: str, full: bool) -> dict[str, Any]:
+    def measured(self, root: Path, part: Part, full: bool) -> dict[str, Any]:
         from ...media.video import probe
         from .measure import measure_video
 
-        path = locate(root, uri)
+        assert part.uri is not None
+        path = locate(root, part.uri)
         found: dict[str, Any] = {"hash": hash_file(path, 0, min(path.stat().st_size, LARGEST_READ_BYTES))}
         if full:
             facts, signals = measure_video(path)

@@ -15,8 +15,8 @@ import soundfile
 from films import FLASH_S, beep_of, flash_of, write_film
 from modalmill.pipeline.run import Result
 from modalmill.stages.media import audio, video
-from modalmill.stages.modalities.audio import measure_sound as audio_measure
-from modalmill.stages.modalities.video import measure_video as video_measure
+from modalmill.stages.modalities.audio.measure import measure_sound
+from modalmill.stages.modalities.video.measure import measure_video
 from tiny import recipe, write
 
 STARTS = [(0.0, 0.0), (0.53, 0.53), (1.0, 1.0), (1.4, 1.4), (0.4, 0.0), (0.0, 0.4), (1.4, 1.0), (0.0, 1.0)]
@@ -38,8 +38,8 @@ def test_flash_and_beep_come_together(tmp_path: Path, form: str, pictures_at: fl
     piece = audio.decode(path, begin, begin + 0.8)
     assert abs(flash_of(cut.frames, cut.times_s) - 0.3) < CLOSE_S + ENCODER_S
     assert abs(flash_of(cut.frames, cut.times_s) - beep_of(piece.mono())) < CLOSE_S + ENCODER_S
-    assert audio_measure.measure_sound(path)[1]["late_s"] == pytest.approx(sound_at - zero, abs=ENCODER_S)
-    signals = video_measure.measure_video(path)[1]
+    assert measure_sound(path)[1]["late_s"] == pytest.approx(sound_at - zero, abs=ENCODER_S)
+    signals = measure_video(path)[1]
     assert signals["late_s"] == pytest.approx(pictures_at - zero, abs=ENCODER_S)
     assert signals["sound_late_s"] == pytest.approx(sound_at - pictures_at, abs=ENCODER_S)
     assert signals["claim"] > 0.95

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import DamageError, RecipeError
 from modalmill.schemas.manifest import read_manifest, table_to_records
+from modalmill.schemas.record import Part
 from modalmill.stages import stream
 from modalmill.stages.modalities.series import Raw, Reading, decode_npz, encode_npz, read_series, resampled
 from modalmill.stages.modality import modality
@@ -217,7 +218,7 @@ def test_a_series_is_cut_with_the_sound_and_the_words_beside_it(tmp_path: Path, 
 def test_measurements_of_a_series_are_facts_and_signals(tmp_path: Path) -> None:
     times = np.delete(np.arange(0, 4, 0.1), [10, 11, 12])
     pd.DataFrame({"time": times, "a": np.where(np.arange(len(times)) < 10, np.nan, 1.0), "b": 1}).to_csv(tmp_path / "a.csv", index=False)
-    found = modality("series").measured(tmp_path, "a.csv", True)  # type: ignore[attr-defined]  # it is one of files
+    found = modality("series").measured(tmp_path, Part("series", uri="a.csv"), True)  # type: ignore[attr-defined]  # it is one of files
     assert found["frames"] == 37
     assert found["channels"] == 2
     assert found["duration_s"] == pytest.approx(4.0)
@@ -254,3 +255,75 @@ def test_mistakes_in_the_recipe_are_told(tmp_path: Path, run_recipe: Callable[..
         with pytest.raises(RecipeError) as error:
             run_recipe(recipe(tmp_path, {"t": {**source, "media": media}}), until="manifest")
         assert told in str(error.value), json.dumps(wrong)
+
+
+def test_times_of_clocks_count_from_the_first_and_others_are_those_of_the_medium_beside(tmp_path: Path) -> None:
+    for name, times, wanted in (
+        ("beside", [2.0, 2.5, 3.0], [2.0, 2.5, 3.0]), ("uptime", [900_000.0, 900_000.5, 900_001.0], [0, 0.5, 1.0]),
+        ("early", [-1.0, -0.5, 0.0], [0, 0.5, 1.0]),
+        ("epoch", [1.7e9, 1.7e9 + 0.5, 1.7e9 + 1], [0, 0.5, 1.0]), ("hours", list(np.arange(3700.0, 9000.0)), list(np.arange(3700.0, 9000.0))),
+    ):  # fmt: skip
+        pd.DataFrame({"t": times, "x": 1.0}).to_csv(tmp_path / f"{name}.csv", index=False)
+        assert np.allclose(read_series(tmp_path / f"{name}.csv", Reading()).times, wanted), name
+    unset = pd.Timestamp("1970-01-01 01:00", tz="UTC") + pd.to_timedelta([0, 1], unit="s")
+    pd.DataFrame({"time": unset, "x": 1.0}).to_csv(tmp_path / "unset.csv", index=False)
+    assert read_series(tmp_path / "unset.csv", Reading()).times.tolist() == [0, 1]
+
+
+def test_odd_files_are_one_damage_and_no_traceback(tmp_path: Path) -> None:
+    for name, data, told in (
+        ("a.csv", b"time,x,x\n0,1,2\n", "several columns are called x"),
+        ("b.csv", "time,gr\u00f6\u00dfe\n0,1\n".encode("latin-1"), "cannot be read as a table"),
+        ("c.csv", b"time,x\n0,1\n0,1,2\n", "cannot be read as a table"),
+    ):
+        with pytest.raises(DamageError, match=told):
+            read_series(write(tmp_path / name, data), Reading())
+    pd.DataFrame({"time": [0.0, 1.0], "x": [2**53 + 1, 2**63 - 1]}).to_parquet(tmp_path / "d.parquet")
+    assert read_series(tmp_path / "d.parquet", Reading()).values[0, 0] == 2.0**53
+    huge = resampled(Raw(np.array([0.0, 1.0]), np.array([[1e300], [1.0]]), ("x",)), 1.0)
+    assert np.isnan(huge[0, 0])
+    assert huge[1, 0] == 1.0
+
+
+def test_measuring_and_prediction_read_times_as_the_source_says(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+    source = corpus(tmp_path, 16)
+    for path in (tmp_path / "imu").glob("*.csv"):
+        if path.name != "7.csv":
+            table = pd.read_csv(path)
+            table.assign(stamp=table.pop("time") * 1000).to_csv(path, index=False)
+    source["media"]["imu"] |= {"time": "stamp", "unit": "ms"}
+    stages: list[Any] = [{"align.split": {"shares": {"train": 0.7, "test": 0.3}}}, {"augment.crop_time": {"share": 0.5}}]
+    train = {
+        "target": "move",
+        "inputs": {"imu": {"seconds": 0.5}},
+        "fusion": "mean",
+        "width": 8,
+        "hidden": 8,
+        "epochs": 1,
+        "device": "cpu",
+        "checks": False,
+    }
+    del source["split"]
+    result = run_recipe(recipe(tmp_path, {"t": source}, stages, train=train))
+    account = result.account.to_dict()
+    assert "shard: span_empty" not in account["rejects_by_reason"]
+    opened = stream.open(tmp_path / "out" / "shards", batch_size=4, shuffle=False)
+    lengths = opened.index.numbers("imu.duration_s")
+    assert set(np.round(lengths[~np.isnan(lengths)], 2)) == {2.0, 4.0}
+    shards = {row["key"]: row["answers"] for row in Predictor(tmp_path / "out" / "training" / "best.pt").shards(tmp_path / "out" / "shards", "test")}
+    for key, answers in shards.items():
+        path = tmp_path / "imu" / f"{key.removeprefix('t-')}.csv"
+        if path.is_file():
+            one = Predictor(tmp_path / "out" / "training" / "best.pt").one({"imu": str(path)})
+            assert one["answers"][0]["probability"] == pytest.approx(answers[0]["probability"], abs=1e-6)
+
+
+def test_datasets_reads_shards_with_series_and_tables(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+    datasets = pytest.importorskip("datasets")
+    source = corpus(tmp_path, 12) | {"table": {"cells": ["id", "move"]}}
+    run_recipe(recipe(tmp_path, {"t": source}))
+    found = datasets.load_dataset(str(tmp_path / "out" / "shards"), split="train", cache_dir=str(tmp_path / "cache"))
+    rows = {row["json"]["key"]: row for row in found}
+    assert rows["t-1"]["json"]["tables"]["cells"] == {"id": 1.0, "move": "fast"}
+    assert np.shape(rows["t-1"]["npz"]["values"]) == (200, 2)
+    assert rows["t-5"]["npz"] is None or rows["t-5"]["npz"]["values"] is None

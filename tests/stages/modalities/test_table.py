@@ -18,7 +18,7 @@ from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import DamageError, InputError, RecipeError
 from modalmill.schemas.manifest import read_manifest, table_to_records
 from modalmill.stages import stream
-from modalmill.stages.modalities.table import TableSpec, as_category, as_number
+from modalmill.stages.modalities.table import TableSpec, as_category, as_cell, as_number
 from modalmill.stages.modality import modality
 from modalmill.stages.train.evaluation.robustness import robustness
 from modalmill.stages.train.use.explain import explain
@@ -243,3 +243,49 @@ def test_mistakes_are_told_when_the_recipe_is_read(tmp_path: Path, run_recipe: C
     assert "train.inputs.cells.rate_hz: an option of audio, and this part is table, which takes categories, most_categories" in text
     with pytest.raises(InputError, match="has no column 'agee'"):
         run_recipe(recipe(tmp_path, {"t": source("t.csv", table={"cells": ["agee"]})}), until="manifest")
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("1.0", 1.0), ("2", 2), ("007", "007"), ("-.5e2", -50.0), ("9007199254740993", "9007199254740993"), (2**53 + 1, "9007199254740993"),
+        (10**400, "1" + "0" * 399), ("inf", None), ("1e999", None), ("-nan", None), (math.inf, None), (" ", None), ("NA", "NA"), ("1_000", "1_000"),
+        ("1,5", "1,5"), (True, True), (None, None),
+    ],
+)  # fmt: skip
+def test_a_value_becomes_the_cell_that_loses_nothing(value: Any, cell: Any) -> None:
+    found = as_cell(value)
+    assert (found, type(found)) == (cell, type(cell))
+
+
+def test_absent_words_are_absent_in_categories_and_infinite_numbers_make_none_of_a_column() -> None:
+    rows = [{"city": word, "age": age} for word, age in (("Paris", 1), ("NA", "inf"), ("?", 2.0), ("Rome", "1e999"), ("-", 3), ("none", "4"))]
+    fitted = TABLE.fit(TABLE.options(), [json.dumps(row) for row in rows])
+    assert fitted["categories"] == {"city": ["Paris", "Rome"]}
+    assert fitted["mean"][0] == 2.5
+    for absent in ("NA", "", "None", None, "?"):
+        out = np.zeros(2, np.float32)
+        TableSpec(**fitted).fill(json.dumps({"city": absent, "age": "inf"}), out)
+        assert np.isnan(out).all()
+
+
+def test_cells_for_prediction_are_read_as_a_source_reads_them() -> None:
+    fitted = {"columns": ["age", "grade"], "categories": {"grade": ["1", "2"]}}
+    assert json.loads(TABLE.given("age=3.50, grade=2.0", fitted)) == {"age": 3.5, "grade": 2.0}
+    assert TABLE.from_row("cells", {"age": "3", "grade": ""}, fitted) == '{"age": "3"}'
+    for value, told in (("age=abc", "age: wanted a number, found 'abc'"), ('{"age": [1]}', "found a list"), ("age=3;grade=1", "wanted a number")):
+        with pytest.raises(DamageError, match=told):
+            TABLE.given(value, fitted)
+
+
+def test_tables_are_columns_and_ranges_name_some_of_them(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+    write(tmp_path / "t.csv", "a,l\n1,x\n2,y\n")
+    options = {"type": "csv", "path": "t.csv", "targets": ["l"]}
+    for table, told in (
+        ({"c": ["{a}"]}, "wanted the name of a column, found the template '{a}'"),
+        ({"c": []}, "wanted the names of columns, found none"),
+    ):
+        with pytest.raises(RecipeError, match=told):
+            run_recipe(recipe(tmp_path, {"t": {**options, "table": table}}), until="manifest")
+    result = run_recipe(recipe(tmp_path, {"t": {**options, "table": {"c": ["a"]}}}, [{"clean.table": {"ranges": {"aa": [0, 1]}}}]), until="manifest")
+    assert "records whose tables have no column aa, which ranges names" in json.dumps(result.account.to_dict())

@@ -242,7 +242,7 @@ SCRIPT = textwrap.dedent(
     """
     import json, resource, sys
     from modalmill.stages import stream
-    from modalmill.stages.stream import remote
+    from modalmill.stages.stream.shards import remote
 
     remote.CHUNK_BYTES = 8192
     cache, options, most = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])

@@ -44,7 +44,7 @@ SCRIPT = textwrap.dedent(
     from contextlib import contextmanager
     from pathlib import Path
     import torch
-    from modalmill.stages.train.loop import train
+    from modalmill.stages.train.loop.loop import train
     from modalmill.stages.train.options import TrainOptions
 
     torch.set_num_threads(1)
