@@ -11,7 +11,7 @@ from typing import Literal
 from ...schemas.contents import Contents
 from ...schemas.record import Fault, Part, Record
 from ..base import RecordStage
-from ..modalities.table import as_number, is_absent
+from ..modalities.table import as_number, is_empty_cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +65,9 @@ class Table(RecordStage):
 
     def _shares(self, part: Part) -> dict[str, float]:
         cells = json.loads(part.text or "{}")
-        ranged = [(cells[name], span) for name, span in self.ranges.items() if not is_absent(cells.get(name))]
+        ranged = [(cells[name], span) for name, span in self.ranges.items() if not is_empty_cell(cells.get(name))]
         outside = sum(not _is_within(cell, *span) for cell, span in ranged)
-        missing = sum(is_absent(cell) for cell in cells.values())
+        missing = sum(is_empty_cell(cell) for cell in cells.values())
         return {"missing": missing / max(1, len(cells)), "out_of_range": outside / max(1, len(ranged))}
 
 

@@ -74,7 +74,7 @@ class Table(InRecord):
             raise InputError(f"categories: no cell of the training split is called {', '.join(unknown)}; there are {', '.join(columns)}")
         mean, deviation, categories = [], [], {}
         for name in columns:
-            cells = [row[name] for row in rows if not is_absent(row.get(name))]
+            cells = [row[name] for row in rows if not is_empty_cell(row.get(name))]
             numbers = [number for number in map(as_number, cells) if number is not None and not math.isnan(number)]
             if name in options.categories or any(as_number(cell) is None for cell in cells):
                 common = Counter(as_category(cell) for cell in cells)
@@ -162,7 +162,7 @@ class TableSpec(Spec):
         row = np.full(len(self.columns), np.nan)
         for place, name in enumerate(self.columns):
             cell = cells.get(name)
-            if is_absent(cell):
+            if is_empty_cell(cell):
                 continue
             known: dict[str, int] | None = self._places.get(name)  # type: ignore[attr-defined]  # made above
             if known is not None:
@@ -200,14 +200,14 @@ def as_cell(value: Any) -> str | int | float | None:
     return None if text.lower() in _NOTHING else text
 
 
-def is_absent(cell: Any) -> bool:
+def is_empty_cell(cell: Any) -> bool:
     """Whether a cell holds nothing, in any of the usual spellings (NA, null, none, -, ?)."""
     return cell is None or (isinstance(cell, str) and cell.strip().lower() in ABSENT_WORDS)
 
 
 def as_number(cell: Any) -> float | None:
     """A cell as a number, NaN for the usual spellings of a missing one and for what is not finite; None where it is a word."""
-    if is_absent(cell):
+    if is_empty_cell(cell):
         return math.nan
     try:
         number = float(cell) if not isinstance(cell, str) or "_" not in cell else None

@@ -61,7 +61,7 @@ SCRIPT = textwrap.dedent(
         yield advance
 
     if "WORLD_SIZE" in os.environ:
-        import modalmill.stages.train.loop as loop
+        import modalmill.stages.train.loop.loop as loop
         inner = loop._on_device
         rank = os.environ["RANK"]
         def note(run, raw):

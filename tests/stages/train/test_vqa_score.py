@@ -102,7 +102,8 @@ def test_files_that_are_none_are_told(tmp_path: Path) -> None:
 
 def test_scoring_does_not_need_torch(tmp_path: Path) -> None:
     paths = files(tmp_path, [{"question_id": 1, "answer": "a"}], [annotation(1, ["a"] * 10)])
-    code = "import sys; sys.modules['torch'] = None; from modalmill.stages.train.metrics.vqa_score import score_files as s; from pathlib import Path as P"
+    code = "import sys; sys.modules['torch'] = None; from modalmill.stages.train.metrics.vqa_score import score_files as s;"
+    code += " from pathlib import Path as P"
     done = subprocess.run(
         [sys.executable, "-c", f"{code}; print(s(P(sys.argv[1]), P(sys.argv[2]))['overall'])", *map(str, paths)], capture_output=True, text=True,
         check=False,
