@@ -40,7 +40,8 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, split: str) -> dict[st
     sentences = Sentences(saved)
     found = survey_subsets(saved, sentences.through(stream), metrics=metrics_of(options.task))
     results = {name: found.summary(name, objective.metric) for name in found.views}
-    metric = options.metric or objective.metric
+    wanted = options.metric or objective.metric
+    metric = wanted if all(wanted in result for result in results.values()) else objective.metric
     singles = {name: results[name][metric] for name in names}
     best = max(singles, key=lambda name: singles[name])
     patterns = Counter(subset_name(names, row) for row in found.there.tolist())
@@ -54,6 +55,7 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, split: str) -> dict[st
         "task": options.task,
         "target": options.target,
         "metric": metric,
+        **({"metric_undefined": wanted} if metric != wanted else {}),
         "records": len(found.keys),
         "records_with_target": int(found.weight.sum()),
         "present": dict(zip(names, found.there.sum(0).tolist(), strict=True)),
@@ -110,6 +112,8 @@ def table_text(report: dict[str, Any], brief: bool = False) -> str:
     if "captions" in report:
         cell = report["captions"]
         lines += ["", f"sentences for {cell['target']}: BLEU-4 {cell['bleu4']:.3f}, {cell['same']:.0%} word for word, of {cell['records']:,}"]
+    if "metric_undefined" in report:
+        lines.append(f"{report['metric_undefined']} is not defined by the rows of this split; {metric} stands in its place")
     whole = report["subsets"][max(report["subsets"], key=size_of)]
     others = [name for name in metrics_of(report["task"]) if name in whole and name != metric]
     lines += ["all parts shown: " + ", ".join(f"{name} {whole[name]:.3f}" for name in others)] if others else []

@@ -76,7 +76,7 @@ class Survey:
         return Rows(self.truth[here], answer[here], None if probability is None else probability[here])
 
     def summary(self, view: str, metric: str) -> dict[str, float]:
-        """Means of a view; those of confidence only where answers are probabilities."""
+        """Means of a view; those of confidence only where answers are probabilities, metrics of all rows where the rows define them."""
         found = self.views[view]
         rows, known = max(self.weight.sum(), 1e-9), max((self.weight * self.known).sum(), 1e-9)
         means = {
@@ -89,7 +89,8 @@ class Survey:
             means["ece"] = calibration_error(found.confidence, found.score, self.weight)
         if self.truth is not None and (self.weight > 0).any():
             rows = self.rows(found.answer, found.probability)
-            means |= {name: one.of(rows) for name, one in self.metrics.items()}
+            values = {name: one.of(rows) for name, one in self.metrics.items()}
+            means |= {name: value for name, value in values.items() if not math.isnan(value)}
         return means
 
 

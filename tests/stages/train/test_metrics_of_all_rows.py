@@ -138,3 +138,14 @@ def test_a_user_brings_a_metric_in_a_file(tmp_path: Path, run_recipe: Callable[.
     assert report is not None
     counts = np.array(report["confusion"]["counts"])
     assert report["all"] == pytest.approx(counts[1, 1] / counts[1].sum())
+
+
+def test_a_metric_that_the_rows_do_not_define_gives_way_and_is_told(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+    value = corpus(tmp_path, metric="auc", epochs=1)
+    lines = (tmp_path / "t.csv").read_text().splitlines()
+    write(tmp_path / "t.csv", "\n".join(line for line in lines if not (",rare," in line and line.endswith((",test", ",val")))))
+    report = run_recipe(value).training
+    assert report is not None
+    assert (report["metric"], report["metric_undefined"]) == ("accuracy", "auc")
+    assert "auc is not defined by the rows of this split; accuracy stands in its place" in table_text(report)
+    json.loads((tmp_path / "out" / "training" / "evaluation.json").read_text(), parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
