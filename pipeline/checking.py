@@ -17,7 +17,7 @@ from ..stages.contract import broken_class, broken_extractor, broken_modality, b
 from ..stages.modality import Modality
 from ..stages.train.metrics.metric import Metric, Rows
 
-_KINDS: tuple[tuple[str, type[Any], str], ...] = (("stage", Stage, "stages"), ("source", Source, "sources"), ("extractor", Extractor, "extractors"))
+_KINDS: tuple[tuple[str, type[Any]], ...] = (("stage", Stage), ("source", Source), ("extractor", Extractor))
 _TABLES = ("encoders", "fusions", "missing", "losses")
 
 
@@ -37,16 +37,13 @@ def check_text(file: Path) -> tuple[str, bool]:
 
 def _checked() -> Iterator[tuple[str, str, list[str]]]:
     """Kind and name of everything in the file, and what it breaks."""
-    for what, kind, group in _KINDS:
-        for address, cls in outside.classes(kind, group).items():
-            if cls.__module__.startswith(outside.PREFIX):
-                yield what, address, broken_class(cls) or _tried(functools.partial(_broken, address, kind))
-    for cls in outside.classes(Modality, "modalities").values():
-        if cls.__module__.startswith(outside.PREFIX):
-            yield "modality", outside.name_of(cls), _tried(functools.partial(broken_modality, cls()))
-    for cls in outside.classes(Metric, "metrics").values():
-        if cls.__module__.startswith(outside.PREFIX):
-            yield "metric", outside.name_of(cls), _tried(functools.partial(_broken_metric, cls()))
+    for what, kind in _KINDS:
+        for address, cls in outside.classes_of_files(kind).items():
+            yield what, address, broken_class(cls) or _tried(functools.partial(_broken, address, kind))
+    for cls in outside.classes_of_files(Modality).values():
+        yield "modality", outside.name_of(cls), _tried(functools.partial(broken_modality, cls()))
+    for cls in outside.classes_of_files(Metric).values():
+        yield "metric", outside.name_of(cls), _tried(functools.partial(_broken_metric, cls()))
     for group in _TABLES:
         for word, card in outside.method_tables(group).items():
             yield "method", word, _tried(functools.partial(_loads, card))

@@ -72,8 +72,17 @@ class Modality:
         return [self.version, outside.source_of(type(self))]
 
     def cut(self, part: Part, start_s: float, end_s: float) -> Part:
-        """The part cut to [start_s, end_s) seconds of what it is now; unchanged where it has no time."""
-        return part
+        """The part cut to [start_s, end_s) seconds of what it is now; unchanged where it has no time.
+
+        medium      0         2         4         6         8
+        part                  |=== start 2, end 7 ===|
+        cut(1, 3)                  |=========|            start 3, end 5
+        """
+        if not self.timed:
+            return part
+        base = part.start_s or 0.0
+        end = base + end_s if part.end_s is None else min(base + end_s, part.end_s)
+        return replace(part, start_s=base + start_s, end_s=end)
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:
         """The part as extractors take it; DamageError where it is damaged. ``wanted_by``: its ``size``, ``rate_hz`` and ``frames`` count."""
@@ -113,15 +122,17 @@ class Modality:
 
 
 class InRecord(Modality):
-    """A modality whose value stands in the record as a text. annotated_under: where the json of a sample keeps such values."""
+    """A modality whose value stands in the record as a text. annotated_under: where the json of a sample keeps such values.
+
+    has_member: it has a member of its own in samples of one record; else it stands in the json in any case.
+    """
 
     annotated_under: ClassVar[str] = ""
+    has_member: ClassVar[bool] = False
 
-    def member(self, part: str, text: str, alone: bool) -> Rendered | None:
-        """The part's member of the tar; its ending begins with the part's name unless it is ``alone``, the only one of its modality. None for what
-        stands in the sample's json in any case.
-        """
-        return None
+    def member(self, part: str, text: str, alone: bool) -> Rendered:
+        """The part's member of the tar; its ending begins with the part's name unless it is ``alone``, the only one of its modality."""
+        raise NotImplementedError
 
     def annotated(self, text: str) -> Any:
         """The value as it stands in the sample's json, below ``annotated_under``."""
@@ -182,22 +193,15 @@ class OnDisk(Modality):
         return None
 
     def given(self, value: str, fitted: Mapping[str, Any]) -> Any:
-        path = Path(value)
-        if not path.is_file():
-            raise DamageError("no_file", "there is no such file")
-        return path.read_bytes()
+        return given_file(value).read_bytes()
 
 
-def cut_span(part: Part, start_s: float, end_s: float) -> Part:
-    """A medium with a time axis cut to [start_s, end_s) seconds of what it is now.
-
-    medium      0         2         4         6         8
-    part                  |=== start 2, end 7 ===|
-    cut(1, 3)                  |=========|            start 3, end 5
-    """
-    base = part.start_s or 0.0
-    end = base + end_s if part.end_s is None else min(base + end_s, part.end_s)
-    return replace(part, start_s=base + start_s, end_s=end)
+def given_file(value: str) -> Path:
+    """The file that a person gave; DamageError where there is none."""
+    path = Path(value)
+    if not path.is_file():
+        raise DamageError("no_file", "there is no such file")
+    return path
 
 
 @outside.forgets
@@ -210,10 +214,7 @@ def modality(name: str) -> Modality:
     if name in theirs:
         return theirs[name]()
     module = importlib.import_module(f"{__package__}.{ROOM}.{name}")
-    found = [
-        value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Modality) and value.__module__ == module.__name__
-    ]
-    return found[0]()
+    return outside.defined_in(module, Modality)[0]()
 
 
 @outside.forgets
@@ -263,7 +264,14 @@ def is_in_record(name: str) -> bool:
 def by_ending(path: str) -> str | None:
     """The modality that a file's ending promises."""
     lower = path.lower()
-    return next((one.name for one in every_on_disk() if one.by_ending and lower.endswith(one.suffixes)), None)
+    return next((name for name, endings in _promised() if lower.endswith(endings)), None)
+
+
+@outside.forgets
+@functools.cache
+def _promised() -> list[tuple[str, tuple[str, ...]]]:
+    """The modalities that an ending is enough to know, each with its endings: asked for each row of a table."""
+    return [(one.name, one.suffixes) for one in every_on_disk() if one.by_ending]
 
 
 def suffixes(wanted: Iterable[str | None]) -> tuple[str, ...]:

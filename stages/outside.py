@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from ..schemas.errors import InputError
 from ..schemas.fingerprint import hash_bytes
 
+Kind = TypeVar("Kind")
 Cached = TypeVar("Cached", bound=Callable[..., Any])
 
 PREFIX = "modalmill_outside"
@@ -117,26 +118,36 @@ def is_outside(cls: type) -> bool:
     return not cls.__module__.startswith(f"{__package__.partition('.')[0]}.")
 
 
-def classes(base: type, kind: str) -> dict[str, type]:
+def classes(base: type[Kind], kind: str) -> dict[str, type[Kind]]:
     """Address -> class, of those below ``base``: ``<file>.<class>`` for files, the name of the entry point for packages.
 
     kind: the entry points ``modalmill.<kind>``; their classes are loaded now.
     """
-    found: dict[str, type] = {}
-    for file in _used:
-        module = sys.modules[file.module_name]
-        for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, base) and value.__module__ == file.module_name and not value.__name__.startswith("_"):
-                address = f"{file.stem}.{name_of(value)}"
-                if address in found:
-                    raise InputError(f"use: {file.path} has two classes at one address, {address}: {found[address].__name__} and {value.__name__}")
-                found[address] = value
+    found = classes_of_files(base)
     for entry in _entry_points(kind):
         value = _loaded(entry)
         if not (isinstance(value, type) and issubclass(value, base)):
             raise InputError(f"{entry.value}: the entry point {entry.name!r} of modalmill.{kind} is no {base.__name__}")
         found[entry.name] = value
     return found
+
+
+def classes_of_files(base: type[Kind]) -> dict[str, type[Kind]]:
+    """Address -> class, of those that files define."""
+    found: dict[str, type[Kind]] = {}
+    for file in _used:
+        for cls in defined_in(sys.modules[file.module_name], base):
+            address = f"{file.stem}.{name_of(cls)}"
+            if address in found:
+                raise InputError(f"use: {file.path} has two classes at one address, {address}: {found[address].__name__} and {cls.__name__}")
+            found[address] = cls
+    return found
+
+
+def defined_in(module: types.ModuleType, base: type[Kind]) -> list[type[Kind]]:
+    """The public classes below ``base`` that a module defines itself, in its order."""
+    own = [value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__]
+    return [value for value in own if issubclass(value, base) and not value.__name__.startswith("_")]
 
 
 def method_tables(kind: str) -> dict[str, Any]:
@@ -182,13 +193,13 @@ class WithOutside(Mapping[str, Any]):
         self._kind, self._own = kind, dict(own)
 
     def _all(self) -> dict[str, Any]:
-        return {**method_tables(self._kind), **self._own}
+        return {**self._own, **{word: card for word, card in method_tables(self._kind).items() if word not in self._own}}
 
     def __getitem__(self, word: str) -> Any:
-        return self._own[word] if word in self._own else method_tables(self._kind)[word]
+        return self._all()[word]
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**self._own, **method_tables(self._kind)})
+        return iter(self._all())
 
     def __len__(self) -> int:
         return len(self._all())

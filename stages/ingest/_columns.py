@@ -173,6 +173,8 @@ class Mapper:
         self._ids: set[str] = set()
         self._named: set[str] = set()
         self._texts = columns.texts()
+        self._timed = timed()
+        self._steps = {name: entry.steps() for name, entry in columns.media.items()}
         self._targets = _named(columns.targets)
         self._numbers = _named(columns.numbers)
         self._lacking = set() if checked else set(columns.fields())
@@ -225,7 +227,7 @@ class Mapper:
             else:
                 parts[name] = part
         start, end = self._seconds(columns.start, values), self._seconds(columns.end, values)
-        with_time = [name for name, part in parts.items() if part.modality in timed()]
+        with_time = [name for name, part in parts.items() if part.modality in self._timed]
         if with_time and start is not None and end is not None and end <= start:
             raise ValueError(f"the span ends at {end} s, not after its start at {start} s")
         for name in with_time:
@@ -277,7 +279,7 @@ class Mapper:
         if modality is None:
             known = ", ".join(one.name for one in every_on_disk())
             raise DamageError("unknown_media", f"{uri}: the ending does not say what it is; set modality for {name} ({known})")
-        return Part(modality, uri=uri, bytes=size, steps=entry.steps())
+        return Part(modality, uri=uri, bytes=size, steps=self._steps[name])
 
     def _on_disk(self, uri: str) -> tuple[str, int]:
         """The file that is meant and its size; one whose name is written in another form is taken, and told."""
@@ -340,7 +342,7 @@ class Mapper:
         record = Record(key, key, Origin(self._source, uri, None, uri))
         try:
             self._beat(uri)
-            part = replace(media_part(self._root, uri, _modality(entry, uri)), steps=entry.steps())
+            part = replace(media_part(self._root, uri, _modality(entry, uri)), steps=self._steps[name])
         except DamageError as error:
             return Row(record, Fault(error.rule, message=error.message))
         others = {other for other in (*self._texts, *self._columns.table, *self._columns.media, *self._columns.cues) if other != name}

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from ...schemas.errors import DamageError
+from ...schemas.fingerprint import hash_file
 
 LARGEST_FILE_BYTES = 16 << 30
 LARGEST_READ_BYTES = 2 << 30
@@ -53,6 +54,11 @@ def bytes_of(root: Path, uri: str) -> int:
 def _real_folder(path: str) -> str:
     """Where a folder really lies; remembered, since many files lie in few folders."""
     return os.path.realpath(path)
+
+
+def content_hash(path: Path) -> str:
+    """What says that two files hold the same, of their first two gigabytes."""
+    return hash_file(path, 0, min(path.stat().st_size, LARGEST_READ_BYTES))
 
 
 def read_file(root: Path, uri: str) -> bytes:

@@ -22,11 +22,10 @@ from pydantic import Field, ValidationError
 
 from ...schemas import checks
 from ...schemas.errors import DamageError, InputError
-from ...schemas.fingerprint import hash_file
 from ...schemas.recipe import ShardOptions, mistake_lines
 from ...schemas.record import Part, Step
-from ..media.files import LARGEST_READ_BYTES, locate
-from ..modality import ModalityOptions, OnDisk, Rendered, cut_span
+from ..media.files import content_hash, locate
+from ..modality import ModalityOptions, OnDisk, Rendered, given_file
 from ..spec import MIDDLE, Draws, Records, Spec, TimeCrop, Transform, of_kind, seconds_of
 
 _TIME_NAMES = ("time", "t", "time_s", "seconds", "timestamp", "datetime", "date")
@@ -91,14 +90,11 @@ class Series(OnDisk):
             raise ValueError("; ".join(mistake_lines(error, Reading))) from None
         return (Step("read", reading.model_dump(exclude_defaults=True)),)
 
-    def cut(self, part: Part, start_s: float, end_s: float) -> Part:
-        return cut_span(part, start_s, end_s)
-
     def measured(self, root: Path, part: Part, full: bool) -> dict[str, Any]:
         """Facts and signals: ``missing``, the share of values that are absent; ``gaps``, the share of steps in time more than half too long."""
         assert part.uri is not None
         path = locate(root, part.uri)
-        found: dict[str, Any] = {"hash": hash_file(path, 0, min(path.stat().st_size, LARGEST_READ_BYTES))}
+        found: dict[str, Any] = {"hash": content_hash(path)}
         raw = read_series(path, _reading_of(part))
         steps = np.diff(raw.times)
         gaps = float((steps > _FAR * raw.step_s).mean()) if len(steps) else 0.0
@@ -131,15 +127,14 @@ class Series(OnDisk):
     def fit(self, options: SeriesOptions, values: Iterable[bytes | None]) -> dict[str, Any]:
         """Columns and rate, and mean and deviation of each column."""
         columns: tuple[str, ...] | None = None
-        rate_hz, count, total, squares = 0.0, 0.0, np.zeros(0), np.zeros(0)
-        reading = Reading()
+        rate_hz, reading = 0.0, Reading()
+        count, total, squares = np.zeros(1), np.zeros(1), np.zeros(1)  # of each column, once the first is known
         for data in values:
             if data is None:
                 continue
             some, rate, names = decode_npz(data)
             if columns is None:
                 columns, rate_hz, reading = names, rate, reading_in(data)
-                count, total, squares = np.zeros(len(names)), np.zeros(len(names)), np.zeros(len(names))  # type: ignore[assignment]  # by column
             if names != columns:
                 raise InputError(f"series of one part have other columns: {', '.join(columns)} and {', '.join(names)}; name them in the source")
             count = count + np.isfinite(some).sum(0)
@@ -158,11 +153,8 @@ class Series(OnDisk):
         return options.seconds
 
     def given(self, value: str, fitted: Mapping[str, Any]) -> bytes:
-        path = Path(value)
-        if not path.is_file():
-            raise DamageError("no_file", "there is no such file")
         reading = Reading(**{name: fitted[name] for name in ("columns", "rate_hz", "time", "unit")})
-        raw = read_series(path, reading)
+        raw = read_series(given_file(value), reading)
         return encode_npz(resampled(raw, fitted["rate_hz"]), fitted["rate_hz"], raw.columns, reading)
 
     def _read(self, root: Path, part: Part) -> tuple[np.ndarray, float, tuple[str, ...]]:
@@ -180,7 +172,7 @@ def _reading_of(part: Part) -> Reading:
 
 def read_series(path: Path, reading: Reading) -> Raw:
     """A file's values by their times; DamageError where it has no times, no values, or is broken."""
-    if path.suffix.lower() in (".npy", ".npz"):
+    if path.suffix.lower() == ".npy":
         return _read_array(path, reading)
     table = _read_table(path)
     twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
@@ -232,8 +224,6 @@ def _read_table(path: Path) -> pa.Table:
 def _read_array(path: Path, reading: Reading) -> Raw:
     try:
         array = np.load(path, allow_pickle=False, mmap_mode="r")
-        if isinstance(array, np.lib.npyio.NpzFile):
-            raise ValueError("it holds several arrays")
         if array.ndim not in (1, 2) or not array.size or array.size > _LARGEST_VALUES or array.dtype.kind not in "fiu":
             raise ValueError(f"wanted numbers [T] or [T, C], found {array.dtype} {list(array.shape)}")
         values = np.asarray(array, np.float64).reshape(len(array), -1)

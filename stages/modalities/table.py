@@ -7,6 +7,7 @@ deviation 1 over the training split, the place of a category in their list, NaN 
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -142,8 +143,11 @@ class TableSpec(Spec):
                 raise InputError(f"TableSpec: {name}: wanted {len(self.columns)} numbers, one for each column, found {len(numbers)}")
         if not set(self.categories) <= set(self.columns):
             raise InputError(f"TableSpec: categories: no column is called {', '.join(sorted(set(self.categories) - set(self.columns)))}")
-        places = {name: {word: place for place, word in enumerate(words)} for name, words in self.categories.items()}
-        object.__setattr__(self, "_places", places)
+
+    @functools.cached_property
+    def _places(self) -> dict[str, dict[str, int]]:
+        """Column -> category -> its place."""
+        return {name: {word: place for place, word in enumerate(words)} for name, words in self.categories.items()}
 
     @property
     def makes_tensors(self) -> bool:
@@ -164,7 +168,7 @@ class TableSpec(Spec):
             cell = cells.get(name)
             if is_empty_cell(cell):
                 continue
-            known: dict[str, int] | None = self._places.get(name)  # type: ignore[attr-defined]  # made above
+            known = self._places.get(name)
             if known is not None:
                 row[place] = known.get(as_category(cell), len(known))
             else:

@@ -55,7 +55,7 @@ def _annotation(shards: ShardSet, inner: Mapping[str, Mapping[str, str]], texts_
         fields.append({"name": "cues", "struct": [{"name": name, **_CUES} for name in texts]})
     annotated: dict[str, list[dict[str, Any]]] = {}
     for name, kind in sorted(shards.parts.items()):
-        if is_in_record(kind) and (texts_in_json or in_record(kind).member(name, "", True) is None):
+        if is_in_record(kind) and (texts_in_json or not in_record(kind).has_member):
             columns = [{"name": field, **_KINDS[word]} for field, word in sorted(inner.get(name, {}).items())]
             annotated.setdefault(in_record(kind).annotated_under, []).append(
                 {"name": name, **({"struct": columns} if columns else {"dtype": "string"})}

@@ -64,7 +64,7 @@ class PieceWriter:
                     noted.append(f"files with several streams of {kind.stream_of}, of which the largest was taken")
                 members.append((name, part.modality, found.ending if name in single else f"{name}.{found.ending}", found.data))
             if not self._naming.texts_in_json:
-                members += _inline_members(first, single)
+                members += _own_members(first, single)
             members.append(("", "", "json", annotation(sample, self._naming.texts_in_json).encode()))
             members.sort(key=lambda member: member[2])
             self._write(sample, members)
@@ -125,13 +125,13 @@ def _refuse_damaged(part: Part) -> None:
         raise DamageError(rule, message)
 
 
-def _inline_members(record: Record, single: frozenset[str]) -> list[tuple[str, str, str, bytes]]:
+def _own_members(record: Record, single: frozenset[str]) -> list[tuple[str, str, str, bytes]]:
     """The members of parts that stand in the record itself."""
     members = []
     for name, part in sorted(record.parts.items()):
         kind = modality(part.modality)
-        found = kind.member(name, part.text, name in single) if isinstance(kind, InRecord) and part.text is not None else None
-        if found is not None:
+        if isinstance(kind, InRecord) and kind.has_member and part.text is not None:
+            found = kind.member(name, part.text, name in single)
             members.append((name, part.modality, found.ending, found.data))
     return members
 
@@ -157,7 +157,7 @@ def annotation(sample: Sample, with_texts: bool) -> str:
             if part.cues:
                 value.setdefault("cues", {})[name] = [{"start_s": cue.start_s, "end_s": cue.end_s, "text": cue.text} for cue in part.cues]
             kind = modality(part.modality)
-            if isinstance(kind, InRecord) and (with_texts or kind.member(name, "", True) is None):
+            if isinstance(kind, InRecord) and (with_texts or not kind.has_member):
                 value.setdefault(kind.annotated_under, {})[name] = kind.annotated(part.text or "")
         values.append(value)
     return canonical({"key": sample.key, "records": values} if with_texts else values[0])

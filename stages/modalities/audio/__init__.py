@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from ....schemas.fingerprint import hash_file
 from ....schemas.recipe import ShardOptions
 from ....schemas.record import Part
-from ...media.files import LARGEST_READ_BYTES, locate
-from ...modality import ModalityOptions, OnDisk, Rendered, cut_span
+from ...media.files import content_hash, locate
+from ...modality import ModalityOptions, OnDisk, Rendered
 
 if TYPE_CHECKING:
     from .spec import AudioSpec
@@ -63,17 +62,13 @@ class Audio(OnDisk):
     options = AudioOptions
     first_encoder = "spectrum_cnn"
 
-    def cut(self, part: Part, start_s: float, end_s: float) -> Part:
-        return cut_span(part, start_s, end_s)
-
     def measured(self, root: Path, part: Part, full: bool) -> dict[str, Any]:
         from .measure import measure_sound
 
         assert part.uri is not None
         path = locate(root, part.uri)
-        content = hash_file(path, 0, min(path.stat().st_size, LARGEST_READ_BYTES))
         facts, signals = measure_sound(path)
-        return {"hash": content, **facts, "signals": signals if full else {}}
+        return {"hash": content_hash(path), **facts, "signals": signals if full else {}}
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:
         from ...media import audio

@@ -32,6 +32,7 @@ class Text(InRecord):
     first_encoder = "lstm"
     column: ClassVar[Mapping[str, Any]] = {"dtype": "string"}
     annotated_under = "texts"
+    has_member = True
 
     def cut(self, part: Part, start_s: float, end_s: float) -> Part:
         if not part.cues:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from ....schemas.fingerprint import hash_file
 from ....schemas.recipe import ShardOptions
 from ....schemas.record import Part
-from ...media.files import LARGEST_READ_BYTES, locate
-from ...modality import ModalityOptions, OnDisk, Rendered, cut_span
+from ...media.files import content_hash, locate
+from ...modality import ModalityOptions, OnDisk, Rendered
 
 if TYPE_CHECKING:
     from .spec import VideoSpec
@@ -44,16 +43,13 @@ class Video(OnDisk):
     options = VideoOptions
     first_encoder = "frames_cnn"
 
-    def cut(self, part: Part, start_s: float, end_s: float) -> Part:
-        return cut_span(part, start_s, end_s)
-
     def measured(self, root: Path, part: Part, full: bool) -> dict[str, Any]:
         from ...media.video import probe
         from .measure import measure_video
 
         assert part.uri is not None
         path = locate(root, part.uri)
-        found: dict[str, Any] = {"hash": hash_file(path, 0, min(path.stat().st_size, LARGEST_READ_BYTES))}
+        found: dict[str, Any] = {"hash": content_hash(path)}
         if full:
             facts, signals = measure_video(path)
             return found | facts | {"signals": signals}

@@ -18,6 +18,9 @@ class BytesSpec(Spec):
 
     transform: Transform | None = None
 
+    def __post_init__(self) -> None:
+        checks.function(f"{type(self).__name__}: transform", self.transform)
+
     @property
     def makes_tensors(self) -> bool:
         return False
@@ -25,41 +28,28 @@ class BytesSpec(Spec):
     @property
     def is_cheap(self) -> bool:
         return self.transform is None
-
-    def __post_init__(self) -> None:
-        checks.function("BytesSpec: transform", self.transform)
 
     def value(self, data: bytes, draws: Draws = MIDDLE) -> Any:
         """The bytes."""
-        return data if self.transform is None else self.transform(data, draws.generator())
+        found = self.read(data)
+        return found if self.transform is None else self.transform(found, draws.generator())
+
+    def read(self, data: bytes) -> Any:
+        """What the bytes mean, before the transform."""
+        return data
 
 
 @dataclass(frozen=True, kw_only=True)
-class JsonSpec(Spec):
+class JsonSpec(BytesSpec):
     """A json member as a Python value, in the batch's ``lists``."""
-
-    transform: Transform | None = None
 
     modality = "json"
 
-    @property
-    def makes_tensors(self) -> bool:
-        return False
-
-    @property
-    def is_cheap(self) -> bool:
-        return self.transform is None
-
-    def __post_init__(self) -> None:
-        checks.function("JsonSpec: transform", self.transform)
-
-    def value(self, data: bytes, draws: Draws = MIDDLE) -> Any:
-        """The value."""
+    def read(self, data: bytes) -> Any:
         try:
-            found = json.loads(data)
+            return json.loads(data)
         except (ValueError, RecursionError) as error:
             raise DamageError("json_damaged", f"cannot be read as json: {error}") from None
-        return found if self.transform is None else self.transform(found, draws.generator())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ def presence_of(stream: Stream) -> np.ndarray:
         if isinstance(spec, FeatureSpec):
             columns.append(FeatureCache(Path(spec.folder), spec.part).rows(index.all_keys()) >= 0)
         elif name in index.spans:
-            columns.append(index.spans[name][:, 1] >= 0)
+            columns.append(index.has(name))
         else:
             columns.append(np.array([text is not None for text in index.texts(name, range(len(index)))], bool))
     return np.stack(columns, 1)

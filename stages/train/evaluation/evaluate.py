@@ -38,9 +38,10 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, split: str) -> dict[st
     names = saved.inputs.names
     stream = saved.inputs.open(shards, split, rank=0, world=1)
     sentences = Sentences(saved)
-    found = survey_subsets(saved, sentences.through(stream), metrics=metrics_of(options.task))
-    results = {name: found.summary(name, objective.metric) for name in found.views}
     wanted = options.metric or objective.metric
+    metrics = {name: one for name, one in metrics_of(options.task).items() if name == wanted or not one.needs_probability}
+    found = survey_subsets(saved, sentences.through(stream), metrics=metrics)
+    results = {name: found.summary(name, objective.metric) for name in found.views}
     metric = wanted if all(wanted in result for result in results.values()) else objective.metric
     singles = {name: results[name][metric] for name in names}
     best = max(singles, key=lambda name: singles[name])

@@ -60,7 +60,7 @@ class Validation:
         if self._fits:
             fit_fusion(model, run.objective, self._batches(run, self._stream, "to fit"), run.device)
         metric = metrics_of(run.options.task).get(run.options.metric or "")
-        rows: list[tuple[Tensor, Tensor, Tensor]] = []
+        rows: list[tuple[Tensor, ...]] = []
         sums_2 = torch.zeros(2, dtype=torch.float64, device=run.device)
         gates_M2 = torch.zeros(len(model.names), 2, dtype=torch.float64, device=run.device)
         examples: list[str] = []
@@ -74,7 +74,9 @@ class Validation:
             truth_B = run.objective.truth(targets) if metric is not None else None
             if truth_B is not None:
                 here = weights > 0
-                rows.append((truth_B[here], run.objective.chosen(logits)[here], run.objective.meant(logits)[here]))
+                told = [truth_B, run.objective.chosen(logits)]
+                told += [run.objective.meant(logits)] if metric is not None and metric.needs_probability else []
+                rows.append(tuple(one[here] for one in told))
             sums_2 += torch.stack([(scores * weights).sum(), weights.sum()]).to(run.device)
             gates_BM = decided.info.get("weights")
             if gates_BM is not None and gates_BM.shape == batch.present_BM.shape:

@@ -1,7 +1,7 @@
 """What a metric is: a number about the answers to all rows of a split, where no mean over rows would do (macro-F1, AUC, R2).
 
-A metric is one file in ``metrics/all_rows``, called like it, or a user's own. Evaluation reports all of a task; ``train.metric`` chooses the one that
-picks the best epoch and heads the tables. Higher is better in each.
+A metric is one file in ``metrics/all_rows``, called like it, or a user's own. Evaluation reports those of a task that answers alone define;
+``train.metric`` chooses the one that picks the best epoch and heads the tables, which may ask for probabilities. Higher is better in each.
 """
 
 from __future__ import annotations
@@ -37,11 +37,23 @@ class Rows:
 
     def classes(self) -> list[int]:
         """The classes of the training split that are right for any row."""
-        return sorted({int(number) for number in self.truth if number >= 0})
+        found: list[int] = np.unique(self.truth[self.truth >= 0]).astype(int).tolist()
+        return found
+
+    def counts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of each of :meth:`classes`: rows that are rightly answered so, rows that are answered so, rows for which it is right ``int [K]``."""
+        classes = self.classes()
+        size = 1 + int(max([*classes, *self.answer]))
+        there = np.bincount(self.truth[self.truth >= 0].astype(int), minlength=size)
+        said = np.bincount(self.answer.astype(int), minlength=size)
+        hit = np.bincount(self.truth[self.truth == self.answer].astype(int), minlength=size)
+        return hit[classes], said[classes], there[classes]
 
 
 class Metric:
-    """One metric. tasks: those whose answers it takes. needs_probability: whether it takes more than the answers."""
+    """One metric. tasks: those whose answers it takes. needs_probability: it takes the probability of each class for each row and each subset of the
+    parts, which is much to keep: it is worked out where it is asked for.
+    """
 
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
     needs_probability: ClassVar[bool] = False
@@ -55,10 +67,8 @@ def metrics_of(task: str) -> dict[str, Metric]:
     """The metrics of a task, by name."""
     found: dict[str, Metric] = {}
     for module in pkgutil.iter_modules([str(Path(__file__).parent / ROOM)]):
-        held = vars(importlib.import_module(f".{ROOM}.{module.name}", __package__))
-        own = [value for value in held.values() if isinstance(value, type) and issubclass(value, Metric) and value is not Metric]
-        found[module.name] = own[0]()
-    found |= {outside.name_of(cls): cls() for cls in outside.classes(Metric, "metrics").values() if issubclass(cls, Metric)}
+        found[module.name] = outside.defined_in(importlib.import_module(f".{ROOM}.{module.name}", __package__), Metric)[0]()
+    found |= {outside.name_of(cls): cls() for cls in outside.classes(Metric, "metrics").values()}
     return {name: metric for name, metric in sorted(found.items()) if task in metric.tasks}
 
 

@@ -12,7 +12,7 @@ import torch
 from ....schemas.errors import DamageError, InputError, nearest
 from ....schemas.record import Part
 from ...base import Extractor, extracted, make, stored
-from ...modality import OnDisk
+from ...modality import OnDisk, given_file
 from ...stream import FusionBatch, Labels
 from ..model import checkpoint
 
@@ -25,20 +25,19 @@ class Given:
         self._extractors: dict[str, Extractor] = {}
 
     def assigned(self, given: Mapping[str, str]) -> dict[str, str]:
-        """Part name -> value: by ``part=value``, or the first part of the modality that is still free."""
+        """Part name -> value. Given by the name of a part, or by its modality: then as ``part=value``, or for the first part of it."""
         parts: dict[str, str] = {}
-        for modality, value in given.items():
-            if modality in self.saved.options.inputs and modality not in self.saved.inputs.modalities.values():
-                parts[modality] = value
-                continue
-            candidates = [name for name in self.saved.options.inputs if self.saved.inputs.modalities[name] == modality]
-            if not candidates:
-                raise InputError(f"--{modality}: this model has no {modality} part; its parts are {', '.join(self.saved.options.inputs)}")
+        for word, value in given.items():
+            candidates = [name for name, kind in self.saved.inputs.modalities.items() if kind == word and name in self.saved.options.inputs]
             name, equals, rest = value.partition("=")
-            if equals and name in self.saved.options.inputs:
+            if equals and name in candidates:
                 parts[name] = rest
+            elif word in self.saved.options.inputs:
+                parts[word] = value
+            elif not candidates:
+                raise InputError(f"--{word}: this model has no {word} part; its parts are {', '.join(self.saved.options.inputs)}")
             elif equals and name.isidentifier() and len(candidates) > 1:
-                raise InputError(f"--{modality} {value}: no part is called {name!r}{nearest(name, candidates)}")
+                raise InputError(f"--{word} {value}: no part is called {name!r}{nearest(name, candidates)}")
             else:
                 parts[candidates[0]] = value
         return parts
@@ -83,9 +82,7 @@ class Given:
         self._extractors[name] = extractor
         folder, part = Path(), Part(kind.name, text=value)
         if isinstance(kind, OnDisk):
-            path = Path(os.path.realpath(value))
-            if not path.is_file():
-                raise DamageError("no_file", "there is no such file")
+            path = given_file(os.path.realpath(value))
             folder, part = path.parent, Part(kind.name, uri=path.name)
         vector = extracted(extractor, kind.decoded(folder, part, extractor), value)
         weights = self.saved.inputs.caches[name]["weights"]

@@ -140,10 +140,15 @@ def keys_of(out: Path) -> dict[tuple[int, int], set[str]]:
 
 def test_two_processes_do_what_one_does_and_hand_over_to_each_other(shards: Path, tmp_path: Path) -> None:
     """The same keys in every global batch, and weights equal to 1e-5; also when the first epoch is done by one, the next by two, the last by one."""
-    more = {"dropout": 0.0}
+    more = {"dropout": 0.0, "metric": "macro_f1"}
     for ranks, name in ((1, "one"), (2, "two"), (3, "three")):
         assert start(shards, tmp_path / name, ranks=ranks, **more) == 0
     one = weights(tmp_path / "one")
+    scores = {
+        name: [json.loads(line)["validation"] for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        for name in ("one", "two", "three")
+    }
+    assert scores["two"] == scores["three"] == scores["one"], "a metric of all rows sees those of all processes"
     for name in ("two", "three"):
         assert keys_of(tmp_path / name) == keys_of(tmp_path / "one")
         for parameter, tensor in weights(tmp_path / name).items():

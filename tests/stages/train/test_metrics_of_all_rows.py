@@ -93,7 +93,8 @@ def test_a_metric_chooses_the_epoch_heads_the_tables_and_stands_beside_the_other
     assert report["metric"] == "macro_f1"
     whole = report["subsets"]["note"]
     assert report["all"] == whole["macro_f1"]
-    assert {"accuracy", "balanced_accuracy", "weighted_f1", "auc"} <= set(whole)
+    assert {"accuracy", "balanced_accuracy", "weighted_f1"} <= set(whole)
+    assert "auc" not in whole, "all probabilities of every subset are kept only where they are asked for"
     counts = np.array(report["confusion"]["counts"])
     assert report["confusion"]["classes"] == ["common", "rare"]
     assert counts.sum() == report["records_with_target"]
@@ -106,6 +107,13 @@ def test_a_metric_chooses_the_epoch_heads_the_tables_and_stands_beside_the_other
     validated = evaluate(tmp_path / "out" / "training" / "best.pt", tmp_path / "out" / "shards", "val")
     assert validated["all"] == pytest.approx(best, abs=1e-6), "the epoch was chosen by what the evaluation of its split says"
     assert "balanced_accuracy" in table_text(report)
+
+
+def test_the_area_is_there_where_it_is_asked_for(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+    report = run_recipe(corpus(tmp_path, metric="auc", epochs=2)).training
+    assert report is not None
+    assert report["all"] == report["subsets"]["note"]["auc"] > 0.6
+    assert report["commonest_answer"] == 0.5, "always the same answer tells nothing"
 
 
 def test_regression_has_r2(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:

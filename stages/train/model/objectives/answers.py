@@ -1,4 +1,4 @@
-"""How logits become an answer and back: by ``softmax``, ``sigmoid``, or as they are (``identity``)."""
+"""How logits become an answer and back: by ``softmax``, ``sigmoid``, or as they are (``identity``); and what answers that are classes share."""
 
 from __future__ import annotations
 
@@ -20,3 +20,30 @@ def logits_of(answer: Tensor, link: str) -> Tensor:
         return answer
     clipped = answer.clamp(_LEAST, 1 - _LEAST)
     return clipped.log() if link == "softmax" else torch.logit(clipped)
+
+
+class OfClasses:
+    """An objective whose answers are classes. classes: their names; an answer is the one with the largest logit."""
+
+    link: str
+    classes: list[str]
+
+    def chosen(self, logits: Tensor) -> Tensor:
+        """The number of the answer ``float64 [B]``."""
+        return logits.argmax(1).double()
+
+    def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float | None]]]:
+        """For each row the best answers with their probabilities."""
+        values, places = self.meant(logits).topk(min(top, len(self.classes)), dim=1)
+        return [
+            [(self.classes[place], value) for place, value in zip(row, some, strict=True)]
+            for row, some in zip(places.tolist(), values.tolist(), strict=True)
+        ]
+
+    def meant(self, logits: Tensor) -> Tensor:
+        """Probabilities ``[B, O]``."""
+        return answer_of(logits, self.link)
+
+    def logits(self, meant: Tensor) -> Tensor:
+        """Logits that mean these."""
+        return logits_of(meant, self.link)

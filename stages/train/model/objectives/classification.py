@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .answers import answer_of, logits_of
+from .answers import OfClasses
 
 
-class Classification:
+class Classification(OfClasses):
     """Classes are the distinct targets of the training split, the commonest first. A target never seen there scores 0."""
 
     metric = "accuracy"
@@ -67,22 +67,6 @@ class Classification:
 
     def truth(self, targets: Sequence[Mapping[str, Any]]) -> Tensor:
         return torch.tensor([self._numbers.get(str(target.get(self.target)), -1) for target in targets], dtype=torch.float64)
-
-    def chosen(self, logits: Tensor) -> Tensor:
-        return logits.argmax(1).double()
-
-    def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float | None]]]:
-        values, places = self.meant(logits).topk(min(top, self.outputs), dim=1)
-        return [
-            [(self.classes[place], value) for place, value in zip(row, some, strict=True)]
-            for row, some in zip(places.tolist(), values.tolist(), strict=True)
-        ]
-
-    def meant(self, logits: Tensor) -> Tensor:
-        return answer_of(logits, self.link)
-
-    def logits(self, meant: Tensor) -> Tensor:
-        return logits_of(meant, self.link)
 
     def prior(self) -> Tensor:
         return torch.tensor(self.counts).float().log()

@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...metrics.vqa_accuracy import accuracy, normalise, soft_scores
-from .answers import answer_of, logits_of
+from .answers import OfClasses
 
 
-class Vqa:
+class Vqa(OfClasses):
     """Answers are those of the training split with the largest sum of soft scores; each is given in its commonest spelling."""
 
     metric = "vqa_accuracy"
@@ -69,22 +69,6 @@ class Vqa:
 
     def truth(self, targets: Sequence[Mapping[str, Any]]) -> None:
         """Nothing: several answers are right to a degree."""
-
-    def chosen(self, logits: Tensor) -> Tensor:
-        return logits.argmax(1).double()
-
-    def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float | None]]]:
-        values, places = self.meant(logits).topk(min(top, self.outputs), dim=1)
-        return [
-            [(self.classes[place], value) for place, value in zip(row, some, strict=True)]
-            for row, some in zip(places.tolist(), values.tolist(), strict=True)
-        ]
-
-    def meant(self, logits: Tensor) -> Tensor:
-        return answer_of(logits, self.link)
-
-    def logits(self, meant: Tensor) -> Tensor:
-        return logits_of(meant, self.link)
 
     def prior(self) -> Tensor:
         return torch.logit(torch.tensor(self.scores) / self.records, eps=1e-4)
