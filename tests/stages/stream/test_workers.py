@@ -11,6 +11,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -184,11 +185,9 @@ def test_workers_end_with_their_process_however_it_ends(tmp_path: Path, uneven_s
     assert len(os.listdir("/dev/shm")) == before
 
 
-def test_auto_goes_over_to_processes_beside_a_busy_loop_and_loses_nothing(
-    uneven_shards: Path, leaves_nothing: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Judge, "_SECONDS", 0.2)
-    monkeypatch.setattr(Judge, "_WAIT_SHARE", -1.0)
+@contextmanager
+def busy_loop() -> Iterator[None]:
+    """A thread that holds the interpreter whenever it can."""
     done = threading.Event()
 
     def spin() -> None:
@@ -198,24 +197,41 @@ def test_auto_goes_over_to_processes_beside_a_busy_loop_and_loses_nothing(
     busy = threading.Thread(target=spin)
     busy.start()
     try:
-        with opened(uneven_shards, backend="auto", batch_size=4) as one:
-            found = contents(one)
-            assert one.backend == "processes"
+        yield
     finally:
         done.set()
         busy.join()
-    assert found == contents(opened(uneven_shards, batch_size=4))
 
 
-def test_auto_stays_with_threads_where_nobody_holds_the_interpreter() -> None:
-    judge = Judge()
-    judge._SECONDS = 0.1  # type: ignore[misc]
+def verdict_of(judge: Judge) -> str:
+    judge._SECONDS = 0.3  # type: ignore[misc]
     with judge:
         verdict = None
         while verdict is None:
             time.sleep(0.01)
             verdict = judge.waited(0.01)
-    assert verdict == "threads"
+    return verdict
+
+
+def test_auto_goes_over_to_processes_in_the_middle_and_loses_nothing(
+    uneven_shards: Path, leaves_nothing: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for least in ("_SECONDS", "_WAIT_SHARE", "_LATE_S"):  # any machine is then slow enough for processes
+        monkeypatch.setattr(Judge, least, -1.0)
+    with opened(uneven_shards, backend="auto", batch_size=4) as one:
+        found = contents(one)
+        assert one.backend == "processes"
+    assert found == contents(opened(uneven_shards, batch_size=4))
+
+
+def test_auto_wants_processes_beside_a_busy_loop() -> None:
+    with busy_loop():
+        assert verdict_of(Judge()) == "processes"
+
+
+def test_auto_stays_with_threads_where_nobody_holds_the_interpreter() -> None:
+    judge = Judge()
+    assert verdict_of(judge) == "threads"
     assert "ms for the interpreter" in str(judge)
 
 
