@@ -1,4 +1,6 @@
-"""The ``modalmill`` command: parse, call, print. No logic lives here, and nothing heavy is imported before it is needed."""
+"""The ``modalmill`` command: parse, call, print. No logic lives here, and nothing heavy is imported
+before it is needed.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ from . import __version__
 
 app = typer.Typer(
     name="modalmill",
-    help="From raw multimodal corpora on disk to a trained fusion model, with nothing lost on the way.",
+    help="From raw multimodal corpora on disk to a trained fusion model, with nothing lost on the"
+    " way.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -26,16 +29,26 @@ app = typer.Typer(
 _INTERRUPTED = 130
 _STOP_AGAIN_S = 5.0
 
-OutOption = Annotated[Path | None, typer.Option("--out", help="Output folder; out/<recipe's name> where it is not given.")]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", help="Output folder; out/<recipe's name> where it is not given."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 CheckpointArgument = Annotated[Path, typer.Argument(help="A checkpoint that training wrote.")]
 ShardsArgument = Annotated[Path, typer.Argument(help="A folder of shards, or of a run.")]
-SplitOption = Annotated[str, typer.Option("--split", help="The split; the last of test, val and train that there is.")]
+SplitOption = Annotated[
+    str, typer.Option("--split", help="The split; the last of test, val and train that there is.")
+]
 ImageOption = Annotated[str | None, typer.Option("--image", help="An image file, or part=file.")]
 TextOption = Annotated[str | None, typer.Option("--text", help="A text, or part=text.")]
 AudioOption = Annotated[str | None, typer.Option("--audio", help="A sound file, or part=file.")]
 VideoOption = Annotated[str | None, typer.Option("--video", help="A video file, or part=file.")]
-PartOption = Annotated[list[str] | None, typer.Option("--part", metavar="NAME=VALUE", help="A part of any modality by its name; may be repeated.")]
+PartOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--part", metavar="NAME=VALUE", help="A part of any modality by its name; may be repeated."
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -43,7 +56,12 @@ def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     use: Annotated[
-        list[Path] | None, typer.Option("--use", metavar="FILE", help="A file of your own stages, modalities, ...; may be repeated. Recipes say use:")
+        list[Path] | None,
+        typer.Option(
+            "--use",
+            metavar="FILE",
+            help="A file of your own stages, modalities, ...; may be repeated. Recipes say use:",
+        ),
     ] = None,
 ) -> None:
     if version:
@@ -59,14 +77,34 @@ def _root(
 def run(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
     out: OutOption = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a value of the recipe; may be repeated.")] = None,
-    until: Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")] = None,
-    engine: Annotated[str, typer.Option("--engine", help="serial, local or dask.")] = "local",
-    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; all cores where it is not given.")] = None,
-    scheduler: Annotated[
-        str | None, typer.Option("--scheduler", metavar="ADDRESS", help="Address of a dask scheduler, for example tcp://host:8786.")
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="A.B=C", help="Override a value of the recipe; may be repeated."
+        ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume/--no-resume", help="Go on with training where it stopped, or train anew.")] = True,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")
+    ] = None,
+    engine: Annotated[str, typer.Option("--engine", help="serial, local or dask.")] = "local",
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Worker processes; all cores where it is not given."),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler",
+            metavar="ADDRESS",
+            help="Address of a dask scheduler, for example tcp://host:8786.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume/--no-resume", help="Go on with training where it stopped, or train anew."
+        ),
+    ] = True,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
     """Run a recipe: raw corpora to shards, features and a trained model."""
@@ -84,13 +122,17 @@ def run(
     from .schemas.recipe import load_recipe
 
     if engine not in ("serial", "local", "dask"):
-        raise RecipeError([f"--engine {engine}: no such engine{nearest(engine, ['serial', 'local', 'dask'])}"], where="command line")
+        raise RecipeError(
+            [f"--engine {engine}: no such engine{nearest(engine, ['serial', 'local', 'dask'])}"],
+            where="command line",
+        )
     parsed, root = load_recipe(recipe, set_ or ())
     plan = make_plan(parsed, root, until, where=str(recipe))
     target = out or Path("out") / parsed.name
     quiet = quiet or is_helper()
     progress = Progress(quiet)
-    result = run_plan(plan, target, engine, workers, scheduler, progress, resume)  # type: ignore[arg-type]  # checked above
+    # checked above
+    result = run_plan(plan, target, engine, workers, scheduler, progress, resume)  # type: ignore[arg-type]
     if not quiet:
         _say(account_text(result.account))
         if result.training is not None:
@@ -106,8 +148,12 @@ def _given(named: list[str] | None, **parts: str | None) -> dict[str, str]:
 
     wrong = [text for text in named or () if "=" not in text]
     if wrong:
-        raise RecipeError([f"--part {text}: wanted name=value" for text in wrong], where="command line")
-    return {name: value for name, value in parts.items() if value is not None} | dict(text.split("=", 1) for text in named or ())
+        raise RecipeError(
+            [f"--part {text}: wanted name=value" for text in wrong], where="command line"
+        )
+    return {name: value for name, value in parts.items() if value is not None} | dict(
+        text.split("=", 1) for text in named or ()
+    )
 
 
 def _next_steps(target: Path, result: Any) -> str:
@@ -123,7 +169,9 @@ def _next_steps(target: Path, result: Any) -> str:
 
 
 @app.command()
-def account(out: Annotated[Path, typer.Argument(help="Output folder of a run.")], json_: JsonOption = False) -> None:
+def account(
+    out: Annotated[Path, typer.Argument(help="Output folder of a run.")], json_: JsonOption = False
+) -> None:
     """Print the account of a run; exit 1 when it does not add up."""
     from .pipeline.report import account_text, read_account
 
@@ -139,7 +187,9 @@ def rejects(
     stage: Annotated[str | None, typer.Option("--stage", help="Only those of this stage.")] = None,
     json_: JsonOption = False,
 ) -> None:
-    """List every record that was rejected, merged or missing, or goes on without its partner: the stage, the rule, where it came from."""
+    """List every record that was rejected, merged or missing, or goes on without its partner: the
+    stage, the rule, where it came from.
+    """
     from .pipeline.report import read_rejects, rejects_text
 
     rows = read_rejects(out, stage)
@@ -147,7 +197,9 @@ def rejects(
 
 
 @app.command()
-def verify(out: Annotated[Path, typer.Argument(help="Output folder of a run, or its folder of shards.")]) -> None:
+def verify(
+    out: Annotated[Path, typer.Argument(help="Output folder of a run, or its folder of shards.")],
+) -> None:
     """Check every shard and index against its checksum; exit 1 when one differs."""
     from .pipeline.verify import verify as check
 
@@ -155,7 +207,10 @@ def verify(out: Annotated[Path, typer.Argument(help="Output folder of a run, or 
     for problem in problems:
         _say(problem, sys.stderr)
     if problems:
-        _say(f"{len(problems)} problem{'' if len(problems) == 1 else 's'} in {files} files", sys.stderr)
+        _say(
+            f"{len(problems)} problem{'' if len(problems) == 1 else 's'} in {files} files",
+            sys.stderr,
+        )
         raise typer.Exit(1)
     _say(f"{files} files are what their checksums say")
 
@@ -172,7 +227,11 @@ def inspect(
 
 
 @app.command()
-def stages(name: Annotated[str | None, typer.Argument(help="One of them: what it does and what its options mean.")] = None) -> None:
+def stages(
+    name: Annotated[
+        str | None, typer.Argument(help="One of them: what it does and what its options mean.")
+    ] = None,
+) -> None:
     """List every source, stage and extractor that a recipe can name, or tell all about one."""
     from .pipeline.catalogue import stage_text, stages_text
 
@@ -180,8 +239,14 @@ def stages(name: Annotated[str | None, typer.Argument(help="One of them: what it
 
 
 @app.command()
-def check(file: Annotated[Path, typer.Argument(help="A file of your own stages, sources, extractors or modalities.")]) -> None:
-    """Hold the operators of a file to the contract that all others keep; exit 1 where one breaks it."""
+def check(
+    file: Annotated[
+        Path, typer.Argument(help="A file of your own stages, sources, extractors or modalities.")
+    ],
+) -> None:
+    """Hold the operators of a file to the contract that all others keep; exit 1 where one breaks
+    it.
+    """
     from .pipeline.checking import check_text
 
     text, is_kept = check_text(file)
@@ -191,8 +256,15 @@ def check(file: Annotated[Path, typer.Argument(help="A file of your own stages, 
 
 
 @app.command()
-def methods(name: Annotated[str | None, typer.Argument(help="One of them: how it works, its options, and how a recipe says it.")] = None) -> None:
-    """List every method of the training stage, with what it is, where it comes from, and what it costs, or tell all about one."""
+def methods(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="One of them: how it works, its options, and how a recipe says it."),
+    ] = None,
+) -> None:
+    """List every method of the training stage, with what it is, where it comes from, and what it
+    costs, or tell all about one.
+    """
     from .stages.train.methods.catalogue import method_text, methods_text
 
     _say(methods_text() if name is None else method_text(name))
@@ -203,7 +275,9 @@ def demo(
     out: Annotated[Path, typer.Option("--out", help="Where the demo writes.")] = Path("demo-out"),
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but the result.")] = False,
 ) -> None:
-    """Make a small raw corpus with planted dirt, run the whole way on it, and show what came of it."""
+    """Make a small raw corpus with planted dirt, run the whole way on it, and show what
+    came of it.
+    """
     from .pipeline.demo import demo as run_demo
     from .pipeline.progress import Progress
 
@@ -227,7 +301,9 @@ def evaluate(
 
 @app.command()
 def retrieve(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint whose fusion is common_space or matching.")],
+    checkpoint: Annotated[
+        Path, typer.Argument(help="A checkpoint whose fusion is common_space or matching.")
+    ],
     shards: ShardsArgument,
     split: SplitOption = "",
     json_: JsonOption = False,
@@ -243,14 +319,32 @@ def retrieve(
 @app.command()
 def compare(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file with a train section.")],
-    methods: Annotated[str, typer.Option("--methods", help="Names that 'modalmill methods' lists, by commas; recipe for it as it is; or all.")],
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each method, with seeds that follow the recipe's.")] = 1,
+    methods: Annotated[
+        str,
+        typer.Option(
+            "--methods",
+            help="Names that 'modalmill methods' lists, by commas; recipe for it as it is; or all.",
+        ),
+    ],
+    seeds: Annotated[
+        int,
+        typer.Option(
+            "--seeds", min=1, help="Runs of each method, with seeds that follow the recipe's."
+        ),
+    ] = 1,
     out: OutOption = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a value of the recipe; may be repeated.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="A.B=C", help="Override a value of the recipe; may be repeated."
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but the table.")] = False,
     json_: JsonOption = False,
 ) -> None:
-    """Train a recipe with several methods on the same records and print one table of what each makes of them."""
+    """Train a recipe with several methods on the same records and print one table of what each
+    makes of them.
+    """
     from .pipeline.comparing import compare as run_comparison
     from .pipeline.comparing import compare_text
     from .pipeline.progress import Progress
@@ -265,12 +359,24 @@ def robustness(
     checkpoint: CheckpointArgument,
     shards: ShardsArgument,
     split: SplitOption = "",
-    field: Annotated[str, typer.Option("--field", help="A target on whose value absence is to depend as well.")] = "",
-    against: Annotated[Path | None, typer.Option("--against", help="Another checkpoint, compared by paired bootstrap.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Where the report goes; beside the checkpoint where it is not given.")] = None,
+    field: Annotated[
+        str, typer.Option("--field", help="A target on whose value absence is to depend as well.")
+    ] = "",
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", help="Another checkpoint, compared by paired bootstrap."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Where the report goes; beside the checkpoint where it is not given."
+        ),
+    ] = None,
     json_: JsonOption = False,
 ) -> None:
-    """Report how a model stands without some of its modalities: every subset, rates and kinds of absence, what each is worth."""
+    """Report how a model stands without some of its modalities: every subset, rates and kinds of
+    absence, what each is worth.
+    """
     from .pipeline.progress import Progress
     from .stages.train.evaluation.robustness import robustness as report_of
     from .stages.train.evaluation.robustness import robustness_text, write_robustness
@@ -288,10 +394,23 @@ def predict(
     audio: AudioOption = None,
     video: VideoOption = None,
     part: PartOption = None,
-    csv: Annotated[Path | None, typer.Option("--csv", help="A CSV with a column for each part: files and words. One line of JSON a row.")] = None,
-    shards: Annotated[Path | None, typer.Option("--shards", help="A folder of shards. One line of JSON a record.")] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv",
+            help="A CSV with a column for each part: files and words. One line of JSON a row.",
+        ),
+    ] = None,
+    shards: Annotated[
+        Path | None, typer.Option("--shards", help="A folder of shards. One line of JSON a record.")
+    ] = None,
     split: SplitOption = "",
-    vqa_results: Annotated[bool, typer.Option("--vqa-results", help="With --shards: one list in the official format of VQA results.")] = False,
+    vqa_results: Annotated[
+        bool,
+        typer.Option(
+            "--vqa-results", help="With --shards: one list in the official format of VQA results."
+        ),
+    ] = False,
     top: Annotated[int, typer.Option("--top", min=1, help="Answers to show.")] = 5,
     json_: JsonOption = False,
 ) -> None:
@@ -302,13 +421,22 @@ def predict(
 
     given = _given(part, image=image, text=text, audio=audio, video=video)
     if bool(given) + (csv is not None) + (shards is not None) > 1:
-        raise RecipeError(["wanted one record, --csv or --shards, found more than one of them"], where="command line")
+        raise RecipeError(
+            ["wanted one record, --csv or --shards, found more than one of them"],
+            where="command line",
+        )
     predictor = Predictor(checkpoint, top)
     if csv is None and shards is None:
         found = predictor.one(given)
         _say(json.dumps(found, ensure_ascii=False) if json_ else prediction_text(found))
         return
-    rows = predictor.rows(csv) if csv is not None else predictor.shards(shards, split) if shards is not None else iter(())
+    rows = (
+        predictor.rows(csv)
+        if csv is not None
+        else predictor.shards(shards, split)
+        if shards is not None
+        else iter(())
+    )
     if vqa_results:
         _say(json.dumps(as_vqa_results(rows), ensure_ascii=False))
     else:
@@ -325,15 +453,23 @@ def explain(
     audio: AudioOption = None,
     video: VideoOption = None,
     part: PartOption = None,
-    answer: Annotated[str, typer.Option("--answer", help="Explain this answer rather than the likeliest.")] = "",
-    out: Annotated[Path, typer.Option("--out", help="Where the picture goes.")] = Path("explanation.png"),
+    answer: Annotated[
+        str, typer.Option("--answer", help="Explain this answer rather than the likeliest.")
+    ] = "",
+    out: Annotated[Path, typer.Option("--out", help="Where the picture goes.")] = Path(
+        "explanation.png"
+    ),
     json_: JsonOption = False,
 ) -> None:
-    """Show what an answer rests on: what each modality adds, which words, moments and places carried it; as text and as a picture."""
+    """Show what an answer rests on: what each modality adds, which words, moments and places
+    carried it; as text and as a picture.
+    """
     from .stages.train.use.explain import explain as run_explanation
     from .stages.train.use.explain import explain_text
 
-    found = run_explanation(checkpoint, _given(part, image=image, text=text, audio=audio, video=video), answer)
+    found = run_explanation(
+        checkpoint, _given(part, image=image, text=text, audio=audio, video=video), answer
+    )
     _say(json.dumps(found.report, ensure_ascii=False) if json_ else explain_text(found.report))
     found.draw(out)
     _say(f"picture: {out}", sys.stderr)
@@ -342,14 +478,26 @@ def explain(
 @app.command()
 def export(
     checkpoint: CheckpointArgument,
-    out: Annotated[Path, typer.Argument(help="The file to write: its ending .onnx or .pt2 says which format.")],
-    sparsity: Annotated[float, typer.Option("--sparsity", help="Share of the weights that become 0 before, the smallest.")] = 0.0,
+    out: Annotated[
+        Path, typer.Argument(help="The file to write: its ending .onnx or .pt2 says which format.")
+    ],
+    sparsity: Annotated[
+        float,
+        typer.Option("--sparsity", help="Share of the weights that become 0 before, the smallest."),
+    ] = 0.0,
     int8: Annotated[bool, typer.Option("--int8", help="Weights as 8-bit integers (ONNX).")] = False,
-    shards: Annotated[Path | None, typer.Option("--shards", help="Score the file on these for every subset, beside the model as it was.")] = None,
+    shards: Annotated[
+        Path | None,
+        typer.Option(
+            "--shards", help="Score the file on these for every subset, beside the model as it was."
+        ),
+    ] = None,
     split: SplitOption = "",
     json_: JsonOption = False,
 ) -> None:
-    """Write a model as one graph that takes presence as an input, and compare it with the model for every subset."""
+    """Write a model as one graph that takes presence as an input, and compare it with the model for
+    every subset.
+    """
     from .stages.train.use.export import export as run_export
     from .stages.train.use.export import export_text
 
@@ -359,12 +507,22 @@ def export(
 
 @app.command("score-vqa")
 def score_vqa(
-    results: Annotated[Path, typer.Argument(help="Results in the official format: a list of question_id and answer.")],
+    results: Annotated[
+        Path,
+        typer.Argument(help="Results in the official format: a list of question_id and answer."),
+    ],
     annotations: Annotated[Path, typer.Argument(help="The official annotations.")],
-    partial: Annotated[bool, typer.Option("--partial", help="Score the questions that are answered where others are not.")] = False,
+    partial: Annotated[
+        bool,
+        typer.Option(
+            "--partial", help="Score the questions that are answered where others are not."
+        ),
+    ] = False,
     json_: JsonOption = False,
 ) -> None:
-    """Score VQA results as the official tool does: over all questions, by type of answer and by type of question."""
+    """Score VQA results as the official tool does: over all questions, by type of answer and by
+    type of question.
+    """
     from .stages.train.metrics.vqa_score import score_files, score_text
 
     found = score_files(results, annotations, partial)
@@ -372,7 +530,9 @@ def score_vqa(
 
 
 def main() -> NoReturn:
-    """Run the command; a user's mistake is one message and exit code 1 or 2, never a traceback unless --debug."""
+    """Run the command; a user's mistake is one message and exit code 1 or 2, never a traceback
+    unless --debug.
+    """
     from .schemas.errors import ModalmillError, RecipeError
 
     debug = "--debug" in sys.argv[1:2]
@@ -390,12 +550,21 @@ def main() -> NoReturn:
         _fail(error, debug, 1)
     except (KeyboardInterrupt, typer.Abort):
         signal.signal(signal.SIGALRM, signal.SIG_IGN)
-        print("\nstopped; finished work is kept, the same command goes on from here", file=sys.stderr, flush=True)
-        os._exit(_INTERRUPTED)  # an interrupt inside an import makes Python end by the signal, whatever sys.exit is given
+        print(
+            "\nstopped; finished work is kept, the same command goes on from here",
+            file=sys.stderr,
+            flush=True,
+        )
+        # an interrupt inside an import makes Python end by the signal, whatever sys.exit is given
+        os._exit(_INTERRUPTED)
     except ModuleNotFoundError as error:
         if debug or error.name is None or error.name.startswith(__package__ or "modalmill"):
             raise
-        print(f"modalmill: needs the package {error.name}, which is not installed: pip install 'modalmill[train]'", file=sys.stderr)
+        print(
+            f"modalmill: needs the package {error.name}, which is not installed: pip install"
+            " 'modalmill[train]'",
+            file=sys.stderr,
+        )
         sys.exit(1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -406,7 +575,8 @@ def main() -> NoReturn:
         _say(f"modalmill: {error.filename or ''}: {error.strerror or error}", sys.stderr)
         sys.exit(1)
     except Exception as error:
-        if hasattr(error, "show") and hasattr(error, "exit_code"):  # a command line that cannot be parsed
+        # a command line that cannot be parsed
+        if hasattr(error, "show") and hasattr(error, "exit_code"):
             error.show()
             sys.exit(error.exit_code)
         if debug:
@@ -422,7 +592,9 @@ def main() -> NoReturn:
 
 
 def _stop(number: int, frame: object) -> None:
-    """Stop the run; once more some seconds later where Python dropped the exception, as it does in a destructor."""
+    """Stop the run; once more some seconds later where Python dropped the exception, as it does in
+    a destructor.
+    """
     signal.setitimer(signal.ITIMER_REAL, _STOP_AGAIN_S)
     raise KeyboardInterrupt
 

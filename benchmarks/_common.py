@@ -1,4 +1,6 @@
-"""What the benchmarks share: cores, fresh processes in turn, medians, synthetic pictures, one table."""
+"""What the benchmarks share: cores, fresh processes in turn, medians, synthetic pictures, one
+table.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +29,29 @@ Figures = dict[str, float]
 
 def arguments(description: str | None, size_help: str, size: int) -> argparse.ArgumentParser:
     """A parser with the options of every benchmark."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=size, help=f"{size_help} (default: %(default)s)")
-    parser.add_argument("--repeats", type=int, default=3, help="repetitions of each variant, in turn (default: %(default)s)")
-    parser.add_argument("--cores", type=int, default=2, help="cores that every measured process may use (default: %(default)s)")
-    parser.add_argument("--work", type=Path, help="folder for inputs and outputs, kept; a temporary one where it is not given")
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--size", type=int, default=size, help=f"{size_help} (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        default=3,
+        help="repetitions of each variant, in turn (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--cores",
+        type=int,
+        default=2,
+        help="cores that every measured process may use (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        help="folder for inputs and outputs, kept; a temporary one where it is not given",
+    )
     parser.add_argument("--child", help=argparse.SUPPRESS)
     return parser
 
@@ -65,12 +85,23 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
 
 
 def fresh(command: Sequence[str | Path], **environment: str) -> Figures:
-    """Run a command in a process of its own: the JSON object it prints last, if any, and ``wall_s``, from its start to its end."""
+    """Run a command in a process of its own: the JSON object it prints last, if any, and
+    ``wall_s``, from its start to its end.
+    """
     began = time.perf_counter()
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, env={**os.environ, **environment})
+    done = subprocess.run(
+        [str(word) for word in command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
     wall = time.perf_counter() - began
     if done.returncode:
-        raise RuntimeError(f"{' '.join(str(word) for word in command)}: exit {done.returncode}\n{done.stderr[-2000:]}")
+        raise RuntimeError(
+            f"{' '.join(str(word) for word in command)}: exit {done.returncode}\n"
+            f"{done.stderr[-2000:]}"
+        )
     last = (done.stdout.strip().splitlines() or [""])[-1]
     return {"wall_s": wall, **(json.loads(last) if last.startswith("{") else {})}
 
@@ -81,13 +112,18 @@ def child(script: str, name: str, *more: str | Path) -> Figures:
 
 
 def in_turn(variants: Mapping[str, Callable[[], Figures]], repeats: int) -> dict[str, Figures]:
-    """The median of every figure of every variant; the variants run one after the other, ``repeats`` times."""
+    """The median of every figure of every variant; the variants run one after the other,
+    ``repeats`` times.
+    """
     found: dict[str, list[Figures]] = {name: [] for name in variants}
     for turn in range(repeats):
         for name, variant in variants.items():
             print(f"{turn + 1}/{repeats} {name}", file=sys.stderr, flush=True)
             found[name].append(variant())
-    return {name: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for name, runs in found.items()}
+    return {
+        name: {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+        for name, runs in found.items()
+    }
 
 
 def modalmill(recipe: Path, out: Path, *more: str) -> Figures:
@@ -99,17 +135,27 @@ def modalmill(recipe: Path, out: Path, *more: str) -> Figures:
 
 def write_recipe(path: Path, data: Path, sources: Mapping[str, Any], **more: Any) -> Path:
     """A recipe file without stages."""
-    path.write_text(yaml.safe_dump({"name": "bench", "data": str(data), "sources": dict(sources), **more}))
+    path.write_text(
+        yaml.safe_dump({"name": "bench", "data": str(data), "sources": dict(sources), **more})
+    )
     return path
 
 
-def write_jpegs(folder: Path, count: int, width: int, height: int, quality: int, noise: float) -> None:
-    """``count`` JPEGs of different bytes: 500 pictures of soft shapes, edges and noise, repeated with a comment of their own each."""
+def write_jpegs(
+    folder: Path, count: int, width: int, height: int, quality: int, noise: float
+) -> None:
+    """``count`` JPEGs of different bytes: 500 pictures of soft shapes, edges and noise, repeated
+    with a comment of their own each.
+    """
     rng = np.random.default_rng(7)
     pictures: list[bytes] = []
     for number in range(count):
         if number < 500:
-            pictures.append(cv2.imencode(".jpg", _picture(rng, width, height, noise), [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes())
+            pictures.append(
+                cv2.imencode(
+                    ".jpg", _picture(rng, width, height, noise), [cv2.IMWRITE_JPEG_QUALITY, quality]
+                )[1].tobytes()
+            )
         data = pictures[number % 500]
         comment = b"%012d" % number
         marker = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
@@ -123,13 +169,17 @@ def _picture(rng: np.random.Generator, width: int, height: int, noise: float) ->
         layers += weight * cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     for _ in range(8):
         corner, size = rng.integers(0, (width, height)), rng.integers(height // 24, height // 2, 2)
-        layers[corner[1] : corner[1] + size[1], corner[0] : corner[0] + size[0]] += rng.uniform(-60, 60, 3).astype(np.float32)
+        layers[corner[1] : corner[1] + size[1], corner[0] : corner[0] + size[0]] += rng.uniform(
+            -60, 60, 3
+        ).astype(np.float32)
     layers += noise * rng.standard_normal((height, width, 1)).astype(np.float32)
     return np.clip(layers + 128, 0, 255).astype(np.uint8)
 
 
 def read_all(folder: Path) -> int:
-    """Bytes of all files of a folder, read once, so that every variant finds them in the page cache."""
+    """Bytes of all files of a folder, read once, so that every variant finds them in the page
+    cache.
+    """
     return sum(len(path.read_bytes()) for path in folder.rglob("*") if path.is_file())
 
 
@@ -143,5 +193,10 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def print_versions(*packages: str) -> None:
     """One line: versions, cores and Python."""
-    names = " ".join(f"{name} {importlib.metadata.version(name)}" for name in ("modalmill", *packages))
-    print(f"\n{len(os.sched_getaffinity(0))} cores of {os.cpu_count()} ({platform.machine()}), Python {platform.python_version()}; {names}")
+    names = " ".join(
+        f"{name} {importlib.metadata.version(name)}" for name in ("modalmill", *packages)
+    )
+    print(
+        f"\n{len(os.sched_getaffinity(0))} cores of {os.cpu_count()} ({platform.machine()}),"
+        f" Python {platform.python_version()}; {names}"
+    )

@@ -1,8 +1,10 @@
 """A folder of JPEGs (640x480, q90, about 70 kB) to WebDataset shards of short side 256, q95.
 
-All ways but the last are whole processes, from start to exit, into a fresh folder of the same file system, with their sources in the page
-cache. modalmill's time includes its manifest, account, index, checksums and fsync. "kernel" is what decoding, scaling and encoding alone take
-by modalmill's own functions in one process a core, without reading ahead or writing: once as a whole process, once without its start.
+All ways but the last are whole processes, from start to exit, into a fresh folder of the same file
+system, with their sources in the page cache. modalmill's time includes its manifest, account,
+index, checksums and fsync. "kernel" is what decoding, scaling and encoding alone take by
+modalmill's own functions in one process a core, without reading ahead or writing: once as a whole
+process, once without its start.
 """
 
 from __future__ import annotations
@@ -47,8 +49,12 @@ def convert_cv2(path: str) -> tuple[str, bytes]:
     pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
     height, width = pixels.shape[:2]
     factor = SHORT_SIDE / min(height, width)
-    pixels = cv2.resize(pixels, (round(width * factor), round(height * factor)), interpolation=cv2.INTER_AREA)
-    return Path(path).stem, cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
+    pixels = cv2.resize(
+        pixels, (round(width * factor), round(height * factor)), interpolation=cv2.INTER_AREA
+    )
+    return Path(path).stem, cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[
+        1
+    ].tobytes()
 
 
 def one_thread() -> None:
@@ -64,7 +70,10 @@ def pool_script(images: Path, out: Path, cores: int) -> None:
 
     out.mkdir()
     paths = sorted(str(path) for path in images.iterdir())
-    with multiprocessing.Pool(cores, one_thread) as pool, webdataset.ShardWriter(str(out / "train-%06d.tar"), maxsize=100e6, verbose=0) as writer:
+    with (
+        multiprocessing.Pool(cores, one_thread) as pool,
+        webdataset.ShardWriter(str(out / "train-%06d.tar"), maxsize=100e6, verbose=0) as writer,
+    ):
         for key, data in pool.imap(convert_cv2, paths, chunksize=16):
             writer.write({"__key__": key, "jpg": data})
 
@@ -84,7 +93,9 @@ def kernel(images: Path, cores: int) -> None:
     """The ceiling: as many loops as cores, each over its share of the files."""
     paths = sorted(str(path) for path in images.iterdir())
     with multiprocessing.Pool(cores) as pool:
-        spans = pool.map(convert_kernel, [paths[start::cores] for start in range(cores)], chunksize=1)
+        spans = pool.map(
+            convert_kernel, [paths[start::cores] for start in range(cores)], chunksize=1
+        )
     print(json.dumps({"loop_s": max(end for _, end in spans) - min(began for began, _ in spans)}))
 
 
@@ -93,21 +104,38 @@ import sys
 from img2dataset import download
 if __name__ == "__main__":
     urls, out, cores, size = sys.argv[1:]
-    download(url_list=urls, input_format="txt", output_folder=out, output_format="webdataset", processes_count=int(cores), thread_count=4,
-             image_size=256, resize_mode="keep_ratio", encode_quality=95, number_sample_per_shard=max(1, min(1000, int(size) // (2 * int(cores)))),
-             enable_wandb=False)
+    download(
+        url_list=urls,
+        input_format="txt",
+        output_folder=out,
+        output_format="webdataset",
+        processes_count=int(cores),
+        thread_count=4,
+        image_size=256,
+        resize_mode="keep_ratio",
+        encode_quality=95,
+        number_sample_per_shard=max(1, min(1000, int(size) // (2 * int(cores)))),
+        enable_wandb=False,
+    )
 """
 
 
 def img2dataset_python(work: Path, given: Path | None) -> Path:
-    """A Python that has img2dataset: the one given, or a new environment of its own (it wants old versions of webdataset and others)."""
+    """A Python that has img2dataset: the one given, or a new environment of its own (it wants old
+    versions of webdataset and others).
+    """
     if given is not None:
         return given.absolute()
     folder = work / "img2dataset-venv"
     python = folder / "bin" / "python"
     if not python.is_file():
         venv.create(folder, with_pip=True)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "img2dataset"], check=True, capture_output=True, text=True)
+    subprocess.run(
+        [python, "-m", "pip", "install", "--quiet", "img2dataset"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     return python
 
 
@@ -118,7 +146,9 @@ def run_img2dataset(python: Path, work: Path, images: Path, cores: int, size: in
     urls.write_text("".join(f"file://{path}\n" for path in sorted(images.iterdir())))
     shutil.rmtree(out, ignore_errors=True)
     os.sync()
-    figures = fresh([python, script, urls, out, str(cores), str(size)], NO_ALBUMENTATIONS_UPDATE="1")
+    figures = fresh(
+        [python, script, urls, out, str(cores), str(size)], NO_ALBUMENTATIONS_UPDATE="1"
+    )
     written = sum(json.loads(path.read_text())["successes"] for path in out.glob("*_stats.json"))
     if written != size:
         raise RuntimeError(f"img2dataset wrote {written} of {size} images")
@@ -127,8 +157,17 @@ def run_img2dataset(python: Path, work: Path, images: Path, cores: int, size: in
 
 def main() -> None:
     parser = arguments(__doc__, "images", 6000)
-    parser.add_argument("--img2dataset", type=Path, metavar="PYTHON", help="a Python that has img2dataset; one is made where it is not given")
-    parser.add_argument("--images", type=Path, help="a folder of JPEGs of your own in place of synthetic ones; --size is then their number")
+    parser.add_argument(
+        "--img2dataset",
+        type=Path,
+        metavar="PYTHON",
+        help="a Python that has img2dataset; one is made where it is not given",
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        help="a folder of your own JPEGs in place of synthetic ones; --size is then their number",
+    )
     parser.add_argument("--out", type=Path, help="of a child")
     options = parser.parse_args()
     if options.child == "script":
@@ -139,29 +178,47 @@ def main() -> None:
     with work_folder(options.work) as work:
         size = options.size if options.images is None else sum(1 for _ in options.images.iterdir())
         images = options.images or made_once(
-            work / f"images-{size}", functools.partial(write_jpegs, count=size, width=640, height=480, quality=90, noise=4)
+            work / f"images-{size}",
+            functools.partial(write_jpegs, count=size, width=640, height=480, quality=90, noise=4),
         )
         images = images.resolve()
         mean_kb = read_all(images) / size / 1000
         recipe = write_recipe(
-            work / "shard.yaml", images.parent, {"photos": {"type": "image_folder", "path": images.name}}, shard={"image_short_side": SHORT_SIDE}
+            work / "shard.yaml",
+            images.parent,
+            {"photos": {"type": "image_folder", "path": images.name}},
+            shard={"image_short_side": SHORT_SIDE},
         )
 
         def script() -> Figures:
             shutil.rmtree(work / "out-script", ignore_errors=True)
             os.sync()
-            return child(__file__, "script", "--images", images, "--out", work / "out-script", "--cores", str(options.cores))
+            return child(
+                __file__,
+                "script",
+                "--images",
+                images,
+                "--out",
+                work / "out-script",
+                "--cores",
+                str(options.cores),
+            )
 
         variants: dict[str, Callable[[], Figures]] = {
             "modalmill": lambda: modalmill(recipe, work / "out-modalmill"),
             "script": script,
-            "kernel": lambda: child(__file__, "kernel", "--images", images, "--cores", str(options.cores)),
+            "kernel": lambda: child(
+                __file__, "kernel", "--images", images, "--cores", str(options.cores)
+            ),
         }
         reason = ""
         try:
             python = img2dataset_python(work, options.img2dataset)
-            run_img2dataset(python, work, images, options.cores, size)  # once unmeasured: whether it runs at all
-            variants["img2dataset"] = lambda: run_img2dataset(python, work, images, options.cores, size)
+            # once unmeasured: whether it runs at all
+            run_img2dataset(python, work, images, options.cores, size)
+            variants["img2dataset"] = lambda: run_img2dataset(
+                python, work, images, options.cores, size
+            )
         except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
             reason = str(getattr(error, "stderr", "") or error).strip().splitlines()[-1]
         found = in_turn(variants, options.repeats)
@@ -176,12 +233,37 @@ def main() -> None:
     for name, title in names.items():
         if name in found:
             seconds = found[name]["wall_s"]
-            rows.append([title, f"{seconds:.1f}", f"{size / seconds:.0f}", f"{base / seconds:.2f}", f"{seconds / ours:.2f}"])
+            rows.append(
+                [
+                    title,
+                    f"{seconds:.1f}",
+                    f"{size / seconds:.0f}",
+                    f"{base / seconds:.2f}",
+                    f"{seconds / ours:.2f}",
+                ]
+            )
         else:
             rows.append([f"{title}: not measured ({reason})", "-", "-", "-", "-"])
     loop = found["kernel"]["loop_s"]
-    rows.append(["kernel, loop alone", f"{loop:.1f}", f"{size / loop:.0f}", f"{base / loop:.2f}", f"{loop / ours:.2f}"])
-    print_table([f"{size} JPEGs of {mean_kb:.0f} kB", "seconds", "images/s", "to the script", "modalmill / this"], rows)
+    rows.append(
+        [
+            "kernel, loop alone",
+            f"{loop:.1f}",
+            f"{size / loop:.0f}",
+            f"{base / loop:.2f}",
+            f"{loop / ours:.2f}",
+        ]
+    )
+    print_table(
+        [
+            f"{size} JPEGs of {mean_kb:.0f} kB",
+            "seconds",
+            "images/s",
+            "to the script",
+            "modalmill / this",
+        ],
+        rows,
+    )
     print_versions("webdataset", "simplejpeg", "opencv-python-headless", "numpy")
 
 

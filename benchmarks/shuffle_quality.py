@@ -1,12 +1,13 @@
-"""How far the orders of an epoch are from uniform permutations: modalmill's, webdataset's, MosaicML's.
+"""How far the orders of an epoch are from uniform permutations: modalmill's, webdataset's,
+MosaicML's.
 
-200,000 samples of 25 kB in 200 shards, batches of 64; every order is made by the library's own code. Against uniform permutations, whose values
-are 1 in every column:
+200,000 samples of 25 kB in 200 shards, batches of 64; every order is made by the library's own
+code. Against uniform permutations, whose values are 1 in every column:
 
-displacement    mean distance between a sample's place in the shards and in the epoch, of that of a uniform permutation (a third of the samples)
-shards a batch  different shards among a batch's samples
-neighbours      how often samples stored side by side come in the same batch
-twice           how often two samples that shared a batch share one again in the next epoch
+displacement    mean distance between a sample's place in the shards and in the epoch, of that of a
+uniform permutation (a third of the samples) shards a batch  different shards among a batch's
+samples neighbours      how often samples stored side by side come in the same batch twice
+how often two samples that shared a batch share one again in the next epoch
 
 ``--mosaic``: the python of an environment with mosaicml-streaming (``loaders/setup.sh``).
 """
@@ -29,8 +30,9 @@ COUNT = SHARDS * SHARD
 MOSAIC = """
 import sys, numpy as np
 from streaming.base.shuffle import get_shuffle
-shards, size, algorithm, epoch, out = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5]
-np.save(out, get_shuffle(algorithm, np.full(shards, size), 1, 7, epoch, 1 << 18))
+shards, size, algorithm, epoch, out = sys.argv[1:]
+sizes = np.full(int(shards), int(size))
+np.save(out, get_shuffle(algorithm, sizes, 1, 7, int(epoch), 1 << 18))
 """
 Make = Callable[[int], np.ndarray]
 
@@ -76,7 +78,11 @@ def webdataset(epoch: int, buffer: int) -> np.ndarray:
 def mosaic(epoch: int, python: Path, algorithm: str) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "order.npy"
-        subprocess.run([python, "-c", MOSAIC, str(SHARDS), str(SHARD), algorithm, str(epoch), out], check=True, capture_output=True)
+        subprocess.run(
+            [python, "-c", MOSAIC, str(SHARDS), str(SHARD), algorithm, str(epoch), out],
+            check=True,
+            capture_output=True,
+        )
         return np.load(out)
 
 
@@ -104,12 +110,21 @@ def quality(make: Make) -> list[float]:
         twice.append(float(same[0]) / (batches * BATCH * (BATCH - 1) / 2))
     chance = (BATCH - 1) / (COUNT - 1)
     expected = SHARDS * (1 - (1 - 1 / SHARDS) ** BATCH)
-    return [float(np.mean(displacement)), float(np.mean(spread)) / expected, float(np.mean(neighbours)) / chance, float(np.mean(twice)) / chance]
+    return [
+        float(np.mean(displacement)),
+        float(np.mean(spread)) / expected,
+        float(np.mean(neighbours)) / chance,
+        float(np.mean(twice)) / chance,
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mosaic", type=Path, help="python of an environment with mosaicml-streaming")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--mosaic", type=Path, help="python of an environment with mosaicml-streaming"
+    )
     options = parser.parse_args()
     ways: dict[str, Make] = {
         "numpy's permutation": uniform,
@@ -121,9 +136,13 @@ def main() -> None:
     }
     if options.mosaic:
         for algorithm in ("py1e", "py1br", "py1s", "naive"):
-            ways[f"mosaicml-streaming, {algorithm}"] = lambda epoch, name=algorithm: mosaic(epoch, options.mosaic, name)  # type: ignore[misc]
+            ways[f"mosaicml-streaming, {algorithm}"] = lambda epoch, name=algorithm: mosaic(
+                epoch, options.mosaic, name
+            )  # type: ignore[misc]
     rows = [[name, *(f"{value:.2f}" for value in quality(make))] for name, make in ways.items()]
-    print_table(["order of an epoch", "displacement", "shards a batch", "neighbours", "twice"], rows)
+    print_table(
+        ["order of an epoch", "displacement", "shards a batch", "neighbours", "twice"], rows
+    )
     print_versions("webdataset", "numpy")
 
 

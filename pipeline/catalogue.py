@@ -14,8 +14,10 @@ from ..stages.train.methods.catalogue import method_words
 from .report import render_text
 
 _KINDS: tuple[tuple[str, type[Addressed]], ...] = (
-    ("Sources (type: in a source)", Source), ("Stages (in stages:)", Addressed), ("Extractors (in features:)", Extractor),
-)  # fmt: skip
+    ("Sources (type: in a source)", Source),
+    ("Stages (in stages:)", Addressed),
+    ("Extractors (in features:)", Extractor),
+)
 
 
 def stages_text() -> str:
@@ -25,7 +27,9 @@ def stages_text() -> str:
         lines.append(title)
         for address in addresses(kind):
             cls = find(address, kind)
-            lines.append(f"  {_shown(address, kind):<22} {_plain(inspect.getdoc(cls) or '').splitlines()[0]}")
+            lines.append(
+                f"  {_shown(address, kind):<22} {_plain(inspect.getdoc(cls) or '').splitlines()[0]}"
+            )
             options = ", ".join(_option(item) for item in _fields(cls))
             lines.append(f"  {'':<22} options: {options or 'none'}")
         lines.append("")
@@ -33,19 +37,28 @@ def stages_text() -> str:
 
 
 def stage_text(name: str) -> str:
-    """Everything about what has this name (``align.split``, or ``split`` alone); InputError where nothing has."""
+    """Everything about what has this name (``align.split``, or ``split`` alone); InputError where
+    nothing has.
+    """
     name = name.lower()
     known = [(address, kind) for _, kind in _KINDS for address in addresses(kind)]
-    chosen = [one for one in known if name in (one[0], _shown(*one))] or [one for one in known if name == one[0].partition(".")[2]]
+    chosen = [one for one in known if name in (one[0], _shown(*one))] or [
+        one for one in known if name == one[0].partition(".")[2]
+    ]
     if not chosen and name in method_words():
         raise InputError(f"{name}: is a method of training; see 'modalmill methods {name}'")
     if not chosen:
-        raise InputError(f"{name}: no source, stage or extractor has this name{nearest(name, [_shown(*one) for one in known])}")
+        raise InputError(
+            f"{name}: no source, stage or extractor has this"
+            f" name{nearest(name, [_shown(*one) for one in known])}"
+        )
     return "\n\n".join("\n".join(_described(_shown(*one), find(*one))) for one in chosen)
 
 
 def _described(name: str, cls: type[Addressed]) -> Iterator[str]:
-    """The name, what the class and those that it is made from say of themselves, and the options with their types and defaults."""
+    """The name, what the class and those that it is made from say of themselves, and the options
+    with their types and defaults.
+    """
     yield name
     for one in cls.__mro__:
         if dataclasses.is_dataclass(one):  # the kinds themselves are none
@@ -77,11 +90,16 @@ def _plain(text: str) -> str:
 
 
 def _documented(cls: type, title: str = "") -> list[str]:
-    return ["  " + line if line else "" for line in (title + _plain(inspect.getdoc(cls) or "")).splitlines()]
+    return [
+        "  " + line if line else ""
+        for line in (title + _plain(inspect.getdoc(cls) or "")).splitlines()
+    ]
 
 
 def _inside(cls: type[Addressed]) -> list[type]:
-    """The classes of options that are themselves groups of options (``media: {audio: {path: ...}}``)."""
+    """The classes of options that are themselves groups of options (``media: {audio: {path:
+    ...}}``).
+    """
     found: dict[type, None] = {}
     waiting = list(typing.get_type_hints(cls).values())
     for hint in waiting:  # it grows
@@ -94,10 +112,16 @@ def _inside(cls: type[Addressed]) -> list[type]:
 def _default(item: dataclasses.Field[Any]) -> str:
     if item.default is not dataclasses.MISSING:
         return f" = {item.default!r}"
-    return f" = {item.default_factory()!r}" if item.default_factory is not dataclasses.MISSING else " (required)"
+    return (
+        f" = {item.default_factory()!r}"
+        if item.default_factory is not dataclasses.MISSING
+        else " (required)"
+    )
 
 
 def _option(item: dataclasses.Field[Any]) -> str:
     if item.default is not dataclasses.MISSING:
         return f"{item.name}={item.default!r}" if item.default is not None else item.name
-    return item.name if item.default_factory is not dataclasses.MISSING else f"{item.name} (required)"
+    return (
+        item.name if item.default_factory is not dataclasses.MISSING else f"{item.name} (required)"
+    )

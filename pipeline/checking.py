@@ -13,24 +13,42 @@ import numpy as np
 from ..schemas.errors import InputError, ModalmillError
 from ..stages import outside
 from ..stages.base import Addressed, Extractor, Source, Stage, make
-from ..stages.contract import broken_class, broken_extractor, broken_modality, broken_source, broken_stage, some_data, some_records
+from ..stages.contract import (
+    broken_class,
+    broken_extractor,
+    broken_modality,
+    broken_source,
+    broken_stage,
+    some_data,
+    some_records,
+)
 from ..stages.modality import Modality
 from ..stages.train.metrics.metric import Metric, Rows
 
-_KINDS: tuple[tuple[str, type[Any]], ...] = (("stage", Stage), ("source", Source), ("extractor", Extractor))
+_KINDS: tuple[tuple[str, type[Any]], ...] = (
+    ("stage", Stage),
+    ("source", Source),
+    ("extractor", Extractor),
+)
 _TABLES = ("encoders", "fusions", "missing", "losses")
 
 
 def check_text(file: Path) -> tuple[str, bool]:
-    """What was checked and what is broken, for people; and whether nothing is. InputError where the file cannot be used or holds no operator."""
+    """What was checked and what is broken, for people; and whether nothing is. InputError where the
+    file cannot be used or holds no operator.
+    """
     outside.use([file])
     lines, is_kept = [], True
     for what, name, broken in _checked():
         is_kept = is_kept and not broken
-        lines += [f"{what} {name}: {'keeps the contract' if not broken else 'breaks it'}", *(f"  {line}" for line in broken)]
+        lines += [
+            f"{what} {name}: {'keeps the contract' if not broken else 'breaks it'}",
+            *(f"  {line}" for line in broken),
+        ]
     if not lines:
         raise InputError(
-            f"{file}: defines no stage, source, extractor, modality, metric or method; a stage is a subclass of RecordStage or CorpusStage"
+            f"{file}: defines no stage, source, extractor, modality, metric or method; a stage is"
+            " a subclass of RecordStage or CorpusStage"
         )
     return "\n".join(lines), is_kept
 
@@ -39,7 +57,11 @@ def _checked() -> Iterator[tuple[str, str, list[str]]]:
     """Kind and name of everything in the file, and what it breaks."""
     for what, kind in _KINDS:
         for address, cls in outside.classes_of_files(kind).items():
-            yield what, address, broken_class(cls) or _tried(functools.partial(_broken, address, kind))
+            yield (
+                what,
+                address,
+                broken_class(cls) or _tried(functools.partial(_broken, address, kind)),
+            )
     for cls in outside.classes_of_files(Modality).values():
         yield "modality", outside.name_of(cls), _tried(functools.partial(broken_modality, cls()))
     for cls in outside.classes_of_files(Metric).values():
@@ -50,7 +72,9 @@ def _checked() -> Iterator[tuple[str, str, list[str]]]:
 
 
 def _broken(address: str, kind: type[Addressed]) -> list[str]:
-    """What it breaks as it is made of its defaults; one whose options have none cannot be tried, and its class alone is checked."""
+    """What it breaks as it is made of its defaults; one whose options have none cannot be tried,
+    and its class alone is checked.
+    """
     made, _ = make(address, kind, {}, address)
     if isinstance(made, Stage):
         return broken_stage(made, some_records())
@@ -63,10 +87,17 @@ def _broken_metric(metric: Metric) -> list[str]:
     """What a metric makes of three classes, all answers right and all wrong."""
     truth = np.arange(12.0) % 3
     probability = np.eye(3)[truth.astype(int)]
-    right, wrong = metric.of(Rows(truth, truth, probability)), metric.of(Rows(truth, (truth + 1) % 3, 1 - probability))
+    right, wrong = (
+        metric.of(Rows(truth, truth, probability)),
+        metric.of(Rows(truth, (truth + 1) % 3, 1 - probability)),
+    )
     if not isinstance(right, float) or not isinstance(wrong, float):
         return [f"of(): wanted a float, found {type(right).__name__}"]
-    return [] if not right < wrong else [f"higher is to be better, and right answers get {right:g}, wrong ones {wrong:g}"]
+    return (
+        []
+        if not right < wrong
+        else [f"higher is to be better, and right answers get {right:g}, wrong ones {wrong:g}"]
+    )
 
 
 def _loads(card: Any) -> list[str]:
@@ -82,4 +113,7 @@ def _tried(check: Callable[[], list[str]]) -> list[str]:
         raise
     except (Exception, SystemExit) as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
-        return [f"fails with {type(error).__name__}: {error or 'it is not written'} ({Path(last.filename).name}, line {last.lineno})"]
+        return [
+            f"fails with {type(error).__name__}: {error or 'it is not written'}"
+            f" ({Path(last.filename).name}, line {last.lineno})"
+        ]

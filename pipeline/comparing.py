@@ -1,4 +1,6 @@
-"""Methods of training side by side: one recipe, one stream of records, and one table of what each method makes of them."""
+"""Methods of training side by side: one recipe, one stream of records, and one table of what each
+method makes of them.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +21,18 @@ AS_IT_IS = "recipe"
 
 
 def compare(
-    recipe_path: Path, methods: Sequence[str], seeds: int, out: Path | None, overrides: Sequence[str], progress: Progress
-) -> dict[str, Any]:  # fmt: skip
-    """Train a recipe with each of these methods and seeds; what an earlier comparison finished is not done again.
+    recipe_path: Path,
+    methods: Sequence[str],
+    seeds: int,
+    out: Path | None,
+    overrides: Sequence[str],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Train a recipe with each of these methods and seeds; what an earlier comparison finished is
+    not done again.
 
-    methods: names of ``modalmill methods``, ``recipe`` for the recipe as it is, ``all`` for all of them. Writes ``compare.json`` and ``compare.txt``
-    into the recipe's output folder.
+    methods: names of ``modalmill methods``, ``recipe`` for the recipe as it is, ``all`` for all of
+    them. Writes ``compare.json`` and ``compare.txt`` into the recipe's output folder.
     """
     from ..stages.train.loop.log import seconds_trained
     from ..stages.train.loop.loop import train
@@ -42,22 +50,37 @@ def compare(
             folder = target / "compare" / word / f"seed{seed}"
             progress.line(f"compare: {word}, seed {seed}")
             try:
-                report = train(options, target / "shards", folder, seed, progress.line, progress.watch)
+                report = train(
+                    options, target / "shards", folder, seed, progress.line, progress.watch
+                )
                 reports.append({**report, "seconds": seconds_trained(folder)})
-            except (InputError, RuntimeError) as error:  # torch has RuntimeErrors for all that goes wrong on a device
+            # torch has RuntimeErrors for all that goes wrong on a device
+            except (InputError, RuntimeError) as error:
                 left_out[word] = str(error).splitlines()[0] if str(error) else type(error).__name__
                 progress.line(f"compare: {word}: {left_out[word]}")
                 break
         else:
             rows.append(_row(word, reports))
-    found = {"recipe": str(recipe_path), "seeds": seeds, "metric": rows[0]["metric"] if rows else "", "methods": rows, "left_out": left_out}
-    write_bytes(target / "compare.json", (json.dumps(found, indent=1, ensure_ascii=False) + "\n").encode())
+    found = {
+        "recipe": str(recipe_path),
+        "seeds": seeds,
+        "metric": rows[0]["metric"] if rows else "",
+        "methods": rows,
+        "left_out": left_out,
+    }
+    write_bytes(
+        target / "compare.json", (json.dumps(found, indent=1, ensure_ascii=False) + "\n").encode()
+    )
     write_bytes(target / "compare.txt", (compare_text(found) + "\n").encode())
     return found
 
 
-def _options(section: Mapping[str, Any], methods: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The options of each method over those of the recipe, and why the others of ``all`` cannot be tried."""
+def _options(
+    section: Mapping[str, Any], methods: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The options of each method over those of the recipe, and why the others of ``all`` cannot be
+    tried.
+    """
     from ..stages.train.methods.catalogue import METHODS
     from ..stages.train.options import parse_options, with_method
 
@@ -65,11 +88,17 @@ def _options(section: Mapping[str, Any], methods: Sequence[str]) -> tuple[dict[s
     words = everything if "all" in methods else list(dict.fromkeys(methods))
     if not words:
         raise RecipeError(["--methods: wanted names by commas, found none"], where="compare")
-    wrong = [f"--methods: no such method {word!r}{nearest(word, everything)}" for word in words if word not in everything]
+    wrong = [
+        f"--methods: no such method {word!r}{nearest(word, everything)}"
+        for word in words
+        if word not in everything
+    ]
     chosen: dict[str, Any] = {}
     left_out: dict[str, str] = {}
     for word in words if not wrong else ():
-        options, problems = parse_options(section if word == AS_IT_IS else with_method(section, word))
+        options, problems = parse_options(
+            section if word == AS_IT_IS else with_method(section, word)
+        )
         if options is not None:
             chosen[word] = options
         elif "all" in methods and word != AS_IT_IS:
@@ -82,36 +111,59 @@ def _options(section: Mapping[str, Any], methods: Sequence[str]) -> tuple[dict[s
 
 
 def _row(word: str, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """One method over its seeds. Means, and the standard deviation of the metric with everything shown."""
+    """One method over its seeds. Means, and the standard deviation of the metric with everything
+    shown.
+    """
     metric = reports[0]["metric"]
-    everything = max(reports[0]["subsets"], key=lambda name: name.count("+") + (name != "(nothing)"))
+    everything = max(
+        reports[0]["subsets"], key=lambda name: name.count("+") + (name != "(nothing)")
+    )
     some = [name for name in reports[0]["subsets"] if name != "(nothing)"]
-    by_subset = {name: statistics.fmean(report["subsets"][name][metric] for report in reports) for name in reports[0]["subsets"]}
+    by_subset = {
+        name: statistics.fmean(report["subsets"][name][metric] for report in reports)
+        for name in reports[0]["subsets"]
+    }
     worst = min(some, key=lambda name: by_subset[name])
     calibration = [report["subsets"][everything].get("ece") for report in reports]
     scores = [report["all"] for report in reports]
     return {
-        "method": word, "metric": metric, "all": statistics.fmean(scores), "deviation": statistics.stdev(scores) if len(scores) > 1 else None,
-        "mean_of_subsets": statistics.fmean(by_subset[name] for name in some), "worst": by_subset[worst], "worst_subset": worst,
+        "method": word,
+        "metric": metric,
+        "all": statistics.fmean(scores),
+        "deviation": statistics.stdev(scores) if len(scores) > 1 else None,
+        "mean_of_subsets": statistics.fmean(by_subset[name] for name in some),
+        "worst": by_subset[worst],
+        "worst_subset": worst,
         "loss": statistics.fmean(report["subsets"][everything]["loss"] for report in reports),
-        "ece": None if None in calibration else statistics.fmean(calibration), "subsets": by_subset,
-        "commonest_answer": reports[0]["commonest_answer"], "parameters": reports[0]["parameters"],
+        "ece": None if None in calibration else statistics.fmean(calibration),
+        "subsets": by_subset,
+        "commonest_answer": reports[0]["commonest_answer"],
+        "parameters": reports[0]["parameters"],
         "seconds": statistics.fmean(report["seconds"] for report in reports),
-    }  # fmt: skip
+    }
 
 
 def compare_text(found: Mapping[str, Any]) -> str:
     """The comparison as a table, the best first."""
     rows = sorted(found["methods"], key=lambda row: -row["all"])
     width = max([len(row["method"]) for row in rows] + [8])
-    head = f"{'method':<{width}}{found['metric']:>16}{'subsets':>9}{'worst':>8}{'loss':>8}{'ece':>7}{'parameters':>12}{'seconds':>9}"
-    lines = [f"{found['seeds']} seed{'s' if found['seeds'] > 1 else ''}; subsets: mean over all of them; worst: the worst of them", "", head]
+    head = (
+        f"{'method':<{width}}{found['metric']:>16}{'subsets':>9}{'worst':>8}{'loss':>8}{'ece':>7}"
+        f"{'parameters':>12}{'seconds':>9}"
+    )
+    lines = [
+        f"{found['seeds']} seed{'s' if found['seeds'] > 1 else ''}; subsets: mean over all of"
+        " them; worst: the worst of them",
+        "",
+        head,
+    ]
     for row in rows:
         spread = "" if row["deviation"] is None else f" +-{row['deviation']:.3f}"
         score = f"{row['all']:.3f}"
         ece = "-" if row["ece"] is None else f"{row['ece']:.3f}"
         lines.append(
-            f"{row['method']:<{width}}{score + spread:>16}{row['mean_of_subsets']:>9.3f}{row['worst']:>8.3f}{row['loss']:>8.3f}{ece:>7}"
+            f"{row['method']:<{width}}{score + spread:>16}{row['mean_of_subsets']:>9.3f}"
+            f"{row['worst']:>8.3f}{row['loss']:>8.3f}{ece:>7}"
             f"{row['parameters']:>12,}{row['seconds']:>9.1f}"
         )
     if rows:

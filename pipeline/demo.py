@@ -17,7 +17,8 @@ from .report import account_text
 from .run import Result, run
 
 RECIPE = """\
-# The demo's recipe: four raw corpora become one, and a model learns to answer questions that need more than one modality.
+# The demo's recipe: four raw corpora become one, and a model learns to answer questions that
+# need more than one modality.
 name: demo
 data: raw
 seed: 7
@@ -68,13 +69,17 @@ train:
 
 
 def demo(out: Path, progress: Progress, scenes: int = 700) -> str:
-    """Make the corpus below ``out``, run the recipe on it and give the text that a person sees at the end."""
+    """Make the corpus below ``out``, run the recipe on it and give the text that a person sees at
+    the end.
+    """
     began = time.monotonic()
     planted, result = make_and_run(out, progress, scenes)
     return _text(out, planted, result, time.monotonic() - began)
 
 
-def make_and_run(out: Path, progress: Progress, scenes: int = 700, until: str | None = None) -> tuple[Planted, Result]:
+def make_and_run(
+    out: Path, progress: Progress, scenes: int = 700, until: str | None = None
+) -> tuple[Planted, Result]:
     """The corpus and the run on it; a folder that holds something else is refused."""
     recipe_path = out / "demo.yaml"
     if out.exists() and not recipe_path.exists() and any(out.iterdir()):
@@ -84,14 +89,24 @@ def make_and_run(out: Path, progress: Progress, scenes: int = 700, until: str | 
     shutil.rmtree(out / "raw", ignore_errors=True)
     planted = write_corpus(out / "raw", scenes)
     recipe, root = load_recipe(recipe_path)
-    return planted, run(make_plan(recipe, root, until, where=str(recipe_path)), out / "run", progress=progress)
+    return planted, run(
+        make_plan(recipe, root, until, where=str(recipe_path)), out / "run", progress=progress
+    )
 
 
 def surprises(planted: Planted, result: Result) -> list[str]:
-    """Where the account differs from what was planted; nothing when all of it was found, and nothing else."""
+    """Where the account differs from what was planted; nothing when all of it was found, and
+    nothing else.
+    """
     account = result.account.to_dict()
-    left_out = {reason: number for reason, number in account["rejects_by_reason"].items() if reason != "align.join: joined"}
-    lines = _differences(left_out, planted.reasons) + _differences(account["unmatched"], planted.unmatched)
+    left_out = {
+        reason: number
+        for reason, number in account["rejects_by_reason"].items()
+        if reason != "align.join: joined"
+    }
+    lines = _differences(left_out, planted.reasons) + _differences(
+        account["unmatched"], planted.unmatched
+    )
     for name, number in planted.read.items():
         if account["sources"][name]["in"] != number:
             lines.append(f"{name}: {account['sources'][name]['in']} read, {number} written")
@@ -106,7 +121,11 @@ def surprises(planted: Planted, result: Result) -> list[str]:
 
 def _differences(found: Mapping[str, int], planted: Mapping[str, int]) -> list[str]:
     names = sorted({*found, *planted})
-    return [f"{name}: {found.get(name, 0)} found, {planted.get(name, 0)} planted" for name in names if found.get(name, 0) != planted.get(name, 0)]
+    return [
+        f"{name}: {found.get(name, 0)} found, {planted.get(name, 0)} planted"
+        for name in names
+        if found.get(name, 0) != planted.get(name, 0)
+    ]
 
 
 def _text(out: Path, planted: Planted, result: Result, seconds: float) -> str:
@@ -117,7 +136,8 @@ def _text(out: Path, planted: Planted, result: Result, seconds: float) -> str:
     differences = surprises(planted, result)
     total = sum(planted.reasons.values()) + sum(planted.dropped.values())
     truth = (
-        f"All {total} planted faults and {sum(planted.unmatched.values()):,} missing partners were found, and nothing else."
+        f"All {total} planted faults and {sum(planted.unmatched.values()):,} missing partners"
+        " were found, and nothing else."
         if not differences
         else "The account differs from what was planted:\n  " + "\n  ".join(differences)
     )
@@ -137,12 +157,15 @@ def _text(out: Path, planted: Planted, result: Result, seconds: float) -> str:
             f"  {run_folder}/rejects.parquet    every record that was left out, and why",
             f"  {run_folder}/shards             WebDataset tars with their index",
             f"  {run_folder}/features           cached features, as Arrow",
-            f"  {run_folder}/training           checkpoints, log, TensorBoard, evaluation as JSON and picture",
+            f"  {run_folder}/training           checkpoints, log, TensorBoard, evaluation as JSON"
+            " and picture",
             "What to type next:",
             f"  modalmill rejects {run_folder}",
             f"  modalmill inspect {run_folder}/shards",
             f"  modalmill predict {run_folder}/training/best.pt \\",
-            f"      --image {out}/raw/images/COCO_demo2014_000000000050.jpg --text 'What colour is the shape?'",
-            f"  modalmill run {out}/demo.yaml --out {run_folder}        (again: nothing is left to do)",
+            f"      --image {out}/raw/images/COCO_demo2014_000000000050.jpg --text 'What colour"
+            " is the shape?'",
+            f"  modalmill run {out}/demo.yaml --out {run_folder}        (again: nothing is left"
+            " to do)",
         ]
     )

@@ -1,7 +1,9 @@
-"""A small raw corpus of our own making, in the formats that users have on disk, with planted dirt whose account is known.
+"""A small raw corpus of our own making, in the formats that users have on disk, with planted dirt
+whose account is known.
 
-Each scene has a picture (a coloured shape), a tone, a clip (a square that moves), and a line in a table of notes. Each question asks about one of
-them, so that an answer needs the question and the right one of the others. Some are missing on purpose, some are damaged.
+Each scene has a picture (a coloured shape), a tone, a clip (a square that moves), and a line in a
+table of notes. Each question asks about one of them, so that an answer needs the question and the
+right one of the others. Some are missing on purpose, some are damaged.
 """
 
 from __future__ import annotations
@@ -22,7 +24,12 @@ import soundfile
 
 from ..schemas.fingerprint import random_for
 
-COLOURS = {"red": (200, 40, 40), "green": (40, 170, 60), "blue": (50, 70, 210), "yellow": (225, 205, 50)}
+COLOURS = {
+    "red": (200, 40, 40),
+    "green": (40, 170, 60),
+    "blue": (50, 70, 210),
+    "yellow": (225, 205, 50),
+}
 SHAPES = ("circle", "square", "triangle")
 TONES = {"low": 250.0, "middle": 750.0, "high": 2200.0}
 WAYS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
@@ -46,8 +53,8 @@ _LONELY_NOTE = 700_012
 
 @dataclass(slots=True)
 class Planted:
-    """What is in the corpus, as the account must tell it: raw items by source, and everything left out, merged or without a
-    partner by stage and reason."""
+    """What is in the corpus, as the account must tell it: raw items by source, and everything left
+    out, merged or without a partner by stage and reason."""
 
     read: dict[str, int] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -84,7 +91,9 @@ def write_corpus(root: Path, scenes: int = 700, seed: int = 5) -> Planted:
         if scene.has_sound:
             _write_tone(root / "sounds" / f"{scene.number:012d}.wav", TONES[scene.tone], rng)
         if scene.has_clip:
-            _write_clip(root / "clips" / f"{scene.number:012d}.mp4", WAYS[scene.way], rng, with_sound=True)
+            _write_clip(
+                root / "clips" / f"{scene.number:012d}.mp4", WAYS[scene.way], rng, with_sound=True
+            )
     questions, annotations = _questions(made, rng)
     _plant_in_vqa(root, made, questions, annotations, planted, rng)
     _plant_in_media(root, made, planted, rng)
@@ -93,7 +102,10 @@ def write_corpus(root: Path, scenes: int = 700, seed: int = 5) -> Planted:
         root / "questions" / "v2_OpenEnded_mscoco_demo2014_questions.json",
         {"task_type": "Open-Ended", "data_subtype": "demo2014", "questions": questions},
     )
-    _write_json(root / "questions" / "v2_mscoco_demo2014_annotations.json", {"data_subtype": "demo2014", "annotations": annotations})
+    _write_json(
+        root / "questions" / "v2_mscoco_demo2014_annotations.json",
+        {"data_subtype": "demo2014", "annotations": annotations},
+    )
     planted.read |= {
         "vqa": len(questions) + len(annotations) + len(list((root / "images").iterdir())),
         "sounds": len(list((root / "sounds").iterdir())),
@@ -108,8 +120,21 @@ def _scene(number: int, rng: np.random.Generator) -> _Scene:
         return str(list(values)[int(rng.integers(len(values)))])
 
     asked = tuple(str(word) for word in rng.choice(list(QUESTIONS), size=_ASKED, replace=False))
-    scene = _Scene(number, one(COLOURS), one(SHAPES), one(TONES), one(WAYS), one(WEATHER), asked, True, True, True)
-    scene.has_sound, scene.has_clip, scene.has_note = (bool(rng.random() < share) for share in (0.8, 0.8, 0.85))
+    scene = _Scene(
+        number,
+        one(COLOURS),
+        one(SHAPES),
+        one(TONES),
+        one(WAYS),
+        one(WEATHER),
+        asked,
+        True,
+        True,
+        True,
+    )
+    scene.has_sound, scene.has_clip, scene.has_note = (
+        bool(rng.random() < share) for share in (0.8, 0.8, 0.85)
+    )
     return scene
 
 
@@ -132,7 +157,11 @@ def _picture(scene: _Scene, rng: np.random.Generator) -> np.ndarray:
 def _jpeg(picture: np.ndarray) -> bytes:
     import simplejpeg
 
-    return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(picture), quality=90, colorspace="RGB", colorsubsampling="420"))
+    return bytes(
+        simplejpeg.encode_jpeg(
+            np.ascontiguousarray(picture), quality=90, colorspace="RGB", colorsubsampling="420"
+        )
+    )
 
 
 def _tone(hertz: float, rng: np.random.Generator) -> np.ndarray:
@@ -146,8 +175,12 @@ def _write_tone(path: Path, hertz: float, rng: np.random.Generator) -> None:
     soundfile.write(path, _tone(hertz, rng), _RATE_HZ, subtype="PCM_16")
 
 
-def _write_clip(path: Path, way: tuple[int, int], rng: np.random.Generator, with_sound: bool) -> None:
-    ground = cv2.resize(rng.integers(60, 140, (6, 6, 3)).astype(np.uint8), (64, 64), interpolation=cv2.INTER_CUBIC)
+def _write_clip(
+    path: Path, way: tuple[int, int], rng: np.random.Generator, with_sound: bool
+) -> None:
+    ground = cv2.resize(
+        rng.integers(60, 140, (6, 6, 3)).astype(np.uint8), (64, 64), interpolation=cv2.INTER_CUBIC
+    )
     x, y = (int(rng.integers(26, 38)) for _ in range(2))
     step = float(rng.uniform(2.0, 3.0))
     buffer = io.BytesIO()
@@ -160,9 +193,20 @@ def _write_clip(path: Path, way: tuple[int, int], rng: np.random.Generator, with
         sounds = container.add_stream("aac", rate=_RATE_HZ) if with_sound else None
         for number in range(_FRAMES):
             frame = ground.copy()
-            place = (round(x + way[0] * step * (number - _FRAMES / 2)), round(y + way[1] * step * (number - _FRAMES / 2)))
-            cv2.rectangle(frame, (place[0] - 7, place[1] - 7), (place[0] + 7, place[1] + 7), (235, 235, 235), -1)
-            container.mux(pictures.encode(av.VideoFrame.from_ndarray(frame.astype(np.uint8), format="rgb24")))
+            place = (
+                round(x + way[0] * step * (number - _FRAMES / 2)),
+                round(y + way[1] * step * (number - _FRAMES / 2)),
+            )
+            cv2.rectangle(
+                frame,
+                (place[0] - 7, place[1] - 7),
+                (place[0] + 7, place[1] + 7),
+                (235, 235, 235),
+                -1,
+            )
+            container.mux(
+                pictures.encode(av.VideoFrame.from_ndarray(frame.astype(np.uint8), format="rgb24"))
+            )
         container.mux(pictures.encode(None))
         if sounds is not None:
             wave = _tone(600.0, rng)[None, : round(_RATE_HZ * _FRAMES / _FPS)]
@@ -175,23 +219,36 @@ def _write_clip(path: Path, way: tuple[int, int], rng: np.random.Generator, with
     path.write_bytes(buffer.getvalue())
 
 
-def _questions(scenes: list[_Scene], rng: np.random.Generator) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _questions(
+    scenes: list[_Scene], rng: np.random.Generator
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     questions, annotations = [], []
     for scene in scenes:
         for place, about in enumerate(scene.asked):
             number = scene.number * 1000 + place
             wordings = QUESTIONS[about]
-            questions.append({"image_id": scene.number, "question": wordings[int(rng.integers(len(wordings)))], "question_id": number})
+            questions.append(
+                {
+                    "image_id": scene.number,
+                    "question": wordings[int(rng.integers(len(wordings)))],
+                    "question_id": number,
+                }
+            )
             annotations.append(_annotation(scene.number, number, about, scene.answer(about), rng))
     return questions, annotations
 
 
-def _annotation(image_id: int, number: int, about: str, answer: str, rng: np.random.Generator) -> dict[str, Any]:
+def _annotation(
+    image_id: int, number: int, about: str, answer: str, rng: np.random.Generator
+) -> dict[str, Any]:
     said = [answer if rng.random() < 0.9 else "not sure" for _ in range(10)]
     return {
         "question_type": about,
         "multiple_choice_answer": answer,
-        "answers": [{"answer": word, "answer_confidence": "yes", "answer_id": place} for place, word in enumerate(said, 1)],
+        "answers": [
+            {"answer": word, "answer_confidence": "yes", "answer_id": place}
+            for place, word in enumerate(said, 1)
+        ],
         "image_id": image_id,
         "answer_type": "other",
         "question_id": number,
@@ -203,9 +260,16 @@ def _image_name(number: int) -> str:
 
 
 def _plant_in_vqa(
-    root: Path, scenes: list[_Scene], questions: list[dict[str, Any]], annotations: list[dict[str, Any]], planted: Planted, rng: np.random.Generator
+    root: Path,
+    scenes: list[_Scene],
+    questions: list[dict[str, Any]],
+    annotations: list[dict[str, Any]],
+    planted: Planted,
+    rng: np.random.Generator,
 ) -> None:
-    """Dirt in the json files and among the images. Scenes 1 to 9 lose their image in some way; each has several questions."""
+    """Dirt in the json files and among the images. Scenes 1 to 9 lose their image in some way; each
+    has several questions.
+    """
     images = root / "images"
 
     def path(number: int) -> Path:
@@ -254,20 +318,28 @@ def _plant_in_vqa(
     planted.reasons["clean.duplicates: duplicate"] += 1
 
 
-def _twin(root: Path, scene: _Scene, questions: list[dict[str, Any]], annotations: list[dict[str, Any]]) -> None:
+def _twin(
+    root: Path, scene: _Scene, questions: list[dict[str, Any]], annotations: list[dict[str, Any]]
+) -> None:
     number = 800_000 + scene.number
-    (root / "images" / _image_name(number)).write_bytes((root / "images" / _image_name(scene.number)).read_bytes())
+    (root / "images" / _image_name(number)).write_bytes(
+        (root / "images" / _image_name(scene.number)).read_bytes()
+    )
     for folder, ending in (("sounds", ".wav"), ("clips", ".mp4")):
         source = root / folder / f"{scene.number:012d}{ending}"
         if source.exists():
             (root / folder / f"{number:012d}{ending}").write_bytes(source.read_bytes())
     scene.has_note = False
-    first = next(place for place, question in enumerate(questions) if question["image_id"] == scene.number)
+    first = next(
+        place for place, question in enumerate(questions) if question["image_id"] == scene.number
+    )
     questions.append(questions[first] | {"image_id": number, "question_id": number * 1000})
     annotations.append(annotations[first] | {"image_id": number, "question_id": number * 1000})
 
 
-def _plant_in_media(root: Path, scenes: list[_Scene], planted: Planted, rng: np.random.Generator) -> None:
+def _plant_in_media(
+    root: Path, scenes: list[_Scene], planted: Planted, rng: np.random.Generator
+) -> None:
     """Damaged sound and clips. The records go on without them; each scene has several questions."""
     free = [scene for scene in scenes[39:] if scene.has_sound and scene.has_clip]
     sounds = [root / "sounds" / f"{scene.number:012d}.wav" for scene in free]
@@ -288,7 +360,9 @@ def _plant_in_media(root: Path, scenes: list[_Scene], planted: Planted, rng: np.
 
 
 def _write_notes(path: Path, scenes: list[_Scene], planted: Planted) -> None:
-    """The table of notes: Windows-1252 with curly quotes, quoted newlines, and rows that are not right."""
+    """The table of notes: Windows-1252 with curly quotes, quoted newlines, and rows that are not
+    right.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(["scene", "note", "seen by"])
@@ -297,11 +371,18 @@ def _write_notes(path: Path, scenes: list[_Scene], planted: Planted) -> None:
         if not scene.has_note:
             continue
         rows += 1
-        note = f"It\u2019s {scene.weather} today" if scene.number % 7 else f"Notes of the day:\nIt\u2019s {scene.weather} today"
+        note = (
+            f"It\u2019s {scene.weather} today"
+            if scene.number % 7
+            else f"Notes of the day:\nIt\u2019s {scene.weather} today"
+        )
         writer.writerow([str(scene.number), note, "Zo\u00eb"])
     for row, reason in (
         (["", "It is sunny", "nobody"], "empty_id"),
-        ([str(next(scene.number for scene in scenes if scene.has_note)), "It is rainy", "twice"], "duplicate_id"),
+        (
+            [str(next(scene.number for scene in scenes if scene.has_note)), "It is rainy", "twice"],
+            "duplicate_id",
+        ),
         (["700010", "It is foggy", "Tom", "and", "more"], "stray_columns"),
         (["700011"], "missing_columns"),
     ):
@@ -314,18 +395,39 @@ def _write_notes(path: Path, scenes: list[_Scene], planted: Planted) -> None:
     path.write_bytes(buffer.getvalue().encode("cp1252"))
 
 
-def _count_unmatched(root: Path, scenes: list[_Scene], questions: list[dict[str, Any]], planted: Planted) -> None:
-    """What has no partner, counted from what was written: scene by scene in the join, and between questions, annotations and images."""
-    planted.unmatched |= {"vqa: no_image_file": 3 * _ASKED, "vqa: no_question": len(_LONELY_IMAGES), "vqa: no_annotation": 1}
-    asked = {question["question_id"]: question["image_id"] for question in questions if "question" in question}
+def _count_unmatched(
+    root: Path, scenes: list[_Scene], questions: list[dict[str, Any]], planted: Planted
+) -> None:
+    """What has no partner, counted from what was written: scene by scene in the join, and between
+    questions, annotations and images.
+    """
+    planted.unmatched |= {
+        "vqa: no_image_file": 3 * _ASKED,
+        "vqa: no_question": len(_LONELY_IMAGES),
+        "vqa: no_annotation": 1,
+    }
+    asked = {
+        question["question_id"]: question["image_id"]
+        for question in questions
+        if "question" in question
+    }
     rows = Counter([*asked.values(), *_LONELY_IMAGES])
-    others = {name: {int(path.stem) for path in (root / name).iterdir()} for name in ("sounds", "clips")}
+    others = {
+        name: {int(path.stem) for path in (root / name).iterdir()} for name in ("sounds", "clips")
+    }
     others["notes"] = {scene.number for scene in scenes if scene.has_note} | {_LONELY_NOTE}
     for name, numbers in others.items():
-        planted.unmatched[f"align.join: no_{name}"] += sum(count for number, count in rows.items() if number not in numbers)
-        planted.unmatched[f"align.join: no_{name}"] += len(set().union(*others.values()) - rows.keys() - numbers)
+        planted.unmatched[f"align.join: no_{name}"] += sum(
+            count for number, count in rows.items() if number not in numbers
+        )
+        planted.unmatched[f"align.join: no_{name}"] += len(
+            set().union(*others.values()) - rows.keys() - numbers
+        )
     planted.unmatched["align.join: no_vqa"] = len(set().union(*others.values()) - rows.keys())
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps({"info": {"description": "made by modalmill demo", "version": "2.0"}, **value}), encoding="utf-8")
+    path.write_text(
+        json.dumps({"info": {"description": "made by modalmill demo", "version": "2.0"}, **value}),
+        encoding="utf-8",
+    )

@@ -1,7 +1,8 @@
-"""Engines: who carries out the tasks. ``serial`` in this process, ``local`` on all cores, ``dask`` on a cluster.
+"""Engines: who carries out the tasks. ``serial`` in this process, ``local`` on all cores, ``dask``
+on a cluster.
 
-Each task writes its own output under a name that does not depend on who ran it or when, so the engines give the same bytes. dask is
-imported here alone.
+Each task writes its own output under a name that does not depend on who ran it or when, so the
+engines give the same bytes. dask is imported here alone.
 """
 
 from __future__ import annotations
@@ -29,14 +30,18 @@ class Engine(Protocol):
     """Runs tasks; results come as they are ready, with the task's place in the list."""
 
     def map(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
-        """(place, result) of each task, in any order. Tasks are taken as there are workers for them."""
+        """(place, result) of each task, in any order. Tasks are taken as there are workers for
+        them.
+        """
 
     def close(self) -> None:
         """End all workers."""
 
 
 class Serial:
-    """One task after the other in this process: for a debugger. A decoder that hangs is not ended here."""
+    """One task after the other in this process: for a debugger. A decoder that hangs is not ended
+    here.
+    """
 
     def map(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
         for place, task in enumerate(tasks):
@@ -47,7 +52,9 @@ class Serial:
 
 
 class Local:
-    """``workers`` child processes on this machine, each behind a guard; started when there is work, kept until ``close``."""
+    """``workers`` child processes on this machine, each behind a guard; started when there is work,
+    kept until ``close``.
+    """
 
     def __init__(self, workers: int, deadline_s: float, memory_bytes: int) -> None:
         self._limits = (deadline_s, memory_bytes)
@@ -58,7 +65,8 @@ class Local:
         self._lock = threading.Lock()
 
     def map(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
-        with ThreadPoolExecutor(self._workers) as pool:  # on leaving it waits for its threads; close() comes after that
+        # on leaving it waits for its threads; close() comes after that
+        with ThreadPoolExecutor(self._workers) as pool:
             waiting: dict[Future[Any], int] = {}
             left = iter(enumerate(tasks))
             try:
@@ -80,7 +88,9 @@ class Local:
                 raise
 
     def _start(self) -> None:
-        """All children at once: the first map of a run often has one task, and the others are ready when theirs come."""
+        """All children at once: the first map of a run often has one task, and the others are ready
+        when theirs come.
+        """
         if not self._all:
             self._idle = [guard.limit(*self._limits) for guard in take(early(self._workers))]
             self._all = list(self._idle)
@@ -112,9 +122,13 @@ class Local:
 
 
 class Dask:
-    """A dask cluster: the one at ``scheduler``, or a local one of ``workers`` processes. Each dask worker has a guarded child."""
+    """A dask cluster: the one at ``scheduler``, or a local one of ``workers`` processes. Each dask
+    worker has a guarded child.
+    """
 
-    def __init__(self, workers: int, scheduler: str | None, deadline_s: float, memory_bytes: int) -> None:
+    def __init__(
+        self, workers: int, scheduler: str | None, deadline_s: float, memory_bytes: int
+    ) -> None:
         import dask
         from distributed import Client, LocalCluster
 
@@ -123,17 +137,28 @@ class Dask:
         dask.config.set({"distributed.comm.timeouts.connect": "10s"})
         try:
             if scheduler is None:
-                self._cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=50)  # type: ignore[no-untyped-call]
+                self._cluster = LocalCluster(
+                    n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=50
+                )  # type: ignore[no-untyped-call]
             self._client: Any = Client(scheduler or self._cluster, timeout="10s")  # type: ignore[no-untyped-call]
         except (OSError, TimeoutError, ValueError) as error:
-            raise InputError(f"--scheduler {scheduler}: no dask scheduler answers there ({error}); start one with 'dask scheduler'") from error
+            raise InputError(
+                f"--scheduler {scheduler}: no dask scheduler answers there ({error}); start one"
+                " with 'dask scheduler'"
+            ) from error
 
     def map(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
         from distributed import as_completed
 
         used = outside.used()
-        whole = ((place, pickle.dumps(task, protocol=pickle.HIGHEST_PROTOCOL)) for place, task in enumerate(tasks))
-        futures = {self._client.submit(_guarded, used, task, self._limits, pure=False): place for place, task in whole}
+        whole = (
+            (place, pickle.dumps(task, protocol=pickle.HIGHEST_PROTOCOL))
+            for place, task in enumerate(tasks)
+        )
+        futures = {
+            self._client.submit(_guarded, used, task, self._limits, pure=False): place
+            for place, task in whole
+        }
         try:
             for future, result in as_completed(futures, with_results=True):  # type: ignore[no-untyped-call]
                 yield futures.pop(future), result
@@ -150,9 +175,11 @@ _guards = threading.local()
 
 
 def _guarded(used: Sequence[outside.UsedFile], task: bytes, limits: tuple[float, int]) -> Any:
-    """Run a task under this thread's guard; dask workers keep it between tasks, and the child ends with its worker.
+    """Run a task under this thread's guard; dask workers keep it between tasks, and the child ends
+    with its worker.
 
-    The task comes as bytes, for it may be made of what the user's files define, which are loaded first.
+    The task comes as bytes, for it may be made of what the user's files define, which are loaded
+    first.
     """
     outside.install(used)
     held: dict[tuple[float, int], Guard] | None = getattr(_guards, "held", None)
@@ -163,7 +190,13 @@ def _guarded(used: Sequence[outside.UsedFile], task: bytes, limits: tuple[float,
     return held[limits].run(pickle.loads(task))
 
 
-def make_engine(name: EngineName, workers: int | None, scheduler: str | None, deadline_s: float, memory_bytes: int) -> Engine:
+def make_engine(
+    name: EngineName,
+    workers: int | None,
+    scheduler: str | None,
+    deadline_s: float,
+    memory_bytes: int,
+) -> Engine:
     """The engine asked for; ``workers`` defaults to the cores this process may use."""
     count = workers or cores()
     if scheduler is not None or name == "dask":
@@ -172,7 +205,9 @@ def make_engine(name: EngineName, workers: int | None, scheduler: str | None, de
 
 
 def early(workers: int | None) -> int:
-    """How many children a run with so many workers starts at once; the others come with the work."""
+    """How many children a run with so many workers starts at once; the others come with the
+    work.
+    """
     return min(workers or cores(), _STARTED_EARLY)
 
 

@@ -1,7 +1,8 @@
-"""The feature cache: each distinct content extracted once, kept in one Arrow file a part, found by record key.
+"""The feature cache: each distinct content extracted once, kept in one Arrow file a part, found by
+record key.
 
-features/image.arrow        content id -> vector (float16), sorted by id; its metadata names the extractor
-features/image.keys.arrow   record key -> row of the file beside it
+features/image.arrow        content id -> vector (float16), sorted by id; its metadata names the
+extractor features/image.keys.arrow   record key -> row of the file beside it
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ _Entry: TypeAlias = tuple[str, str, Part, str | None]  # key, content id, part, 
 
 @dataclass(frozen=True, slots=True)
 class FeatureTask:
-    """Extracts the vectors of some parts into one Arrow file; parts that give none are left out, and its note says why."""
+    """Extracts the vectors of some parts into one Arrow file; parts that give none are left out,
+    and its note says why.
+    """
 
     root: Path
     extractor: Extractor
@@ -54,20 +57,34 @@ class FeatureTask:
                 ids.append(content)
             except DamageError as error:
                 faults[content] = [error.rule, error.message]
-        write_table(self.path, _table(ids, vectors, self.extractor.dims(), np.float32), {"faults": faults})
+        write_table(
+            self.path, _table(ids, vectors, self.extractor.dims(), np.float32), {"faults": faults}
+        )
         return len(ids)
 
 
 def write_features(
-    plan: Plan, made_from: str, records: Callable[[], Iterable[Record]], out: Path, engine: Engine, advance: Callable[[int, int], None]
+    plan: Plan,
+    made_from: str,
+    records: Callable[[], Iterable[Record]],
+    out: Path,
+    engine: Engine,
+    advance: Callable[[int, int], None],
 ) -> list[str]:
-    """Bring the caches of all parts that the recipe names up to date; a line for each that lacks some. ``made_from`` changes when the records do."""
+    """Bring the caches of all parts that the recipe names up to date; a line for each that lacks
+    some. ``made_from`` changes when the records do.
+    """
     folder, note = out / "features", out / "work" / "features.json"
-    configs = {name: fingerprint(FEATURES_VERSION, identity(extractor, plan)) for name, extractor in plan.features.items()}
+    configs = {
+        name: fingerprint(FEATURES_VERSION, identity(extractor, plan))
+        for name, extractor in plan.features.items()
+    }
     wanted = [f"{name}{ending}" for name in plan.features for ending in (".arrow", ".keys.arrow")]
     total = len(plan.features)
     options = {name: options_of(extractor) for name, extractor in plan.features.items()}
-    if note.is_file() and json.loads(note.read_text()) == _note(made_from, configs, options, folder, wanted):
+    if note.is_file() and json.loads(note.read_text()) == _note(
+        made_from, configs, options, folder, wanted
+    ):
         advance(total, total)
         return []
     advance(0, total)
@@ -79,11 +96,24 @@ def write_features(
                 parts[name].append((record.key, fingerprint(*part.identity()), part, record.split))
     lines = []
     for done, (name, extractor) in enumerate(plan.features.items(), 1):
-        lacking = _write_part(name, extractor, configs[name], parts[name], folder, out / "work" / "features" / configs[name], plan.root, engine)
+        lacking = _write_part(
+            name,
+            extractor,
+            configs[name],
+            parts[name],
+            folder,
+            out / "work" / "features" / configs[name],
+            plan.root,
+            engine,
+        )
         if lacking:
-            reasons = ", ".join(f"{number:,} {rule}" for rule, number in Counter(rule for rule, _ in lacking).most_common())
+            reasons = ", ".join(
+                f"{number:,} {rule}"
+                for rule, number in Counter(rule for rule, _ in lacking).most_common()
+            )
             lines.append(
-                f"features: {len(lacking):,} of {len(parts[name]):,} records have no {extractor.address} of {name} ({reasons});"
+                f"features: {len(lacking):,} of {len(parts[name]):,} records have no"
+                f" {extractor.address} of {name} ({reasons});"
                 f" the first: {lacking[0][1]}"
             )
         advance(done, total)
@@ -94,20 +124,39 @@ def write_features(
     return lines
 
 
-def _note(made_from: str, configs: dict[str, str], options: dict[str, Any], folder: Path, names: list[str]) -> dict[str, Any]:
+def _note(
+    made_from: str, configs: dict[str, str], options: dict[str, Any], folder: Path, names: list[str]
+) -> dict[str, Any]:
     """What the caches were made from, and size and time of their files."""
     files = {name: stamp for name in names if (stamp := stamp_of(folder / name))}
-    return {"made_from": made_from, "configs": configs, "options": options, "files": files, "whole": len(files) == len(names)}
+    return {
+        "made_from": made_from,
+        "configs": configs,
+        "options": options,
+        "files": files,
+        "whole": len(files) == len(names),
+    }
 
 
 def _write_part(
-    name: str, extractor: Extractor, config: str, parts: list[_Entry], folder: Path, work: Path, root: Path, engine: Engine
+    name: str,
+    extractor: Extractor,
+    config: str,
+    parts: list[_Entry],
+    folder: Path,
+    work: Path,
+    root: Path,
+    engine: Engine,
 ) -> list[tuple[str, str]]:
-    """Bring one cache up to date; for each record that has the part and no vector the rule and the reason."""
+    """Bring one cache up to date; for each record that has the part and no vector the rule and the
+    reason.
+    """
     distinct = {content: part for _, content, part, _ in parts}
     weights: np.ndarray | None = None
     if hasattr(extractor, "fit"):
-        train = [part.text or "" for _, _, part, split in parts if split == "train"] or [part.text or "" for _, _, part, _ in parts]
+        train = [part.text or "" for _, _, part, split in parts if split == "train"] or [
+            part.text or "" for _, _, part, _ in parts
+        ]
         weights = extractor.fit(train)
     stamp = {
         "extractor": config,
@@ -122,25 +171,50 @@ def _write_part(
     target, keys_target = folder / f"{name}.arrow", folder / f"{name}.keys.arrow"
     found_stamp = read_note(target) if target.is_file() else {}
     faults: dict[str, list[str]] = found_stamp.pop("faults", {})
-    known = _known(target, stamp) if all(found_stamp.get(key) == stamp[key] for key in ("extractor", "fit")) else {}
+    known = (
+        _known(target, stamp)
+        if all(found_stamp.get(key) == stamp[key] for key in ("extractor", "fit"))
+        else {}
+    )
     faults = {content: fault for content, fault in faults.items() if content in distinct and known}
     if known.keys() | faults.keys() != distinct.keys() or found_stamp != stamp:
-        missing = sorted(content for content in distinct if content not in known and content not in faults)
+        missing = sorted(
+            content for content in distinct if content not in known and content not in faults
+        )
         size = modality(extractor.modality).parts_per_task
-        chunks = [tuple((content, distinct[content]) for content in missing[start : start + size]) for start in range(0, len(missing), size)]
-        tasks = [FeatureTask(root, extractor, chunk, work / f"{fingerprint([content for content, _ in chunk])}.arrow") for chunk in chunks]
+        chunks = [
+            tuple((content, distinct[content]) for content in missing[start : start + size])
+            for start in range(0, len(missing), size)
+        ]
+        tasks = [
+            FeatureTask(
+                root,
+                extractor,
+                chunk,
+                work / f"{fingerprint([content for content, _ in chunk])}.arrow",
+            )
+            for chunk in chunks
+        ]
         for _ in engine.map([task for task in tasks if not task.path.is_file()]):
             pass
         for task in tasks:
             fresh = read_table(task.path)
             faults |= read_note(task.path)["faults"]
-            values = fresh["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, extractor.dims())
+            values = (
+                fresh["vector"]
+                .combine_chunks()
+                .flatten()
+                .to_numpy(zero_copy_only=False)
+                .reshape(-1, extractor.dims())
+            )
             for content, vector in zip(fresh["id"].to_pylist(), values, strict=True):
                 known[content] = stored(extractor, vector, weights)
         ids = sorted(content for content in known if content in distinct)
         write_table(
             target,
-            _table(ids, [known[content] for content in ids], extractor.dims(), np.float16).combine_chunks(),
+            _table(
+                ids, [known[content] for content in ids], extractor.dims(), np.float16
+            ).combine_chunks(),
             stamp | ({"faults": dict(sorted(faults.items()))} if faults else {}),
             rows_per_batch=max(1, len(ids)),
         )  # one batch: read as one view of the memory map
@@ -148,23 +222,44 @@ def _write_part(
             task.path.unlink(missing_ok=True)
     if parts and len(faults) == len(distinct):
         raise InputError(
-            f"features: none of {len(parts):,} records has a vector of {name} by {extractor.address}; the first: {min(faults.values())[1]}"
+            f"features: none of {len(parts):,} records has a vector of {name} by"
+            f" {extractor.address}; the first: {min(faults.values())[1]}"
         )
     rows = {content: row for row, content in enumerate(read_table(target)["id"].to_pylist())}
     found = sorted((key, rows[content]) for key, content, _, _ in parts if content in rows)
-    table = pa.table({"key": pa.array([key for key, _ in found], pa.string()), "row": pa.array([row for _, row in found], pa.int64())})
+    table = pa.table(
+        {
+            "key": pa.array([key for key, _ in found], pa.string()),
+            "row": pa.array([row for _, row in found], pa.int64()),
+        }
+    )
     if not keys_target.is_file() or not read_table(keys_target).equals(table):
         write_table(keys_target, table)
-    return [(faults[content][0], faults[content][1]) for _, content, _, _ in parts if content in faults]
+    return [
+        (faults[content][0], faults[content][1]) for _, content, _, _ in parts if content in faults
+    ]
 
 
-def _table(ids: list[str], vectors: list[np.ndarray], dims: int, kind: type[np.floating[Any]]) -> pa.Table:
+def _table(
+    ids: list[str], vectors: list[np.ndarray], dims: int, kind: type[np.floating[Any]]
+) -> pa.Table:
     flat = np.concatenate(vectors).astype(kind) if vectors else np.empty(0, kind)
-    return pa.table({"id": pa.array(ids, pa.string()), "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat), dims)})
+    return pa.table(
+        {
+            "id": pa.array(ids, pa.string()),
+            "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat), dims),
+        }
+    )
 
 
 def _known(target: Path, stamp: dict[str, Any]) -> dict[str, np.ndarray]:
     """The vectors of an earlier run by the same extractor with the same fit."""
     table = read_table(target)
-    values = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, stamp["dims"])
+    values = (
+        table["vector"]
+        .combine_chunks()
+        .flatten()
+        .to_numpy(zero_copy_only=False)
+        .reshape(-1, stamp["dims"])
+    )
     return dict(zip(table["id"].to_pylist(), values, strict=True))

@@ -1,12 +1,16 @@
-"""Decoders behind a deadline and a memory bound: tasks run in a child process that can be killed and replaced.
+"""Decoders behind a deadline and a memory bound: tasks run in a child process that can be killed
+and replaced.
 
-The child says which item it is at through eight kilobytes of shared memory, which costs a microsecond an item. When an item keeps it busy
-past the deadline, or the child dies, the parent starts another child and gives it the same task again: one death may have had another cause,
-the memory that earlier items left behind or a machine that stood still. An item that brings a second child down in the same way is given as one
-to skip, and the task counts it as a reject (``decoder_timeout``, ``decoder_crashed`` or ``decoder_memory``). Nothing else of the task is lost.
+The child says which item it is at through eight kilobytes of shared memory, which costs a
+microsecond an item. When an item keeps it busy past the deadline, or the child dies, the parent
+starts another child and gives it the same task again: one death may have had another cause, the
+memory that earlier items left behind or a machine that stood still. An item that brings a second
+child down in the same way is given as one to skip, and the task counts it as a reject
+(``decoder_timeout``, ``decoder_crashed`` or ``decoder_memory``). Nothing else of the task is lost.
 
-SIGKILL is never an item's doing: a decoder cannot send it. It comes from outside, mostly from the kernel when the machine has no memory left;
-the task is begun again, and the run stops with the reason where that happens over and over.
+SIGKILL is never an item's doing: a decoder cannot send it. It comes from outside, mostly from the
+kernel when the machine has no memory left; the task is begun again, and the run stops with the
+reason where that happens over and over.
 """
 
 from __future__ import annotations
@@ -33,8 +37,11 @@ from ..schemas.errors import ModalmillError, WorkerLostError
 from ..stages import outside
 from .task import Task
 
-COLLECT = (100_000, 20, 20)  # Python's collector looks at every object anew each 700 of them; records come by the ten thousand and have no cycles
-WARM = tuple(f"{__package__}.{name}" for name in ("ingesting", "measuring", "records", "sharding"))  # by name: this module knows no stage
+# Python's collector looks at every object anew each 700 of them; records come by the ten thousand
+# and have no cycles
+COLLECT = (100_000, 20, 20)
+# by name: this module knows no stage
+WARM = tuple(f"{__package__}.{name}" for name in ("ingesting", "measuring", "records", "sharding"))
 _PAGE_BYTES = 8192
 _HEAD = struct.Struct("<dI")
 _POLL_S = 0.05
@@ -45,11 +52,15 @@ _MOST_DEATHS = 20  # of a task whose child is killed from outside, or dies where
 
 
 class TaskFailed(RuntimeError):
-    """A task raised something that is no modalmill error: a fault in the program, with the child's traceback as its text."""
+    """A task raised something that is no modalmill error: a fault in the program, with the child's
+    traceback as its text.
+    """
 
 
 class Guard:
-    """One child process and the watch over it. Use it from one thread at a time; from any other, ``stop`` alone. ``close`` ends the child."""
+    """One child process and the watch over it. Use it from one thread at a time; from any other,
+    ``stop`` alone. ``close`` ends the child.
+    """
 
     def __init__(self) -> None:
         self._limits = (0.0, 0)
@@ -61,7 +72,9 @@ class Guard:
         self._stopped = False
 
     def limit(self, deadline_s: float, memory_bytes: int) -> Guard:
-        """This guard, from now on with a deadline for each item (seconds) and a bound on the memory that its child may take (bytes)."""
+        """This guard, from now on with a deadline for each item (seconds) and a bound on the memory
+        that its child may take (bytes).
+        """
         self._limits = (deadline_s, memory_bytes)
         return self
 
@@ -71,7 +84,9 @@ class Guard:
             self._start()
 
     def run(self, task: Task) -> Any:
-        """The task's result; begun again after a death, and without the items that brought down two children each."""
+        """The task's result; begun again after a death, and without the items that brought down two
+        children each.
+        """
         skip: dict[str, str] = {}
         deaths: Counter[tuple[str, str]] = Counter()
         ended_by = 0
@@ -82,7 +97,9 @@ class Guard:
             self._page[: _HEAD.size] = _HEAD.pack(0.0, 0)
             try:
                 whole = pickle.dumps((task, skip, *self._limits), protocol=pickle.HIGHEST_PROTOCOL)
-                self._pipe.send_bytes(pickle.dumps((outside.used(), whole), protocol=pickle.HIGHEST_PROTOCOL))
+                self._pipe.send_bytes(
+                    pickle.dumps((outside.used(), whole), protocol=pickle.HIGHEST_PROTOCOL)
+                )
                 if self._answers():
                     kind, value = pickle.loads(self._pipe.recv_bytes())
                     if kind == "error":
@@ -105,11 +122,15 @@ class Guard:
                     raise WorkerLostError(_why_lost(item, cause, ended_by))
             elif deaths[item, cause] >= _PROOF:
                 if item in skip:  # its own task did not leave it out
-                    raise TaskFailed(f"{type(task).__name__} died of {item} ({cause}), which it was told to skip")
+                    raise TaskFailed(
+                        f"{type(task).__name__} died of {item} ({cause}), which it was told to skip"
+                    )
                 skip[item] = cause
 
     def _answers(self) -> bool:
-        """Wait until the child has answered or has gone (True), or has been at one item for longer than the deadline (False)."""
+        """Wait until the child has answered or has gone (True), or has been at one item for longer
+        than the deadline (False).
+        """
         while not self._pipe.poll(_POLL_S):
             began, _ = _HEAD.unpack_from(self._page)
             if began and time.monotonic() - began > self._limits[0]:
@@ -125,12 +146,22 @@ class Guard:
         ours, theirs = multiprocessing.connection.Pipe(duplex=True)
         command = [sys.executable, "-c", "from modalmill.pipeline.guard import child; child()"]
         numbers = [theirs.fileno(), self._file.fileno()]
-        environment = {**os.environ, "MODALMILL_CHILD": f"{numbers[0]},{numbers[1]}", "OMP_NUM_THREADS": "1"}
-        quiet = None if "MODALMILL_DEBUG" in os.environ else subprocess.DEVNULL  # decoders write notes to stderr
+        environment = {
+            **os.environ,
+            "MODALMILL_CHILD": f"{numbers[0]},{numbers[1]}",
+            "OMP_NUM_THREADS": "1",
+        }
+        # decoders write notes to stderr
+        quiet = None if "MODALMILL_DEBUG" in os.environ else subprocess.DEVNULL
         environment["MODALMILL_WARM"] = " ".join(WARM)
         environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
         self._process = subprocess.Popen(
-            command, pass_fds=numbers, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=quiet
+            command,
+            pass_fds=numbers,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=quiet,
         )
         theirs.close()
         self._pipe = ours
@@ -155,7 +186,9 @@ class Guard:
             return 0
 
     def stop(self) -> None:
-        """End the child for good, while another thread may be waiting for its answer: there it becomes WorkerLostError. Close it afterwards."""
+        """End the child for good, while another thread may be waiting for its answer: there it
+        becomes WorkerLostError. Close it afterwards.
+        """
         self._stopped = True
         process = self._process
         if process is not None:
@@ -174,7 +207,9 @@ _spare: list[Guard] = []
 
 
 def start_early(count: int) -> None:
-    """Start so many children now: they load their libraries while this process still loads its own and reads the recipe."""
+    """Start so many children now: they load their libraries while this process still loads its own
+    and reads the recipe.
+    """
     for _ in range(count - len(_spare)):
         guard = Guard()
         guard.start()
@@ -204,7 +239,8 @@ def child() -> None:
         page[: _HEAD.size + len(name)] = _HEAD.pack(time.monotonic(), len(name)) + name
         signal.setitimer(signal.ITIMER_REAL, orphan_s)
 
-    for name in os.environ.pop("MODALMILL_WARM", "").split():  # what most tasks stand on, loaded before the first comes
+    # what most tasks stand on, loaded before the first comes
+    for name in os.environ.pop("MODALMILL_WARM", "").split():
         importlib.import_module(name)
     bounded = False
     while True:
@@ -240,15 +276,22 @@ def _why_lost(item: str, cause: str, ended_by: int) -> str:
     where = f" at {item}" if item else ""
     if cause == "killed":
         return (
-            f"a worker was killed from outside {_MOST_DEATHS} times{where}, as the kernel does when the machine has no memory left;"
-            " give fewer --workers, lower memory_bytes in the recipe, or free some memory, and run the same command again"
+            f"a worker was killed from outside {_MOST_DEATHS} times{where}, as the kernel does"
+            " when the machine has no memory left;"
+            " give fewer --workers, lower memory_bytes in the recipe, or free some memory, and"
+            " run the same command again"
         )
     how = f"signal {-ended_by}" if ended_by < 0 else f"exit status {ended_by}"
-    return f"a worker ended {_MOST_DEATHS} times before it was at any file ({how}); MODALMILL_DEBUG=1 shows what it prints"
+    return (
+        f"a worker ended {_MOST_DEATHS} times before it was at any file ({how});"
+        " MODALMILL_DEBUG=1 shows what it prints"
+    )
 
 
 def _end_with_parent(parent: int) -> None:
-    """End this process soon after its parent died; where a decoder holds the interpreter, the alarm set by ``beat`` does it."""
+    """End this process soon after its parent died; where a decoder holds the interpreter, the alarm
+    set by ``beat`` does it.
+    """
     while os.getppid() == parent:
         time.sleep(_PARENT_CHECK_S)
     os._exit(1)

@@ -1,4 +1,6 @@
-"""Ingest: each source read once, into work tables of some thousand rows, and read again only when its files or options change."""
+"""Ingest: each source read once, into work tables of some thousand rows, and read again only when
+its files or options change.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ class Ingested:
 
 @dataclass(frozen=True, slots=True)
 class IngestTask:
-    """Reads one source into ``<folder>/<stem>-00000.arrow`` and so on; ``<stem>.json`` is written last and means that all are there."""
+    """Reads one source into ``<folder>/<stem>-00000.arrow`` and so on; ``<stem>.json`` is written
+    last and means that all are there.
+    """
 
     source: Source
     name: str
@@ -79,12 +83,17 @@ class IngestTask:
             flush()
         count.read = sum(tally.values())
         count.kinds = tally
-        write_bytes(self.folder / f"{self.stem}.json", json.dumps({"partitions": partitions, "count": count.to_dict()}).encode())
+        write_bytes(
+            self.folder / f"{self.stem}.json",
+            json.dumps({"partitions": partitions, "count": count.to_dict()}).encode(),
+        )
         return count.read
 
 
 def ingest_stem(source: Source, name: str, root: Path, identity: str, out: Path) -> str:
-    """The file stem of a source's partitions: its name and a fingerprint of its options and of the files it reads, but for what lies in ``out``."""
+    """The file stem of a source's partitions: its name and a fingerprint of its options and of the
+    files it reads, but for what lies in ``out``.
+    """
     seen = [(path, _content(root / path, root, out)) for path in source.paths()]
     return f"{name}-{fingerprint(INGEST_VERSION, identity, name, seen)}"
 
@@ -92,11 +101,17 @@ def ingest_stem(source: Source, name: str, root: Path, identity: str, out: Path)
 def _content(path: Path, root: Path, out: Path) -> object:
     """A table by the hash of its bytes; a folder by name, size and time of all files in it."""
     if not path.resolve().is_relative_to(root.resolve()):
-        raise InputError(f"{path}: lies outside of the data root {root}; set 'data' to a folder that holds all of it")
+        raise InputError(
+            f"{path}: lies outside of the data root {root}; set 'data' to a folder that holds all"
+            " of it"
+        )
     if path.is_file():
         return hash_file(path)
     if not path.is_dir():
-        raise InputError(f"{path}: there is no such file or folder; check 'data', 'base' and the paths of the source")
+        raise InputError(
+            f"{path}: there is no such file or folder; check 'data', 'base' and the paths of the"
+            " source"
+        )
     found: list[tuple[str, list[int] | None]] = []
     stack, seen = [str(path)], {os.path.realpath(path), os.path.realpath(out)}
     while stack:
@@ -106,10 +121,13 @@ def _content(path: Path, root: Path, out: Path) -> object:
                 continue
             if not entry.is_dir():
                 found.append((os.path.relpath(entry.path, root), stamp_of(entry.path)))
-            elif (real := os.path.realpath(entry.path)) not in seen:  # a link to a folder may lead in a circle
+            # a link to a folder may lead in a circle
+            elif (real := os.path.realpath(entry.path)) not in seen:
                 seen.add(real)
                 stack.append(entry.path)
-    return sorted((os.fsencode(name).decode("utf-8", "backslashreplace"), stamp) for name, stamp in found)
+    return sorted(
+        (os.fsencode(name).decode("utf-8", "backslashreplace"), stamp) for name, stamp in found
+    )
 
 
 def read_ingested(folder: Path, stem: str, name: str) -> Ingested | None:

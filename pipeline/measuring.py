@@ -1,7 +1,9 @@
-"""Measuring: each medium decoded once to its end, facts and signals kept by file, apart from all decisions.
+"""Measuring: each medium decoded once to its end, facts and signals kept by file, apart from all
+decisions.
 
-A changed threshold therefore costs no decoding, and a new file costs its own. Measurements of finished tasks lie in ``work/media``; the
-ones a partition of records needs are gathered beside it in ``work/measured``.
+A changed threshold therefore costs no decoding, and a new file costs its own. Measurements of
+finished tasks lie in ``work/media``; the ones a partition of records needs are gathered beside it
+in ``work/measured``.
 """
 
 from __future__ import annotations
@@ -48,12 +50,24 @@ SCHEMA = pa.schema(
     ]
 )
 _THUMBNAIL = (32, 32, 3)
-_FACTS = ("hash", "damage", "width", "height", "frames", "fps", "sample_rate_hz", "channels", "duration_s")
+_FACTS = (
+    "hash",
+    "damage",
+    "width",
+    "height",
+    "frames",
+    "fps",
+    "sample_rate_hz",
+    "channels",
+    "duration_s",
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Medium:
-    """One medium to measure: its modality, its place below the root, the size and time that say whether it changed, and how it is read (JSON)."""
+    """One medium to measure: its modality, its place below the root, the size and time that say
+    whether it changed, and how it is read (JSON).
+    """
 
     modality: str
     uri: str
@@ -62,12 +76,18 @@ class Medium:
 
     def part(self) -> Part:
         """The medium as a part that means all of it."""
-        return Part(self.modality, uri=self.uri, steps=(Step("read", json.loads(self.reading)),) if self.reading else ())
+        return Part(
+            self.modality,
+            uri=self.uri,
+            steps=(Step("read", json.loads(self.reading)),) if self.reading else (),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class MeasureTask:
-    """Measures some media into one Arrow file. ``full`` names the modalities whose signals are wanted, beside their hash and facts."""
+    """Measures some media into one Arrow file. ``full`` names the modalities whose signals are
+    wanted, beside their hash and facts.
+    """
 
     root: Path
     media: tuple[Medium, ...]
@@ -83,7 +103,9 @@ class MeasureTask:
             try:
                 refuse_skipped(item, skip)
                 with refusing("decoder_failed", medium.uri):
-                    found = on_disk(medium.modality).measured(self.root, medium.part(), medium.modality in self.full)
+                    found = on_disk(medium.modality).measured(
+                        self.root, medium.part(), medium.modality in self.full
+                    )
                 row |= found | {"signals": sorted(found.get("signals", {}).items())}
             except DamageError as error:
                 row["damage"] = str(error)
@@ -109,7 +131,9 @@ def media_of(tables: Iterable[pa.Table], root: Path, measured: frozenset[str]) -
                 uri = part["uri"]
                 if uri not in stamps:
                     stamps[uri] = _stamp_text(root / uri)
-                reading = next((step["options"] for step in part["steps"] or () if step["op"] == "read"), "")
+                reading = next(
+                    (step["options"] for step in part["steps"] or () if step["op"] == "read"), ""
+                )
                 found.add(Medium(part["modality"], uri, stamps[uri], reading))
     return result
 
@@ -129,7 +153,9 @@ def read_measured(folder: Path) -> dict[Medium, dict[str, Any]]:
 
 
 class Thumbnails:
-    """The thumbnails of measured images by content hash ``uint8 [32, 32, 3]``, read from the memory maps of the measurements when asked for."""
+    """The thumbnails of measured images by content hash ``uint8 [32, 32, 3]``, read from the memory
+    maps of the measurements when asked for.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -141,7 +167,9 @@ class Thumbnails:
         for path in sorted(self._folder.glob("*.arrow")):
             table = read_table(path)
             has = pa.compute.is_valid(table["thumbnail"]).to_pylist()
-            for row, (content, there) in enumerate(zip(table["hash"].to_pylist(), has, strict=True)):
+            for row, (content, there) in enumerate(
+                zip(table["hash"].to_pylist(), has, strict=True)
+            ):
                 if there:
                     places.setdefault(content, (len(self._columns), row))
             self._columns.append(table["thumbnail"])
@@ -151,10 +179,14 @@ class Thumbnails:
         place = self._places.get(content)
         if place is None:
             return None
-        return np.frombuffer(self._columns[place[0]][place[1]].as_py(), np.uint8).reshape(_THUMBNAIL)
+        return np.frombuffer(self._columns[place[0]][place[1]].as_py(), np.uint8).reshape(
+            _THUMBNAIL
+        )
 
 
-def measure_tasks(root: Path, media: Iterable[Medium], full: frozenset[str], folder: Path) -> list[MeasureTask]:
+def measure_tasks(
+    root: Path, media: Iterable[Medium], full: frozenset[str], folder: Path
+) -> list[MeasureTask]:
     """Tasks of some seconds each for the media not yet measured."""
     tasks = []
     by_modality: dict[str, list[Medium]] = {}
@@ -178,19 +210,29 @@ class Facts:
     """The measurements of one partition, to be laid onto its records."""
 
     def __init__(self, path: Path) -> None:
-        self._rows = {(row["modality"], row["uri"], row["reading"]): row for row in read_table(path).to_pylist()}
+        self._rows = {
+            (row["modality"], row["uri"], row["reading"]): row
+            for row in read_table(path).to_pylist()
+        }
 
     def attach(self, record: Record) -> Record:
-        """The record with facts and signals of its media; a part whose stream does not exist becomes absent."""
+        """The record with facts and signals of its media; a part whose stream does not exist
+        becomes absent.
+        """
         signals = dict(record.signals)
         parts: dict[str, Part] = {}
         absent = dict(record.absent)
         for name, part in record.parts.items():
-            reading = next((canonical(dict(step.options)) for step in part.steps if step.op == "read"), "")
+            reading = next(
+                (canonical(dict(step.options)) for step in part.steps if step.op == "read"), ""
+            )
             row = self._rows.get((part.modality, part.uri, reading)) if part.uri else None
             if row is None:
                 parts[name] = part
-            elif row["damage"] and row["damage"].partition(":")[0] == on_disk(part.modality).no_stream:
+            elif (
+                row["damage"]
+                and row["damage"].partition(":")[0] == on_disk(part.modality).no_stream
+            ):
                 absent[name] = "absent"
             else:
                 parts[name] = replace(part, **{word: row[word] for word in _FACTS})
@@ -200,4 +242,9 @@ class Facts:
 
 def measure_config(full: frozenset[str], versions: Mapping[str, str]) -> str:
     """Fingerprint of what is measured and by which versions."""
-    return fingerprint(MEASURED_VERSION, sorted(full), dict(versions), {one.name: one.identity for one in every_on_disk()})
+    return fingerprint(
+        MEASURED_VERSION,
+        sorted(full),
+        dict(versions),
+        {one.name: one.identity for one in every_on_disk()},
+    )

@@ -17,16 +17,39 @@ from ..schemas.fingerprint import fingerprint
 from ..schemas.recipe import Recipe
 from ..schemas.record import is_part_name
 from ..stages import outside
-from ..stages.base import SOURCE_ROOM, Addressed, CorpusStage, Extractor, RecordStage, Source, addresses, make
+from ..stages.base import (
+    SOURCE_ROOM,
+    Addressed,
+    CorpusStage,
+    Extractor,
+    RecordStage,
+    Source,
+    addresses,
+    make,
+)
 
-_LIBRARIES = ("numpy", "opencv-python-headless", "simplejpeg", "soundfile", "soxr", "av", "pyarrow", "pillow", "scipy", "spacy", "ftfy")
+_LIBRARIES = (
+    "numpy",
+    "opencv-python-headless",
+    "simplejpeg",
+    "soundfile",
+    "soxr",
+    "av",
+    "pyarrow",
+    "pillow",
+    "scipy",
+    "spacy",
+    "ftfy",
+)
 _AFTER_STAGES = ("manifest", "features", "shard", "train")
 LAST_STAGES = ("ingest", "measure", "manifest", "features", "shard", "train")
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A stage at its place: ``address`` is unique in the recipe (``augment.flip``, ``augment.flip#2``)."""
+    """A stage at its place: ``address`` is unique in the recipe (``augment.flip``,
+    ``augment.flip#2``).
+    """
 
     address: str
     stage: RecordStage | CorpusStage
@@ -34,7 +57,9 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that a run will do, made and checked. ``splits`` are those that its records are meant to be in."""
+    """Everything that a run will do, made and checked. ``splits`` are those that its records are
+    meant to be in.
+    """
 
     recipe: Recipe
     root: Path
@@ -54,7 +79,9 @@ class Plan:
         """Whether a last stage (``features``, ``shard``, ``train``) is part of this run."""
         if self.until is None:
             return True
-        return self.until in LAST_STAGES and LAST_STAGES.index(step) <= LAST_STAGES.index(self.until)
+        return self.until in LAST_STAGES and LAST_STAGES.index(step) <= LAST_STAGES.index(
+            self.until
+        )
 
 
 def measured_by(stages: Iterable[Placed]) -> frozenset[str]:
@@ -71,10 +98,17 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
     for name, options in recipe.sources.items():
         kind = options.get("type")
         if not isinstance(kind, str):
-            problems.append(f"sources.{name}: wanted 'type', the kind of source (csv, coco_vqa, ...)")
+            problems.append(
+                f"sources.{name}: wanted 'type', the kind of source (csv, coco_vqa, ...)"
+            )
             continue
         address = kind if kind in addresses(Source) else f"{SOURCE_ROOM}.{kind}"
-        source, found = make(address, Source, {key: value for key, value in options.items() if key != "type"}, f"sources.{name}")
+        source, found = make(
+            address,
+            Source,
+            {key: value for key, value in options.items() if key != "type"},
+            f"sources.{name}",
+        )
         problems += found
         if source is not None:
             sources[name] = source
@@ -104,7 +138,15 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
     elif until in ("ingest", "measure"):
         stages = []
     return Plan(
-        recipe, root, sources, stages, features, train, until, versions(), contents.splits if until is None or until in _AFTER_STAGES else frozenset()
+        recipe,
+        root,
+        sources,
+        stages,
+        features,
+        train,
+        until,
+        versions(),
+        contents.splits if until is None or until in _AFTER_STAGES else frozenset(),
     )
 
 
@@ -119,7 +161,9 @@ def _stages(recipe: Recipe, problems: list[str]) -> list[Placed]:
         problems += found
         if isinstance(stage, (RecordStage, CorpusStage)):
             seen[address] += 1
-            placed.append(Placed(address if seen[address] == 1 else f"{address}#{seen[address]}", stage))
+            placed.append(
+                Placed(address if seen[address] == 1 else f"{address}#{seen[address]}", stage)
+            )
     return placed
 
 
@@ -142,7 +186,10 @@ def _train(recipe: Recipe, problems: list[str], trains: bool) -> Any:
     options, found = parse_options(recipe.train)
     problems += found
     if trains and importlib.util.find_spec("torch") is None:
-        problems.append("train: needs the package torch, which is not installed: pip install 'modalmill[train]'; --until shard stops before it")
+        problems.append(
+            "train: needs the package torch, which is not installed: pip install"
+            " 'modalmill[train]'; --until shard stops before it"
+        )
     elif trains and options is not None:
         problems += _machine(options)
     if recipe.shard is None:
@@ -151,13 +198,16 @@ def _train(recipe: Recipe, problems: list[str], trains: bool) -> Any:
         for part, spec in options.inputs.items():
             if spec.feature and part not in recipe.features:
                 problems.append(
-                    f"train.inputs.{part}: wants cached features, but features.{part} is not in the recipe{nearest(part, recipe.features)}"
+                    f"train.inputs.{part}: wants cached features, but features.{part} is not in"
+                    f" the recipe{nearest(part, recipe.features)}"
                 )
     return options
 
 
 def _machine(options: Any) -> list[str]:
-    """What this machine cannot do of what the options ask for; torch is loaded only if they ask for something of their own."""
+    """What this machine cannot do of what the options ask for; torch is loaded only if they ask for
+    something of their own.
+    """
     if options.device in ("auto", "cpu") and options.precision != "fp16":
         return []
     from ..stages.train.loop.device import device_of, precision_of
@@ -170,19 +220,29 @@ def _machine(options: Any) -> list[str]:
 
 
 def _missing_names(
-    recipe: Recipe, sources: dict[str, Source], stages: list[Placed], features: dict[str, Extractor], train: Any
+    recipe: Recipe,
+    sources: dict[str, Source],
+    stages: list[Placed],
+    features: dict[str, Extractor],
+    train: Any,
 ) -> tuple[list[str], Contents]:
-    """Names of parts, targets, splits and sources that nothing before the place where they are used can give; and what records hold in the end."""
+    """Names of parts, targets, splits and sources that nothing before the place where they are used
+    can give; and what records hold in the end.
+    """
     here = Contents(sources=frozenset(recipe.sources), measured=measured_by(stages))
     lines = []
     for name, source in sources.items():
         try:
             given = source.contents()
         except NotImplementedError:
-            lines.append(f"sources.{name}: {source.address} has no contents(); it has to say what its records hold")
+            lines.append(
+                f"sources.{name}: {source.address} has no contents(); it has to say what its"
+                " records hold"
+            )
             continue
         lines += [
-            f"sources.{name}: {part[:60]!r} is no name for a part, which becomes part of file names; wanted letters, digits, _ and -"
+            f"sources.{name}: {part[:60]!r} is no name for a part, which becomes part of file"
+            " names; wanted letters, digits, _ and -"
             for part in given.parts
             if not is_part_name(part)
         ]

@@ -1,4 +1,6 @@
-"""What a person sees while a run works: bars with rate and time left on a terminal, plain lines in a log, nothing with --quiet."""
+"""What a person sees while a run works: bars with rate and time left on a terminal, plain lines in
+a log, nothing with --quiet.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ Advance: TypeAlias = Callable[[int, int], None]
 
 
 class Progress:
-    """Shows steps of a run. Without a terminal each step is one line when it ends, and one every five seconds while it works."""
+    """Shows steps of a run. Without a terminal each step is one line when it ends, and one every
+    five seconds while it works.
+    """
 
     def __init__(self, quiet: bool = False, stream: TextIO | None = None) -> None:
         self._quiet = quiet
@@ -47,7 +51,9 @@ class Progress:
                 state["last"] = now
                 rate = (done - state["first"]) / (now - began)
                 left = (total - done) / rate if rate > 0 else 0
-                self.line(f"{name}: {done:,} of {total:,} {unit}, {rate:,.0f}/s, {left:,.0f} s left")
+                self.line(
+                    f"{name}: {done:,} of {total:,} {unit}, {rate:,.0f}/s, {left:,.0f} s left"
+                )
 
         yield advance
         seconds = time.monotonic() - began
@@ -58,7 +64,14 @@ class Progress:
 
     def _bars(self, transient: bool) -> Any:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
 
         return Progress(
             SpinnerColumn(),
@@ -73,7 +86,9 @@ class Progress:
 
     @contextmanager
     def watch(self, name: str, unit: str) -> Iterator[Advance]:
-        """A step that shows a bar on a terminal while it works, a line now and then elsewhere, and nothing afterwards."""
+        """A step that shows a bar on a terminal while it works, a line now and then elsewhere, and
+        nothing afterwards.
+        """
         if self._quiet:
             yield _nothing
             return
@@ -85,7 +100,9 @@ class Progress:
                 now = time.monotonic()
                 if now - told >= _WATCH_EVERY_S:
                     told = now
-                    self.line(f"{name}: {done:,} of {total:,} {unit}, {done / (now - began):,.0f}/s")
+                    self.line(
+                        f"{name}: {done:,} of {total:,} {unit}, {done / (now - began):,.0f}/s"
+                    )
 
             yield advance
             return
@@ -105,7 +122,12 @@ def _advance_bar(bars: Any, name: str, unit: str) -> Advance:
 
     def advance(done: int, total: int) -> None:
         seconds = time.monotonic() - began
-        bars.update(task, completed=done, total=total, rate=f"{done / seconds:,.0f}/s" if seconds > _RATE_AFTER_S else "")
+        bars.update(
+            task,
+            completed=done,
+            total=total,
+            rate=f"{done / seconds:,.0f}/s" if seconds > _RATE_AFTER_S else "",
+        )
 
     return advance
 

@@ -1,7 +1,9 @@
-"""Stages carried out on work tables: record stages fused over a partition, corpus stages decided on narrow columns.
+"""Stages carried out on work tables: record stages fused over a partition, corpus stages decided on
+narrow columns.
 
-The output table of a partition has a row for everything that went in and for every copy made, with its fate; its counts by stage stand in
-the file's metadata. So the account is read from the very files that the next stage reads.
+The output table of a partition has a row for everything that went in and for every copy made, with
+its fate; its counts by stage stand in the file's metadata. So the account is read from the very
+files that the next stage reads.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ from .task import refuse_skipped
 
 @dataclass(frozen=True, slots=True)
 class RecordsTask:
-    """Runs record stages one after the other over a partition. ``facts`` are measurements to lay onto the records first."""
+    """Runs record stages one after the other over a partition. ``facts`` are measurements to lay
+    onto the records first.
+    """
 
     source: Path
     facts: Path | None
@@ -48,11 +52,20 @@ class RecordsTask:
                 going: list[Record] = []
                 for one in rows:
                     made = stage.process(one, self.seed, address)
-                    dropped = [row for row in made if row.fault is not None and row.fault.fate == "dropped"]
+                    dropped = [
+                        row for row in made if row.fault is not None and row.fault.fate == "dropped"
+                    ]
                     made = made[len(dropped) :]
                     if not made:
-                        raise RuntimeError(f"{address} returned nothing for {one.key}; a stage gives a record or a fault")
-                    count.notes.update(f"parts taken away: {row.fault.rule}" for row in dropped if row.fault is not None)
+                        raise RuntimeError(
+                            f"{address} returned nothing for {one.key}; a stage gives a record or"
+                            " a fault"
+                        )
+                    count.notes.update(
+                        f"parts taken away: {row.fault.rule}"
+                        for row in dropped
+                        if row.fault is not None
+                    )
                     out += dropped
                     remark = stage.remark(one)
                     if remark:
@@ -72,15 +85,25 @@ class RecordsTask:
                 if counts:
                     _note_written(counts[-1], one)
                 out.append(Row(one))
-        write_table(self.path, rows_to_table(out), {"counts": [count.to_dict() | {"name": count.name} for count in counts]})
+        write_table(
+            self.path,
+            rows_to_table(out),
+            {"counts": [count.to_dict() | {"name": count.name} for count in counts]},
+        )
         return len(out)
 
     def _refused(self, record: Record, skip: Mapping[str, str], counts: Sequence[Count]) -> Row:
-        """The reject of a record that no stage could be got through; it counts as one of the first."""
+        """The reject of a record that no stage could be got through; it counts as one of
+        the first.
+        """
         try:
             refuse_skipped(record.key, skip)
         except DamageError as error:
-            row = Row(record, Fault(error.rule, message=error.message), self.stages[0][0] if self.stages else "measure")
+            row = Row(
+                record,
+                Fault(error.rule, message=error.message),
+                self.stages[0][0] if self.stages else "measure",
+            )
         if counts:
             counts[0].read += 1
             _count_fault(counts[0], row)
@@ -113,16 +136,27 @@ def read_counts(path: Path) -> list[Count]:
 
 
 def decide(stage: CorpusStage, partitions: Sequence[Path], measured: Path) -> dict[str, Decision]:
-    """A corpus stage's decisions over all partitions, of which it sees only the columns it asked for, and thumbnails if it takes them."""
+    """A corpus stage's decisions over all partitions, of which it sees only the columns it asked
+    for, and thumbnails if it takes them.
+    """
     columns = [*stage.columns, "fate"]
-    tables = [written_only(read_table(path).select(columns)).drop_columns(["fate"]) for path in partitions]
+    tables = [
+        written_only(read_table(path).select(columns)).drop_columns(["fate"]) for path in partitions
+    ]
     if not tables:
         return {}
     return stage.decided(pa.concat_tables(tables), Thumbnails(measured))
 
 
-def carry_out(address: str, decisions: Mapping[str, Decision], partitions: Sequence[Path], targets: Sequence[Path]) -> None:
-    """Write each partition anew with a corpus stage's decisions; records to be absorbed are fetched by key from any of them."""
+def carry_out(
+    address: str,
+    decisions: Mapping[str, Decision],
+    partitions: Sequence[Path],
+    targets: Sequence[Path],
+) -> None:
+    """Write each partition anew with a corpus stage's decisions; records to be absorbed are fetched
+    by key from any of them.
+    """
     wanted = sorted({key for decision in decisions.values() for key in decision.absorb})
     absorbed = dict(_fetch(wanted, partitions))
     for source, target in zip(partitions, targets, strict=True):
@@ -136,7 +170,9 @@ def carry_out(address: str, decisions: Mapping[str, Decision], partitions: Seque
                 _count_fault(count, row)
                 out.append(row)
                 continue
-            going = _changed(address, record, decision, absorbed) if decision is not None else record
+            going = (
+                _changed(address, record, decision, absorbed) if decision is not None else record
+            )
             count.written += 1
             _note_written(count, going)
             unmatched = decision.unmatched if decision is not None else ()
@@ -145,8 +181,15 @@ def carry_out(address: str, decisions: Mapping[str, Decision], partitions: Seque
         write_table(target, rows_to_table(out), {"counts": [count.to_dict() | {"name": address}]})
 
 
-def _changed(address: str, record: Record, decision: Decision, absorbed: Mapping[str, Record]) -> Record:
-    parts, targets, absent, signals = dict(record.parts), dict(record.targets), dict(record.absent), dict(record.signals)
+def _changed(
+    address: str, record: Record, decision: Decision, absorbed: Mapping[str, Record]
+) -> Record:
+    parts, targets, absent, signals = (
+        dict(record.parts),
+        dict(record.targets),
+        dict(record.absent),
+        dict(record.signals),
+    )
     split, group = decision.split or record.split, decision.group or record.group
     for key in decision.absorb:
         other = absorbed[key]
@@ -158,17 +201,32 @@ def _changed(address: str, record: Record, decision: Decision, absorbed: Mapping
         split = split or other.split
     targets |= decision.targets
     absent = {name: why for name, why in absent.items() if name not in parts}
-    return replace(record, parts=parts, targets=targets, absent=absent, signals=signals, split=split, group=group)
+    return replace(
+        record,
+        parts=parts,
+        targets=targets,
+        absent=absent,
+        signals=signals,
+        split=split,
+        group=group,
+    )
 
 
 def _refuse_clash(address: str, record: Record, other: Record) -> None:
-    """InputError where a joined record has a part or target of the same name with another content: one of them would be lost."""
-    for kind, mine, theirs in (("part", record.parts, other.parts), ("target", record.targets, other.targets)):
+    """InputError where a joined record has a part or target of the same name with another content:
+    one of them would be lost.
+    """
+    for kind, mine, theirs in (
+        ("part", record.parts, other.parts),
+        ("target", record.targets, other.targets),
+    ):
         for name in sorted(set(mine) & set(theirs)):
             if mine[name] != theirs[name]:
                 raise InputError(
-                    f"{address}: {record.key} ({record.origin}) and {other.key} ({other.origin}) both have a {kind} called {name!r};"
-                    f" give it another name in one of the sources {record.origin.source} and {other.origin.source}"
+                    f"{address}: {record.key} ({record.origin}) and {other.key} ({other.origin})"
+                    f" both have a {kind} called {name!r};"
+                    f" give it another name in one of the sources {record.origin.source} and"
+                    f" {other.origin.source}"
                 )
 
 
@@ -183,7 +241,9 @@ def _fetch(keys: Sequence[str], partitions: Sequence[Path]) -> Iterator[tuple[st
 
 
 def faulted_rows(partitions: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    """Every row of the partitions that was not written or goes on without a partner, with where it came from and why."""
+    """Every row of the partitions that was not written or goes on without a partner, with where it
+    came from and why.
+    """
     columns = ["key", "origin", "fate", "stage", "rule", "value", "threshold", "message"]
     for path in partitions:
         table = read_table(path).select(columns)

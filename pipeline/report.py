@@ -34,7 +34,12 @@ def render_text(*things: Any) -> str:
 def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     table = Table(box=None, pad_edge=False, header_style="", padding=(0, 2, 0, 0))
     for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold", no_wrap=name in right)
+        table.add_column(
+            name,
+            justify="right" if name in right else "left",
+            overflow="fold",
+            no_wrap=name in right,
+        )
     return table
 
 
@@ -44,30 +49,57 @@ def account_text(account: Account) -> str:
     table = _table("source or stage", *numbers, right=numbers)
     for count in [*account.sources, *account.stages]:
         values = count.to_dict()
-        table.add_row(count.name, *(f"{values[word]:,}" if values[word] else "-" for word in numbers))
+        table.add_row(
+            count.name, *(f"{values[word]:,}" if values[word] else "-" for word in numbers)
+        )
     lines: list[Any] = [table]
     for count in account.sources:
         if len(count.kinds) > 1:
-            lines.append(f"  {count.name} read: " + ", ".join(f"{number:,} {kind}" for kind, number in sorted(count.kinds.items())))
+            lines.append(
+                f"  {count.name} read: "
+                + ", ".join(f"{number:,} {kind}" for kind, number in sorted(count.kinds.items()))
+            )
     after, presence = _last_presence(account)
     if presence:
         lines.append(f"present together after {after}:")
-        lines += [f"  {number:>9,}  {pattern}" for pattern, number in sorted(presence.items(), key=lambda item: (-item[1], item[0]))[:12]]
-    last = next((count for count in reversed([*account.sources, *account.stages]) if count.splits), None)
+        lines += [
+            f"  {number:>9,}  {pattern}"
+            for pattern, number in sorted(presence.items(), key=lambda item: (-item[1], item[0]))[
+                :12
+            ]
+        ]
+    last = next(
+        (count for count in reversed([*account.sources, *account.stages]) if count.splits), None
+    )
     if last is not None:
-        lines.append(f"splits after {last.name}: " + ", ".join(f"{number:,} {name}" for name, number in sorted(last.splits.items())))
+        lines.append(
+            f"splits after {last.name}: "
+            + ", ".join(f"{number:,} {name}" for name, number in sorted(last.splits.items()))
+        )
     whole = account.to_dict()
-    for title, counts in (("left out or merged, by reason:", whole["rejects_by_reason"]), ("gone on without a partner:", whole["unmatched"])):
+    for title, counts in (
+        ("left out or merged, by reason:", whole["rejects_by_reason"]),
+        ("gone on without a partner:", whole["unmatched"]),
+    ):
         if counts:
             lines.append(title)
-            lines += [f"  {number:>9,}  {reason}" for reason, number in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
-    noted = [(number, f"{count.name}: {what}") for count in [*account.sources, *account.stages] for what, number in count.notes.items()]
+            lines += [
+                f"  {number:>9,}  {reason}"
+                for reason, number in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+            ]
+    noted = [
+        (number, f"{count.name}: {what}")
+        for count in [*account.sources, *account.stages]
+        for what, number in count.notes.items()
+    ]
     if noted:
         lines.append("passed over, taken otherwise, or lacking:")
         lines += [f"  {number:>9,}  {what}" for number, what in noted]
     problems = account.problems()
     lines.append(
-        "The account adds up: in + copies = written + rejected + merged + missing, at every line." if not problems else "THE ACCOUNT DOES NOT ADD UP:"
+        "The account adds up: in + copies = written + rejected + merged + missing, at every line."
+        if not problems
+        else "THE ACCOUNT DOES NOT ADD UP:"
     )
     lines += [f"  {problem}" for problem in problems]
     return render_text(*lines)
@@ -86,16 +118,22 @@ def read_account(out: Path) -> Account:
     try:
         return Account.from_dict(json.loads((out / "account.json").read_text()))
     except FileNotFoundError:
-        raise InputError(f"{out}: no account.json here; wanted the output folder of 'modalmill run'") from None
+        raise InputError(
+            f"{out}: no account.json here; wanted the output folder of 'modalmill run'"
+        ) from None
     except (KeyError, ValueError, TypeError, OSError) as error:
-        raise InputError(f"{out / 'account.json'}: not an account ({error}); run the recipe again") from error
+        raise InputError(
+            f"{out / 'account.json'}: not an account ({error}); run the recipe again"
+        ) from error
 
 
 def read_rejects(out: Path, stage: str | None = None) -> list[dict[str, Any]]:
     """The rows that a run left out or that go on without a partner, of one stage or of all."""
     path = out / "rejects.parquet"
     if not path.is_file():
-        raise InputError(f"{out}: no rejects.parquet here; wanted the output folder of 'modalmill run'")
+        raise InputError(
+            f"{out}: no rejects.parquet here; wanted the output folder of 'modalmill run'"
+        )
     try:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
@@ -103,7 +141,11 @@ def read_rejects(out: Path, stage: str | None = None) -> list[dict[str, Any]]:
     if stage is not None:
         known = sorted(set(table["stage"].to_pylist()))
         account = read_account(out)
-        every = {*known, *(count.name for count in account.stages), *(f"ingest:{count.name}" for count in account.sources)}
+        every = {
+            *known,
+            *(count.name for count in account.stages),
+            *(f"ingest:{count.name}" for count in account.sources),
+        }
         if stage not in every:
             raise InputError(f"--stage {stage}: this run had no such stage{nearest(stage, every)}")
         table = table.filter(pc.equal(table["stage"], stage))
@@ -117,41 +159,61 @@ def rejects_text(rows: list[dict[str, Any]]) -> str:
     table = _table("stage", "key", "fate", "rule", "where", "what")
     for row in rows:
         origin = row["origin"]
-        where = f"{origin['file']}, row {origin['row']}" if origin["row"] is not None else origin["file"]
+        where = (
+            f"{origin['file']}, row {origin['row']}"
+            if origin["row"] is not None
+            else origin["file"]
+        )
         table.add_row(row["stage"], row["key"], row["fate"], row["rule"], where, row["message"])
     return render_text(table)
 
 
 def inspect_text(folder: Path, count: int) -> str:
     """What a set of shards holds, or tars that others wrote."""
-    if folder.suffix == ".tar" or (folder.is_dir() and not any((place / SET_FILE).is_file() for place in (folder, folder / "shards"))):
+    if folder.suffix == ".tar" or (
+        folder.is_dir()
+        and not any((place / SET_FILE).is_file() for place in (folder, folder / "shards"))
+    ):
         return _foreign_text(folder, count)
     shards = read_shard_set(folder)
     if not (folder / f"{shards.shards[0].name}.arrow").is_file() if shards.shards else False:
         folder = folder / "shards"
     records = sum(shard.records for shard in shards.shards)
     lines: list[Any] = [
-        f"{shards.name}: {records:,} records in {sum(shard.samples for shard in shards.shards):,} samples, {len(shards.shards)} shards, "
-        f"{sum(shard.bytes for shard in shards.shards) / 1e6:,.1f} MB, fingerprint {shards.fingerprint}",
+        f"{shards.name}: {records:,} records in {sum(shard.samples for shard in shards.shards):,}"
+        f" samples, {len(shards.shards)} shards, "
+        f"{sum(shard.bytes for shard in shards.shards) / 1e6:,.1f} MB, fingerprint"
+        f" {shards.fingerprint}",
         "",
         "parts:    " + ", ".join(f"{name} ({modality})" for name, modality in shards.parts.items()),
-        "targets:  " + (", ".join(f"{name} ({kind})" for name, kind in shards.targets.items()) or "none"),
+        "targets:  "
+        + (", ".join(f"{name} ({kind})" for name, kind in shards.targets.items()) or "none"),
         "",
     ]
     patterns = sorted({pattern for counts in shards.presence.values() for pattern in counts})
     table = _table("present together", *shards.presence, right=tuple(shards.presence))
     for pattern in patterns:
-        table.add_row(pattern, *(f"{counts.get(pattern, 0):,}" for counts in shards.presence.values()))
+        table.add_row(
+            pattern, *(f"{counts.get(pattern, 0):,}" for counts in shards.presence.values())
+        )
     lines += [table, ""]
     left = count
     for shard in shards.shards:
         if left <= 0:
             break
-        for row in read_table(checked_index(folder / f"{shard.name}.arrow", shard)).slice(0, left).to_pylist():
+        for row in (
+            read_table(checked_index(folder / f"{shard.name}.arrow", shard))
+            .slice(0, left)
+            .to_pylist()
+        ):
             left -= 1
             lines.append(f"{row['key']}  ({shard.name}.tar, sample {row['sample']})")
             lines += [f"  {text['part']}: {_short(text['text'])}" for text in row["texts"]]
-            lines += [f"  {member['part']}: {member['name']}, {member['size']:,} bytes at {member['offset']:,}" for member in row["media"]]
+            lines += [
+                f"  {member['part']}: {member['name']}, {member['size']:,} bytes at"
+                f" {member['offset']:,}"
+                for member in row["media"]
+            ]
             lines += [f"  {name}: {why}" for name, why in row["absent"]]
             lines += [f"  targets: {_short(row['targets'])}"]
     return render_text(*lines)
@@ -164,7 +226,10 @@ def _foreign_text(path: Path, count: int) -> str:
 
     tars = sorted(path.glob("*.tar")) if path.is_dir() else [path]
     if not tars or not tars[0].is_file():
-        raise InputError(f"{path}: no {SET_FILE} here and no tar; wanted a folder that 'modalmill run' wrote shards into, or WebDataset tars")
+        raise InputError(
+            f"{path}: no {SET_FILE} here and no tar; wanted a folder that 'modalmill run' wrote"
+            " shards into, or WebDataset tars"
+        )
     lines: list[Any] = []
     for tar in tars:
         found = scan(LocalFile(str(tar)))
@@ -174,7 +239,11 @@ def _foreign_text(path: Path, count: int) -> str:
             count -= 1
             lines.append(f"  {row['key']}")
             lines += [f"    {text['part']}: {_short(text['text'])}" for text in row["texts"]]
-            lines += [f"    {member['part']}: {member['name']}, {member['size']:,} bytes at {member['offset']:,}" for member in row["media"]]
+            lines += [
+                f"    {member['part']}: {member['name']}, {member['size']:,} bytes at"
+                f" {member['offset']:,}"
+                for member in row["media"]
+            ]
             lines += [f"    targets: {_short(row['targets'])}"]
     return render_text(*lines)
 

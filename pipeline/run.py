@@ -1,4 +1,6 @@
-"""The run: one recipe carried out from raw files to shards, features and a trained model, each step resumed where it stopped."""
+"""The run: one recipe carried out from raw files to shards, features and a trained model, each step
+resumed where it stopped.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,17 @@ RECORDS_VERSION = 2
 REJECTS_SCHEMA = pa.schema(
     [
         ("key", pa.string()),
-        ("origin", pa.struct([("source", pa.string()), ("file", pa.string()), ("row", pa.int64()), ("id", pa.string())])),
+        (
+            "origin",
+            pa.struct(
+                [
+                    ("source", pa.string()),
+                    ("file", pa.string()),
+                    ("row", pa.int64()),
+                    ("id", pa.string()),
+                ]
+            ),
+        ),
         ("fate", pa.string()),
         ("stage", pa.string()),
         ("rule", pa.string()),
@@ -62,21 +74,40 @@ class Result:
 
 
 def run(
-    plan: Plan, out: Path, engine: EngineName = "local", workers: int | None = None, scheduler: str | None = None, progress: Progress | None = None,
+    plan: Plan,
+    out: Path,
+    engine: EngineName = "local",
+    workers: int | None = None,
+    scheduler: str | None = None,
+    progress: Progress | None = None,
     resume: bool = True,
-) -> Result:  # fmt: skip
-    """Carry out a plan below ``out``. What an earlier run finished is not done again; without ``resume`` the model is trained anew all the same."""
+) -> Result:
+    """Carry out a plan below ``out``. What an earlier run finished is not done again; without
+    ``resume`` the model is trained anew all the same.
+    """
     progress = progress or Progress(quiet=True)
-    plan, out = replace(plan, root=plan.root.absolute()), out.absolute()  # a dask worker has a current folder of its own
+    # a dask worker has a current folder of its own
+    plan, out = replace(plan, root=plan.root.absolute()), out.absolute()
     if is_helper():
-        return Result(Account(), training=_train(plan, out, progress) if plan.runs("train") and plan.train is not None else None)
+        return Result(
+            Account(),
+            training=_train(plan, out, progress)
+            if plan.runs("train") and plan.train is not None
+            else None,
+        )
     with _locked(out), few_collections():
-        made = make_engine(engine, workers, scheduler, plan.recipe.deadline_s, plan.recipe.memory_bytes)
+        made = make_engine(
+            engine, workers, scheduler, plan.recipe.deadline_s, plan.recipe.memory_bytes
+        )
         try:
             return _run(plan, out, made, progress, resume)
         except OSError as error:
-            if error.filename is not None and not Path(os.fsdecode(error.filename)).resolve().is_relative_to(out.resolve()):
-                raise InputError(f"{os.fsdecode(error.filename)}: cannot be read: {error.strerror}") from error
+            if error.filename is not None and not Path(
+                os.fsdecode(error.filename)
+            ).resolve().is_relative_to(out.resolve()):
+                raise InputError(
+                    f"{os.fsdecode(error.filename)}: cannot be read: {error.strerror}"
+                ) from error
             raise storage_error(error, out) from error
         finally:
             made.close()
@@ -86,13 +117,19 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress, resume: bool
     work = out / "work"
     result = Result(Account())
     partitions = _ingest(plan, work, engine, progress, result)
-    facts = _measure(plan, partitions, work, engine, progress, result) if plan.until != "ingest" else {}
+    facts = (
+        _measure(plan, partitions, work, engine, progress, result) if plan.until != "ingest" else {}
+    )
     lost: list[Path] = list(partitions)
     partitions, more = _stages(plan, partitions, facts, work, engine, progress, result)
     lost += more
     faults = list(faulted_rows(lost))
     last = (result.account.stages or result.account.sources)[-1]
-    last.notes.update(f"no record is in the split {name!r}" for name in plan.splits - last.splits.keys() if result.account.stages)
+    last.notes.update(
+        f"no record is in the split {name!r}"
+        for name in plan.splits - last.splits.keys()
+        if result.account.stages
+    )
     _write_account(plan, out, result.account, faults)
     made_from, records_xxh3 = _write_manifest(out, partitions)
     if plan.runs("features") and plan.features:
@@ -106,7 +143,17 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress, resume: bool
         with progress.step("shard", "samples") as advance:
             recipe, options = plan.recipe, plan.recipe.shard
             sharded = write_shards(
-                recipe.name, made_from, records_xxh3, lambda: _records(out), plan.root, out, options, recipe.seed, plan.versions, engine, advance
+                recipe.name,
+                made_from,
+                records_xxh3,
+                lambda: _records(out),
+                plan.root,
+                out,
+                options,
+                recipe.seed,
+                plan.versions,
+                engine,
+                advance,
             )
         result.shards = sharded.shards
         _note_absent(sharded)
@@ -114,9 +161,14 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress, resume: bool
         faults += sharded.faults
         _write_account(plan, out, result.account, faults)
     elif stale(out, records_xxh3):
-        progress.line(f"shard: the shards in {out} are of an earlier run with other records; run the recipe to its end to renew them")
+        progress.line(
+            f"shard: the shards in {out} are of an earlier run with other records; run the recipe"
+            " to its end to renew them"
+        )
     shown = plan.recipe.model_dump(mode="json") | {"data": str(plan.root.resolve())}
-    write_bytes(out / "recipe.yaml", yaml.safe_dump(shown, sort_keys=False, allow_unicode=True).encode())
+    write_bytes(
+        out / "recipe.yaml", yaml.safe_dump(shown, sort_keys=False, allow_unicode=True).encode()
+    )
     _tidy(work, result.kept)
     if plan.runs("train") and plan.train is not None and plan.recipe.shard is not None:
         engine.close()
@@ -128,26 +180,43 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress, resume: bool
 
 def _note_absent(sharded: Sharded) -> None:
     """Tell where a split has not one record with a part that others have."""
-    by_split = {split: {name for pattern in patterns for name in pattern.split("+")} for split, patterns in sharded.shards.presence.items()}
+    by_split = {
+        split: {name for pattern in patterns for name in pattern.split("+")}
+        for split, patterns in sharded.shards.presence.items()
+    }
     for split, names in by_split.items():
         for name in sorted(sharded.shards.parts.keys() - names):
             sharded.count.notes[f"no record of the split {split!r} has the part {name!r}"] = 1
 
 
 def is_helper() -> bool:
-    """Whether this is one of several processes that ``torchrun`` started, and not the first: it takes part in training alone."""
+    """Whether this is one of several processes that ``torchrun`` started, and not the first: it
+    takes part in training alone.
+    """
     return os.environ.get("RANK", "0") != "0" and os.environ.get("WORLD_SIZE", "1") != "1"
 
 
 def _train(plan: Plan, out: Path, progress: Progress) -> dict[str, Any]:
     from ..stages.train.loop.loop import train
 
-    return train(plan.train, out / "shards", out / "training", plan.recipe.seed, progress.line, progress.watch)
+    return train(
+        plan.train,
+        out / "shards",
+        out / "training",
+        plan.recipe.seed,
+        progress.line,
+        progress.watch,
+    )
 
 
-def _ingest(plan: Plan, work: Path, engine: Engine, progress: Progress, result: Result) -> list[Path]:
+def _ingest(
+    plan: Plan, work: Path, engine: Engine, progress: Progress, result: Result
+) -> list[Path]:
     folder = work / "ingest"
-    stems = {name: ingest_stem(source, name, plan.root, identity(source, plan), work.parent) for name, source in plan.sources.items()}
+    stems = {
+        name: ingest_stem(source, name, plan.root, identity(source, plan), work.parent)
+        for name, source in plan.sources.items()
+    }
     tasks = [
         IngestTask(source, name, plan.root, folder, stems[name])
         for name, source in plan.sources.items()
@@ -163,21 +232,31 @@ def _ingest(plan: Plan, work: Path, engine: Engine, progress: Progress, result: 
     for name, stem in stems.items():
         found = read_ingested(folder, stem, name)
         if found is None:
-            raise InputError(f"{folder}: the partitions of source {name} have gone while the run was at work; run it again")
+            raise InputError(
+                f"{folder}: the partitions of source {name} have gone while the run was at work;"
+                " run it again"
+            )
         partitions += found.partitions
         if not found.count.read:
             found.count.notes["nothing at all was read; check its path"] = 1
         result.account.sources.append(found.count)
         result.kept |= {*found.partitions, folder / f"{stem}.json"}
-    _note_like_groups(result.account.sources, {name: read_ingested(folder, stem, name) for name, stem in stems.items()})
+    _note_like_groups(
+        result.account.sources,
+        {name: read_ingested(folder, stem, name) for name, stem in stems.items()},
+    )
     if not partitions:
-        raise InputError(f"{', '.join(stems)}: the sources are empty; check 'path' and 'data' in the recipe")
+        raise InputError(
+            f"{', '.join(stems)}: the sources are empty; check 'path' and 'data' in the recipe"
+        )
     _check_keys(partitions)
     return partitions
 
 
 def _note_like_groups(counts: Sequence[Count], ingested: Mapping[str, Ingested | None]) -> None:
-    """Tell where groups of two sources have the same names: the same image under two splits would be in both."""
+    """Tell where groups of two sources have the same names: the same image under two splits would
+    be in both.
+    """
     if len(counts) < 2:
         return
     names: dict[str, set[str]] = {}
@@ -188,12 +267,17 @@ def _note_like_groups(counts: Sequence[Count], ingested: Mapping[str, Ingested |
             table = read_table(path).select(["key", "group"])
             grouped = table.filter(pc.not_equal(table["key"], table["group"]))
             prefix = f"{count.name}-"
-            names[count.name].update(group.removeprefix(prefix) for group in grouped["group"].unique().to_pylist() if group.startswith(prefix))
+            names[count.name].update(
+                group.removeprefix(prefix)
+                for group in grouped["group"].unique().to_pylist()
+                if group.startswith(prefix)
+            )
     for count, other in itertools.combinations(counts, 2):
         alike = len(names[count.name] & names[other.name])
         if alike:
             other.notes[
-                f"groups that are called like groups of {count.name}, and are others; give both sources one group_kind if they are the same"
+                f"groups that are called like groups of {count.name}, and are others; give both"
+                " sources one group_kind if they are the same"
             ] = alike
 
 
@@ -209,13 +293,23 @@ def _check_keys(partitions: Sequence[Path]) -> None:
                 keys.add(key)
 
 
-def _measure(plan: Plan, partitions: Sequence[Path], work: Path, engine: Engine, progress: Progress, result: Result) -> dict[Path, Path]:
+def _measure(
+    plan: Plan,
+    partitions: Sequence[Path],
+    work: Path,
+    engine: Engine,
+    progress: Progress,
+    result: Result,
+) -> dict[Path, Path]:
     """The file of measurements of each partition that has media to measure."""
     full = plan.needs()
     wanted = full | {one.name for one in every_on_disk() if one.always_measured or plan.features}
     media_folder, folder = _media_folder(plan, work), work / "measured"
     config = media_folder.name
-    targets = {path: folder / f"{fingerprint(path.name, config, sorted(wanted))}.arrow" for path in partitions}
+    targets = {
+        path: folder / f"{fingerprint(path.name, config, sorted(wanted))}.arrow"
+        for path in partitions
+    }
     pending = [path for path in partitions if not targets[path].is_file()]
     with progress.step("measure", "files") as advance:
         if pending:
@@ -241,7 +335,13 @@ def _media_folder(plan: Plan, work: Path) -> Path:
 
 
 def _stages(
-    plan: Plan, partitions: list[Path], facts: dict[Path, Path], work: Path, engine: Engine, progress: Progress, result: Result
+    plan: Plan,
+    partitions: list[Path],
+    facts: dict[Path, Path],
+    work: Path,
+    engine: Engine,
+    progress: Progress,
+    result: Result,
 ) -> tuple[list[Path], list[Path]]:
     """The partitions after all stages, and every table on the way, for its faults."""
     folder = work / "records"
@@ -255,7 +355,9 @@ def _stages(
         advance(0, total)
         for segment in segments:
             if segment and isinstance(segment[0].stage, CorpusStage):
-                partitions = _corpus_stage(plan, segment[0], partitions, folder, _media_folder(plan, work))
+                partitions = _corpus_stage(
+                    plan, segment[0], partitions, folder, _media_folder(plan, work)
+                )
             else:
                 partitions = _record_stages(plan, segment, partitions, facts, folder, engine)
             facts = {}
@@ -275,7 +377,11 @@ def _segments(stages: Sequence[Placed]) -> list[list[Placed]]:
     """Record stages in a row belong to one segment, each corpus stage is one of its own."""
     segments: list[list[Placed]] = []
     for placed in stages:
-        if isinstance(placed.stage, RecordStage) and segments and isinstance(segments[-1][0].stage, RecordStage):
+        if (
+            isinstance(placed.stage, RecordStage)
+            and segments
+            and isinstance(segments[-1][0].stage, RecordStage)
+        ):
             segments[-1].append(placed)
         else:
             segments.append([placed])
@@ -283,25 +389,48 @@ def _segments(stages: Sequence[Placed]) -> list[list[Placed]]:
 
 
 def _record_stages(
-    plan: Plan, segment: Sequence[Placed], partitions: Sequence[Path], facts: dict[Path, Path], folder: Path, engine: Engine
+    plan: Plan,
+    segment: Sequence[Placed],
+    partitions: Sequence[Path],
+    facts: dict[Path, Path],
+    folder: Path,
+    engine: Engine,
 ) -> list[Path]:
     seed = plan.recipe.seed
-    config = fingerprint(RECORDS_VERSION, seed, [(placed.address, identity(placed.stage, plan)) for placed in segment])
+    config = fingerprint(
+        RECORDS_VERSION,
+        seed,
+        [(placed.address, identity(placed.stage, plan)) for placed in segment],
+    )
     targets, tasks = [], []
     for path in partitions:
-        target = folder / f"{fingerprint(config, path.name, facts[path].name if path in facts else '')}.arrow"
+        target = (
+            folder
+            / f"{fingerprint(config, path.name, facts[path].name if path in facts else '')}.arrow"
+        )
         targets.append(target)
         if not target.is_file():
-            stages = tuple((placed.address, placed.stage) for placed in segment if isinstance(placed.stage, RecordStage))
+            stages = tuple(
+                (placed.address, placed.stage)
+                for placed in segment
+                if isinstance(placed.stage, RecordStage)
+            )
             tasks.append(RecordsTask(path, facts.get(path), stages, seed, target))
     for _ in engine.map(tasks):
         pass
     return targets
 
 
-def _corpus_stage(plan: Plan, placed: Placed, partitions: Sequence[Path], folder: Path, measured: Path) -> list[Path]:
+def _corpus_stage(
+    plan: Plan, placed: Placed, partitions: Sequence[Path], folder: Path, measured: Path
+) -> list[Path]:
     assert isinstance(placed.stage, CorpusStage)
-    config = fingerprint(RECORDS_VERSION, placed.address, identity(placed.stage, plan), [path.name for path in partitions])
+    config = fingerprint(
+        RECORDS_VERSION,
+        placed.address,
+        identity(placed.stage, plan),
+        [path.name for path in partitions],
+    )
     targets = [folder / f"{fingerprint(config, path.name)}.arrow" for path in partitions]
     if not all(target.is_file() for target in targets):
         carry_out(placed.address, decide(placed.stage, partitions, measured), partitions, targets)
@@ -309,7 +438,9 @@ def _corpus_stage(plan: Plan, placed: Placed, partitions: Sequence[Path], folder
 
 
 def _write_manifest(out: Path, partitions: Sequence[Path]) -> tuple[str, str]:
-    """Write the manifest unless it is there already; a fingerprint of what it was made from, and its checksum."""
+    """Write the manifest unless it is there already; a fingerprint of what it was made from, and
+    its checksum.
+    """
     path, note = out / MANIFEST, out / "work" / "manifest.json"
     names = [partition.name for partition in partitions]
     kept = json.loads(note.read_text()) if path.is_file() and note.is_file() else {}
@@ -330,13 +461,20 @@ def _records(out: Path) -> Iterator[Any]:
 
 
 def _write_rejects(out: Path, faults: Sequence[dict[str, Any]]) -> None:
-    table = pa.Table.from_pylist([{name: fault.get(name) for name in REJECTS_SCHEMA.names} for fault in faults], schema=REJECTS_SCHEMA)
+    table = pa.Table.from_pylist(
+        [{name: fault.get(name) for name in REJECTS_SCHEMA.names} for fault in faults],
+        schema=REJECTS_SCHEMA,
+    )
     with replacing(out / "rejects.parquet") as aside:
         pq.write_table(table, aside, compression="zstd")
 
 
-def _write_account(plan: Plan, out: Path, account: Account, faults: Sequence[dict[str, Any]]) -> None:
-    """Write account and rejects, then stop the run if a stage lost more than is tolerated, or all."""
+def _write_account(
+    plan: Plan, out: Path, account: Account, faults: Sequence[dict[str, Any]]
+) -> None:
+    """Write account and rejects, then stop the run if a stage lost more than is tolerated,
+    or all.
+    """
     _write_rejects(out, faults)
     write_json(out / "account.json", account.to_dict())
     none_left = not any(count.written for count in account.sources)
@@ -349,27 +487,45 @@ def _write_account(plan: Plan, out: Path, account: Account, faults: Sequence[dic
         first = _first_cause(count, faults)
         look = f"look at them with 'modalmill rejects {out}'"
         if is_empty:
-            raise InputError(f"{count.name}: nothing is left of {going_in:,} ({reasons}){first}; {look}")
+            raise InputError(
+                f"{count.name}: nothing is left of {going_in:,} ({reasons}){first}; {look}"
+            )
         raise ToleranceError(
-            f"{count.name}: {lost:,} of {going_in:,} were left out ({reasons}), more than the tolerance of {plan.recipe.tolerance:.0%}{first};"
+            f"{count.name}: {lost:,} of {going_in:,} were left out ({reasons}), more than the"
+            f" tolerance of {plan.recipe.tolerance:.0%}{first};"
             f" {look}, mend the data or raise 'tolerance' in the recipe"
         )
 
 
 def _first_cause(count: Count, faults: Sequence[dict[str, Any]]) -> str:
-    """The first of a stage's rejects in words; where it lacked a part, why that part was not there from the start."""
-    mine = [fault for fault in faults if fault["stage"] in (count.name, f"ingest:{count.name}") and fault["fate"] in ("rejected", "missing")]
+    """The first of a stage's rejects in words; where it lacked a part, why that part was not there
+    from the start.
+    """
+    mine = [
+        fault
+        for fault in faults
+        if fault["stage"] in (count.name, f"ingest:{count.name}")
+        and fault["fate"] in ("rejected", "missing")
+    ]
     parts = [fault["rule"].removeprefix("no ") for fault in mine if fault["fate"] == "missing"]
-    roots = [fault for fault in faults if fault["fate"] == "unmatched" and parts and f"no_{parts[0]}_file" in fault["rule"]] or mine
+    roots = [
+        fault
+        for fault in faults
+        if fault["fate"] == "unmatched" and parts and f"no_{parts[0]}_file" in fault["rule"]
+    ] or mine
     if not roots:
         return ""
     origin = roots[0]["origin"]
-    where = f"{origin['file']}, row {origin['row']}" if origin["row"] is not None else origin["file"]
+    where = (
+        f"{origin['file']}, row {origin['row']}" if origin["row"] is not None else origin["file"]
+    )
     return f"; the first: {where}: {roots[0]['message']}"
 
 
 def _tidy(work: Path, kept: set[Path]) -> None:
-    """Remove work tables that no step of this run reads, and what killed workers left half-written; other files have their own rules."""
+    """Remove work tables that no step of this run reads, and what killed workers left half-written;
+    other files have their own rules.
+    """
     for aside in work.rglob(".*.tmp"):
         aside.unlink(missing_ok=True)
     for folder in (work / "ingest", work / "records", work / "measured"):
@@ -391,7 +547,9 @@ def _locked(out: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StorageError(f"{out}: another run is at work here; wait for it or choose another --out") from None
+            raise StorageError(
+                f"{out}: another run is at work here; wait for it or choose another --out"
+            ) from None
         for stale in out.rglob(".*.tmp"):
             stale.unlink(missing_ok=True)
         yield

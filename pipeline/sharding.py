@@ -1,4 +1,5 @@
-"""Shards: pieces written by the workers, put together into tars in planned order, reused where nothing in them changed.
+"""Shards: pieces written by the workers, put together into tars in planned order, reused where
+nothing in them changed.
 
 work/shard/<piece>.tar, .arrow     a finished piece, kept until its tar is whole
 work/shard/ledger.json             which bytes of which tar came from which piece
@@ -22,7 +23,15 @@ import pyarrow.compute
 import xxhash
 
 from ..schemas.account import Count, presence_pattern
-from ..schemas.disk import read_note, read_table, replacing, stamp_of, write_bytes, write_json, write_table
+from ..schemas.disk import (
+    read_note,
+    read_table,
+    replacing,
+    stamp_of,
+    write_bytes,
+    write_json,
+    write_table,
+)
 from ..schemas.fingerprint import fingerprint, hash_bytes, hash_file
 from ..schemas.index import INDEX_SCHEMA, MEMBER, SET_FILE, Shard, ShardSet
 from ..schemas.recipe import ShardOptions
@@ -30,7 +39,15 @@ from ..schemas.record import Record
 from ..stages.base import Beat
 from ..stages.modality import in_record, modality, names
 from ..stages.shard.card import CARD_FILE, card_text
-from ..stages.shard.plan import Naming, Piece, Sample, group_samples, naming_of, plan_pieces, plan_shards
+from ..stages.shard.plan import (
+    Naming,
+    Piece,
+    Sample,
+    group_samples,
+    naming_of,
+    plan_pieces,
+    plan_shards,
+)
 from ..stages.shard.tar import END
 from ..stages.shard.write import PieceWriter, annotation, signals
 from .engine import Engine
@@ -42,7 +59,9 @@ _COPY_BYTES = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class PieceTask:
-    """Writes one piece: ``<path>.tar`` and then ``<path>.arrow``, whose note lists the samples that could not be written."""
+    """Writes one piece: ``<path>.tar`` and then ``<path>.arrow``, whose note lists the samples that
+    could not be written.
+    """
 
     piece: Piece
     root: Path
@@ -56,8 +75,12 @@ class PieceTask:
             refuse_skipped(item, skip)
 
         faults: list[dict[str, Any]] = []
-        # Not synced: it is soon copied into a tar that is, and checked against its checksum if a later run finds it.
-        with replacing(self.path.with_suffix(".tar"), synced=False) as aside, open(aside, "wb") as file:
+        # Not synced: it is soon copied into a tar that is, and checked against its checksum if a
+        # later run finds it.
+        with (
+            replacing(self.path.with_suffix(".tar"), synced=False) as aside,
+            open(aside, "wb") as file,
+        ):
             writer = PieceWriter(file, self.root, self.options, self.naming)
             for sample in self.piece.samples:
                 fault = writer.add(sample, check)
@@ -81,7 +104,12 @@ def _fault_row(record: Record, fault: Any) -> dict[str, Any]:
     origin = record.origin
     return {
         "key": record.key,
-        "origin": {"source": origin.source, "file": origin.file, "row": origin.row, "id": origin.id},
+        "origin": {
+            "source": origin.source,
+            "file": origin.file,
+            "row": origin.row,
+            "id": origin.id,
+        },
         "fate": fault.fate,
         "stage": "shard",
         "rule": fault.rule,
@@ -93,7 +121,9 @@ def _fault_row(record: Record, fault: Any) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Sharded:
-    """The result: the set's manifest, the count for the account, and the rows of rejected records."""
+    """The result: the set's manifest, the count for the account, and the rows of rejected
+    records.
+    """
 
     shards: ShardSet
     count: Count
@@ -111,10 +141,20 @@ class _Slice:
 
 
 def write_shards(
-    name: str, made_from: str, records_xxh3: str, records: Callable[[], Iterable[Record]], root: Path, out: Path, options: ShardOptions, seed: int,
-    versions: Mapping[str, str], engine: Engine, advance: Callable[[int, int], None],
-) -> Sharded:  # fmt: skip
-    """Write the shards of these records below ``out``; ``advance(done, total)`` counts samples. ``made_from`` changes when the records do.
+    name: str,
+    made_from: str,
+    records_xxh3: str,
+    records: Callable[[], Iterable[Record]],
+    root: Path,
+    out: Path,
+    options: ShardOptions,
+    seed: int,
+    versions: Mapping[str, str],
+    engine: Engine,
+    advance: Callable[[int, int], None],
+) -> Sharded:
+    """Write the shards of these records below ``out``; ``advance(done, total)`` counts samples.
+    ``made_from`` changes when the records do.
 
     ``records_xxh3``: checksum of their manifest, kept in ``shards.json``.
     """
@@ -139,7 +179,9 @@ def write_shards(
     done = 0
 
     def tasks() -> Iterator[PieceTask]:
-        """A task for each piece that is not there; the workers begin with the first while the others are still looked up."""
+        """A task for each piece that is not there; the workers begin with the first while the
+        others are still looked up.
+        """
         nonlocal done
         for piece in pieces:
             stem = stems[id(piece)] = _piece_identity(piece, root, config, naming)
@@ -157,7 +199,9 @@ def write_shards(
 
         def assemble(whole: bool) -> None:
             """Hand over the tars whose pieces are all there; ``whole``: all of them."""
-            while waiting and (whole or all(stems.get(id(piece)) in known for piece in waiting[0][1])):
+            while waiting and (
+                whole or all(stems.get(id(piece)) in known for piece in waiting[0][1])
+            ):
                 shard, some = waiting.popleft()
                 assembly.add(shard, some, [known[stems[id(piece)]] for piece in some])
 
@@ -191,7 +235,12 @@ def write_shards(
 
 def _piece_identity(piece: Piece, root: Path, config: str, naming: Naming) -> str:
     samples = [
-        (sample.key, annotation(sample, naming.texts_in_json), [signals(record) for record in sample.records], _media_identity(sample, root))
+        (
+            sample.key,
+            annotation(sample, naming.texts_in_json),
+            [signals(record) for record in sample.records],
+            _media_identity(sample, root),
+        )
         for sample in piece.samples
     ]
     return fingerprint(config, piece.split, samples)
@@ -200,8 +249,20 @@ def _piece_identity(piece: Piece, root: Path, config: str, naming: Naming) -> st
 def _media_identity(sample: Sample, root: Path) -> list[Any]:
     found: list[Any] = []
     for name, part in sorted(sample.records[0].parts.items()):
-        unmeasured = stamp_of(root / part.uri) if part.uri is not None and part.hash is None else None
-        found.append((name, part.identity(), part.uri, unmeasured, part.damage, part.width is None, part.duration_s))
+        unmeasured = (
+            stamp_of(root / part.uri) if part.uri is not None and part.hash is None else None
+        )
+        found.append(
+            (
+                name,
+                part.identity(),
+                part.uri,
+                unmeasured,
+                part.damage,
+                part.width is None,
+                part.duration_s,
+            )
+        )
     return found
 
 
@@ -211,7 +272,9 @@ def _piece_slice(work: Path, stem: str) -> _Slice:
 
 
 def _slices(ledger: dict[str, Any], work: Path, folder: Path) -> dict[str, _Slice]:
-    """Pieces that need not be written again: finished ones of a run that was stopped, and stretches of the tars that are there."""
+    """Pieces that need not be written again: finished ones of a run that was stopped, and stretches
+    of the tars that are there.
+    """
     known = {}
     for path in work.glob("*.arrow"):
         if path.with_suffix(".tar").is_file():
@@ -224,13 +287,17 @@ def _slices(ledger: dict[str, Any], work: Path, folder: Path) -> dict[str, _Slic
 
 
 def _is_whole(piece: _Slice) -> bool:
-    """Whether a piece can be used: a stretch of a tar, which was synced, or a file of its own with the checksum that its index notes."""
+    """Whether a piece can be used: a stretch of a tar, which was synced, or a file of its own with
+    the checksum that its index notes.
+    """
     own = piece.path == piece.index.with_suffix(".tar")
     return not own or hash_file(piece.path) == read_note(piece.index)["xxh3"]
 
 
 def _read_ledger(work: Path, folder: Path) -> dict[str, Any]:
-    """The ledger of the run before, less the tars that are not as it left them. One with other times (a copy) is read and compared."""
+    """The ledger of the run before, less the tars that are not as it left them. One with other
+    times (a copy) is read and compared.
+    """
     try:
         ledger: dict[str, Any] = json.loads((work / "ledger.json").read_text())
     except (OSError, json.JSONDecodeError):
@@ -238,7 +305,9 @@ def _read_ledger(work: Path, folder: Path) -> dict[str, Any]:
     whole = {}
     for name, (stamp, xxh3) in ledger["tars"].items():
         path = folder / name
-        if path.is_file() and (stamp_of(path) == stamp or (path.stat().st_size == stamp[0] and hash_file(path) == xxh3)):
+        if path.is_file() and (
+            stamp_of(path) == stamp or (path.stat().st_size == stamp[0] and hash_file(path) == xxh3)
+        ):
             whole[name] = [stamp, xxh3]
     if len(whole) < len(ledger["tars"]):
         ledger["request"] = None
@@ -254,7 +323,11 @@ def _stamped(shards: ShardSet, folder: Path) -> dict[str, list[Any]]:
     return {name: [stamp_of(folder / name), xxh3] for name, xxh3 in sums.items()}
 
 
-def _places(planned: Sequence[tuple[str, list[Piece]]], stems: Mapping[int, str], known: Mapping[str, _Slice]) -> dict[str, list[Any]]:
+def _places(
+    planned: Sequence[tuple[str, list[Piece]]],
+    stems: Mapping[int, str],
+    known: Mapping[str, _Slice],
+) -> dict[str, list[Any]]:
     places = {}
     for name, some in planned:
         offset = 0
@@ -266,7 +339,9 @@ def _places(planned: Sequence[tuple[str, list[Piece]]], stems: Mapping[int, str]
 
 
 class _Assembly:
-    """Puts pieces together into tars aside, in a thread of its own while workers write the next; then lets them take the places of the old ones."""
+    """Puts pieces together into tars aside, in a thread of its own while workers write the next;
+    then lets them take the places of the old ones.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -289,7 +364,9 @@ class _Assembly:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def add(self, name: str, pieces: Sequence[Piece], slices: Sequence[_Slice]) -> None:
-        """Build one tar and its index, after those added before; an error of theirs ends the work here and not at the end."""
+        """Build one tar and its index, after those added before; an error of theirs ends the work
+        here and not at the end.
+        """
         for future in self._waiting:
             if future.done():
                 future.result()
@@ -318,13 +395,25 @@ class _Assembly:
                 size += part.length
             out.write(END)
             hasher.update(END)
-        table = pa.concat_tables(tables).combine_chunks().replace_schema_metadata(INDEX_SCHEMA.metadata)
+        table = (
+            pa.concat_tables(tables).combine_chunks().replace_schema_metadata(INDEX_SCHEMA.metadata)
+        )
         index = self._folder / f"{name}.arrow"
         write_table(index, table)
         self._count.kinds["samples"] += samples
         self._count.written += table.num_rows
         self._count.read += sum(len(sample.records) for piece in pieces for sample in piece.samples)
-        self._shards.append(Shard(name, split, table.num_rows, samples, size + len(END), hasher.hexdigest(), hash_bytes(index.read_bytes())))
+        self._shards.append(
+            Shard(
+                name,
+                split,
+                table.num_rows,
+                samples,
+                size + len(END),
+                hasher.hexdigest(),
+                hash_bytes(index.read_bytes()),
+            )
+        )
 
     def finish(self, name: str, records_xxh3: str, folder: Path, texts_in_json: bool) -> Sharded:
         """Wait for the tars and move them in, write ``shards.json`` last, and say what there is."""
@@ -338,11 +427,18 @@ class _Assembly:
             count.splits[shard.split] += shard.records
         for pattern_counts in self._presence.values():
             count.presence.update(pattern_counts)
-        presence = {split: dict(sorted(patterns.items())) for split, patterns in self._presence.items()}
+        presence = {
+            split: dict(sorted(patterns.items())) for split, patterns in self._presence.items()
+        }
         seal = fingerprint([(shard.name, shard.xxh3, shard.index_xxh3) for shard in shards])
         parts, targets = (dict(sorted(names.items())) for names in (self._parts, self._targets))
         result = ShardSet(name, seal, records_xxh3, parts, presence, targets, tuple(shards))
-        _move_in(result, card_text(result, self._members, self._fields, texts_in_json), self._folder, folder)
+        _move_in(
+            result,
+            card_text(result, self._members, self._fields, texts_in_json),
+            self._folder,
+            folder,
+        )
         return Sharded(result, count, self._faults)
 
 
@@ -377,21 +473,32 @@ def _shifted(table: pa.Table, offset: int) -> pa.Table:
     for name in ("media", "others"):
         lists = table[name].combine_chunks()
         members = lists.values
-        fields = [pa.compute.add(members.field(field.name), offset) if field.name == "offset" else members.field(field.name) for field in MEMBER]
-        moved = pa.ListArray.from_arrays(lists.offsets, pa.StructArray.from_arrays(fields, fields=list(MEMBER)))
-        table = table.set_column(table.schema.get_field_index(name), table.schema.field(name), moved)
+        fields = [
+            pa.compute.add(members.field(field.name), offset)
+            if field.name == "offset"
+            else members.field(field.name)
+            for field in MEMBER
+        ]
+        moved = pa.ListArray.from_arrays(
+            lists.offsets, pa.StructArray.from_arrays(fields, fields=list(MEMBER))
+        )
+        table = table.set_column(
+            table.schema.get_field_index(name), table.schema.field(name), moved
+        )
     return table
 
 
 def _finished(ledger: dict[str, Any], folder: Path) -> Sharded:
     from ..schemas.index import read_shard_set
 
-    return Sharded(read_shard_set(folder), Count.from_dict("shard", ledger["count"]), ledger["faults"])
+    return Sharded(
+        read_shard_set(folder), Count.from_dict("shard", ledger["count"]), ledger["faults"]
+    )
 
 
 def _holds(rows: Sequence[Mapping[str, Any]], modalities: Mapping[str, str]) -> dict[str, Any]:
-    """What the index rows of a piece hold: parts and members with their modality, targets and the fields of tables with their kind, which parts are
-    present together."""
+    """What the index rows of a piece hold: parts and members with their modality, targets and the
+    fields of tables with their kind, which parts are present together."""
     parts: dict[str, str] = {}
     targets: dict[str, str] = {}
     members: dict[str, str] = {}
@@ -400,12 +507,28 @@ def _holds(rows: Sequence[Mapping[str, Any]], modalities: Mapping[str, str]) -> 
     for row in rows:
         for member in [*row["media"], *row["others"]]:
             members[member["name"].removeprefix(f"{row['sample']}.")] = member["modality"]
-        here = {entry["part"]: modalities[entry["part"]] for entry in [*row["texts"], *row["media"]]}
+        here = {
+            entry["part"]: modalities[entry["part"]] for entry in [*row["texts"], *row["media"]]
+        }
         parts |= here
         for entry in row["texts"]:
-            fields.setdefault(entry["part"], {}).update(in_record(here[entry["part"]]).fields(entry["text"]))
+            fields.setdefault(entry["part"], {}).update(
+                in_record(here[entry["part"]]).fields(entry["text"])
+            )
         presence[presence_pattern(here)] += 1
         for name, value in json.loads(row["targets"]).items():
-            targets[name] = "number" if isinstance(value, (int, float)) else "list" if isinstance(value, list) else "text"
+            targets[name] = (
+                "number"
+                if isinstance(value, (int, float))
+                else "list"
+                if isinstance(value, list)
+                else "text"
+            )
     fields = {part: kinds for part, kinds in fields.items() if kinds}
-    return {"parts": parts, "targets": targets, "members": members, "presence": presence, "fields": fields}
+    return {
+        "parts": parts,
+        "targets": targets,
+        "members": members,
+        "presence": presence,
+        "fields": fields,
+    }

@@ -18,10 +18,14 @@ _DEATHS = {
 
 
 class Task(Protocol):
-    """A unit of work: picklable, restartable at any moment, writes its own output and returns something small."""
+    """A unit of work: picklable, restartable at any moment, writes its own output and returns
+    something small.
+    """
 
     def run(self, beat: Beat, skip: Mapping[str, str]) -> Any:
-        """Do the work. Call ``beat(item)`` before each item; treat items in ``skip`` as damaged, with that rule."""
+        """Do the work. Call ``beat(item)`` before each item; treat items in ``skip`` as damaged,
+        with that rule.
+        """
 
 
 def refuse_skipped(item: str, skip: Mapping[str, str]) -> None:

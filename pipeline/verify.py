@@ -14,7 +14,9 @@ from ..schemas.manifest import MANIFEST
 
 
 def verify(out: Path) -> tuple[int, list[str]]:
-    """Number of files checked, and one line for each that is not what it should be, naming the damaged members."""
+    """Number of files checked, and one line for each that is not what it should be, naming the
+    damaged members.
+    """
     folder = out / "shards" if (out / "shards" / SET_FILE).is_file() else out
     shards = read_shard_set(folder)
     problems: list[str] = []
@@ -24,23 +26,38 @@ def verify(out: Path) -> tuple[int, list[str]]:
         index = folder / f"{shard.name}.arrow"
         index_good = index.is_file() and hash_file(index) == shard.index_xxh3
         if not index_good:
-            problems.append(f"{index}: {'differs from its checksum' if index.is_file() else 'is not there'}; run the recipe again to write it anew")
+            problems.append(
+                f"{index}: {'differs from its checksum' if index.is_file() else 'is not there'};"
+                " run the recipe again to write it anew"
+            )
         if index_good:
             problems += _check_counts(index, shard)
         problems += _check_tar(folder / f"{shard.name}.tar", shard, index if index_good else None)
-    if fingerprint([(shard.name, shard.xxh3, shard.index_xxh3) for shard in shards.shards]) != shards.fingerprint:
+    if (
+        fingerprint([(shard.name, shard.xxh3, shard.index_xxh3) for shard in shards.shards])
+        != shards.fingerprint
+    ):
         problems.append(f"{folder / SET_FILE}: the fingerprint does not fit the shards it lists")
     if (out / MANIFEST).is_file():
         files += 1
         if hash_file(out / MANIFEST) != shards.records_xxh3:
-            problems.append(f"{out / MANIFEST}: is not the manifest that the shards were made from; run the recipe to its end to renew them")
+            problems.append(
+                f"{out / MANIFEST}: is not the manifest that the shards were made from; run the"
+                " recipe to its end to renew them"
+            )
     listed = {f"{shard.name}.tar" for shard in shards.shards}
-    problems += [f"{path}: is not in {SET_FILE}" for path in sorted(folder.glob("*.tar")) if path.name not in listed]
+    problems += [
+        f"{path}: is not in {SET_FILE}"
+        for path in sorted(folder.glob("*.tar"))
+        if path.name not in listed
+    ]
     return files, problems
 
 
 def stale(out: Path, records_xxh3: str) -> bool:
-    """Whether there are shards in an output folder which were made from other records than these."""
+    """Whether there are shards in an output folder which were made from other records than
+    these.
+    """
     try:
         return read_shard_set(out / "shards").records_xxh3 != records_xxh3
     except InputError:
@@ -48,7 +65,9 @@ def stale(out: Path, records_xxh3: str) -> bool:
 
 
 def _check_counts(index: Path, shard: Shard) -> list[str]:
-    """What ``shards.json`` says of a shard that its index does not: numbers of records and samples, and the split in its name."""
+    """What ``shards.json`` says of a shard that its index does not: numbers of records and samples,
+    and the split in its name.
+    """
     table = read_table(index).select(["sample"])
     wanted = {"records": table.num_rows, "samples": len(table["sample"].unique())}
     lines = [

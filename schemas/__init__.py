@@ -1,1 +1,3 @@
-"""What the data is: records, manifests, recipes, accounts, indexes. No I/O of media, no engine, no torch. This module imports nothing."""
+"""What the data is: records, manifests, recipes, accounts, indexes. No I/O of media, no engine, no
+torch. This module imports nothing.
+"""

@@ -2,8 +2,9 @@
 
     in + copies made = written + rejected + merged + missing
 
-``in`` is counted where things are read, the right-hand side where they are written; and the ``in`` of each stage must be
-the ``written`` of the one before. So a record that vanished anywhere makes the account not add up.
+``in`` is counted where things are read, the right-hand side where they are written; and the ``in``
+of each stage must be the ``written`` of the one before. So a record that vanished anywhere makes
+the account not add up.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ _COUNTERS = ("kinds", "presence", "reasons", "unmatched", "splits", "notes")
 class Count:
     """What became of the things that went into one source or stage.
 
-    kinds: what was read, by kind. presence: written records by the parts they have. reasons: those not written, by rule.
-    unmatched: written records that go on without a partner, by which. splits: written records by split. notes: what else a person should
-    know, as it is told: files passed over, parts taken away, choices made.
+    kinds: what was read, by kind. presence: written records by the parts they have. reasons: those
+        not written, by rule.
+    unmatched: written records that go on without a partner, by which. splits: written records by
+    split. notes: what else a person should know, as it is told: files passed over, parts taken
+    away, choices made.
     """
 
     name: str
@@ -70,9 +73,13 @@ class Count:
     @classmethod
     def from_dict(cls, name: str, value: Mapping[str, Any]) -> Count:
         """The count that :meth:`to_dict` wrote."""
-        numbers = [int(value[word]) for word in ("in", "copies", "written", "rejected", "merged", "missing")]
+        numbers = [
+            int(value[word])
+            for word in ("in", "copies", "written", "rejected", "merged", "missing")
+        ]
         counters = [Counter(value.get(word, {})) for word in _COUNTERS]
-        return cls(name, *numbers, *counters)  # type: ignore[arg-type]  # six numbers, then the counters, in the order of the fields
+        # six numbers, then the counters, in the order of the fields
+        return cls(name, *numbers, *counters)  # type: ignore[arg-type]
 
 
 @dataclass(slots=True)
@@ -84,19 +91,33 @@ class Account:
 
     def problems(self) -> list[str]:
         """One line for each place where the account does not add up."""
-        lines = [f"{count.name}: {_equation(count)}" for count in [*self.sources, *self.stages] if not count.adds_up()]
+        lines = [
+            f"{count.name}: {_equation(count)}"
+            for count in [*self.sources, *self.stages]
+            if not count.adds_up()
+        ]
         before = sum(count.written for count in self.sources)
         for count in self.stages:
             if count.read != before:
-                lines.append(f"{count.name}: {count.read:,} went in, but {before:,} were written before it")
+                lines.append(
+                    f"{count.name}: {count.read:,} went in, but {before:,} were written before it"
+                )
             before = count.written
         return lines
 
     def to_dict(self) -> dict[str, Any]:
         """The account as one JSON object."""
         every = [*self.sources, *self.stages]
-        reasons = {f"{count.name}: {reason}": number for count in every for reason, number in count.reasons.items()}
-        unmatched = {f"{count.name}: {partner}": number for count in every for partner, number in count.unmatched.items()}
+        reasons = {
+            f"{count.name}: {reason}": number
+            for count in every
+            for reason, number in count.reasons.items()
+        }
+        unmatched = {
+            f"{count.name}: {partner}": number
+            for count in every
+            for partner, number in count.unmatched.items()
+        }
         return {
             "adds_up": not self.problems(),
             "problems": self.problems(),
@@ -117,9 +138,14 @@ class Account:
 
 def _equation(count: Count) -> str:
     right = count.written + count.rejected + count.merged + count.missing
-    return f"{count.read:,} in + {count.copies:,} copies, but {right:,} written, rejected, merged and missing"
+    return (
+        f"{count.read:,} in + {count.copies:,} copies, but {right:,} written, rejected, merged"
+        " and missing"
+    )
 
 
 def presence_pattern(names: Iterable[str]) -> str:
-    """The name of a presence pattern: ``image+question``; ``(nothing)`` for a record without parts."""
+    """The name of a presence pattern: ``image+question``; ``(nothing)`` for a record
+    without parts.
+    """
     return "+".join(sorted(names)) or "(nothing)"

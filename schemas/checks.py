@@ -26,7 +26,11 @@ def whole(name: str, value: Any, least: int | None = None) -> int:
 
 def above_zero(name: str, value: Any) -> float:
     """A number above 0."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < float(value) < math.inf:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, numbers.Real)
+        or not 0 < float(value) < math.inf
+    ):
         raise InputError(f"{name}: wanted a number above 0, found {value!r}")
     return float(value)
 
@@ -41,7 +45,9 @@ def shares(name: str, value: Any, count: int) -> list[float]:
     if len(found) != count:
         raise InputError(f"{name}: wanted {count}, one for each set of shards, found {len(found)}")
     if not all(0 <= share < math.inf for share in found) or sum(found) <= 0:
-        raise InputError(f"{name}: wanted numbers from 0 upwards, at least one above 0, found {found}")
+        raise InputError(
+            f"{name}: wanted numbers from 0 upwards, at least one above 0, found {found}"
+        )
     return [float(share) for share in found]
 
 
@@ -50,7 +56,10 @@ def choice(name: str, value: Any, kind: Any) -> None:
     words = get_args(kind)
     if value not in words:
         hint = nearest(value, words) if isinstance(value, str) else ""
-        raise InputError(f"{name}: wanted {', '.join(words[:-1])} or {words[-1]}, found {value!r}{hint if 'mean' in hint else ''}")
+        raise InputError(
+            f"{name}: wanted {', '.join(words[:-1])} or {words[-1]}, found"
+            f" {value!r}{hint if 'mean' in hint else ''}"
+        )
 
 
 def flag(name: str, value: Any) -> None:
@@ -63,11 +72,18 @@ def normalization(name: str, value: Any) -> None:
     """Mean and deviation of each of three channels, the deviations above 0."""
     try:
         mean, deviation = value
-        fits = len(mean) == len(deviation) == 3 and all(math.isfinite(one) for one in mean) and all(0 < one < math.inf for one in deviation)
+        fits = (
+            len(mean) == len(deviation) == 3
+            and all(math.isfinite(one) for one in mean)
+            and all(0 < one < math.inf for one in deviation)
+        )
     except (TypeError, ValueError):
         fits = False
     if not fits:
-        raise InputError(f"{name}: wanted mean and deviation of three channels, as (IMAGENET_MEAN, IMAGENET_STD), found {value!r}")
+        raise InputError(
+            f"{name}: wanted mean and deviation of three channels, as (IMAGENET_MEAN,"
+            f" IMAGENET_STD), found {value!r}"
+        )
 
 
 def function(name: str, value: Any) -> None:

@@ -1,4 +1,6 @@
-"""Arrow columns as numpy arrays without pyarrow's own conversions, which import pandas wherever that is installed (0.3 s before the first batch)."""
+"""Arrow columns as numpy arrays without pyarrow's own conversions, which import pandas wherever
+that is installed (0.3 s before the first batch).
+"""
 
 from __future__ import annotations
 
@@ -8,10 +10,16 @@ import pyarrow.compute as pc
 
 
 def numbers(column: pa.Array | pa.ChunkedArray, missing: int | None = None) -> np.ndarray:
-    """A column of numbers as a view where it has no nulls; ``missing`` in their place where it has."""
+    """A column of numbers as a view where it has no nulls; ``missing`` in their place where
+    it has.
+    """
     column = _one(column)
     kind = np.dtype(column.type.to_pandas_dtype())
-    values = np.frombuffer(column.buffers()[1], kind)[column.offset :][: len(column)] if len(column) else np.empty(0, kind)
+    values = (
+        np.frombuffer(column.buffers()[1], kind)[column.offset :][: len(column)]
+        if len(column)
+        else np.empty(0, kind)
+    )
     if not column.null_count:
         return values
     assert missing is not None, "a column with nulls, and nothing to put in their place"
@@ -21,7 +29,9 @@ def numbers(column: pa.Array | pa.ChunkedArray, missing: int | None = None) -> n
 def equals(column: pa.StringArray, word: str) -> np.ndarray:
     """Whether each string is this one, bool."""
     data = word.encode()
-    one = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(np.array([0, len(data)], np.int32)), pa.py_buffer(data)])
+    one = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(np.array([0, len(data)], np.int32)), pa.py_buffer(data)]
+    )
     found = pc.is_in(column, value_set=one)
     return _bits(found.buffers()[1], found) if len(found) else np.empty(0, bool)
 

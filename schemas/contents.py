@@ -1,7 +1,8 @@
-"""What records can hold at one place of a recipe: names alone, told by the recipe before any data is read.
+"""What records can hold at one place of a recipe: names alone, told by the recipe before any data
+is read.
 
-Sources say what they give, stages say what they ask for and what they add; so a mistyped part, target or split is a mistake in the
-recipe, not a corpus in which everything is missing.
+Sources say what they give, stages say what they ask for and what they add; so a mistyped part,
+target or split is a mistake in the recipe, not a corpus in which everything is missing.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ class Contents:
 
     parts: part -> modality, or None where only the files tell it.
     targets: target -> kind of its values, or None where only the data tell it.
-    splits: splits that records can be in. ``open_splits``: the data name the splits, so there may be others.
+    splits: splits that records can be in. ``open_splits``: the data name the splits, so there may
+        be others.
     sources: the sources they come from.
     measured: modalities that are decoded and measured before the stages.
     copied_by: the first stage that made copies while records had no split.
@@ -51,35 +53,58 @@ class Contents:
             self.split_by or other.split_by,
         )
 
-    def lacking_parts(self, option: str, names: Iterable[str], modality: str | None = None) -> list[str]:
-        """One line for each of the names that no record can have as a part, or has of another modality than this."""
+    def lacking_parts(
+        self, option: str, names: Iterable[str], modality: str | None = None
+    ) -> list[str]:
+        """One line for each of the names that no record can have as a part, or has of another
+        modality than this.
+        """
         lines = []
         for name in names:
             if name not in self.parts:
                 lines.append(_nothing(option, "part", name, self.parts))
             elif modality is not None and self.parts[name] not in (None, modality):
-                lines.append(f"{option}: wanted a part of {modality}, and {name!r} is {self.parts[name]}")
+                lines.append(
+                    f"{option}: wanted a part of {modality}, and {name!r} is {self.parts[name]}"
+                )
         return lines
 
     def lacking_targets(self, option: str, names: Iterable[str]) -> list[str]:
         """One line for each of the names that no record can have as a target."""
-        return [_nothing(option, "target", name, self.targets) for name in names if name not in self.targets]
+        return [
+            _nothing(option, "target", name, self.targets)
+            for name in names
+            if name not in self.targets
+        ]
 
     def lacking_split(self, option: str, name: str) -> list[str]:
         """A line where no record can have this split."""
         if self.open_splits or name in self.splits:
             return []
         if not self.splits:
-            return [f"{option}: wants the split {name!r}, and records have no split; add the stage align.split"]
+            return [
+                f"{option}: wants the split {name!r}, and records have no split; add the stage"
+                " align.split"
+            ]
         return [_nothing(option, "split", name, self.splits)]
 
     def too_late(self, what: str) -> list[str]:
-        """A line where records have been split already, and ``what`` changes which of them belong together."""
-        return [] if self.split_by is None else [f"{what}, which would then lie in several splits; put it before {self.split_by}"]
+        """A line where records have been split already, and ``what`` changes which of them belong
+        together.
+        """
+        return (
+            []
+            if self.split_by is None
+            else [f"{what}, which would then lie in several splits; put it before {self.split_by}"]
+        )
 
     def lacking_sources(self, option: str, names: Iterable[str]) -> list[str]:
         """One line for each of the names that is no source."""
-        return [f"{option}: no source is called {name!r}{nearest(name, self.sources)}" for name in names if name not in self.sources]
+        return [
+            f"{option}: no source is called {name!r}{nearest(name, self.sources)}"
+            for name in names
+            if name not in self.sources
+        ]
 
 
 def _union(one: Mapping[str, T | None], other: Mapping[str, T | None]) -> dict[str, T | None]:

@@ -1,4 +1,6 @@
-"""Files that are whole or not there: written aside, synced, renamed. And Arrow tables in them, read by memory map."""
+"""Files that are whole or not there: written aside, synced, renamed. And Arrow tables in them, read
+by memory map.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,11 @@ from .errors import IntegrityError, StorageError
 
 @contextmanager
 def replacing(path: Path, synced: bool = True) -> Iterator[Path]:
-    """A path beside ``path`` to write to; on leaving, it is synced and takes the place of ``path``, or is removed after an error.
+    """A path beside ``path`` to write to; on leaving, it is synced and takes the place of ``path``,
+    or is removed after an error.
 
-    Unsynced, it survives the end of this process at any moment, but perhaps not that of the machine.
+    Unsynced, it survives the end of this process at any moment, but perhaps not that of the
+    machine.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -40,21 +44,29 @@ def replacing(path: Path, synced: bool = True) -> Iterator[Path]:
 def storage_error(error: OSError, path: Path) -> Exception:
     """The error to show for a failed write: disk full, no permission, or the error itself."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageError(f"{path}: the disk is full; free some space and run the same command again, finished work is kept")
+        return StorageError(
+            f"{path}: the disk is full; free some space and run the same command again, finished"
+            " work is kept"
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StorageError(f"{path}: cannot be written: {error.strerror}; choose another --out")
     if error.errno == errno.EFBIG:
-        return StorageError(f"{path}: the file would grow past this system's limit: {error.strerror}")
+        return StorageError(
+            f"{path}: the file would grow past this system's limit: {error.strerror}"
+        )
     if isinstance(error, (FileExistsError, NotADirectoryError, IsADirectoryError)):
-        return StorageError(f"{path}: a file of another kind is in the way: {error.strerror}; choose another --out")
+        return StorageError(
+            f"{path}: a file of another kind is in the way: {error.strerror}; choose another --out"
+        )
     return error
 
 
 def stamp_of(path: Path | str) -> list[int] | None:
-    """Size, time of the last change of the contents, and of the file itself: what says without reading that a file is as it was. None where there
-    is no such file.
+    """Size, time of the last change of the contents, and of the file itself: what says without
+    reading that a file is as it was. None where there is no such file.
 
-    Copying with times kept (``cp -p``, ``rsync -t``) can put other contents under the same size and time; the third number cannot be set.
+    Copying with times kept (``cp -p``, ``rsync -t``) can put other contents under the same size and
+    time; the third number cannot be set.
     """
     try:
         state = os.stat(path)
@@ -74,11 +86,19 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
 
 
-def write_table(path: Path, table: pa.Table, note: dict[str, Any] | None = None, rows_per_batch: int = 4096) -> None:
+def write_table(
+    path: Path, table: pa.Table, note: dict[str, Any] | None = None, rows_per_batch: int = 4096
+) -> None:
     """Write an Arrow IPC file; ``note`` is kept in the schema's metadata."""
     if note is not None:
-        table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"note": json.dumps(note, sort_keys=True).encode()})
-    with replacing(path) as aside, pa.OSFile(str(aside), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        table = table.replace_schema_metadata(
+            {**(table.schema.metadata or {}), b"note": json.dumps(note, sort_keys=True).encode()}
+        )
+    with (
+        replacing(path) as aside,
+        pa.OSFile(str(aside), "wb") as sink,
+        pa.ipc.new_file(sink, table.schema) as writer,
+    ):
         writer.write_table(table, max_chunksize=rows_per_batch)
 
 
@@ -88,7 +108,10 @@ def read_table(path: Path) -> pa.Table:
         with pa.memory_map(str(path)) as source:
             return pa.ipc.open_file(source).read_all()
     except (pa.ArrowInvalid, FileNotFoundError) as error:
-        raise IntegrityError(f"{path}: not a whole Arrow file ({error}); remove the folder 'work' beside it and run again") from error
+        raise IntegrityError(
+            f"{path}: not a whole Arrow file ({error}); remove the folder 'work' beside it and"
+            " run again"
+        ) from error
 
 
 def read_note(path: Path) -> dict[str, Any]:

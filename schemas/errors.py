@@ -2,14 +2,14 @@
 
 ModalmillError
 ├── RecipeError          the recipe asks for something that cannot be; lists every mistake at once
-├── InputError           a source cannot be read at all: a missing folder, a table that is not a table
-├── ToleranceError       more records were rejected than the recipe tolerates
-├── MissingPackageError  an optional package is needed; says the pip line that installs it
-├── IntegrityError       a written file does not match its checksum or its index
-├── StorageError         the output cannot be written: disk full, no permission, another run at work
-├── WorkerLostError      a worker process was killed from outside, again and again
-├── TransformError       a function that a user gave to the stream failed
-└── DamageError          one medium is damaged or refused; becomes a counted reject, never stops a run
+├── InputError           a source cannot be read at all: a missing folder, a table that is not a
+table ├── ToleranceError       more records were rejected than the recipe tolerates ├──
+MissingPackageError  an optional package is needed; says the pip line that installs it ├──
+IntegrityError       a written file does not match its checksum or its index ├── StorageError
+the output cannot be written: disk full, no permission, another run at work ├── WorkerLostError
+a worker process was killed from outside, again and again ├── TransformError       a function that a
+user gave to the stream failed └── DamageError          one medium is damaged or refused; becomes a
+counted reject, never stops a run
 
 A fault in the program is none of them (``pipeline.guard.TaskFailed``, or whatever Python raised).
 """
@@ -22,7 +22,9 @@ from typing import Any
 
 
 class ModalmillError(Exception):
-    """Base of every error that modalmill raises on purpose; its message is meant to be read by a person."""
+    """Base of every error that modalmill raises on purpose; its message is meant to be read by a
+    person.
+    """
 
     def __reduce__(self) -> tuple[Any, ...]:
         """As it is, whatever its constructor takes: errors come back from other processes."""
@@ -30,7 +32,9 @@ class ModalmillError(Exception):
 
 
 class RecipeError(ModalmillError):
-    """Every mistake of a recipe, each one line: where it is, what was found, what would be right."""
+    """Every mistake of a recipe, each one line: where it is, what was found, what would be
+    right.
+    """
 
     def __init__(self, problems: Iterable[str], where: str = "recipe") -> None:
         self.problems = tuple(problems)
@@ -51,7 +55,10 @@ class MissingPackageError(ModalmillError):
     """An optional package is not installed."""
 
     def __init__(self, package: str, extra: str, wanted_by: str) -> None:
-        super().__init__(f"{wanted_by} needs the package {package}, which is not installed: pip install 'modalmill[{extra}]'")
+        super().__init__(
+            f"{wanted_by} needs the package {package}, which is not installed: pip install"
+            f" 'modalmill[{extra}]'"
+        )
 
 
 class IntegrityError(ModalmillError):
@@ -86,7 +93,8 @@ def _again(cls: type[ModalmillError], args: tuple[Any, ...]) -> ModalmillError:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """``"; did you mean 'clean.text'?"`` for the known word most like ``word``, or the choices, or nothing.
+    """``"; did you mean 'clean.text'?"`` for the known word most like ``word``, or the choices, or
+    nothing.
 
     >>> nearest("claen.text", ["clean.text", "align.join"])
     "; did you mean 'clean.text'?"

@@ -1,6 +1,7 @@
 """Fingerprints of values and files, and random numbers that depend on nothing but names.
 
-All of them are XXH3-128 (https://xxhash.com): fast and stable, made to notice change and damage, not to resist an attacker.
+All of them are XXH3-128 (https://xxhash.com): fast and stable, made to notice change and damage,
+not to resist an attacker.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ _CHUNK_BYTES = 1 << 20
 
 
 def canonical(value: Any) -> str:
-    """The one JSON text of a value: sorted keys, no spaces, dataclasses as objects, tuples as lists.
+    """The one JSON text of a value: sorted keys, no spaces, dataclasses as objects, tuples as
+    lists.
 
     >>> canonical({"b": (1, 2), "a": None})
     '{"a":null,"b":[1,2]}'
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -64,10 +68,11 @@ def hash_file(path: Path, start: int = 0, length: int | None = None) -> str:
 
 
 def random_for(seed: int, *names: str) -> np.random.Generator:
-    """A generator whose numbers depend on the seed and the names alone, never on order, worker or time.
+    """A generator whose numbers depend on the seed and the names alone, never on order, worker or
+    time.
 
-    >>> random_for(7, "augment.flip", "coco-42").integers(100) == random_for(7, "augment.flip", "coco-42").integers(100)
-    True
+    >>> random_for(7, "augment.flip", "coco-42").integers(100) == random_for(7, "augment.flip",
+    "coco-42").integers(100) True
     """
     key = xxhash.xxh3_128_intdigest("\x1f".join((str(seed), *names)).encode())
     return np.random.Generator(np.random.Philox(key=key))

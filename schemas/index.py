@@ -1,8 +1,10 @@
-"""The index beside each tar and the manifest beside all of them: how a sample is found without parsing the tar.
+"""The index beside each tar and the manifest beside all of them: how a sample is found without
+parsing the tar.
 
-``train-000000.tar`` has ``train-000000.arrow`` beside it: an Arrow IPC file with one row for each *record* (a COCO image with
-five questions is one sample in the tar and five rows here), its text, targets and measurements inline, its media by offset into the tar.
-``shards.json`` lists the tars with counts, checksums and one fingerprint of them all.
+``train-000000.tar`` has ``train-000000.arrow`` beside it: an Arrow IPC file with one row for each
+*record* (a COCO image with five questions is one sample in the tar and five rows here), its text,
+targets and measurements inline, its media by offset into the tar. ``shards.json`` lists the tars
+with counts, checksums and one fingerprint of them all.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ _NAME = re.compile(r"^[A-Za-z0-9_]{1,40}-\d{6}\Z")
 _SPLIT = re.compile(r"^[A-Za-z0-9_]{1,40}\Z")
 _LARGEST = 1 << 62
 
-_CUES = pa.list_(pa.struct([("start_s", pa.float64()), ("end_s", pa.float64()), ("text", pa.string())]))
+_CUES = pa.list_(
+    pa.struct([("start_s", pa.float64()), ("end_s", pa.float64()), ("text", pa.string())])
+)
 TEXT = pa.struct([("part", pa.string()), ("text", pa.string()), ("cues", _CUES)])
 MEMBER = pa.struct(
     [
@@ -55,7 +59,9 @@ INDEX_SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One tar of a set: its file name, split, numbers of records and samples, size in bytes and checksums."""
+    """One tar of a set: its file name, split, numbers of records and samples, size in bytes and
+    checksums.
+    """
 
     name: str
     split: str
@@ -68,7 +74,9 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class ShardSet:
-    """The manifest of a set of shards, as it stands in ``shards.json``. ``records_xxh3``: checksum of the manifest of records it was made from."""
+    """The manifest of a set of shards, as it stands in ``shards.json``. ``records_xxh3``: checksum
+    of the manifest of records it was made from.
+    """
 
     name: str
     fingerprint: str
@@ -99,7 +107,9 @@ class ShardSet:
             "parts": self.parts,
             "presence": self.presence,
             "targets": self.targets,
-            "shards": [{name: getattr(shard, name) for name in Shard.__slots__} for shard in self.shards],
+            "shards": [
+                {name: getattr(shard, name) for name in Shard.__slots__} for shard in self.shards
+            ],
         }
         return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
@@ -112,16 +122,30 @@ def read_shard_set(folder: Path) -> ShardSet:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         if value.get("version") != VERSION:
-            raise ValueError(f"it has version {value.get('version')}, this modalmill reads {VERSION}")
+            raise ValueError(
+                f"it has version {value.get('version')}, this modalmill reads {VERSION}"
+            )
         shards = tuple(_checked(Shard(**shard)) for shard in value["shards"])
         for word in ("parts", "presence", "targets"):
             if not isinstance(value[word], dict):
                 raise ValueError(f"{word!r} is no object")
-        return ShardSet(value["name"], value["fingerprint"], value["records_xxh3"], value["parts"], value["presence"], value["targets"], shards)
+        return ShardSet(
+            value["name"],
+            value["fingerprint"],
+            value["records_xxh3"],
+            value["parts"],
+            value["presence"],
+            value["targets"],
+            shards,
+        )
     except FileNotFoundError:
-        raise InputError(f"{folder}: no {SET_FILE} here; wanted a folder that 'modalmill run' wrote shards into") from None
+        raise InputError(
+            f"{folder}: no {SET_FILE} here; wanted a folder that 'modalmill run' wrote shards into"
+        ) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
-        raise InputError(f"{path}: not a manifest of shards ({error}); write it anew with 'modalmill run'") from error
+        raise InputError(
+            f"{path}: not a manifest of shards ({error}); write it anew with 'modalmill run'"
+        ) from error
 
 
 def _checked(shard: Shard) -> Shard:
@@ -138,11 +162,19 @@ def _checked(shard: Shard) -> Shard:
 
 
 def checked_index(path: Path, shard: Shard) -> Path:
-    """The index file of a shard, compared with its checksum before anything in it is believed; IntegrityError where it differs."""
+    """The index file of a shard, compared with its checksum before anything in it is believed;
+    IntegrityError where it differs.
+    """
     try:
         found = hash_file(path)
     except OSError as error:
-        raise IntegrityError(f"{path}: the index cannot be read: {error.strerror}; run the recipe again to write it anew") from None
+        raise IntegrityError(
+            f"{path}: the index cannot be read: {error.strerror}; run the recipe again to write"
+            " it anew"
+        ) from None
     if found != shard.index_xxh3:
-        raise IntegrityError(f"{path}: the index differs from the checksum that {SET_FILE} has of it; run the recipe again to write it anew")
+        raise IntegrityError(
+            f"{path}: the index differs from the checksum that {SET_FILE} has of it; run the"
+            " recipe again to write it anew"
+        )
     return path

@@ -1,8 +1,9 @@
 """Records as Arrow tables: the manifest's schema (version 1) and the way there and back.
 
-A work table has one row for every record that went *into* a stage, with its fate: nothing can leave a table silently. A written row with a
-rule is a record that goes on without its partner.
-A manifest is the rows whose fate is ``written``, without the columns of fate and with each signal as a column of its own.
+A work table has one row for every record that went *into* a stage, with its fate: nothing can leave
+a table silently. A written row with a rule is a record that goes on without its partner. A manifest
+is the rows whose fate is ``written``, without the columns of fate and with each signal as a column
+of its own.
 """
 
 from __future__ import annotations
@@ -55,7 +56,17 @@ _RECORD_FIELDS: list[tuple[str, pa.DataType]] = [
     ("parts", pa.list_(_PART)),
     ("targets", pa.string()),
     ("absent", pa.map_(pa.string(), pa.string())),
-    ("origin", pa.struct([("source", pa.string()), ("file", pa.string()), ("row", pa.int64()), ("id", pa.string())])),
+    (
+        "origin",
+        pa.struct(
+            [
+                ("source", pa.string()),
+                ("file", pa.string()),
+                ("row", pa.int64()),
+                ("id", pa.string()),
+            ]
+        ),
+    ),
 ]
 _SIGNALS = ("signals", pa.map_(pa.string(), pa.float64()))
 _FATE_FIELDS: list[tuple[str, pa.DataType]] = [
@@ -67,17 +78,27 @@ _FATE_FIELDS: list[tuple[str, pa.DataType]] = [
     ("message", pa.string()),
 ]
 MANIFEST_SCHEMA = pa.schema(_RECORD_FIELDS, metadata={"modalmill.manifest": str(VERSION)})
-WORK_SCHEMA = pa.schema([*_RECORD_FIELDS, _SIGNALS, *_FATE_FIELDS], metadata={"modalmill.work": str(VERSION)})
+WORK_SCHEMA = pa.schema(
+    [*_RECORD_FIELDS, _SIGNALS, *_FATE_FIELDS], metadata={"modalmill.work": str(VERSION)}
+)
 
 _PART_NAMES = tuple(field.name for field in _PART)
 
 
 class Row:
-    """A record with its fate after a stage: ``fault is None`` means written. ``unmatched`` names the partners it goes on without."""
+    """A record with its fate after a stage: ``fault is None`` means written. ``unmatched`` names
+    the partners it goes on without.
+    """
 
     __slots__ = ("fault", "record", "stage", "unmatched")
 
-    def __init__(self, record: Record, fault: Fault | None = None, stage: str = "", unmatched: Sequence[Fault] = ()) -> None:
+    def __init__(
+        self,
+        record: Record,
+        fault: Fault | None = None,
+        stage: str = "",
+        unmatched: Sequence[Fault] = (),
+    ) -> None:
         self.record = record
         self.fault = fault
         self.stage = stage
@@ -87,8 +108,12 @@ class Row:
 def _part_to_dict(name: str, part: Part) -> dict[str, Any]:
     value: dict[str, Any] = {field: getattr(part, field) for field in _PART_NAMES[1:-2]}
     value["name"] = name
-    value["cues"] = [{"start_s": cue.start_s, "end_s": cue.end_s, "text": cue.text} for cue in part.cues]
-    value["steps"] = [{"op": step.op, "options": canonical(dict(step.options))} for step in part.steps]
+    value["cues"] = [
+        {"start_s": cue.start_s, "end_s": cue.end_s, "text": cue.text} for cue in part.cues
+    ]
+    value["steps"] = [
+        {"op": step.op, "options": canonical(dict(step.options))} for step in part.steps
+    ]
     return value
 
 
@@ -114,8 +139,12 @@ def _together(unmatched: Sequence[Fault]) -> Fault | None:
     """Several missing partners as one note."""
     if len(unmatched) < 2:
         return unmatched[0] if unmatched else None
-    rules, values, messages = zip(*((fault.rule, str(fault.value), fault.message) for fault in unmatched), strict=True)
-    return replace(unmatched[0], rule=", ".join(rules), value=", ".join(values), message="; ".join(messages))
+    rules, values, messages = zip(
+        *((fault.rule, str(fault.value), fault.message) for fault in unmatched), strict=True
+    )
+    return replace(
+        unmatched[0], rule=", ".join(rules), value=", ".join(values), message="; ".join(messages)
+    )
 
 
 def rows_to_table(rows: Iterable[Row]) -> pa.Table:
@@ -126,11 +155,15 @@ def rows_to_table(rows: Iterable[Row]) -> pa.Table:
         columns["key"].append(record.key)
         columns["group"].append(record.group)
         columns["split"].append(record.split)
-        columns["parts"].append([_part_to_dict(name, part) for name, part in sorted(record.parts.items())])
+        columns["parts"].append(
+            [_part_to_dict(name, part) for name, part in sorted(record.parts.items())]
+        )
         columns["targets"].append(canonical(dict(record.targets)))
         columns["absent"].append(sorted(record.absent.items()))
         origin = record.origin
-        columns["origin"].append({"source": origin.source, "file": origin.file, "row": origin.row, "id": origin.id})
+        columns["origin"].append(
+            {"source": origin.source, "file": origin.file, "row": origin.row, "id": origin.id}
+        )
         columns["signals"].append(sorted(record.signals.items()))
         columns["fate"].append("written" if row.fault is None else row.fault.fate)
         columns["stage"].append(row.stage or None)
@@ -143,7 +176,9 @@ def rows_to_table(rows: Iterable[Row]) -> pa.Table:
 
 
 def record_from_dict(value: dict[str, Any]) -> Record:
-    """The record of one row as ``to_pylist`` gives it; columns named ``part.signal`` are its signals."""
+    """The record of one row as ``to_pylist`` gives it; columns named ``part.signal`` are its
+    signals.
+    """
     signals = dict(value.get("signals") or ())
     for name, number in value.items():
         if "." in name and number is not None:
@@ -161,7 +196,9 @@ def record_from_dict(value: dict[str, Any]) -> Record:
 
 
 def table_to_records(table: pa.Table) -> Iterator[Record]:
-    """The records of a manifest or of the written rows of a work table, in order, a thousand rows in memory at a time."""
+    """The records of a manifest or of the written rows of a work table, in order, a thousand rows
+    in memory at a time.
+    """
     if "fate" in table.column_names:
         table = written_only(table)
     for batch in table.to_batches(max_chunksize=1000):
@@ -176,8 +213,12 @@ def written_only(table: pa.Table) -> pa.Table:
 
 
 def to_manifest(tables: Sequence[pa.Table]) -> pa.Table:
-    """One manifest of several work tables: written rows by key, each signal a column of its own, NaN-free."""
-    table = pa.concat_tables([written_only(table).select([*MANIFEST_SCHEMA.names, "signals"]) for table in tables])
+    """One manifest of several work tables: written rows by key, each signal a column of its own,
+    NaN-free.
+    """
+    table = pa.concat_tables(
+        [written_only(table).select([*MANIFEST_SCHEMA.names, "signals"]) for table in tables]
+    )
     table = table.take(pa.compute.sort_indices(table["key"]))
     columns = number_columns(table["signals"].combine_chunks())
     table = table.drop_columns(["signals"])
@@ -187,11 +228,15 @@ def to_manifest(tables: Sequence[pa.Table]) -> pa.Table:
 
 
 def number_columns(signals: pa.MapArray) -> dict[str, pa.Array]:
-    """One column of numbers for each name in a column of maps from names to numbers; null where a row does not have it."""
+    """One column of numbers for each name in a column of maps from names to numbers; null where a
+    row does not have it.
+    """
     offsets = signals.offsets.to_numpy()
     owners = np.repeat(np.arange(len(signals)), np.diff(offsets))
     names = signals.keys.slice(offsets[0], offsets[-1] - offsets[0]).dictionary_encode()
-    numbers = signals.items.slice(offsets[0], offsets[-1] - offsets[0]).to_numpy(zero_copy_only=False)
+    numbers = signals.items.slice(offsets[0], offsets[-1] - offsets[0]).to_numpy(
+        zero_copy_only=False
+    )
     codes = names.indices.to_numpy()
     found = {}
     for code, name in enumerate(names.dictionary.to_pylist()):

@@ -1,7 +1,7 @@
 """The recipe: what a person types, checked before the first byte of data is read.
 
-This module knows a recipe's outer shape. What each stage's options may be is known by the stage itself; ``pipeline.plan``
-puts the two together and reports every mistake of both at once.
+This module knows a recipe's outer shape. What each stage's options may be is known by the stage
+itself; ``pipeline.plan`` puts the two together and reports every mistake of both at once.
 """
 
 from __future__ import annotations
@@ -25,13 +25,23 @@ class ShardOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    image_short_side: int | None = Field(None, ge=8, description="images larger than this are scaled down to it (pixels)")
+    image_short_side: int | None = Field(
+        None, ge=8, description="images larger than this are scaled down to it (pixels)"
+    )
     jpeg_quality: int = Field(95, ge=1, le=100)
-    sample_rate_hz: int | None = Field(None, ge=1000, description="sound is resampled to this rate and written as mono 16-bit flac")
+    sample_rate_hz: int | None = Field(
+        None, ge=1000, description="sound is resampled to this rate and written as mono 16-bit flac"
+    )
     video_frames: int = Field(8, ge=1, le=512, description="frames kept of a video, evenly spaced")
     video_short_side: int = Field(112, ge=16, description="frames are scaled down to this (pixels)")
-    shard_bytes: int = Field(100_000_000, ge=10_000, description="a tar is closed at about this size")
-    verify: bool = Field(True, description="decode media that are copied byte for byte, so that no damaged file reaches a shard")
+    shard_bytes: int = Field(
+        100_000_000, ge=10_000, description="a tar is closed at about this size"
+    )
+    verify: bool = Field(
+        True,
+        description="decode media that are copied byte for byte, so that no damaged file reaches a"
+        " shard",
+    )
 
 
 class Recipe(BaseModel):
@@ -40,12 +50,29 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(description="a word for this corpus, used in file and key names")
-    data: str = Field(".", description="the data root; every path of the recipe lies below it. Relative to the recipe file")
+    data: str = Field(
+        ".",
+        description="the data root; every path of the recipe lies below it. Relative to the recipe"
+        " file",
+    )
     seed: int = Field(0, ge=-(1 << 63), lt=1 << 63)
-    tolerance: float = Field(0.5, ge=0, le=1, description="share of a stage's records that may be rejected before the run stops")
-    deadline_s: float = Field(60.0, gt=0, description="seconds one file may keep a decoder busy before it is rejected")
-    memory_bytes: int = Field(4 << 30, ge=256 << 20, description="memory one worker may take while it decodes")
-    use: list[str] = Field(default_factory=list, description="files of the user's own stages, sources, modalities, ...; relative to the recipe file")
+    tolerance: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="share of a stage's records that may be rejected before the run stops",
+    )
+    deadline_s: float = Field(
+        60.0, gt=0, description="seconds one file may keep a decoder busy before it is rejected"
+    )
+    memory_bytes: int = Field(
+        4 << 30, ge=256 << 20, description="memory one worker may take while it decodes"
+    )
+    use: list[str] = Field(
+        default_factory=list,
+        description="files of the user's own stages, sources, modalities, ...; relative to the"
+        " recipe file",
+    )
     sources: dict[str, dict[str, Any]]
     stages: list[str | dict[str, Any]] = Field(default_factory=list)
     shard: ShardOptions | None = Field(default_factory=ShardOptions)
@@ -56,7 +83,8 @@ class Recipe(BaseModel):
 def load_recipe(path: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Path]:
     """The recipe of a YAML file with ``a.b=c`` overrides laid over it, and its data root.
 
-    A relative ``data`` in the file is relative to the file; one given as an override is relative to the current folder.
+    A relative ``data`` in the file is relative to the file; one given as an override is relative to
+    the current folder.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -69,7 +97,10 @@ def load_recipe(path: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Path
     except _YAML_ERRORS as error:
         raise RecipeError([_yaml_mistake(error)], where=str(path)) from error
     if not isinstance(value, dict):
-        raise RecipeError([f"wanted a mapping with name, data and sources, found {type(value).__name__}"], where=str(path))
+        raise RecipeError(
+            [f"wanted a mapping with name, data and sources, found {type(value).__name__}"],
+            where=str(path),
+        )
     problems: list[str] = []
     data_from_here = False
     for override in overrides:
@@ -79,7 +110,9 @@ def load_recipe(path: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Path
         data_from_here = data_from_here or override.startswith("data=")
     recipe = parse_recipe(value, where=str(path), problems=problems)
     root = Path(recipe.data).expanduser()
-    recipe = recipe.model_copy(update={"use": [str(path.parent / Path(name).expanduser()) for name in recipe.use]})
+    recipe = recipe.model_copy(
+        update={"use": [str(path.parent / Path(name).expanduser()) for name in recipe.use]}
+    )
     return recipe, root if data_from_here or root.is_absolute() else path.parent / root
 
 
@@ -88,7 +121,9 @@ class _TwiceError(yaml.constructor.ConstructorError):
 
 
 class _OneOfEach(yaml.SafeLoader):
-    """Refuses a mapping with the same key twice, of which YAML itself keeps the last and says nothing."""
+    """Refuses a mapping with the same key twice, of which YAML itself keeps the last and says
+    nothing.
+    """
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         """The mapping of a node."""
@@ -97,7 +132,10 @@ class _OneOfEach(yaml.SafeLoader):
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 if key.value in first:
                     before = first[key.value].start_mark.line + 1
-                    problem = f"{key.value!r} stands here a second time; the first is in line {before}, and only one of them can count"
+                    problem = (
+                        f"{key.value!r} stands here a second time; the first is in line {before},"
+                        " and only one of them can count"
+                    )
                     raise _TwiceError(None, None, problem, key.start_mark)
                 first[key.value] = key
         return super().construct_mapping(node, deep)
@@ -119,11 +157,18 @@ def _yaml_mistake(error: BaseException) -> str:
         return f"not YAML: {' '.join(str(error).split())[:200]}"
     line = (mark.get_snippet(indent=0, max_length=100) or "").splitlines()[:1]
     kind = "" if isinstance(error, _TwiceError) else "not YAML: "
-    return f"{kind}line {mark.line + 1}: {getattr(error, 'problem', None) or 'cannot be read'}" + "".join(f": {text.strip()}" for text in line)
+    return (
+        f"{kind}line {mark.line + 1}: {getattr(error, 'problem', None) or 'cannot be read'}"
+        + "".join(f": {text.strip()}" for text in line)
+    )
 
 
-def parse_recipe(value: Mapping[str, Any], where: str = "recipe", problems: Iterable[str] = ()) -> Recipe:
-    """The recipe of a mapping; :class:`RecipeError` names every field that is unknown, missing or of the wrong kind."""
+def parse_recipe(
+    value: Mapping[str, Any], where: str = "recipe", problems: Iterable[str] = ()
+) -> Recipe:
+    """The recipe of a mapping; :class:`RecipeError` names every field that is unknown, missing or
+    of the wrong kind.
+    """
     found = list(problems)
     try:
         recipe = Recipe.model_validate(value)
@@ -133,8 +178,15 @@ def parse_recipe(value: Mapping[str, Any], where: str = "recipe", problems: Iter
         found.append(f"name: wanted letters, digits, - and _, found {recipe.name!r}")
     if not recipe.sources:
         found.append("sources: wanted at least one source, found none")
-    found += [f"{place}: has a NUL character, which no name of a file can have" for place in _with_nul(value, "")]
-    found += [f"sources.{name}: a source's name is letters, digits and _" for name in recipe.sources if not _SOURCE.match(name)]
+    found += [
+        f"{place}: has a NUL character, which no name of a file can have"
+        for place in _with_nul(value, "")
+    ]
+    found += [
+        f"sources.{name}: a source's name is letters, digits and _"
+        for name in recipe.sources
+        if not _SOURCE.match(name)
+    ]
     if found:
         raise RecipeError(found, where=where)
     return recipe
@@ -144,15 +196,38 @@ def _with_nul(value: Any, place: str) -> list[str]:
     if isinstance(value, str):
         return [place] if "\0" in value else []
     if isinstance(value, Mapping):
-        return [found for name, inner in value.items() for found in _with_nul(inner, f"{place}.{name}" if place else str(name))]
-    return [found for number, inner in enumerate(value) for found in _with_nul(inner, f"{place}.{number}")] if isinstance(value, list) else []
+        return [
+            found
+            for name, inner in value.items()
+            for found in _with_nul(inner, f"{place}.{name}" if place else str(name))
+        ]
+    return (
+        [
+            found
+            for number, inner in enumerate(value)
+            for found in _with_nul(inner, f"{place}.{number}")
+        ]
+        if isinstance(value, list)
+        else []
+    )
 
 
-def mistake_lines(error: ValidationError, model: type[Any] | None = None, known: Iterable[str] | None = None, prefix: str = "") -> list[str]:
-    """One readable line for each mistake that pydantic found, with the nearest right word for unknown fields."""
+def mistake_lines(
+    error: ValidationError,
+    model: type[Any] | None = None,
+    known: Iterable[str] | None = None,
+    prefix: str = "",
+) -> list[str]:
+    """One readable line for each mistake that pydantic found, with the nearest right word for
+    unknown fields.
+    """
     lines = []
     for item in error.errors():
-        place = prefix + ".".join(str(step) for step in item["loc"] if not str(step).startswith(("function-", "dict[", "list[")))
+        place = prefix + ".".join(
+            str(step)
+            for step in item["loc"]
+            if not str(step).startswith(("function-", "dict[", "list["))
+        )
         if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             words = known if known is not None else _field_names(model, item["loc"][:-1])
             lines.append(f"{place}: unknown option{nearest(str(item['loc'][-1]), words)}")
@@ -162,7 +237,10 @@ def mistake_lines(error: ValidationError, model: type[Any] | None = None, known:
             lines.append(f"{place.rstrip('.')}: {item['ctx']['error']}")
         else:
             shown = repr(item["input"])
-            lines.append(f"{place}: {item['msg'][0].lower()}{item['msg'][1:]}, found {shown if len(shown) < 80 else shown[:77] + '...'}")
+            lines.append(
+                f"{place}: {item['msg'][0].lower()}{item['msg'][1:]}, found"
+                f" {shown if len(shown) < 80 else shown[:77] + '...'}"
+            )
     return lines
 
 
@@ -174,7 +252,11 @@ def _field_names(model: type[Any] | None, place: tuple[int | str, ...]) -> list[
 
 def _similar_files(path: Path) -> str:
     folder = path.parent
-    return nearest(path.name, [found.name for found in folder.glob("*.y*ml")]) if folder.is_dir() else ""
+    return (
+        nearest(path.name, [found.name for found in folder.glob("*.y*ml")])
+        if folder.is_dir()
+        else ""
+    )
 
 
 def _override(value: dict[str, Any], text: str) -> str | None:
@@ -193,9 +275,20 @@ def _override(value: dict[str, Any], text: str) -> str | None:
     while len(words) > 1:
         if isinstance(target, list):
             position = _list_position(target, words)
-            whole = next((entry for entry in target if ".".join(words) == (entry if isinstance(entry, str) else next(iter(entry), ""))), None)
+            whole = next(
+                (
+                    entry
+                    for entry in target
+                    if ".".join(words)
+                    == (entry if isinstance(entry, str) else next(iter(entry), ""))
+                ),
+                None,
+            )
             if whole is not None:
-                return f"--set {text}: {place} is a stage; set its options one by one, like {place}.OPTION=VALUE"
+                return (
+                    f"--set {text}: {place} is a stage; set its options one by one, like"
+                    f" {place}.OPTION=VALUE"
+                )
             if position is None:
                 return f"--set {text}: no entry of the list fits {'.'.join(words)!r}"
             index, used = position
@@ -228,7 +321,9 @@ def _override(value: dict[str, Any], text: str) -> str | None:
 
 
 def _list_position(entries: list[Any], words: list[str]) -> tuple[int, int] | None:
-    """Index of the list entry meant by the next words, and how many words its address takes (0: it was an index)."""
+    """Index of the list entry meant by the next words, and how many words its address takes (0: it
+    was an index).
+    """
     if words[0].isdigit():
         return (int(words[0]), 0) if int(words[0]) < len(entries) else None
     for index, entry in enumerate(entries):

@@ -1,7 +1,8 @@
 """The nouns that move through the pipeline: a record, its parts, and what is written on them.
 
-A record is one thing to learn from. Its parts are its modalities: a text inline, or a reference to media on disk. A part
-that is not there is an absent key of ``parts``; why it is not there stands in ``absent``.
+A record is one thing to learn from. Its parts are its modalities: a text inline, or a reference to
+media on disk. A part that is not there is an absent key of ``parts``; why it is not there stands in
+``absent``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any, Literal, TypeAlias
 
 import xxhash
 
-Absence: TypeAlias = Literal["absent", "missing", "corrupt", "filtered"]  # not there; named and not there; damaged; refused by a rule
+# not there; named and not there; damaged; refused by a rule
+Absence: TypeAlias = Literal["absent", "missing", "corrupt", "filtered"]
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 _LONGEST_KEY = 80
@@ -22,7 +24,9 @@ _PART_NAME = re.compile(r"^\w[\w-]{0,59}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A stretch of text in time: the interval [start_s, end_s) in seconds of the medium beside it."""
+    """A stretch of text in time: the interval [start_s, end_s) in seconds of the medium
+    beside it.
+    """
 
     start_s: float
     end_s: float
@@ -42,9 +46,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One modality of a record: ``text`` where it stands in the record itself, or a file at ``uri`` below the data root with what is known of it.
+    """One modality of a record: ``text`` where it stands in the record itself, or a file at ``uri``
+    below the data root with what is known of it.
 
-    modality: a name of ``modalmill.stages.modality``. frames, fps: of a series its rows, and rows a second.
+    modality: a name of ``modalmill.stages.modality``. frames, fps: of a series its rows, and rows a
+        second.
     """
 
     modality: str
@@ -66,12 +72,22 @@ class Part:
     steps: tuple[Step, ...] = ()
 
     def identity(self) -> tuple[Any, ...]:
-        """What makes two parts the same: the modality, the text or the content (its hash, else its place), the span and the steps."""
+        """What makes two parts the same: the modality, the text or the content (its hash, else its
+        place), the span and the steps.
+        """
         content = self.text if self.uri is None else self.hash or self.uri
-        return self.modality, content, self.start_s, self.end_s, [(step.op, dict(step.options)) for step in self.steps]
+        return (
+            self.modality,
+            content,
+            self.start_s,
+            self.end_s,
+            [(step.op, dict(step.options)) for step in self.steps],
+        )
 
     def seconds(self) -> float | None:
-        """How long a sound, a film or a series is within its span: a file of 2 s cut to [1.5, 2.5) has 0.5 s. None where that is not known."""
+        """How long a sound, a film or a series is within its span: a file of 2 s cut to [1.5, 2.5)
+        has 0.5 s. None where that is not known.
+        """
         if self.duration_s is None:
             return None if self.end_s is None else max(0.0, self.end_s - (self.start_s or 0.0))
         end = self.duration_s if self.end_s is None else min(self.end_s, self.duration_s)
@@ -80,7 +96,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a record comes from: the source's name, the file below the data root, the row (header = 1), the id in the source."""
+    """Where a record comes from: the source's name, the file below the data root, the row (header =
+    1), the id in the source.
+    """
 
     source: str
     file: str
@@ -93,7 +111,9 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row of a manifest. ``group`` names what must never straddle splits; ``signals`` are measurements of the parts."""
+    """One row of a manifest. ``group`` names what must never straddle splits; ``signals`` are
+    measurements of the parts.
+    """
 
     key: str
     group: str
@@ -123,8 +143,9 @@ class Record:
 class Fault:
     """Why a record goes no further: the rule, what was measured, what was allowed.
 
-    ``fate`` is ``rejected`` (bad), ``missing`` (a required modality is not there) or ``merged`` (it lives on in another record); ``unmatched``
-    tells of a record that goes on without its partner: a row without the file it names, a file that no row speaks of; ``dropped`` of one that goes on
+    ``fate`` is ``rejected`` (bad), ``missing`` (a required modality is not there) or ``merged`` (it
+    lives on in another record); ``unmatched`` tells of a record that goes on without its partner: a
+    row without the file it names, a file that no row speaks of; ``dropped`` of one that goes on
     without a part that a stage took from it.
     """
 
@@ -146,9 +167,11 @@ def is_part_name(word: str) -> bool:
 
 
 def make_key(*words: str | int) -> str:
-    """A key that is unique for the words and safe as a tar member's stem: letters, digits, ``_`` and ``-``, no dots.
+    """A key that is unique for the words and safe as a tar member's stem: letters, digits, ``_``
+    and ``-``, no dots.
 
-    Words that are safe stay readable; where anything had to be replaced or cut, a hash of the original keeps keys apart.
+    Words that are safe stay readable; where anything had to be replaced or cut, a hash of the
+    original keeps keys apart.
 
     >>> make_key("vqa", 25006)
     'vqa-25006'

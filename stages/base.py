@@ -1,8 +1,10 @@
 """What a stage is, and how one is found by its address.
 
-The address of a stage is the path of its file: ``clean.text`` lives in ``stages/clean/text.py``. A stage on single records
-writes one small method, ``apply(record)``, ``apply(record, rng)``, ``fault(record)``, ``drops(record)`` or ``split(record)``, and the base does
-the rest. A stage that must see the whole corpus writes ``decide(table)`` on narrow columns and hands back decisions by key.
+The address of a stage is the path of its file: ``clean.text`` lives in ``stages/clean/text.py``. A
+stage on single records writes one small method, ``apply(record)``, ``apply(record, rng)``,
+``fault(record)``, ``drops(record)`` or ``split(record)``, and the base does the rest. A stage that
+must see the whole corpus writes ``decide(table)`` on narrow columns and hands back decisions by
+key.
 """
 
 from __future__ import annotations
@@ -50,19 +52,29 @@ class Addressed:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         place = cls.__module__.split(".")[-2:]
-        cls.address = f"{place[-1]}.{outside.name_of(cls)}" if place[0] == outside.PREFIX else ".".join(place)
+        cls.address = (
+            f"{place[-1]}.{outside.name_of(cls)}" if place[0] == outside.PREFIX else ".".join(place)
+        )
 
     def identity(self) -> str:
-        """A fingerprint of the address, its version and every option; of the text of its file too where that is a user's own."""
+        """A fingerprint of the address, its version and every option; of the text of its file too
+        where that is a user's own.
+        """
         own = outside.source_of(type(self))
-        return fingerprint(self.address, self.version, self, own) if own else fingerprint(self.address, self.version, self)
+        return (
+            fingerprint(self.address, self.version, self, own)
+            if own
+            else fingerprint(self.address, self.version, self)
+        )
 
 
 class Stage(Addressed):
     """A stage between sources and shards."""
 
     def measures(self) -> tuple[str, ...]:
-        """The modalities whose signals it reads: their media are decoded to the end before the stages."""
+        """The modalities whose signals it reads: their media are decoded to the end before the
+        stages.
+        """
         return ()
 
     def mistakes(self, here: Contents) -> list[str]:
@@ -70,7 +82,9 @@ class Stage(Addressed):
         return []
 
     def contents(self, here: Contents) -> Contents:
-        """What records can hold after it; a stage that adds a part, a target or a split says so here."""
+        """What records can hold after it; a stage that adds a part, a target or a split says so
+        here.
+        """
         return here
 
 
@@ -78,7 +92,9 @@ class RecordStage(Stage):
     """A stage that looks at one record at a time."""
 
     def apply(self, record: Record) -> Record:
-        """The changed record; the one given stays as it was. May take ``rng`` as a second argument, and so may ``split``."""
+        """The changed record; the one given stays as it was. May take ``rng`` as a second argument,
+        and so may ``split``.
+        """
         return record
 
     def fault(self, record: Record) -> Fault | None:
@@ -86,7 +102,9 @@ class RecordStage(Stage):
         return None
 
     def drops(self, record: Record) -> Mapping[str, Fault]:
-        """The parts that are to be taken from a record which goes on, each with the rule it broke."""
+        """The parts that are to be taken from a record which goes on, each with the rule it
+        broke.
+        """
         return {}
 
     def split(self, record: Record) -> Iterable[Record]:
@@ -94,7 +112,9 @@ class RecordStage(Stage):
         return (record,)
 
     def remark(self, record: Record) -> str:
-        """What the account is to say of this record beside its fate, in the same words for all alike; empty for nothing."""
+        """What the account is to say of this record beside its fate, in the same words for all
+        alike; empty for nothing.
+        """
         return ""
 
     def process(self, record: Record, seed: int, address: str) -> list[Row]:
@@ -106,14 +126,25 @@ class RecordStage(Stage):
         if fault is not None:
             return [Row(record, fault, address)]
         taken = self.drops(record)
-        dropped = [Row(record, dataclasses.replace(why, fate="dropped"), address) for why in taken.values()]
+        dropped = [
+            Row(record, dataclasses.replace(why, fate="dropped"), address) for why in taken.values()
+        ]
         for name in taken:
-            record = record.without_part(name, "corrupt" if record.parts[name].damage else "filtered")
+            record = record.without_part(
+                name, "corrupt" if record.parts[name].damage else "filtered"
+            )
         apply: Callable[..., Record] = type(self).apply
         split: Callable[..., Iterable[Record]] = type(self).split
-        rng = random_for(seed, address, record.key) if _takes_two(apply) or _takes_two(split) else None
+        rng = (
+            random_for(seed, address, record.key)
+            if _takes_two(apply) or _takes_two(split)
+            else None
+        )
         changed = apply(self, record, rng) if _takes_two(apply) else apply(self, record)
-        return dropped + [Row(made) for made in (split(self, changed, rng) if _takes_two(split) else split(self, changed))]
+        return dropped + [
+            Row(made)
+            for made in (split(self, changed, rng) if _takes_two(split) else split(self, changed))
+        ]
 
 
 @functools.cache
@@ -122,12 +153,15 @@ def _takes_two(method: Callable[..., Any]) -> bool:
     return len(inspect.signature(method).parameters) > 2
 
 
-Thumbnail: TypeAlias = Callable[[str], "np.ndarray | None"]  # content hash of an image -> RGB uint8 [32, 32, 3]
+# content hash of an image -> RGB uint8 [32, 32, 3]
+Thumbnail: TypeAlias = Callable[[str], "np.ndarray | None"]
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a corpus stage decides on one record: a fault, records to take parts and targets from, partners it lacks, values to set."""
+    """What a corpus stage decides on one record: a fault, records to take parts and targets from,
+    partners it lacks, values to set.
+    """
 
     fault: Fault | None = None
     absorb: tuple[str, ...] = ()
@@ -138,12 +172,16 @@ class Decision:
 
 
 class CorpusStage(Stage):
-    """A stage that must see all records at once. It reads narrow columns and decides by key; the pipeline carries it out."""
+    """A stage that must see all records at once. It reads narrow columns and decides by key; the
+    pipeline carries it out.
+    """
 
     columns: ClassVar[tuple[str, ...]] = ("key",)
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:
-        """Decisions by key; records that are not named go on unchanged. A stage that looks at pictures writes ``decide(table, thumbnail)``."""
+        """Decisions by key; records that are not named go on unchanged. A stage that looks at
+        pictures writes ``decide(table, thumbnail)``.
+        """
         raise NotImplementedError
 
     def decided(self, table: pa.Table, thumbnail: Thumbnail) -> dict[str, Decision]:
@@ -153,14 +191,18 @@ class CorpusStage(Stage):
 
 
 def rows_of(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:
-    """The values of these columns row by row, of which a few thousand rows at a time are Python objects."""
+    """The values of these columns row by row, of which a few thousand rows at a time are Python
+    objects.
+    """
     for batch in table.select(list(columns)).to_batches(max_chunksize=4096):
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Raw items that live on inside a record already given: an annotation in its question, an image under several questions."""
+    """Raw items that live on inside a record already given: an annotation in its question, an image
+    under several questions.
+    """
 
     kind: str
     count: int = 1
@@ -168,7 +210,9 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """Something about what was read that a person should know: files passed over, a choice made for them."""
+    """Something about what was read that a person should know: files passed over, a choice made for
+    them.
+    """
 
     what: str
     count: int = 1
@@ -181,7 +225,9 @@ class Source(Addressed):
     """Reads one corpus as it lies on disk."""
 
     def paths(self) -> list[str]:
-        """Files and folders, below the data root, that the source reads; they decide whether it must be read again."""
+        """Files and folders, below the data root, that the source reads; they decide whether it
+        must be read again.
+        """
         raise NotImplementedError
 
     def contents(self) -> Contents:
@@ -191,34 +237,49 @@ class Source(Addressed):
     def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Read]:
         """Rows for everything found, good or bad; ``tally`` is raised for each raw item read.
 
-        ``beat`` names the item at hand; DamageError where that item brought down two workers before, and is to become a reject.
+        ``beat`` names the item at hand; DamageError where that item brought down two workers
+        before, and is to become a reject.
         """
         raise NotImplementedError
 
 
 class Extractor(Addressed):
-    """Turns one part into a vector of ``dims`` numbers, without learned weights unless its docstring says otherwise."""
+    """Turns one part into a vector of ``dims`` numbers, without learned weights unless its
+    docstring says otherwise.
+    """
 
     modality: ClassVar[str] = "image"
-    one_scale: ClassVar[bool] = False  # all features are in one unit, and which of them vary most says something
+    # all features are in one unit, and which of them vary most says something
+    one_scale: ClassVar[bool] = False
 
     def files(self) -> Sequence[Path]:
-        """The files of the network that option ``model`` names: their contents, not their place, are part of the identity."""
+        """The files of the network that option ``model`` names: their contents, not their place,
+        are part of the identity.
+        """
         return ()
 
     def identity(self) -> str:
         files = [(path, path.stat()) for path in self.files()]
         if not files:
             return super().identity()
-        options = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "model"}  # type: ignore[arg-type]  # all are
-        return fingerprint(self.address, self.version, options, [_hashed(path, found.st_size, found.st_mtime_ns) for path, found in files])
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]  # all are
+        options = {field.name: getattr(self, field.name) for field in fields}
+        options.pop("model", None)
+        return fingerprint(
+            self.address,
+            self.version,
+            options,
+            [_hashed(path, found.st_size, found.st_mtime_ns) for path, found in files],
+        )
 
     def dims(self) -> int:
         """Length of the vector."""
         raise NotImplementedError
 
     def extract(self, data: Any) -> np.ndarray:
-        """The vector of one decoded part: text, RGB ``[H, W, 3]``, mono sound ``[T]`` at ``sample_rate_hz`` or frames ``[T, H, W, 3]``."""
+        """The vector of one decoded part: text, RGB ``[H, W, 3]``, mono sound ``[T]`` at
+        ``sample_rate_hz`` or frames ``[T, H, W, 3]``.
+        """
         raise NotImplementedError
 
 
@@ -228,23 +289,34 @@ def _hashed(path: Path, size: int, time_ns: int) -> str:
 
 
 def extracted(extractor: Extractor, data: Any, of: str) -> np.ndarray:
-    """The vector of a decoded part, before any fit ``[dims]``; DamageError for numbers that a cache cannot hold, InputError for another shape: the
-    extractor's fault, not the medium's.
+    """The vector of a decoded part, before any fit ``[dims]``; DamageError for numbers that a cache
+    cannot hold, InputError for another shape: the extractor's fault, not the medium's.
     """
     vector = extractor.extract(data)
     where = f"features by {extractor.address} of {of}"
     if vector.shape != (extractor.dims(),):
-        raise InputError(f"{where}: wanted a vector of {extractor.dims()} numbers, found the shape {list(vector.shape)}")
+        raise InputError(
+            f"{where}: wanted a vector of {extractor.dims()} numbers, found the shape"
+            f" {list(vector.shape)}"
+        )
     with np.errstate(over="ignore"):
         wrong = int((~np.isfinite(vector.astype(np.float16))).sum())
     if wrong:
-        raise DamageError("features_out_of_range", f"{where}: {wrong} of {len(vector)} numbers are not finite, or beyond the 65,504 of float16")
+        raise DamageError(
+            "features_out_of_range",
+            f"{where}: {wrong} of {len(vector)} numbers are not finite, or beyond the 65,504 of"
+            " float16",
+        )
     return vector
 
 
 def stored(extractor: Extractor, vector: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
-    """The vector as a cache holds it ``float16 [dims]``: weighted by what the extractor was fitted to, where it is fitted."""
-    return np.asarray(vector if weights is None else extractor.weigh(vector, weights)).astype(np.float16)  # type: ignore[attr-defined]  # with fit
+    """The vector as a cache holds it ``float16 [dims]``: weighted by what the extractor was fitted
+    to, where it is fitted.
+    """
+    if weights is not None:  # fitted, and so it can weigh
+        vector = extractor.weigh(vector, weights)  # type: ignore[attr-defined]
+    return np.asarray(vector).astype(np.float16)
 
 
 def options_of(named: Addressed) -> dict[str, Any]:
@@ -254,7 +326,9 @@ def options_of(named: Addressed) -> dict[str, Any]:
 
 
 def find(address: str, kind: type[T]) -> type[T]:
-    """The class at an address, for example ``clean.text``; KeyError with the nearest right address where there is none."""
+    """The class at an address, for example ``clean.text``; KeyError with the nearest right address
+    where there is none.
+    """
     known = addresses(kind)
     if address not in known:
         raise KeyError(f"no {_KIND_WORDS[kind]} is called {address!r}{nearest(address, known)}")
@@ -262,17 +336,24 @@ def find(address: str, kind: type[T]) -> type[T]:
     if address in theirs:
         return theirs[address]
     module = importlib.import_module(f"{__package__}.{address}")
-    found: type[T] = next(value for value in vars(module).values() if _is_a(value, kind, module.__name__))
+    found: type[T] = next(
+        value for value in vars(module).values() if _is_a(value, kind, module.__name__)
+    )
     return found
 
 
-def make(address: str, kind: type[T], options: Mapping[str, Any] | None, where: str) -> tuple[T | None, list[str]]:
-    """The stage, source or extractor made of its options, or every mistake in them as one line each."""
+def make(
+    address: str, kind: type[T], options: Mapping[str, Any] | None, where: str
+) -> tuple[T | None, list[str]]:
+    """The stage, source or extractor made of its options, or every mistake in them as one line
+    each.
+    """
     try:
         cls = find(address, kind)
     except KeyError as error:
         return None, [f"{where}: {error.args[0]}"]
-    names = [item.name for item in dataclasses.fields(cls)]  # type: ignore[arg-type]  # all of them are dataclasses
+    # all of them are dataclasses
+    names = [item.name for item in dataclasses.fields(cls)]  # type: ignore[arg-type]
     if options is not None and not isinstance(options, Mapping):
         return None, [f"{where}: wanted options by name ({', '.join(names)}), found {options!r}"]
     try:
@@ -284,7 +365,9 @@ def make(address: str, kind: type[T], options: Mapping[str, Any] | None, where: 
 
 
 def addresses(kind: type[Addressed]) -> list[str]:
-    """All addresses of one kind: the files of its rooms whose names do not begin with ``_``, which are not imported, and what users brought."""
+    """All addresses of one kind: the files of its rooms whose names do not begin with ``_``, which
+    are not imported, and what users brought.
+    """
     if issubclass(kind, Source):
         rooms: tuple[str, ...] = (SOURCE_ROOM,)
     elif issubclass(kind, Extractor):
@@ -300,7 +383,9 @@ def addresses(kind: type[Addressed]) -> list[str]:
 
 
 def _from_outside(kind: type[T]) -> dict[str, type[T]]:
-    """Address -> class, of users' own of one kind. ``Addressed`` means stages, as it does for the rooms."""
+    """Address -> class, of users' own of one kind. ``Addressed`` means stages, as it does for the
+    rooms.
+    """
     if issubclass(kind, (Source, Extractor)):
         return outside.classes(kind, "sources" if issubclass(kind, Source) else "extractors")
     found = outside.classes(Stage, "stages")
@@ -308,7 +393,9 @@ def _from_outside(kind: type[T]) -> dict[str, type[T]]:
 
 
 def _is_a(value: Any, kind: type[Addressed], module: str) -> bool:
-    if not (isinstance(value, type) and value.__module__ == module and issubclass(value, Addressed)):
+    if not (
+        isinstance(value, type) and value.__module__ == module and issubclass(value, Addressed)
+    ):
         return False
     return issubclass(value, kind) or (kind is Addressed)
 

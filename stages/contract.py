@@ -1,6 +1,8 @@
-"""The contract that every operator keeps, the house's own and those of users: each function gives what is broken, a line each.
+"""The contract that every operator keeps, the house's own and those of users: each function gives
+what is broken, a line each.
 
-``modalmill check my_stages.py`` asks for it on records made by chance; the suite asks for it on records that hypothesis chooses.
+``modalmill check my_stages.py`` asks for it on records made by chance; the suite asks for it on
+records that hypothesis chooses.
 """
 
 from __future__ import annotations
@@ -18,7 +20,19 @@ from .base import Addressed, CorpusStage, Extractor, RecordStage, Source, Stage
 from .modality import Modality, OnDisk, modality, names
 from .spec import Spec
 
-_SIGNALS = ("sharpness", "dark", "bright", "clipping", "silence", "claim", "black", "frozen", "damaged", "missing", "gaps")
+_SIGNALS = (
+    "sharpness",
+    "dark",
+    "bright",
+    "clipping",
+    "silence",
+    "claim",
+    "black",
+    "frozen",
+    "damaged",
+    "missing",
+    "gaps",
+)
 _SEED = 7
 _WORDS = ("what", "colour", "is", "the", "left", "bus", "THE", "über", "猫", "", "a" * 300)
 
@@ -27,9 +41,14 @@ def broken_class(cls: type[Addressed]) -> list[str]:
     """How the class is written."""
     lines = []
     if not dataclasses.is_dataclass(cls) or not cls.__dataclass_params__.frozen:
-        lines.append("wanted a frozen dataclass: its fields are the options, and no instance changes")
+        lines.append(
+            "wanted a frozen dataclass: its fields are the options, and no instance changes"
+        )
     if not (cls.__doc__ or "").strip() or (cls.__doc__ or "").startswith(f"{cls.__name__}("):
-        lines.append("wanted a docstring that says what it does and explains each option; 'modalmill stages' shows it")
+        lines.append(
+            "wanted a docstring that says what it does and explains each option; 'modalmill"
+            " stages' shows it"
+        )
     return lines
 
 
@@ -40,7 +59,14 @@ def broken_stage(stage: Stage, records: Sequence[Record]) -> list[str]:
         lines += _broken_record_stage(stage, records)
     if isinstance(stage, CorpusStage):
         there, back = _decisions(stage, records), _decisions(stage, records[::-1])
-        lines += [] if there == back else ["its decisions depend on the order of the records; they are to be functions of keys and values"]
+        lines += (
+            []
+            if there == back
+            else [
+                "its decisions depend on the order of the records; they are to be functions of"
+                " keys and values"
+            ]
+        )
     return lines
 
 
@@ -57,15 +83,22 @@ def _broken_record_stage(stage: RecordStage, records: Sequence[Record]) -> list[
         if not rows:
             lines.append(f"{where} vanished: neither written nor rejected")
         if any(row.fault is not None and not isinstance(row.fault, Fault) for row in rows):
-            lines.append(f"{where}: fault() gives a Fault or None, found {type(rows[0].fault).__name__}")
+            lines.append(
+                f"{where}: fault() gives a Fault or None, found {type(rows[0].fault).__name__}"
+            )
             continue
         if _seen(rows) != _seen(back[record.key]):
-            lines.append(f"{where}: the result depends on the order of the records, or on something kept between them")
+            lines.append(
+                f"{where}: the result depends on the order of the records, or on something kept"
+                " between them"
+            )
         written = [row.record for row in rows if row.fault is None]
         if len({one.key for one in written}) < len(written):
             lines.append(f"{where}: two of the records made of it have one key")
         if any(one.group != record.group for one in written):
-            lines.append(f"{where}: what was made of it left its group, and can land in another split")
+            lines.append(
+                f"{where}: what was made of it left its group, and can land in another split"
+            )
     return lines
 
 
@@ -74,19 +107,27 @@ def broken_source(source: Source) -> list[str]:
     lines = []
     for name in ("paths", "contents", "read"):
         if getattr(type(source), name) is getattr(Source, name):
-            lines.append(f"{name}(): is not written; every source says what it reads, what its records hold, and gives them")
+            lines.append(
+                f"{name}(): is not written; every source says what it reads, what its records"
+                " hold, and gives them"
+            )
     return lines
 
 
 def broken_extractor(extractor: Extractor, data: Iterable[Any]) -> list[str]:
-    """What an extractor gives that no cache can hold. ``data``: parts as its modality decodes them."""
+    """What an extractor gives that no cache can hold. ``data``: parts as its modality
+    decodes them.
+    """
     lines = _unpickled(extractor)
     if extractor.modality not in names():
         return [*lines, f"modality: there is none called {extractor.modality!r}"]
     for one in data:
         first, second = extractor.extract(one), extractor.extract(one)
         if getattr(first, "shape", None) != (extractor.dims(),):
-            lines.append(f"wanted a vector of dims() = {extractor.dims()} numbers, found the shape {list(np.shape(first))}")
+            lines.append(
+                f"wanted a vector of dims() = {extractor.dims()} numbers, found the shape"
+                f" {list(np.shape(first))}"
+            )
         elif not np.array_equal(first, second):
             lines.append("the same part gave two different vectors")
     return lines
@@ -94,30 +135,45 @@ def broken_extractor(extractor: Extractor, data: Iterable[Any]) -> list[str]:
 
 def broken_modality(kind: Modality) -> list[str]:
     """What a modality lacks."""
-    lines = [] if (type(kind).__doc__ or "").strip() else ["wanted a docstring that says what it is"]
+    lines = (
+        [] if (type(kind).__doc__ or "").strip() else ["wanted a docstring that says what it is"]
+    )
     names()  # InputError where the house has one of this name
     if not isinstance(kind.spec(), Spec):
         lines.append(f"spec(): wanted a Spec, found {type(kind.spec()).__name__}")
     if isinstance(kind, OnDisk) and not kind.suffixes:
-        lines.append("suffixes: wanted the endings of its files, found none; files that no row names would not be listed")
+        lines.append(
+            "suffixes: wanted the endings of its files, found none; files that no row names would"
+            " not be listed"
+        )
     if not kind.first_encoder:
         lines.append("first_encoder: a model can read it only where the recipe names an encoder")
     return lines
 
 
 def some_records(count: int = 40, seed: int = _SEED) -> list[Record]:
-    """Records by chance: any subset of the modalities, odd words, spans, cues, and the signals that measuring leaves."""
+    """Records by chance: any subset of the modalities, odd words, spans, cues, and the signals that
+    measuring leaves.
+    """
     random = np.random.default_rng(seed)
     return [_record(number, random) for number in range(count)]
 
 
 def some_data(kind: str, seed: int = _SEED) -> list[Any]:
-    """Parts by chance as extractors take them, for the modalities whose form the house knows; nothing for others."""
+    """Parts by chance as extractors take them, for the modalities whose form the house knows;
+    nothing for others.
+    """
     random = np.random.default_rng(seed)
     made: dict[str, list[Any]] = {
         "text": ["", "What colour is the bus?", "猫"],
-        "image": [random.integers(0, 256, (48, 64, 3), dtype=np.uint8), np.zeros((256, 256, 3), np.uint8)],
-        "audio": [random.uniform(-0.5, 0.5, 16_000).astype(np.float32), np.zeros(8_000, np.float32)],
+        "image": [
+            random.integers(0, 256, (48, 64, 3), dtype=np.uint8),
+            np.zeros((256, 256, 3), np.uint8),
+        ],
+        "audio": [
+            random.uniform(-0.5, 0.5, 16_000).astype(np.float32),
+            np.zeros(8_000, np.float32),
+        ],
         "video": [random.integers(0, 256, (8, 48, 64, 3), dtype=np.uint8)],
         "table": [{"age": 34, "city": "Paris", "income": None}],
         "series": [random.normal(size=(100, 2)).astype(np.float32)],
@@ -130,10 +186,22 @@ def _record(number: int, random: np.random.Generator) -> Record:
     for kind in names():
         if random.uniform() < 0.6:
             parts[kind] = _part(kind, random)
-    signals = {f"{name}.{word}": float(random.uniform()) for name, part in parts.items() if part.uri for word in _SIGNALS}
+    signals = {
+        f"{name}.{word}": float(random.uniform())
+        for name, part in parts.items()
+        if part.uri
+        for word in _SIGNALS
+    }
     key = f"s-{number}"
     targets = {"label": str(random.choice(["yes", "no"])), "score": float(random.normal())}
-    return Record(key, str(random.choice([key, "g"])), Origin("s", "a.csv", number + 2, str(number)), parts, targets, signals=signals)
+    return Record(
+        key,
+        str(random.choice([key, "g"])),
+        Origin("s", "a.csv", number + 2, str(number)),
+        parts,
+        targets,
+        signals=signals,
+    )
 
 
 def _part(kind: str, random: np.random.Generator) -> Part:
@@ -141,15 +209,31 @@ def _part(kind: str, random: np.random.Generator) -> Part:
         return Part(kind, text='{"age":34,"city":null}')
     if not isinstance(modality(kind), OnDisk):
         text = " ".join(random.choice(_WORDS, 4))
-        return Part(kind, text=text, cues=(Cue(0.0, 1.0, text), Cue(1.5, 2.0, "b")) if random.uniform() < 0.3 else ())
+        return Part(
+            kind,
+            text=text,
+            cues=(Cue(0.0, 1.0, text), Cue(1.5, 2.0, "b")) if random.uniform() < 0.3 else (),
+        )
     span = (1.0, 3.0) if modality(kind).timed and random.uniform() < 0.3 else (None, None)
     width, height = (64, 48) if modality(kind).has_pixels else (None, None)
     uri = f"a.{kind}"
-    return Part(kind, uri=uri, start_s=span[0], end_s=span[1], hash="0" * 32, bytes=100, width=width, height=height, duration_s=10.0)
+    return Part(
+        kind,
+        uri=uri,
+        start_s=span[0],
+        end_s=span[1],
+        hash="0" * 32,
+        bytes=100,
+        width=width,
+        height=height,
+        duration_s=10.0,
+    )
 
 
 def _decisions(stage: CorpusStage, records: Sequence[Record]) -> Any:
-    return stage.decide(rows_to_table(Row(record) for record in records).select(list(stage.columns)))
+    return stage.decide(
+        rows_to_table(Row(record) for record in records).select(list(stage.columns))
+    )
 
 
 def _seen(rows: Iterable[Row]) -> list[Any]:

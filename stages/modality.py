@@ -1,10 +1,12 @@
 """What a modality is: everything that the rest of the house asks about one, in one object.
 
-A modality lives in ``stages/modalities`` and is called like its file or folder there (``image`` in ``modalities/image``). Nothing else lists them:
-who meets a part asks ``modality(part.modality)``. A new one is one file that holds a subclass of :class:`OnDisk` or :class:`InRecord`.
+A modality lives in ``stages/modalities`` and is called like its file or folder there (``image`` in
+``modalities/image``). Nothing else lists them: who meets a part asks ``modality(part.modality)``. A
+new one is one file that holds a subclass of :class:`OnDisk` or :class:`InRecord`.
 
-    on disk    a file that the record refers to: decoded, measured, rendered into the tar        image, audio, video, series
-    in record  a value that stands in the record itself, in its row of the index                 text, table
+    on disk    a file that the record refers to: decoded, measured, rendered into the tar
+    image, audio, video, series in record  a value that stands in the record itself, in its row of
+    the index                 text, table
 """
 
 from __future__ import annotations
@@ -29,13 +31,17 @@ ROOM = "modalities"
 
 
 class ModalityOptions(BaseModel):
-    """What a recipe may say of an input of a modality (``train.inputs.<part>``), beside what all inputs take."""
+    """What a recipe may say of an input of a modality (``train.inputs.<part>``), beside what all
+    inputs take.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Rendered(NamedTuple):
-    """A part as it goes into the tar: the ending of its member, its bytes, and what a person should know of it (or nothing)."""
+    """A part as it goes into the tar: the ending of its member, its bytes, and what a person should
+    know of it (or nothing).
+    """
 
     ending: str
     data: bytes
@@ -47,8 +53,10 @@ class Modality:
 
     timed: it has a time axis, and can be cut to a span.
     has_pixels: it is made of RGB pixels, which the steps of images apply to.
-    parts_per_task: how many are some seconds of work for an extractor. version: of what it measures, renders and fits.
-    options: what an input of a model takes beside the options of all inputs. first_encoder: what encodes it unless the recipe says otherwise.
+    parts_per_task: how many are some seconds of work for an extractor. version: of what it
+        measures, renders and fits.
+    options: what an input of a model takes beside the options of all inputs. first_encoder: what
+        encodes it unless the recipe says otherwise.
     column: the type of its member's column for Hugging Face ``datasets``.
     """
 
@@ -62,17 +70,22 @@ class Modality:
 
     @property
     def name(self) -> str:
-        """What recipes and shards call it: the name of its file or folder; of its class where it comes from outside."""
+        """What recipes and shards call it: the name of its file or folder; of its class where it
+        comes from outside.
+        """
         own = outside.is_outside(type(self))
         return outside.name_of(type(self)) if own else type(self).__module__.rpartition(".")[2]
 
     @property
     def identity(self) -> list[Any]:
-        """What says that it does the same as before: its version, and the text of its file where that is a user's own."""
+        """What says that it does the same as before: its version, and the text of its file where
+        that is a user's own.
+        """
         return [self.version, outside.source_of(type(self))]
 
     def cut(self, part: Part, start_s: float, end_s: float) -> Part:
-        """The part cut to [start_s, end_s) seconds of what it is now; unchanged where it has no time.
+        """The part cut to [start_s, end_s) seconds of what it is now; unchanged where it has no
+        time.
 
         medium      0         2         4         6         8
         part                  |=== start 2, end 7 ===|
@@ -85,7 +98,9 @@ class Modality:
         return replace(part, start_s=base + start_s, end_s=end)
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:
-        """The part as extractors take it; DamageError where it is damaged. ``wanted_by``: its ``size``, ``rate_hz`` and ``frames`` count."""
+        """The part as extractors take it; DamageError where it is damaged. ``wanted_by``: its
+        ``size``, ``rate_hz`` and ``frames`` count.
+        """
         raise NotImplementedError
 
     def spec(self) -> Spec:
@@ -93,23 +108,35 @@ class Modality:
         raise NotImplementedError
 
     def input_spec(self, options: Any, fitted: Mapping[str, Any], training: bool) -> Spec:
-        """How a model reads it: by the options of the input and what was fitted on the training split."""
+        """How a model reads it: by the options of the input and what was fitted on the training
+        split.
+        """
         raise NotImplementedError
 
     def fit(self, options: Any, values: Iterable[Any]) -> dict[str, Any]:
-        """What a model must know of the training split, as plain JSON. ``values``: its parts as ``Spec.fill`` takes them, read when asked for."""
+        """What a model must know of the training split, as plain JSON. ``values``: its parts as
+        ``Spec.fill`` takes them, read when asked for.
+        """
         return {}
 
     def longest(self, options: Any) -> float | None:
-        """The length that an input is cut to, in the unit of the spec's ``cut_to``; None where the spec knows no lengths."""
+        """The length that an input is cut to, in the unit of the spec's ``cut_to``; None where the
+        spec knows no lengths.
+        """
         return None
 
     def given(self, value: str, fitted: Mapping[str, Any]) -> Any:
-        """What a person gave for the part (a file, or the value itself) as the spec's ``fill`` takes it; DamageError where it cannot be read."""
+        """What a person gave for the part (a file, or the value itself) as the spec's ``fill``
+        takes it; DamageError where it cannot be read.
+        """
         raise NotImplementedError
 
-    def from_row(self, part: str, row: Mapping[str, str | None], fitted: Mapping[str, Any]) -> str | None:
-        """What a row of a CSV gives for the part; None where it gives nothing. Its column is called like the part."""
+    def from_row(
+        self, part: str, row: Mapping[str, str | None], fitted: Mapping[str, Any]
+    ) -> str | None:
+        """What a row of a CSV gives for the part; None where it gives nothing. Its column is called
+        like the part.
+        """
         return row.get(part) or None
 
     def columns(self, part: str, fitted: Mapping[str, Any]) -> tuple[str, ...]:
@@ -122,16 +149,20 @@ class Modality:
 
 
 class InRecord(Modality):
-    """A modality whose value stands in the record as a text. annotated_under: where the json of a sample keeps such values.
+    """A modality whose value stands in the record as a text. annotated_under: where the json of a
+    sample keeps such values.
 
-    has_member: it has a member of its own in samples of one record; else it stands in the json in any case.
+    has_member: it has a member of its own in samples of one record; else it stands in the json in
+        any case.
     """
 
     annotated_under: ClassVar[str] = ""
     has_member: ClassVar[bool] = False
 
     def member(self, part: str, text: str, alone: bool) -> Rendered:
-        """The part's member of the tar; its ending begins with the part's name unless it is ``alone``, the only one of its modality."""
+        """The part's member of the tar; its ending begins with the part's name unless it is
+        ``alone``, the only one of its modality.
+        """
         raise NotImplementedError
 
     def annotated(self, text: str) -> Any:
@@ -139,11 +170,15 @@ class InRecord(Modality):
         raise NotImplementedError
 
     def fields(self, text: str) -> dict[str, str]:
-        """Name -> kind (``number``, ``text``) of what is in an annotated value that is itself made of values."""
+        """Name -> kind (``number``, ``text``) of what is in an annotated value that is itself made
+        of values.
+        """
         return {}
 
     def longest(self, options: Any) -> float | None:
-        """The length that an input is cut to, in the unit of the spec's ``cut_to``; None where the spec knows no lengths."""
+        """The length that an input is cut to, in the unit of the spec's ``cut_to``; None where the
+        spec knows no lengths.
+        """
         return None
 
     def given(self, value: str, fitted: Mapping[str, Any]) -> Any:
@@ -153,10 +188,12 @@ class InRecord(Modality):
 class OnDisk(Modality):
     """A modality whose parts are files.
 
-    suffixes: endings of the files that can hold it. by_ending: such an ending is enough to know it by.
+    suffixes: endings of the files that can hold it. by_ending: such an ending is enough to know it
+        by.
     media_per_task: how many are some seconds of work to measure.
     always_measured: its length is needed, whatever the stages.
-    no_stream: the damage that says that a file holds none of it, so that the part is absent rather than broken.
+    no_stream: the damage that says that a file holds none of it, so that the part is absent rather
+        than broken.
     stream_of: what a stream of it is called, where a file can hold several.
     """
 
@@ -168,20 +205,28 @@ class OnDisk(Modality):
     stream_of: ClassVar[str] = ""
 
     def steps(self, options: Mapping[str, Any]) -> tuple[Step, ...]:
-        """What a source says of its files beside their place, as steps on the part; ValueError for what this modality does not know."""
+        """What a source says of its files beside their place, as steps on the part; ValueError for
+        what this modality does not know.
+        """
         for name in options:
-            raise ValueError(f"{name}: {self.name} has no such option; its files are read as they are")
+            raise ValueError(
+                f"{name}: {self.name} has no such option; its files are read as they are"
+            )
         return ()
 
     def measured(self, root: Path, part: Part, full: bool) -> dict[str, Any]:
-        """Content hash, facts and, where ``full``, ``signals`` of the file of a part; DamageError for what cannot be used.
+        """Content hash, facts and, where ``full``, ``signals`` of the file of a part; DamageError
+        for what cannot be used.
 
-        The file as a whole, whatever the span; of the steps those alone count that say how it is read.
+        The file as a whole, whatever the span; of the steps those alone count that say how it is
+        read.
         """
         raise NotImplementedError
 
     def rendered(self, root: Path, part: Part, options: ShardOptions) -> Rendered:
-        """The part as it goes into the tar: the file as it is where it fits, else decoded once and encoded; DamageError unless it is whole."""
+        """The part as it goes into the tar: the file as it is where it fits, else decoded once and
+        encoded; DamageError unless it is whole.
+        """
         raise NotImplementedError
 
     def estimated_bytes(self, part: Part, options: ShardOptions) -> int:
@@ -189,7 +234,9 @@ class OnDisk(Modality):
         return part.bytes or 0
 
     def longest(self, options: Any) -> float | None:
-        """The length that an input is cut to, in the unit of the spec's ``cut_to``; None where the spec knows no lengths."""
+        """The length that an input is cut to, in the unit of the spec's ``cut_to``; None where the
+        spec knows no lengths.
+        """
         return None
 
     def given(self, value: str, fitted: Mapping[str, Any]) -> Any:
@@ -209,7 +256,10 @@ def given_file(value: str) -> Path:
 def modality(name: str) -> Modality:
     """The modality of this name; InputError with the nearest right name where there is none."""
     if name not in names():
-        raise InputError(f"no modality is called {name!r}{nearest(name, names())}; where it is your own, name its file: modalmill --use FILE ...")
+        raise InputError(
+            f"no modality is called {name!r}{nearest(name, names())}; where it is your own, name"
+            " its file: modalmill --use FILE ..."
+        )
     theirs = _from_outside()
     if name in theirs:
         return theirs[name]()
@@ -220,11 +270,15 @@ def modality(name: str) -> Modality:
 @outside.forgets
 @functools.cache
 def names() -> tuple[str, ...]:
-    """Every modality there is: the files and folders of the room, which are not imported, and what users brought."""
+    """Every modality there is: the files and folders of the room, which are not imported, and what
+    users brought.
+    """
     own = {module.name for module in pkgutil.iter_modules([str(Path(__file__).parent / ROOM)])}
     theirs = _from_outside()
     if twice := sorted(own & theirs.keys()):
-        raise InputError(f"use: there is a modality called {', '.join(twice)} already; give yours another name")
+        raise InputError(
+            f"use: there is a modality called {', '.join(twice)} already; give yours another name"
+        )
     return tuple(sorted(own | theirs.keys()))
 
 
@@ -257,7 +311,9 @@ def timed() -> tuple[str, ...]:
 
 
 def is_in_record(name: str) -> bool:
-    """Whether parts of this kind stand in the record itself; kinds that tars of others hold beside the modalities (bytes, json) do not."""
+    """Whether parts of this kind stand in the record itself; kinds that tars of others hold beside
+    the modalities (bytes, json) do not.
+    """
     return name in names() and isinstance(modality(name), InRecord)
 
 
@@ -270,11 +326,20 @@ def by_ending(path: str) -> str | None:
 @outside.forgets
 @functools.cache
 def _promised() -> list[tuple[str, tuple[str, ...]]]:
-    """The modalities that an ending is enough to know, each with its endings: asked for each row of a table."""
+    """The modalities that an ending is enough to know, each with its endings: asked for each row of
+    a table.
+    """
     return [(one.name, one.suffixes) for one in every_on_disk() if one.by_ending]
 
 
 def suffixes(wanted: Iterable[str | None]) -> tuple[str, ...]:
-    """The endings of files of these modalities; those of all that are known by their ending where None is among them."""
+    """The endings of files of these modalities; those of all that are known by their ending where
+    None is among them.
+    """
     chosen = set(wanted)
-    return tuple(ending for one in every_on_disk() if one.name in chosen or (None in chosen and one.by_ending) for ending in one.suffixes)
+    return tuple(
+        ending
+        for one in every_on_disk()
+        if one.name in chosen or (None in chosen and one.by_ending)
+        for ending in one.suffixes
+    )

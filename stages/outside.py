@@ -1,10 +1,13 @@
-"""What comes from outside: a user's stages, sources, extractors, modalities and methods of training.
+"""What comes from outside: a user's stages, sources, extractors, modalities and methods of
+training.
 
-    a file beside the recipe      use: [my_stages.py]: every operator that it defines, as ``my_stages.<name of the class>``
-    an installed package          entry points ``modalmill.stages``, ``.sources``, ``.extractors``, ``.modalities``, ``.encoders``, ...
+    a file beside the recipe      use: [my_stages.py]: every operator that it defines, as
+    ``my_stages.<name of the class>`` an installed package          entry points
+    ``modalmill.stages``, ``.sources``, ``.extractors``, ``.modalities``, ``.encoders``, ...
 
-They are held to the same contract as the house's own, and are found, told and fingerprinted like them. A file is code that its user runs: it is
-named on the command line or in a recipe, never taken from data or from a checkpoint.
+They are held to the same contract as the house's own, and are found, told and fingerprinted like
+them. A file is code that its user runs: it is named on the command line or in a recipe, never taken
+from data or from a checkpoint.
 """
 
 from __future__ import annotations
@@ -63,10 +66,17 @@ def use(paths: Iterable[Path | str], keep: bool = False) -> None:
         try:
             files.append(UsedFile(path.stem, path.read_text(encoding="utf-8-sig"), str(path)))
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"use: {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    twice = sorted({file.stem for file in files if sum(other.stem == file.stem for other in files) > 1})
+            raise InputError(
+                f"use: {path} cannot be read: {getattr(error, 'strerror', None) or error}"
+            ) from None
+    twice = sorted(
+        {file.stem for file in files if sum(other.stem == file.stem for other in files) > 1}
+    )
     if twice:
-        raise InputError(f"use: two files are called {', '.join(twice)}; their operators would have the same addresses")
+        raise InputError(
+            f"use: two files are called {', '.join(twice)}; their operators would have the same"
+            " addresses"
+        )
     install(files)
 
 
@@ -90,7 +100,8 @@ def install(files: Iterable[UsedFile]) -> None:
         module.__file__ = file.path
         sys.modules[file.module_name] = module
         try:
-            exec(compile(file.text, file.path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102  # the user's own code, asked for by the user
+            # the user's own code, asked for by the user
+            exec(compile(file.text, file.path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102
         except (Exception, SystemExit) as error:
             sys.modules.pop(file.module_name, None)
             raise InputError(f"use: {file.path} fails: {type(error).__name__}: {error}") from error
@@ -119,7 +130,8 @@ def is_outside(cls: type) -> bool:
 
 
 def classes(base: type[Kind], kind: str) -> dict[str, type[Kind]]:
-    """Address -> class, of those below ``base``: ``<file>.<class>`` for files, the name of the entry point for packages.
+    """Address -> class, of those below ``base``: ``<file>.<class>`` for files, the name of the
+    entry point for packages.
 
     kind: the entry points ``modalmill.<kind>``; their classes are loaded now.
     """
@@ -127,7 +139,10 @@ def classes(base: type[Kind], kind: str) -> dict[str, type[Kind]]:
     for entry in _entry_points(kind):
         value = _loaded(entry)
         if not (isinstance(value, type) and issubclass(value, base)):
-            raise InputError(f"{entry.value}: the entry point {entry.name!r} of modalmill.{kind} is no {base.__name__}")
+            raise InputError(
+                f"{entry.value}: the entry point {entry.name!r} of modalmill.{kind} is no"
+                f" {base.__name__}"
+            )
         found[entry.name] = value
     return found
 
@@ -139,24 +154,38 @@ def classes_of_files(base: type[Kind]) -> dict[str, type[Kind]]:
         for cls in defined_in(sys.modules[file.module_name], base):
             address = f"{file.stem}.{name_of(cls)}"
             if address in found:
-                raise InputError(f"use: {file.path} has two classes at one address, {address}: {found[address].__name__} and {cls.__name__}")
+                raise InputError(
+                    f"use: {file.path} has two classes at one address, {address}:"
+                    f" {found[address].__name__} and {cls.__name__}"
+                )
             found[address] = cls
     return found
 
 
 def defined_in(module: types.ModuleType, base: type[Kind]) -> list[type[Kind]]:
     """The public classes below ``base`` that a module defines itself, in its order."""
-    own = [value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__]
-    return [value for value in own if issubclass(value, base) and not value.__name__.startswith("_")]
+    own = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and value.__module__ == module.__name__
+    ]
+    return [
+        value for value in own if issubclass(value, base) and not value.__name__.startswith("_")
+    ]
 
 
 def method_tables(kind: str) -> dict[str, Any]:
-    """Word -> card of the methods of one kind: ``ENCODERS = {...}`` in a file, or an entry point ``modalmill.encoders``."""
+    """Word -> card of the methods of one kind: ``ENCODERS = {...}`` in a file, or an entry point
+    ``modalmill.encoders``.
+    """
     found: dict[str, Any] = {}
     for file in _used:
         table = getattr(sys.modules[file.module_name], kind.upper(), {})
         if not isinstance(table, Mapping):
-            raise InputError(f"use: {file.path}: {kind.upper()}: wanted a mapping from words to cards, found {type(table).__name__}")
+            raise InputError(
+                f"use: {file.path}: {kind.upper()}: wanted a mapping from words to cards, found"
+                f" {type(table).__name__}"
+            )
         found |= table
     for entry in _entry_points(kind):
         found[entry.name] = _loaded(entry)
@@ -164,7 +193,9 @@ def method_tables(kind: str) -> dict[str, Any]:
 
 
 def source_of(cls: type) -> str:
-    """Checksum of the text of the file that a class from outside stands in; empty for the house's own."""
+    """Checksum of the text of the file that a class from outside stands in; empty for the house's
+    own.
+    """
     if not is_outside(cls):
         return ""
     for file in _used:
@@ -178,7 +209,10 @@ def _loaded(entry: importlib.metadata.EntryPoint) -> Any:
     try:
         return entry.load()
     except Exception as error:
-        raise InputError(f"{entry.value}: the entry point {entry.name!r} of {entry.group} fails: {type(error).__name__}: {error}") from error
+        raise InputError(
+            f"{entry.value}: the entry point {entry.name!r} of {entry.group} fails:"
+            f" {type(error).__name__}: {error}"
+        ) from error
 
 
 @functools.cache
@@ -193,7 +227,14 @@ class WithOutside(Mapping[str, Any]):
         self._kind, self._own = kind, dict(own)
 
     def _all(self) -> dict[str, Any]:
-        return {**self._own, **{word: card for word, card in method_tables(self._kind).items() if word not in self._own}}
+        return {
+            **self._own,
+            **{
+                word: card
+                for word, card in method_tables(self._kind).items()
+                if word not in self._own
+            },
+        }
 
     def __getitem__(self, word: str) -> Any:
         return self._all()[word]

@@ -1,7 +1,9 @@
-"""How a part of a record becomes a row of a batch: what every spec has, and what chance holds for a row.
+"""How a part of a record becomes a row of a batch: what every spec has, and what chance holds for a
+row.
 
-A spec that makes tensors fills a row of a buffer (``fill``); one that does not gives a Python value (``value``). Every spec takes a ``transform``: a
-function of the decoded part and of a numpy generator that belongs to this place of this epoch, which gives the part as it shall be.
+A spec that makes tensors fills a row of a buffer (``fill``); one that does not gives a Python value
+(``value``). Every spec takes a ``transform``: a function of the decoded part and of a numpy
+generator that belongs to this place of this epoch, which gives the part as it shall be.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ Transform: TypeAlias = Callable[[Any, np.random.Generator], Any]
 
 
 class Draws:
-    """What chance holds for one position: four numbers in [0, 1), and a generator for who needs more."""
+    """What chance holds for one position: four numbers in [0, 1), and a generator for who needs
+    more.
+    """
 
     __slots__ = ("_key", "_position", "uniform")
 
@@ -35,7 +39,9 @@ MIDDLE = Draws([0.5, 0.5, 0.5, 0.5], 0, 0)
 
 
 class Records(Protocol):
-    """The records of a set of shards, as far as a spec asks: how long the parts are that it will read."""
+    """The records of a set of shards, as far as a spec asks: how long the parts are that it will
+    read.
+    """
 
     def __len__(self) -> int: ...
 
@@ -47,14 +53,18 @@ class Records(Protocol):
 
 
 class Spec:
-    """How one part is read. ``modality``: what it reads, empty for any. ``has_lengths``: the batch tells how much of each row is real."""
+    """How one part is read. ``modality``: what it reads, empty for any. ``has_lengths``: the batch
+    tells how much of each row is real.
+    """
 
     modality: ClassVar[str] = ""
     has_lengths: ClassVar[bool] = False
 
     @property
     def makes_tensors(self) -> bool:
-        """Whether the part becomes a row of a tensor; a Python value in the batch's ``lists`` otherwise."""
+        """Whether the part becomes a row of a tensor; a Python value in the batch's ``lists``
+        otherwise.
+        """
         return True
 
     @property
@@ -75,8 +85,13 @@ class Spec:
         raise NotImplementedError
 
     def lengths(self, records: Records, part: str) -> np.ndarray:
-        """How long the part of every record is ``float64 [N]``, in the unit of :meth:`cut_to`; InputError where the spec knows no lengths."""
-        raise InputError(f"buckets: {part}: {type(self).__name__} knows no lengths; wanted a sound, a series, or a text with a vocabulary")
+        """How long the part of every record is ``float64 [N]``, in the unit of :meth:`cut_to`;
+        InputError where the spec knows no lengths.
+        """
+        raise InputError(
+            f"buckets: {part}: {type(self).__name__} knows no lengths; wanted a sound, a series,"
+            " or a text with a vocabulary"
+        )
 
     def cut_to(self, length: float) -> Spec:
         """The same spec with rows of this length."""
@@ -88,13 +103,19 @@ def of_kind(value: Any, kind: str, shape: tuple[int | None, ...]) -> np.ndarray:
     wanted = f"{kind} [{', '.join('any' if length is None else str(length) for length in shape)}]"
     if not isinstance(value, np.ndarray):
         raise TypeError(f"the transform gave {type(value).__name__}, wanted an array {wanted}")
-    fits = value.ndim == len(shape) and all(length in (None, found) for length, found in zip(shape, value.shape, strict=True))
+    fits = value.ndim == len(shape) and all(
+        length in (None, found) for length, found in zip(shape, value.shape, strict=True)
+    )
     if not fits or not value.dtype.name.startswith(kind):
-        raise TypeError(f"the transform gave {value.dtype.name} {list(value.shape)}, wanted {wanted}")
+        raise TypeError(
+            f"the transform gave {value.dtype.name} {list(value.shape)}, wanted {wanted}"
+        )
     return np.ascontiguousarray(value)
 
 
 def seconds_of(records: Records, part: str) -> np.ndarray:
-    """Seconds of the part of every record ``float64 [N]``: 0 where it is absent, infinity where nobody measured it, for it may be long."""
+    """Seconds of the part of every record ``float64 [N]``: 0 where it is absent, infinity where
+    nobody measured it, for it may be long.
+    """
     seconds = records.numbers(f"{part}.duration_s")
     return np.where(records.has(part), np.where(np.isnan(seconds), np.inf, seconds), 0.0)

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # small models, and two test processes: threads would only wait for each other
+# small models, and two test processes: threads would only wait for each other
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
 sys.path.insert(0, str(Path(__file__).parent))  # tests import tiny and strategies by name
@@ -27,9 +28,17 @@ SHARED = Path(os.environ.get("MODALMILL_TEST_DATA", Path(__file__).parents[2] / 
 def run_recipe(tmp_path: Path) -> Callable[..., Result]:
     """Run a recipe given as a mapping, in this process unless an engine is named."""
 
-    def go(value: dict[str, Any], out: Path | None = None, engine: Any = "serial", until: str | None = None, **more: Any) -> Result:
+    def go(
+        value: dict[str, Any],
+        out: Path | None = None,
+        engine: Any = "serial",
+        until: str | None = None,
+        **more: Any,
+    ) -> Result:
         recipe = parse_recipe(value)
-        return run(make_plan(recipe, Path(recipe.data), until), out or tmp_path / "out", engine, **more)
+        return run(
+            make_plan(recipe, Path(recipe.data), until), out or tmp_path / "out", engine, **more
+        )
 
     return go
 

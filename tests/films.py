@@ -1,4 +1,6 @@
-"""Films whose pictures and sound say what time it is, written by FFmpeg: a flash and a beep at the same moment of the container's clock."""
+"""Films whose pictures and sound say what time it is, written by FFmpeg: a flash and a beep at the
+same moment of the container's clock.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,13 @@ RATE_HZ = 44_100
 FLASH_S, FLASH_LENGTH_S = 2.0, 0.12
 _UNITS = 90_000
 CODECS = {
-    "mp4": ("libx264", "aac", None), "mov": ("libx264", "aac", None), "mkv": ("libx264", "aac", None), "ts": ("libx264", "aac", None),
-    "mpg": ("mpeg1video", "mp2", "mpeg"), "avi": ("mpeg4", "mp2", None),
-}  # fmt: skip
+    "mp4": ("libx264", "aac", None),
+    "mov": ("libx264", "aac", None),
+    "mkv": ("libx264", "aac", None),
+    "ts": ("libx264", "aac", None),
+    "mpg": ("mpeg1video", "mp2", "mpeg"),
+    "avi": ("mpeg4", "mp2", None),
+}
 
 
 def write_film(
@@ -26,7 +32,9 @@ def write_film(
     fps: int = 25,
     size: tuple[int, int] = (96, 64),
 ) -> Path:
-    """A film whose streams begin at these times of its clock; at ``flash_at`` it flashes and beeps."""
+    """A film whose streams begin at these times of its clock; at ``flash_at`` it flashes
+    and beeps.
+    """
     codec, sound_codec, form = CODECS[path.suffix[1:]]
     with av.open(str(path), "w", format=form) as container:
         film = container.add_stream(codec, rate=fps)
@@ -42,15 +50,25 @@ def write_film(
         packets = []
         for start in range(0, len(wave), block):
             samples = wave[None, start : start + block]
-            array = (samples * 32767).astype(np.int16) if kind.startswith("s16") else samples.astype(np.float32)
+            array = (
+                (samples * 32767).astype(np.int16)
+                if kind.startswith("s16")
+                else samples.astype(np.float32)
+            )
             frame = av.AudioFrame.from_ndarray(array, kind, "mono")
-            frame.sample_rate, frame.time_base, frame.pts = RATE_HZ, Fraction(1, RATE_HZ), start + round(sound_at * RATE_HZ)
+            frame.sample_rate, frame.time_base, frame.pts = (
+                RATE_HZ,
+                Fraction(1, RATE_HZ),
+                start + round(sound_at * RATE_HZ),
+            )
             packets += voice.encode(frame)
         packets += voice.encode(None)
         for number in range(round((seconds - pictures_at) * fps)):
             time = pictures_at + number / fps
             level = 230 if flash_at - 1e-6 <= time < flash_at + FLASH_LENGTH_S - 1e-6 else 60
-            picture = av.VideoFrame.from_ndarray(np.full((size[1], size[0], 3), level, np.uint8), "rgb24")
+            picture = av.VideoFrame.from_ndarray(
+                np.full((size[1], size[0], 3), level, np.uint8), "rgb24"
+            )
             picture.pts, picture.time_base = round(time * fps), Fraction(1, fps)
             packets += film.encode(picture)
         packets += film.encode(None)

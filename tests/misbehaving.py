@@ -16,7 +16,9 @@ from modalmill.stages.base import Beat
 
 @dataclass(frozen=True)
 class Misbehave:
-    """Visits items; an item named hang, crash, killed or memory does just that; with ``-once`` in its name in the first child alone."""
+    """Visits items; an item named hang, crash, killed or memory does just that; with ``-once`` in
+    its name in the first child alone.
+    """
 
     items: tuple[str, ...]
     log: Path
@@ -41,7 +43,8 @@ class Misbehave:
         if item.startswith("killed"):
             os.kill(os.getpid(), 9)
         if item.startswith("hang"):
-            # A decoder in C that never comes back and never lets go of the interpreter: no signal handler of Python's can run.
+            # A decoder in C that never comes back and never lets go of the interpreter: no signal
+            # handler of Python's can run.
             ctypes.PyDLL(None).pause()
         if item.startswith("crash"):
             os.kill(os.getpid(), 11)

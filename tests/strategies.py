@@ -33,7 +33,9 @@ def parts(draw: st.DrawFn, modality: str) -> Part:
 
 @st.composite
 def records(draw: st.DrawFn) -> Record:
-    names = draw(st.lists(st.sampled_from(["question", "caption", "image", "audio", "video"]), unique=True))
+    names = draw(
+        st.lists(st.sampled_from(["question", "caption", "image", "audio", "video"]), unique=True)
+    )
     modality = {"question": "text", "caption": "text"}
     made = {name: draw(parts(modality.get(name, name))) for name in names}
     key = make_key("s", draw(words))
@@ -43,9 +45,21 @@ def records(draw: st.DrawFn) -> Record:
         split=draw(st.none() | st.sampled_from(["train", "val"])),
         parts=made,
         targets=draw(
-            st.dictionaries(st.sampled_from(["label", "score", "answers"]), st.one_of(words, st.floats(-1e6, 1e6), st.lists(words, max_size=3)))
+            st.dictionaries(
+                st.sampled_from(["label", "score", "answers"]),
+                st.one_of(words, st.floats(-1e6, 1e6), st.lists(words, max_size=3)),
+            )
         ),
         absent={name: "absent" for name in ("image", "audio") if name not in made},
-        signals=draw(st.dictionaries(st.sampled_from(["image.sharpness", "audio.silence"]), st.floats(-1e6, 1e6))),
-        origin=Origin("s", draw(st.sampled_from(["a.csv", "b.json"])), draw(st.none() | st.integers(1, 10**9)), draw(words)),
+        signals=draw(
+            st.dictionaries(
+                st.sampled_from(["image.sharpness", "audio.silence"]), st.floats(-1e6, 1e6)
+            )
+        ),
+        origin=Origin(
+            "s",
+            draw(st.sampled_from(["a.csv", "b.json"])),
+            draw(st.none() | st.integers(1, 10**9)),
+            draw(words),
+        ),
     )

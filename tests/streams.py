@@ -40,4 +40,11 @@ def samples(count: int, start: int = 0) -> list[tuple[str, bytes]]:
 
 def contents(batches: Any) -> list[tuple[list[str], list[bytes]]]:
     """Keys and the bytes of all tensors of each batch."""
-    return [(batch.keys, [batch.parts[name].numpy().tobytes() for name in batch.parts] + [batch.present_BM.numpy().tobytes()]) for batch in batches]
+    return [
+        (
+            batch.keys,
+            [batch.parts[name].numpy().tobytes() for name in batch.parts]
+            + [batch.present_BM.numpy().tobytes()],
+        )
+        for batch in batches
+    ]

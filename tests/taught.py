@@ -10,13 +10,23 @@ from modalmill.stages.media import image
 from tiny import write
 
 TRAIN: dict[str, Any] = {
-    "target": "answer", "inputs": {"image": {"size": 32}, "question": {"length": 4}}, "width": 32, "hidden": 32, "epochs": 12, "batch_size": 16,
-    "learning_rate": 0.005, "modality_dropout": 0.1, "dropout": 0.0, "device": "cpu",
-}  # fmt: skip
+    "target": "answer",
+    "inputs": {"image": {"size": 32}, "question": {"length": 4}},
+    "width": 32,
+    "hidden": 32,
+    "epochs": 12,
+    "batch_size": 16,
+    "learning_rate": 0.005,
+    "modality_dropout": 0.1,
+    "dropout": 0.0,
+    "device": "cpu",
+}
 
 
 def corpus(root: Path, rows: int = 160) -> dict[str, Any]:
-    """Grey pictures, and a question that asks for their brightness or the opposite: neither alone is enough."""
+    """Grey pictures, and a question that asks for their brightness or the opposite: neither alone
+    is enough.
+    """
     lines = ["id,question,answer,split"]
     for number in range(rows):
         bright, turned = number % 2, number // 2 % 2
@@ -24,9 +34,17 @@ def corpus(root: Path, rows: int = 160) -> dict[str, Any]:
         rng = np.random.default_rng(number)
         pixels = np.clip(rng.normal(level, 10, (32, 32, 3)), 0, 255).astype(np.uint8)
         write(root / "img" / f"{number}.jpg", image.encode_jpeg(pixels, 90))
-        lines.append(f"{number},{'not bright' if turned else 'bright'},{'yes' if bright != turned else 'no'},{'train' if number % 8 else 'test'}")
+        lines.append(
+            f"{number},{'not bright' if turned else 'bright'},"
+            f"{'yes' if bright != turned else 'no'},{'train' if number % 8 else 'test'}"
+        )
     write(root / "t.csv", "\n".join(lines))
     return {
-        "type": "csv", "path": "t.csv", "id": "{id}", "text": {"question": "question"}, "targets": ["answer"], "split": "{split}",
+        "type": "csv",
+        "path": "t.csv",
+        "id": "{id}",
+        "text": {"question": "question"},
+        "targets": ["answer"],
+        "split": "{split}",
         "media": {"image": {"path": "img/{id}.jpg"}},
-    }  # fmt: skip
+    }

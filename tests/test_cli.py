@@ -14,7 +14,13 @@ from tiny import jpeg, recipe, vqa_corpus, write
 
 
 def modalmill(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "modalmill", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "modalmill", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
+    )
 
 
 def fails(*arguments: object, code: int = 1, cwd: Path | None = None) -> str:
@@ -27,7 +33,11 @@ def fails(*arguments: object, code: int = 1, cwd: Path | None = None) -> str:
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("cli")
-    value = recipe(root / "raw", {"vqa": vqa_corpus(root / "raw", images=6)}, [{"align.require": {"parts": ["image"]}}, "clean.image"])
+    value = recipe(
+        root / "raw",
+        {"vqa": vqa_corpus(root / "raw", images=6)},
+        [{"align.require": {"parts": ["image"]}}, "clean.image"],
+    )
     write(root / "raw" / "images" / "COCO_tiny2014_000000000002.jpg", jpeg()[:-300])
     (root / "raw" / "images" / "COCO_tiny2014_000000000003.jpg").unlink()
     write(root / "r.yaml", yaml.safe_dump(value))
@@ -47,7 +57,10 @@ def test_the_account_as_json_and_its_exit_code(ran: Path, tmp_path: Path) -> Non
     done = modalmill("account", ran / "out", "--json")
     account = json.loads(done.stdout)
     assert {"adds_up", "sources", "stages", "rejects_by_reason"} <= set(account)
-    assert account["rejects_by_reason"] == {"align.require: no image": 2, "clean.image: image_truncated": 2}
+    assert account["rejects_by_reason"] == {
+        "align.require: no image": 2,
+        "clean.image: image_truncated": 2,
+    }
     account["stages"]["clean.image"]["written"] -= 1
     write(tmp_path / "account.json", json.dumps(account))
     broken = modalmill("account", tmp_path)
@@ -57,7 +70,9 @@ def test_the_account_as_json_and_its_exit_code(ran: Path, tmp_path: Path) -> Non
 
 def test_rejects_say_where_they_came_from(ran: Path) -> None:
     rows = json.loads(modalmill("rejects", ran / "out", "--stage", "clean.image", "--json").stdout)
-    assert [(row["key"], row["rule"], row["origin"]["file"], row["origin"]["row"]) for row in rows] == [
+    assert [
+        (row["key"], row["rule"], row["origin"]["file"], row["origin"]["row"]) for row in rows
+    ] == [
         ("vqa-2000", "image_truncated", "q.json", 3),
         ("vqa-2001", "image_truncated", "q.json", 4),
     ]
@@ -96,7 +111,11 @@ def test_verify_exits_one_for_a_changed_byte(ran: Path, tmp_path: Path) -> None:
         (["run", "{r}", "--engine", "sparkle"], 2, "no such engine"),
         (["run", "{r}", "--until", "clean.imag"], 2, "did you mean 'clean.image'"),
         (["run", "{r}", "--set", "sources.vqa.imges=x"], 2, "did you mean 'images'"),
-        (["run", "{r}", "--set", "data=/nowhere"], 2, "is no folder; set it with --set data=FOLDER"),
+        (
+            ["run", "{r}", "--set", "data=/nowhere"],
+            2,
+            "is no folder; set it with --set data=FOLDER",
+        ),
         (["run", "{r}", "--scheduler", "tcp://127.0.0.1:9"], 1, "no dask scheduler answers there"),
         (["account", "nowhere"], 1, "no account.json here"),
         (["inspect", "nowhere"], 1, "no shards.json here"),
@@ -104,8 +123,12 @@ def test_verify_exits_one_for_a_changed_byte(ran: Path, tmp_path: Path) -> None:
         (["predict", "no.pt"], 1, "there is no such checkpoint"),
     ],
 )
-def test_a_mistake_is_one_message(ran: Path, tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
-    assert words in fails(*(word.format(r=ran / "r.yaml") for word in arguments), code=code, cwd=tmp_path)
+def test_a_mistake_is_one_message(
+    ran: Path, tmp_path: Path, arguments: list[str], code: int, words: str
+) -> None:
+    assert words in fails(
+        *(word.format(r=ran / "r.yaml") for word in arguments), code=code, cwd=tmp_path
+    )
 
 
 def test_debug_shows_the_traceback() -> None:
@@ -117,21 +140,37 @@ def test_help_and_a_run_without_training_load_neither_torch_nor_dask(ran: Path) 
         "import sys; from modalmill.cli import app\n"
         "try: app({!r}, standalone_mode=True)\n"
         "except SystemExit: pass\n"
-        "print([name for name in ('torch', 'dask', 'distributed', 'librosa', 'spacy') if name in sys.modules])"
+        "print([name for name in ('torch', 'dask', 'distributed', 'librosa', 'spacy') if name in"
+        " sys.modules])"
     )
-    for arguments in (["--help"], ["run", str(ran / "r.yaml"), "--out", str(ran / "out"), "--quiet"]):
-        done: Any = subprocess.run([sys.executable, "-c", code.format(arguments)], capture_output=True, text=True, check=True)
+    for arguments in (
+        ["--help"],
+        ["run", str(ran / "r.yaml"), "--out", str(ran / "out"), "--quiet"],
+    ):
+        done: Any = subprocess.run(
+            [sys.executable, "-c", code.format(arguments)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         assert done.stdout.strip().endswith("[]"), done.stdout
 
 
 def test_it_works_in_a_folder_full_of_files_with_our_rooms_names(ran: Path, tmp_path: Path) -> None:
     for name in ("pipeline", "schemas", "stages", "cli"):
         write(tmp_path / f"{name}.py", "raise RuntimeError('the wrong file')\n")
-    assert modalmill("run", ran / "r.yaml", "--out", tmp_path / "out", "--workers", "1", cwd=tmp_path).returncode == 0
+    assert (
+        modalmill(
+            "run", ran / "r.yaml", "--out", tmp_path / "out", "--workers", "1", cwd=tmp_path
+        ).returncode
+        == 0
+    )
 
 
 def test_an_interrupt_that_python_drops_comes_again() -> None:
-    """An exception out of a destructor is printed and forgotten, a Ctrl-C that arrives inside one too."""
+    """An exception out of a destructor is printed and forgotten, a Ctrl-C that arrives inside one
+    too.
+    """
     code = """
 import signal, time
 from modalmill import cli
@@ -147,6 +186,8 @@ def app(standalone_mode):
 cli._STOP_AGAIN_S, cli.app = 0.2, app
 cli.main()
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
+    )
     assert done.returncode == 130
     assert "finished work is kept" in done.stderr

@@ -9,8 +9,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("schemas", "stages", "pipeline")
-# An operator is found by its address and called like its file: clean.image, features.image, the modality image.
-OPERATORS = ("stages/align", "stages/clean", "stages/augment", "stages/features", "stages/ingest", "stages/modalities")
+# An operator is found by its address and called like its file: clean.image, features.image, the
+# modality image.
+OPERATORS = (
+    "stages/align",
+    "stages/clean",
+    "stages/augment",
+    "stages/features",
+    "stages/ingest",
+    "stages/modalities",
+)
 # Read as image.decode and audio.decode: the module says of what.
 SAID_WITH_THEIR_MODULE = {"decode"}
 
@@ -21,8 +29,14 @@ def public_names() -> dict[str, list[str]]:
         for path in sorted((ROOT / room).rglob("*.py")):
             place = str(path.relative_to(ROOT))
             for node in ast.parse(path.read_text()).body:
-                if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
-                    if isinstance(node, ast.ClassDef) and place.startswith(OPERATORS) and node.name.lower() == operator_of(path):
+                if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith(
+                    "_"
+                ):
+                    if (
+                        isinstance(node, ast.ClassDef)
+                        and place.startswith(OPERATORS)
+                        and node.name.lower() == operator_of(path)
+                    ):
                         continue
                     found[node.name].append(place)
     return found
@@ -33,13 +47,19 @@ def operator_of(path: Path) -> str:
 
 
 def test_no_two_public_names_are_the_same() -> None:
-    twice = {name: places for name, places in public_names().items() if len(places) > 1 and name not in SAID_WITH_THEIR_MODULE}
+    twice = {
+        name: places
+        for name, places in public_names().items()
+        if len(places) > 1 and name not in SAID_WITH_THEIR_MODULE
+    }
     assert twice == {}
 
 
 def test_the_walk_names_files_that_are_there() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text()
-    named = set(re.findall(r"`((?:schemas|stages|pipeline)/[\w/]+\.py)", text)) | set(re.findall(r"\b((?:schemas|stages|pipeline)/[\w/]+\.py)", text))
+    named = set(re.findall(r"`((?:schemas|stages|pipeline)/[\w/]+\.py)", text)) | set(
+        re.findall(r"\b((?:schemas|stages|pipeline)/[\w/]+\.py)", text)
+    )
     assert len(named) >= 15
     assert [name for name in sorted(named) if not (ROOT / name).is_file()] == []
 

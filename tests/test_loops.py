@@ -1,4 +1,6 @@
-"""The training loops of ``docs/loops.md`` run as they stand there, and go on exactly where they were stopped."""
+"""The training loops of ``docs/loops.md`` run as they stand there, and go on exactly where they
+were stopped.
+"""
 
 from __future__ import annotations
 
@@ -30,22 +32,55 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(root / "table.csv", "\n".join(rows))
     for number in range(RECORDS):
         write(root / "images" / f"{number:03d}.jpg", jpeg(seed=number))
-    source = {"type": "csv", "path": "table.csv", "id": "{file}", "media": {"image": {"path": "images/{file}"}}, "targets": ["label"]}
-    plan = make_plan(parse_recipe(recipe(root, {"rows": source}, stages=[{"align.split": {"shares": {"train": 0.7, "val": 0.3}}}])), root)
+    source = {
+        "type": "csv",
+        "path": "table.csv",
+        "id": "{file}",
+        "media": {"image": {"path": "images/{file}"}},
+        "targets": ["label"],
+    }
+    plan = make_plan(
+        parse_recipe(
+            recipe(
+                root,
+                {"rows": source},
+                stages=[{"align.split": {"shares": {"train": 0.7, "val": 0.3}}}],
+            )
+        ),
+        root,
+    )
     run(plan, root / "out", "serial")
     return root
 
 
 def script(place: Path, *words: str, fails: bool = False) -> str:
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, *words], cwd=place, capture_output=True, text=True, check=False, env=environment)
+    environment = {
+        **os.environ,
+        "PYTHONWARNINGS": "ignore",
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
     assert bool(done.returncode) is fails, done.stderr[-3000:]
     return done.stdout
 
 
 def order(place: Path, batches: int) -> list[str]:
     """The keys of the first batches of training, from the formula itself."""
-    one = stream.open(place / "out" / "shards", split="train", batch_size=16, seed=7, parts={"image": stream.BytesSpec()})
+    one = stream.open(
+        place / "out" / "shards",
+        split="train",
+        batch_size=16,
+        seed=7,
+        parts={"image": stream.BytesSpec()},
+    )
     found: list[str] = []
     while len(found) < batches:
         found += [" ".join(batch.keys) for batch in one]
@@ -61,7 +96,11 @@ def test_a_plain_loop_goes_on_where_it_was_stopped(place: Path) -> None:
     write(place / "whole.py", text)
     write(
         place / "stopped.py",
-        text.replace("        if step % 3", "        if batches.epoch == 1 and step == 3:\n            raise SystemExit(1)\n        if step % 3"),
+        text.replace(
+            "        if step % 3",
+            "        if batches.epoch == 1 and step == 3:\n            raise SystemExit(1)\n"
+            "        if step % 3",
+        ),
     )
     whole = [json.loads(line) for line in script(place, "whole.py").splitlines()]
     assert len(whole) == 6
@@ -75,12 +114,15 @@ def test_a_plain_loop_goes_on_where_it_was_stopped(place: Path) -> None:
 
 def test_a_dataloader_over_the_stream(place: Path) -> None:
     epoch, samples = script(place, "dataloader.py").split()
-    assert (epoch, samples) == ("2", "0")  # the end of the second epoch is the beginning of the third
+    # the end of the second epoch is the beginning of the third
+    assert (epoch, samples) == ("2", "0")
 
 
 def test_ranks_of_ddp_evaluate_each_sample_once(place: Path) -> None:
     held_out = stream.open(place / "out" / "shards", split="val", shuffle=False).samples
-    output = script(place, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "ddp.py")
+    output = script(
+        place, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "ddp.py"
+    )
     assert output.strip() == f"evaluated {held_out} samples"
 
 
@@ -91,4 +133,7 @@ def test_lightning_restores_the_stream_in_the_middle_of_an_epoch(place: Path) ->
 
 def test_the_hugging_face_trainer_goes_on_with_the_next_sample(place: Path) -> None:
     assert keys(script(place, "with_transformers.py", "6")) == order(place, 6)
-    assert keys(script(place, "with_transformers.py", "8", "trainer/checkpoint-4")) == order(place, 8)[4:]
+    assert (
+        keys(script(place, "with_transformers.py", "8", "trainer/checkpoint-4"))
+        == order(place, 8)[4:]
+    )

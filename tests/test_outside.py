@@ -1,4 +1,6 @@
-"""What users bring works from outside the package: the documented stage, and a modality from a CSV to logits."""
+"""What users bring works from outside the package: the documented stage, and a modality from a CSV
+to logits.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +81,15 @@ class SmellLinear(nn.Module):
         return self.map(smell_BF)[:, None], present_B[:, None]
 
 
-ENCODERS = {"smell_linear": Card(f"{__name__}:SmellLinear", "a linear map of three receptors", "of this test", "D", reads="smell")}
+ENCODERS = {
+    "smell_linear": Card(
+        f"{__name__}:SmellLinear",
+        "a linear map of three receptors",
+        "of this test",
+        "D",
+        reads="smell",
+    )
+}
 '''
 LETTERS = '''
 from dataclasses import dataclass
@@ -100,7 +110,8 @@ class Letters(Extractor):
         return self.count
 
     def extract(self, data):
-        return np.array([data.lower().count(chr(97 + place)) for place in range(self.count)], np.float32)
+        letters = [chr(97 + place) for place in range(self.count)]
+        return np.array([data.lower().count(letter) for letter in letters], np.float32)
 '''
 
 
@@ -122,26 +133,57 @@ def corpus(root: Path) -> Path:
     lines = ["id,note,label,split"]
     for number in range(96):
         label = number % 2
-        write(root / "raw" / f"{number}.smell", f"{random.normal(3 * label, 1):.3f} {random.normal():.3f} 1")
-        lines.append(f"{number},{'WHAT IS THIS' if number == 7 else f'note {number}'},{'yes' if label else 'no'},{'test' if number % 3 else 'train'}")
+        write(
+            root / "raw" / f"{number}.smell",
+            f"{random.normal(3 * label, 1):.3f} {random.normal():.3f} 1",
+        )
+        lines.append(
+            f"{number},{'WHAT IS THIS' if number == 7 else f'note {number}'},"
+            f"{'yes' if label else 'no'},{'test' if number % 3 else 'train'}"
+        )
     write(root / "raw" / "t.csv", "\n".join(lines))
     write(root / "my_stages.py", documented())
     write(root / "smell.py", SMELL)
     write(root / "letters.py", LETTERS)
     value = {
-        "name": "own", "data": "raw", "use": ["my_stages.py", "smell.py", "letters.py"], "tolerance": 0.9,
-        "sources": {"t": {"type": "csv", "path": "t.csv", "id": "{id}", "text": {"note": "note"}, "targets": ["label"], "split": "{split}",
-                          "media": {"nose": {"path": "{id}.smell"}}}},
-        "stages": ["my_stages.shout", "clean.duplicates"], "features": {"note": "letters.letters"},
-        "train": {"target": "label", "inputs": {"nose": {}, "note": {"feature": True}}, "width": 16, "hidden": 16, "epochs": 8, "fusion": "mean",
-                  "batch_size": 8, "learning_rate": 0.01, "device": "cpu", "checks": False},
-    }  # fmt: skip
+        "name": "own",
+        "data": "raw",
+        "use": ["my_stages.py", "smell.py", "letters.py"],
+        "tolerance": 0.9,
+        "sources": {
+            "t": {
+                "type": "csv",
+                "path": "t.csv",
+                "id": "{id}",
+                "text": {"note": "note"},
+                "targets": ["label"],
+                "split": "{split}",
+                "media": {"nose": {"path": "{id}.smell"}},
+            }
+        },
+        "stages": ["my_stages.shout", "clean.duplicates"],
+        "features": {"note": "letters.letters"},
+        "train": {
+            "target": "label",
+            "inputs": {"nose": {}, "note": {"feature": True}},
+            "width": 16,
+            "hidden": 16,
+            "epochs": 8,
+            "fusion": "mean",
+            "batch_size": 8,
+            "learning_rate": 0.01,
+            "device": "cpu",
+            "checks": False,
+        },
+    }
     return write(root / "r.yaml", yaml.safe_dump(value))
 
 
 def products(out: Path) -> dict[str, bytes]:
     return {
-        str(path.relative_to(out)): path.read_bytes() for name in ("shards", "features", "manifest") for path in sorted((out / name).rglob("*.*"))
+        str(path.relative_to(out)): path.read_bytes()
+        for name in ("shards", "features", "manifest")
+        for path in sorted((out / name).rglob("*.*"))
     }
 
 
@@ -156,11 +198,22 @@ def test_a_modality_a_stage_and_an_extractor_go_from_a_csv_to_logits(tmp_path: P
     assert result.training["subsets"]["nose"]["accuracy"] > 0.85
     assert "smell" in names()
     for engine in ("serial", "dask"):
-        run(make_plan(parsed, root, "shard"), tmp_path / engine, engine, 2)  # type: ignore[arg-type]  # two of the words
+        # two of the words
+        run(make_plan(parsed, root, "shard"), tmp_path / engine, engine, 2)  # type: ignore[arg-type]
         assert products(tmp_path / engine) == products(tmp_path / "out")
     best = str(tmp_path / "out" / "training" / "best.pt")
     given = ["--part", f"nose={tmp_path / 'raw' / '1.smell'}", "--json"]
-    done = ask("--use", str(tmp_path / "smell.py"), "--use", str(tmp_path / "letters.py"), "predict", best, *given, "--text", "note 1")
+    done = ask(
+        "--use",
+        str(tmp_path / "smell.py"),
+        "--use",
+        str(tmp_path / "letters.py"),
+        "predict",
+        best,
+        *given,
+        "--text",
+        "note 1",
+    )
     assert json.loads(done.stdout)["used"] == ["nose", "note"]
     alone = ask("predict", best, *given)
     assert alone.returncode == 1
@@ -169,14 +222,21 @@ def test_a_modality_a_stage_and_an_extractor_go_from_a_csv_to_logits(tmp_path: P
 
 
 def ask(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "modalmill", *words], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "modalmill", *words], capture_output=True, text=True, check=False
+    )
 
 
 def test_a_changed_file_costs_what_was_made_by_it(tmp_path: Path) -> None:
     def identities() -> tuple[Any, ...]:
         outside.use([tmp_path / "my_stages.py", tmp_path / "smell.py"])
         own = find("clean.image", Addressed)().identity()
-        return find("my_stages.shout", Addressed)().identity(), modality("smell").identity, modality("image").identity, own
+        return (
+            find("my_stages.shout", Addressed)().identity(),
+            modality("smell").identity,
+            modality("image").identity,
+            own,
+        )
 
     corpus(tmp_path)
     before = identities()
@@ -203,17 +263,39 @@ def test_the_documented_stage_keeps_the_contract_and_is_listed(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        ("    def apply(self, record):\n        record.parts.clear()\n        return record", "it changed the record it was given"),
-        ("    def split(self, record):\n        return []", "vanished: neither written nor rejected"),
+        (
+            "    def apply(self, record):\n        record.parts.clear()\n        return record",
+            "it changed the record it was given",
+        ),
+        (
+            "    def split(self, record):\n        return []",
+            "vanished: neither written nor rejected",
+        ),
         ("    def split(self, record):\n        return [record, record]", "have one key"),
-        ("    def apply(self, record):\n        seen.append(1)\n        return record.without_part('text', str(len(seen)))", "depends on the order"),
-        ("    def split(self, record):\n        return [dataclasses.replace(record, group='other')]", "left its group"),
-        ("    def fault(self, record):\n        return 1 / 0", "fails with ZeroDivisionError: division by zero (bad.py, line 10)"),
+        (
+            "    def apply(self, record):\n        seen.append(1)\n"
+            "        return record.without_part('text', str(len(seen)))",
+            "depends on the order",
+        ),
+        (
+            "    def split(self, record):\n"
+            "        return [dataclasses.replace(record, group='other')]",
+            "left its group",
+        ),
+        (
+            "    def fault(self, record):\n        return 1 / 0",
+            "fails with ZeroDivisionError: division by zero (bad.py, line 10)",
+        ),
     ],
 )
 def test_a_stage_that_breaks_the_contract_is_told_how(tmp_path: Path, body: str, told: str) -> None:
-    head = "import dataclasses\nfrom modalmill.stages.base import RecordStage\nseen = []\n\n@dataclasses.dataclass(frozen=True, kw_only=True)\n"
-    path = write(tmp_path / "bad.py", f'{head}class Bad(RecordStage):\n    """Breaks it."""\n\n{body}\n')
+    head = (
+        "import dataclasses\nfrom modalmill.stages.base import RecordStage\nseen = []\n\n"
+        "@dataclasses.dataclass(frozen=True, kw_only=True)\n"
+    )
+    path = write(
+        tmp_path / "bad.py", f'{head}class Bad(RecordStage):\n    """Breaks it."""\n\n{body}\n'
+    )
     text, is_kept = check_text(path)
     assert not is_kept
     assert told in text
@@ -222,11 +304,19 @@ def test_a_stage_that_breaks_the_contract_is_told_how(tmp_path: Path, body: str,
 
 def test_mistakes_in_files_are_one_clear_error(tmp_path: Path) -> None:
     for name, code, told in (
-        ("a.py", "import nothing_like_this", "fails: ModuleNotFoundError: No module named 'nothing_like_this'"),
+        (
+            "a.py",
+            "import nothing_like_this",
+            "fails: ModuleNotFoundError: No module named 'nothing_like_this'",
+        ),
         ("b.py", "def (", "fails: SyntaxError"),
         ("c.txt", "", "wanted a file of Python"),
         ("d.py", "x = 1", "defines no stage, source, extractor, modality, metric or method"),
-        ("e.py", "from modalmill.stages.modality import OnDisk\nclass Image(OnDisk):\n    '''Mine.'''", "there is a modality called image already"),
+        (
+            "e.py",
+            "from modalmill.stages.modality import OnDisk\nclass Image(OnDisk):\n    '''Mine.'''",
+            "there is a modality called image already",
+        ),
     ):
         with pytest.raises(InputError, match=told):
             check_text(write(tmp_path / name, code))
@@ -234,7 +324,11 @@ def test_mistakes_in_files_are_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read: No such file"):
         outside.use([tmp_path / "gone.py"])
     parsed, root = load_recipe(corpus(tmp_path))
-    with pytest.raises(RecipeError, match=r"stages.0 \(my_stages.shot\): no stage is called 'my_stages.shot'; did you mean 'my_stages.shout'"):
+    with pytest.raises(
+        RecipeError,
+        match=r"stages.0 \(my_stages.shot\): no stage is called 'my_stages.shot'; did you mean "
+        r"'my_stages.shout'",
+    ):
         make_plan(parsed.model_copy(update={"stages": ["my_stages.shot"]}), root)
 
 
@@ -243,14 +337,28 @@ def test_entry_points_of_an_installed_package_are_found(tmp_path: Path) -> None:
     write(tmp_path / "acme.py", documented() + SMELL)
     info = tmp_path / "acme-1.0.dist-info"
     write(info / "METADATA", "Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
-    entries = "[modalmill.stages]\nacme.shout = acme:Shout\n[modalmill.modalities]\nsmell = acme:Smell\n"
-    write(info / "entry_points.txt", entries + "[modalmill.encoders]\nsmell_linear = acme:CARD\n")
-    write(tmp_path / "acme.py", (tmp_path / "acme.py").read_text() + "\nCARD = ENCODERS['smell_linear']\n")
-    code = (
-        "from modalmill.stages.base import Addressed, addresses, find\nfrom modalmill.stages.modality import modality, names\n"
-        "from modalmill.stages.train.methods.catalogue import ENCODERS\n"
-        "assert 'acme.shout' in addresses(Addressed) and find('acme.shout', Addressed)().max_share == 0.7\n"
-        "assert 'smell' in names() and modality('smell').name == 'smell' and ENCODERS['smell_linear'].load().__name__ == 'SmellLinear'\n"
+    entries = (
+        "[modalmill.stages]\nacme.shout = acme:Shout\n[modalmill.modalities]\nsmell = acme:Smell\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    write(info / "entry_points.txt", entries + "[modalmill.encoders]\nsmell_linear = acme:CARD\n")
+    write(
+        tmp_path / "acme.py",
+        (tmp_path / "acme.py").read_text() + "\nCARD = ENCODERS['smell_linear']\n",
+    )
+    code = (
+        "from modalmill.stages.base import Addressed, addresses, find\n"
+        "from modalmill.stages.modality import modality, names\n"
+        "from modalmill.stages.train.methods.catalogue import ENCODERS\n"
+        "assert 'acme.shout' in addresses(Addressed) and find('acme.shout',"
+        " Addressed)().max_share == 0.7\n"
+        "assert 'smell' in names() and modality('smell').name == 'smell' and"
+        " ENCODERS['smell_linear'].load().__name__ == 'SmellLinear'\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr

@@ -12,8 +12,14 @@ ROOMS = ("schemas", "stages", "pipeline")
 
 
 def test_the_packages_listed_are_the_folders_on_disk() -> None:
-    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
-    folders = {f"modalmill.{'.'.join(path.parent.relative_to(ROOT).parts)}" for room in ROOMS for path in (ROOT / room).rglob("__init__.py")}
+    listed = set(
+        tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    )
+    folders = {
+        f"modalmill.{'.'.join(path.parent.relative_to(ROOT).parts)}"
+        for room in ROOMS
+        for path in (ROOT / room).rglob("__init__.py")
+    }
     assert listed == folders | {"modalmill"}
 
 
@@ -31,13 +37,23 @@ def test_every_stage_and_command_is_in_the_docs() -> None:
     from modalmill.cli import app
     from modalmill.stages.base import Addressed, Extractor, Source, addresses
 
-    text = "\n".join(path.read_text() for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
-    names = [address for kind in (Addressed, Extractor) for address in addresses(kind)] + [address.partition(".")[2] for address in addresses(Source)]
-    names += [f"modalmill {command.name or command.callback.__name__}" for command in app.registered_commands if command.callback]
+    text = "\n".join(
+        path.read_text() for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    )
+    names = [address for kind in (Addressed, Extractor) for address in addresses(kind)] + [
+        address.partition(".")[2] for address in addresses(Source)
+    ]
+    names += [
+        f"modalmill {command.name or command.callback.__name__}"
+        for command in app.registered_commands
+        if command.callback
+    ]
     assert [name for name in names if name not in text] == []
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.stem
+)
 def test_every_recipe_is_free_of_mistakes(path: Path, tmp_path: Path) -> None:
     from modalmill.pipeline.plan import make_plan
     from modalmill.schemas.recipe import load_recipe

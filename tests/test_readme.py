@@ -28,7 +28,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = ["file,caption,animal"]
     for number in range(60):
         level = 60 if number % 2 else 190
-        pixels = np.random.default_rng(number).normal(level, 20, (48, 64, 3)).clip(0, 255).astype(np.uint8)
+        pixels = (
+            np.random.default_rng(number)
+            .normal(level, 20, (48, 64, 3))
+            .clip(0, 255)
+            .astype(np.uint8)
+        )
         write(root / "raw" / "images" / f"{number}.jpg", image.encode_jpeg(pixels, 90))
         rows.append(f"{number}.jpg,picture number {number},{'cat' if number % 2 else 'dog'}")
     write(root / "raw" / "labels.csv", "\n".join(rows))
@@ -43,7 +48,9 @@ def test_every_command_of_the_readme_runs(folder: Path) -> None:
     for command in commands:
         words = shlex.split(command)
         assert words[0] == "modalmill"
-        done = subprocess.run([sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
@@ -53,23 +60,37 @@ def test_the_loop_of_the_readme_runs(folder: Path, monkeypatch: pytest.MonkeyPat
     assert (folder / "out" / "pets" / "shards").is_dir(), "the commands run first"
     monkeypatch.chdir(folder)
     scope: dict[str, object] = {}
-    exec(compile(code.group(1).replace("batch_size=64", "batch_size=8"), "README.md", "exec"), scope)
+    exec(
+        compile(code.group(1).replace("batch_size=64", "batch_size=8"), "README.md", "exec"), scope
+    )
     assert "batch" in scope
 
 
 def test_the_demo_in_the_readme_is_a_real_one() -> None:
     shown = re.search(r"```text\n(.*?)```", README, re.DOTALL)
     assert shown is not None
-    assert re.search(r"planted faults and [\d,]+ missing partners were found, and nothing else\.", shown.group(1))
+    assert re.search(
+        r"planted faults and [\d,]+ missing partners were found, and nothing else\.", shown.group(1)
+    )
     assert "The account adds up" in shown.group(1)
 
 
 def test_it_counts_its_methods_rightly() -> None:
-    found = re.search(r"(\d+) fusions, (\d+) encoders, (\d+) ways to do without a part, (\d+) auxiliary losses", README)
+    found = re.search(
+        r"(\d+) fusions, (\d+) encoders, (\d+) ways to do without a part, (\d+) auxiliary losses",
+        README,
+    )
     assert found is not None
-    assert [int(number) for number in found.groups()] == [len(cards) for cards in (FUSIONS, ENCODERS, MISSING, LOSSES)]
+    assert [int(number) for number in found.groups()] == [
+        len(cards) for cards in (FUSIONS, ENCODERS, MISSING, LOSSES)
+    ]
     training = (ROOT / "docs" / "training.md").read_text()
-    assert not [word for cards in (FUSIONS, ENCODERS, MISSING, LOSSES) for word in cards if f"`{word}`" not in training]
+    assert not [
+        word
+        for cards in (FUSIONS, ENCODERS, MISSING, LOSSES)
+        for word in cards
+        if f"`{word}`" not in training
+    ]
 
 
 def test_links_lead_somewhere() -> None:

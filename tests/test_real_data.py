@@ -1,4 +1,6 @@
-"""The recipes on real data, in small: the numbers that must come out are known from the data sets' own documentation."""
+"""The recipes on real data, in small: the numbers that must come out are known from the data sets'
+own documentation.
+"""
 
 from __future__ import annotations
 
@@ -22,26 +24,47 @@ from modalmill.schemas.recipe import load_recipe
 RECIPES = Path(__file__).parents[1] / "recipes"
 
 
-def go(shared: Path, name: str, out: Path, *overrides: str, data: str = "", until: str | None = "shard") -> Result:
-    recipe, root = load_recipe(RECIPES / f"{name}.yaml", [f"data={shared / (data or name)}", *overrides])
+def go(
+    shared: Path, name: str, out: Path, *overrides: str, data: str = "", until: str | None = "shard"
+) -> Result:
+    recipe, root = load_recipe(
+        RECIPES / f"{name}.yaml", [f"data={shared / (data or name)}", *overrides]
+    )
     return run(make_plan(recipe, root, until), out, "local", 2)
 
 
-def test_vqa_coco_is_accounted_for_and_opens_in_stock_webdataset(shared: Path, tmp_path: Path) -> None:
+def test_vqa_coco_is_accounted_for_and_opens_in_stock_webdataset(
+    shared: Path, tmp_path: Path
+) -> None:
     result = go(shared, "vqa_coco", tmp_path / "out")
     account = result.account.to_dict()
     assert account["adds_up"]
-    assert account["sources"]["vqa"]["kinds"] == {"annotations": 1580, "images": 1031, "questions": 1580}
-    assert account["sources"]["vqa"]["presence"] == {"image": 30, "image+question": 1540, "question": 40}
-    assert account["rejects_by_reason"] == {"align.require: no image": 40, "align.require: no question": 30}
+    assert account["sources"]["vqa"]["kinds"] == {
+        "annotations": 1580,
+        "images": 1031,
+        "questions": 1580,
+    }
+    assert account["sources"]["vqa"]["presence"] == {
+        "image": 30,
+        "image+question": 1540,
+        "question": 40,
+    }
+    assert account["rejects_by_reason"] == {
+        "align.require: no image": 40,
+        "align.require: no question": 30,
+    }
     assert account["stages"]["shard"]["written"] == 1540
     paths = [str(path) for path in sorted((tmp_path / "out" / "shards").glob("*.tar"))]
     samples = sum(1 for path in paths for _ in webdataset.WebDataset(path, shardshuffle=False))
     assert samples == account["stages"]["shard"]["kinds"]["samples"] == 1001
 
 
-def test_a_model_on_vqa_beats_the_commonest_answer_on_held_back_images(shared: Path, tmp_path: Path) -> None:
-    result = go(shared, "vqa_features", tmp_path / "out", "train.epochs=12", data="vqa_coco", until=None)
+def test_a_model_on_vqa_beats_the_commonest_answer_on_held_back_images(
+    shared: Path, tmp_path: Path
+) -> None:
+    result = go(
+        shared, "vqa_features", tmp_path / "out", "train.epochs=12", data="vqa_coco", until=None
+    )
     assert result.training is not None
     assert result.training["all"] > result.training["commonest_answer"] + 0.04
     splits: dict[str, set[str | None]] = {}
@@ -52,22 +75,45 @@ def test_a_model_on_vqa_beats_the_commonest_answer_on_held_back_images(shared: P
 
 def test_grid_words_cut_sound_and_frames_at_their_times(shared: Path, tmp_path: Path) -> None:
     result = go(shared, "grid_s1", tmp_path / "out")
-    assert result.account.to_dict()["stages"]["align.cut"] == result.account.to_dict()["stages"]["align.cut"] | {
+    assert result.account.to_dict()["stages"]["align.cut"] == result.account.to_dict()["stages"][
+        "align.cut"
+    ] | {
         "in": 36,
         "copies": 180,
         "written": 216,
     }
     records = {record.key: record for record in table_to_records(read_manifest(tmp_path / "out"))}
     words = [records[f"grid-bbaf2n-{place}"] for place in range(6)]
-    assert [record.parts["words"].text for record in words] == ["bin", "blue", "at", "f", "two", "now"]
-    assert words[0].targets == {"command": "bin", "colour": "blue", "preposition": "at", "letter": "f", "digit": "two", "adverb": "now"}
+    assert [record.parts["words"].text for record in words] == [
+        "bin",
+        "blue",
+        "at",
+        "f",
+        "two",
+        "now",
+    ]
+    assert words[0].targets == {
+        "command": "bin",
+        "colour": "blue",
+        "preposition": "at",
+        "letter": "f",
+        "digit": "two",
+        "adverb": "now",
+    }
     path = shared / "grid_s1" / "s1" / "bbaf2n.mpg"
     start, end = 29500 / 25000, 34000 / 25000  # 'blue' in the .align file
     stored = _member(tmp_path / "out", "grid-bbaf2n-1")
-    # Sound: an independent decode of the whole clip, cut by sample numbers, against the stored word.
+    # Sound: an independent decode of the whole clip, cut by sample numbers, against the stored
+    # word.
     with av.open(str(path)) as container:
         whole = np.concatenate(
-            [frame.to_ndarray().astype(np.float64).reshape(len(frame.layout.channels), -1).mean(0) for frame in container.decode(audio=0)]
+            [
+                frame.to_ndarray()
+                .astype(np.float64)
+                .reshape(len(frame.layout.channels), -1)
+                .mean(0)
+                for frame in container.decode(audio=0)
+            ]
         )
         rate = container.streams.audio[0].rate
     cut = whole[round(start * rate) : round(end * rate)]
@@ -76,22 +122,36 @@ def test_grid_words_cut_sound_and_frames_at_their_times(shared: Path, tmp_path: 
     assert abs(len(ours) / our_rate - (end - start)) < 0.002
     theirs = np.interp(np.arange(len(ours)) / our_rate, np.arange(len(cut)) / rate, cut)
     assert np.corrcoef(ours, theirs)[0, 1] > 0.97
-    early = np.interp(np.arange(len(ours)) / our_rate, np.arange(len(cut)) / rate, whole[round((start - 0.02) * rate) :][: len(cut)])
+    early = np.interp(
+        np.arange(len(ours)) / our_rate,
+        np.arange(len(cut)) / rate,
+        whole[round((start - 0.02) * rate) :][: len(cut)],
+    )
     assert np.corrcoef(ours, early)[0, 1] < 0.8
-    # Pictures: each stored frame looks most like a frame that is on the screen during the word, as OpenCV reads them.
+    # Pictures: each stored frame looks most like a frame that is on the screen during the word, as
+    # OpenCV reads them.
     capture = cv2.VideoCapture(str(path))
     frames = []
     while True:
         good, frame = capture.read()
         if not good:
             break
-        frames.append(cv2.cvtColor(cv2.resize(frame, (120, 96), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB))
+        frames.append(
+            cv2.cvtColor(
+                cv2.resize(frame, (120, 96), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB
+            )
+        )
     assert len(frames) == 75
     from modalmill.stages.media import video
 
     decoded = video.sample(path, 6, 96, start, end)
-    nearest = [int(np.argmin([np.abs(frame.astype(int) - other).mean() for other in frames])) for frame in decoded]
-    assert set(nearest) <= {number for number in range(75) if start < (number + 1) / 25 and number / 25 < end}
+    nearest = [
+        int(np.argmin([np.abs(frame.astype(int) - other).mean() for other in frames]))
+        for frame in decoded
+    ]
+    assert set(nearest) <= {
+        number for number in range(75) if start < (number + 1) / 25 and number / 25 < end
+    }
     assert nearest == sorted(nearest)
     shown = video.sample(io.BytesIO(stored["mp4"]), 6, 96)
     assert np.abs(shown.astype(int) - decoded).mean() < 4
@@ -108,7 +168,9 @@ def _member(out: Path, key: str) -> dict[str, bytes]:
 def test_takes_of_one_recording_are_never_in_two_splits(shared: Path, tmp_path: Path) -> None:
     go(shared, "esc50_sample", tmp_path / "out")
     with open(shared / "esc50_sample" / "meta" / "esc50.csv", newline="") as file:
-        sources = {row["filename"].removesuffix(".wav"): row["src_file"] for row in csv.DictReader(file)}
+        sources = {
+            row["filename"].removesuffix(".wav"): row["src_file"] for row in csv.DictReader(file)
+        }
     splits: dict[str, set[str | None]] = {}
     records = list(table_to_records(read_manifest(tmp_path / "out")))
     assert len({record.origin.id for record in records}) == 32
@@ -118,13 +180,19 @@ def test_takes_of_one_recording_are_never_in_two_splits(shared: Path, tmp_path: 
     assert len({split for found in splits.values() for split in found}) == 3
 
 
-def test_meld_has_exactly_its_rows_and_is_repaired_as_its_authors_did(shared: Path, tmp_path: Path) -> None:
+def test_meld_has_exactly_its_rows_and_is_repaired_as_its_authors_did(
+    shared: Path, tmp_path: Path
+) -> None:
     result = go(shared, "meld", tmp_path / "out")
     assert result.account.to_dict()["sources"]["train"]["written"] == 9989
     ours = {
-        record.origin.row: record.parts["utterance"].text for record in table_to_records(read_manifest(tmp_path / "out")) if record.split == "val"
+        record.origin.row: record.parts["utterance"].text
+        for record in table_to_records(read_manifest(tmp_path / "out"))
+        if record.split == "val"
     }
-    with open(shared / "meld" / "fixed_2020-11" / "dev_sent_emo.csv", encoding="utf-8", newline="") as file:
+    with open(
+        shared / "meld" / "fixed_2020-11" / "dev_sent_emo.csv", encoding="utf-8", newline=""
+    ) as file:
         theirs = [" ".join(row["Utterance"].split()) for row in csv.DictReader(file)]
     assert len(theirs) == len(ours) == 1109
     equal = sum(" ".join((ours[row] or "").split()) == text for row, text in enumerate(theirs, 2))
@@ -136,19 +204,45 @@ def test_seven_corpora_become_one(shared: Path, tmp_path: Path) -> None:
     account = result.account.to_dict()
     assert account["adds_up"]
     assert {name: source["written"] for name, source in account["sources"].items()} == {
-        "vqa": 1610, "grid": 36, "esc": 32, "meld": 9989, "mdn": 8, "sms": 5572, "resumes": 280,
-    }  # fmt: skip
-    described: dict[str, Any] = json.loads((tmp_path / "out" / "shards" / "shards.json").read_text())
-    assert described["parts"] == {"audio": "audio", "image": "image", "question": "text", "text": "text", "video": "video"}
+        "vqa": 1610,
+        "grid": 36,
+        "esc": 32,
+        "meld": 9989,
+        "mdn": 8,
+        "sms": 5572,
+        "resumes": 280,
+    }
+    described: dict[str, Any] = json.loads(
+        (tmp_path / "out" / "shards" / "shards.json").read_text()
+    )
+    assert described["parts"] == {
+        "audio": "audio",
+        "image": "image",
+        "question": "text",
+        "text": "text",
+        "video": "video",
+    }
     assert described["records"] == account["stages"]["shard"]["written"]
 
 
-@pytest.mark.parametrize(("file", "rows"), [("metadata.csv", 8), ("metadata_wav.csv", 8), ("metadata_flac.csv", 8), ("metadata_mp3.csv", 8)])
-def test_lj_speech_tables_are_read_with_their_bars_and_loose_quotes(shared: Path, file: str, rows: int) -> None:
+@pytest.mark.parametrize(
+    ("file", "rows"),
+    [
+        ("metadata.csv", 8),
+        ("metadata_wav.csv", 8),
+        ("metadata_flac.csv", 8),
+        ("metadata_mp3.csv", 8),
+    ],
+)
+def test_lj_speech_tables_are_read_with_their_bars_and_loose_quotes(
+    shared: Path, file: str, rows: int
+) -> None:
     from modalmill.stages.ingest._table import find_dialect, read_rows
 
     path = shared / "ljspeech_sample" / file
-    dialect = find_dialect(path, header=["id", "text", "normalised"] if file == "metadata.csv" else None)
+    dialect = find_dialect(
+        path, header=["id", "text", "normalised"] if file == "metadata.csv" else None
+    )
     found = list(read_rows(path, dialect))
     assert dialect.delimiter == "|"
     assert len(found) == rows
@@ -161,7 +255,13 @@ def test_tate_artists_have_their_missing_values(shared: Path) -> None:
     path = shared / "tate_artists" / "artist_data.csv"
     rows = [row.cells for row in read_rows(path, find_dialect(path))]
     assert len(rows) == 3532
-    assert {name: sum(not row[name] for row in rows) for name in ("gender", "yearOfBirth", "yearOfDeath", "placeOfBirth")} == {
-        "gender": 116, "yearOfBirth": 60, "yearOfDeath": 1304, "placeOfBirth": 492,
-    }  # fmt: skip
+    assert {
+        name: sum(not row[name] for row in rows)
+        for name in ("gender", "yearOfBirth", "yearOfDeath", "placeOfBirth")
+    } == {
+        "gender": 116,
+        "yearOfBirth": 60,
+        "yearOfDeath": 1304,
+        "placeOfBirth": 492,
+    }
     assert "id" in rows[0]

@@ -1,9 +1,10 @@
 """What every measured loader shares: the same decoding, the same clock, the same load beside it.
 
-Run as ``python benchmarks/loaders/NAME.py KIND FOLDER [--workers N] [--epochs N] [--hold SHARE] [--option VALUE]``; each prints one line of JSON.
-Kinds: ``images`` (random 224-pixel crops, uint8, simplejpeg), ``normalised`` (the same as float32 by ImageNet's means and deviations),
-``users`` (cv2 and numpy, as users write it), ``bytes`` (undecoded), ``features`` (512 float16), ``sound``, ``frames``, ``clips``,
-``mixed``, ``step`` (``images`` and a training step with each batch).
+Run as ``python benchmarks/loaders/NAME.py KIND FOLDER [--workers N] [--epochs N] [--hold SHARE]
+[--option VALUE]``; each prints one line of JSON. Kinds: ``images`` (random 224-pixel crops, uint8,
+simplejpeg), ``normalised`` (the same as float32 by ImageNet's means and deviations), ``users`` (cv2
+and numpy, as users write it), ``bytes`` (undecoded), ``features`` (512 float16), ``sound``,
+``frames``, ``clips``, ``mixed``, ``step`` (``images`` and a training step with each batch).
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def crop(data: bytes) -> np.ndarray:
 
 def crop_normalised(data: bytes) -> np.ndarray:
     """The same, normalised as most people write it, float32 [C, H, W]."""
-    return np.ascontiguousarray((((crop(data).astype(np.float32) / 255) - MEAN) / STD).transpose(2, 0, 1))
+    return np.ascontiguousarray(
+        (((crop(data).astype(np.float32) / 255) - MEAN) / STD).transpose(2, 0, 1)
+    )
 
 
 def crop_users(data: bytes) -> np.ndarray:
@@ -52,7 +55,12 @@ def crop_users(data: bytes) -> np.ndarray:
     return np.ascontiguousarray(((window - MEAN) / STD).transpose(2, 0, 1))
 
 
-DECODERS: dict[str, Callable[[bytes], np.ndarray]] = {"images": crop, "step": crop, "normalised": crop_normalised, "users": crop_users}
+DECODERS: dict[str, Callable[[bytes], np.ndarray]] = {
+    "images": crop,
+    "step": crop,
+    "normalised": crop_normalised,
+    "users": crop_users,
+}
 
 
 def training_step() -> Callable[[Any], None]:
@@ -63,14 +71,22 @@ def training_step() -> Callable[[Any], None]:
     torch.manual_seed(7)
     layers: list[torch.nn.Module] = []
     for inside, outside, stride in ((3, 16, 4), (16, 32, 2), (32, 64, 2)):
-        layers += [torch.nn.Conv2d(inside, outside, 3, stride, 1), torch.nn.BatchNorm2d(outside), torch.nn.ReLU()]
-    model = torch.nn.Sequential(*layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(64, 10))
+        layers += [
+            torch.nn.Conv2d(inside, outside, 3, stride, 1),
+            torch.nn.BatchNorm2d(outside),
+            torch.nn.ReLU(),
+        ]
+    model = torch.nn.Sequential(
+        *layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(64, 10)
+    )
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
 
     def step(images: torch.Tensor) -> None:
         optimizer.zero_grad()
         outputs = model(images.permute(0, 3, 1, 2).float() / 255)
-        torch.nn.functional.cross_entropy(outputs, torch.zeros(len(images), dtype=torch.long)).backward()
+        torch.nn.functional.cross_entropy(
+            outputs, torch.zeros(len(images), dtype=torch.long)
+        ).backward()
         optimizer.step()
 
     return step
@@ -93,7 +109,9 @@ Epochs = Callable[[], Iterable[Any]]
 
 
 def main(prepare: Callable[[Path], None], opened: Callable[..., Epochs]) -> None:
-    """Prepare the folder, or open it and read epochs. ``opened`` gives a function that gives the batches of the next epoch."""
+    """Prepare the folder, or open it and read epochs. ``opened`` gives a function that gives the
+    batches of the next epoch.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("kind")
     parser.add_argument("folder", type=Path)
@@ -128,5 +146,10 @@ def main(prepare: Callable[[Path], None], opened: Callable[..., Epochs]) -> None
     if not samples:
         sys.exit("no samples came")
     seconds = time.perf_counter() - began
-    figures = {"first_s": first, "rate": samples / seconds, "later": (samples - head) / (seconds - first), "last_epoch": turns[-1]}
+    figures = {
+        "first_s": first,
+        "rate": samples / seconds,
+        "later": (samples - head) / (seconds - first),
+        "last_epoch": turns[-1],
+    }
     print(json.dumps({**figures, "stepping": stepping / seconds, "samples": samples}), flush=True)

@@ -1,7 +1,8 @@
-"""The physical ceiling: the decoder (or the copy) alone in a tight loop over bytes in memory, in one process a core, into one reused batch.
+"""The physical ceiling: the decoder (or the copy) alone in a tight loop over bytes in memory, in
+one process a core, into one reused batch.
 
-``bytes``: one pread a sample at known places. ``features``: rows of the memory map copied out by batches, shuffled. Without the start of the
-processes, after a warm-up.
+``bytes``: one pread a sample at known places. ``features``: rows of the memory map copied out by
+batches, shuffled. Without the start of the processes, after a warm-up.
 """
 
 from __future__ import annotations
@@ -23,26 +24,47 @@ from modalmill.stages.stream.shards.index import Index
 from with_modalmill import IMAGE, NORMAL, SOUND, VIDEO
 
 WARM_UP_S, SECONDS = 0.3, 2.0
-PARTS = {"images": ("images", "image", IMAGE), "normalised": ("images", "image", NORMAL), "users": ("images", "image", None)}
-PARTS |= {"sound": ("sound", "audio", SOUND), "frames": ("frames", "video", VIDEO), "clips": ("clips", "video", VIDEO)}
+PARTS = {
+    "images": ("images", "image", IMAGE),
+    "normalised": ("images", "image", NORMAL),
+    "users": ("images", "image", None),
+}
+PARTS |= {
+    "sound": ("sound", "audio", SOUND),
+    "frames": ("frames", "video", VIDEO),
+    "clips": ("clips", "video", VIDEO),
+}
 
 
 def index_of(folder: Path, name: str) -> Index:
     """The index of a benchmark's shards."""
-    return open_stream(folder / name if name == "clips" else folder / name / "out" / "shards", shuffle=False, workers=0).index
+    return open_stream(
+        folder / name if name == "clips" else folder / name / "out" / "shards",
+        shuffle=False,
+        workers=0,
+    ).index
 
 
 def work(folder: Path, kind: str, start: int, step: int) -> tuple[Callable[[int], object], int]:
-    """A function of the number of a sample (of a batch, for vectors), and how many there are for this process; all bytes are in memory."""
+    """A function of the number of a sample (of a batch, for vectors), and how many there are for
+    this process; all bytes are in memory.
+    """
     if kind == "features":
         rows = np.load(folder / "vectors.npy", mmap_mode="r")
         order = np.random.default_rng(start).permutation(len(rows))[start::step]
-        return lambda number: rows[order[number * BATCH : (number + 1) * BATCH]], len(order) // BATCH
+        return lambda number: rows[order[number * BATCH : (number + 1) * BATCH]], len(
+            order
+        ) // BATCH
     if kind == "bytes":
         index = index_of(folder, "images")
-        files = [os.open(path, os.O_RDONLY) for path in sorted((folder / "images" / "out" / "shards").glob("*.tar"))]
+        files = [
+            os.open(path, os.O_RDONLY)
+            for path in sorted((folder / "images" / "out" / "shards").glob("*.tar"))
+        ]
         mine = np.random.default_rng(start).permutation(len(index))[start::step]
-        places = list(zip(index.tar[mine].tolist(), *index.spans["image"][mine].T.tolist(), strict=True))
+        places = list(
+            zip(index.tar[mine].tolist(), *index.spans["image"][mine].T.tolist(), strict=True)
+        )
 
         def read(number: int) -> bytes:
             tar, offset, size = places[number]
@@ -51,7 +73,11 @@ def work(folder: Path, kind: str, start: int, step: int) -> tuple[Callable[[int]
         return read, len(places)
     name, part, spec = PARTS[kind]
     index = index_of(folder, name)
-    pieces = [bytes(index.read(part, row)) for row in range(start, len(index), step) if index.spans[part][row, 1] >= 0]
+    pieces = [
+        bytes(index.read(part, row))
+        for row in range(start, len(index), step)
+        if index.spans[part][row, 1] >= 0
+    ]
     if spec is None:
         batch: Any = np.zeros((BATCH, 3, 224, 224), np.float32)
 
@@ -62,7 +88,9 @@ def work(folder: Path, kind: str, start: int, step: int) -> tuple[Callable[[int]
     shape, dtype = spec.layout()
     batch = np.zeros((BATCH, *shape), dtype)
     draws = draws_of(epoch_key(7, 0), np.arange(len(pieces)))
-    return lambda number: spec.fill(pieces[number], batch[number % BATCH], draws[number]), len(pieces)
+    return lambda number: spec.fill(pieces[number], batch[number % BATCH], draws[number]), len(
+        pieces
+    )
 
 
 def measure(folder: Path, kind: str, start: int, step: int, together: Any, results: Any) -> None:
@@ -86,7 +114,10 @@ def main() -> None:
     kind, folder, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     context = multiprocessing.get_context("spawn")
     together, results = context.Barrier(count), context.Queue()
-    crew = [context.Process(target=measure, args=(folder, kind, start, count, together, results)) for start in range(count)]
+    crew = [
+        context.Process(target=measure, args=(folder, kind, start, count, together, results))
+        for start in range(count)
+    ]
     for process in crew:
         process.start()
     rate = sum(results.get(timeout=600) for _ in crew)

@@ -1,4 +1,6 @@
-"""What a sample costs outside the decoder: the stream without workers and with a decoder that takes no time, minus copying the crop."""
+"""What a sample costs outside the decoder: the stream without workers and with a decoder that takes
+no time, minus copying the crop.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def main() -> None:
     for _ in range(5):
         began = time.perf_counter()
         for number in range(count):
-            batch[number % BATCH] = pixels[number % 32 : number % 32 + CROP, number % 117 : number % 117 + CROP]
+            batch[number % BATCH] = pixels[
+                number % 32 : number % 32 + CROP, number % 117 : number % 117 + CROP
+            ]
         copies.append((time.perf_counter() - began) / count)
     print(json.dumps({"stream_us": min(times) * 1e6, "copying_us": min(copies) * 1e6}))
 

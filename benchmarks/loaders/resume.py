@@ -1,4 +1,5 @@
-"""Time to the first batch of a set of more than ten million records: from the beginning, and after resuming at sample 10,000,000.
+"""Time to the first batch of a set of more than ten million records: from the beginning, and after
+resuming at sample 10,000,000.
 
 The set is simulated: the same shards are listed so often that the index has that many records.
 """
@@ -31,7 +32,9 @@ def main() -> None:
             found.append(time.perf_counter() - began)
             del batches
     fresh, resumed = (statistics.median(times[place][1:]) for place in times)
-    print(json.dumps({"fresh_ms": fresh * 1e3, "resumed_ms": resumed * 1e3, "records": one.samples}))
+    print(
+        json.dumps({"fresh_ms": fresh * 1e3, "resumed_ms": resumed * 1e3, "records": one.samples})
+    )
 
 
 if __name__ == "__main__":

@@ -28,11 +28,16 @@ def prepare(folder: Path) -> None:
     """Sixteen Arrow files of each."""
     cache = str(folder / "datasets" / "cache")
     pictures = datasets.Dataset.from_generator(
-        files, gen_kwargs={"folder": str(folder / "source")}, cache_dir=cache, features=datasets.Features({"jpg": datasets.Value("binary")})
+        files,
+        gen_kwargs={"folder": str(folder / "source")},
+        cache_dir=cache,
+        features=datasets.Features({"jpg": datasets.Value("binary")}),
     )
     pictures.save_to_disk(str(folder / "datasets" / "images"), num_shards=16)
     kind = datasets.Features({"x": datasets.List(datasets.Value("float16"), length=DIMS)})
-    vectors = datasets.Dataset.from_generator(rows, gen_kwargs={"path": str(folder / "vectors.npy")}, cache_dir=cache, features=kind)
+    vectors = datasets.Dataset.from_generator(
+        rows, gen_kwargs={"path": str(folder / "vectors.npy")}, cache_dir=cache, features=kind
+    )
     vectors.save_to_disk(str(folder / "datasets" / "vectors"), num_shards=16)
 
 
@@ -54,7 +59,9 @@ def vectors(batch: dict[str, Any]) -> Any:
 
 def opened(kind: str, folder: Path, workers: int, option: str) -> Epochs:
     """Batches as tensors (bytes: as lists); vectors a whole batch a look-up."""
-    data = datasets.load_from_disk(str(folder / "datasets" / ("vectors" if kind == "features" else "images")))
+    data = datasets.load_from_disk(
+        str(folder / "datasets" / ("vectors" if kind == "features" else "images"))
+    )
     more: dict[str, Any] = {"num_workers": workers, "persistent_workers": workers > 0}
     if kind == "features":
         data = data.with_format("torch", dtype=torch.float16)

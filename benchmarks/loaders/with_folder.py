@@ -45,7 +45,12 @@ def same(batch: Any) -> Any:
 def opened(kind: str, folder: Path, workers: int, option: str) -> Epochs:
     """Batches as tensors (bytes: as lists). Option "main": no workers."""
     count = 0 if option == "main" else workers
-    options: dict[str, Any] = {"batch_size": BATCH, "num_workers": count, "shuffle": True, "persistent_workers": count > 0}
+    options: dict[str, Any] = {
+        "batch_size": BATCH,
+        "num_workers": count,
+        "shuffle": True,
+        "persistent_workers": count > 0,
+    }
     if kind == "features":
         loader = DataLoader(Vectors(folder / "vectors.npy"), collate_fn=same, **options)
     elif kind == "bytes":

@@ -22,9 +22,17 @@ def row(entry: tuple[str, int]) -> np.ndarray:
 
 def prepare(folder: Path) -> None:
     """Chunks of 8 MiB, so that every worker has its own."""
-    options: dict[str, Any] = {"num_workers": 1, "reorder_files": False, "keep_data_ordered": True, "chunk_bytes": CHUNK_BYTES, "verbose": False}
+    options: dict[str, Any] = {
+        "num_workers": 1,
+        "reorder_files": False,
+        "keep_data_ordered": True,
+        "chunk_bytes": CHUNK_BYTES,
+        "verbose": False,
+    }
     paths = [str(path) for path in sorted((folder / "source").glob("*.jpg"))]
-    litdata.optimize(fn=read, inputs=paths, output_dir=str(folder / "litdata" / "images"), **options)
+    litdata.optimize(
+        fn=read, inputs=paths, output_dir=str(folder / "litdata" / "images"), **options
+    )
     vectors = str(folder / "vectors.npy")
     rows = [(vectors, number) for number in range(len(np.load(vectors, mmap_mode="r")))]
     litdata.optimize(fn=row, inputs=rows, output_dir=str(folder / "litdata" / "vectors"), **options)
@@ -35,7 +43,9 @@ def same(batch: Any) -> Any:
 
 
 def opened(kind: str, folder: Path, workers: int, option: str) -> Epochs:
-    """Batches as tensors (bytes: as lists). Its workers do not persist: taking them down waits five seconds each."""
+    """Batches as tensors (bytes: as lists). Its workers do not persist: taking them down waits five
+    seconds each.
+    """
     place = folder / "litdata" / ("vectors" if kind == "features" else "images")
     transform = bytes if kind == "bytes" else DECODERS.get(kind)
     data = litdata.StreamingDataset(str(place), shuffle=True, transform=transform)

@@ -14,10 +14,16 @@ from torch.utils.data import DataLoader
 
 def prepare(folder: Path) -> None:
     """Shards of 64 MiB, neither compressed nor hashed."""
-    with MDSWriter(out=str(folder / "mosaic" / "images"), columns={"jpg": "bytes"}, size_limit=1 << 26) as writer:
+    with MDSWriter(
+        out=str(folder / "mosaic" / "images"), columns={"jpg": "bytes"}, size_limit=1 << 26
+    ) as writer:
         for path in sorted((folder / "source").glob("*.jpg")):
             writer.write({"jpg": path.read_bytes()})
-    with MDSWriter(out=str(folder / "mosaic" / "vectors"), columns={"x": f"ndarray:float16:{DIMS}"}, size_limit=1 << 26) as writer:
+    with MDSWriter(
+        out=str(folder / "mosaic" / "vectors"),
+        columns={"x": f"ndarray:float16:{DIMS}"},
+        size_limit=1 << 26,
+    ) as writer:
         for row in np.load(folder / "vectors.npy"):
             writer.write({"x": row})
 
@@ -45,10 +51,17 @@ def opened(kind: str, folder: Path, workers: int, option: str) -> Epochs:
     """Batches as tensors (bytes: as lists)."""
     clean_stale_shared_memory()
     place = str(folder / "mosaic" / ("vectors" if kind == "features" else "images"))
-    options: dict[str, Any] = {"local": place, "shuffle": True, "batch_size": BATCH, "num_canonical_nodes": 1}
+    options: dict[str, Any] = {
+        "local": place,
+        "shuffle": True,
+        "batch_size": BATCH,
+        "num_canonical_nodes": 1,
+    }
     data = Vectors(**options) if kind == "features" else Images(DECODERS.get(kind), **options)
     more = {"collate_fn": same} if kind == "bytes" else {}
-    loader = DataLoader(data, batch_size=BATCH, num_workers=workers, persistent_workers=workers > 0, **more)
+    loader = DataLoader(
+        data, batch_size=BATCH, num_workers=workers, persistent_workers=workers > 0, **more
+    )
     return lambda: loader
 
 

@@ -1,4 +1,6 @@
-"""SPDL: files of a folder, shuffled; one task reads, decodes and collates a whole batch. Option "native": its own decoder (FFmpeg)."""
+"""SPDL: files of a folder, shuffled; one task reads, decodes and collates a whole batch. Option
+"native": its own decoder (FFmpeg).
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,10 @@ def read(paths: list[str]) -> list[bytes]:
 
 def decode(one: Any, paths: list[str]) -> torch.Tensor:
     found = [one(Path(path).read_bytes()) for path in paths]
-    out = torch.empty((len(found), *found[0].shape), dtype=torch.uint8 if found[0].dtype == np.uint8 else torch.float32)
+    out = torch.empty(
+        (len(found), *found[0].shape),
+        dtype=torch.uint8 if found[0].dtype == np.uint8 else torch.float32,
+    )
     for place, value in zip(out.numpy(), found, strict=True):
         place[...] = value
     return out
@@ -60,10 +65,21 @@ def opened(kind: str, folder: Path, workers: int, option: str) -> Epochs:
         source, work = Source(list(range(len(rows)))), partial(vectors, rows)
     else:
         source = Source([str(path) for path in sorted((folder / "source").glob("*.jpg"))])
-        work = read if kind == "bytes" else native if option == "native" else partial(decode, DECODERS[kind])
+        work = (
+            read
+            if kind == "bytes"
+            else native
+            if option == "native"
+            else partial(decode, DECODERS[kind])
+        )
 
     def epoch() -> Iterator[Any]:
-        builder = PipelineBuilder().add_source(source).pipe(work, concurrency=workers, output_order="input").add_sink(3)
+        builder = (
+            PipelineBuilder()
+            .add_source(source)
+            .pipe(work, concurrency=workers, output_order="input")
+            .add_sink(3)
+        )
         pipeline = builder.build(num_threads=workers)
         with pipeline.auto_stop():
             yield from pipeline.get_iterator(timeout=120)

@@ -1,4 +1,6 @@
-"""webdataset: its own tars of the same files, read in order, which is the cheapest for it; ``users`` shuffles 1,000 as its pages show."""
+"""webdataset: its own tars of the same files, read in order, which is the cheapest for it;
+``users`` shuffles 1,000 as its pages show.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def vector(sample: dict[str, bytes]) -> tuple[torch.Tensor]:
     return (torch.from_numpy(np.load(io.BytesIO(sample["npy"]), allow_pickle=False)),)
 
 
-def spec(found: Any, endings: tuple[str, ...], sample: dict[str, bytes]) -> tuple[torch.Tensor, ...]:
+def spec(
+    found: Any, endings: tuple[str, ...], sample: dict[str, bytes]
+) -> tuple[torch.Tensor, ...]:
     """By modalmill's own decoder, so that both sides decode alike."""
     shape, kind = found.layout()
     out = np.empty(shape, kind)
@@ -65,10 +69,16 @@ def mixed(parts: Any, sample: dict[str, bytes]) -> tuple[Any, ...]:
 
 def opened(kind: str, folder: Path, workers: int, option: str) -> Epochs:
     """Batches as tensors (bytes: as lists)."""
-    place = {"features": "webdataset/vectors-*.tar", "sound": "sound/out/shards/*.tar", "frames": "frames/out/shards/*.tar"}
+    place = {
+        "features": "webdataset/vectors-*.tar",
+        "sound": "sound/out/shards/*.tar",
+        "frames": "frames/out/shards/*.tar",
+    }
     place |= {"clips": "clips/*.tar", "mixed": "mixed/out/shards/*.tar"}
     paths = sorted(str(path) for path in folder.glob(place.get(kind, "webdataset/images-*.tar")))
-    data = webdataset.WebDataset(paths, shardshuffle=len(paths) if kind == "users" else False, empty_check=False)
+    data = webdataset.WebDataset(
+        paths, shardshuffle=len(paths) if kind == "users" else False, empty_check=False
+    )
     if kind == "users":
         data = data.shuffle(1000)
     if kind == "bytes":
@@ -84,8 +94,12 @@ def opened(kind: str, folder: Path, workers: int, option: str) -> Epochs:
     else:
         from with_modalmill import SOUND, VIDEO
 
-        data = data.map(partial(spec, SOUND if kind == "sound" else VIDEO, ("wav", "flac", "mp4"))).batched(BATCH)
-    loader = webdataset.WebLoader(data, batch_size=None, num_workers=workers, persistent_workers=workers > 0)
+        data = data.map(
+            partial(spec, SOUND if kind == "sound" else VIDEO, ("wav", "flac", "mp4"))
+        ).batched(BATCH)
+    loader = webdataset.WebLoader(
+        data, batch_size=None, num_workers=workers, persistent_workers=workers > 0
+    )
     return lambda: (batch if kind == "bytes" else batch[0] for batch in loader)
 
 

@@ -1,4 +1,6 @@
-"""Outer join of several sources by id: records of different sources that speak of the same thing become one."""
+"""Outer join of several sources by id: records of different sources that speak of the same thing
+become one.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,18 @@ _FIELD = re.compile(r"\{(id|group|source|file)(?::(stem))?\}")
 class Join(CorpusStage):
     """Joins records of the named sources whose join values are equal.
 
-    sources: names of the sources, the main one first; its record keeps key and origin and takes the parts and targets of the others.
-    match: source -> template over ``{id}``, ``{id:stem}``, ``{group}`` (without the source's name) and ``{file:stem}``; ``{id}`` where none is given.
+    sources: names of the sources, the main one first; its record keeps key and origin and takes the
+        parts and targets of the others.
+    match: source -> template over ``{id}``, ``{id:stem}``, ``{group}`` (without the source's name)
+        and ``{file:stem}``; ``{id}`` where none is given.
 
-    A part or target that two joined records both have, with different content, is an error: give one of them another name.
+    A part or target that two joined records both have, with different content, is an error: give
+    one of them another name.
 
-    If several records of the main source share a value (five questions of one image), each takes the others' parts. Several records of
-    another source with one value cannot be told apart and are rejected as ``ambiguous_key``. Records without a partner in one of the
-    sources go on with what they have and are listed as ``unmatched``; ``align.require`` drops them if they are of no use.
+    If several records of the main source share a value (five questions of one image), each takes
+    the others' parts. Several records of another source with one value cannot be told apart and are
+    rejected as ``ambiguous_key``. Records without a partner in one of the sources go on with what
+    they have and are listed as ``unmatched``; ``align.require`` drops them if they are of no use.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("key", "group", "origin")
@@ -40,10 +46,15 @@ class Join(CorpusStage):
             raise ValueError(f"sources: wanted two or more to join, found {self.sources}")
         for name, template in self.match.items():
             if name not in self.sources or "{" in _FIELD.sub("", template):
-                raise ValueError(f"match.{name}: wanted one of the sources and a template of id, group, source or file, found {template!r}")
+                raise ValueError(
+                    f"match.{name}: wanted one of the sources and a template of id, group, source"
+                    f" or file, found {template!r}"
+                )
 
     def mistakes(self, here: Contents) -> list[str]:
-        return here.lacking_sources("sources", self.sources) + here.too_late("sources: it makes records one")
+        return here.lacking_sources("sources", self.sources) + here.too_late(
+            "sources: it makes records one"
+        )
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:
         by_value: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
@@ -58,20 +69,34 @@ class Join(CorpusStage):
             for name in others:
                 keys = found[name]
                 if len(keys) > 1:
-                    fault = Fault("ambiguous_key", len(keys), 1, f"{len(keys)} records of {name} have the join value {value!r}")
+                    fault = Fault(
+                        "ambiguous_key",
+                        len(keys),
+                        1,
+                        f"{len(keys)} records of {name} have the join value {value!r}",
+                    )
                     decisions |= dict.fromkeys(keys, Decision(fault))
                     continue
                 taken.append(keys[0])
-                decisions[keys[0]] = Decision(Fault("joined", value, None, f"lives on in {main[0]}", "merged"))
+                decisions[keys[0]] = Decision(
+                    Fault("joined", value, None, f"lives on in {main[0]}", "merged")
+                )
             alone = tuple(
-                Fault.unmatched(name, value, f"no record of {name} has the join value {value!r}") for name in self.sources if not found.get(name)
+                Fault.unmatched(name, value, f"no record of {name} has the join value {value!r}")
+                for name in self.sources
+                if not found.get(name)
             )
             if taken or alone:
                 decisions |= dict.fromkeys(main, Decision(absorb=tuple(taken), unmatched=alone))
         return decisions
 
     def _value(self, group: str, origin: dict[str, str]) -> str:
-        fields = {"id": origin["id"], "group": group.removeprefix(f"{origin['source']}-"), "source": origin["source"], "file": origin["file"]}
+        fields = {
+            "id": origin["id"],
+            "group": group.removeprefix(f"{origin['source']}-"),
+            "source": origin["source"],
+            "file": origin["file"],
+        }
         template = self.match.get(origin["source"], "{id}")
 
         def one(match: re.Match[str]) -> str:

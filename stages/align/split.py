@@ -23,28 +23,42 @@ class Split(CorpusStage):
     """Gives each record the split of its group, a pure function of the group's name and ``seed``.
 
     shares: split -> share of the groups, in sum 1.
-    keep: a split that a source gave is kept, and the others of its group get it too. Where a group was given two, the one that
-    most of its records have (then the first by name) stays, and the records of the other are rejected: they would leak.
+    keep: a split that a source gave is kept, and the others of its group get it too. Where a group
+    was given two, the one that most of its records have (then the first by name) stays, and the
+    records of the other are rejected: they would leak.
     seed: another seed gives another split. New data never moves old records.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("key", "group", "split")
 
-    shares: dict[str, float] = field(default_factory=lambda: {"train": 0.8, "val": 0.1, "test": 0.1})
+    shares: dict[str, float] = field(
+        default_factory=lambda: {"train": 0.8, "val": 0.1, "test": 0.1}
+    )
     keep: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.shares or not all(share >= 0 for share in self.shares.values()) or not abs(sum(self.shares.values()) - 1) <= 1e-6:
-            raise ValueError(f"shares must not be negative and must add up to 1, found {self.shares}")
+        if (
+            not self.shares
+            or not all(share >= 0 for share in self.shares.values())
+            or not abs(sum(self.shares.values()) - 1) <= 1e-6
+        ):
+            raise ValueError(
+                f"shares must not be negative and must add up to 1, found {self.shares}"
+            )
         for name in self.shares:
             if not _NAME.match(name):
-                raise ValueError(f"shares: {name!r} is no name for a split; wanted letters, digits and _")
+                raise ValueError(
+                    f"shares: {name!r} is no name for a split; wanted letters, digits and _"
+                )
 
     def mistakes(self, here: Contents) -> list[str]:
         if here.copied_by is None:
             return []
-        return [f"shares: the copies of {here.copied_by} would go into every split; put it after align.split"]
+        return [
+            f"shares: the copies of {here.copied_by} would go into every split; put it after"
+            " align.split"
+        ]
 
     def contents(self, here: Contents) -> Contents:
         kept = here.splits if self.keep else frozenset()
@@ -68,12 +82,21 @@ class Split(CorpusStage):
         for _, group, split in rows:
             if self.keep and split is not None:
                 given[group][split] += 1
-        chosen = {group: min(counts, key=lambda name, counts=counts: (-counts[name], name)) for group, counts in given.items()}  # type: ignore[misc]
+        # the commonest one; of equally common ones the first by name
+        chosen = {
+            group: min(counts.items(), key=lambda split: (-split[1], split[0]))[0]
+            for group, counts in given.items()
+        }
         decisions = {}
         for key, group, split in rows:
             mine = chosen.get(group) or self.split_of(group)
             if group in chosen and split is not None and split != mine:
-                fault = Fault("group_in_two_splits", split, mine, f"most of its group {group} is in {mine}; in {split} this record would leak")
+                fault = Fault(
+                    "group_in_two_splits",
+                    split,
+                    mine,
+                    f"most of its group {group} is in {mine}; in {split} this record would leak",
+                )
                 decisions[key] = Decision(fault)
             elif split != mine:
                 decisions[key] = Decision(split=mine)

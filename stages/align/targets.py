@@ -11,7 +11,8 @@ from ..base import RecordStage
 
 @dataclass(frozen=True, kw_only=True)
 class Targets(RecordStage):
-    """Gives each record the target ``name``: the first of the named ones that it has. The others stay as they are.
+    """Gives each record the target ``name``: the first of the named ones that it has. The others
+    stay as they are.
 
     name: the new target. first_of: names in order of preference.
     """
@@ -24,7 +25,9 @@ class Targets(RecordStage):
 
     def contents(self, here: Contents) -> Contents:
         kinds = {here.targets.get(name) for name in self.first_of}
-        return replace(here, targets={**here.targets, self.name: kinds.pop() if len(kinds) == 1 else None})
+        return replace(
+            here, targets={**here.targets, self.name: kinds.pop() if len(kinds) == 1 else None}
+        )
 
     def apply(self, record: Record) -> Record:
         found = next((word for word in self.first_of if word in record.targets), None)

@@ -19,7 +19,11 @@ class Copies(RecordStage):
     only_split: str = "train"
 
     def mistakes(self, here: Contents) -> list[str]:
-        return here.lacking_split("only_split", self.only_split) if self.only_split and here.splits else []
+        return (
+            here.lacking_split("only_split", self.only_split)
+            if self.only_split and here.splits
+            else []
+        )
 
     def contents(self, here: Contents) -> Contents:
         bare = self.only_split and not here.splits and not here.open_splits

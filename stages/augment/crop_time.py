@@ -19,8 +19,9 @@ class CropTime(Copies):
     share: length of the span as a share of the whole.
     copies: number of copies.
 
-    The whole is the shortest of the record's sounds and videos; a record whose length is not known gets no copy. Timed text keeps the cues
-    that overlap the span, moved to its start; other parts stay as they are.
+    The whole is the shortest of the record's sounds and videos; a record whose length is not known
+    gets no copy. Timed text keeps the cues that overlap the span, moved to its start; other parts
+    stay as they are.
     """
 
     share: float = 0.8
@@ -28,19 +29,28 @@ class CropTime(Copies):
 
     def __post_init__(self) -> None:
         if not 0 < self.share < 1 or self.copies < 1:
-            raise ValueError(f"wanted a share between 0 and 1 and at least one copy, found {self.share} and {self.copies}")
+            raise ValueError(
+                f"wanted a share between 0 and 1 and at least one copy, found {self.share} and"
+                f" {self.copies}"
+            )
 
     def measures(self) -> tuple[str, ...]:
         return timed()
 
-    def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]  # the base passes rng
-        lengths = [part.seconds() or 0.0 for part in record.parts.values() if part.modality in timed()]
+    # the base passes rng
+    def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]
+        lengths = [
+            part.seconds() or 0.0 for part in record.parts.values() if part.modality in timed()
+        ]
         if not lengths or not min(lengths) > 0 or not self.takes(record):
             return (record,)
         made = [record]
         for number in range(1, self.copies + 1):
             span = self.share * min(lengths)
             start = float(rng.uniform(0, min(lengths) - span))
-            parts = {name: modality(part.modality).cut(part, start, start + span) for name, part in record.parts.items()}
+            parts = {
+                name: modality(part.modality).cut(part, start, start + span)
+                for name, part in record.parts.items()
+            }
             made.append(replace(copy_of(record, "time", number), parts=parts))
         return made

@@ -14,7 +14,8 @@ from ._copies import Copies, copy_of, with_step
 
 @dataclass(frozen=True, kw_only=True)
 class Jitter(Copies):
-    """Adds copies of each record that has a picture, all its pictures cropped alike and made brighter or darker alike.
+    """Adds copies of each record that has a picture, all its pictures cropped alike and made
+    brighter or darker alike.
 
     crop: smallest share of width and height that a crop keeps.
     brightness: lowest and highest factor.
@@ -27,23 +28,37 @@ class Jitter(Copies):
 
     def __post_init__(self) -> None:
         if not 0 < self.crop <= 1 or self.copies < 1:
-            raise ValueError(f"wanted a crop in (0, 1] and at least one copy, found {self.crop} and {self.copies}")
+            raise ValueError(
+                f"wanted a crop in (0, 1] and at least one copy, found {self.crop} and"
+                f" {self.copies}"
+            )
 
         if not 0 < self.brightness[0] <= self.brightness[1]:
-            raise ValueError(f"brightness: wanted the lowest factor, then the highest, found {self.brightness}")
+            raise ValueError(
+                f"brightness: wanted the lowest factor, then the highest, found {self.brightness}"
+            )
 
-    def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]  # the base passes rng
-        pictures = [name for name, part in record.parts.items() if modality(part.modality).has_pixels]
+    # the base passes rng
+    def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]
+        pictures = [
+            name for name, part in record.parts.items() if modality(part.modality).has_pixels
+        ]
         if not pictures or not self.takes(record):
             return (record,)
         made = [record]
         for number in range(1, self.copies + 1):
             width, height = (round(float(rng.uniform(self.crop, 1.0)), 4) for _ in range(2))
-            left, top = round(float(rng.uniform(0, 1 - width)), 4), round(float(rng.uniform(0, 1 - height)), 4)
+            left, top = (
+                round(float(rng.uniform(0, 1 - width)), 4),
+                round(float(rng.uniform(0, 1 - height)), 4),
+            )
             factor = round(float(rng.uniform(*self.brightness)), 4)
             parts = dict(record.parts)
             for name in pictures:
-                cropped = with_step(parts[name], Step("crop", {"left": left, "top": top, "width": width, "height": height}))
+                cropped = with_step(
+                    parts[name],
+                    Step("crop", {"left": left, "top": top, "width": width, "height": height}),
+                )
                 parts[name] = with_step(cropped, Step("brightness", {"factor": factor}))
             made.append(replace(copy_of(record, "jitter", number), parts=parts))
         return made

@@ -24,16 +24,23 @@ class Noise(Copies):
     gain_db: tuple[float, float] = (-6.0, 0.0)
     copies: int = 1
 
-    def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]  # the base passes rng
+    # the base passes rng
+    def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]
         sounds = [name for name, part in record.parts.items() if part.modality == "audio"]
         if not sounds or not self.takes(record):
             return (record,)
         made = [record]
         for number in range(1, self.copies + 1):
-            gain, ratio = round(float(rng.uniform(*self.gain_db)), 3), round(float(rng.uniform(*self.snr_db)), 3)
+            gain, ratio = (
+                round(float(rng.uniform(*self.gain_db)), 3),
+                round(float(rng.uniform(*self.snr_db)), 3),
+            )
             seed = int(rng.integers(2**63))
             parts = dict(record.parts)
             for name in sounds:
-                parts[name] = with_step(with_step(parts[name], Step("gain", {"db": gain})), Step("noise", {"snr_db": ratio, "seed": seed}))
+                parts[name] = with_step(
+                    with_step(parts[name], Step("gain", {"db": gain})),
+                    Step("noise", {"snr_db": ratio, "seed": seed}),
+                )
             made.append(replace(copy_of(record, "noise", number), parts=parts))
         return made

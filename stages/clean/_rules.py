@@ -14,7 +14,9 @@ Signal = Callable[[str], float]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: its name in the account, the option that sets it, what it reads, and the interval [low, high] that is allowed."""
+    """One rule: its name in the account, the option that sets it, what it reads, and the interval
+    [low, high] that is allowed.
+    """
 
     name: str
     option: str
@@ -27,7 +29,9 @@ def part_fault(record: Record, name: str, part: Part, rules: Iterable[Rule]) -> 
     """The first rule that a part breaks; damage found while measuring comes first."""
     if part.damage:
         name_of_damage, _, message = part.damage.partition(": ")
-        return Fault(name_of_damage, None, "decodable to its end", f"{name} ({part.uri}): {message}")
+        return Fault(
+            name_of_damage, None, "decodable to its end", f"{name} ({part.uri}): {message}"
+        )
 
     def signal(word: str) -> float:
         return record.signals[f"{name}.{word}"]
@@ -35,20 +39,35 @@ def part_fault(record: Record, name: str, part: Part, rules: Iterable[Rule]) -> 
     for rule in rules:
         value = rule.value(part, signal)
         if rule.low is not None and not value >= rule.low:
-            return Fault(rule.name, value, rule.low, f"{name} ({part.uri or 'text'}): {value:.6g} is below {rule.option} {rule.low:g}")
+            return Fault(
+                rule.name,
+                value,
+                rule.low,
+                f"{name} ({part.uri or 'text'}): {value:.6g} is below {rule.option} {rule.low:g}",
+            )
         if rule.high is not None and not value <= rule.high:
-            return Fault(rule.name, value, rule.high, f"{name} ({part.uri or 'text'}): {value:.6g} is above {rule.option} {rule.high:g}")
+            return Fault(
+                rule.name,
+                value,
+                rule.high,
+                f"{name} ({part.uri or 'text'}): {value:.6g} is above {rule.option} {rule.high:g}",
+            )
     return None
 
 
 def faulty_parts(record: Record, modality: str, rules: list[Rule]) -> dict[str, Fault]:
     """The record's parts of a modality that break a rule, each with the first that it breaks."""
-    found = {name: part_fault(record, name, part, rules) for name, part in record.parts_of(modality).items()}
+    found = {
+        name: part_fault(record, name, part, rules)
+        for name, part in record.parts_of(modality).items()
+    }
     return {name: fault for name, fault in found.items() if fault is not None}
 
 
 class JudgesParts(RecordStage):
-    """A stage with rules on the parts of one modality: it rejects the record that has a faulty one, or takes the faulty part away."""
+    """A stage with rules on the parts of one modality: it rejects the record that has a faulty one,
+    or takes the faulty part away.
+    """
 
     modality: ClassVar[str]
     on_fault: Literal["reject", "drop_part"]
@@ -61,7 +80,15 @@ class JudgesParts(RecordStage):
         raise NotImplementedError
 
     def fault(self, record: Record) -> Fault | None:
-        return next(iter(faulty_parts(record, self.modality, self.rules()).values()), None) if self.on_fault == "reject" else None
+        return (
+            next(iter(faulty_parts(record, self.modality, self.rules()).values()), None)
+            if self.on_fault == "reject"
+            else None
+        )
 
     def drops(self, record: Record) -> Mapping[str, Fault]:
-        return faulty_parts(record, self.modality, self.rules()) if self.on_fault == "drop_part" else {}
+        return (
+            faulty_parts(record, self.modality, self.rules())
+            if self.on_fault == "drop_part"
+            else {}
+        )

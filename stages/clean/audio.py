@@ -28,8 +28,32 @@ class Audio(JudgesParts):
 
     def rules(self) -> list[Rule]:
         return [
-            Rule("audio_too_short", "min_seconds", lambda part, _: part.seconds() or 0.0, self.min_seconds, None),
-            Rule("audio_too_long", "max_seconds", lambda part, _: part.seconds() or 0.0, None, self.max_seconds),
-            Rule("audio_clipped", "max_clipping", lambda _, signal: signal("clipping"), None, self.max_clipping),
-            Rule("audio_silent", "max_silence", lambda _, signal: signal("silence"), None, self.max_silence),
+            Rule(
+                "audio_too_short",
+                "min_seconds",
+                lambda part, _: part.seconds() or 0.0,
+                self.min_seconds,
+                None,
+            ),
+            Rule(
+                "audio_too_long",
+                "max_seconds",
+                lambda part, _: part.seconds() or 0.0,
+                None,
+                self.max_seconds,
+            ),
+            Rule(
+                "audio_clipped",
+                "max_clipping",
+                lambda _, signal: signal("clipping"),
+                None,
+                self.max_clipping,
+            ),
+            Rule(
+                "audio_silent",
+                "max_silence",
+                lambda _, signal: signal("silence"),
+                None,
+                self.max_silence,
+            ),
         ]

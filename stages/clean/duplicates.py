@@ -1,7 +1,9 @@
-"""Duplicates: exact ones by content become one record; near ones (images that look the same) share a group.
+"""Duplicates: exact ones by content become one record; near ones (images that look the same) share
+a group.
 
-A perceptual hash finds pictures that may look alike; charts, screenshots and dark frames that do not look alike have the same ones. So what a hash
-finds is confirmed on thumbnails of 32 x 32 pixels, after the brightness of one was fitted to that of the other.
+A perceptual hash finds pictures that may look alike; charts, screenshots and dark frames that do
+not look alike have the same ones. So what a hash finds is confirmed on thumbnails of 32 x 32
+pixels, after the brightness of one was fitted to that of the other.
 """
 
 from __future__ import annotations
@@ -30,13 +32,18 @@ _GAIN, _OFFSET = (0.8, 1.25), (-25.0, 25.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Duplicates(CorpusStage):
-    """Merges records whose parts are the same bytes, and keeps near-duplicate images together in one group.
+    """Merges records whose parts are the same bytes, and keeps near-duplicate images together in
+    one group.
 
-    exact: ``merge`` keeps the first (by key) of records with equal parts and targets; ``group`` keeps all in one group.
-    same_targets: whether the targets count; without them two records with equal parts and other labels are duplicates too.
-    near_bits: images whose 64-bit perceptual hashes differ in at most this many bits, and whose thumbnails look the same, are near duplicates:
-        recompressed, scaled, a little brighter. 0 turns it off.
-    near: ``group`` keeps near duplicates in one group; ``merge`` keeps the first of those whose texts and targets are equal, and groups the rest.
+    exact: ``merge`` keeps the first (by key) of records with equal parts and targets; ``group``
+        keeps all in one group.
+    same_targets: whether the targets count; without them two records with equal parts and other
+        labels are duplicates too.
+    near_bits: images whose 64-bit perceptual hashes differ in at most this many bits, and whose
+        thumbnails look the same, are near duplicates: recompressed, scaled, a little brighter. 0
+        turns it off.
+    near: ``group`` keeps near duplicates in one group; ``merge`` keeps the first of those whose
+        texts and targets are equal, and groups the rest.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("key", "group", "parts", "targets", "signals", "absent")
@@ -69,7 +76,13 @@ class Duplicates(CorpusStage):
             if kept != row:
                 clusters.unite(groups[kept], groups[row])
                 if self.exact == "merge":
-                    fault = Fault("duplicate", keys[kept], None, f"its parts are the same as those of {keys[kept]}", "merged")
+                    fault = Fault(
+                        "duplicate",
+                        keys[kept],
+                        None,
+                        f"its parts are the same as those of {keys[kept]}",
+                        "merged",
+                    )
                     decisions[keys[row]] = Decision(fault)
                     continue
             for medium in media:
@@ -87,27 +100,52 @@ class Duplicates(CorpusStage):
         return decisions
 
     def _seen(
-        self, parts: list[dict[str, Any]], targets: str, signals: list[tuple[str, float]] | None, absent: list[tuple[str, str]] | None
+        self,
+        parts: list[dict[str, Any]],
+        targets: str,
+        signals: list[tuple[str, float]] | None,
+        absent: list[tuple[str, str]] | None,
     ) -> _Seen:
         media = [part["hash"] for part in parts if part["hash"] is not None]
-        # A part that was named and is not there, or could not be used, is not the same as another one.
+        # A part that was named and is not there, or could not be used, is not the same as another
+        # one.
         known = all(why == "absent" for _, why in absent or ())
         images = [part for part in parts if part["modality"] == "image"]
         image = images[0]["hash"] if len(images) == 1 else None
         targets = targets if self.same_targets else ""
-        beside = _content([part for part in parts if part["modality"] != "image"], targets) or targets.encode()
-        return _Seen(_content(parts, targets) if known else b"", media, _phash(dict(signals or ()), parts), image, beside)
+        beside = (
+            _content([part for part in parts if part["modality"] != "image"], targets)
+            or targets.encode()
+        )
+        return _Seen(
+            _content(parts, targets) if known else b"",
+            media,
+            _phash(dict(signals or ()), parts),
+            image,
+            beside,
+        )
 
     def _together(
-        self, rows: list[int], keys: list[str], groups: list[str], seen: list[_Seen], clusters: _Clusters, decisions: dict[str, Decision]
+        self,
+        rows: list[int],
+        keys: list[str],
+        groups: list[str],
+        seen: list[_Seen],
+        clusters: _Clusters,
+        decisions: dict[str, Decision],
     ) -> None:
         kept, *others = sorted(rows, key=keys.__getitem__)
         for row in others:
             clusters.unite(groups[kept], groups[row])
-            if self.near == "merge" and seen[row].beside == seen[kept].beside:  # other words or labels are other records
+            # other words or labels are other records
+            if self.near == "merge" and seen[row].beside == seen[kept].beside:
                 bits = ((seen[kept].phash or 0) ^ (seen[row].phash or 0)).bit_count()
-                message = f"its image looks the same as that of {keys[kept]} ({bits} of 64 bits differ)"
-                decisions[keys[row]] = Decision(Fault("near_duplicate", bits, self.near_bits, message, "merged"))
+                message = (
+                    f"its image looks the same as that of {keys[kept]} ({bits} of 64 bits differ)"
+                )
+                decisions[keys[row]] = Decision(
+                    Fault("near_duplicate", bits, self.near_bits, message, "merged")
+                )
 
 
 class _Alike:
@@ -125,7 +163,9 @@ class _Alike:
 
 
 def difference(one: np.ndarray, other: np.ndarray) -> float:
-    """By how many grey levels the 8 x 8 block that differs most differs on average, once gain and offset are fitted within bounds, either way."""
+    """By how many grey levels the 8 x 8 block that differs most differs on average, once gain and
+    offset are fitted within bounds, either way.
+    """
     return max(_one_way(one, other), _one_way(other, one))
 
 
@@ -146,7 +186,9 @@ def _worst_block(apart: np.ndarray) -> float:
     return float(apart.reshape(height, _BLOCK, width, _BLOCK).mean(axis=(1, 3)).max())
 
 
-def _near(hashes: dict[int, list[int]], bits: int, alike: Callable[[int, int], bool]) -> dict[int, list[int]]:
+def _near(
+    hashes: dict[int, list[int]], bits: int, alike: Callable[[int, int], bool]
+) -> dict[int, list[int]]:
     """Rows that look the same, by a representative; only those of several."""
     parent: dict[int, int] = {row: row for rows in hashes.values() for row in rows}
 
@@ -176,8 +218,8 @@ def _near(hashes: dict[int, list[int]], bits: int, alike: Callable[[int, int], b
 
 
 class _Seen(NamedTuple):
-    """What is kept of a record: a digest of all it holds, the hashes of its media; the perceptual and the content hash of its only image, and a
-    digest of what stands beside it.
+    """What is kept of a record: a digest of all it holds, the hashes of its media; the perceptual
+    and the content hash of its only image, and a digest of what stands beside it.
     """
 
     content: bytes
@@ -211,7 +253,11 @@ def _content(parts: list[dict[str, Any]], targets: str) -> bytes:
         if what is None:
             return b""
         pieces.append(repr((part["name"], what, part["start_s"], part["end_s"], part["steps"])))
-    return hashlib.blake2b("\x1f".join([*pieces, targets]).encode(), digest_size=16).digest() if pieces else b""
+    return (
+        hashlib.blake2b("\x1f".join([*pieces, targets]).encode(), digest_size=16).digest()
+        if pieces
+        else b""
+    )
 
 
 def _phash(signals: dict[str, float], parts: list[dict[str, Any]]) -> int | None:
@@ -225,7 +271,8 @@ def _phash(signals: dict[str, float], parts: list[dict[str, Any]]) -> int | None
 def near_pairs(hashes: list[int], bits: int) -> list[tuple[int, int]]:
     """Pairs of distinct 64-bit hashes (smaller first) that differ in at most ``bits`` bits.
 
-    Hashes at most b bits apart share one of b + 1 bands exactly (pigeonhole), so only hashes of a common band are compared.
+    Hashes at most b bits apart share one of b + 1 bands exactly (pigeonhole), so only hashes of a
+    common band are compared.
     """
     values = np.array(sorted(set(hashes)), np.uint64)
     bands = max(_BANDS, bits + 1)
@@ -240,5 +287,8 @@ def near_pairs(hashes: list[int], bits: int) -> list[tuple[int, int]]:
             for position in range(len(members) - 1):
                 rest = members[position + 1 :]
                 close = np.bitwise_count(rest ^ members[position]) <= bits
-                found.update((int(min(members[position], other)), int(max(members[position], other))) for other in rest[close])
+                found.update(
+                    (int(min(members[position], other)), int(max(members[position], other)))
+                    for other in rest[close]
+                )
     return sorted(found)

@@ -1,4 +1,6 @@
-"""Missing target values: filled with a constant, the most frequent value or the mean, or their records left out."""
+"""Missing target values: filled with a constant, the most frequent value or the mean, or their
+records left out.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,9 @@ class Fill(CorpusStage):
     """Fills a target where it is missing.
 
     target: its name.
-    by: ``drop`` counts the record as missing; ``constant`` sets the ``value``; ``most_frequent`` and ``mean`` are taken from the records
-    of the split ``train`` (from all, where there is none yet).
+    by: ``drop`` counts the record as missing; ``constant`` sets the ``value``; ``most_frequent``
+    and ``mean`` are taken from the records of the split ``train`` (from all, where there is none
+    yet).
     value: a word or number, where ``by`` is ``constant``.
     only_source: fill only in records of this source.
     """
@@ -38,11 +41,17 @@ class Fill(CorpusStage):
 
     def mistakes(self, here: Contents) -> list[str]:
         lines = [] if self.by == "constant" else here.lacking_targets("target", [self.target])
-        return lines + here.lacking_sources("only_source", [self.only_source] if self.only_source else [])
+        return lines + here.lacking_sources(
+            "only_source", [self.only_source] if self.only_source else []
+        )
 
     def contents(self, here: Contents) -> Contents:
         kind: Kind = "number" if isinstance(self.value, (int, float)) else "text"
-        return here if self.target in here.targets else replace(here, targets={**here.targets, self.target: kind})
+        return (
+            here
+            if self.target in here.targets
+            else replace(here, targets={**here.targets, self.target: kind})
+        )
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:
         known: list[Any] = []
@@ -57,7 +66,15 @@ class Fill(CorpusStage):
         decisions = {}
         for key in lacking:
             if filler is None:
-                decisions[key] = Decision(Fault(f"no target {self.target}", None, "present", f"the target {self.target} is empty", "missing"))
+                decisions[key] = Decision(
+                    Fault(
+                        f"no target {self.target}",
+                        None,
+                        "present",
+                        f"the target {self.target} is empty",
+                        "missing",
+                    )
+                )
             else:
                 decisions[key] = Decision(targets={self.target: filler})
         return decisions

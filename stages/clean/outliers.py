@@ -1,4 +1,6 @@
-"""Outliers of a numeric target or signal, by the distance from the median in robust standard deviations."""
+"""Outliers of a numeric target or signal, by the distance from the median in robust standard
+deviations.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,12 @@ _MAD_TO_DEVIATION = 1.4826
 
 @dataclass(frozen=True, kw_only=True)
 class Outliers(CorpusStage):
-    """Rejects records whose number lies more than ``deviations`` robust standard deviations from the median.
+    """Rejects records whose number lies more than ``deviations`` robust standard deviations from
+    the median.
 
     column: a numeric target, or a signal such as ``image.sharpness``.
-    deviations: 1.4826 times the median absolute deviation is one (Hampel 1974); where that is zero the standard deviation is taken.
+    deviations: 1.4826 times the median absolute deviation is one (Hampel 1974); where that is zero
+        the standard deviation is taken.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("key", "targets", "signals")
@@ -34,17 +38,28 @@ class Outliers(CorpusStage):
         part, dot, _ = self.column.rpartition(".")
         if not dot or self.column in here.targets:
             lines = here.lacking_targets("column", [self.column])
-            return lines or ([f"column: {self.column!r} is text; read it by 'numbers'"] if here.targets[self.column] == "text" else [])
+            return lines or (
+                [f"column: {self.column!r} is text; read it by 'numbers'"]
+                if here.targets[self.column] == "text"
+                else []
+            )
         modality = here.parts.get(part)
         if modality in (None, *here.measured):
             return here.lacking_parts("column", [part])
-        return [f"column: the signals of {part!r} are not measured; add clean.{modality}, which measures them"]
+        return [
+            f"column: the signals of {part!r} are not measured; add clean.{modality}, which"
+            " measures them"
+        ]
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:
         keys, numbers = [], []
         for key, targets, signals in rows_of(table, *self.columns):
             value = json.loads(targets).get(self.column, dict(signals or ()).get(self.column))
-            if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+            if (
+                isinstance(value, (int, float))
+                and not isinstance(value, bool)
+                and math.isfinite(value)
+            ):
                 keys.append(key)
                 numbers.append(float(value))
         if not numbers:
@@ -55,6 +70,15 @@ class Outliers(CorpusStage):
         decisions = {}
         for key, value, far in zip(keys, numbers, distance > self.deviations * scale, strict=True):
             if far:
-                message = f"{self.column} lies more than {self.deviations:g} deviations from the median"
-                decisions[key] = Decision(Fault("outlier", value, f"{np.median(values):g} +- {self.deviations * scale:.6g}", message))
+                message = (
+                    f"{self.column} lies more than {self.deviations:g} deviations from the median"
+                )
+                decisions[key] = Decision(
+                    Fault(
+                        "outlier",
+                        value,
+                        f"{np.median(values):g} +- {self.deviations * scale:.6g}",
+                        message,
+                    )
+                )
         return decisions

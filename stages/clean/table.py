@@ -24,7 +24,8 @@ class Table(RecordStage):
     max_out_of_range: share of the cells with a range that may lie outside of theirs.
     on_fault: ``reject`` the record, or ``drop_part`` and keep the rest of it.
 
-    Both shares become signals of the record (``cells.missing``, ``cells.out_of_range``), so that a stream can choose by them.
+    Both shares become signals of the record (``cells.missing``, ``cells.out_of_range``), so that a
+    stream can choose by them.
     """
 
     parts: list[str] | None = None
@@ -37,38 +38,68 @@ class Table(RecordStage):
         return here.lacking_parts("parts", self.parts or [], "table")
 
     def apply(self, record: Record) -> Record:
-        shares = {f"{name}.{word}": share for name, part in self._tables(record).items() for word, share in self._shares(part).items()}
+        shares = {
+            f"{name}.{word}": share
+            for name, part in self._tables(record).items()
+            for word, share in self._shares(part).items()
+        }
         return replace(record, signals={**record.signals, **shares}) if shares else record
 
     def fault(self, record: Record) -> Fault | None:
-        return next(iter(self._faults(record).values()), None) if self.on_fault == "reject" else None
+        return (
+            next(iter(self._faults(record).values()), None) if self.on_fault == "reject" else None
+        )
 
     def drops(self, record: Record) -> Mapping[str, Fault]:
         return self._faults(record) if self.on_fault == "drop_part" else {}
 
     def remark(self, record: Record) -> str:
-        columns = {name for part in self._tables(record).values() for name in json.loads(part.text or "{}")}
+        columns = {
+            name for part in self._tables(record).values() for name in json.loads(part.text or "{}")
+        }
         lost = sorted(set(self.ranges) - columns) if columns else []
-        return f"records whose tables have no column {', '.join(lost)}, which ranges names" if lost else ""
+        return (
+            f"records whose tables have no column {', '.join(lost)}, which ranges names"
+            if lost
+            else ""
+        )
 
     def _tables(self, record: Record) -> dict[str, Part]:
-        return {name: part for name, part in record.parts_of("table").items() if self.parts is None or name in self.parts}
+        return {
+            name: part
+            for name, part in record.parts_of("table").items()
+            if self.parts is None or name in self.parts
+        }
 
     def _faults(self, record: Record) -> dict[str, Fault]:
         found = {}
         for name, part in self._tables(record).items():
-            for (word, share), allowed in zip(self._shares(part).items(), (self.max_missing, self.max_out_of_range), strict=True):
+            for (word, share), allowed in zip(
+                self._shares(part).items(), (self.max_missing, self.max_out_of_range), strict=True
+            ):
                 if share > allowed:
-                    found[name] = Fault(f"table_{word}", share, allowed, f"{name}: {share:.6g} of the cells, above max_{word} {allowed:g}")
+                    found[name] = Fault(
+                        f"table_{word}",
+                        share,
+                        allowed,
+                        f"{name}: {share:.6g} of the cells, above max_{word} {allowed:g}",
+                    )
                     break
         return found
 
     def _shares(self, part: Part) -> dict[str, float]:
         cells = json.loads(part.text or "{}")
-        ranged = [(cells[name], span) for name, span in self.ranges.items() if not is_empty_cell(cells.get(name))]
+        ranged = [
+            (cells[name], span)
+            for name, span in self.ranges.items()
+            if not is_empty_cell(cells.get(name))
+        ]
         outside = sum(not _is_within(cell, *span) for cell, span in ranged)
         missing = sum(is_empty_cell(cell) for cell in cells.values())
-        return {"missing": missing / max(1, len(cells)), "out_of_range": outside / max(1, len(ranged))}
+        return {
+            "missing": missing / max(1, len(cells)),
+            "out_of_range": outside / max(1, len(ranged)),
+        }
 
 
 def _is_within(cell: object, low: float, high: float) -> bool:

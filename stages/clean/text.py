@@ -19,7 +19,8 @@ from ..base import RecordStage
 _SPACES = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r"\s*\n\s*")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")  # ECMA-48: control sequences, and commands to the system
+# ECMA-48: control sequences, and commands to the system
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
 _LONGEST_TEXT = 64 << 20
 _C1 = {code: bytes([code]).decode("cp1252", "ignore") or None for code in range(0x80, 0xA0)}
 
@@ -29,16 +30,20 @@ class Text(RecordStage):
     """Repairs and normalises texts, and refuses those that are too short or too long.
 
     parts: names of the text parts; all of them where it is left out.
-    repair: undo text decoded with the wrong encoding, and Windows-1252 punctuation kept as control characters.
+    repair: undo text decoded with the wrong encoding, and Windows-1252 punctuation kept as control
+        characters.
     unicode: normalisation form, or ``none``.
     spaces: runs of spaces become one; spaces at line ends and at both ends go.
     lower: lower-case everything.
-    language: a spaCy language (``en``) whose tokeniser is used when ``stop_words``, ``lemma`` or ``pos`` need tokens.
-    model: an installed spaCy model (``en_core_web_sm``) or the folder of one, for ``lemma`` and ``pos``.
+    language: a spaCy language (``en``) whose tokeniser is used when ``stop_words``, ``lemma`` or
+        ``pos`` need tokens.
+    model: an installed spaCy model (``en_core_web_sm``) or the folder of one, for ``lemma`` and
+        ``pos``.
     stop_words: leave out the language's stop words.
     lemma: replace words by their lemmas.
     pos: keep only tokens with these universal part-of-speech tags.
-    min_words, max_words: number of words, by white space. ``on_fault``: reject the record or drop the part.
+    min_words, max_words: number of words, by white space. ``on_fault``: reject the record or drop
+        the part.
     """
 
     parts: list[str] | None = None
@@ -57,7 +62,9 @@ class Text(RecordStage):
 
     def __post_init__(self) -> None:
         if (self.lemma or self.pos) and self.model is None:
-            raise ValueError("lemma and pos need a spaCy model; set 'model', for example to en_core_web_sm")
+            raise ValueError(
+                "lemma and pos need a spaCy model; set 'model', for example to en_core_web_sm"
+            )
         if self.stop_words or self.lemma or self.pos:
             _check_language(self.language, self.model)
 
@@ -72,10 +79,17 @@ class Text(RecordStage):
             return [Row(record, next(iter(faults.values())), address)]
         for name in faults:
             cleaned = cleaned.without_part(name, "filtered")
-        return [*(Row(record, replace(why, fate="dropped"), address) for why in faults.values()), Row(cleaned)]
+        return [
+            *(Row(record, replace(why, fate="dropped"), address) for why in faults.values()),
+            Row(cleaned),
+        ]
 
     def fault(self, record: Record) -> Fault | None:
-        return next(iter(self._faults(self.apply(record)).values()), None) if self.on_fault == "reject" else None
+        return (
+            next(iter(self._faults(self.apply(record)).values()), None)
+            if self.on_fault == "reject"
+            else None
+        )
 
     def drops(self, record: Record) -> Mapping[str, Fault]:
         return self._faults(self.apply(record)) if self.on_fault == "drop_part" else {}
@@ -102,18 +116,34 @@ class Text(RecordStage):
         return text
 
     def _texts(self, record: Record) -> list[tuple[str, str]]:
-        return [(name, part.text or "") for name, part in record.parts_of("text").items() if self.parts is None or name in self.parts]
+        return [
+            (name, part.text or "")
+            for name, part in record.parts_of("text").items()
+            if self.parts is None or name in self.parts
+        ]
 
     def _faults(self, cleaned: Record) -> dict[str, Fault]:
         """The texts that are too short or too long as they are now, each with the rule it broke."""
-        found = {name: self._fault_of(name, len(text.split())) for name, text in self._texts(cleaned)}
+        found = {
+            name: self._fault_of(name, len(text.split())) for name, text in self._texts(cleaned)
+        }
         return {name: fault for name, fault in found.items() if fault is not None}
 
     def _fault_of(self, name: str, words: int) -> Fault | None:
         if words < self.min_words:
-            return Fault("text_too_short", words, self.min_words, f"{name}: {words} words are left, min_words is {self.min_words}")
+            return Fault(
+                "text_too_short",
+                words,
+                self.min_words,
+                f"{name}: {words} words are left, min_words is {self.min_words}",
+            )
         if words > self.max_words:
-            return Fault("text_too_long", words, self.max_words, f"{name}: {words} words, max_words is {self.max_words}")
+            return Fault(
+                "text_too_long",
+                words,
+                self.max_words,
+                f"{name}: {words} words, max_words is {self.max_words}",
+            )
         return None
 
     def _by_token(self, text: str) -> str:
@@ -127,10 +157,12 @@ class Text(RecordStage):
 
 
 def repair(text: str) -> str:
-    """The text with wrong decodings undone (ftfy), C1 control characters read as Windows-1252, and other controls and terminal escapes left out.
+    """The text with wrong decodings undone (ftfy), C1 control characters read as Windows-1252, and
+    other controls and terminal escapes left out.
 
-    Wrong decodings come first: a UTF-8 text read as Latin-1 is full of C1 controls, which are its bytes. It is done again until nothing changes, for
-    what one pass uncovers may be the next one's; a pass that changes anything shortens the text or takes controls away, so there is a last one.
+    Wrong decodings come first: a UTF-8 text read as Latin-1 is full of C1 controls, which are its
+    bytes. It is done again until nothing changes, for what one pass uncovers may be the next one's;
+    a pass that changes anything shortens the text or takes controls away, so there is a last one.
 
     >>> repair("I\\u0092m")
     'I\\u2019m'
@@ -145,35 +177,55 @@ def repair(text: str) -> str:
 def _repaired_once(text: str) -> str:
     import ftfy
 
-    fixed = ftfy.fix_text(text, uncurl_quotes=False, fix_latin_ligatures=False, fix_character_width=False, unescape_html=False, normalization=None)
+    fixed = ftfy.fix_text(
+        text,
+        uncurl_quotes=False,
+        fix_latin_ligatures=False,
+        fix_character_width=False,
+        unescape_html=False,
+        normalization=None,
+    )
     return _CONTROLS.sub("", _ESCAPES.sub("", fixed.translate(_C1)))
 
 
 def _check_language(language: str, model: str | None) -> None:
-    """ValueError where spaCy has no such language or model, or what they stand on is not installed: told when the recipe is read."""
+    """ValueError where spaCy has no such language or model, or what they stand on is not installed:
+    told when the recipe is read.
+    """
     import spacy
 
     if importlib.util.find_spec(f"{spacy.__name__}.lang.{language}") is None:
-        raise ValueError(f"language: spaCy has no language {language!r}; wanted a code like en, de, fr")
+        raise ValueError(
+            f"language: spaCy has no language {language!r}; wanted a code like en, de, fr"
+        )
     if model is None:
         pipeline_of(language, model)
         return
     if (Path(model) / "config.cfg").is_file():
         return
     if not model.isidentifier():
-        raise ValueError(f"model: {model} is no folder of a spaCy model; wanted one with a config.cfg, or the name of an installed model")
+        raise ValueError(
+            f"model: {model} is no folder of a spaCy model; wanted one with a config.cfg, or the"
+            " name of an installed model"
+        )
     if importlib.util.find_spec(model) is None:
         raise ValueError(f"model: {model} is not installed; try: python -m spacy download {model}")
 
 
 @functools.lru_cache(maxsize=4)
 def pipeline_of(language: str, model: str | None) -> Any:
-    """The spaCy pipeline of a language, blank (a tokeniser and its stop words), or the installed model of that name."""
+    """The spaCy pipeline of a language, blank (a tokeniser and its stop words), or the installed
+    model of that name.
+    """
     import spacy
 
     try:
-        pipeline = spacy.blank(language) if model is None else spacy.load(model, exclude=["ner", "parser"])
+        pipeline = (
+            spacy.blank(language) if model is None else spacy.load(model, exclude=["ner", "parser"])
+        )
     except ImportError as error:
-        raise ValueError(f"language: {language!r} needs another package: {' '.join(str(error).split())[:200]}") from error
+        raise ValueError(
+            f"language: {language!r} needs another package: {' '.join(str(error).split())[:200]}"
+        ) from error
     pipeline.max_length = _LONGEST_TEXT  # spaCy's own bound is for parsers, which are not used
     return pipeline

@@ -13,7 +13,8 @@ class Video(JudgesParts):
     """Rejects records whose video breaks a rule, or takes only the video away.
 
     min_seconds, max_seconds: decoded length.
-    max_damaged: share of frames that are damaged; decoders mend them silently, mostly with grey or with what was there before.
+    max_damaged: share of frames that are damaged; decoders mend them silently, mostly with grey or
+        with what was there before.
     min_claim: decoded length over the container's claim; a cut file has less than it says.
     max_black, max_frozen: share of black frames, and of frames equal to the one before.
     min_side: pixels of the shorter side.
@@ -33,11 +34,49 @@ class Video(JudgesParts):
 
     def rules(self) -> list[Rule]:
         return [
-            Rule("video_too_small", "min_side", lambda part, _: min(part.width or 0, part.height or 0), self.min_side, None),
-            Rule("video_too_short", "min_seconds", lambda part, _: part.duration_s or 0.0, self.min_seconds, None),
-            Rule("video_too_long", "max_seconds", lambda part, _: part.duration_s or 0.0, None, self.max_seconds),
-            Rule("video_damaged", "max_damaged", lambda _, signal: signal("damaged"), None, self.max_damaged),
-            Rule("video_shorter_than_claimed", "min_claim", lambda _, signal: signal("claim"), self.min_claim, None),
-            Rule("video_black", "max_black", lambda _, signal: signal("black"), None, self.max_black),
-            Rule("video_frozen", "max_frozen", lambda _, signal: signal("frozen"), None, self.max_frozen),
+            Rule(
+                "video_too_small",
+                "min_side",
+                lambda part, _: min(part.width or 0, part.height or 0),
+                self.min_side,
+                None,
+            ),
+            Rule(
+                "video_too_short",
+                "min_seconds",
+                lambda part, _: part.duration_s or 0.0,
+                self.min_seconds,
+                None,
+            ),
+            Rule(
+                "video_too_long",
+                "max_seconds",
+                lambda part, _: part.duration_s or 0.0,
+                None,
+                self.max_seconds,
+            ),
+            Rule(
+                "video_damaged",
+                "max_damaged",
+                lambda _, signal: signal("damaged"),
+                None,
+                self.max_damaged,
+            ),
+            Rule(
+                "video_shorter_than_claimed",
+                "min_claim",
+                lambda _, signal: signal("claim"),
+                self.min_claim,
+                None,
+            ),
+            Rule(
+                "video_black", "max_black", lambda _, signal: signal("black"), None, self.max_black
+            ),
+            Rule(
+                "video_frozen",
+                "max_frozen",
+                lambda _, signal: signal("frozen"),
+                None,
+                self.max_frozen,
+            ),
         ]

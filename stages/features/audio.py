@@ -1,4 +1,6 @@
-"""Sound by its spectrum: statistics over time of MFCC, log-mel and Bark bands, no learned weights."""
+"""Sound by its spectrum: statistics over time of MFCC, log-mel and Bark bands, no learned
+weights.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from ..media.spectrum import log_bark, log_mel, mfcc
 
 @dataclass(frozen=True, kw_only=True)
 class Audio(Extractor):
-    """Mean and standard deviation over time of MFCCs, log-mel bands and Bark bands, in units of ten decibels.
+    """Mean and standard deviation over time of MFCCs, log-mel bands and Bark bands, in units of ten
+    decibels.
 
     rate_hz: sound is resampled to it first. mels, barks: bands. coefficients: MFCCs.
     """
@@ -30,5 +33,11 @@ class Audio(Extractor):
 
     def extract(self, data: Any) -> np.ndarray:
         mel = log_mel(data, self.rate_hz, self.mels)
-        bands = np.concatenate([mfcc(mel, self.coefficients) / 10, mel / 10, log_bark(data, self.rate_hz, self.barks) / 10])
+        bands = np.concatenate(
+            [
+                mfcc(mel, self.coefficients) / 10,
+                mel / 10,
+                log_bark(data, self.rate_hz, self.barks) / 10,
+            ]
+        )
         return np.concatenate([bands.mean(1), bands.std(1)]).astype(np.float32)

@@ -17,13 +17,16 @@ _WORD = re.compile(r"\w+(?:'\w+)?")
 
 @dataclass(frozen=True, kw_only=True)
 class Text(Extractor):
-    """Word n-grams hashed into ``size`` signed bins (Weinberger 2009), sublinear term frequency times inverse document frequency, length 1.
+    """Word n-grams hashed into ``size`` signed bins (Weinberger 2009), sublinear term frequency
+    times inverse document frequency, length 1.
 
-    size: bins. ngrams: longest n-gram in words. The document frequencies are those of the split ``train`` (of all records where there is none).
+    size: bins. ngrams: longest n-gram in words. The document frequencies are those of the split
+        ``train`` (of all records where there is none).
     """
 
     modality: ClassVar[str] = "text"
-    one_scale: ClassVar[bool] = True  # each brought to deviation 1, words seen once would count most
+    # each brought to deviation 1, words seen once would count most
+    one_scale: ClassVar[bool] = True
 
     size: int = 512
     ngrams: int = 2
@@ -32,7 +35,9 @@ class Text(Extractor):
         return self.size
 
     def fit(self, texts: Iterable[str]) -> np.ndarray:
-        """Inverse document frequency of each bin ``float32 [size]``: ``ln((1 + n) / (1 + df)) + 1``."""
+        """Inverse document frequency of each bin ``float32 [size]``: ``ln((1 + n) / (1 + df)) +
+        1``.
+        """
         seen = np.zeros(self.size)
         count = 0
         for text in texts:
@@ -48,7 +53,9 @@ class Text(Extractor):
         return np.asarray(np.sign(counts) * np.log1p(np.abs(counts)))
 
     def weigh(self, vector: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
-        """The vector weighted by document frequency, of length 1 (or 0 for a text without words)."""
+        """The vector weighted by document frequency, of length 1 (or 0 for a text without
+        words).
+        """
         weighted = vector * frequencies
         length = float(np.linalg.norm(weighted))
         return np.asarray(weighted / length if length else weighted)

@@ -1,4 +1,6 @@
-"""Texts, images and sound by a model of the ``transformers`` library, from a folder or its hub: the extra ``hf``."""
+"""Texts, images and sound by a model of the ``transformers`` library, from a folder or its hub: the
+extra ``hf``.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +20,11 @@ from ..base import Extractor
 class Transformers(Extractor):
     """The mean of an encoder's last hidden states, of a text under its tokeniser's mask.
 
-    model: a folder, whose contents decide what a cache holds, or a hub name, of an encoder of one modality (BERT, ViT, Wav2Vec2, ...), its weights as
-        safetensors.
+    model: a folder, whose contents decide what a cache holds, or a hub name, of an encoder of one
+        modality (BERT, ViT, Wav2Vec2, ...), its weights as safetensors.
     of: the modality. rate_hz: sound is resampled to it first; it must be the model's.
-    revision: commit of the hub's repository, part of the cache's fingerprint; give it, so that the same name means the same weights.
+    revision: commit of the hub's repository, part of the cache's fingerprint; give it, so that the
+        same name means the same weights.
     """
 
     modality: ClassVar[str] = "text"
@@ -39,7 +42,9 @@ class Transformers(Extractor):
 
     def files(self) -> list[Path]:
         folder = Path(self.model)  # or a name of the hub
-        return sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+        return (
+            sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+        )
 
     def dims(self) -> int:
         return _width(self.model, self.revision)
@@ -58,8 +63,14 @@ class Transformers(Extractor):
             with torch.no_grad():
                 hidden = model(**inputs).last_hidden_state[0]
         except (RuntimeError, ValueError) as error:  # a sound that is too short, for example
-            raise DamageError("network_refuses", f"{self.model} cannot take it: {_first_line(error)}") from None
-        real = inputs["attention_mask"][0].bool() if self.of == "text" else torch.ones(len(hidden), dtype=torch.bool)
+            raise DamageError(
+                "network_refuses", f"{self.model} cannot take it: {_first_line(error)}"
+            ) from None
+        real = (
+            inputs["attention_mask"][0].bool()
+            if self.of == "text"
+            else torch.ones(len(hidden), dtype=torch.bool)
+        )
         return np.asarray(hidden[real].mean(0).float().numpy())
 
 
@@ -74,7 +85,10 @@ def _width(name: str, revision: str | None) -> int:
         raise ValueError(f"model: {name} cannot be loaded: {_first_line(error)}") from None
     width = getattr(config, "hidden_size", None)
     if not isinstance(width, int):
-        raise ValueError(f"model: {name} is no encoder of one modality (its configuration has no hidden_size); wanted one like BERT, ViT or Wav2Vec2")
+        raise ValueError(
+            f"model: {name} is no encoder of one modality (its configuration has no hidden_size);"
+            " wanted one like BERT, ViT or Wav2Vec2"
+        )
     return width
 
 
@@ -82,12 +96,20 @@ def _width(name: str, revision: str | None) -> int:
 def _load(name: str, of: str, revision: str | None) -> tuple[Any, Any]:
     import transformers
 
-    kinds: dict[str, Any] = {"text": transformers.AutoTokenizer, "image": transformers.AutoImageProcessor, "audio": transformers.AutoFeatureExtractor}
+    kinds: dict[str, Any] = {
+        "text": transformers.AutoTokenizer,
+        "image": transformers.AutoImageProcessor,
+        "audio": transformers.AutoFeatureExtractor,
+    }
     try:
         processor = kinds[of].from_pretrained(name, revision=revision, trust_remote_code=False)
-        model = transformers.AutoModel.from_pretrained(name, revision=revision, trust_remote_code=False, use_safetensors=True)
+        model = transformers.AutoModel.from_pretrained(
+            name, revision=revision, trust_remote_code=False, use_safetensors=True
+        )
     except (OSError, ValueError) as error:
-        raise InputError(f"features.transformers: {name} cannot be loaded: {_first_line(error)}") from None
+        raise InputError(
+            f"features.transformers: {name} cannot be loaded: {_first_line(error)}"
+        ) from None
     return processor, model.eval()
 
 

@@ -1,4 +1,6 @@
-"""Video by its frames: image features of each frame, and how much changes between them, no learned weights."""
+"""Video by its frames: image features of each frame, and how much changes between them, no learned
+weights.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ _GRID = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Video(Extractor):
-    """Mean and standard deviation over ``frames`` frames of the image features, and the mean change of each of 4 x 4 cells.
+    """Mean and standard deviation over ``frames`` frames of the image features, and the mean change
+    of each of 4 x 4 cells.
 
     frames: evenly spaced frames that are looked at. grid, colours, angles: as for images.
     """
@@ -38,9 +41,18 @@ class Video(Extractor):
     def extract(self, data: Any) -> np.ndarray:
         of_image = self._image()
         each = np.stack([of_image.extract(frame) for frame in data])
-        small = np.stack([cv2.resize(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), (64, 64), interpolation=cv2.INTER_AREA) for frame in data]).astype(
-            np.float32
+        small = np.stack(
+            [
+                cv2.resize(
+                    cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), (64, 64), interpolation=cv2.INTER_AREA
+                )
+                for frame in data
+            ]
+        ).astype(np.float32)
+        change = (
+            np.abs(np.diff(small, axis=0)).mean(0)
+            if len(small) > 1
+            else np.zeros((64, 64), np.float32)
         )
-        change = np.abs(np.diff(small, axis=0)).mean(0) if len(small) > 1 else np.zeros((64, 64), np.float32)
         cells = change.reshape(_GRID, 64 // _GRID, _GRID, 64 // _GRID).mean((1, 3)).ravel() / 255
         return np.concatenate([each.mean(0), each.std(0), cells]).astype(np.float32)

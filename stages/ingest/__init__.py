@@ -1,1 +1,3 @@
-"""Reading corpora as they lie on disk; each module is one source type. Modules with an underscore are shared by them."""
+"""Reading corpora as they lie on disk; each module is one source type. Modules with an underscore
+are shared by them.
+"""

@@ -1,4 +1,6 @@
-"""The mapping from a row's columns to a record: shared by every source that has rows (csv, JSON lines, labels beside media)."""
+"""The mapping from a row's columns to a record: shared by every source that has rows (csv, JSON
+lines, labels beside media).
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,16 @@ from ..modality import by_ending, every_on_disk, on_disk, suffixes, timed
 from . import _template as template
 from ._cues import cue_parts
 from ._files import Listing, Loose, join, media_part
-from ._values import check_tables, check_templates, given_splits, number_or_note, seconds, split_name, table_parts, text_parts
+from ._values import (
+    check_tables,
+    check_templates,
+    given_splits,
+    number_or_note,
+    seconds,
+    split_name,
+    table_parts,
+    text_parts,
+)
 
 _MOST_SHOWN = 30
 
@@ -32,8 +43,10 @@ class Media:
 
     path: template of the file's path, below the source's base.
     modality: image, audio, video or series; left out, it follows from the ending.
-    unlisted: ``keep`` makes a record of each file in the folder that no row names; ``ignore`` leaves them out.
-    options: what the modality takes beside these, written beside them. A series: ``columns``, ``rate_hz``, ``time``, ``unit``.
+    unlisted: ``keep`` makes a record of each file in the folder that no row names; ``ignore``
+        leaves them out.
+    options: what the modality takes beside these, written beside them. A series: ``columns``,
+        ``rate_hz``, ``time``, ``unit``.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -51,14 +64,19 @@ class Media:
             return given
         own = {item.name for item in fields(cls)}
         options = {name: value for name, value in given.items() if name not in own}
-        return {**{name: value for name, value in given.items() if name in own}, **({"options": options} if options else {})}
+        return {
+            **{name: value for name, value in given.items() if name in own},
+            **({"options": options} if options else {}),
+        }
 
     def __post_init__(self) -> None:
         if self.modality is None:
             return
         known = [one.name for one in every_on_disk()]
         if self.modality not in known:
-            raise ValueError(f"modality: no files are called {self.modality!r}{nearest(self.modality, known)}")
+            raise ValueError(
+                f"modality: no files are called {self.modality!r}{nearest(self.modality, known)}"
+            )
         self.steps()
 
     def steps(self) -> tuple[Step, ...]:
@@ -74,17 +92,22 @@ class Columns(Source):
     base: a folder below the data root that all paths of this source begin with.
     id: template of a unique id; the row's number where it is not given.
     text: column, or part name -> column or template. An empty cell is an absent part.
-    table: part name -> columns whose cells, numbers and categories, are one part that a model can read.
-    media: part name -> path template (and modality); files of the folder that no row names become records of their own.
+    table: part name -> columns whose cells, numbers and categories, are one part that a model can
+        read.
+    media: part name -> path template (and modality); files of the folder that no row names become
+        records of their own.
     cues: part name -> path template of timed text (.srt, .vtt, .align).
-    targets, numbers: columns, or target name -> column or template; ``numbers`` are read as floats. An empty cell is no target.
+    targets, numbers: columns, or target name -> column or template; ``numbers`` are read as floats.
+        An empty cell is no target.
     group, split: templates; records of a group stay in one split.
-    group_kind: a word for what ``group`` names (coco_image): groups of the same name in sources of the same kind are one group. The source's own name
-        where it is not given.
+    group_kind: a word for what ``group`` names (coco_image): groups of the same name in sources of
+        the same kind are one group. The source's own name where it is not given.
     start, end: columns with seconds or hh:mm:ss,mmm that cut the row's sound and video.
-    decimal, thousands: how ``numbers`` are written: ``decimal: ","`` with ``thousands: "."`` reads 1.275,20.
+    decimal, thousands: how ``numbers`` are written: ``decimal: ","`` with ``thousands: "."`` reads
+        1.275,20.
 
-    A cell is absent where it is empty, null, NaN or not in the row at all, and so is what is made of it: ``img/{file}`` without a file is no part.
+    A cell is absent where it is empty, null, NaN or not in the row at all, and so is what is made
+    of it: ``img/{file}`` without a file is no part.
     """
 
     target_kind: ClassVar[Kind | None] = "text"
@@ -110,31 +133,67 @@ class Columns(Source):
         if self.decimal == self.thousands:
             raise ValueError(f"thousands: {self.thousands!r} is the decimal mark already")
         check_tables(self.table)
-        check_templates({"id": self.id, "group": self.group, "split": self.split, **self.texts(), **self.cues}, template.problems)
+        check_templates(
+            {"id": self.id, "group": self.group, "split": self.split, **self.texts(), **self.cues},
+            template.problems,
+        )
         check_templates({name: entry.path for name, entry in self.media.items()}, template.problems)
 
     def paths(self) -> list[str]:
         # A path that begins with a field can lead anywhere below the base.
-        folders = [template.folder_of(path) or "" for path in (*(entry.path for entry in self.media.values()), *self.cues.values())]
-        return list(dict.fromkeys([join(self.base, self.path), *(join(self.base, folder) or "." for folder in folders)]))
+        folders = [
+            template.folder_of(path) or ""
+            for path in (*(entry.path for entry in self.media.values()), *self.cues.values())
+        ]
+        return list(
+            dict.fromkeys(
+                [
+                    join(self.base, self.path),
+                    *(join(self.base, folder) or "." for folder in folders),
+                ]
+            )
+        )
 
     def contents(self) -> Contents:
         parts: dict[str, str | None] = dict.fromkeys([*self.texts(), *self.cues], "text")
         parts |= dict.fromkeys(self.table, "table")
-        parts |= {name: entry.modality or by_ending(entry.path) for name, entry in self.media.items()}
-        targets: dict[str, Kind | None] = {**dict.fromkeys(_named(self.targets), self.target_kind), **dict.fromkeys(_named(self.numbers), "number")}
+        parts |= {
+            name: entry.modality or by_ending(entry.path) for name, entry in self.media.items()
+        }
+        targets: dict[str, Kind | None] = {
+            **dict.fromkeys(_named(self.targets), self.target_kind),
+            **dict.fromkeys(_named(self.numbers), "number"),
+        }
         if not self.media:
-            targets |= {word: "number" for word, column in (("start_s", self.start), ("end_s", self.end)) if column}
+            targets |= {
+                word: "number"
+                for word, column in (("start_s", self.start), ("end_s", self.end))
+                if column
+            }
         return Contents(parts, targets, **given_splits(self.split))
 
     def texts(self) -> dict[str, str]:
         """Part name -> template for every text part."""
-        return {"text": _as_template(self.text)} if isinstance(self.text, str) else {name: _as_template(value) for name, value in self.text.items()}
+        return (
+            {"text": _as_template(self.text)}
+            if isinstance(self.text, str)
+            else {name: _as_template(value) for name, value in self.text.items()}
+        )
 
     def fields(self) -> set[str]:
         """Every column that the mapping names."""
-        wanted = [self.id or "", self.group or "", self.split or "", *self.texts().values(), *(entry.path for entry in self.media.values())]
-        wanted += [*self.cues.values(), *_named(self.targets).values(), *_named(self.numbers).values()]
+        wanted = [
+            self.id or "",
+            self.group or "",
+            self.split or "",
+            *self.texts().values(),
+            *(entry.path for entry in self.media.values()),
+        ]
+        wanted += [
+            *self.cues.values(),
+            *_named(self.targets).values(),
+            *_named(self.numbers).values(),
+        ]
         wanted += [_as_template(column) for columns in self.table.values() for column in columns]
         wanted += [_as_template(word) for word in (self.start, self.end) if word]
         return {name for text in wanted for name in template.fields(text)}
@@ -143,8 +202,13 @@ class Columns(Source):
         """InputError naming every column that the mapping wants and the table does not have."""
         lost = sorted(self.fields() - set(known))
         if lost:
-            close = [(name, difflib.get_close_matches(name, known, n=1, cutoff=0.5)) for name in lost]
-            names = ", ".join(f"{name!r}" + (f" (did you mean {found[0]!r}?)" if found else "") for name, found in close)
+            close = [
+                (name, difflib.get_close_matches(name, known, n=1, cutoff=0.5)) for name in lost
+            ]
+            names = ", ".join(
+                f"{name!r}" + (f" (did you mean {found[0]!r}?)" if found else "")
+                for name, found in close
+            )
             columns = ", ".join(known[:_MOST_SHOWN]) + (", ..." if len(known) > _MOST_SHOWN else "")
             raise InputError(f"{where}: the table has no column {names}; it has {columns}{hint}")
 
@@ -160,12 +224,15 @@ def _named(value: list[str] | dict[str, str]) -> dict[str, str]:
 
 
 class Mapper:
-    """Makes records of rows and remembers which files they named, so that the files nobody named can be given too.
+    """Makes records of rows and remembers which files they named, so that the files nobody named
+    can be given too.
 
     checked: the table names its columns, and all that the mapping wants are among them.
     """
 
-    def __init__(self, columns: Columns, root: Path, source: str, beat: Beat, checked: bool = False) -> None:
+    def __init__(
+        self, columns: Columns, root: Path, source: str, beat: Beat, checked: bool = False
+    ) -> None:
         self._columns = columns
         self._root = root
         self._source = source
@@ -191,11 +258,21 @@ class Mapper:
         record = Record(key, key, Origin(self._source, file, number))
         try:
             self._beat(f"{file}, row {number}")
-            identity = (template.fill(columns.id, values) or "").strip() if columns.id else str(number)
+            identity = (
+                (template.fill(columns.id, values) or "").strip() if columns.id else str(number)
+            )
         except DamageError as error:
             return Row(record, Fault(error.rule, message=error.message))
         except ValueError as error:
-            return Row(record, Fault("bad_id", str(error), columns.id, f"the id {columns.id!r} cannot be made of this row"))
+            return Row(
+                record,
+                Fault(
+                    "bad_id",
+                    str(error),
+                    columns.id,
+                    f"the id {columns.id!r} cannot be made of this row",
+                ),
+            )
         if not identity:
             return Row(record, Fault("empty_id", "", "a value", "the row's id is empty"))
         if identity in self._ids:
@@ -213,7 +290,12 @@ class Mapper:
         except DamageError as error:
             return Row(record, Fault(error.rule, message=error.message))
         except ValueError as error:
-            return Row(record, Fault("bad_value", str(error), message=f"a value of this row cannot be read: {error}"))
+            return Row(
+                record,
+                Fault(
+                    "bad_value", str(error), message=f"a value of this row cannot be read: {error}"
+                ),
+            )
 
     def _fill(self, record: Record, values: Mapping[str, Any], unmatched: list[Fault]) -> Record:
         columns = self._columns
@@ -236,11 +318,17 @@ class Mapper:
         targets: dict[str, Any] = {}
         for name, text in self._targets.items():
             alone = values.get(text[1:-1])  # of a template that is one column and nothing else
-            found: Any = _listed(alone) if isinstance(alone, list) else (template.fill(text, values) or "").strip()
+            found: Any = (
+                _listed(alone)
+                if isinstance(alone, list)
+                else (template.fill(text, values) or "").strip()
+            )
             if found:
                 targets[name] = found
         for name, text in self._numbers.items():
-            value_of = number_or_note(name, template.fill(text, values), unmatched, columns.decimal, columns.thousands)
+            value_of = number_or_note(
+                name, template.fill(text, values), unmatched, columns.decimal, columns.thousands
+            )
             if value_of is not None:
                 targets[name] = value_of
         if not columns.media:
@@ -262,7 +350,9 @@ class Mapper:
         text = template.fill(_as_template(column), values) if column else None
         return seconds(text) if text is not None else None
 
-    def _media(self, name: str, entry: Media, values: Mapping[str, Any], unmatched: list[Fault]) -> Part | None:
+    def _media(
+        self, name: str, entry: Media, values: Mapping[str, Any], unmatched: list[Fault]
+    ) -> Part | None:
         relative = template.fill(entry.path, values)
         if relative is None:
             return None
@@ -278,22 +368,31 @@ class Mapper:
         modality = entry.modality or by_ending(uri)
         if modality is None:
             known = ", ".join(one.name for one in every_on_disk())
-            raise DamageError("unknown_media", f"{uri}: the ending does not say what it is; set modality for {name} ({known})")
+            raise DamageError(
+                "unknown_media",
+                f"{uri}: the ending does not say what it is; set modality for {name} ({known})",
+            )
         return Part(modality, uri=uri, bytes=size, steps=self._steps[name])
 
     def _on_disk(self, uri: str) -> tuple[str, int]:
-        """The file that is meant and its size; one whose name is written in another form is taken, and told."""
+        """The file that is meant and its size; one whose name is written in another form is taken,
+        and told.
+        """
         try:
             return uri, bytes_of(self._root, uri)
         except DamageError as error:
             other = self._loose.find(uri) if error.rule == "file_missing" else None
             if other is None:
                 raise
-            self._notes["taken, though the table writes the name in another form (capitals, \\ for /, or accents)"] += 1
+            self._notes[
+                "taken, though the table writes the name in another form (capitals, \\ for /, or"
+                " accents)"
+            ] += 1
             return other, bytes_of(self._root, other)
 
     def rest(self, where: str, tally: Counter[str]) -> Iterator[Read]:
-        """What comes after the last row: records of the files that no row named, and what is to be told.
+        """What comes after the last row: records of the files that no row named, and what is to be
+        told.
 
         InputError where a column that the mapping names was in no row at all: it is misspelt.
         """
@@ -301,15 +400,22 @@ class Mapper:
             known = sorted(set(self._columns.fields()) - self._lacking)
             lost = ", ".join(repr(name) for name in sorted(self._lacking))
             raise InputError(
-                f"{where}: no row has {lost}; check the names in the recipe (rows do have {', '.join(map(repr, known)) or 'none of them'})"
+                f"{where}: no row has {lost}; check the names in the recipe (rows do have"
+                f" {', '.join(map(repr, known)) or 'none of them'})"
             )
         if not self._columns.media and (self._columns.start or self._columns.end):
-            yield Noted("start and end have no sound or film to cut here; they are the targets start_s and end_s", self._rows)
+            yield Noted(
+                "start and end have no sound or film to cut here; they are the targets start_s"
+                " and end_s",
+                self._rows,
+            )
         yield from (Noted(what, count) for what, count in sorted(self._notes.items()))
         yield from self._unlisted(tally)
 
     def _unlisted(self, tally: Counter[str]) -> Iterator[Read]:
-        """Records of the files that no row named; files that rows named are merged into those. Each file counts once, whatever names it."""
+        """Records of the files that no row named; files that rows named are merged into those. Each
+        file counts once, whatever names it.
+        """
         by_folder: dict[str, list[tuple[str, Media]]] = {}
         for name, entry in self._columns.media.items():
             folder = template.folder_of(entry.path)
@@ -326,15 +432,26 @@ class Mapper:
                     tally["media files"] += 1
                     yield Merged("media files")
                     continue
-                fitting = [(name, entry) for name, entry in entries if uri.endswith(_tail(entry)) and _takes(entry, uri)]
-                fitting.sort(key=lambda pair: -len(_tail(pair[1])))  # of {f}.jpg and {f}_small.jpg the one that says more
+                fitting = [
+                    (name, entry)
+                    for name, entry in entries
+                    if uri.endswith(_tail(entry)) and _takes(entry, uri)
+                ]
+                # of {f}.jpg and {f}_small.jpg the one that says more
+                fitting.sort(key=lambda pair: -len(_tail(pair[1])))
                 if not fitting:
-                    yield Noted(f"passed over in {folder or 'the data root'}: files that no row names and that fit no 'path'")
+                    yield Noted(
+                        f"passed over in {folder or 'the data root'}: files that no row names and"
+                        " that fit no 'path'"
+                    )
                 elif fitting[0][1].unlisted == "keep":
                     tally["media files"] += 1
                     yield self._orphan(*fitting[0], uri)
                 else:
-                    yield Noted(f"passed over in {folder or 'the data root'}: files that no row names (unlisted: ignore)")
+                    yield Noted(
+                        f"passed over in {folder or 'the data root'}: files that no row names"
+                        " (unlisted: ignore)"
+                    )
             yield from listing.rejects(self._source, tally)
 
     def _orphan(self, name: str, entry: Media, uri: str) -> Row:
@@ -342,10 +459,21 @@ class Mapper:
         record = Record(key, key, Origin(self._source, uri, None, uri))
         try:
             self._beat(uri)
-            part = replace(media_part(self._root, uri, _modality(entry, uri)), steps=self._steps[name])
+            part = replace(
+                media_part(self._root, uri, _modality(entry, uri)), steps=self._steps[name]
+            )
         except DamageError as error:
             return Row(record, Fault(error.rule, message=error.message))
-        others = {other for other in (*self._texts, *self._columns.table, *self._columns.media, *self._columns.cues) if other != name}
+        others = {
+            other
+            for other in (
+                *self._texts,
+                *self._columns.table,
+                *self._columns.media,
+                *self._columns.cues,
+            )
+            if other != name
+        }
         record = replace(record, parts={name: part}, absent=dict.fromkeys(sorted(others), "absent"))
         return Row(record, unmatched=[Fault.unmatched("row", uri, "no row names this file")])
 

@@ -1,4 +1,6 @@
-"""Timed text: SubRip (.srt), WebVTT (.vtt) and GRID word alignments (.align, 25,000 units to the second)."""
+"""Timed text: SubRip (.srt), WebVTT (.vtt) and GRID word alignments (.align, 25,000 units to the
+second).
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,18 @@ SUFFIXES = (".srt", ".vtt", ".align")
 _CLOCK = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[.,:](\d{1,3}))?"
 _ARROW = re.compile(rf"^\s*{_CLOCK}\s*-{{1,2}}>\s*{_CLOCK}")
 _NUMBER = re.compile(r"\s*\d+\s*")
-# The tags of SubRip and WebVTT, time stamps within a cue, and the overrides of SubStation Alpha; any other "<" is a letter of the text.
-_TAG = re.compile(r"</?(?:b|i|u|s|c|v|lang|ruby|rt|font)(?:[.\s][^<>]*)?/?>|<\d{1,4}:\d{2}[\d:.]*>|\{\\[^{}]*\}", re.IGNORECASE)
+# The tags of SubRip and WebVTT, time stamps within a cue, and the overrides of SubStation Alpha;
+# any other "<" is a letter of the text.
+_TAG = re.compile(
+    r"</?(?:b|i|u|s|c|v|lang|ruby|rt|font)(?:[.\s][^<>]*)?/?>|<\d{1,4}:\d{2}[\d:.]*>|\{\\[^{}]*\}",
+    re.IGNORECASE,
+)
 
 
 def read_cues(path: Path) -> tuple[Cue, ...]:
-    """The cues of a file, by its ending, in time order; DamageError with the line where the file is not what it says."""
+    """The cues of a file, by its ending, in time order; DamageError with the line where the file is
+    not what it says.
+    """
     size = path.stat().st_size
     if size > LARGEST_BYTES:
         raise DamageError("cues_too_large", f"{path.name} has {size:,} bytes")
@@ -39,9 +47,16 @@ def read_cues(path: Path) -> tuple[Cue, ...]:
 
 
 def cue_parts(
-    root: Path, base: str, paths: Mapping[str, str], values: Mapping[str, Any], absent: dict[str, Absence], unmatched: list[Fault]
+    root: Path,
+    base: str,
+    paths: Mapping[str, str],
+    values: Mapping[str, Any],
+    absent: dict[str, Absence],
+    unmatched: list[Fault],
 ) -> dict[str, Part]:
-    """The parts of timed text in files beside others, whose paths are templates; ``absent`` and ``unmatched`` get those that are not there."""
+    """The parts of timed text in files beside others, whose paths are templates; ``absent`` and
+    ``unmatched`` get those that are not there.
+    """
     parts = {}
     for name, path in paths.items():
         relative = fill(path, values)
@@ -68,16 +83,22 @@ def read_align(text: str, name: str) -> list[Cue]:
         try:
             start, end, word = int(words[0]), int(words[1]), words[2]
         except (ValueError, IndexError):
-            raise DamageError("cues_damaged", f"{name}, line {number}: wanted 'start end word', found {line[:60]!r}") from None
-        cues.append(_cue(start / GRID_UNITS_PER_SECOND, end / GRID_UNITS_PER_SECOND, word, name, number))
+            raise DamageError(
+                "cues_damaged",
+                f"{name}, line {number}: wanted 'start end word', found {line[:60]!r}",
+            ) from None
+        cues.append(
+            _cue(start / GRID_UNITS_PER_SECOND, end / GRID_UNITS_PER_SECOND, word, name, number)
+        )
     return cues
 
 
 def read_subtitles(text: str, name: str) -> list[Cue]:
     """SubRip or WebVTT cues; tags and positions are left out, lines of one cue joined by a space.
 
-    A cue ends where the next one begins, with or without the blank line between them. In WebVTT a blank line ends it too, for notes may follow;
-    in SubRip, whose numbers go before each cue, a blank line may stand inside a text.
+    A cue ends where the next one begins, with or without the blank line between them. In WebVTT a
+    blank line ends it too, for notes may follow; in SubRip, whose numbers go before each cue, a
+    blank line may stand inside a text.
     """
     lines = re.split(r"\r\n|\r|\n", text)
     blank_ends = lines[0].startswith("WEBVTT")
@@ -86,13 +107,25 @@ def read_subtitles(text: str, name: str) -> list[Cue]:
     ends = [place for place, _ in starts[1:]] + [len(lines)]
     for (place, match), following in zip(starts, ends, strict=False):
         words = lines[place + 1 : following]
-        until = next((number for number, line in enumerate(words) if not line.strip()), len(words)) if blank_ends else len(words)
+        until = (
+            next((number for number, line in enumerate(words) if not line.strip()), len(words))
+            if blank_ends
+            else len(words)
+        )
         is_cut, words = until < len(words), words[:until]
         if not is_cut and following < len(lines) and words and _NUMBER.fullmatch(words[-1]):
             words.pop()  # the next cue's number
         spoken = [html.unescape(_TAG.sub("", line)).strip() for line in words]
         times = match.groups()
-        cues.append(_cue(_time(times[:4]), _time(times[4:]), " ".join(word for word in spoken if word), name, place + 1))
+        cues.append(
+            _cue(
+                _time(times[:4]),
+                _time(times[4:]),
+                " ".join(word for word in spoken if word),
+                name,
+                place + 1,
+            )
+        )
     return cues
 
 
@@ -104,5 +137,8 @@ def _time(parts: tuple[str | None, ...]) -> float:
 
 def _cue(start_s: float, end_s: float, text: str, name: str, number: int) -> Cue:
     if end_s < start_s:
-        raise DamageError("cues_damaged", f"{name}, line {number}: the cue ends at {end_s} s before it starts at {start_s} s")
+        raise DamageError(
+            "cues_damaged",
+            f"{name}, line {number}: the cue ends at {end_s} s before it starts at {start_s} s",
+        )
     return Cue(start_s, end_s, text)

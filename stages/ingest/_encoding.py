@@ -1,8 +1,10 @@
 """Which encoding a text file is written in, where nobody says it.
 
-A byte order mark decides; else a file that decodes as UTF-8 is UTF-8. What is left are the encodings of one region. Detectors for web pages judge
-these on whole paragraphs of prose and were wrong for a third of short rows of a table; here each encoding is scored by how many of its foreign
-characters are the common ones of its languages, and stand among others of their kind (Greek, Cyrillic) or among plain letters (Latin).
+A byte order mark decides; else a file that decodes as UTF-8 is UTF-8. What is left are the
+encodings of one region. Detectors for web pages judge these on whole paragraphs of prose and were
+wrong for a third of short rows of a table; here each encoding is scored by how many of its foreign
+characters are the common ones of its languages, and stand among others of their kind (Greek,
+Cyrillic) or among plain letters (Latin).
 """
 
 from __future__ import annotations
@@ -13,8 +15,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-BROKEN = "\udcff"  # stands for bytes that are no text in the encoding; no decoder gives it otherwise
-BROKEN_BYTES = "modalmill.broken"  # the name of the way to deal with them: decode(encoding, BROKEN_BYTES)
+# stands for bytes that are no text in the encoding; no decoder gives it otherwise
+BROKEN = "\udcff"
+# the name of the way to deal with them: decode(encoding, BROKEN_BYTES)
+BROKEN_BYTES = "modalmill.broken"
 _SAMPLE_BYTES = 1 << 18
 _LATIN = {  # the common letters, and others that some of the languages have
     "cp1252": ("éèàçêâîôûùëïüöäßñáíóúãõåøæ", "ìòœÿ"),
@@ -38,7 +42,12 @@ _WIDE = {  # what is common in each, and what is not unheard of
     "gb18030": ("", "\u3000-\u303f\uff01-\uff60"),
     "big5": ("", "\u3000-\u303f\uff01-\uff60"),
 }
-_COMMON_BYTES = {"cp949": ("euc_kr", 0xB0, 0xC8), "gb18030": ("gb2312", 0xB0, 0xD7), "big5": ("big5", 0xA4, 0xC6)}  # rows of the everyday characters
+# rows of the everyday characters
+_COMMON_BYTES = {
+    "cp949": ("euc_kr", 0xB0, 0xC8),
+    "gb18030": ("gb2312", 0xB0, 0xD7),
+    "big5": ("big5", 0xA4, 0xC6),
+}
 _PUNCTUATION = "‘’“”„–—…€«»°§©®™·•¿¡±×÷²³¹½¼¾£¥¢ªº"
 _SIGN = 0.7
 _FOREIGN_RUN = re.compile(r"[^\x00-\x7f]+")
@@ -62,14 +71,17 @@ def spelled_out(text: str) -> str:
 def find_encoding(file: BinaryIO) -> str:
     """The encoding of an open file, from its byte order mark or from all of its bytes.
 
-    A file with no more than one broken sequence in ten non-ASCII letters is UTF-8 with damage; its bad rows are rejected one by one.
+    A file with no more than one broken sequence in ten non-ASCII letters is UTF-8 with damage; its
+    bad rows are rejected one by one.
     """
     first = file.read(1 << 20)
     return _find(first[:4], itertools.chain([first], iter(lambda: file.read(1 << 20), b"")))
 
 
 def decode_text(data: bytes) -> str:
-    """The text of some bytes in the encoding that they are found to be in; ``BROKEN`` where they are no text."""
+    """The text of some bytes in the encoding that they are found to be in; ``BROKEN`` where they
+    are no text.
+    """
     return data.decode(_find(data[:4], [data]), BROKEN_BYTES)
 
 
@@ -100,7 +112,13 @@ def _by_mark(head: bytes) -> str:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     zeros = [byte == 0 for byte in head]  # plain letters in UTF-16 without a mark
-    return "utf-16-le" if zeros == [False, True, False, True] else "utf-16-be" if zeros == [True, False, True, False] else ""
+    return (
+        "utf-16-le"
+        if zeros == [False, True, False, True]
+        else "utf-16-be"
+        if zeros == [True, False, True, False]
+        else ""
+    )
 
 
 def _foreign(piece: bytes) -> Iterator[bytes]:
@@ -126,15 +144,23 @@ def _score(text: str, encoding: str) -> float:
     count = sum(letter > "\x7f" for letter in text)
     if not count:
         return 0.0
-    worth = _wide_score if encoding in _WIDE else _script_score if encoding in _OTHER else _latin_score
+    worth = (
+        _wide_score if encoding in _WIDE else _script_score if encoding in _OTHER else _latin_score
+    )
     return worth(text, encoding) / count
 
 
 def _wide_score(text: str, encoding: str) -> float:
     common, known = (re.compile(f"[{some}]") if some else None for some in _WIDE[encoding])
     rows = _COMMON_BYTES.get(encoding)
-    # A single one among plain letters is a sign of Latin text, ° or ±, whose byte took the next letter with it.
-    return sum(_wide_worth(letter, common, known, rows) for run in _FOREIGN_RUN.findall(text) if len(run) > 1 for letter in run)
+    # A single one among plain letters is a sign of Latin text, ° or ±, whose byte took the next
+    # letter with it.
+    return sum(
+        _wide_worth(letter, common, known, rows)
+        for run in _FOREIGN_RUN.findall(text)
+        if len(run) > 1
+        for letter in run
+    )
 
 
 def _script_score(text: str, encoding: str) -> float:
@@ -154,19 +180,38 @@ def _latin_score(text: str, encoding: str) -> float:
     common, rarer = _LATIN[encoding]
     total = _SIGN * sum(letter in _PUNCTUATION for letter in text)
     for word in _WORD.findall(text):
-        # In a Latin word there are plain letters too; a capital does not follow a small letter (żQué for ¿Qué).
-        share = (1.0 if any(letter.isascii() for letter in word) else 0.3) * (0.1 if _has_odd_capital(word) else 1.0)
+        # In a Latin word there are plain letters too; a capital does not follow a small letter
+        # (żQué for ¿Qué).
+        share = (1.0 if any(letter.isascii() for letter in word) else 0.3) * (
+            0.1 if _has_odd_capital(word) else 1.0
+        )
         for letter in word:
             if letter > "\x7f" and letter not in _PUNCTUATION:
-                total += share * (1.0 if letter in common else 0.8 if letter in rarer else 0.7 if letter.lower() in common + rarer else 0.1)
+                total += share * (
+                    1.0
+                    if letter in common
+                    else 0.8
+                    if letter in rarer
+                    else 0.7
+                    if letter.lower() in common + rarer
+                    else 0.1
+                )
     return total
 
 
 def _has_odd_capital(word: str) -> bool:
-    return any(letter > "\x7f" and letter.islower() and after.isupper() for letter, after in itertools.pairwise(word))
+    return any(
+        letter > "\x7f" and letter.islower() and after.isupper()
+        for letter, after in itertools.pairwise(word)
+    )
 
 
-def _wide_worth(letter: str, common: re.Pattern[str] | None, known: re.Pattern[str] | None, rows: tuple[str, int, int] | None) -> float:
+def _wide_worth(
+    letter: str,
+    common: re.Pattern[str] | None,
+    known: re.Pattern[str] | None,
+    rows: tuple[str, int, int] | None,
+) -> float:
     if common is not None and common.match(letter):
         return 1.0
     if rows is not None:

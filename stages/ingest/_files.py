@@ -1,4 +1,6 @@
-"""Listing a folder below the data root, in name order, without leaving the root and without passing anything over in silence."""
+"""Listing a folder below the data root, in name order, without leaving the root and without passing
+anything over in silence.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,11 @@ def join(base: str, path: str) -> str:
 
 
 class Listing:
-    """All files in a folder and its folders, by name; iterate over it, and then ask what was passed over.
+    """All files in a folder and its folders, by name; iterate over it, and then ask what was passed
+    over.
 
-    Links to folders are followed where they stay below the root and lead to no folder around them. Hidden files are left out.
+    Links to folders are followed where they stay below the root and lead to no folder around them.
+    Hidden files are left out.
     """
 
     def __init__(self, root: Path, folder: str, suffixes: tuple[str, ...]) -> None:
@@ -35,7 +39,10 @@ class Listing:
         top = self._root / self._folder
         if not top.is_dir():
             found = "a file" if top.exists() else "nothing"
-            raise InputError(f"{top}: wanted a folder with media, found {found}; check 'data' and 'path' in the recipe")
+            raise InputError(
+                f"{top}: wanted a folder with media, found {found}; check 'data' and 'path' in"
+                " the recipe"
+            )
         base = os.path.realpath(self._root)
         yield from self._walk(top, self._folder, base, (os.path.realpath(top),))
 
@@ -47,14 +54,27 @@ class Listing:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            name = os.fsencode(entry.name).decode("utf-8", "backslashreplace")  # not UTF-8: no file has this name, and it becomes a reject
+            # not UTF-8: no file has this name, and it becomes a reject
+            name = os.fsencode(entry.name).decode("utf-8", "backslashreplace")
             path = f"{prefix}/{name}" if prefix else name
             if _is_folder(entry):
                 real = os.path.realpath(entry.path)
                 if entry.is_symlink() and any(_lies_in(folder, real) for folder in above):
-                    self._links.append((path, "link_in_a_circle", "the folder is a link to a folder that it lies in"))
+                    self._links.append(
+                        (
+                            path,
+                            "link_in_a_circle",
+                            "the folder is a link to a folder that it lies in",
+                        )
+                    )
                 elif entry.is_symlink() and not _lies_in(real, base):
-                    self._links.append((path, "path_outside_root", "the folder is a link that leads out of the data root"))
+                    self._links.append(
+                        (
+                            path,
+                            "path_outside_root",
+                            "the folder is a link that leads out of the data root",
+                        )
+                    )
                 else:
                     yield from self._walk(Path(entry.path), path, base, (*above, real))
             elif entry.name.lower().endswith(self._suffixes):
@@ -63,13 +83,17 @@ class Listing:
                 self._passed_over[PurePosixPath(name).suffix.lower() or "no ending"] += 1
 
     def rejects(self, source: str, tally: Counter[str]) -> Iterator[Row | Noted]:
-        """Links that were not followed as rejects, and files of other endings as something to tell; once it was listed."""
+        """Links that were not followed as rejects, and files of other endings as something to tell;
+        once it was listed.
+        """
         for path, rule, message in self._links:
             tally["links"] += 1
             key = make_key(source, path)
             yield Row(Record(key, key, Origin(source, path)), Fault(rule, message=message))
         for ending, count in sorted(self._passed_over.items()):
-            yield Noted(f"passed over in {self._folder or 'the data root'}: files of {ending}", count)
+            yield Noted(
+                f"passed over in {self._folder or 'the data root'}: files of {ending}", count
+            )
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -84,14 +108,18 @@ def _lies_in(path: str, folder: str) -> bool:
 
 
 class Loose:
-    """Finds files whose names are written in another form: ``\\`` for ``/``, other Unicode forms of a letter (NFC, NFD), other capitals."""
+    """Finds files whose names are written in another form: ``\\`` for ``/``, other Unicode forms of
+    a letter (NFC, NFD), other capitals.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._names: dict[str, dict[str, list[str]]] = {}
 
     def find(self, uri: str) -> str | None:
-        """The one file below the root that ``uri`` means if form does not count; None where there is none, or more than one."""
+        """The one file below the root that ``uri`` means if form does not count; None where there
+        is none, or more than one.
+        """
         found = ""
         for word in uri.replace("\\", "/").split("/"):
             names = self._listed(found).get(_folded(word), [])
@@ -117,5 +145,7 @@ def _folded(name: str) -> str:
 
 
 def media_part(root: Path, uri: str, modality: str) -> Part:
-    """A part that refers to a file, with its size on disk; DamageError where the file cannot be used. An empty one is left to cleaning."""
+    """A part that refers to a file, with its size on disk; DamageError where the file cannot be
+    used. An empty one is left to cleaning.
+    """
     return Part(modality, uri=uri, bytes=bytes_of(root, uri))

@@ -1,4 +1,6 @@
-"""A folder of media with labels from a table, from folder names, or from the file names: the base of the folder sources."""
+"""A folder of media with labels from a table, from folder names, or from the file names: the base
+of the folder sources.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,24 @@ from . import _template as template
 from ._cues import cue_parts
 from ._files import Listing, join, media_part
 from ._table import find_dialect, read_rows
-from ._values import check_tables, check_templates, given_splits, number_or_note, split_name, table_parts, text_parts
+from ._values import (
+    check_tables,
+    check_templates,
+    given_splits,
+    number_or_note,
+    split_name,
+    table_parts,
+    text_parts,
+)
 
 _FIELDS = ("stem", "suffix", "name", "path", "folder")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelTable:
-    """A table beside the media. ``match`` is a template over the table's columns that gives the id of the file a row speaks of."""
+    """A table beside the media. ``match`` is a template over the table's columns that gives the id
+    of the file a row speaks of.
+    """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -47,18 +59,22 @@ class Folder(Source):
 
     path: the folder, below ``base``.
     base: a folder below the data root that all paths of this source begin with.
-    id: template of a unique id over ``stem``, ``suffix``, ``name`` (both of them), ``path`` (below the folder, without its ending), ``folder`` and
-        what ``parse`` finds.
-    parse: template that reads fields out of each ``path``, for example ``"{label}/{speaker}-{take}"``. Where nothing stands between two fields
-        one of them needs a width, or characters with a bound: ``"{speaker:2}{text:3}{emotion:[A-Z]}{take}"``.
-    labels: a table with more columns for each file; rows without a file become records without this part.
+    id: template of a unique id over ``stem``, ``suffix``, ``name`` (both of them), ``path`` (below
+        the folder, without its ending), ``folder`` and what ``parse`` finds.
+    parse: template that reads fields out of each ``path``, for example
+        ``"{label}/{speaker}-{take}"``. Where nothing stands between two fields one of them needs a
+        width, or characters with a bound: ``"{speaker:2}{text:3}{emotion:[A-Z]}{take}"``.
+    labels: a table with more columns for each file; rows without a file become records without this
+        part.
     text: part name -> template, for texts in the table or the name.
-    table: part name -> columns of the table (or fields) whose cells, numbers and categories, are one part that a model can read.
-    targets, numbers: columns and fields, or target name -> template. ``folder`` is the name of the folder a file lies in.
+    table: part name -> columns of the table (or fields) whose cells, numbers and categories, are
+        one part that a model can read.
+    targets, numbers: columns and fields, or target name -> template. ``folder`` is the name of the
+        folder a file lies in.
     cues: part name -> path template of timed text beside the file (.srt, .vtt, .align).
     group, split: templates; records of a group stay in one split.
-    group_kind: a word for what ``group`` names: groups of the same name in sources of the same kind are one. The source's own name where it is
-    not given.
+    group_kind: a word for what ``group`` names: groups of the same name in sources of the same kind
+    are one. The source's own name where it is not given.
     part: the name of the part; the modality's own name where it is not given.
     """
 
@@ -82,12 +98,23 @@ class Folder(Source):
     def __post_init__(self) -> None:
         check_tables(self.table)
         check_templates({"parse": self.parse}, template.parse_problems)
-        check_templates(self._templates(), functools.partial(template.problems, known=self._fields(()) if self.labels is None else None))
+        check_templates(
+            self._templates(),
+            functools.partial(
+                template.problems, known=self._fields(()) if self.labels is None else None
+            ),
+        )
 
     def _templates(self) -> dict[str, str | None]:
         """Every template that is filled, by the option it stands in."""
-        named = {f"text.{name}": text for name, text in self.text.items()} | {f"cues.{name}": text for name, text in self.cues.items()}
-        named |= {f"table.{name}.{column}": "{" + column + "}" for name, columns in self.table.items() for column in columns}
+        named = {f"text.{name}": text for name, text in self.text.items()} | {
+            f"cues.{name}": text for name, text in self.cues.items()
+        }
+        named |= {
+            f"table.{name}.{column}": "{" + column + "}"
+            for name, columns in self.table.items()
+            for column in columns
+        }
         named |= {f"targets.{name}": text for name, text in _templates(self.targets).items()}
         named |= {f"numbers.{name}": text for name, text in _templates(self.numbers).items()}
         return {"id": self.id, "group": self.group, "split": self.split, **named}
@@ -101,13 +128,20 @@ class Folder(Source):
         if self.labels:
             found.append(join(self.base, self.labels.path))
         folders = (template.folder_of(path) or "" for path in self.cues.values())
-        return list(dict.fromkeys([*found, *(join(self.base, folder) or "." for folder in folders)]))
+        return list(
+            dict.fromkeys([*found, *(join(self.base, folder) or "." for folder in folders)])
+        )
 
     def contents(self) -> Contents:
         parts: dict[str, str | None] = {self.part_name(): self.modality}
-        parts |= {name: part.modality for name, part in self.more_parts("", 0).items()} | dict.fromkeys([*self.text, *self.cues], "text")
+        parts |= {
+            name: part.modality for name, part in self.more_parts("", 0).items()
+        } | dict.fromkeys([*self.text, *self.cues], "text")
         parts |= dict.fromkeys(self.table, "table")
-        targets: dict[str, Kind | None] = {**dict.fromkeys(_templates(self.targets), "text"), **dict.fromkeys(_templates(self.numbers), "number")}
+        targets: dict[str, Kind | None] = {
+            **dict.fromkeys(_templates(self.targets), "text"),
+            **dict.fromkeys(_templates(self.numbers), "number"),
+        }
         return Contents(parts, targets, **given_splits(self.split))
 
     def part_name(self) -> str:
@@ -128,7 +162,8 @@ class Folder(Source):
         for uri in listing:
             if not self.takes(root, uri):
                 yield Noted(
-                    f"passed over in {folder or 'the data root'}: files of {posixpath.splitext(uri)[1].lower()} that hold no {self.modality} alone"
+                    f"passed over in {folder or 'the data root'}: files of"
+                    f" {posixpath.splitext(uri)[1].lower()} that hold no {self.modality} alone"
                 )
                 continue
             tally["files"] += 1
@@ -137,12 +172,24 @@ class Folder(Source):
             record = Record(key, key, Origin(name, uri, None, values["path"]))
             try:
                 beat(uri)
-                match = (parser.fullmatch(values["path"]) or parser.fullmatch(values["stem"])) if parser else None
+                match = (
+                    (parser.fullmatch(values["path"]) or parser.fullmatch(values["stem"]))
+                    if parser
+                    else None
+                )
             except DamageError as error:
                 yield Row(record, Fault(error.rule, message=error.message))
                 continue
             if parser and match is None:
-                yield Row(record, Fault("name_mismatch", values["path"], self.parse, "the file's name does not fit 'parse'"))
+                yield Row(
+                    record,
+                    Fault(
+                        "name_mismatch",
+                        values["path"],
+                        self.parse,
+                        "the file's name does not fit 'parse'",
+                    ),
+                )
                 continue
             if match:
                 values |= match.groupdict()
@@ -167,17 +214,34 @@ class Folder(Source):
         """The part that a file is; None for one that holds nothing."""
         return media_part(root, uri, self.modality)
 
-    def _labels(self, root: Path, name: str, tally: Counter[str]) -> Generator[Row, None, dict[str, tuple[int, dict[str, str]]]]:
-        """The rows of the label table by file id, as the generator's result; rejects are yielded."""
+    def _labels(
+        self, root: Path, name: str, tally: Counter[str]
+    ) -> Generator[Row, None, dict[str, tuple[int, dict[str, str]]]]:
+        """The rows of the label table by file id, as the generator's result; rejects are
+        yielded.
+        """
         rows: dict[str, tuple[int, dict[str, str]]] = {}
         if self.labels is None:
             return rows
         file = join(self.base, self.labels.path)
-        dialect = find_dialect(root / file, self.labels.encoding, self.labels.delimiter, self.labels.header, self.labels.quoted)
+        dialect = find_dialect(
+            root / file,
+            self.labels.encoding,
+            self.labels.delimiter,
+            self.labels.header,
+            self.labels.quoted,
+        )
         columns = [word for word in dialect.header if word]
-        problems = [f"labels.match: {line}" for line in template.problems(self.labels.match, columns)]
+        problems = [
+            f"labels.match: {line}" for line in template.problems(self.labels.match, columns)
+        ]
         known = self._fields(columns)
-        problems += [f"{option}: {line}" for option, text in self._templates().items() if text for line in template.problems(text, known)]
+        problems += [
+            f"{option}: {line}"
+            for option, text in self._templates().items()
+            if text
+            for line in template.problems(text, known)
+        ]
         if problems:
             raise InputError(f"{file}: {'; '.join(problems)}; the table has {', '.join(columns)}")
         for row in read_rows(root / file, dialect):
@@ -185,24 +249,57 @@ class Folder(Source):
             key = make_key(name, "label", row.number)
             record = Record(key, key, Origin(name, file, row.number))
             try:
-                identity = "" if row.fault else (template.fill(self.labels.match, row.cells) or "").strip()
+                identity = (
+                    "" if row.fault else (template.fill(self.labels.match, row.cells) or "").strip()
+                )
             except ValueError as error:
-                yield Row(record, Fault("bad_id", str(error), self.labels.match, f"labels.match cannot be made of this row: {error}"))
+                yield Row(
+                    record,
+                    Fault(
+                        "bad_id",
+                        str(error),
+                        self.labels.match,
+                        f"labels.match cannot be made of this row: {error}",
+                    ),
+                )
                 continue
             if row.fault:
-                yield Row(record, Fault(row.fault, row.found, "a whole row of text", f"the row is not whole: {row.found}"))
+                yield Row(
+                    record,
+                    Fault(
+                        row.fault,
+                        row.found,
+                        "a whole row of text",
+                        f"the row is not whole: {row.found}",
+                    ),
+                )
             elif not identity:
                 yield Row(record, Fault("empty_id", "", self.labels.match, "the row names no file"))
             elif identity in rows:
-                yield Row(record, Fault("duplicate_id", identity, "unique", f"row {rows[identity][0]} speaks of the same file"))
+                yield Row(
+                    record,
+                    Fault(
+                        "duplicate_id",
+                        identity,
+                        "unique",
+                        f"row {rows[identity][0]} speaks of the same file",
+                    ),
+                )
             else:
                 rows[identity] = (row.number, row.cells)
         return rows
 
     def _record(
-        self, root: Path, record: Record, name: str, values: dict[str, str], labels: Mapping[str, tuple[int, dict[str, str]]],
-        used: set[str], seen: set[str], uri: str,
-    ) -> Row:  # fmt: skip
+        self,
+        root: Path,
+        record: Record,
+        name: str,
+        values: dict[str, str],
+        labels: Mapping[str, tuple[int, dict[str, str]]],
+        used: set[str],
+        seen: set[str],
+        uri: str,
+    ) -> Row:
         try:
             identity = template.fill(self.id, values)
             if not identity:
@@ -210,12 +307,26 @@ class Folder(Source):
             if identity in seen:
                 return Row(
                     record,
-                    Fault("duplicate_id", identity, "unique", "another file has this id; set id: '{path}{suffix}', or make it exact in another way"),
+                    Fault(
+                        "duplicate_id",
+                        identity,
+                        "unique",
+                        "another file has this id; set id: '{path}{suffix}', or make it exact in"
+                        " another way",
+                    ),
                 )
             seen.add(identity)
             part = self.part_of(root, uri)
         except ValueError as error:
-            return Row(record, Fault("bad_id", str(error), self.id, f"the id cannot be made of this file's name: {error}"))
+            return Row(
+                record,
+                Fault(
+                    "bad_id",
+                    str(error),
+                    self.id,
+                    f"the id cannot be made of this file's name: {error}",
+                ),
+            )
         except DamageError as error:
             return Row(record, Fault(error.rule, message=error.message))
         if identity in labels:
@@ -223,7 +334,11 @@ class Folder(Source):
             values = {**labels[identity][1], **values}
         unmatched: list[Fault] = []
         if self.labels is not None and identity not in labels:
-            unmatched.append(Fault.unmatched("label_row", identity, f"no row of {self.labels.path} is of {identity!r}"))
+            unmatched.append(
+                Fault.unmatched(
+                    "label_row", identity, f"no row of {self.labels.path} is of {identity!r}"
+                )
+            )
         absent: dict[str, Absence] = {} if part else {self.part_name(): "absent"}
         parts = {self.part_name(): part, **self.more_parts(uri, part.bytes or 0)} if part else {}
         try:
@@ -231,11 +346,22 @@ class Folder(Source):
         except DamageError as error:
             return Row(record, Fault(error.rule, message=error.message))
         key = make_key(name, identity)
-        record = replace(record, key=key, group=key, origin=replace(record.origin, id=identity), parts=parts, absent=absent)
+        record = replace(
+            record,
+            key=key,
+            group=key,
+            origin=replace(record.origin, id=identity),
+            parts=parts,
+            absent=absent,
+        )
         return self._filled(record, name, values, unmatched)
 
-    def _filled(self, record: Record, name: str, values: Mapping[str, str], unmatched: list[Fault]) -> Row:
-        """The record with texts, targets, group and split from the fields at hand; fields that a row lacks leave them out."""
+    def _filled(
+        self, record: Record, name: str, values: Mapping[str, str], unmatched: list[Fault]
+    ) -> Row:
+        """The record with texts, targets, group and split from the fields at hand; fields that a
+        row lacks leave them out.
+        """
         parts, absent = dict(record.parts), dict(record.absent)
         targets: dict[str, Any] = {}
         try:
@@ -250,7 +376,9 @@ class Folder(Source):
             split = split_name(template.fill(self.split, values)) if self.split else None
             group = template.fill(self.group, values) if self.group else None
         except ValueError as error:
-            return Row(record, Fault("bad_value", str(error), None, f"a value cannot be read: {error}"))
+            return Row(
+                record, Fault("bad_value", str(error), None, f"a value cannot be read: {error}")
+            )
         return Row(
             replace(
                 record,
@@ -268,8 +396,19 @@ class Folder(Source):
         key = make_key(name, identity)
         names: list[str] = [self.part_name(), *self.more_parts("", 0), *self.cues]
         absent: dict[str, Absence] = dict.fromkeys(names, "missing")
-        record = Record(key, key, Origin(name, join(self.base, self.labels.path), number, identity), absent=absent)
-        unmatched = [Fault.unmatched(f"{self.part_name()}_file", identity, f"no file of the folder has the id {identity!r}")]
+        record = Record(
+            key,
+            key,
+            Origin(name, join(self.base, self.labels.path), number, identity),
+            absent=absent,
+        )
+        unmatched = [
+            Fault.unmatched(
+                f"{self.part_name()}_file",
+                identity,
+                f"no file of the folder has the id {identity!r}",
+            )
+        ]
         return self._filled(record, name, cells, unmatched)
 
 

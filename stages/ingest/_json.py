@@ -11,10 +11,11 @@ import ijson
 
 
 def items(file: BinaryIO, path: str) -> Iterator[Any]:
-    """The items at a path (``item``, ``questions.item``); ijson.JSONError where the file is not JSON. A byte order mark is passed over.
+    """The items at a path (``item``, ``questions.item``); ijson.JSONError where the file is not
+    JSON. A byte order mark is passed over.
 
-    Numbers of more than 64 bits (hashes, 1e999) are beyond the fast parser; from the first of them on the one in Python goes on, at a tenth of
-    the speed.
+    Numbers of more than 64 bits (hashes, 1e999) are beyond the fast parser; from the first of them
+    on the one in Python goes on, at a tenth of the speed.
     """
     given = 0
     try:

@@ -1,4 +1,6 @@
-"""Rows of delimited text as they really lie on disk: any encoding, delimiter, quoting and line ending, found or given."""
+"""Rows of delimited text as they really lie on disk: any encoding, delimiter, quoting and line
+ending, found or given.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ csv.field_size_limit(LONGEST_LINE)
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a table is written. ``header`` gives its column names; ``has_header`` says whether they are its first row, below ``skipped_lines``."""
+    """How a table is written. ``header`` gives its column names; ``has_header`` says whether they
+    are its first row, below ``skipped_lines``.
+    """
 
     encoding: str
     delimiter: str
@@ -56,7 +60,9 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row: its number (header = 1), its cells by column name, cells beyond the header, and what is wrong with it."""
+    """One row: its number (header = 1), its cells by column name, cells beyond the header, and what
+    is wrong with it.
+    """
 
     number: int
     cells: dict[str, str]
@@ -66,12 +72,17 @@ class TableRow:
 
 
 def find_dialect(
-    path: Path, encoding: str | None = None, delimiter: str | None = None, header: bool | list[str] | None = None, quoted: bool | None = None
+    path: Path,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    header: bool | list[str] | None = None,
+    quoted: bool | None = None,
 ) -> Dialect:
     """The dialect of a table, what is given taken as it is and the rest found from its first rows.
 
-    A first line ``sep=;``, which Excel reads, says the delimiter. Lines above the header that hold one cell where the table has several are its
-    title. A first column without a name holds row numbers, as pandas writes them.
+    A first line ``sep=;``, which Excel reads, says the delimiter. Lines above the header that hold
+    one cell where the table has several are its title. A first column without a name holds row
+    numbers, as pandas writes them.
     """
     refuse_other_files(path)
     try:
@@ -94,11 +105,18 @@ def find_dialect(
     if header is None or header is True:
         title = _title_rows(lines, mark, quote, whole)
         lines, skipped = lines[title:], skipped + title
-    first = next(csv.reader(lines, delimiter=mark, quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE), [])
+    first = next(
+        csv.reader(lines, delimiter=mark, quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE),
+        [],
+    )
     if isinstance(header, list):
         return Dialect(encoding, mark, quote, tuple(header), False, skipped)
     has_header = header if header is not None else _looks_like_header(first)
-    names = distinct(first) if has_header else tuple(f"column_{number}" for number in range(1, len(first) + 1))
+    names = (
+        distinct(first)
+        if has_header
+        else tuple(f"column_{number}" for number in range(1, len(first) + 1))
+    )
     return Dialect(encoding, mark, quote, names, has_header, skipped)
 
 
@@ -123,7 +141,9 @@ def refuse_other_files(path: Path) -> None:
         with open(path, "rb") as file:
             head = file.read(8)
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such table; check 'data' and 'path' in the recipe") from None
+        raise InputError(
+            f"{path}: there is no such table; check 'data' and 'path' in the recipe"
+        ) from None
     except IsADirectoryError:
         raise InputError(f"{path}: wanted a table, found a folder") from None
     except OSError as error:
@@ -133,14 +153,23 @@ def refuse_other_files(path: Path) -> None:
             raise InputError(f"{path}: is {what}, not text; {instead}")
 
 
-def _delimiter_and_quotes(lines: list[str], delimiter: str | None, quoted: bool | None, whole: bool) -> tuple[str, bool]:
+def _delimiter_and_quotes(
+    lines: list[str], delimiter: str | None, quoted: bool | None, whole: bool
+) -> tuple[str, bool]:
     """The pair under which most rows are of one width.
 
-    Where quotes parse, the reading without them is no rival: it is the wider one where quoted cells hold the delimiter, and wrong.
+    Where quotes parse, the reading without them is no rival: it is the wider one where quoted cells
+    hold the delimiter, and wrong.
     """
     best, found = (-1.0, 0), (delimiter or ",", quoted if quoted is not None else True)
     for mark in [delimiter] if delimiter else _DELIMITERS:
-        choices = [quoted] if quoted is not None else [True] if _quotes_parse(lines, mark, whole) else [True, False]
+        choices = (
+            [quoted]
+            if quoted is not None
+            else [True]
+            if _quotes_parse(lines, mark, whole)
+            else [True, False]
+        )
         for quote in choices:
             score = _score(lines, mark, quote, whole)
             if score > best:
@@ -149,7 +178,9 @@ def _delimiter_and_quotes(lines: list[str], delimiter: str | None, quoted: bool 
 
 
 def _quotes_parse(lines: list[str], mark: str, whole: bool) -> bool:
-    """Whether cells are put in quotes as the standard (RFC 4180) has it, in all but a hundredth of the rows."""
+    """Whether cells are put in quotes as the standard (RFC 4180) has it, in all but a hundredth of
+    the rows.
+    """
     quoted = re.compile(rf'(?:^|{re.escape(mark)})"')
     source = _Lines(iter(lines))
     good = bad = 0
@@ -173,13 +204,19 @@ def _quotes_parse(lines: list[str], mark: str, whole: bool) -> bool:
 def _title_rows(lines: list[str], mark: str, quote: bool, whole: bool) -> int:
     """How many lines above the header hold at most one cell, where the table is wider."""
     usual = _score(lines, mark, quote, whole)[1]
-    rows = csv.reader(lines[:_MOST_TITLES], delimiter=mark, quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE)
-    wide = (number for number, row in enumerate(rows) if len([cell for cell in row if cell.strip()]) > 1)
+    rows = csv.reader(
+        lines[:_MOST_TITLES], delimiter=mark, quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
+    )
+    wide = (
+        number for number, row in enumerate(rows) if len([cell for cell in row if cell.strip()]) > 1
+    )
     return next(wide, 0) if usual > 1 else 0
 
 
 def distinct(cells: list[str]) -> tuple[str, ...]:
-    """The names of a header; one that stands there again gets the first number that is free: ``a``, ``a_2``."""
+    """The names of a header; one that stands there again gets the first number that is free: ``a``,
+    ``a_2``.
+    """
     given = [cell.strip() for cell in cells]
     taken, numbers, names = set(given), dict.fromkeys(given, 2), []
     seen: set[str] = set()
@@ -195,7 +232,9 @@ def distinct(cells: list[str]) -> tuple[str, ...]:
 
 
 def _sample(lines: Iterator[str]) -> list[str]:
-    """The first lines of a table, enough to hold some rows even where quoted cells run over many lines."""
+    """The first lines of a table, enough to hold some rows even where quoted cells run over many
+    lines.
+    """
     found: list[str] = []
     letters = 0
     for line in lines:
@@ -207,9 +246,18 @@ def _sample(lines: Iterator[str]) -> list[str]:
 
 
 def _score(lines: list[str], delimiter: str, quoted: bool, whole: bool) -> tuple[float, int]:
-    """Share of the sample's rows that are as wide as most of them (0 where there is one column), and that width."""
+    """Share of the sample's rows that are as wide as most of them (0 where there is one column),
+    and that width.
+    """
     try:
-        rows = list(csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, strict=False))
+        rows = list(
+            csv.reader(
+                lines,
+                delimiter=delimiter,
+                quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+                strict=False,
+            )
+        )
     except csv.Error:
         rows = []
     if not whole:
@@ -224,7 +272,11 @@ def _score(lines: list[str], delimiter: str, quoted: bool, whole: bool) -> tuple
 def _looks_like_header(first: list[str]) -> bool:
     """A header's named cells are short, distinct and no numbers."""
     named = [cell.strip() for cell in first if cell.strip()]
-    return bool(named) and len(set(named)) == len(named) and all(len(cell) <= 40 and not _is_number(cell) for cell in named)
+    return (
+        bool(named)
+        and len(set(named)) == len(named)
+        and all(len(cell) <= 40 and not _is_number(cell) for cell in named)
+    )
 
 
 def _is_number(text: str) -> bool:
@@ -241,10 +293,15 @@ def _lines(file: io.TextIOBase, path: Path) -> Iterator[str]:
         while line := file.readline(LONGEST_LINE):
             number += 1
             if len(line) >= LONGEST_LINE:
-                raise InputError(f"{path}: line {number} has no end within {LONGEST_LINE:,} characters; this is not delimited text")
+                raise InputError(
+                    f"{path}: line {number} has no end within {LONGEST_LINE:,} characters; this"
+                    " is not delimited text"
+                )
             yield line.removeprefix("\ufeff") if number == 1 else line
     except UNPACKING_ERRORS as error:
-        raise InputError(f"{path}: cannot be unpacked behind line {number}: {error}; fetch the file again") from None
+        raise InputError(
+            f"{path}: cannot be unpacked behind line {number}: {error}; fetch the file again"
+        ) from None
 
 
 class _Lines:
@@ -276,11 +333,18 @@ class _Lines:
 
 
 def _reader(lines: Iterator[str], dialect: Dialect) -> Iterator[list[str]]:
-    return csv.reader(lines, delimiter=dialect.delimiter, quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE, strict=dialect.quoted)
+    return csv.reader(
+        lines,
+        delimiter=dialect.delimiter,
+        quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE,
+        strict=dialect.quoted,
+    )
 
 
 def read_rows(path: Path, dialect: Dialect) -> Iterator[TableRow]:
-    """Every row of the table; a row of the wrong width or with broken text has ``fault`` set and is for the caller to count."""
+    """Every row of the table; a row of the wrong width or with broken text has ``fault`` set and is
+    for the caller to count.
+    """
     width = len(dialect.header)
     names = [name for name in dialect.header if name]
     unnamed_first = bool(width > 1 and dialect.has_header and not dialect.header[0])
@@ -296,14 +360,22 @@ def read_rows(path: Path, dialect: Dialect) -> Iterator[TableRow]:
             try:
                 cells = next(reader)
                 if len(lines.taken) > _MOST_LINES_OF_ROW:
-                    raise csv.Error(f"a quoted cell runs over more than {_MOST_LINES_OF_ROW:,} lines")
+                    raise csv.Error(
+                        f"a quoted cell runs over more than {_MOST_LINES_OF_ROW:,} lines"
+                    )
             except StopIteration:
                 return
             except csv.Error as error:
-                # A quote that was never closed swallows the rows after it: the first line is the bad row, the others are read again.
+                # A quote that was never closed swallows the rows after it: the first line is the
+                # bad row, the others are read again.
                 number += 1
                 first, *rest = lines.taken or [""]
-                yield TableRow(number, {}, fault="broken_quotes", found=f"{spelled_out(first).strip()[:60]} ({error})")
+                yield TableRow(
+                    number,
+                    {},
+                    fault="broken_quotes",
+                    found=f"{spelled_out(first).strip()[:60]} ({error})",
+                )
                 lines.give_back(rest)
                 reader = _reader(lines, dialect)
                 continue
@@ -312,7 +384,9 @@ def read_rows(path: Path, dialect: Dialect) -> Iterator[TableRow]:
                 heading = cells
                 continue
             if cells == heading and len(cells) > 1:
-                yield TableRow(number, {}, fault="repeated_header", found="the names of the columns once more")
+                yield TableRow(
+                    number, {}, fault="repeated_header", found="the names of the columns once more"
+                )
                 continue
             if not any(cells):
                 if cells or width == 1:
@@ -326,7 +400,10 @@ def read_rows(path: Path, dialect: Dialect) -> Iterator[TableRow]:
                 fault, found = "missing_columns", f"{len(cells)} of {width} columns"
             elif any(BROKEN in cell for cell in cells):
                 rule = "invalid_utf8" if dialect.encoding.startswith("utf") else "invalid_bytes"
-                fault, found = rule, spelled_out(next(cell for cell in cells if BROKEN in cell))[:60]
+                fault, found = (
+                    rule,
+                    spelled_out(next(cell for cell in cells if BROKEN in cell))[:60],
+                )
             for name in names:
                 named.setdefault(name, "")
             yield TableRow(number, named, extra, fault, found)

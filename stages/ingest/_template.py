@@ -1,4 +1,6 @@
-"""Templates: ``"wavs/{clip:stem}.wav"`` filled from a row's columns, or turned around to read fields out of a file's name."""
+"""Templates: ``"wavs/{clip:stem}.wav"`` filled from a row's columns, or turned around to read
+fields out of a file's name.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ _FIELD = re.compile(r"\{([^{}:]+)(?::((?:[^{}]|\{[^{}]*\})*))?\}")
 _FORMS = ("stem", "name", "lower", "upper")
 _NUMBER_FORM = re.compile(r"0?\d{0,3}d")
 _WIDTH = re.compile(r"[1-9]\d{0,2}")
-# Characters and classes of them, each at most so often: a match takes no longer than the name is long.
+# Characters and classes of them, each at most so often: a match takes no longer than the name is
+# long.
 _BOUNDED = re.compile(r"(?:(?:\[\^?[^\[\]]+\]|\\[dwsDWS]|[\w-])(?:\{\d{1,3}(?:,\d{1,3})?\}|\?)?)+")
 _WHOLE = 1 << 53  # beyond it a float is no longer sure of its last digit before the point
 
@@ -27,7 +30,11 @@ def fields(template: str) -> list[str]:
 
 def is_absent(value: Any) -> bool:
     """Whether a cell is empty in any spelling: null, NaN, nothing but white space."""
-    return value is None or (isinstance(value, float) and math.isnan(value)) or (isinstance(value, str) and not value.strip())
+    return (
+        value is None
+        or (isinstance(value, float) and math.isnan(value))
+        or (isinstance(value, str) and not value.strip())
+    )
 
 
 def plain(value: Any) -> str:
@@ -38,9 +45,11 @@ def plain(value: Any) -> str:
 
 
 def fill(template: str, values: Mapping[str, Any], some: bool = False) -> str | None:
-    """The template with its fields filled; None where one of them is absent from the row (with ``some``: where all of them are).
+    """The template with its fields filled; None where one of them is absent from the row (with
+    ``some``: where all of them are).
 
-    After a colon stands how a field is written: ``:stem``, ``:name``, ``:lower``, ``:upper`` or a number format (``:012d``).
+    After a colon stands how a field is written: ``:stem``, ``:name``, ``:lower``, ``:upper`` or a
+    number format (``:012d``).
 
     >>> fill("COCO_train2014_{image_id:012d}.jpg", {"image_id": 25})
     'COCO_train2014_000000000025.jpg'
@@ -59,7 +68,10 @@ def fill(template: str, values: Mapping[str, Any], some: bool = False) -> str | 
         if is_absent(value):
             return ""
         if isinstance(value, list | dict):
-            raise ValueError(f"{match.group(1)!r} is a {type(value).__name__}, wanted a text or a number")  # not Python's way of writing it
+            # not Python's way of writing it
+            raise ValueError(
+                f"{match.group(1)!r} is a {type(value).__name__}, wanted a text or a number"
+            )
         if not form:
             return plain(value)
         text = plain(value)
@@ -80,7 +92,10 @@ def problems(template: str, known: Iterable[str] | None = None) -> list[str]:
     for match in _FIELD.finditer(template):
         name, form = match.group(1), match.group(2)
         if form and form not in _FORMS and not _NUMBER_FORM.fullmatch(form):
-            lines.append(f"{template!r}: unknown form {form!r}; wanted {', '.join(_FORMS)} or a number's format like 012d")
+            lines.append(
+                f"{template!r}: unknown form {form!r}; wanted {', '.join(_FORMS)} or a number's"
+                " format like 012d"
+            )
         if known is not None and name not in known:
             lines.append(f"{template!r}: there is no field {name!r}{nearest(name, known)}")
     return lines
@@ -93,14 +108,23 @@ def parse_problems(template: str) -> list[str]:
     for match in _FIELD.finditer(template):
         name, form = match.group(1), match.group(2)
         if not name.isidentifier():
-            lines.append(f"{template!r}: the name of a field is letters, digits and _, found {name!r}")
+            lines.append(
+                f"{template!r}: the name of a field is letters, digits and _, found {name!r}"
+            )
         if form and not _WIDTH.fullmatch(form) and not _BOUNDED.fullmatch(form):
             lines.append(
-                f"{template!r}: after the colon of {name!r} wanted a width (3) or characters with a bound ([a-z]{{1,20}}, \\d{{4}}), found {form!r}"
+                f"{template!r}: after the colon of {name!r} wanted a width (3) or characters with"
+                f" a bound ([a-z]{{1,20}}, \\d{{4}}), found {form!r}"
             )
-        if before is not None and before.end() == match.start() and not form and not before.group(2):
+        if (
+            before is not None
+            and before.end() == match.start()
+            and not form
+            and not before.group(2)
+        ):
             lines.append(
-                f"{template!r}: nothing tells where {before.group(1)!r} ends and {name!r} begins; give one of them a width,"
+                f"{template!r}: nothing tells where {before.group(1)!r} ends and {name!r} begins;"
+                " give one of them a width,"
                 f" like {{{before.group(1)}:2}}"
             )
         before = match
@@ -113,7 +137,8 @@ def _braces(template: str) -> list[str]:
 
 
 def pattern(template: str) -> re.Pattern[str]:
-    """A regular expression that reads the template's fields back out of a text; ``/`` never belongs to a field.
+    """A regular expression that reads the template's fields back out of a text; ``/`` never belongs
+    to a field.
 
     After a colon stands a field's width, or a regular expression of characters with a bound.
 

@@ -1,4 +1,6 @@
-"""Values as they stand in cells: seconds, numbers, names of splits. ValueError says what was wanted."""
+"""Values as they stand in cells: seconds, numbers, names of splits. ValueError says what was
+wanted.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,8 @@ def seconds(text: str) -> float:
 def number(text: str, decimal: str = ".", thousands: str = "") -> float | None:
     """A finite number, None for the usual spellings of a missing one (NaN, NA, null, -).
 
-    A comma could mean thousands or tenths and is refused, unless ``decimal`` or ``thousands`` say what it means.
+    A comma could mean thousands or tenths and is refused, unless ``decimal`` or ``thousands`` say
+    what it means.
 
     >>> number("1.275,20", decimal=",", thousands=".")
     1275.2
@@ -51,21 +54,32 @@ def number(text: str, decimal: str = ".", thousands: str = "") -> float | None:
     if plain.lower() in _NO_NUMBER:
         return None
     if thousands:
-        plain = plain.replace(thousands, "").replace("\u00a0", "" if thousands.isspace() else "\u00a0")
+        plain = plain.replace(thousands, "").replace(
+            "\u00a0", "" if thousands.isspace() else "\u00a0"
+        )
     if decimal != ".":
         if "." in plain:
-            raise ValueError(f"{text[:60]!r} has a point, and decimal is {decimal!r}; set thousands if that is what the point stands for")
+            raise ValueError(
+                f"{text[:60]!r} has a point, and decimal is {decimal!r}; set thousands if that is"
+                " what the point stands for"
+            )
         plain = plain.replace(decimal, ".", 1)
     elif _DECIMAL_COMMA.match(plain):
-        raise ValueError(f"{text[:60]!r} may mean thousands or tenths; set decimal: ',' or thousands: ','")
+        raise ValueError(
+            f"{text[:60]!r} may mean thousands or tenths; set decimal: ',' or thousands: ','"
+        )
     value = float(plain) if len(plain) <= _LONGEST_NUMBER and _NUMBER.match(plain) else math.nan
     if not math.isfinite(value):
         raise ValueError(f"{text[:60]!r} is no finite number")
     return value
 
 
-def number_or_note(name: str, text: str | None, unmatched: list[Fault], decimal: str = ".", thousands: str = "") -> float | None:
-    """A number, or None for a cell that is empty or holds none: a bad cell costs itself and not the record, and is told in ``unmatched``."""
+def number_or_note(
+    name: str, text: str | None, unmatched: list[Fault], decimal: str = ".", thousands: str = ""
+) -> float | None:
+    """A number, or None for a cell that is empty or holds none: a bad cell costs itself and not the
+    record, and is told in ``unmatched``.
+    """
     try:
         return None if text is None else number(text, decimal, thousands)
     except ValueError as error:
@@ -73,17 +87,27 @@ def number_or_note(name: str, text: str | None, unmatched: list[Fault], decimal:
         return None
 
 
-def text_parts(texts: Mapping[str, str], values: Mapping[str, Any], absent: dict[str, Absence]) -> dict[str, Part]:
-    """The parts of texts that templates make; ``absent`` gets those for which the values hold nothing."""
+def text_parts(
+    texts: Mapping[str, str], values: Mapping[str, Any], absent: dict[str, Absence]
+) -> dict[str, Part]:
+    """The parts of texts that templates make; ``absent`` gets those for which the values hold
+    nothing.
+    """
     filled = {name: fill(text, values, some=True) for name, text in texts.items()}
     absent.update({name: "absent" for name, text in filled.items() if text is None})
     return {name: Part("text", text=text) for name, text in filled.items() if text is not None}
 
 
 def table_parts(
-    tables: Mapping[str, list[str]], values: Mapping[str, Any], absent: dict[str, Absence], decimal: str = ".", thousands: str = ""
+    tables: Mapping[str, list[str]],
+    values: Mapping[str, Any],
+    absent: dict[str, Absence],
+    decimal: str = ".",
+    thousands: str = "",
 ) -> dict[str, Part]:
-    """The parts of tables that name columns; a cell that holds nothing is null, and a table of nothing else is no part."""
+    """The parts of tables that name columns; a cell that holds nothing is null, and a table of
+    nothing else is no part.
+    """
     found = {}
     for name, columns in tables.items():
         cells = {column: _cell(values.get(column), decimal, thousands) for column in columns}
@@ -99,14 +123,20 @@ def _cell(value: Any, decimal: str, thousands: str) -> str | int | float | None:
         return None
     if isinstance(value, list | dict):
         raise ValueError(f"a cell is a {type(value).__name__}, wanted a text or a number")
-    if isinstance(value, str) and (decimal != "." or thousands) and _STARTS_A_NUMBER.match(value.strip()):
+    if (
+        isinstance(value, str)
+        and (decimal != "." or thousands)
+        and _STARTS_A_NUMBER.match(value.strip())
+    ):
         with contextlib.suppress(ValueError):
             value = number(value, decimal, thousands)
     return as_cell(value)
 
 
 def split_name(text: str | None) -> str | None:
-    """The name of a split, or None for an empty cell. It becomes part of file names, so it is letters, digits and _ alone."""
+    """The name of a split, or None for an empty cell. It becomes part of file names, so it is
+    letters, digits and _ alone.
+    """
     name = (text or "").strip()
     if name and not _SPLIT.match(name):
         raise ValueError(f"{name[:60]!r} is no name for a split; wanted letters, digits and _")
@@ -127,16 +157,22 @@ def check_tables(tables: Mapping[str, list[str]]) -> None:
             raise ValueError(f"table.{name}: wanted the names of columns, found none")
         for column in columns:
             if "{" in column:
-                raise ValueError(f"table.{name}: wanted the name of a column, found the template {column!r}")
+                raise ValueError(
+                    f"table.{name}: wanted the name of a column, found the template {column!r}"
+                )
 
 
 def check_templates(templates: Mapping[str, str | None], problems: Any) -> None:
-    """ValueError for the first id or group without a column in it, and for any template that is not well formed."""
+    """ValueError for the first id or group without a column in it, and for any template that is not
+    well formed.
+    """
     for name, template in templates.items():
         if template is None:
             continue
         found = problems(template)
         if not found and name in ("id", "group") and "{" not in template:
-            found = [f"wanted a template with a column in it, like '{{{template}}}', found {template!r}"]
+            found = [
+                f"wanted a template with a column in it, like '{{{template}}}', found {template!r}"
+            ]
         if found:
             raise ValueError(f"{name}: {found[0]}")

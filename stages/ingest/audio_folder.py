@@ -14,7 +14,9 @@ _CONTAINERS = (".mp4", ".webm", ".mkv", ".mov", ".3gp", ".3g2", ".asf", ".ts")
 
 @dataclass(frozen=True, kw_only=True)
 class AudioFolder(Folder):
-    """Sound files, in a folder and its folders; also those in the containers of films that hold no pictures."""
+    """Sound files, in a folder and its folders; also those in the containers of films that hold no
+    pictures.
+    """
 
     modality: ClassVar[str] = "audio"
 

@@ -1,7 +1,8 @@
 """COCO VQA, v1 and v2: a questions file, an annotations file and a folder of images, open-ended.
 
-The annotations of the full set are hundreds of megabytes on one line of JSON. They are read as a stream of objects; only their
-ids and places in a spill file stay in memory (24 bytes each). Format: https://visualqa.org/download.html
+The annotations of the full set are hundreds of megabytes on one line of JSON. They are read as a
+stream of objects; only their ids and places in a spill file stay in memory (24 bytes each). Format:
+https://visualqa.org/download.html
 """
 
 from __future__ import annotations
@@ -33,27 +34,33 @@ from ._json import items
 from ._table import UNPACKING_ERRORS, refuse_other_files, unpacked
 from ._template import is_absent, plain
 
-_WORDS = {"answer": "multiple_choice_answer", "answer_type": "answer_type", "question_type": "question_type"}
+_WORDS = {
+    "answer": "multiple_choice_answer",
+    "answer_type": "answer_type",
+    "question_type": "question_type",
+}
 _SMALL = range(-(1 << 63), 1 << 63)
 _IMAGE_NAME = re.compile(r"^(?:COCO_[A-Za-z0-9-]+_)?(\d{12})$")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CocoVqa(Source):
-    """Questions joined with annotations on ``question_id`` and with images on ``image_id``, both sides accounted for.
+    """Questions joined with annotations on ``question_id`` and with images on ``image_id``, both
+    sides accounted for.
 
     questions: the questions json, below ``base``.
     annotations: the annotations json; left out for a test split without answers.
     images: folder of ``COCO_<subset>_<12 digits>.jpg`` or ``<12 digits>.jpg`` (png as well).
     base: a folder below the data root that all paths of this source begin with.
     split: a name for the split of all records; left out, a stage decides.
-    group_kind: a word for what image ids name (coco_image): the same image in several sources of this kind is one group. The source's own name
-    where it
+    group_kind: a word for what image ids name (coco_image): the same image in several sources of
+    this kind is one group. The source's own name where it
         is not given.
 
-    Each question becomes a record with the parts ``question`` and ``image``, the targets ``answers`` (the annotators' words),
-    ``answer`` (the commonest), ``answer_type`` and ``question_type``, and the image as its group. An image without a
-    question becomes a record of its own, so that nothing on disk goes unmentioned.
+    Each question becomes a record with the parts ``question`` and ``image``, the targets
+    ``answers`` (the annotators' words), ``answer`` (the commonest), ``answer_type`` and
+    ``question_type``, and the image as its group. An image without a question becomes a record of
+    its own, so that nothing on disk goes unmentioned.
     """
 
     questions: str
@@ -64,12 +71,23 @@ class CocoVqa(Source):
     group_kind: str | None = None
 
     def paths(self) -> list[str]:
-        return [join(self.base, path) for path in (self.questions, self.annotations, self.images) if path is not None]
+        return [
+            join(self.base, path)
+            for path in (self.questions, self.annotations, self.images)
+            if path is not None
+        ]
 
     def contents(self) -> Contents:
-        targets: dict[str, Kind | None] = {"answers": "list", "answer": "text", "answer_type": "text", "question_type": "text"}
+        targets: dict[str, Kind | None] = {
+            "answers": "list",
+            "answer": "text",
+            "answer_type": "text",
+            "question_type": "text",
+        }
         splits = frozenset({self.split} if self.split else ())
-        return Contents({"image": "image", "question": "text"}, targets if self.annotations else {}, splits)
+        return Contents(
+            {"image": "image", "question": "text"}, targets if self.annotations else {}, splits
+        )
 
     def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Read]:
         listing = Listing(root, join(self.base, self.images), suffixes(["image"]))
@@ -86,12 +104,30 @@ class CocoVqa(Source):
         for number, (uri, taken) in sorted(images.items()):
             if not taken:
                 key = make_key(name, "image", number)
-                record = Record(key, make_key(self.group_kind or name, number), Origin(name, uri, None, str(number)), split=self.split)
-                record = replace(record, parts={"image": media_part(root, uri, "image")}, absent={"question": "absent"})
-                yield Row(record, unmatched=[Fault.unmatched("question", number, f"no question is of image {number}")])
+                record = Record(
+                    key,
+                    make_key(self.group_kind or name, number),
+                    Origin(name, uri, None, str(number)),
+                    split=self.split,
+                )
+                record = replace(
+                    record,
+                    parts={"image": media_part(root, uri, "image")},
+                    absent={"question": "absent"},
+                )
+                yield Row(
+                    record,
+                    unmatched=[
+                        Fault.unmatched("question", number, f"no question is of image {number}")
+                    ],
+                )
 
-    def _images(self, root: Path, name: str, tally: Counter[str], beat: Beat, listing: Listing) -> Generator[Row, None, dict[int, list[Any]]]:
-        """Image id -> [path, whether a question named it], as the generator's result; files that cannot be used are yielded."""
+    def _images(
+        self, root: Path, name: str, tally: Counter[str], beat: Beat, listing: Listing
+    ) -> Generator[Row, None, dict[int, list[Any]]]:
+        """Image id -> [path, whether a question named it], as the generator's result; files that
+        cannot be used are yielded.
+        """
         found: dict[int, list[Any]] = {}
         for uri in listing:
             tally["images"] += 1
@@ -99,11 +135,27 @@ class CocoVqa(Source):
             record = Record(key, key, Origin(name, uri))
             match = _IMAGE_NAME.match(PurePosixPath(uri).stem)
             if match is None:
-                yield Row(record, Fault("name_mismatch", PurePosixPath(uri).name, "COCO_<subset>_<12 digits>.jpg", "no image id in the name"))
+                yield Row(
+                    record,
+                    Fault(
+                        "name_mismatch",
+                        PurePosixPath(uri).name,
+                        "COCO_<subset>_<12 digits>.jpg",
+                        "no image id in the name",
+                    ),
+                )
                 continue
             number = int(match.group(1))
             if number in found:
-                yield Row(record, Fault("duplicate_id", number, "unique", f"{found[number][0]} has the same image id"))
+                yield Row(
+                    record,
+                    Fault(
+                        "duplicate_id",
+                        number,
+                        "unique",
+                        f"{found[number][0]} has the same image id",
+                    ),
+                )
                 continue
             try:
                 beat(uri)
@@ -114,7 +166,14 @@ class CocoVqa(Source):
             found[number] = [uri, False]
         return found
 
-    def _questions(self, root: Path, name: str, tally: Counter[str], images: dict[int, list[Any]], answers: _Spill) -> Iterator[Read]:
+    def _questions(
+        self,
+        root: Path,
+        name: str,
+        tally: Counter[str],
+        images: dict[int, list[Any]],
+        answers: _Spill,
+    ) -> Iterator[Read]:
         file = join(self.base, self.questions)
         answers.close()
         seen: set[int] = set()
@@ -124,12 +183,29 @@ class CocoVqa(Source):
             key = make_key(name, f"question-row-{position}")
             record = Record(key, key, Origin(name, file, position))
             try:
-                number, image_id, text = int(value["question_id"]), int(value["image_id"]), value["question"]
+                number, image_id, text = (
+                    int(value["question_id"]),
+                    int(value["image_id"]),
+                    value["question"],
+                )
             except (KeyError, TypeError, ValueError) as error:
-                yield Row(record, Fault("broken_row", str(value)[:60], "question_id, image_id, question", f"the question is not whole: {error!r}"))
+                yield Row(
+                    record,
+                    Fault(
+                        "broken_row",
+                        str(value)[:60],
+                        "question_id, image_id, question",
+                        f"the question is not whole: {error!r}",
+                    ),
+                )
                 continue
             if number in seen:
-                yield Row(record, Fault("duplicate_id", number, "unique", "an earlier question has this question_id"))
+                yield Row(
+                    record,
+                    Fault(
+                        "duplicate_id", number, "unique", "an earlier question has this question_id"
+                    ),
+                )
                 continue
             seen.add(number)
             parts: dict[str, Part] = {}
@@ -145,19 +221,35 @@ class CocoVqa(Source):
                     sizes[image_id] = media_part(root, image[0], "image")
                 parts["image"] = sizes[image_id]
             targets = {}
-            unmatched = [] if image is not None else [Fault.unmatched("image_file", image_id, f"no file of the folder is image {image_id}")]
+            unmatched = (
+                []
+                if image is not None
+                else [
+                    Fault.unmatched(
+                        "image_file", image_id, f"no file of the folder is image {image_id}"
+                    )
+                ]
+            )
             annotation = answers.take(number)
             if annotation is not None:
                 yield Merged("annotations")
                 shown = annotation.pop("image_id", None)
                 if shown is not None and shown != image_id:
                     yield Row(
-                        record, Fault("image_mismatch", shown, image_id, f"question {number} is of image {image_id}, its annotation of {shown}")
+                        record,
+                        Fault(
+                            "image_mismatch",
+                            shown,
+                            image_id,
+                            f"question {number} is of image {image_id}, its annotation of {shown}",
+                        ),
                     )
                     continue
                 targets = annotation
             elif self.annotations:
-                unmatched.append(Fault.unmatched("annotation", number, f"no annotation is of question {number}"))
+                unmatched.append(
+                    Fault.unmatched("annotation", number, f"no annotation is of question {number}")
+                )
             yield Row(
                 replace(
                     record,
@@ -167,7 +259,10 @@ class CocoVqa(Source):
                     parts=parts,
                     targets=targets,
                     split=self.split,
-                    absent={**({} if image is not None else {"image": "missing"}), **({} if "question" in parts else {"question": "absent"})},
+                    absent={
+                        **({} if image is not None else {"image": "missing"}),
+                        **({} if "question" in parts else {"question": "absent"}),
+                    },
                 ),
                 unmatched=unmatched,
             )
@@ -176,14 +271,22 @@ class CocoVqa(Source):
         file = join(self.base, self.annotations or "")
         for number, position, again in answers.left():
             key = make_key(name, f"annotation-row-{position}")
-            fault = Fault("no_question", number, "a question_id of the questions file", "the annotation has no question")
+            fault = Fault(
+                "no_question",
+                number,
+                "a question_id of the questions file",
+                "the annotation has no question",
+            )
             if again:
-                fault = Fault("duplicate_id", number, "unique", "an earlier annotation has this question_id")
+                fault = Fault(
+                    "duplicate_id", number, "unique", "an earlier annotation has this question_id"
+                )
             yield Row(Record(key, key, Origin(name, file, position, str(number))), fault)
         for position, found in answers.broken:
             key = make_key(name, f"annotation-row-{position}")
             yield Row(
-                Record(key, key, Origin(name, file, position)), Fault("broken_row", found, "question_id, answers", "the annotation is not whole")
+                Record(key, key, Origin(name, file, position)),
+                Fault("broken_row", found, "question_id, answers", "the annotation is not whole"),
             )
 
 
@@ -231,7 +334,9 @@ class _Spill:
         self._place += len(text)
 
     def _small(self, number: int, new: bool = False) -> int:
-        """The id as 64 bits; larger ones (hashes) are numbered upwards from the lowest number that there is, which no id of a set is."""
+        """The id as 64 bits; larger ones (hashes) are numbered upwards from the lowest number that
+        there is, which no id of a set is.
+        """
         if number in _SMALL:
             return number
         if new:
@@ -259,7 +364,9 @@ class _Spill:
         return {name: value for name, value in found.items() if value}
 
     def left(self) -> Iterator[tuple[int, int, bool]]:
-        """Question id and row of every annotation that no question took, and whether an earlier one has its id."""
+        """Question id and row of every annotation that no question took, and whether an earlier one
+        has its id.
+        """
         taken = set(np.asarray(self._ids)[self._taken].tolist()) if self._ids else set()
         large = {small: number for number, small in self._large.items()}
         for index in np.flatnonzero(~self._taken):
@@ -269,19 +376,32 @@ class _Spill:
 
 
 def _objects(path: Path, key: str) -> Iterator[Any]:
-    """The objects of one top-level list of a JSON file, streamed; InputError where the file is not such JSON."""
+    """The objects of one top-level list of a JSON file, streamed; InputError where the file is not
+    such JSON.
+    """
     refuse_other_files(path)
     any_yet = False
     try:
         with unpacked(path) as file:
             if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-                raise InputError(f"{path}: is UTF-16, and JSON is exchanged in UTF-8 (RFC 8259); save it as UTF-8")
+                raise InputError(
+                    f"{path}: is UTF-16, and JSON is exchanged in UTF-8 (RFC 8259); save it as"
+                    " UTF-8"
+                )
             for value in items(file, f"{key}.item"):
                 any_yet = True
                 yield value
     except ijson.JSONError as error:
-        raise InputError(f"{path}: the JSON is broken: {' '.join(str(error).split())[:160]}; fetch the file again") from None
+        raise InputError(
+            f"{path}: the JSON is broken: {' '.join(str(error).split())[:160]}; fetch the file"
+            " again"
+        ) from None
     except UNPACKING_ERRORS as error:
-        raise InputError(f"{path}: the file cannot be read: {error}; check 'data' and 'base' in the recipe") from None
+        raise InputError(
+            f"{path}: the file cannot be read: {error}; check 'data' and 'base' in the recipe"
+        ) from None
     if not any_yet:
-        raise InputError(f"{path}: wanted a JSON object with a list {key!r}, found none in it; check which file is which")
+        raise InputError(
+            f"{path}: wanted a JSON object with a list {key!r}, found none in it; check which"
+            " file is which"
+        )

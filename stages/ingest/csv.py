@@ -15,16 +15,21 @@ from ._columns import Columns, Mapper
 from ._files import join
 from ._table import find_dialect, read_rows
 
-_NO_HEADER = "; its first row was not taken for a header (names must be short and distinct): set header: true, or list the names"
+_NO_HEADER = (
+    "; its first row was not taken for a header (names must be short and distinct): set header:"
+    " true, or list the names"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Csv(Columns):
     """Rows of a delimited table.
 
-    encoding, delimiter, header, quoted: found from the file where they are not given; ``header`` may list the column names. A name
-        that stands in the header twice is ``name_2`` the second time.
-    stray: cells beyond the named columns: ``reject`` the row, ``join`` them back onto the last named column, or ``ignore`` them.
+    encoding, delimiter, header, quoted: found from the file where they are not given; ``header``
+        may list the column names. A name that stands in the header twice is ``name_2`` the second
+        time.
+    stray: cells beyond the named columns: ``reject`` the row, ``join`` them back onto the last
+        named column, or ``ignore`` them.
     """
 
     encoding: str | None = None
@@ -44,7 +49,9 @@ class Csv(Columns):
         guessed = "" if dialect.has_header or self.header is not None else _NO_HEADER
         self.check(list(dialect.header), file, guessed)
         if dialect.encoding not in ("utf-8", "utf-8-sig", "ascii") and self.encoding is None:
-            yield Noted(f"read as {dialect.encoding}, found from its bytes; set encoding to say otherwise")
+            yield Noted(
+                f"read as {dialect.encoding}, found from its bytes; set encoding to say otherwise"
+            )
         if dialect.skipped_lines:
             yield Noted("lines above the header passed over", dialect.skipped_lines)
         if dialect.has_header and len(dialect.header) > 1 and not dialect.header[0]:
@@ -53,7 +60,16 @@ class Csv(Columns):
         last = [column for column in dialect.header if column][-1]
         for row in read_rows(root / file, dialect):
             tally["rows"] += 1
-            fault = Fault(row.fault, row.found, f"{len(dialect.header)} columns of text", f"the row is not whole: {row.found}") if row.fault else None
+            fault = (
+                Fault(
+                    row.fault,
+                    row.found,
+                    f"{len(dialect.header)} columns of text",
+                    f"the row is not whole: {row.found}",
+                )
+                if row.fault
+                else None
+            )
             if fault is None and any(row.extra):
                 if self.stray == "join":
                     pieces = [row.cells[last], *row.extra]
@@ -61,7 +77,12 @@ class Csv(Columns):
                         pieces.pop()
                     row.cells[last] = dialect.delimiter.join(pieces)
                 elif self.stray == "reject":
-                    fault = Fault("stray_columns", len(row.extra), 0, "cells beyond the named columns; set stray to join or ignore")
+                    fault = Fault(
+                        "stray_columns",
+                        len(row.extra),
+                        0,
+                        "cells beyond the named columns; set stray to join or ignore",
+                    )
             if fault is not None:
                 key = make_key(name, f"row-{row.number}")
                 yield Row(Record(key, key, Origin(name, file, row.number)), fault)

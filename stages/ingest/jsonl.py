@@ -1,4 +1,6 @@
-"""JSON lines, one object on each line, or one JSON array of them, with the same mapping of columns as csv."""
+"""JSON lines, one object on each line, or one JSON array of them, with the same mapping of columns
+as csv.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,11 @@ from ._table import LONGEST_LINE, UNPACKING_ERRORS, refuse_other_files, unpacked
 
 @dataclass(frozen=True, kw_only=True)
 class Jsonl(Columns):
-    """Objects of a JSON-lines file, of a JSON array, or rows of an array whose first one names the columns; nested values are reached as ``a.b``.
+    """Objects of a JSON-lines file, of a JSON array, or rows of an array whose first one names the
+    columns; nested values are reached as ``a.b``.
 
-    A target that is a list in the file is a list in the record: annotators' answers, or several labels.
+    A target that is a list in the file is a list in the record: annotators' answers, or several
+    labels.
     """
 
     target_kind: ClassVar[Kind | None] = None
@@ -46,18 +50,25 @@ class Jsonl(Columns):
                         tally["rows"] += 1
                         yield _row(line, mapper, name, file, number)
         except UNPACKING_ERRORS as error:
-            raise InputError(f"{root / file}: the file cannot be read: {error}; check 'data' and 'path' in the recipe") from None
+            raise InputError(
+                f"{root / file}: the file cannot be read: {error}; check 'data' and 'path' in the"
+                " recipe"
+            ) from None
         yield from mapper.rest(file, tally)
 
 
 def _documents(file: BinaryIO, name: str) -> Iterator[Any]:
-    """The lines of the file, or the values of the array that it is. Arrays in place of objects are rows, and the first one names their values."""
+    """The lines of the file, or the values of the array that it is. Arrays in place of objects are
+    rows, and the first one names their values.
+    """
     first = file.readline(LONGEST_LINE)
     while first and not first.strip():
         first = file.readline(LONGEST_LINE)
     start = len(codecs.BOM_UTF8) if first.startswith(codecs.BOM_UTF8) else 0
     if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in first[:4]:
-        raise InputError(f"{name}: is UTF-16, and JSON is exchanged in UTF-8 (RFC 8259); save it as UTF-8")
+        raise InputError(
+            f"{name}: is UTF-16, and JSON is exchanged in UTF-8 (RFC 8259); save it as UTF-8"
+        )
     first = first[start:]
     header: list[str] | None = None
     if first.lstrip().startswith(b"["):
@@ -70,7 +81,10 @@ def _documents(file: BinaryIO, name: str) -> Iterator[Any]:
     number = 1
     while line:
         if len(line) >= LONGEST_LINE:
-            raise InputError(f"{name}: line {number} has no end within {LONGEST_LINE:,} bytes; this is not JSON lines")
+            raise InputError(
+                f"{name}: line {number} has no end within {LONGEST_LINE:,} bytes; this is not"
+                " JSON lines"
+            )
         if header is None:
             yield line
         elif number > 1 and line.strip():
@@ -84,7 +98,11 @@ def _documents(file: BinaryIO, name: str) -> Iterator[Any]:
 
 def _named(header: list[str], row: Any) -> Any:
     """A row's values by the names of the first row; what is no such row stays as it is."""
-    return dict(zip(header, row, strict=False)) if isinstance(row, list) and len(row) <= len(header) else row
+    return (
+        dict(zip(header, row, strict=False))
+        if isinstance(row, list) and len(row) <= len(header)
+        else row
+    )
 
 
 def _is_json(line: bytes) -> bool:
@@ -104,7 +122,9 @@ def _array(file: BinaryIO, name: str) -> Iterator[Any]:
             else:
                 yield value if header is None else _named(header, value)
     except ijson.JSONError as error:
-        raise InputError(f"{name}: the JSON array is broken: {' '.join(str(error).split())[:160]}") from None
+        raise InputError(
+            f"{name}: the JSON array is broken: {' '.join(str(error).split())[:160]}"
+        ) from None
 
 
 def _row(line: bytes, mapper: Mapper, name: str, file: str, number: int) -> Row:
@@ -116,7 +136,9 @@ def _row(line: bytes, mapper: Mapper, name: str, file: str, number: int) -> Row:
 
 
 def _parsed(line: bytes) -> Any:
-    """The value of a line; ValueError where it is none, or has half a surrogate pair, which is no text."""
+    """The value of a line; ValueError where it is none, or has half a surrogate pair, which is no
+    text.
+    """
     value = json.loads(line)
     if b"\\ud" in line.lower():
         json.dumps(value, ensure_ascii=False).encode()
@@ -131,7 +153,10 @@ def _mapped(value: Any, mapper: Mapper, name: str, file: str, number: int) -> Ro
 
 def _broken(name: str, file: str, number: int, found: str, message: str) -> Row:
     key = make_key(name, f"row-{number}")
-    return Row(Record(key, key, Origin(name, file, number)), Fault("broken_json", found, "a JSON object", message))
+    return Row(
+        Record(key, key, Origin(name, file, number)),
+        Fault("broken_json", found, "a JSON object", message),
+    )
 
 
 def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""A Parquet file, a folder of them, or an Arrow (Feather) file, with the same mapping of columns as csv."""
+"""A Parquet file, a folder of them, or an Arrow (Feather) file, with the same mapping of columns as
+csv.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ _ARROW = b"ARROW1"
 class Parquet(Columns):
     """Rows of Parquet or Arrow files; nested values are reached as ``a.b``.
 
-    A target that is a list in the file is a list in the record. ``path`` may be a folder: all files in it are one table, in order of their names.
+    A target that is a list in the file is a list in the record. ``path`` may be a folder: all files
+    in it are one table, in order of their names.
     """
 
     target_kind: ClassVar[Kind | None] = None
@@ -37,29 +40,42 @@ class Parquet(Columns):
         file = join(self.base, self.path)
         path = root / file
         if not path.exists():
-            raise InputError(f"{path}: there is no such table; check 'data' and 'path' in the recipe")
+            raise InputError(
+                f"{path}: there is no such table; check 'data' and 'path' in the recipe"
+            )
         try:
             table = pa.dataset.dataset(path, format=_form(path))
             self.check(_names(table.schema), file)
             mapper = Mapper(self, root, name, beat, checked=True)
             columns = set(table.schema.names)
-            wanted = sorted({word if word in columns else word.split(".")[0] for word in self.fields()} & columns)
+            wanted = sorted(
+                {word if word in columns else word.split(".")[0] for word in self.fields()}
+                & columns
+            )
             number = 0
             for batch in table.to_batches(columns=wanted, batch_size=_ROWS):
                 for value in batch.to_pylist():
                     number += 1
                     tally["rows"] += 1
                     yield self._row(value, mapper, name, file, number)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, OverflowError) as error:  # a date beyond the year 9999, for one
-            raise InputError(f"{path}: the table cannot be read: {' '.join(str(error).split())[:200]}") from None
+        # a date beyond the year 9999, for one
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, OverflowError) as error:
+            raise InputError(
+                f"{path}: the table cannot be read: {' '.join(str(error).split())[:200]}"
+            ) from None
         yield from mapper.rest(file, tally)
 
     def _row(self, value: dict[str, Any], mapper: Mapper, name: str, file: str, number: int) -> Row:
         flat = flatten(value)
-        wrong = next((word for word in sorted(self.fields()) if isinstance(flat.get(word), bytes)), None)
+        wrong = next(
+            (word for word in sorted(self.fields()) if isinstance(flat.get(word), bytes)), None
+        )
         if wrong is not None:
             key = make_key(name, f"row-{number}")
-            return Row(Record(key, key, Origin(name, file, number)), Fault("bytes_in_table", wrong, "text or numbers", f"{wrong!r} holds bytes"))
+            return Row(
+                Record(key, key, Origin(name, file, number)),
+                Fault("bytes_in_table", wrong, "text or numbers", f"{wrong!r} holds bytes"),
+            )
         return mapper.row(flat, file, number)
 
 

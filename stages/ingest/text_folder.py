@@ -18,7 +18,9 @@ _LARGEST_BYTES = 16 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class TextFolder(Folder):
-    """Text files (.txt, .caption, .md) of any encoding, in a folder and its folders; an empty one is a record without this part."""
+    """Text files (.txt, .caption, .md) of any encoding, in a folder and its folders; an empty one
+    is a record without this part.
+    """
 
     modality: ClassVar[str] = "text"
 
@@ -34,7 +36,9 @@ class TextFolder(Folder):
             raise
         size = path.stat().st_size
         if size > _LARGEST_BYTES:
-            raise DamageError("text_too_large", f"{uri} has {size:,} bytes; at most {_LARGEST_BYTES:,} are read")
+            raise DamageError(
+                "text_too_large", f"{uri} has {size:,} bytes; at most {_LARGEST_BYTES:,} are read"
+            )
         text = decode_text(path.read_bytes()).removeprefix("\ufeff")
         if BROKEN in text:
             raise DamageError("invalid_utf8", f"{uri}: some of its bytes are no text")

@@ -19,7 +19,8 @@ from ._files import Listing, join
 
 @dataclass(frozen=True, kw_only=True)
 class TimedText(Source):
-    """One text part with its times for each file; the id is the file's path below ``path`` without its ending.
+    """One text part with its times for each file; the id is the file's path below ``path`` without
+    its ending.
 
     path: the folder, below ``base``.
     base: a folder below the data root that all paths of this source begin with.
@@ -50,5 +51,9 @@ class TimedText(Source):
             except DamageError as error:
                 yield Row(record, Fault(error.rule, message=error.message))
                 continue
-            yield Row(record.with_part(self.part, Part("text", text=" ".join(cue.text for cue in cues), cues=cues)))
+            yield Row(
+                record.with_part(
+                    self.part, Part("text", text=" ".join(cue.text for cue in cues), cues=cues)
+                )
+            )
         yield from listing.rejects(name, tally)

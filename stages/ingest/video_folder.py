@@ -13,7 +13,8 @@ from ._folder import Folder
 class VideoFolder(Folder):
     """Video files (mp4, mkv, webm, mov, avi, mpg) in a folder and its folders.
 
-    sound: name of the audio part made of the sound inside each video; empty for none. A video without sound gets no such part.
+    sound: name of the audio part made of the sound inside each video; empty for none. A video
+        without sound gets no such part.
     """
 
     modality: ClassVar[str] = "video"

@@ -26,7 +26,8 @@ _MOST_TITLES = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Xlsx(Columns):
-    """Rows of one sheet of an .xlsx workbook; cells that Excel computes have the value that it saved.
+    """Rows of one sheet of an .xlsx workbook; cells that Excel computes have the value that it
+    saved.
 
     sheet: its name; the first one where it is not given.
     """
@@ -48,19 +49,24 @@ class Xlsx(Columns):
             book = openpyxl.load_workbook(root / file, read_only=True, data_only=True)
         sheets = {sheet.title: sheet for sheet in book.worksheets}
         if self.sheet is not None and self.sheet not in sheets:
-            raise InputError(f"{file}: there is no sheet {self.sheet!r}{nearest(self.sheet, sheets)}")
+            raise InputError(
+                f"{file}: there is no sheet {self.sheet!r}{nearest(self.sheet, sheets)}"
+            )
         if not sheets:
             raise InputError(f"{file}: the workbook has no sheet with cells")
         first = next(iter(sheets))
         if self.sheet is None and len(sheets) > 1:
-            yield Noted(f"the first of {len(sheets)} sheets is read, {first!r}; set sheet to say otherwise")
+            yield Noted(
+                f"the first of {len(sheets)} sheets is read, {first!r}; set sheet to say otherwise"
+            )
         sheet = sheets[self.sheet or first]
         sheet.reset_dimensions()  # what the file says of its size is often wrong
         names: tuple[str, ...] = ()
         mapper = Mapper(self, root, name, beat, checked=True)
         rows = _rows(sheet, root / file)
         some = list(itertools.islice(rows, _MOST_TITLES))
-        least = 2 if any(_filled(cells) > 1 for cells in some) else 1  # a title is one cell above a table of several columns
+        # a title is one cell above a table of several columns
+        least = 2 if any(_filled(cells) > 1 for cells in some) else 1
         for number, cells in enumerate(itertools.chain(some, rows), 1):
             filled = _filled(cells)
             if not names:
@@ -73,13 +79,26 @@ class Xlsx(Columns):
             if not filled:
                 continue
             tally["rows"] += 1
-            beyond = [cell for word, cell in itertools.zip_longest(names, cells, fillvalue="") if not word and not is_absent(cell)]
+            beyond = [
+                cell
+                for word, cell in itertools.zip_longest(names, cells, fillvalue="")
+                if not word and not is_absent(cell)
+            ]
             if beyond[not names[0] :]:
                 key = make_key(name, f"row-{number}")
-                fault = Fault("stray_columns", len(beyond), 0, "cells beyond the named columns; give their columns a name")
+                fault = Fault(
+                    "stray_columns",
+                    len(beyond),
+                    0,
+                    "cells beyond the named columns; give their columns a name",
+                )
                 yield Row(Record(key, key, Origin(name, file, number)), fault)
                 continue
-            yield mapper.row({word: _cell(cell) for word, cell in zip(names, cells, strict=False) if word}, file, number)
+            yield mapper.row(
+                {word: _cell(cell) for word, cell in zip(names, cells, strict=False) if word},
+                file,
+                number,
+            )
         yield from mapper.rest(file, tally)
 
 
@@ -89,9 +108,13 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such table; check 'data' and 'path' in the recipe") from None
+        raise InputError(
+            f"{path}: there is no such table; check 'data' and 'path' in the recipe"
+        ) from None
     except Exception as error:
-        raise InputError(f"{path}: is no Excel workbook that can be read ({error}); save it as .xlsx, or as csv") from error
+        raise InputError(
+            f"{path}: is no Excel workbook that can be read ({error}); save it as .xlsx, or as csv"
+        ) from error
 
 
 def _rows(sheet: Any, path: Path) -> Iterator[tuple[Any, ...]]:

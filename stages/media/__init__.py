@@ -1,1 +1,3 @@
-"""Reading, checking, changing and writing of single media: the ground that the other stages stand on."""
+"""Reading, checking, changing and writing of single media: the ground that the other stages stand
+on.
+"""

@@ -1,7 +1,8 @@
 """Sound: reading spans of it as float samples, resampling, and noticing what a decoder conceals.
 
-libsndfile reads wav, flac, ogg, mp3 and their kin; everything else, and the sound inside a video, goes through FFmpeg (PyAV). Samples are
-float32 in [-1, 1], times are seconds on the clock of the file (see :mod:`.container`): a film's sound that begins late begins with silence.
+libsndfile reads wav, flac, ogg, mp3 and their kin; everything else, and the sound inside a video,
+goes through FFmpeg (PyAV). Samples are float32 in [-1, 1], times are seconds on the clock of the
+file (see :mod:`.container`): a film's sound that begins late begins with silence.
 """
 
 from __future__ import annotations
@@ -26,12 +27,15 @@ _GAP_S = 0.1  # a jump of the time stamps by less is jitter of the container
 class Sound:
     """Samples ``[T, C]`` (float32) with their rate in hertz.
 
-    late_s: seconds of silence at the begin, before the stream of sound of a film sets in. streams: how many streams of sound the file has.
+    late_s: seconds of silence at the begin, before the stream of sound of a film sets in. streams:
+        how many streams of sound the file has.
     """
 
     __slots__ = ("late_s", "rate_hz", "samples", "streams")
 
-    def __init__(self, samples: np.ndarray, rate_hz: int, late_s: float = 0.0, streams: int = 1) -> None:
+    def __init__(
+        self, samples: np.ndarray, rate_hz: int, late_s: float = 0.0, streams: int = 1
+    ) -> None:
         self.samples = samples
         self.rate_hz = rate_hz
         self.late_s = late_s
@@ -43,8 +47,14 @@ class Sound:
         return len(self.samples) / self.rate_hz
 
     def mono(self, rate_hz: int | None = None) -> np.ndarray:
-        """The mean of the channels, ``[T]``, resampled to ``rate_hz`` (soxr, high quality) where that differs."""
-        samples = self.samples.mean(axis=1, dtype=np.float32) if self.samples.shape[1] > 1 else self.samples[:, 0]
+        """The mean of the channels, ``[T]``, resampled to ``rate_hz`` (soxr, high quality) where
+        that differs.
+        """
+        samples = (
+            self.samples.mean(axis=1, dtype=np.float32)
+            if self.samples.shape[1] > 1
+            else self.samples[:, 0]
+        )
         if rate_hz and rate_hz != self.rate_hz:
             samples = soxr.resample(samples, self.rate_hz, rate_hz, quality="HQ")
         return np.ascontiguousarray(samples, dtype=np.float32)
@@ -65,11 +75,17 @@ def decode(path: Path, start_s: float | None = None, end_s: float | None = None)
         if doubt is Doubt.LENGTH or not 0 < handle.frames < 1 << 62:
             return _by_frames(path, handle.format == "MP3", start_s, end_s)
         if handle.frames / rate > LONGEST_SECONDS and end_s is None:
-            raise DamageError("audio_too_long", f"{handle.frames / rate:,.0f} s; at most {LONGEST_SECONDS:,.0f} s are read at once")
+            raise DamageError(
+                "audio_too_long",
+                f"{handle.frames / rate:,.0f} s; at most {LONGEST_SECONDS:,.0f} s are read at once",
+            )
         first = 0 if start_s is None else max(0, round(start_s * rate))
         last = handle.frames if end_s is None else min(handle.frames, round(end_s * rate))
         if last <= first:
-            raise DamageError("span_empty", f"the span [{start_s}, {end_s}) s holds no sound of {handle.frames / rate:.2f} s")
+            raise DamageError(
+                "span_empty",
+                f"the span [{start_s}, {end_s}) s holds no sound of {handle.frames / rate:.2f} s",
+            )
         try:
             if first and handle.seekable():
                 handle.seek(first)
@@ -77,9 +93,14 @@ def decode(path: Path, start_s: float | None = None, end_s: float | None = None)
                 handle.read(first, dtype="float32")
             samples = handle.read(last - first, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
-            raise DamageError("audio_damaged", f"the sound does not decode to its end: {error.error_string}") from None
+            raise DamageError(
+                "audio_damaged", f"the sound does not decode to its end: {error.error_string}"
+            ) from None
         if len(samples) < (last - first) * 0.98 - rate * 0.1:
-            raise DamageError("audio_truncated", f"the header claims {last - first:,} samples, {len(samples):,} are there")
+            raise DamageError(
+                "audio_truncated",
+                f"the header claims {last - first:,} samples, {len(samples):,} are there",
+            )
         return _finite(Sound(samples, rate))
 
 
@@ -90,21 +111,34 @@ def _by_frames(path: Path, is_mp3: bool, start_s: float | None, end_s: float | N
 
 
 @refusing("audio_damaged", "the sound cannot be decoded")
-def decode_ffmpeg(source: Path | BinaryIO, first_error: str, start_s: float | None = None, end_s: float | None = None) -> Sound:
-    """The same by FFmpeg, for what libsndfile refused with ``first_error``: m4a, aac, wma, the sound of a video."""
+def decode_ffmpeg(
+    source: Path | BinaryIO,
+    first_error: str,
+    start_s: float | None = None,
+    end_s: float | None = None,
+) -> Sound:
+    """The same by FFmpeg, for what libsndfile refused with ``first_error``: m4a, aac, wma, the
+    sound of a video.
+    """
     track = _Track(end_s)
     try:
         with opened(source, "not_audio", "the sound cannot be decoded") as container:
             stream = sound_of(container)
             stream.codec_context.thread_count = 1
-            known, streams, zero = bool(stream.codec_context.sample_rate), len(container.streams.audio), zero_of(container)
+            known, streams, zero = (
+                bool(stream.codec_context.sample_rate),
+                len(container.streams.audio),
+                zero_of(container),
+            )
             for frame in container.decode(stream):
                 if not track.add(frame, zero):
                     break
     except DamageError as error:
         if error.rule != "not_audio":
             raise
-        raise DamageError("audio_damaged" if track.pieces else "not_audio", f"{error.message} ({first_error})") from None
+        raise DamageError(
+            "audio_damaged" if track.pieces else "not_audio", f"{error.message} ({first_error})"
+        ) from None
     if not track.pieces:
         if not known:
             raise DamageError("not_audio", f"the file cannot be read as sound ({first_error})")
@@ -120,7 +154,9 @@ def decode_ffmpeg(source: Path | BinaryIO, first_error: str, start_s: float | No
 
 
 class _Track:
-    """Puts the frames of a stream where their times say: silence where there is a gap, nothing of what lies before zero."""
+    """Puts the frames of a stream where their times say: silence where there is a gap, nothing of
+    what lies before zero.
+    """
 
     def __init__(self, end_s: float | None) -> None:
         self._end_s = end_s
@@ -133,19 +169,32 @@ class _Track:
     def add(self, frame: Any, zero: float) -> bool:
         """Put the next frame to the others; whether more are wanted."""
         array = frame.to_ndarray()
-        samples = _to_float(array.T if frame.format.is_planar else array.reshape(-1, len(frame.layout.channels)))
+        samples = _to_float(
+            array.T if frame.format.is_planar else array.reshape(-1, len(frame.layout.channels))
+        )
         if not self.pieces:
             self.rate_hz, self._channels = frame.sample_rate, samples.shape[1]
         if (frame.sample_rate, samples.shape[1]) != (self.rate_hz, self._channels):
-            raise DamageError("audio_changes", f"the sound changes to {frame.sample_rate} Hz and {samples.shape[1]} channels on its way")
-        place = self._length if frame.time is None else round((float(frame.time) - zero) * self.rate_hz)
+            raise DamageError(
+                "audio_changes",
+                f"the sound changes to {frame.sample_rate} Hz and {samples.shape[1]} channels on"
+                " its way",
+            )
+        place = (
+            self._length if frame.time is None else round((float(frame.time) - zero) * self.rate_hz)
+        )
         if not self.pieces and place < 0:
             samples = samples[-place:]
         gap = place - self._length
         if gap > _GAP_S * self.rate_hz or (not self.pieces and gap > 0):
             if not self.pieces:
                 self.late = gap
-            self._put(np.zeros((min(gap, round(LONGEST_SECONDS * self.rate_hz) + 1), self._channels), np.float32))
+            self._put(
+                np.zeros(
+                    (min(gap, round(LONGEST_SECONDS * self.rate_hz) + 1), self._channels),
+                    np.float32,
+                )
+            )
         self._put(samples)
         return self._end_s is None or self._length < self._end_s * self.rate_hz
 

@@ -1,8 +1,11 @@
-"""One clock for a container: where its time begins, which of its streams are taken, and how its pictures are to be shown.
+"""One clock for a container: where its time begins, which of its streams are taken, and how its
+pictures are to be shown.
 
-A container's streams need not begin together: a phone starts its microphone before its camera, an edit list cuts a clip in the middle of a group of
-pictures, MPEG transport streams begin at 1.4 s or at any other time. Time zero is where the first of its streams begins to be shown; pictures, sound,
-cues and cuts all count from there, and what is missing before a stream begins is missing there and nowhere else.
+A container's streams need not begin together: a phone starts its microphone before its camera, an
+edit list cuts a clip in the middle of a group of pictures, MPEG transport streams begin at 1.4 s or
+at any other time. Time zero is where the first of its streams begins to be shown; pictures, sound,
+cues and cuts all count from there, and what is missing before a stream begins is missing there and
+nowhere else.
 
     stream time    1.0       1.4       2.0       3.0       4.0
     sound           |====================================|
@@ -23,7 +26,8 @@ from av.stream import Disposition
 from ...schemas.errors import DamageError
 from .refusing import one_line
 
-_DEFAULT_IS_WORTH = 5_000_000  # pixels, or channels: FFmpeg's own weight of a stream that is marked as the default
+# pixels, or channels: FFmpeg's own weight of a stream that is marked as the default
+_DEFAULT_IS_WORTH = 5_000_000
 _NO_FILM = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _WIDEST_PIXEL = 8.0
 
@@ -34,7 +38,9 @@ def opened(source: Path | BinaryIO, rule: str, what: str) -> Iterator[Any]:
     if not isinstance(source, Path):
         source.seek(0)
     try:
-        with av.open(str(source) if isinstance(source, Path) else source, "r", metadata_errors="ignore") as container:
+        with av.open(
+            str(source) if isinstance(source, Path) else source, "r", metadata_errors="ignore"
+        ) as container:
             yield container
     except av.error.FFmpegError as error:
         raise DamageError(rule, f"{what}: {error.strerror}") from None
@@ -43,15 +49,28 @@ def opened(source: Path | BinaryIO, rule: str, what: str) -> Iterator[Any]:
 
 
 def pictures_of(container: Any) -> Any:
-    """The stream of pictures that FFmpeg would take, the largest; a cover is none. DamageError where there is none, or nothing here decodes it."""
+    """The stream of pictures that FFmpeg would take, the largest; a cover is none. DamageError
+    where there is none, or nothing here decodes it.
+    """
     streams = films(container)
     if not streams:
         raise DamageError("no_video_stream", "the file has no moving pictures")
-    return _decodable(max(streams, key=lambda stream: (_size(stream) + _DEFAULT_IS_WORTH * _is_default(stream), -stream.index)), "pictures")
+    return _decodable(
+        max(
+            streams,
+            key=lambda stream: (
+                _size(stream) + _DEFAULT_IS_WORTH * _is_default(stream),
+                -stream.index,
+            ),
+        ),
+        "pictures",
+    )
 
 
 def sound_of(container: Any) -> Any:
-    """The stream of sound that FFmpeg would take, that of most channels, then of the highest rate; DamageError as for :func:`pictures_of`."""
+    """The stream of sound that FFmpeg would take, that of most channels, then of the highest rate;
+    DamageError as for :func:`pictures_of`.
+    """
     streams = list(container.streams.audio)
     if not streams:
         raise DamageError("no_audio_stream", "the file has no sound")
@@ -73,14 +92,22 @@ def has_film(path: Path) -> bool:
 
 
 def zero_of(container: Any) -> float:
-    """Where its own time begins, in seconds of its streams: at the earliest of them, and never before 0, where only what decoders need lies.
+    """Where its own time begins, in seconds of its streams: at the earliest of them, and never
+    before 0, where only what decoders need lies.
 
-    Motion JPEG in mp4, which shards hold, keeps the mp4's own zero: the first picture of a stretch is not its beginning.
+    Motion JPEG in mp4, which shards hold, keeps the mp4's own zero: the first picture of a stretch
+    is not its beginning.
     """
     streams = [*films(container), *container.streams.audio]
-    if "mp4" in container.format.name and [stream.codec_context and stream.codec_context.name for stream in streams] == ["mjpeg"]:
+    if "mp4" in container.format.name and [
+        stream.codec_context and stream.codec_context.name for stream in streams
+    ] == ["mjpeg"]:
         return 0.0
-    starts = [float(stream.start_time * stream.time_base) for stream in streams if stream.start_time is not None]
+    starts = [
+        float(stream.start_time * stream.time_base)
+        for stream in streams
+        if stream.start_time is not None
+    ]
     return max(0.0, min(starts, default=0.0))
 
 
@@ -113,7 +140,10 @@ def _loudness(stream: Any) -> tuple[int, int]:
     context = stream.codec_context
     if context is None:
         return (-1, 0)
-    return (int(context.channels or 0) + _DEFAULT_IS_WORTH * _is_default(stream), int(context.sample_rate or 0))
+    return (
+        int(context.channels or 0) + _DEFAULT_IS_WORTH * _is_default(stream),
+        int(context.sample_rate or 0),
+    )
 
 
 def _is_default(stream: Any) -> bool:

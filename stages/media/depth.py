@@ -14,8 +14,9 @@ _SEEN = 16
 def to_8_bits(pixels: np.ndarray) -> np.ndarray:
     """Whole numbers or floats of any range as ``uint8``; DamageError where some are not finite.
 
-    Whole numbers are taken to be of 8, 10, 12, 14 or 16 bits, the least that hold them all: cameras and scanners store 12 bits in 16. Floats are
-    taken to run from 0 to 1, else from 0 to 255. Any other range is stretched from the lowest number to the highest.
+    Whole numbers are taken to be of 8, 10, 12, 14 or 16 bits, the least that hold them all: cameras
+    and scanners store 12 bits in 16. Floats are taken to run from 0 to 1, else from 0 to 255. Any
+    other range is stretched from the lowest number to the highest.
     """
     if pixels.dtype == np.uint8:
         return pixels
@@ -28,11 +29,17 @@ def to_8_bits(pixels: np.ndarray) -> np.ndarray:
         low, top = float(pixels.min()), high
     else:
         low = 0.0
-    return np.asarray(((pixels.astype(np.float32) - low) * (255.0 / max(top - low, 1e-12)) + 0.5).clip(0, 255).astype(np.uint8))
+    return np.asarray(
+        ((pixels.astype(np.float32) - low) * (255.0 / max(top - low, 1e-12)) + 0.5)
+        .clip(0, 255)
+        .astype(np.uint8)
+    )
 
 
 def flattened(pixels: np.ndarray) -> np.ndarray:
-    """RGBA ``uint8 [H, W, 4]`` laid on white as ``[H, W, 3]``; on black where all that can be seen of it is nearly white, as many icons are."""
+    """RGBA ``uint8 [H, W, 4]`` laid on white as ``[H, W, 3]``; on black where all that can be seen
+    of it is nearly white, as many icons are.
+    """
     alpha = pixels[:, :, 3:]
     seen = alpha[:, :, 0] >= _SEEN
     if seen.all() and int(alpha.min(initial=255)) == 255:

@@ -15,7 +15,8 @@ LARGEST_READ_BYTES = 2 << 30
 
 
 def locate(root: Path, uri: str) -> Path:
-    """The file that ``uri`` means below ``root``; DamageError for what leaves the root, is not there, or is empty.
+    """The file that ``uri`` means below ``root``; DamageError for what leaves the root, is not
+    there, or is empty.
 
     ``..``, absolute paths and links that lead out are refused: raw corpora come from strangers.
     """
@@ -25,9 +26,14 @@ def locate(root: Path, uri: str) -> Path:
 
 
 def bytes_of(root: Path, uri: str) -> int:
-    """Size of the file that ``uri`` means; DamageError as for :func:`locate`, but for an empty file, whose size is 0."""
+    """Size of the file that ``uri`` means; DamageError as for :func:`locate`, but for an empty
+    file, whose size is 0.
+    """
     if not uri or "\x00" in uri or uri.startswith("/") or ".." in uri.split("/"):
-        raise DamageError("path_outside_root", f"{uri!r} is absolute or has '..'; media must lie below the data root")
+        raise DamageError(
+            "path_outside_root",
+            f"{uri!r} is absolute or has '..'; media must lie below the data root",
+        )
     path = os.path.join(root, uri)
     base, folder = _real_folder(str(root)), _real_folder(os.path.dirname(path))
     real = os.path.join(folder, os.path.basename(path))
@@ -46,7 +52,9 @@ def bytes_of(root: Path, uri: str) -> int:
         raise DamageError("not_a_file", f"{uri} is not a plain file")
     size = state.st_size
     if size > LARGEST_FILE_BYTES:
-        raise DamageError("file_too_large", f"{uri} has {size:,} bytes; at most {LARGEST_FILE_BYTES:,} are read")
+        raise DamageError(
+            "file_too_large", f"{uri} has {size:,} bytes; at most {LARGEST_FILE_BYTES:,} are read"
+        )
     return size
 
 
@@ -68,7 +76,10 @@ def read_file(root: Path, uri: str) -> bytes:
         with open(path, "rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
             if size > LARGEST_READ_BYTES:
-                raise DamageError("file_too_large", f"{uri} has {size:,} bytes; at most {LARGEST_READ_BYTES:,} are read at once")
+                raise DamageError(
+                    "file_too_large",
+                    f"{uri} has {size:,} bytes; at most {LARGEST_READ_BYTES:,} are read at once",
+                )
             data = file.read(size)
     except OSError as error:
         raise DamageError("file_unreadable", f"{uri}: {error.strerror or error}") from None

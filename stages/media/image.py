@@ -1,9 +1,9 @@
 """Images: what they are, decoding them to the last byte, scaling and writing them.
 
-JPEG goes through libjpeg-turbo in strict mode, so that damage which a decoder would paint over in grey is an error; PNG
-is checked chunk by chunk (CRC-32, ISO/IEC 15948); other formats go through Pillow. Size is known from the header before
-anything is allocated. The EXIF orientation is carried out, whatever the format. What is transparent is laid on white, or on black where all that
-can be
+JPEG goes through libjpeg-turbo in strict mode, so that damage which a decoder would paint over in
+grey is an error; PNG is checked chunk by chunk (CRC-32, ISO/IEC 15948); other formats go through
+Pillow. Size is known from the header before anything is allocated. The EXIF orientation is carried
+out, whatever the format. What is transparent is laid on white, or on black where all that can be
 seen is nearly white. Numbers of more than 8 bits, and floats, are brought to 8 by :mod:`.depth`.
 """
 
@@ -29,7 +29,8 @@ LARGEST_PIXELS = 200_000_000
 LINEAR_BELOW = 1.4
 _EXTREME = 8
 _PNG_WITH_ALPHA = (4, 6)
-_NEVER_TURNED = ("tif", "gif", "bmp", "pnm")  # Pillow turns a TIFF as its tag says, and the others have none
+# Pillow turns a TIFF as its tag says, and the others have none
+_NEVER_TURNED = ("tif", "gif", "bmp", "pnm")
 _DEEP_MODES = ("I", "F")
 _BY_PLUGIN = {"heic": ("pillow-heif", "pillow_heif"), "jxl": ("pillow-jxl-plugin", "pillow_jxl")}
 _MAGICS: tuple[tuple[int, int, tuple[bytes, ...], str], ...] = (
@@ -52,22 +53,32 @@ _EXIF_ORIENTATION = 0x0112
 
 
 def sniff(data: bytes) -> str:
-    """``jpg``, ``png``, ``webp``, ``gif``, ``bmp``, ``tif``, ``avif``, ``jp2``, ``pnm``, ... by the first bytes; DamageError for anything else."""
+    """``jpg``, ``png``, ``webp``, ``gif``, ``bmp``, ``tif``, ``avif``, ``jp2``, ``pnm``, ... by the
+    first bytes; DamageError for anything else.
+    """
     for start, end, magics, kind in _MAGICS:
         if data[start:end] in magics:
             return kind
-    raise DamageError("not_an_image", f"begins with {data[:12]!r}; wanted a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, JPEG 2000 or PNM")
+    raise DamageError(
+        "not_an_image",
+        f"begins with {data[:12]!r}; wanted a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, JPEG 2000 or"
+        " PNM",
+    )
 
 
 def size(data: bytes) -> tuple[int, int]:
-    """Width and height from the header, as the image will be shown; DamageError where it is damaged or far too large."""
+    """Width and height from the header, as the image will be shown; DamageError where it is damaged
+    or far too large.
+    """
     kind = sniff(data)
     try:
         if kind == "jpg":
             height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
         elif kind == "png":
             if len(data) < 33:
-                raise DamageError("image_truncated", f"a PNG of {len(data)} bytes has no whole header")
+                raise DamageError(
+                    "image_truncated", f"a PNG of {len(data)} bytes has no whole header"
+                )
             width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
         else:
             with _opened(data, kind) as image:
@@ -75,9 +86,13 @@ def size(data: bytes) -> tuple[int, int]:
     except DamageError:
         raise
     except Exception as error:  # each decoder has its own errors
-        raise DamageError("image_header", f"the {kind} header cannot be read: {one_line(error)}") from None
+        raise DamageError(
+            "image_header", f"the {kind} header cannot be read: {one_line(error)}"
+        ) from None
     if width <= 0 or height <= 0 or width * height > LARGEST_PIXELS:
-        raise DamageError("image_too_large", f"{width} x {height} pixels; at most {LARGEST_PIXELS:,} are decoded")
+        raise DamageError(
+            "image_too_large", f"{width} x {height} pixels; at most {LARGEST_PIXELS:,} are decoded"
+        )
     return (height, width) if _orientation(data, kind) >= 5 else (width, height)
 
 
@@ -85,8 +100,8 @@ def size(data: bytes) -> tuple[int, int]:
 def decode(data: bytes, min_side: int = 0) -> np.ndarray:
     """The image as RGB ``uint8 [H, W, 3]``, decoded to its end.
 
-    With ``min_side`` a JPEG may come out smaller than it is (scaled in the DCT by an eighth's multiples), as long as its short
-    side stays at least that long.
+    With ``min_side`` a JPEG may come out smaller than it is (scaled in the DCT by an eighth's
+    multiples), as long as its short side stays at least that long.
     """
     kind = sniff(data)
     size(data)
@@ -119,12 +134,16 @@ def _decode_png(data: bytes) -> np.ndarray:
                 return _decode_pillow(data, "png")  # grey with alpha, palettes
             return flattened(to_8_bits(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA)))
         if depth == 16:
-            deep = cv2.imdecode(flat, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION)
+            deep = cv2.imdecode(
+                flat, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+            )
             pixels = None if deep is None else to_8_bits(deep)
         else:
             pixels = cv2.imdecode(flat, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
-        raise DamageError("image_damaged", f"the PNG cannot be decoded: {one_line(error)}") from None
+        raise DamageError(
+            "image_damaged", f"the PNG cannot be decoded: {one_line(error)}"
+        ) from None
     if pixels is None:
         raise DamageError("image_damaged", "the PNG cannot be decoded")
     return np.asarray(pixels)
@@ -135,13 +154,25 @@ def _decode_jpeg(data: bytes, min_side: int, colorspace: str) -> np.ndarray:
         height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
         min_side = min(min_side, height, width)
     try:
-        return np.asarray(simplejpeg.decode_jpeg(data, colorspace, min_height=min_side, min_width=min_side, strict=True))
+        return np.asarray(
+            simplejpeg.decode_jpeg(
+                data, colorspace, min_height=min_side, min_width=min_side, strict=True
+            )
+        )
     except ValueError as error:
         text = one_line(error)
         if "colorspace" in text.lower() or "unsupported color" in text.lower():
             pixels = _decode_pillow(data, "jpg")
-            return pixels if colorspace == "RGB" else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[:, :, None]
-        rule = "image_truncated" if "premature end" in text.lower() or "truncat" in text.lower() else "image_damaged"
+            return (
+                pixels
+                if colorspace == "RGB"
+                else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[:, :, None]
+            )
+        rule = (
+            "image_truncated"
+            if "premature end" in text.lower() or "truncat" in text.lower()
+            else "image_damaged"
+        )
         raise DamageError(rule, f"the JPEG does not decode to its end: {text}") from None
 
 
@@ -151,7 +182,10 @@ def _opened(data: bytes, kind: str) -> Any:
     if kind in _BY_PLUGIN:
         package, module = _BY_PLUGIN[kind]
         if importlib.util.find_spec(module) is None:
-            raise DamageError("image_format_unread", f"is {kind.upper()}, which is not read here: convert it, or pip install {package}")
+            raise DamageError(
+                "image_format_unread",
+                f"is {kind.upper()}, which is not read here: convert it, or pip install {package}",
+            )
         plugin = importlib.import_module(module)
         getattr(plugin, "register_heif_opener", lambda: None)()
     try:
@@ -177,11 +211,15 @@ def _decode_pillow(data: bytes, kind: str) -> np.ndarray:
         raise
     except Exception as error:  # Pillow's plugins raise nearly anything on damaged files
         rule = "image_truncated" if "truncated" in str(error) else "image_damaged"
-        raise DamageError(rule, f"the {kind} does not decode to its end: {one_line(error)}") from None
+        raise DamageError(
+            rule, f"the {kind} does not decode to its end: {one_line(error)}"
+        ) from None
 
 
 def check_png(data: bytes) -> frozenset[bytes]:
-    """The kinds of its chunks; DamageError unless every chunk is whole, has its CRC-32, and the last one is IEND."""
+    """The kinds of its chunks; DamageError unless every chunk is whole, has its CRC-32, and the
+    last one is IEND.
+    """
     view, place = memoryview(data), 8
     kinds = set()
     while place + 12 <= len(data):
@@ -191,7 +229,9 @@ def check_png(data: bytes) -> frozenset[bytes]:
         if end > len(data):
             raise DamageError("image_truncated", f"the PNG ends inside its chunk {kind!r}")
         if zlib.crc32(view[place + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
-            raise DamageError("image_damaged", f"the PNG chunk {kind!r} at byte {place} has a wrong checksum")
+            raise DamageError(
+                "image_damaged", f"the PNG chunk {kind!r} at byte {place} has a wrong checksum"
+            )
         kinds.add(kind)
         if kind == b"IEND":
             return frozenset(kinds)
@@ -268,8 +308,9 @@ def _oriented(pixels: np.ndarray, orientation: int) -> np.ndarray:
 def scale_to(pixels: np.ndarray, short_side: int) -> np.ndarray:
     """The image scaled down so that its short side is ``short_side`` pixels; never scaled up.
 
-    Area averaging, or linear interpolation below a factor of 1.4, where it is as good and three to five times as fast: on photographs the median
-    PSNR to Lanczos is 38.3 dB linear and 38.0 dB area at 1.3, 38.1 and 38.3 dB at 1.4, 35.4 and 38.4 dB at 1.75.
+    Area averaging, or linear interpolation below a factor of 1.4, where it is as good and three to
+    five times as fast: on photographs the median PSNR to Lanczos is 38.3 dB linear and 38.0 dB area
+    at 1.3, 38.1 and 38.3 dB at 1.4, 35.4 and 38.4 dB at 1.75.
     """
     height, width = pixels.shape[:2]
     short = min(height, width)
@@ -284,13 +325,20 @@ def resize_crop(pixels: np.ndarray, side: int) -> np.ndarray:
     """The image as ``[side, side, 3]``: short side scaled to ``side``, the middle cut out."""
     height, width = pixels.shape[:2]
     least = min(height, width)
-    if max(height, width) > _EXTREME * least:  # enlarging all of it would take memory by the square of its length
+    # enlarging all of it would take memory by the square of its length
+    if max(height, width) > _EXTREME * least:
         top, left = (height - least) // 2, (width - least) // 2
         pixels, height, width = pixels[top : top + least, left : left + least], least, least
     factor = side / least
     if factor != 1:
         method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-        pixels = np.asarray(cv2.resize(pixels, (max(side, round(width * factor)), max(side, round(height * factor))), interpolation=method))
+        pixels = np.asarray(
+            cv2.resize(
+                pixels,
+                (max(side, round(width * factor)), max(side, round(height * factor))),
+                interpolation=method,
+            )
+        )
         height, width = pixels.shape[:2]
     top, left = (height - side) // 2, (width - side) // 2
     return pixels[top : top + side, left : left + side]
@@ -298,4 +346,12 @@ def resize_crop(pixels: np.ndarray, side: int) -> np.ndarray:
 
 def encode_jpeg(pixels: np.ndarray, quality: int) -> bytes:
     """The image as a baseline JPEG with 4:2:0 chroma."""
-    return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), quality=quality, colorspace="RGB", colorsubsampling="420", fastdct=False))
+    return bytes(
+        simplejpeg.encode_jpeg(
+            np.ascontiguousarray(pixels),
+            quality=quality,
+            colorspace="RGB",
+            colorsubsampling="420",
+            fastdct=False,
+        )
+    )

@@ -1,4 +1,6 @@
-"""Whatever a decoder raises is the medium's fault: libraries raise nearly anything on damaged files."""
+"""Whatever a decoder raises is the medium's fault: libraries raise nearly anything on damaged
+files.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,11 @@ _LONGEST = 200
 
 @contextmanager
 def refusing(rule: str, what: str) -> Iterator[None]:
-    """Any exception in here becomes a DamageError with this rule; also a decorator of a function that decodes.
+    """Any exception in here becomes a DamageError with this rule; also a decorator of a function
+    that decodes.
 
-    Errors of ours say more than this could, and lack of memory or of a package is no property of the medium: they go through as they are.
+    Errors of ours say more than this could, and lack of memory or of a package is no property of
+    the medium: they go through as they are.
     """
     try:
         yield

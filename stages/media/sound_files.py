@@ -1,7 +1,8 @@
 """Whether a file of sound is whole: what its own format says and decoders keep silent about.
 
-wav (RIFF): the length of the data chunk. Ogg (RFC 3533): the checksum and number of each page, and the mark of the last one. mp3 (ISO/IEC 11172-3):
-frame follows frame, as many as the header of the encoder says.
+wav (RIFF): the length of the data chunk. Ogg (RFC 3533): the checksum and number of each page, and
+the mark of the last one. mp3 (ISO/IEC 11172-3): frame follows frame, as many as the header of the
+encoder says.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ class Doubt(enum.Enum):
 
 
 def check_sound(path: Path) -> Doubt:
-    """DamageError where a wav, Ogg or mp3 is not whole; which word of the header is wrong where it is."""
+    """DamageError where a wav, Ogg or mp3 is not whole; which word of the header is wrong where it
+    is.
+    """
     with open(path, "rb") as file:
         head = file.read(12)
         if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
@@ -57,18 +60,23 @@ def _check_wav(file: BinaryIO) -> Doubt:
     while place + 8 <= end:
         file.seek(place - 1)
         before, chunk = file.read(1), file.read(8)
-        if not _is_name(chunk[:4]) and _is_name(before + chunk[:3]):  # a chunk of odd length, whose writer left the padding out
+        # a chunk of odd length, whose writer left the padding out
+        if not _is_name(chunk[:4]) and _is_name(before + chunk[:3]):
             place -= 1
             continue
         length = int.from_bytes(chunk[4:8], "little")
         if chunk[:4] == b"data":
             rest = end - place - 8
-            if length == 0:  # left open: its writer was stopped; or truly empty, with another chunk behind
+            # left open: its writer was stopped; or truly empty, with another chunk behind
+            if length == 0:
                 return Doubt.LENGTH if rest and not _is_name(file.read(4)) else Doubt.NOTHING
             if length > rest and length >= _NO_LENGTH:  # written to a pipe
                 return Doubt.LENGTH
             if length > rest:
-                raise DamageError("audio_truncated", f"the header claims {length:,} bytes of sound, {rest:,} are there")
+                raise DamageError(
+                    "audio_truncated",
+                    f"the header claims {length:,} bytes of sound, {rest:,} are there",
+                )
             return Doubt.NOTHING
         place += 8 + length + (length & 1)
     raise DamageError("audio_truncated", "the wav file has no data chunk")
@@ -86,21 +94,36 @@ def _check_ogg(file: BinaryIO) -> Doubt:
         ended = chained = False
         while place < size:
             head = data[place : place + 27]
-            if ended and not open_streams and (_tag_bytes(data, place) or not data[place:].strip(b"\0")):
+            if (
+                ended
+                and not open_streams
+                and (_tag_bytes(data, place) or not data[place:].strip(b"\0"))
+            ):
                 break  # what taggers put behind the last page
             table = data[place + 27 : place + 27 + (head[26] if len(head) == 27 else 0)]
             end = place + 27 + len(table) + sum(table)
             if head[:4] != b"OggS" or end > size or len(table) != head[26]:
-                rule = "audio_damaged" if len(head) == 27 and head[:4] != b"OggS" else "audio_truncated"
+                rule = (
+                    "audio_damaged"
+                    if len(head) == 27 and head[:4] != b"OggS"
+                    else "audio_truncated"
+                )
                 raise DamageError(rule, f"the Ogg page at byte {place:,} is not whole")
             page = data[place:end]
-            if _ogg_checksum(page[:22] + b"\0\0\0\0" + page[26:]) != int.from_bytes(page[22:26], "little"):
-                raise DamageError("audio_damaged", f"the Ogg page at byte {place:,} has a wrong checksum")
+            if _ogg_checksum(page[:22] + b"\0\0\0\0" + page[26:]) != int.from_bytes(
+                page[22:26], "little"
+            ):
+                raise DamageError(
+                    "audio_damaged", f"the Ogg page at byte {place:,} has a wrong checksum"
+                )
             serial, number = page[14:18], int.from_bytes(page[18:22], "little")
             begins = bool(page[5] & 2)
             chained = chained or (begins and ended)
             if not begins and number != numbers.get(serial, number):
-                raise DamageError("audio_damaged", f"the Ogg page at byte {place:,} is number {number}, wanted {numbers[serial]}")
+                raise DamageError(
+                    "audio_damaged",
+                    f"the Ogg page at byte {place:,} is number {number}, wanted {numbers[serial]}",
+                )
             numbers[serial] = number + 1
             ended = ended or bool(page[5] & 4)
             (open_streams.discard if page[5] & 4 else open_streams.add)(serial)
@@ -111,7 +134,9 @@ def _check_ogg(file: BinaryIO) -> Doubt:
 
 
 def _ogg_checksum(data: bytes) -> int:
-    """CRC-32 of polynomial 0x04c11db7, most significant bit first, from 0: zlib's, which is the mirror image, of mirrored bytes."""
+    """CRC-32 of polynomial 0x04c11db7, most significant bit first, from 0: zlib's, which is the
+    mirror image, of mirrored bytes.
+    """
     found = zlib.crc32(data.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int.from_bytes(found.to_bytes(4, "little").translate(_REVERSED), "big")
 
@@ -121,20 +146,30 @@ def _check_mp3(file: BinaryIO) -> Doubt:
         found = list(_mp3_frames(data))
         claims = [claim for start, end in found if (claim := _claim(data[start:end])) is not None]
         if not found:
-            return Doubt.NOTHING  # not mp3 after all, or of a form whose frames do not say how long they are
+            # not mp3 after all, or of a form whose frames do not say how long they are
+            return Doubt.NOTHING
         start, end = found[-1]
         if end > len(data):
-            raise DamageError("audio_truncated", f"the last frame of the mp3 has {len(data) - start:,} of {end - start:,} bytes")
+            raise DamageError(
+                "audio_truncated",
+                f"the last frame of the mp3 has {len(data) - start:,} of {end - start:,} bytes",
+            )
     if len(claims) == 1 and len(found) < claims[0] * _FEWER:
-        raise DamageError("audio_truncated", f"the header claims {claims[0]:,} frames, {len(found):,} are there")
+        raise DamageError(
+            "audio_truncated", f"the header claims {claims[0]:,} frames, {len(found):,} are there"
+        )
     more = len(claims) == 1 and claims[0] and len(found) - 1 > claims[0] / _FEWER + 2
     return Doubt.LENGTH if len(claims) > 1 or more else Doubt.NOTHING
 
 
 def mp3_frames_alone(path: Path) -> bytes:
-    """The frames of an mp3 without tags, and without the headers of encoders that say how many there are."""
+    """The frames of an mp3 without tags, and without the headers of encoders that say how many
+    there are.
+    """
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return b"".join(frame for start, end in _mp3_frames(data) if _claim(frame := data[start:end]) is None)
+        return b"".join(
+            frame for start, end in _mp3_frames(data) if _claim(frame := data[start:end]) is None
+        )
 
 
 def _mp3_frames(data: mmap.mmap) -> Iterator[tuple[int, int]]:
@@ -163,15 +198,25 @@ def _mp3_frames(data: mmap.mmap) -> Iterator[tuple[int, int]]:
 
 
 def _follows(data: mmap.mmap, place: int) -> bool:
-    """Whether a frame, a tag or the end of the file is here: a single word that looks like a header may be chance."""
-    return place >= len(data) or _frame(data[place : place + 4]) is not None or bool(_tag_bytes(data, place))
+    """Whether a frame, a tag or the end of the file is here: a single word that looks like a header
+    may be chance.
+    """
+    return (
+        place >= len(data)
+        or _frame(data[place : place + 4]) is not None
+        or bool(_tag_bytes(data, place))
+    )
 
 
 def _next_frame(data: mmap.mmap, place: int) -> bool:
     """Whether two frames, one behind the other, come after this place."""
     while (place := data.find(b"\xff", place)) >= 0:
         length = _frame(data[place : place + 4])
-        if length and place + length + 4 <= len(data) and _frame(data[place + length : place + length + 4]):
+        if (
+            length
+            and place + length + 4 <= len(data)
+            and _frame(data[place + length : place + length + 4])
+        ):
             return True
         place += 1
     return False
@@ -181,17 +226,25 @@ def _tag_bytes(data: mmap.mmap, place: int) -> int:
     """Length of an ID3 or APE tag here; 0 where there is none."""
     head = data[place : place + 10]
     if head[:3] == b"ID3" and len(head) == 10:
-        size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+        size = sum(
+            (byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True)
+        )
         return 10 + size + (10 if head[5] & 0x10 else 0)
     if head[:3] == b"TAG":
         return 227 if head[3:4] == b"+" else 128
     if head[:8] == b"APETAGEX":
-        return 32 + (int.from_bytes(data[place + 12 : place + 16], "little") if data[place + 23] & 0x20 else 0)
+        return 32 + (
+            int.from_bytes(data[place + 12 : place + 16], "little")
+            if data[place + 23] & 0x20
+            else 0
+        )
     return 0
 
 
 def _frame(head: bytes) -> int | None:
-    """Bytes of the frame that this header begins, 0 for one of free format, None where it is no header."""
+    """Bytes of the frame that this header begins, 0 for one of free format, None where it is no
+    header.
+    """
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
@@ -206,10 +259,18 @@ def _frame(head: bytes) -> int | None:
 
 
 def _claim(frame: bytes) -> int | None:
-    """The number of frames that the encoder's header (Xing, Info or VBRI) claims, 0 where it does not say; None for a frame of sound."""
+    """The number of frames that the encoder's header (Xing, Info or VBRI) claims, 0 where it does
+    not say; None for a frame of sound.
+    """
     for name in (b"Xing", b"Info"):
         place = frame.find(name, 0, 64)
         if place >= 0 and len(frame) >= place + 12:
-            return int.from_bytes(frame[place + 8 : place + 12], "big") if frame[place + 7] & 1 else 0
+            return (
+                int.from_bytes(frame[place + 8 : place + 12], "big") if frame[place + 7] & 1 else 0
+            )
     place = frame.find(b"VBRI", 0, 64)
-    return int.from_bytes(frame[place + 14 : place + 18], "big") if place >= 0 and len(frame) >= place + 18 else None
+    return (
+        int.from_bytes(frame[place + 14 : place + 18], "big")
+        if place >= 0 and len(frame) >= place + 18
+        else None
+    )

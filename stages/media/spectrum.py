@@ -1,7 +1,8 @@
 """Spectra of sound: mel and Bark filter banks, log-mel spectrogram and MFCC, in numpy and scipy.
 
-The mel scale and its area-normalised triangles are those of Slaney's Auditory Toolbox (1998), librosa's default; the Bark scale is
-Traunmueller's (1990). librosa is the reference that the tests compare with.
+The mel scale and its area-normalised triangles are those of Slaney's Auditory Toolbox (1998),
+librosa's default; the Bark scale is Traunmueller's (1990). librosa is the reference that the tests
+compare with.
 """
 
 from __future__ import annotations
@@ -20,14 +21,20 @@ FLOOR = 1e-10
 def hz_to_mel(hz: np.ndarray) -> np.ndarray:
     """Mel of hertz: linear below 1 kHz, logarithmic above."""
     hz = np.asarray(hz, float)
-    return np.where(hz < _BREAK_HZ, hz / _LINEAR_HZ, _BREAK_HZ / _LINEAR_HZ + np.log(np.maximum(hz, 1e-9) / _BREAK_HZ) / _LOG_STEP)
+    return np.where(
+        hz < _BREAK_HZ,
+        hz / _LINEAR_HZ,
+        _BREAK_HZ / _LINEAR_HZ + np.log(np.maximum(hz, 1e-9) / _BREAK_HZ) / _LOG_STEP,
+    )
 
 
 def mel_to_hz(mel: np.ndarray) -> np.ndarray:
     """Hertz of mel."""
     mel = np.asarray(mel, float)
     break_mel = _BREAK_HZ / _LINEAR_HZ
-    return np.where(mel < break_mel, mel * _LINEAR_HZ, _BREAK_HZ * np.exp(_LOG_STEP * (mel - break_mel)))
+    return np.where(
+        mel < break_mel, mel * _LINEAR_HZ, _BREAK_HZ * np.exp(_LOG_STEP * (mel - break_mel))
+    )
 
 
 def hz_to_bark(hz: np.ndarray) -> np.ndarray:
@@ -44,15 +51,30 @@ def bark_to_hz(bark: np.ndarray) -> np.ndarray:
 
 @functools.lru_cache(maxsize=16)
 def mel_filters(rate_hz: int, fft_size: int, bands: int) -> np.ndarray:
-    """Triangular filters ``float32 [bands, fft_size / 2 + 1]`` from 0 to half the rate, each of area 2 / width."""
-    edges = mel_to_hz(np.linspace(float(hz_to_mel(np.array(0.0))), float(hz_to_mel(np.array(rate_hz / 2))), bands + 2))
-    return np.asarray(_triangles(edges, rate_hz, fft_size) * (2.0 / (edges[2:] - edges[:-2]))[:, None].astype(np.float32))
+    """Triangular filters ``float32 [bands, fft_size / 2 + 1]`` from 0 to half the rate, each of
+    area 2 / width.
+    """
+    edges = mel_to_hz(
+        np.linspace(
+            float(hz_to_mel(np.array(0.0))), float(hz_to_mel(np.array(rate_hz / 2))), bands + 2
+        )
+    )
+    return np.asarray(
+        _triangles(edges, rate_hz, fft_size)
+        * (2.0 / (edges[2:] - edges[:-2]))[:, None].astype(np.float32)
+    )
 
 
 @functools.lru_cache(maxsize=16)
 def bark_filters(rate_hz: int, fft_size: int, bands: int) -> np.ndarray:
-    """Triangular filters ``float32 [bands, fft_size / 2 + 1]``, evenly spaced in Bark from 0 to half the rate, peak 1."""
-    edges = bark_to_hz(np.linspace(float(hz_to_bark(np.array(0.0))), float(hz_to_bark(np.array(rate_hz / 2))), bands + 2))
+    """Triangular filters ``float32 [bands, fft_size / 2 + 1]``, evenly spaced in Bark from 0 to
+    half the rate, peak 1.
+    """
+    edges = bark_to_hz(
+        np.linspace(
+            float(hz_to_bark(np.array(0.0))), float(hz_to_bark(np.array(rate_hz / 2))), bands + 2
+        )
+    )
     return _triangles(edges, rate_hz, fft_size)
 
 
@@ -64,7 +86,9 @@ def _triangles(edges: np.ndarray, rate_hz: int, fft_size: int) -> np.ndarray:
 
 
 def power(samples: np.ndarray, fft_size: int, hop: int) -> np.ndarray:
-    """Power spectrogram ``float32 [fft_size / 2 + 1, T]`` of mono sound, Hann window, frames centred, zeros beyond the ends."""
+    """Power spectrogram ``float32 [fft_size / 2 + 1, T]`` of mono sound, Hann window, frames
+    centred, zeros beyond the ends.
+    """
     padded = np.pad(samples.astype(np.float32), fft_size // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, fft_size)[::hop]
     window = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(fft_size) / fft_size)).astype(np.float32)
@@ -72,16 +96,36 @@ def power(samples: np.ndarray, fft_size: int, hop: int) -> np.ndarray:
     return np.ascontiguousarray((spectrum.real**2 + spectrum.imag**2).T)
 
 
-def log_mel(samples: np.ndarray, rate_hz: int, bands: int = 64, fft_size: int = 1024, hop: int = 256) -> np.ndarray:
+def log_mel(
+    samples: np.ndarray, rate_hz: int, bands: int = 64, fft_size: int = 1024, hop: int = 256
+) -> np.ndarray:
     """Log-mel spectrogram in decibels ``float32 [bands, T]``, not below -100 dB."""
-    return np.asarray(10 * np.log10(np.maximum(FLOOR, mel_filters(rate_hz, fft_size, bands) @ power(samples, fft_size, hop))), np.float32)
+    return np.asarray(
+        10
+        * np.log10(
+            np.maximum(FLOOR, mel_filters(rate_hz, fft_size, bands) @ power(samples, fft_size, hop))
+        ),
+        np.float32,
+    )
 
 
-def log_bark(samples: np.ndarray, rate_hz: int, bands: int = 24, fft_size: int = 1024, hop: int = 256) -> np.ndarray:
+def log_bark(
+    samples: np.ndarray, rate_hz: int, bands: int = 24, fft_size: int = 1024, hop: int = 256
+) -> np.ndarray:
     """Bark spectrogram in decibels ``float32 [bands, T]``, not below -100 dB."""
-    return np.asarray(10 * np.log10(np.maximum(FLOOR, bark_filters(rate_hz, fft_size, bands) @ power(samples, fft_size, hop))), np.float32)
+    return np.asarray(
+        10
+        * np.log10(
+            np.maximum(
+                FLOOR, bark_filters(rate_hz, fft_size, bands) @ power(samples, fft_size, hop)
+            )
+        ),
+        np.float32,
+    )
 
 
 def mfcc(mel_db: np.ndarray, count: int = 20) -> np.ndarray:
-    """Mel-frequency cepstral coefficients ``float32 [count, T]`` of a log-mel spectrogram: its orthonormal DCT-II."""
+    """Mel-frequency cepstral coefficients ``float32 [count, T]`` of a log-mel spectrogram: its
+    orthonormal DCT-II.
+    """
     return np.asarray(scipy.fft.dct(mel_db, axis=0, type=2, norm="ortho")[:count], np.float32)

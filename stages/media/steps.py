@@ -1,4 +1,5 @@
-"""Steps: the changes to media that are written on a part as data and carried out in the one decode at the end.
+"""Steps: the changes to media that are written on a part as data and carried out in the one decode
+at the end.
 
 | step         | image | video | audio | options                                             |
 |--------------|-------|-------|-------|-----------------------------------------------------|
@@ -32,7 +33,9 @@ def apply_to_samples(samples: np.ndarray, steps: Iterable[Step]) -> np.ndarray:
     return _apply(samples, steps, SAMPLE_STEPS)
 
 
-def _apply(array: np.ndarray, steps: Iterable[Step], known: dict[str, Callable[..., np.ndarray]]) -> np.ndarray:
+def _apply(
+    array: np.ndarray, steps: Iterable[Step], known: dict[str, Callable[..., np.ndarray]]
+) -> np.ndarray:
     for step in steps:
         if step.op not in PIXEL_STEPS and step.op not in SAMPLE_STEPS:
             raise DamageError("unknown_step", f"no step is called {step.op!r}")
@@ -63,9 +66,19 @@ def _gain(samples: np.ndarray, db: float) -> np.ndarray:
 
 def _noise(samples: np.ndarray, snr_db: float, seed: int) -> np.ndarray:
     power = float(np.mean(np.square(samples, dtype=np.float64))) or 1e-12
-    noise: Any = np.random.Generator(np.random.Philox(key=seed)).standard_normal(samples.shape, dtype=np.float32)
-    return np.asarray(np.clip(samples + noise * np.float32((power / 10 ** (snr_db / 10)) ** 0.5), -1.0, 1.0).astype(np.float32))
+    noise: Any = np.random.Generator(np.random.Philox(key=seed)).standard_normal(
+        samples.shape, dtype=np.float32
+    )
+    return np.asarray(
+        np.clip(
+            samples + noise * np.float32((power / 10 ** (snr_db / 10)) ** 0.5), -1.0, 1.0
+        ).astype(np.float32)
+    )
 
 
-PIXEL_STEPS: dict[str, Callable[..., np.ndarray]] = {"hflip": _hflip, "crop": _crop, "brightness": _brightness}
+PIXEL_STEPS: dict[str, Callable[..., np.ndarray]] = {
+    "hflip": _hflip,
+    "crop": _crop,
+    "brightness": _brightness,
+}
 SAMPLE_STEPS: dict[str, Callable[..., np.ndarray]] = {"gain": _gain, "noise": _noise}

@@ -1,7 +1,9 @@
-"""Video: what a file holds, frames by the time at which they are shown, and noticing damage that a decoder conceals.
+"""Video: what a file holds, frames by the time at which they are shown, and noticing damage that a
+decoder conceals.
 
-PyAV (FFmpeg) reads, one thread a file. Times are seconds on the container's clock (see :mod:`.container`). Frames are turned and stretched as players
-show them: by the display matrix that phones write, and to square pixels.
+PyAV (FFmpeg) reads, one thread a file. Times are seconds on the container's clock (see
+:mod:`.container`). Frames are turned and stretched as players show them: by the display matrix that
+phones write, and to square pixels.
 """
 
 from __future__ import annotations
@@ -19,7 +21,16 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from ...schemas.errors import DamageError
-from .container import claimed_seconds, films, opened, pictures_of, pixel_aspect, quarter_turns, sound_of, zero_of
+from .container import (
+    claimed_seconds,
+    films,
+    opened,
+    pictures_of,
+    pixel_aspect,
+    quarter_turns,
+    sound_of,
+    zero_of,
+)
 from .image import decode as decode_image
 from .image import encode_jpeg as encode_image
 from .refusing import refusing
@@ -32,7 +43,8 @@ _UNITS = 90_000  # of a second, in which stored frames are timed
 
 @dataclass(frozen=True, slots=True)
 class VideoFacts:
-    """What a container says of itself; ``frames`` and ``duration_s`` are claims, not counts. Zero where it does not say.
+    """What a container says of itself; ``frames`` and ``duration_s`` are claims, not counts. Zero
+    where it does not say.
 
     width, height: as shown. streams: how many streams of pictures there are.
     """
@@ -47,8 +59,8 @@ class VideoFacts:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """Frames ``uint8 [count, H, W, 3]``, when each of them is shown ``[count]`` in seconds from the begin of their stretch, and its
-    length in seconds.
+    """Frames ``uint8 [count, H, W, 3]``, when each of them is shown ``[count]`` in seconds from the
+    begin of their stretch, and its length in seconds.
 
     distinct: how many of them are different frames of the film.
     """
@@ -61,7 +73,9 @@ class Sampled:
 
 @refusing("video_header", "the film cannot be opened")
 def probe(path: Path) -> VideoFacts:
-    """The facts in the container's header, and of its first frame how it is turned; DamageError for what is not a video."""
+    """The facts in the container's header, and of its first frame how it is turned; DamageError for
+    what is not a video.
+    """
     with _pictures(path, "not_a_video") as (container, stream):
         width, height = stream.codec_context.width, stream.codec_context.height
         rate = float(stream.average_rate or stream.guessed_rate or 0)
@@ -77,12 +91,18 @@ def probe(path: Path) -> VideoFacts:
 
 
 def frames(
-    path: Path, width: int = 0, height: int = 0, pixel_format: str = "rgb24", damage: list[float] | None = None
+    path: Path,
+    width: int = 0,
+    height: int = 0,
+    pixel_format: str = "rgb24",
+    damage: list[float] | None = None,
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """All frames as they are stored with the time at which they are shown, scaled if a size is given.
+    """All frames as they are stored with the time at which they are shown, scaled if a size is
+    given.
 
-    Damage that decoders usually conceal is found by asking FFmpeg to give up on it: with ``damage`` the time of each packet or
-    frame that is damaged is added to the list and decoding goes on; without it the first one is a DamageError.
+    Damage that decoders usually conceal is found by asking FFmpeg to give up on it: with ``damage``
+    the time of each packet or frame that is damaged is added to the list and decoding goes on;
+    without it the first one is a DamageError.
     """
     with _pictures(path, "not_a_video") as (container, stream):
         stream.codec_context.options = {"err_detect": "crccheck+bitstream+buffer+explode"}
@@ -97,25 +117,38 @@ def frames(
                 _note_damage(damage, last - zero)
             for frame in decoded:
                 if frame.width * frame.height > LARGEST_FRAME_PIXELS:
-                    raise DamageError("video_too_large", f"frames of {frame.width} x {frame.height} pixels")
+                    raise DamageError(
+                        "video_too_large", f"frames of {frame.width} x {frame.height} pixels"
+                    )
                 last = float(frame.time) if frame.time is not None else last
                 if frame.is_corrupt:
                     _note_damage(damage, last - zero)
-                yield last - zero, reformatter.reformat(frame, width=width or None, height=height or None, format=pixel_format).to_ndarray()
+                yield (
+                    last - zero,
+                    reformatter.reformat(
+                        frame, width=width or None, height=height or None, format=pixel_format
+                    ).to_ndarray(),
+                )
 
 
 def end_of_all(path: Path) -> float:
-    """When the last packet of picture or sound ends, on the container's clock; nothing is decoded."""
+    """When the last packet of picture or sound ends, on the container's clock; nothing is
+    decoded.
+    """
     with _pictures(path, "not_a_video") as (container, _):
         zero, end = zero_of(container), 0.0
         for packet in container.demux([*films(container), *container.streams.audio]):
             if packet.pts is not None:
-                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base) - zero)
+                end = max(
+                    end, float((packet.pts + (packet.duration or 0)) * packet.time_base) - zero
+                )
         return end
 
 
 def sound_gaps(path: Path) -> tuple[float, float] | None:
-    """By how much its sound begins after its pictures, and ends before the container does (seconds, negative: the other way); None without sound."""
+    """By how much its sound begins after its pictures, and ends before the container does (seconds,
+    negative: the other way); None without sound.
+    """
     with _pictures(path, "not_a_video") as (container, stream):
         try:
             sound = sound_of(container)
@@ -123,8 +156,13 @@ def sound_gaps(path: Path) -> tuple[float, float] | None:
             return None
         if sound.start_time is None or stream.start_time is None:
             return (0.0, 0.0)
-        start = float(sound.start_time * sound.time_base) - float(stream.start_time * stream.time_base)
-        ends = [float((one.start_time + one.duration) * one.time_base) if one.duration else None for one in (stream, sound)]
+        start = float(sound.start_time * sound.time_base) - float(
+            stream.start_time * stream.time_base
+        )
+        ends = [
+            float((one.start_time + one.duration) * one.time_base) if one.duration else None
+            for one in (stream, sound)
+        ]
         return (start, ends[0] - ends[1] if ends[0] is not None and ends[1] is not None else 0.0)
 
 
@@ -160,18 +198,24 @@ def sampled(
     strict: bool = True,
     clip: tuple[float, float] | None = None,
 ) -> Sampled:
-    """``count`` frames, evenly spaced in time over the span [start_s, end_s): what is shown in the middle of each stretch.
+    """``count`` frames, evenly spaced in time over the span [start_s, end_s): what is shown in the
+    middle of each stretch.
 
         span   |----.----|----.----|----.----|----.----|      count = 4
                     ^         ^         ^         ^
 
-    A frame is shown until the next one comes, however long that takes; so a clip of few frames repeats them. Of the span counts what has pictures.
-    ``strict`` refuses a clip with a damaged frame on the way; without it that frame is shown as the decoder mends it. ``clip``, in place of a
+    A frame is shown until the next one comes, however long that takes; so a clip of few frames
+    repeats them. Of the span counts what has pictures. ``strict`` refuses a clip with a damaged
+    frame on the way; without it that frame is shown as the decoder mends it. ``clip``, in place of
+    a
     span: so many seconds, at a place in [0, 1) among all that fit.
     """
     with _pictures(source) as (container, stream):
         film = _film(container, stream)
-    begin, end = film.times[0] if start_s is None else start_s, film.end if end_s is None else min(end_s, film.end)
+    begin, end = (
+        film.times[0] if start_s is None else start_s,
+        film.end if end_s is None else min(end_s, film.end),
+    )
     if clip is not None:
         begin = _clip_begin(film.times, film.end, *clip)
         end = min(begin + clip[0], film.end)
@@ -179,9 +223,18 @@ def sampled(
     if not first < end:
         raise DamageError("span_empty", f"the span [{start_s}, {end_s}) s holds no frame")
     moments = first + (np.arange(count) + 0.5) * (end - first) / count
-    places = np.maximum(0, np.searchsorted(film.times, moments + _CLOSE_S, side="right") - 1).tolist()
-    if film.pictures is not None and count == len(film.times) and start_s is None and end_s is None and clip is None:
-        places = list(range(count))  # a stored clip, of which just as many frames were chosen before
+    places = np.maximum(
+        0, np.searchsorted(film.times, moments + _CLOSE_S, side="right") - 1
+    ).tolist()
+    if (
+        film.pictures is not None
+        and count == len(film.times)
+        and start_s is None
+        and end_s is None
+        and clip is None
+    ):
+        # a stored clip, of which just as many frames were chosen before
+        places = list(range(count))
     if film.pictures is not None:
         found = {place: decode_image(film.pictures[place], short_side) for place in set(places)}
     else:
@@ -190,22 +243,40 @@ def sampled(
         raise DamageError("video_damaged", "none of the wanted frames could be decoded")
     # A frame that never came (a damaged index) is stood in for by the one before it.
     have = sorted(found)
-    chosen = [found[max((other for other in have if other <= place), default=have[0])] for place in places]
+    chosen = [
+        found[max((other for other in have if other <= place), default=have[0])] for place in places
+    ]
     since = 0.0 if start_s is None and clip is None else begin
-    return Sampled(np.stack(chosen), _shown_at(film.times, places, moments) - since, end - since, len(set(places)))
+    return Sampled(
+        np.stack(chosen),
+        _shown_at(film.times, places, moments) - since,
+        end - since,
+        len(set(places)),
+    )
 
 
 def _shown_at(times: Sequence[float], places: list[int], moments: np.ndarray) -> np.ndarray:
-    """When each chosen frame comes on; a frame that is chosen again is there already, and has the moment for which it was chosen."""
-    again = [position > 0 and place == places[position - 1] for position, place in enumerate(places)]
-    return np.array([moment if repeated else times[place] for place, moment, repeated in zip(places, moments, again, strict=True)])
+    """When each chosen frame comes on; a frame that is chosen again is there already, and has the
+    moment for which it was chosen.
+    """
+    again = [
+        position > 0 and place == places[position - 1] for position, place in enumerate(places)
+    ]
+    return np.array(
+        [
+            moment if repeated else times[place]
+            for place, moment, repeated in zip(places, moments, again, strict=True)
+        ]
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Film:
-    """The frames that are shown, in order: their time stamps, their times on the container's clock, and when the last one ends.
+    """The frames that are shown, in order: their time stamps, their times on the container's clock,
+    and when the last one ends.
 
-    stamps: None where the packets have none; frames are then counted. pictures: the frames themselves, where each is a JPEG.
+    stamps: None where the packets have none; frames are then counted. pictures: the frames
+        themselves, where each is a JPEG.
     """
 
     stamps: list[int] | None
@@ -216,10 +287,19 @@ class _Film:
 
 @contextmanager
 def _pictures(source: Path | BinaryIO, rule: str = "video_damaged") -> Iterator[tuple[Any, Any]]:
-    with opened(source, rule, "the pictures cannot be decoded" if rule == "video_damaged" else "the file cannot be opened as video") as container:
+    with opened(
+        source,
+        rule,
+        "the pictures cannot be decoded"
+        if rule == "video_damaged"
+        else "the file cannot be opened as video",
+    ) as container:
         stream = pictures_of(container)
         if stream.codec_context.width * stream.codec_context.height > LARGEST_FRAME_PIXELS:
-            raise DamageError("video_too_large", f"frames of {stream.codec_context.width} x {stream.codec_context.height} pixels")
+            raise DamageError(
+                "video_too_large",
+                f"frames of {stream.codec_context.width} x {stream.codec_context.height} pixels",
+            )
         stream.thread_count = 1
         yield container, stream
 
@@ -242,16 +322,30 @@ def _film(container: Any, stream: Any) -> _Film:
         raise DamageError("video_empty", "the film holds no frame")
     found.sort(key=lambda entry: entry[0])
     times = [stamp * unit - zero for stamp, _, _ in found]
-    usual = float(np.median(np.diff(times))) if len(times) > 1 else 1 / float(stream.average_rate or stream.guessed_rate or 25)
+    usual = (
+        float(np.median(np.diff(times)))
+        if len(times) > 1
+        else 1 / float(stream.average_rate or stream.guessed_rate or 25)
+    )
     return _Film(
-        [stamp for stamp, _, _ in found], times, times[-1] + (found[-1][1] * unit or usual), [data for _, _, data in found] if keep else None
+        [stamp for stamp, _, _ in found],
+        times,
+        times[-1] + (found[-1][1] * unit or usual),
+        [data for _, _, data in found] if keep else None,
     )
 
 
 def _decode_places(
-    source: Path | BinaryIO, film: _Film, wanted: list[int], short_side: int, strict: bool, seek: bool = True
+    source: Path | BinaryIO,
+    film: _Film,
+    wanted: list[int],
+    short_side: int,
+    strict: bool,
+    seek: bool = True,
 ) -> dict[int, np.ndarray]:
-    """The frames at these places of the film, as they are shown and scaled; decoding stops after the last of them."""
+    """The frames at these places of the film, as they are shown and scaled; decoding stops after
+    the last of them.
+    """
     found: dict[int, np.ndarray] = {}
     seek = seek and film.stamps is not None and wanted[0] >= _WORTH_SEEKING
     stamps = [place if film.stamps is None else film.stamps[place] for place in wanted]
@@ -263,8 +357,16 @@ def _decode_places(
             container.seek(stamps[0], stream=stream, backward=True, any_frame=False)
         for number, frame in enumerate(_decoded(container, stream, strict)):
             if strict and frame.is_corrupt:
-                raise DamageError("video_damaged", f"the frame at {float(frame.time or 0):.2f} s is damaged")
-            stamp = number if film.stamps is None else frame.pts if frame.pts is not None else left[-1][0]
+                raise DamageError(
+                    "video_damaged", f"the frame at {float(frame.time or 0):.2f} s is damaged"
+                )
+            stamp = (
+                number
+                if film.stamps is None
+                else frame.pts
+                if frame.pts is not None
+                else left[-1][0]
+            )
             if seek and before is None and stamp > stamps[0]:
                 break  # some containers (MPEG-PS) seek too far
             while left and left[0][0] <= stamp:
@@ -300,7 +402,9 @@ class _Shown:
         if self._size is None:
             self._size = _scaled(*_shown_size(frame, self._stream), self._short_side)
         width, height = self._size[::-1] if turns % 2 else self._size
-        pixels = self._reformatter.reformat(frame, width=width, height=height, format="rgb24").to_ndarray()
+        pixels = self._reformatter.reformat(
+            frame, width=width, height=height, format="rgb24"
+        ).to_ndarray()
         return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
 
 
@@ -311,7 +415,9 @@ def _shown_size(frame: Any, stream: Any) -> tuple[int, int]:
 
 
 def _clip_begin(times: Sequence[float], end: float, seconds: float, place: float) -> float:
-    """When a clip of so many seconds begins: with one of the frames that leave room for it, which is chosen by ``place``."""
+    """When a clip of so many seconds begins: with one of the frames that leave room for it, which
+    is chosen by ``place``.
+    """
     fits = sum(time + seconds <= end + _CLOSE_S for time in times)
     return times[int(place * fits)]
 
@@ -327,7 +433,9 @@ def _scaled(width: int, height: int, short_side: int) -> tuple[int, int]:
     return max(2, round(width * short_side / short)), max(2, round(height * short_side / short))
 
 
-def _sample_decord(path: Path | BinaryIO, count: int, short_side: int, start_s: float | None, end_s: float | None) -> np.ndarray:
+def _sample_decord(
+    path: Path | BinaryIO, count: int, short_side: int, start_s: float | None, end_s: float | None
+) -> np.ndarray:
     import decord
 
     if not isinstance(path, Path):
@@ -341,13 +449,20 @@ def _sample_decord(path: Path | BinaryIO, count: int, short_side: int, start_s: 
         last = len(reader) if end_s is None else min(len(reader), round(end_s * rate))
         if last <= first:
             raise DamageError("span_empty", f"the span [{start_s}, {end_s}) s holds no frame")
-        return np.asarray(reader.get_batch([first + step for step in _middles(last - first, count)]).asnumpy())
+        return np.asarray(
+            reader.get_batch([first + step for step in _middles(last - first, count)]).asnumpy()
+        )
     except decord.DECORDError as error:
-        raise DamageError("video_damaged", f"decord cannot read the pictures: {str(error).splitlines()[0]}") from None
+        raise DamageError(
+            "video_damaged", f"decord cannot read the pictures: {str(error).splitlines()[0]}"
+        ) from None
 
 
-def encode_mjpeg(images: np.ndarray, times_s: Sequence[float] | np.ndarray, seconds: float, quality: int = 90) -> bytes:
-    """Frames ``uint8 [T, H, W, 3]`` as an mp4 of JPEG pictures (Motion JPEG), each with the time at which it is shown; the whole is ``seconds`` long.
+def encode_mjpeg(
+    images: np.ndarray, times_s: Sequence[float] | np.ndarray, seconds: float, quality: int = 90
+) -> bytes:
+    """Frames ``uint8 [T, H, W, 3]`` as an mp4 of JPEG pictures (Motion JPEG), each with the time at
+    which it is shown; the whole is ``seconds`` long.
 
     Any frame is one seek and one decode of an image.
     """
@@ -358,7 +473,9 @@ def encode_mjpeg(images: np.ndarray, times_s: Sequence[float] | np.ndarray, seco
         begins[number] = max(begins[number], begins[number - 1] + 1)
     ends = [*begins[1:], max(begins[-1] + 1, round(seconds * _UNITS))]
     with av.open(buffer, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream("mjpeg", rate=Fraction(max(1, round(len(images) / max(seconds, 1e-3)))))
+        stream = container.add_stream(
+            "mjpeg", rate=Fraction(max(1, round(len(images) / max(seconds, 1e-3))))
+        )
         stream.height, stream.width = images.shape[1:3]
         stream.pix_fmt = "yuvj420p"
         stream.time_base = unit

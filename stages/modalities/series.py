@@ -1,7 +1,8 @@
 """Series: values over time (a sensor, a meter, a log), as ``float32 [T, C]`` at one rate.
 
-A file is a table with a column of times and columns of values (CSV, Parquet), or an array (``.npy``: ``[T]`` or ``[T, C]``) whose rate the recipe
-says. It goes into the tar as ``.npz``, which numpy and others read: ``values`` [T, C], ``rate_hz``, ``columns``. What is not there is NaN.
+A file is a table with a column of times and columns of values (CSV, Parquet), or an array
+(``.npy``: ``[T]`` or ``[T, C]``) whose rate the recipe says. It goes into the tar as ``.npz``,
+which numpy and others read: ``values`` [T, C], ``rate_hz``, ``columns``. What is not there is NaN.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ from ..spec import MIDDLE, Draws, Records, Spec, TimeCrop, Transform, of_kind, s
 
 _TIME_NAMES = ("time", "t", "time_s", "seconds", "timestamp", "datetime", "date")
 _UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-_CLOCK_S, _CLOCK_SHARE = 3600.0, 10.0  # beginning so late, and so many lengths of the series, times are of a clock and count from the first
+# beginning so late, and so many lengths of the series, times are of a clock and count from the
+# first
+_CLOCK_S, _CLOCK_SHARE = 3600.0, 10.0
 _FAR = 1.5  # steps from the nearest value; what lies further is not there
 _BYTES = 4
 _LARGEST_VALUES = 1 << 28
@@ -38,10 +41,18 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 
 class Reading(ModalityOptions):
-    """How a source's files are read: which columns are values, which is the time and in what unit, and the rate they are brought to."""
+    """How a source's files are read: which columns are values, which is the time and in what unit,
+    and the rate they are brought to.
+    """
 
-    columns: list[str] | None = Field(None, min_length=1, description="columns of values; all that are numbers where it is not given")
-    rate_hz: float | None = Field(None, gt=0, description="values a second; that of the file where it is not given")
+    columns: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="columns of values; all that are numbers where it is not given",
+    )
+    rate_hz: float | None = Field(
+        None, gt=0, description="values a second; that of the file where it is not given"
+    )
     time: str | None = Field(None, description="column of times: seconds or timestamps")
     unit: Literal["s", "ms", "us", "ns"] = Field("s", description="of times that are numbers")
 
@@ -54,7 +65,9 @@ class SeriesOptions(ModalityOptions):
 
 
 class Raw(NamedTuple):
-    """A file as it was read: times in seconds ``float64 [N]``, rising; values ``float64 [N, C]``, NaN where absent; the names of the columns."""
+    """A file as it was read: times in seconds ``float64 [N]``, rising; values ``float64 [N, C]``,
+    NaN where absent; the names of the columns.
+    """
 
     times: np.ndarray
     values: np.ndarray
@@ -78,10 +91,13 @@ class Series(OnDisk):
     first_encoder = "series_cnn"
     column: ClassVar[Mapping[str, Any]] = {
         "struct": [
-            {"name": "values", "list": {"list": "float32"}}, {"name": "rate_hz", "dtype": "float64"}, {"name": "columns", "list": "string"},
-            {"name": "time", "dtype": "string"}, {"name": "unit", "dtype": "string"},
+            {"name": "values", "list": {"list": "float32"}},
+            {"name": "rate_hz", "dtype": "float64"},
+            {"name": "columns", "list": "string"},
+            {"name": "time", "dtype": "string"},
+            {"name": "unit", "dtype": "string"},
         ]
-    }  # fmt: skip
+    }
 
     def steps(self, options: Mapping[str, Any]) -> tuple[Step, ...]:
         try:
@@ -91,16 +107,26 @@ class Series(OnDisk):
         return (Step("read", reading.model_dump(exclude_defaults=True)),)
 
     def measured(self, root: Path, part: Part, full: bool) -> dict[str, Any]:
-        """Facts and signals: ``missing``, the share of values that are absent; ``gaps``, the share of steps in time more than half too long."""
+        """Facts and signals: ``missing``, the share of values that are absent; ``gaps``, the share
+        of steps in time more than half too long.
+        """
         assert part.uri is not None
         path = locate(root, part.uri)
         found: dict[str, Any] = {"hash": content_hash(path)}
         raw = read_series(path, _reading_of(part))
         steps = np.diff(raw.times)
         gaps = float((steps > _FAR * raw.step_s).mean()) if len(steps) else 0.0
-        found |= {"frames": len(raw.times), "channels": raw.values.shape[1], "duration_s": float(raw.times[-1]) + raw.step_s}
+        found |= {
+            "frames": len(raw.times),
+            "channels": raw.values.shape[1],
+            "duration_s": float(raw.times[-1]) + raw.step_s,
+        }
         found |= {"fps": 1 / raw.step_s} if raw.step_s else {}
-        return found | ({"signals": {"missing": float(np.isnan(raw.values).mean()), "gaps": gaps}} if full else {})
+        return found | (
+            {"signals": {"missing": float(np.isnan(raw.values).mean()), "gaps": gaps}}
+            if full
+            else {}
+        )
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> np.ndarray:
         return self._read(root, part)[0]
@@ -118,17 +144,22 @@ class Series(OnDisk):
     def spec(self) -> SeriesSpec:
         return SeriesSpec()
 
-    def input_spec(self, options: SeriesOptions, fitted: Mapping[str, Any], training: bool) -> SeriesSpec:
+    def input_spec(
+        self, options: SeriesOptions, fitted: Mapping[str, Any], training: bool
+    ) -> SeriesSpec:
         if not fitted:
             return SeriesSpec()
         known = {name: fitted[name] for name in ("columns", "rate_hz", "mean", "deviation")}
-        return SeriesSpec(**known, seconds=options.seconds, crop=options.crop if training else "start")
+        return SeriesSpec(
+            **known, seconds=options.seconds, crop=options.crop if training else "start"
+        )
 
     def fit(self, options: SeriesOptions, values: Iterable[bytes | None]) -> dict[str, Any]:
         """Columns and rate, and mean and deviation of each column."""
         columns: tuple[str, ...] | None = None
         rate_hz, reading = 0.0, Reading()
-        count, total, squares = np.zeros(1), np.zeros(1), np.zeros(1)  # of each column, once the first is known
+        # of each column, once the first is known
+        count, total, squares = np.zeros(1), np.zeros(1), np.zeros(1)
         for data in values:
             if data is None:
                 continue
@@ -136,7 +167,10 @@ class Series(OnDisk):
             if columns is None:
                 columns, rate_hz, reading = names, rate, reading_in(data)
             if names != columns:
-                raise InputError(f"series of one part have other columns: {', '.join(columns)} and {', '.join(names)}; name them in the source")
+                raise InputError(
+                    f"series of one part have other columns: {', '.join(columns)} and"
+                    f" {', '.join(names)}; name them in the source"
+                )
             count = count + np.isfinite(some).sum(0)
             total = total + np.nansum(some, 0, dtype=np.float64)
             squares = squares + np.nansum(np.square(some, dtype=np.float64), 0)
@@ -145,9 +179,13 @@ class Series(OnDisk):
         mean = total / np.maximum(count, 1)
         deviation = np.sqrt(np.maximum(0.0, squares / np.maximum(count, 1) - mean**2))
         return {
-            "columns": list(columns), "rate_hz": rate_hz, "time": reading.time, "unit": reading.unit, "mean": mean.tolist(),
+            "columns": list(columns),
+            "rate_hz": rate_hz,
+            "time": reading.time,
+            "unit": reading.unit,
+            "mean": mean.tolist(),
             "deviation": np.where(deviation > 0, deviation, 1.0).tolist(),
-        }  # fmt: skip
+        }
 
     def longest(self, options: SeriesOptions) -> float:
         return options.seconds
@@ -155,7 +193,9 @@ class Series(OnDisk):
     def given(self, value: str, fitted: Mapping[str, Any]) -> bytes:
         reading = Reading(**{name: fitted[name] for name in ("columns", "rate_hz", "time", "unit")})
         raw = read_series(given_file(value), reading)
-        return encode_npz(resampled(raw, fitted["rate_hz"]), fitted["rate_hz"], raw.columns, reading)
+        return encode_npz(
+            resampled(raw, fitted["rate_hz"]), fitted["rate_hz"], raw.columns, reading
+        )
 
     def _read(self, root: Path, part: Part) -> tuple[np.ndarray, float, tuple[str, ...]]:
         """Values, rate and columns of a part, cut and at its rate."""
@@ -167,11 +207,15 @@ class Series(OnDisk):
 
 
 def _reading_of(part: Part) -> Reading:
-    return Reading.model_validate(next((dict(step.options) for step in part.steps if step.op == "read"), {}))
+    return Reading.model_validate(
+        next((dict(step.options) for step in part.steps if step.op == "read"), {})
+    )
 
 
 def read_series(path: Path, reading: Reading) -> Raw:
-    """A file's values by their times; DamageError where it has no times, no values, or is broken."""
+    """A file's values by their times; DamageError where it has no times, no values, or is
+    broken.
+    """
     if path.suffix.lower() == ".npy":
         return _read_array(path, reading)
     table = _read_table(path)
@@ -185,14 +229,24 @@ def read_series(path: Path, reading: Reading) -> Raw:
         raise DamageError("series_no_time", f"no column is called {time!r}; the file has {known}")
     columns = reading.columns
     if columns is None:
-        columns = [name for name, kind in zip(table.column_names, table.schema.types, strict=True) if name != time and _is_number(kind)]
+        columns = [
+            name
+            for name, kind in zip(table.column_names, table.schema.types, strict=True)
+            if name != time and _is_number(kind)
+        ]
     lost = [name for name in columns if name not in table.column_names]
     if lost or not columns:
-        raise DamageError("series_no_columns", f"no column of values is called {', '.join(lost) or 'anything'}; the file has {known}")
+        raise DamageError(
+            "series_no_columns",
+            f"no column of values is called {', '.join(lost) or 'anything'}; the file has {known}",
+        )
     values = np.stack([_numbers(table[name], name) for name in columns], 1)
     if time is None:
         if reading.rate_hz is None:
-            raise DamageError("series_no_time", f"no column of times among {known}; name it with time, or say rate_hz")
+            raise DamageError(
+                "series_no_time",
+                f"no column of times among {known}; name it with time, or say rate_hz",
+            )
         return Raw(np.arange(len(values)) / reading.rate_hz, values, tuple(columns))
     times = _seconds(table[time], time, reading.unit)
     return _sorted(times, values, tuple(columns), from_first=not _is_number(table[time].type))
@@ -209,43 +263,87 @@ def _read_table(path: Path) -> pa.Table:
             with open(path, "rb") as file:
                 head = file.readline(1 << 16).decode("utf-8-sig")
             delimiter = max(",;\t", key=head.count)
-            nulls = ["", "NaN", "nan", "-nan", "NA", "N/A", "#N/A", "null", "NULL", "None", "-", "?", "."]
+            nulls = [
+                "",
+                "NaN",
+                "nan",
+                "-nan",
+                "NA",
+                "N/A",
+                "#N/A",
+                "null",
+                "NULL",
+                "None",
+                "-",
+                "?",
+                ".",
+            ]
             convert = pyarrow.csv.ConvertOptions(null_values=nulls, strings_can_be_null=True)
-            table = pyarrow.csv.read_csv(path, parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter), convert_options=convert)
+            table = pyarrow.csv.read_csv(
+                path,
+                parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter),
+                convert_options=convert,
+            )
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise DamageError("series_damaged", f"cannot be read as a table: {' '.join(str(error).split())[:160]}") from None
+        raise DamageError(
+            "series_damaged", f"cannot be read as a table: {' '.join(str(error).split())[:160]}"
+        ) from None
     if not table.num_rows:
         raise DamageError("series_empty", "the table has no row")
     if table.num_rows * table.num_columns > _LARGEST_VALUES:
-        raise DamageError("series_too_large", f"{table.num_rows:,} rows of {table.num_columns} columns; at most {_LARGEST_VALUES:,} values are read")
+        raise DamageError(
+            "series_too_large",
+            f"{table.num_rows:,} rows of {table.num_columns} columns; at most {_LARGEST_VALUES:,}"
+            " values are read",
+        )
     return table
 
 
 def _read_array(path: Path, reading: Reading) -> Raw:
     try:
         array = np.load(path, allow_pickle=False, mmap_mode="r")
-        if array.ndim not in (1, 2) or not array.size or array.size > _LARGEST_VALUES or array.dtype.kind not in "fiu":
-            raise ValueError(f"wanted numbers [T] or [T, C], found {array.dtype} {list(array.shape)}")
+        if (
+            array.ndim not in (1, 2)
+            or not array.size
+            or array.size > _LARGEST_VALUES
+            or array.dtype.kind not in "fiu"
+        ):
+            raise ValueError(
+                f"wanted numbers [T] or [T, C], found {array.dtype} {list(array.shape)}"
+            )
         values = np.asarray(array, np.float64).reshape(len(array), -1)
     except (OSError, ValueError, EOFError) as error:
-        raise DamageError("series_damaged", f"cannot be read as an array: {' '.join(str(error).split())[:160]}") from None
+        raise DamageError(
+            "series_damaged", f"cannot be read as an array: {' '.join(str(error).split())[:160]}"
+        ) from None
     if reading.rate_hz is None:
         raise DamageError("series_no_time", "an array has no times; say rate_hz")
     columns = tuple(reading.columns or [str(number) for number in range(values.shape[1])])
     if len(columns) != values.shape[1]:
-        raise DamageError("series_no_columns", f"the array has {values.shape[1]} columns, the source names {len(columns)}")
-    return Raw(np.arange(len(values)) / reading.rate_hz, np.where(np.isfinite(values), values, np.nan), columns)
+        raise DamageError(
+            "series_no_columns",
+            f"the array has {values.shape[1]} columns, the source names {len(columns)}",
+        )
+    return Raw(
+        np.arange(len(values)) / reading.rate_hz,
+        np.where(np.isfinite(values), values, np.nan),
+        columns,
+    )
 
 
 def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    )
 
 
 def _numbers(column: pa.ChunkedArray, name: str) -> np.ndarray:
     if pa.types.is_null(column.type):
         return np.full(len(column), np.nan)
     if not _is_number(column.type):
-        raise DamageError("series_no_numbers", f"the column {name!r} holds {column.type}, wanted numbers")
+        raise DamageError(
+            "series_no_numbers", f"the column {name!r} holds {column.type}, wanted numbers"
+        )
     found: np.ndarray = pc.fill_null(column.cast(pa.float64(), safe=False), np.nan).to_numpy()
     return np.where(np.isfinite(found), found, np.nan)
 
@@ -253,17 +351,28 @@ def _numbers(column: pa.ChunkedArray, name: str) -> np.ndarray:
 def _seconds(column: pa.ChunkedArray, name: str, unit: str) -> np.ndarray:
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         microseconds = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
-        return np.asarray(pc.fill_null(microseconds.cast(pa.float64(), safe=False), np.nan).to_numpy() * 1e-6)
+        return np.asarray(
+            pc.fill_null(microseconds.cast(pa.float64(), safe=False), np.nan).to_numpy() * 1e-6
+        )
     if not _is_number(column.type):
-        raise DamageError("series_no_time", f"the column {name!r} holds {column.type}, wanted seconds or timestamps")
-    found: np.ndarray = pc.fill_null(column.cast(pa.float64(), safe=False), np.nan).to_numpy() * _UNITS[unit]
+        raise DamageError(
+            "series_no_time",
+            f"the column {name!r} holds {column.type}, wanted seconds or timestamps",
+        )
+    found: np.ndarray = (
+        pc.fill_null(column.cast(pa.float64(), safe=False), np.nan).to_numpy() * _UNITS[unit]
+    )
     return found
 
 
-def _sorted(times: np.ndarray, values: np.ndarray, columns: tuple[str, ...], from_first: bool) -> Raw:
-    """Rows by their times; those without a time cannot be placed, of those of one time the last counts.
+def _sorted(
+    times: np.ndarray, values: np.ndarray, columns: tuple[str, ...], from_first: bool
+) -> Raw:
+    """Rows by their times; those without a time cannot be placed, of those of one time the last
+    counts.
 
-    Timestamps count from the first, and so do numbers that begin below 0 or are of a clock; others are on the time of the medium beside them.
+    Timestamps count from the first, and so do numbers that begin below 0 or are of a clock; others
+    are on the time of the medium beside them.
     """
     placed = np.flatnonzero(np.isfinite(times))
     if not len(placed):
@@ -273,22 +382,36 @@ def _sorted(times: np.ndarray, values: np.ndarray, columns: tuple[str, ...], fro
     last = np.append(np.diff(times) > 0, True)
     times, values = times[last], values[last]
     is_clock = times[0] > _CLOCK_S and times[0] > _CLOCK_SHARE * (times[-1] - times[0])
-    return Raw(times - times[0] if from_first or is_clock or times[0] < 0 else times, values, columns)
+    return Raw(
+        times - times[0] if from_first or is_clock or times[0] < 0 else times, values, columns
+    )
 
 
-def resampled(raw: Raw, rate_hz: float, start_s: float = 0.0, end_s: float | None = None) -> np.ndarray:
+def resampled(
+    raw: Raw, rate_hz: float, start_s: float = 0.0, end_s: float | None = None
+) -> np.ndarray:
     """The values at start, start + 1 / rate, ... before the end ``float32 [T, C]``.
 
-    A value lies on the line between those of the file; where the file has more than are wanted, it is the mean of that line over a step. NaN further
-    than a step and a half from any value.
+    A value lies on the line between those of the file; where the file has more than are wanted, it
+    is the mean of that line over a step. NaN further than a step and a half from any value.
     """
     step = 1 / rate_hz
-    end = raw.times[-1] + (raw.step_s or step) if end_s is None else min(end_s, raw.times[-1] + (raw.step_s or step))
+    end = (
+        raw.times[-1] + (raw.step_s or step)
+        if end_s is None
+        else min(end_s, raw.times[-1] + (raw.step_s or step))
+    )
     count = math.floor((end - start_s) * rate_hz + 1e-6)
     if count < 1:
-        raise DamageError("span_empty", f"no value between {start_s:g} and {end:g} s at {rate_hz:g} Hz")
+        raise DamageError(
+            "span_empty", f"no value between {start_s:g} and {end:g} s at {rate_hz:g} Hz"
+        )
     if count * raw.values.shape[1] > _LARGEST_VALUES:
-        raise DamageError("series_too_large", f"{count:,} values of {raw.values.shape[1]} columns; at most {_LARGEST_VALUES:,} are written")
+        raise DamageError(
+            "series_too_large",
+            f"{count:,} values of {raw.values.shape[1]} columns; at most {_LARGEST_VALUES:,} are"
+            " written",
+        )
     grid = start_s + np.arange(count) / rate_hz
     out = np.full((count, raw.values.shape[1]), np.nan)
     is_denser = raw.step_s and raw.step_s * _FAR < step
@@ -297,18 +420,29 @@ def resampled(raw: Raw, rate_hz: float, start_s: float = 0.0, end_s: float | Non
         times, values = raw.times[here], raw.values[here, column]
         if not len(times):
             continue
-        out[:, column] = _means(times, values, grid, step) if is_denser else np.interp(grid, times, values)
+        out[:, column] = (
+            _means(times, values, grid, step) if is_denser else np.interp(grid, times, values)
+        )
         after = np.clip(np.searchsorted(times, grid), 0, len(times) - 1)
-        nearest = np.minimum(np.abs(times[after] - grid), np.abs(times[np.maximum(after - 1, 0)] - grid))
+        nearest = np.minimum(
+            np.abs(times[after] - grid), np.abs(times[np.maximum(after - 1, 0)] - grid)
+        )
         out[nearest > _FAR * max(step, raw.step_s), column] = np.nan
     return np.where(np.abs(out) <= _LARGEST, out, np.nan).astype(np.float32)
 
 
 def _means(times: np.ndarray, values: np.ndarray, grid: np.ndarray, step: float) -> np.ndarray:
-    """The mean, over half a step to both sides of each place, of the line from value to value; at the ends, of what there is of it."""
-    low, high = np.clip(grid - step / 2, times[0], times[-1]), np.clip(grid + step / 2, times[0], times[-1])
+    """The mean, over half a step to both sides of each place, of the line from value to value; at
+    the ends, of what there is of it.
+    """
+    low, high = (
+        np.clip(grid - step / 2, times[0], times[-1]),
+        np.clip(grid + step / 2, times[0], times[-1]),
+    )
     wide = high > low
-    means = (_integral(times, values, high) - _integral(times, values, low)) / np.where(wide, high - low, 1.0)
+    means = (_integral(times, values, high) - _integral(times, values, low)) / np.where(
+        wide, high - low, 1.0
+    )
     return np.asarray(np.where(wide, means, np.interp(grid, times, values)))
 
 
@@ -320,46 +454,78 @@ def _integral(times: np.ndarray, values: np.ndarray, until: np.ndarray) -> np.nd
     return np.asarray(sums[before] + rest)
 
 
-def encode_npz(values: np.ndarray, rate_hz: float, columns: Sequence[str], reading: Reading | None = None) -> bytes:
-    """A series as the bytes of an ``.npz``, the same ones for the same series; with how its file told time, so that other files are read like it."""
+def encode_npz(
+    values: np.ndarray, rate_hz: float, columns: Sequence[str], reading: Reading | None = None
+) -> bytes:
+    """A series as the bytes of an ``.npz``, the same ones for the same series; with how its file
+    told time, so that other files are read like it.
+    """
     buffer = io.BytesIO()
     reading = reading or Reading()
     arrays: dict[str, np.ndarray] = {
-        "values": values.astype(np.float32), "rate_hz": np.array(rate_hz, np.float64), "columns": np.array(list(columns), np.str_),
-        "time": np.array(reading.time or "", np.str_), "unit": np.array(reading.unit, np.str_),
-    }  # fmt: skip
+        "values": values.astype(np.float32),
+        "rate_hz": np.array(rate_hz, np.float64),
+        "columns": np.array(list(columns), np.str_),
+        "time": np.array(reading.time or "", np.str_),
+        "unit": np.array(reading.unit, np.str_),
+    }
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             inner = io.BytesIO()
             np.save(inner, array, allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), inner.getvalue())  # of a fixed date, unlike a name alone
+            # of a fixed date, unlike a name alone
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), inner.getvalue())
     return buffer.getvalue()
 
 
 def reading_in(data: bytes) -> Reading:
     """How the file of a stored series told its times."""
     with np.load(io.BytesIO(data), allow_pickle=False) as found:
-        return Reading(time=str(found["time"]) or None, unit=str(found["unit"])) if "time" in found else Reading()
+        return (
+            Reading(time=str(found["time"]) or None, unit=str(found["unit"]))
+            if "time" in found
+            else Reading()
+        )
 
 
 def decode_npz(data: bytes) -> tuple[np.ndarray, float, tuple[str, ...]]:
-    """Values ``float32 [T, C]``, rate and columns of an ``.npz``; DamageError where it is none of ours."""
+    """Values ``float32 [T, C]``, rate and columns of an ``.npz``; DamageError where it is none of
+    ours.
+    """
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as found:
-            values, rate_hz, columns = found["values"], float(found["rate_hz"]), tuple(found["columns"].tolist())
-        if values.ndim != 2 or values.dtype != np.float32 or values.shape[1] != len(columns) or not 0 < rate_hz < math.inf:
-            raise ValueError(f"values {values.dtype} {list(values.shape)} of {len(columns)} columns at {rate_hz} Hz")
+            values, rate_hz, columns = (
+                found["values"],
+                float(found["rate_hz"]),
+                tuple(found["columns"].tolist()),
+            )
+        if (
+            values.ndim != 2
+            or values.dtype != np.float32
+            or values.shape[1] != len(columns)
+            or not 0 < rate_hz < math.inf
+        ):
+            raise ValueError(
+                f"values {values.dtype} {list(values.shape)} of {len(columns)} columns at"
+                f" {rate_hz} Hz"
+            )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DamageError("series_damaged", f"the stored series cannot be read: {' '.join(str(error).split())[:160]}") from None
+        raise DamageError(
+            "series_damaged",
+            f"the stored series cannot be read: {' '.join(str(error).split())[:160]}",
+        ) from None
     return values, rate_hz, columns
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesSpec(Spec):
-    """Values over time as ``float32 [rate_hz * seconds, C]``, filled with NaN at the end; ``lengths`` tell how many of T are real.
+    """Values over time as ``float32 [rate_hz * seconds, C]``, filled with NaN at the end;
+    ``lengths`` tell how many of T are real.
 
-    columns, rate_hz: of the series; with no columns the batch carries each as it is ``[T, C]``, in ``lists``. A series of another rate is brought to
-    it. mean, deviation: of each column; values are given as they are where left out. crop: which stretch of a longer one: ``start`` or ``random``.
+    columns, rate_hz: of the series; with no columns the batch carries each as it is ``[T, C]``, in
+    ``lists``. A series of another rate is brought to it. mean, deviation: of each column; values
+    are given as they are where left out. crop: which stretch of a longer one: ``start`` or
+    ``random``.
     """
 
     columns: Sequence[str] = ()
@@ -379,12 +545,18 @@ class SeriesSpec(Spec):
         if values < 1:
             raise InputError(f"SeriesSpec: {self.seconds} s hold no value at {rate_hz} Hz")
         if values * max(1, len(self.columns)) > _LARGEST_VALUES:
-            raise InputError(f"SeriesSpec: {self.seconds} s at {rate_hz} Hz are {values * max(1, len(self.columns)):,.0f} values a row; take fewer")
+            raise InputError(
+                f"SeriesSpec: {self.seconds} s at {rate_hz} Hz are"
+                f" {values * max(1, len(self.columns)):,.0f} values a row; take fewer"
+            )
         checks.choice("SeriesSpec: crop", self.crop, TimeCrop)
         checks.function("SeriesSpec: transform", self.transform)
         for name, numbers in (("mean", self.mean), ("deviation", self.deviation)):
             if len(numbers) not in (0, len(self.columns)):
-                raise InputError(f"SeriesSpec: {name}: wanted {len(self.columns)} numbers, one for each column, found {len(numbers)}")
+                raise InputError(
+                    f"SeriesSpec: {name}: wanted {len(self.columns)} numbers, one for each"
+                    f" column, found {len(numbers)}"
+                )
 
     @property
     def makes_tensors(self) -> bool:
@@ -408,7 +580,11 @@ class SeriesSpec(Spec):
     def value(self, data: bytes, draws: Draws = MIDDLE) -> np.ndarray:
         """The values as they are stored."""
         values, _, _ = decode_npz(data)
-        return values if self.transform is None else of_kind(self.transform(values, draws.generator()), "float", (None, None))
+        return (
+            values
+            if self.transform is None
+            else of_kind(self.transform(values, draws.generator()), "float", (None, None))
+        )
 
     def lengths(self, records: Records, part: str) -> np.ndarray:
         """Seconds of every record's series."""
@@ -421,8 +597,20 @@ class SeriesSpec(Spec):
         values, rate_hz, columns = decode_npz(data)
         lost = [name for name in self.columns if name not in columns]
         if lost:
-            raise DamageError("series_no_columns", f"no column {', '.join(lost)} in the stored series; it has {', '.join(columns)}")
+            raise DamageError(
+                "series_no_columns",
+                f"no column {', '.join(lost)} in the stored series; it has {', '.join(columns)}",
+            )
         values = values[:, [columns.index(name) for name in self.columns]]
         if abs(rate_hz - self.rate_hz) > 1e-9 * rate_hz:
-            values = resampled(Raw(np.arange(len(values)) / rate_hz, values.astype(np.float64), columns), self.rate_hz)
-        return values if self.transform is None else of_kind(self.transform(values, draws.generator()), "float", (None, len(self.columns)))
+            values = resampled(
+                Raw(np.arange(len(values)) / rate_hz, values.astype(np.float64), columns),
+                self.rate_hz,
+            )
+        return (
+            values
+            if self.transform is None
+            else of_kind(
+                self.transform(values, draws.generator()), "float", (None, len(self.columns))
+            )
+        )

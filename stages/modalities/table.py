@@ -1,8 +1,10 @@
 """Table: cells of one row, numbers and categories, as a part that a model reads.
 
-A part holds its cells as JSON, null where a cell is absent: ``{"age": 34, "city": "Paris", "income": null}``. What a column is, the training split
-decides: one whose cells are all numbers there is a number, any other a category. A row of a batch has one value a column: a number with mean 0 and
-deviation 1 over the training split, the place of a category in their list, NaN for a cell that is absent, whatever spelling it had.
+A part holds its cells as JSON, null where a cell is absent: ``{"age": 34, "city": "Paris",
+"income": null}``. What a column is, the training split
+decides: one whose cells are all numbers there is a number, any other a category. A row of a batch
+has one value a column: a number with mean 0 and deviation 1 over the training split, the place of a
+category in their list, NaN for a cell that is absent, whatever spelling it had.
 """
 
 from __future__ import annotations
@@ -38,8 +40,16 @@ _LONGEST_WORD = 400
 class TableOptions(ModalityOptions):
     """A table as an input."""
 
-    categories: list[str] = Field(default_factory=list, description="columns that are categories though their cells look like numbers")
-    most_categories: int = Field(100, ge=1, le=100_000, description="the commonest of a column; all others are one, the unknown")
+    categories: list[str] = Field(
+        default_factory=list,
+        description="columns that are categories though their cells look like numbers",
+    )
+    most_categories: int = Field(
+        100,
+        ge=1,
+        le=100_000,
+        description="the commonest of a column; all others are one, the unknown",
+    )
 
 
 class Table(InRecord):
@@ -58,12 +68,18 @@ class Table(InRecord):
         return json.loads(text)
 
     def fields(self, text: str) -> dict[str, str]:
-        return {name: "text" if isinstance(value, str) else "number" for name, value in json.loads(text).items() if value is not None}
+        return {
+            name: "text" if isinstance(value, str) else "number"
+            for name, value in json.loads(text).items()
+            if value is not None
+        }
 
     def spec(self) -> TableSpec:
         return TableSpec()
 
-    def input_spec(self, options: TableOptions, fitted: Mapping[str, Any], training: bool) -> TableSpec:
+    def input_spec(
+        self, options: TableOptions, fitted: Mapping[str, Any], training: bool
+    ) -> TableSpec:
         return TableSpec(**fitted)
 
     def fit(self, options: TableOptions, values: Iterable[str | None]) -> dict[str, Any]:
@@ -72,14 +88,23 @@ class Table(InRecord):
         columns = sorted({name for row in rows for name in row})
         unknown = sorted(set(options.categories) - set(columns))
         if unknown:
-            raise InputError(f"categories: no cell of the training split is called {', '.join(unknown)}; there are {', '.join(columns)}")
+            raise InputError(
+                f"categories: no cell of the training split is called {', '.join(unknown)}; there"
+                f" are {', '.join(columns)}"
+            )
         mean, deviation, categories = [], [], {}
         for name in columns:
             cells = [row[name] for row in rows if not is_empty_cell(row.get(name))]
-            numbers = [number for number in map(as_number, cells) if number is not None and not math.isnan(number)]
+            numbers = [
+                number
+                for number in map(as_number, cells)
+                if number is not None and not math.isnan(number)
+            ]
             if name in options.categories or any(as_number(cell) is None for cell in cells):
                 common = Counter(as_category(cell) for cell in cells)
-                categories[name] = sorted(common, key=lambda word: (-common[word], word))[: options.most_categories]
+                categories[name] = sorted(common, key=lambda word: (-common[word], word))[
+                    : options.most_categories
+                ]
                 numbers = []
             mean.append(float(np.mean(numbers)) if numbers else 0.0)
             spread = float(np.std(numbers)) if numbers else 0.0
@@ -89,27 +114,47 @@ class Table(InRecord):
     def given(self, value: str, fitted: Mapping[str, Any]) -> str:
         """Cells as JSON, or written ``age=34, city=Paris``."""
         try:
-            cells = json.loads(value) if value.lstrip().startswith("{") else dict(pair.strip().split("=", 1) for pair in value.split(","))
+            cells = (
+                json.loads(value)
+                if value.lstrip().startswith("{")
+                else dict(pair.strip().split("=", 1) for pair in value.split(","))
+            )
         except (ValueError, RecursionError):
-            raise DamageError("bad_cells", f"wanted cells as age=34, city=Paris, or as JSON, found {value[:60]!r}") from None
+            raise DamageError(
+                "bad_cells", f"wanted cells as age=34, city=Paris, or as JSON, found {value[:60]!r}"
+            ) from None
         return self._checked(cells, fitted)
 
-    def from_row(self, part: str, row: Mapping[str, str | None], fitted: Mapping[str, Any]) -> str | None:
+    def from_row(
+        self, part: str, row: Mapping[str, str | None], fitted: Mapping[str, Any]
+    ) -> str | None:
         cells = {name: row[name] for name in fitted.get("columns", ()) if row.get(name)}
         return json.dumps(cells) if cells else row.get(part) or None
 
     def _checked(self, cells: Mapping[str, Any], fitted: Mapping[str, Any]) -> str:
-        """Cells read as a source reads them; DamageError for columns that the model does not have, and for words in the place of numbers."""
+        """Cells read as a source reads them; DamageError for columns that the model does not have,
+        and for words in the place of numbers.
+        """
         columns = fitted.get("columns", cells)
         unknown = sorted(set(cells) - set(columns))
         if unknown:
-            raise DamageError("bad_cells", f"the model knows no column {', '.join(unknown)}; it has {', '.join(columns)}")
+            raise DamageError(
+                "bad_cells",
+                f"the model knows no column {', '.join(unknown)}; it has {', '.join(columns)}",
+            )
         found = {}
         for name, cell in cells.items():
             if isinstance(cell, list | dict):
-                raise DamageError("bad_cells", f"{name}: wanted a number or a word, found a {type(cell).__name__}")
+                raise DamageError(
+                    "bad_cells", f"{name}: wanted a number or a word, found a {type(cell).__name__}"
+                )
             found[name] = as_cell(cell)
-            if name in columns and name not in fitted.get("categories", {}) and found[name] is not None and as_number(found[name]) is None:
+            if (
+                name in columns
+                and name not in fitted.get("categories", {})
+                and found[name] is not None
+                and as_number(found[name]) is None
+            ):
                 raise DamageError("bad_cells", f"{name}: wanted a number, found {str(cell)[:60]!r}")
         return canonical(found)
 
@@ -122,10 +167,13 @@ class Table(InRecord):
 
 @dataclass(frozen=True, kw_only=True)
 class TableSpec(Spec):
-    """Cells as ``float32 [C]``, NaN where absent; with no columns the batch carries them as dictionaries, in ``lists``.
+    """Cells as ``float32 [C]``, NaN where absent; with no columns the batch carries them as
+    dictionaries, in ``lists``.
 
-    columns: names of the cells, in the order of the row. mean, deviation: of each column; numbers are given as they are where left out.
-    categories: column -> its categories; a cell is given as its place among them, as their number where it is none of them.
+    columns: names of the cells, in the order of the row. mean, deviation: of each column; numbers
+        are given as they are where left out.
+    categories: column -> its categories; a cell is given as its place among them, as their number
+        where it is none of them.
     """
 
     columns: Sequence[str] = ()
@@ -140,14 +188,23 @@ class TableSpec(Spec):
         checks.function("TableSpec: transform", self.transform)
         for name, numbers in (("mean", self.mean), ("deviation", self.deviation)):
             if len(numbers) not in (0, len(self.columns)):
-                raise InputError(f"TableSpec: {name}: wanted {len(self.columns)} numbers, one for each column, found {len(numbers)}")
+                raise InputError(
+                    f"TableSpec: {name}: wanted {len(self.columns)} numbers, one for each column,"
+                    f" found {len(numbers)}"
+                )
         if not set(self.categories) <= set(self.columns):
-            raise InputError(f"TableSpec: categories: no column is called {', '.join(sorted(set(self.categories) - set(self.columns)))}")
+            raise InputError(
+                "TableSpec: categories: no column is called"
+                f" {', '.join(sorted(set(self.categories) - set(self.columns)))}"
+            )
 
     @functools.cached_property
     def _places(self) -> dict[str, dict[str, int]]:
         """Column -> category -> its place."""
-        return {name: {word: place for place, word in enumerate(words)} for name, words in self.categories.items()}
+        return {
+            name: {word: place for place, word in enumerate(words)}
+            for name, words in self.categories.items()
+        }
 
     @property
     def makes_tensors(self) -> bool:
@@ -176,7 +233,13 @@ class TableSpec(Spec):
                 row[place] = np.nan if number is None else number
                 if self.mean and self.deviation:
                     row[place] = (row[place] - self.mean[place]) / self.deviation[place]
-        out[:] = row if self.transform is None else of_kind(self.transform(row.astype(np.float32), draws.generator()), "float", (len(row),))
+        out[:] = (
+            row
+            if self.transform is None
+            else of_kind(
+                self.transform(row.astype(np.float32), draws.generator()), "float", (len(row),)
+            )
+        )
         return 1
 
     def value(self, data: str, draws: Draws = MIDDLE) -> Any:
@@ -186,8 +249,9 @@ class TableSpec(Spec):
 
 
 def as_cell(value: Any) -> str | int | float | None:
-    """A value as a cell: what is written as a number becomes one, unless it would lose something by it: a zero in front (``007``), or digits beyond
-    2^53, which are names and no amounts. None for nothing, and for numbers that are not finite.
+    """A value as a cell: what is written as a number becomes one, unless it would lose something by
+    it: a zero in front (``007``), or digits beyond 2^53, which are names and no amounts. None for
+    nothing, and for numbers that are not finite.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -210,7 +274,9 @@ def is_empty_cell(cell: Any) -> bool:
 
 
 def as_number(cell: Any) -> float | None:
-    """A cell as a number, NaN for the usual spellings of a missing one and for what is not finite; None where it is a word."""
+    """A cell as a number, NaN for the usual spellings of a missing one and for what is not finite;
+    None where it is a word.
+    """
     if is_empty_cell(cell):
         return math.nan
     try:

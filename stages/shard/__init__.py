@@ -1,1 +1,3 @@
-"""Writing records into WebDataset tars with an index: which sample goes where is decided before any medium is read."""
+"""Writing records into WebDataset tars with an index: which sample goes where is decided before any
+medium is read.
+"""

@@ -1,8 +1,9 @@
 """Which sample goes into which shard: decided from the manifest alone, before any medium is read.
 
-Samples are ordered by a hash of the seed and their key, so that reading shards one after the other is already mixed, and cut into
-pieces of about a hundred, the unit of work and of resuming. A piece's samples depend on their own hashes only: a record
-more or less changes the pieces it touches and no others.
+Samples are ordered by a hash of the seed and their key, so that reading shards one after the other
+is already mixed, and cut into pieces of about a hundred, the unit of work and of resuming. A
+piece's samples depend on their own hashes only: a record more or less changes the pieces it touches
+and no others.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How members are called in a whole set, so that every sample of it has the same ones: readers that make columns of them ask for that.
+    """How members are called in a whole set, so that every sample of it has the same ones: readers
+    that make columns of them ask for that.
 
-    plain: parts that are the only one of their modality anywhere; their members are ``<key>.<ending>``, others ``<key>.<part>.<ending>``.
+    plain: parts that are the only one of their modality anywhere; their members are
+        ``<key>.<ending>``, others ``<key>.<part>.<ending>``.
     texts_in_json: some samples hold several records, so no text has a member of its own.
     """
 
@@ -47,7 +50,9 @@ def naming_of(samples: Iterable[Sample]) -> Naming:
         for record in sample.records:
             for name, part in record.parts.items():
                 names.setdefault(part.modality, set()).add(name)
-    return Naming(frozenset(name for some in names.values() for name in some if len(some) == 1), several)
+    return Naming(
+        frozenset(name for some in names.values() for name in some if len(some) == 1), several
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +65,20 @@ class Piece:
 
 
 def group_samples(records: Iterable[Record]) -> list[Sample]:
-    """Records with exactly the same media, and media at all, as one sample; every other record as its own.
+    """Records with exactly the same media, and media at all, as one sample; every other record as
+    its own.
 
-    A sample of one record takes its key; one of several takes the key of their group where no other sample has it.
+    A sample of one record takes its key; one of several takes the key of their group where no other
+    sample has it.
     """
     by_media: dict[tuple[str, ...], list[Record]] = {}
     samples: list[Sample] = []
     for record in records:
-        media = tuple(f"{name}:{part.identity()}" for name, part in sorted(record.parts.items()) if part.uri is not None)
+        media = tuple(
+            f"{name}:{part.identity()}"
+            for name, part in sorted(record.parts.items())
+            if part.uri is not None
+        )
         if media:
             by_media.setdefault((record.split or "", record.group, *media), []).append(record)
         else:
@@ -88,7 +99,9 @@ def plan_pieces(samples: Iterable[Sample], seed: int) -> list[Piece]:
     by_split: dict[str, list[tuple[float, str, Sample]]] = {}
     for sample in samples:
         place = uniform_for(seed, "shard", sample.key)
-        by_split.setdefault(sample.records[0].split or "all", []).append((place, sample.key, sample))
+        by_split.setdefault(sample.records[0].split or "all", []).append(
+            (place, sample.key, sample)
+        )
     pieces: list[Piece] = []
     for split, placed in sorted(by_split.items()):
         count = 1
@@ -99,18 +112,34 @@ def plan_pieces(samples: Iterable[Sample], seed: int) -> list[Piece]:
             bins[int(entry[0] * count)].append(entry)
         for number, entries in enumerate(bins):
             if entries:
-                pieces.append(Piece(split, number, tuple(sample for _, _, sample in sorted(entries, key=lambda entry: entry[:2]))))
+                pieces.append(
+                    Piece(
+                        split,
+                        number,
+                        tuple(
+                            sample for _, _, sample in sorted(entries, key=lambda entry: entry[:2])
+                        ),
+                    )
+                )
     return pieces
 
 
 def plan_shards(pieces: Iterable[Piece], options: ShardOptions) -> list[tuple[str, list[Piece]]]:
-    """Names of the tars without their ending, and the pieces of each, closed at about ``shard_bytes``."""
+    """Names of the tars without their ending, and the pieces of each, closed at about
+    ``shard_bytes``.
+    """
     shards: list[tuple[str, list[Piece]]] = []
     numbers: dict[str, int] = {}
     size = 0
     for piece in pieces:
-        more = sum(_estimated_bytes(sample, options) for sample in piece.samples) + 1536 * len(piece.samples)
-        if not shards or shards[-1][1][0].split != piece.split or (size and size + more > options.shard_bytes):
+        more = sum(_estimated_bytes(sample, options) for sample in piece.samples) + 1536 * len(
+            piece.samples
+        )
+        if (
+            not shards
+            or shards[-1][1][0].split != piece.split
+            or (size and size + more > options.shard_bytes)
+        ):
             number = numbers.get(piece.split, 0)
             numbers[piece.split] = number + 1
             shards.append((f"{piece.split}-{number:06d}", []))
@@ -122,4 +151,8 @@ def plan_shards(pieces: Iterable[Piece], options: ShardOptions) -> list[tuple[st
 
 def _estimated_bytes(sample: Sample, options: ShardOptions) -> int:
     parts = sample.records[0].parts.values()
-    return sum(on_disk(part.modality).estimated_bytes(part, options) for part in parts if part.uri is not None)
+    return sum(
+        on_disk(part.modality).estimated_bytes(part, options)
+        for part in parts
+        if part.uri is not None
+    )

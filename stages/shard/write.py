@@ -1,4 +1,6 @@
-"""Writing one piece of a shard: its members one after the other, and the index rows that say where they are."""
+"""Writing one piece of a shard: its members one after the other, and the index rows that say where
+they are.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,11 @@ IndexRow = dict[str, Any]
 
 
 class PieceWriter:
-    """Appends samples to an open file and collects their index rows; a sample that cannot be rendered leaves no trace in the file.
+    """Appends samples to an open file and collects their index rows; a sample that cannot be
+    rendered leaves no trace in the file.
 
-    place: where the next sample begins. parts: part -> modality of what was written. notes: what a person should know, counted.
+    place: where the next sample begins. parts: part -> modality of what was written. notes: what a
+        person should know, counted.
     """
 
     def __init__(self, file: BinaryIO, root: Path, options: ShardOptions, naming: Naming) -> None:
@@ -45,7 +49,9 @@ class PieceWriter:
         return self._hasher.hexdigest()
 
     def add(self, sample: Sample, check: Callable[[str], None]) -> Fault | None:
-        """Write a sample whole, or give the fault of the first of its media that is damaged. ``check`` is called before each medium."""
+        """Write a sample whole, or give the fault of the first of its media that is damaged.
+        ``check`` is called before each medium.
+        """
         members: list[tuple[str, str, str, bytes]] = []
         noted: list[str] = []
         first = sample.records[0]
@@ -61,11 +67,23 @@ class PieceWriter:
                     found = kind.rendered(self._root, part, self._options)
                 noted += [found.note] if found.note else []
                 if first.signals.get(f"{name}.streams", 1) > 1:
-                    noted.append(f"files with several streams of {kind.stream_of}, of which the largest was taken")
-                members.append((name, part.modality, found.ending if name in single else f"{name}.{found.ending}", found.data))
+                    noted.append(
+                        f"files with several streams of {kind.stream_of}, of which the largest"
+                        " was taken"
+                    )
+                members.append(
+                    (
+                        name,
+                        part.modality,
+                        found.ending if name in single else f"{name}.{found.ending}",
+                        found.data,
+                    )
+                )
             if not self._naming.texts_in_json:
                 members += _own_members(first, single)
-            members.append(("", "", "json", annotation(sample, self._naming.texts_in_json).encode()))
+            members.append(
+                ("", "", "json", annotation(sample, self._naming.texts_in_json).encode())
+            )
             members.sort(key=lambda member: member[2])
             self._write(sample, members)
             self.notes.update(noted)
@@ -98,7 +116,14 @@ class PieceWriter:
         self.place += buffer.tell()
         for record in sample.records:
             texts = [
-                {"part": name, "text": part.text, "cues": [{"start_s": cue.start_s, "end_s": cue.end_s, "text": cue.text} for cue in part.cues]}
+                {
+                    "part": name,
+                    "text": part.text,
+                    "cues": [
+                        {"start_s": cue.start_s, "end_s": cue.end_s, "text": cue.text}
+                        for cue in part.cues
+                    ],
+                }
                 for name, part in sorted(record.parts.items())
                 if part.uri is None
             ]
@@ -137,7 +162,9 @@ def _own_members(record: Record, single: frozenset[str]) -> list[tuple[str, str,
 
 
 def signals(record: Record) -> list[tuple[str, float]]:
-    """What is known of the record in numbers, by name: its measurements, and how long its sounds and videos are (``voice.duration_s``)."""
+    """What is known of the record in numbers, by name: its measurements, and how long its sounds
+    and videos are (``voice.duration_s``).
+    """
     found = dict(record.signals)
     for name, part in record.parts.items():
         seconds = part.seconds() if modality(part.modality).timed else None
@@ -147,15 +174,24 @@ def signals(record: Record) -> list[tuple[str, float]]:
 
 
 def annotation(sample: Sample, with_texts: bool) -> str:
-    """The sample's json member: key, targets and absences of its record; ``with_texts`` a list of its records, with their texts."""
+    """The sample's json member: key, targets and absences of its record; ``with_texts`` a list of
+    its records, with their texts.
+    """
     values = []
     for record in sample.records:
-        value: dict[str, Any] = {"key": record.key, "group": record.group, "targets": dict(record.targets)}
+        value: dict[str, Any] = {
+            "key": record.key,
+            "group": record.group,
+            "targets": dict(record.targets),
+        }
         if record.absent:
             value["absent"] = dict(record.absent)
         for name, part in sorted(record.parts.items()):
             if part.cues:
-                value.setdefault("cues", {})[name] = [{"start_s": cue.start_s, "end_s": cue.end_s, "text": cue.text} for cue in part.cues]
+                value.setdefault("cues", {})[name] = [
+                    {"start_s": cue.start_s, "end_s": cue.end_s, "text": cue.text}
+                    for cue in part.cues
+                ]
             kind = modality(part.modality)
             if isinstance(kind, InRecord) and (with_texts or not kind.has_member):
                 value.setdefault(kind.annotated_under, {})[name] = kind.annotated(part.text or "")

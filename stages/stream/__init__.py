@@ -1,4 +1,5 @@
-"""Shards to batches: an index, a pure order, a ring of reused buffers filled by threads or processes.
+"""Shards to batches: an index, a pure order, a ring of reused buffers filled by threads or
+processes.
 
 from modalmill.stages import stream
 
@@ -23,7 +24,27 @@ from .stream import Stream
 open = open_stream  # stream.open reads as what it is
 
 __all__ = [
-    "IMAGENET_MEAN", "IMAGENET_STD", "AudioSpec", "Blocks", "BytesSpec", "FeatureSpec", "FusionBatch", "ImageSpec", "InputError", "IntegrityError",
-    "JsonSpec", "Labels", "OnDevice", "SeriesSpec", "Spec", "Stream", "TableSpec", "TextSpec", "TransformError", "VideoSpec", "WorkerLostError",
-    "open", "open_stream",
-]  # fmt: skip
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "AudioSpec",
+    "Blocks",
+    "BytesSpec",
+    "FeatureSpec",
+    "FusionBatch",
+    "ImageSpec",
+    "InputError",
+    "IntegrityError",
+    "JsonSpec",
+    "Labels",
+    "OnDevice",
+    "SeriesSpec",
+    "Spec",
+    "Stream",
+    "TableSpec",
+    "TextSpec",
+    "TransformError",
+    "VideoSpec",
+    "WorkerLostError",
+    "open",
+    "open_stream",
+]

@@ -1,6 +1,7 @@
 """What the model sees: tensors of one batch with a mask of what is there.
 
-Shape letters: B batch, M modality (part), T time or tokens, D feature, H height, W width, C channel.
+Shape letters: B batch, M modality (part), T time or tokens, D feature, H height, W width, C
+channel.
 """
 
 from __future__ import annotations
@@ -26,9 +27,15 @@ class Labelled(Protocol):
 
 
 class Labels:
-    """Keys and targets (as JSON texts) of a batch's rows, looked up when they are first asked for."""
+    """Keys and targets (as JSON texts) of a batch's rows, looked up when they are first
+    asked for.
+    """
 
-    def __init__(self, keys: Callable[[], list[str]] | list[str], targets: Callable[[], list[str]] | list[str]) -> None:
+    def __init__(
+        self,
+        keys: Callable[[], list[str]] | list[str],
+        targets: Callable[[], list[str]] | list[str],
+    ) -> None:
         self._keys, self._targets = keys, targets
 
     @classmethod
@@ -58,15 +65,19 @@ class Labels:
 class FusionBatch:
     """One batch. ``names`` gives the parts in the order of ``present_BM``'s columns.
 
-    parts: images ``uint8 [B, H, W, C]`` (normalised: ``float32 [B, C, H, W]``), video ``uint8 [B, T, H, W, C]``, sound ``float32 [B, T]``, token ids
-    ``int64 [B, T]``, features ``[B, D]``; zeros where a part is absent.
+    parts: images ``uint8 [B, H, W, C]`` (normalised: ``float32 [B, C, H, W]``), video ``uint8 [B,
+    T, H, W, C]``, sound ``float32 [B, T]``, token ids ``int64 [B, T]``, features ``[B, D]``; zeros
+    where a part is absent.
     lengths: for sound and tokens, how many of T are real ``[B]``.
     lists: parts that are no tensors (texts without a vocabulary, bytes, json), None where absent.
     present_BM: True where the part is there. weight_B: 0 for rows that only pad the batch.
-    epoch, samples: the stream stands at this epoch with so many of its samples handed out, when this batch has been used.
-    positions: place of each row in the epoch ``int64 [B]``, -1 for padding; draw_key: with it, what chance holds for each place (``draws``).
+    epoch, samples: the stream stands at this epoch with so many of its samples handed out, when
+        this batch has been used.
+    positions: place of each row in the epoch ``int64 [B]``, -1 for padding; draw_key: with it, what
+        chance holds for each place (``draws``).
 
-    The tensors are views of reused buffers, which are reused only when nobody holds them any more: keep what you like.
+    The tensors are views of reused buffers, which are reused only when nobody holds them any more:
+    keep what you like.
     """
 
     names: tuple[str, ...]
@@ -94,24 +105,35 @@ class FusionBatch:
         return [json.loads(text) for text in self.labels.targets]
 
     def mask(self, part: str) -> Tensor:
-        """``bool [B, T]``: True where a sound or the tokens of a text are real, False where they are filled up."""
+        """``bool [B, T]``: True where a sound or the tokens of a text are real, False where they
+        are filled up.
+        """
         if part not in self.lengths:
             raise InputError(f"mask: {part!r} has no lengths{nearest(part, self.lengths)}")
-        return torch.arange(self.parts[part].shape[1], device=self.parts[part].device) < self.lengths[part][:, None]
+        return (
+            torch.arange(self.parts[part].shape[1], device=self.parts[part].device)
+            < self.lengths[part][:, None]
+        )
 
     def to(self, device: torch.device | str) -> FusionBatch:
-        """The batch with its tensors on a device, copied without waiting where their memory is pinned."""
+        """The batch with its tensors on a device, copied without waiting where their memory is
+        pinned.
+        """
         moved = self._each(lambda tensor: tensor.to(device, non_blocking=True))
         if torch.device(device).type == "cuda":
             _hold_until_copied(self)
         return moved
 
     def pin_memory(self) -> FusionBatch:
-        """The batch in page-locked memory (a ``DataLoader`` with ``pin_memory=True`` asks for it)."""
+        """The batch in page-locked memory (a ``DataLoader`` with ``pin_memory=True`` asks
+        for it).
+        """
         return self._each(lambda tensor: tensor.pin_memory())
 
     def without(self, absent: Tensor) -> FusionBatch:
-        """The batch with more parts hidden: ``absent`` is bool ``[B, M]`` (or ``[M]``); contents stay, presence goes."""
+        """The batch with more parts hidden: ``absent`` is bool ``[B, M]`` (or ``[M]``); contents
+        stay, presence goes.
+        """
         return replace(self, present_BM=self.present_BM & ~absent)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> FusionBatch:
@@ -128,8 +150,11 @@ _copying: list[tuple[torch.cuda.Event, FusionBatch]] = []
 
 
 def _hold_until_copied(batch: FusionBatch) -> None:
-    """Keep a batch, and so its reused buffers, from being filled again while the device still copies from it."""
+    """Keep a batch, and so its reused buffers, from being filled again while the device still
+    copies from it.
+    """
     event = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     event.record()
-    _copying[:] = [entry for entry in _copying if not entry[0].query()]  # type: ignore[no-untyped-call]  # the same
+    # the same
+    _copying[:] = [entry for entry in _copying if not entry[0].query()]  # type: ignore[no-untyped-call]
     _copying.append((event, batch))

@@ -1,4 +1,6 @@
-"""The stream: batches in exact order, filled ahead of the reader by threads, by processes, or by nobody where that is cheaper."""
+"""The stream: batches in exact order, filled ahead of the reader by threads, by processes, or by
+nobody where that is cheaper.
+"""
 
 from __future__ import annotations
 
@@ -69,21 +71,35 @@ class _Job:
 class Stream(IterableDataset[FusionBatch]):
     """Batches of one epoch after the other; see :func:`open_stream` for the options.
 
-    It is used as it is, or under a ``torch.utils.data.DataLoader(stream, batch_size=None, num_workers=...)``, whose workers then share the
-    batches in turn. ``damaged`` counts media that could not be decoded.
+    It is used as it is, or under a ``torch.utils.data.DataLoader(stream, batch_size=None,
+    num_workers=...)``, whose workers then share the batches in turn. ``damaged`` counts media that
+    could not be decoded.
     """
 
     def __init__(
-        self, index: Index, specs: Sequence[Mapping[str, Spec]], order: Order, classes: np.ndarray | None, filler: Filler, settings: Settings,
-        identity: str, cache: ChunkCache | None,
-    ) -> None:  # fmt: skip
+        self,
+        index: Index,
+        specs: Sequence[Mapping[str, Spec]],
+        order: Order,
+        classes: np.ndarray | None,
+        filler: Filler,
+        settings: Settings,
+        identity: str,
+        cache: ChunkCache | None,
+    ) -> None:
         self.index = index
         self.specs = dict(specs[0])
         self.names = tuple(self.specs)
         self.seed, self.batch_size = settings.seed, settings.batch_size
         self.epoch = 0
         self.damaged = 0
-        self._order, self._classes, self._filler, self._settings, self._identity = order, classes, filler, settings, identity
+        self._order, self._classes, self._filler, self._settings, self._identity = (
+            order,
+            classes,
+            filler,
+            settings,
+            identity,
+        )
         self._cache = cache
         self._samples = 0
         self._loops = 0
@@ -98,7 +114,10 @@ class Stream(IterableDataset[FusionBatch]):
         self.backend: Backend = settings.backend
         self._judge = Judge()
         self._processes: ProcessCrew | None = None
-        self._pool = Pool(_pinned_slot if settings.pin else heap_slot, self._depth(settings.workers, settings.batch_size) + 3)
+        self._pool = Pool(
+            _pinned_slot if settings.pin else heap_slot,
+            self._depth(settings.workers, settings.batch_size) + 3,
+        )
 
     def __len__(self) -> int:
         """Number of batches in an epoch, the same for every rank."""
@@ -110,7 +129,8 @@ class Stream(IterableDataset[FusionBatch]):
         return len(self._order)
 
     def __iter__(self) -> Iterator[FusionBatch]:
-        """The batches of an epoch: of the next one where a loop has run before, even if it was left early.
+        """The batches of an epoch: of the next one where a loop has run before, even if it was left
+        early.
 
         A stream that was placed by :meth:`load_state_dict` or :meth:`set_epoch` begins there.
         """
@@ -121,7 +141,9 @@ class Stream(IterableDataset[FusionBatch]):
         self._damage_of_epoch = 0
         jobs = self._announced(self._jobs()) if self._cache is not None else self._jobs()
         if self._cheap:
-            yield from self._through(Inline(self._filler, lambda layout: heap_slot(layout, 0)), jobs, 0)
+            yield from self._through(
+                Inline(self._filler, lambda layout: heap_slot(layout, 0)), jobs, 0
+            )
         elif self._settings.workers == 0 or get_worker_info() is not None:
             yield from self._through(Inline(self._filler, self._pool.get), jobs, 0)
         else:
@@ -129,47 +151,83 @@ class Stream(IterableDataset[FusionBatch]):
         self.epoch, self._samples, self._is_placed = self.epoch + 1, 0, True
 
     def set_epoch(self, epoch: int) -> None:
-        """Let the next loop begin with this epoch; within it, if :meth:`load_state_dict` has just placed the stream there."""
-        if checks.whole("epoch", epoch, 0) != self.epoch or not self._is_placed or self._ended(self._samples):
+        """Let the next loop begin with this epoch; within it, if :meth:`load_state_dict` has just
+        placed the stream there.
+        """
+        if (
+            checks.whole("epoch", epoch, 0) != self.epoch
+            or not self._is_placed
+            or self._ended(self._samples)
+        ):
             self.epoch, self._samples, self._is_placed = epoch, 0, True
             self._loops += 1  # a loop that runs is over
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the stream stands, as plain JSON values: give it to :meth:`load_state_dict`, with any number of ranks and workers."""
+        """Where the stream stands, as plain JSON values: give it to :meth:`load_state_dict`, with
+        any number of ranks and workers.
+        """
         return self._state(self.epoch, self._samples)
 
     def state_after(self, batch: FusionBatch) -> dict[str, Any]:
-        """The state for going on after this batch; for a stream under a ``DataLoader``, which runs ahead in copies of its own."""
+        """The state for going on after this batch; for a stream under a ``DataLoader``, which runs
+        ahead in copies of its own.
+        """
         return self._state(batch.epoch, batch.samples)
 
     def _state(self, epoch: int, samples: int) -> dict[str, Any]:
         if self._ended(samples):
             epoch, samples = epoch + 1, 0
-        return {"version": _STATE_VERSION, "seed": self.seed, "epoch": epoch, "samples": samples, "data": self._identity}
+        return {
+            "version": _STATE_VERSION,
+            "seed": self.seed,
+            "epoch": epoch,
+            "samples": samples,
+            "data": self._identity,
+        }
 
     def _ended(self, samples: int) -> bool:
-        return samples > 0 and batch_count(len(self._order) - samples, self.batch_size, self._settings.drop_last) <= 0
+        return (
+            samples > 0
+            and batch_count(len(self._order) - samples, self.batch_size, self._settings.drop_last)
+            <= 0
+        )
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where the stream that gave ``state`` stood; other records, another order or another seed are refused."""
+        """Go on where the stream that gave ``state`` stood; other records, another order or another
+        seed are refused.
+        """
         version = state.get("version") if isinstance(state, Mapping) else None
         if version != _STATE_VERSION or not {"seed", "epoch", "samples", "data"} <= set(state):
-            raise InputError(f"wanted a state of version {_STATE_VERSION} as state_dict() gives it, found {str(state)[:200]}")
+            raise InputError(
+                f"wanted a state of version {_STATE_VERSION} as state_dict() gives it, found"
+                f" {str(state)[:200]}"
+            )
         if state["data"] != self._identity:
             raise InputError(
-                f"the state belongs to other data or another order ({state['data']}, here {self._identity}); open the same shards with the same"
+                f"the state belongs to other data or another order ({state['data']}, here"
+                f" {self._identity}); open the same shards with the same"
                 " split, where, take, repeat, weights, shuffle and buckets to go on"
             )
         if state["seed"] != self.seed:
-            raise InputError(f"the state was saved with seed {state['seed']}, this stream has {self.seed}; open it with seed={state['seed']}")
-        epoch, samples = (checks.whole(f"the state's {name}", state[name], 0) for name in ("epoch", "samples"))
+            raise InputError(
+                f"the state was saved with seed {state['seed']}, this stream has {self.seed};"
+                f" open it with seed={state['seed']}"
+            )
+        epoch, samples = (
+            checks.whole(f"the state's {name}", state[name], 0) for name in ("epoch", "samples")
+        )
         if samples > len(self._order):
-            raise InputError(f"the state's samples: wanted at most the {len(self._order):,} of an epoch, found {samples:,}")
+            raise InputError(
+                f"the state's samples: wanted at most the {len(self._order):,} of an epoch, found"
+                f" {samples:,}"
+            )
         self.epoch, self._samples, self._is_placed = epoch, samples, True
         self._loops += 1  # a loop that runs is over
 
     def close(self) -> None:
-        """End worker processes and fetching threads, if there are any; the stream can be used again."""
+        """End worker processes and fetching threads, if there are any; the stream can be used
+        again.
+        """
         if self._processes is not None:
             self._processes.close()
             self._processes = None
@@ -183,24 +241,39 @@ class Stream(IterableDataset[FusionBatch]):
         self.close()
 
     def _jobs(self) -> Iterator[_Job]:
-        """This rank's slices of the global batches from the current place on; in a ``DataLoader``'s worker, every so many-th of them."""
+        """This rank's slices of the global batches from the current place on; in a ``DataLoader``'s
+        worker, every so many-th of them.
+        """
         rank, world = self._place_among_ranks()
         info = get_worker_info()
         mine, among = (info.id, info.num_workers) if info is not None else (0, 1)
         size, total, begin = self.batch_size, len(self._order), self._samples
-        for number in range(mine, batch_count(total - begin, size, self._settings.drop_last), among):
+        for number in range(
+            mine, batch_count(total - begin, size, self._settings.drop_last), among
+        ):
             start = begin + number * size
             stop = min(start + size, total)
             rows = self._order.rows(self.epoch, start, stop)
             bucket = 0 if self._classes is None else int(self._classes[rows[rows != PAD]].max())
-            yield _Job(rank_rows(rows, size, rank, world), rank_rows(np.arange(start, stop), size, rank, world), bucket, stop)
+            yield _Job(
+                rank_rows(rows, size, rank, world),
+                rank_rows(np.arange(start, stop), size, rank, world),
+                bucket,
+                stop,
+            )
 
     def _announced(self, jobs: Iterator[_Job]) -> Iterator[_Job]:
-        """The same jobs; the media of those that follow are being fetched meanwhile, ``read_ahead_bytes`` of them."""
+        """The same jobs; the media of those that follow are being fetched meanwhile,
+        ``read_ahead_bytes`` of them.
+        """
         ahead: deque[tuple[_Job, int]] = deque()
         coming = 0
         for job in jobs:
-            size = sum(self.index.want(name, job.rows.tolist()) for name in self.names if name in self.index.spans)
+            size = sum(
+                self.index.want(name, job.rows.tolist())
+                for name in self.names
+                if name in self.index.spans
+            )
             ahead.append((job, size))
             coming += size
             while coming > self._settings.read_ahead_bytes:
@@ -211,7 +284,12 @@ class Stream(IterableDataset[FusionBatch]):
 
     def _place_among_ranks(self) -> tuple[int, int]:
         rank, world = self._settings.rank, self._settings.world
-        if rank is None and world is None and torch.distributed.is_available() and torch.distributed.is_initialized():
+        if (
+            rank is None
+            and world is None
+            and torch.distributed.is_available()
+            and torch.distributed.is_initialized()
+        ):
             return torch.distributed.get_rank(), torch.distributed.get_world_size()
         rank = _of_environment("RANK", 0) if rank is None else rank
         world = _of_environment("WORLD_SIZE", 1) if world is None else world
@@ -220,7 +298,9 @@ class Stream(IterableDataset[FusionBatch]):
         return rank, world
 
     def _ahead(self, jobs: Iterator[_Job]) -> Iterator[FusionBatch]:
-        """Batches through workers; with ``auto``, through threads at first, and through processes once those prove better."""
+        """Batches through workers; with ``auto``, through threads at first, and through processes
+        once those prove better.
+        """
         count = self._settings.workers
         if self.backend != "processes":
             crew = ThreadCrew(self._filler, count, self._pool)
@@ -234,13 +314,24 @@ class Stream(IterableDataset[FusionBatch]):
                 self._processes.close()
                 self._processes = None
             if self._processes is None:
-                self._processes = ProcessCrew(self._filler, count, self._depth(count, self.batch_size) + 3)
+                self._processes = ProcessCrew(
+                    self._filler, count, self._depth(count, self.batch_size) + 3
+                )
             yield from self._through(self._processes, jobs, count)
 
-    def _through(self, crew: Crew, jobs: Iterator[_Job], workers: int, judge: Judge | None = None) -> Iterator[FusionBatch]:
-        """Batches in order, some of them on their way ahead of the reader. Stops early where the judge wants other workers."""
+    def _through(
+        self, crew: Crew, jobs: Iterator[_Job], workers: int, judge: Judge | None = None
+    ) -> Iterator[FusionBatch]:
+        """Batches in order, some of them on their way ahead of the reader. Stops early where the
+        judge wants other workers.
+        """
         waiting: deque[tuple[_Job, Pending]] = deque()
-        loop, depth, epoch, key = self._loops, self._depth(workers, self.batch_size), self.epoch, epoch_key(self.seed, self.epoch)
+        loop, depth, epoch, key = (
+            self._loops,
+            self._depth(workers, self.batch_size),
+            self.epoch,
+            epoch_key(self.seed, self.epoch),
+        )
         more = True
         try:
             while True:
@@ -272,28 +363,47 @@ class Stream(IterableDataset[FusionBatch]):
                 yield batch
                 del batch
                 if self._loops != loop:
-                    raise InputError("this loop is over: another one over the same stream, set_epoch or load_state_dict has taken its place")
+                    raise InputError(
+                        "this loop is over: another one over the same stream, set_epoch or"
+                        " load_state_dict has taken its place"
+                    )
         finally:
             for _, pending in waiting:
                 pending.settle()
 
     def _depth(self, workers: int, batch_size: int) -> int:
-        """How many batches are on their way beside the one that is used next: enough for every worker, and ``prefetch`` more."""
-        return self._settings.prefetch + -(-workers * _SMALLEST_TASK // batch_size) if workers else 0
+        """How many batches are on their way beside the one that is used next: enough for every
+        worker, and ``prefetch`` more.
+        """
+        return (
+            self._settings.prefetch + -(-workers * _SMALLEST_TASK // batch_size) if workers else 0
+        )
 
     def _start(self, crew: Crew, job: _Job, key: int, workers: int) -> Pending:
         count = len(job.rows)
         share = max(_SMALLEST_TASK, -(-count // workers)) if workers else max(1, count)
         tasks = [
-            FillTask(job.rows[begin : begin + share], job.positions[begin : begin + share], begin, key, job.bucket)
+            FillTask(
+                job.rows[begin : begin + share],
+                job.positions[begin : begin + share],
+                begin,
+                key,
+                job.bucket,
+            )
             for begin in range(0, count, share)
         ]
         return crew.start(tasks, self._filler.layout(count, job.bucket))
 
-    def _batch(self, job: _Job, pending: Pending, filled: Sequence[FilledRows], epoch: int, key: int) -> FusionBatch:
+    def _batch(
+        self, job: _Job, pending: Pending, filled: Sequence[FilledRows], epoch: int, key: int
+    ) -> FusionBatch:
         rows = self._after_damage(job.rows, filled)
         arrays = pending.slot.arrays
-        parts = {name[6:]: torch.from_numpy(array) for name, array in arrays.items() if name.startswith("parts/")}
+        parts = {
+            name[6:]: torch.from_numpy(array)
+            for name, array in arrays.items()
+            if name.startswith("parts/")
+        }
         for column, (name, spec) in enumerate(self.specs.items()):
             if isinstance(spec, FeatureSpec):
                 parts[name] = self._features(name, rows, arrays["present"][:, column])
@@ -301,8 +411,15 @@ class Stream(IterableDataset[FusionBatch]):
             names=self.names,
             labels=Labels.of(self.index, rows),
             parts={name: parts[name] for name in self.names if name in parts},
-            lengths={name[8:]: torch.from_numpy(array) for name, array in arrays.items() if name.startswith("lengths/")},
-            lists={name: [value for some in filled for value in some.lists[name]] for name in (filled[0].lists if filled else ())},
+            lengths={
+                name[8:]: torch.from_numpy(array)
+                for name, array in arrays.items()
+                if name.startswith("lengths/")
+            },
+            lists={
+                name: [value for some in filled for value in some.lists[name]]
+                for name in (filled[0].lists if filled else ())
+            },
             present_BM=torch.from_numpy(arrays["present"]),
             weight_B=torch.from_numpy((rows != PAD).astype(np.float32)),
             epoch=epoch,
@@ -312,7 +429,9 @@ class Stream(IterableDataset[FusionBatch]):
         )
 
     def _after_damage(self, rows: np.ndarray, filled: Sequence[FilledRows]) -> np.ndarray:
-        """The record of each row after damaged ones were left out or replaced; too much damage is an error."""
+        """The record of each row after damaged ones were left out or replaced; too much damage is
+        an error.
+        """
         found = rows
         for some in filled:
             for place, row in some.instead.items():
@@ -322,11 +441,16 @@ class Stream(IterableDataset[FusionBatch]):
                 self.damaged += 1
                 self._damage_of_epoch += 1
                 if self.damaged <= _MOST_TOLD:
-                    more = "; what follows is counted in 'damaged' and told no more" if self.damaged == _MOST_TOLD else ""
+                    more = (
+                        "; what follows is counted in 'damaged' and told no more"
+                        if self.damaged == _MOST_TOLD
+                        else ""
+                    )
                     _log.warning("damaged: %s%s", message, more)
                 if self._damage_of_epoch > self._settings.damage_budget:
                     raise IntegrityError(
-                        f"{self._damage_of_epoch:,} media of this epoch were damaged, more than damage_budget={self._settings.damage_budget:,};"
+                        f"{self._damage_of_epoch:,} media of this epoch were damaged, more than"
+                        f" damage_budget={self._settings.damage_budget:,};"
                         f" the last: {message}"
                     )
         return found
@@ -341,9 +465,16 @@ class Stream(IterableDataset[FusionBatch]):
         return torch.from_numpy(vectors)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For another process: which rank this is has to be found here, where the group of processes is known."""
+        """For another process: which rank this is has to be found here, where the group of
+        processes is known.
+        """
         rank, world = self._place_among_ranks()
-        return {**self.__dict__, "_processes": None, "_pool": None, "_settings": replace(self._settings, rank=rank, world=world)}
+        return {
+            **self.__dict__,
+            "_processes": None,
+            "_pool": None,
+            "_settings": replace(self._settings, rank=rank, world=world),
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -355,9 +486,23 @@ def _of_environment(name: str, otherwise: int) -> int:
     try:
         return int(text)
     except ValueError:
-        raise InputError(f"the environment variable {name}: wanted a whole number, found {text!r}") from None
+        raise InputError(
+            f"the environment variable {name}: wanted a whole number, found {text!r}"
+        ) from None
 
 
 def _pinned_slot(layout: Layout, number: int) -> Slot:
-    kinds = {"uint8": torch.uint8, "float32": torch.float32, "int64": torch.int64, "bool": torch.bool}
-    return Slot(layout, {name: torch.empty(shape, dtype=kinds[kind], pin_memory=True).numpy() for name, (shape, kind) in layout.items()}, number)
+    kinds = {
+        "uint8": torch.uint8,
+        "float32": torch.float32,
+        "int64": torch.int64,
+        "bool": torch.bool,
+    }
+    return Slot(
+        layout,
+        {
+            name: torch.empty(shape, dtype=kinds[kind], pin_memory=True).numpy()
+            for name, (shape, kind) in layout.items()
+        },
+        number,
+    )

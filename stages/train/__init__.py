@@ -1,1 +1,3 @@
-"""Fusion training: encoders, fusions and objectives over batches in which any modality may be missing."""
+"""Fusion training: encoders, fusions and objectives over batches in which any modality may be
+missing.
+"""

@@ -20,25 +20,49 @@ MANY_TIMES = ("multitask",)  # each time with another target
 
 
 class InputOptions(BaseModel):
-    """How one part goes into the model: what all inputs take. What is said beside it is for the modality (``own``)."""
+    """How one part goes into the model: what all inputs take. What is said beside it is for the
+    modality (``own``).
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    encoder: str | None = Field(None, description="an encoder that 'modalmill methods' lists; by the modality where it is not given")
-    same_as: str | None = Field(None, description="another input of the same modality, whose encoder (and vocabulary) is this one's too")
-    feature: bool = Field(False, description="read the cached features of this part instead of the medium")
-    reduce: Literal["pca", "lda"] | None = Field(None, description="fewer features of a cached vector, along axes fitted on the training split")
+    encoder: str | None = Field(
+        None,
+        description="an encoder that 'modalmill methods' lists; by the modality where it is not"
+        " given",
+    )
+    same_as: str | None = Field(
+        None,
+        description="another input of the same modality, whose encoder (and vocabulary) is this"
+        " one's too",
+    )
+    feature: bool = Field(
+        False, description="read the cached features of this part instead of the medium"
+    )
+    reduce: Literal["pca", "lda"] | None = Field(
+        None,
+        description="fewer features of a cached vector, along axes fitted on the training split",
+    )
     rank: int = Field(32, ge=1, description="how many axes")
 
     def own(self, kind: str) -> Any:
         """The options of the modality, those of others left out."""
         options = modality(kind).options
-        return options.model_validate({name: value for name, value in (self.model_extra or {}).items() if name in options.model_fields})
+        return options.model_validate(
+            {
+                name: value
+                for name, value in (self.model_extra or {}).items()
+                if name in options.model_fields
+            }
+        )
 
     def mistakes(self, where: str, kinds: Iterable[str]) -> list[str]:
         """What it says that none of these modalities takes, one line each."""
         if self.feature:
-            return [f"{where}.{option}: an option of the medium, and this input reads cached features" for option in self.model_extra or {}]
+            return [
+                f"{where}.{option}: an option of the medium, and this input reads cached features"
+                for option in self.model_extra or {}
+            ]
         lines = []
         known = {name: modality(name).options.model_fields for name in names()}
         for option, value in (self.model_extra or {}).items():
@@ -50,9 +74,15 @@ class InputOptions(BaseModel):
             elif others:
                 mine = sorted({name for kind in kinds for name in known[kind]})
                 takes = f"which takes {', '.join(mine)}" if mine else "which has no options"
-                lines.append(f"{where}.{option}: an option of {' and '.join(others)}, and this part is {' or '.join(kinds)}, {takes}")
+                lines.append(
+                    f"{where}.{option}: an option of {' and '.join(others)}, and this part is"
+                    f" {' or '.join(kinds)}, {takes}"
+                )
             else:
-                words = {*type(self).model_fields, *(word for fields in known.values() for word in fields)}
+                words = {
+                    *type(self).model_fields,
+                    *(word for fields in known.values() for word in fields),
+                }
                 lines.append(f"{where}.{option}: unknown option{nearest(option, words)}")
         return lines
 
@@ -63,77 +93,157 @@ class TrainOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     task: Literal["classification", "vqa", "regression"] = "classification"
-    target: str = Field(description="name of the target; for vqa the list of the annotators' answers")
+    target: str = Field(
+        description="name of the target; for vqa the list of the annotators' answers"
+    )
     inputs: dict[str, InputOptions] = Field(min_length=1)
-    method: str | None = Field(None, description="a name of 'modalmill methods' for some of the options below; what is given beside it goes before")
-    encoders: dict[str, str] = Field(default_factory=dict, description="modality (or feature) -> encoder of all its inputs that do not name one")
-    fusion: str | dict[str, dict[str, Any]] = Field("attention", description="a word that 'modalmill methods' lists, or {word: {option: value}}")
-    missing: str | dict[str, dict[str, Any]] = Field("masked", description="what stands for an absent part, chosen likewise")
-    losses: list[str | dict[str, dict[str, Any]]] = Field(default_factory=list, description="what is asked beside the task, chosen likewise")
+    method: str | None = Field(
+        None,
+        description="a name of 'modalmill methods' for some of the options below; what is given"
+        " beside it goes before",
+    )
+    encoders: dict[str, str] = Field(
+        default_factory=dict,
+        description="modality (or feature) -> encoder of all its inputs that do not name one",
+    )
+    fusion: str | dict[str, dict[str, Any]] = Field(
+        "attention", description="a word that 'modalmill methods' lists, or {word: {option: value}}"
+    )
+    missing: str | dict[str, dict[str, Any]] = Field(
+        "masked", description="what stands for an absent part, chosen likewise"
+    )
+    losses: list[str | dict[str, dict[str, Any]]] = Field(
+        default_factory=list, description="what is asked beside the task, chosen likewise"
+    )
     class_weights: bool = Field(False, description="let rare classes count more: N / (C n_c)")
     focal: float = Field(0.0, ge=0, description="focal loss: rows count by (1 - p)^focal")
     width: int = Field(128, ge=8, description="width of the common space")
     hidden: int = Field(256, ge=8)
-    metric: str | None = Field(None, description="what chooses the best epoch and heads the tables; the task's own where not given")
-    answers: int = Field(1000, ge=1, description="at most so many classes, the commonest of the training split")
+    metric: str | None = Field(
+        None,
+        description="what chooses the best epoch and heads the tables; the task's own where not"
+        " given",
+    )
+    answers: int = Field(
+        1000, ge=1, description="at most so many classes, the commonest of the training split"
+    )
     epochs: int = Field(20, ge=1)
     batch_size: int | None = Field(
-        None, ge=1, description="records a step; where it is not given 64, or fewer for a small training split, so that an epoch has 20 steps"
+        None,
+        ge=1,
+        description="records a step; where it is not given 64, or fewer for a small training split,"
+        " so that an epoch has 20 steps",
     )
     buckets: dict[str, list[Annotated[float, Field(gt=0)]]] = Field(
         default_factory=dict,
         max_length=1,
-        description="a text or sound -> lengths in tokens or seconds: each batch holds records of one class of length",
+        description="a text or sound -> lengths in tokens or seconds: each batch holds records of"
+        " one class of length",
     )
     learning_rate: float = Field(1e-3, gt=0)
     optimiser: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
     schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
     rates: dict[str, Annotated[float, Field(ge=0, le=1000)]] = Field(
-        default_factory=dict, description="name of parameters (encoders.image) -> their share of the learning rate"
+        default_factory=dict,
+        description="name of parameters (encoders.image) -> their share of the learning rate",
     )
-    freeze: list[str] = Field(default_factory=list, description="names of parameters that stay as they are (encoders.image)")
-    start: str | None = Field(None, description="a checkpoint or state_dict whose tensors of the same names and shapes are taken over")
+    freeze: list[str] = Field(
+        default_factory=list,
+        description="names of parameters that stay as they are (encoders.image)",
+    )
+    start: str | None = Field(
+        None,
+        description="a checkpoint or state_dict whose tensors of the same names and shapes are"
+        " taken over",
+    )
     accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
-    ema: float = Field(0.0, ge=0, lt=1, description="decay of a moving mean of the weights, which is evaluated and saved then; 0 for none")
+    ema: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="decay of a moving mean of the weights, which is evaluated and saved then; 0"
+        " for none",
+    )
     weight_decay: float = Field(1e-2, ge=0)
     dropout: float = Field(0.2, ge=0, lt=1)
-    modality_dropout: float = Field(0.3, ge=0, lt=1, description="share of present parts hidden in training; never all of a record")
-    absent: float = Field(0.0, ge=0, lt=1, description="share of present parts that training never sees, the same ones every epoch")
-    complete_only: bool = Field(False, description="learn from the records that have every part alone (a baseline)")
+    modality_dropout: float = Field(
+        0.3,
+        ge=0,
+        lt=1,
+        description="share of present parts hidden in training; never all of a record",
+    )
+    absent: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of present parts that training never sees, the same ones every epoch",
+    )
+    complete_only: bool = Field(
+        False, description="learn from the records that have every part alone (a baseline)"
+    )
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
-    patience: int = Field(0, ge=0, description="stop after so many epochs without a better validation; 0 never")
+    patience: int = Field(
+        0, ge=0, description="stop after so many epochs without a better validation; 0 never"
+    )
     train_split: str = "train"
     val_split: str = "val"
     device: str = Field("auto", description="auto takes a GPU when there is one")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="auto is bf16 on a GPU that has it, fp32 elsewhere")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="auto is bf16 on a GPU that has it, fp32 elsewhere"
+    )
     compile: bool = Field(False, description="torch.compile the step: slow at first, faster later")
-    deterministic: bool = Field(False, description="only algorithms that give the same bits every time, where torch has them")
+    deterministic: bool = Field(
+        False,
+        description="only algorithms that give the same bits every time, where torch has them",
+    )
     threads: int | None = Field(None, ge=0, description="decoding threads")
-    save_every_s: float = Field(300.0, ge=0, description="how often last.pt is written within an epoch; 0 after every step")
-    checks: bool = Field(True, description="look for what would make training pointless before it begins")
+    save_every_s: float = Field(
+        300.0, ge=0, description="how often last.pt is written within an epoch; 0 after every step"
+    )
+    checks: bool = Field(
+        True, description="look for what would make training pointless before it begins"
+    )
 
     def mistakes(self, here: Contents) -> list[str]:
         """What the options ask for that records cannot hold, one line each."""
         lines = here.lacking_targets("train.target", [self.target])
         kind, wanted = here.targets.get(self.target), _KINDS.get(self.task)
         if kind is not None and wanted is not None and kind != wanted[0]:
-            lines.append(f"train.target: {self.task} wants {wanted[1]}, and {self.target!r} is a {kind}")
+            lines.append(
+                f"train.target: {self.task} wants {wanted[1]}, and {self.target!r} is a {kind}"
+            )
         if kind == "list" and self.task == "classification":
-            lines.append(f"train.target: classification learns one word a record, and {self.target!r} is a list; vqa learns from annotators' answers")
+            lines.append(
+                f"train.target: classification learns one word a record, and {self.target!r} is a"
+                " list; vqa learns from annotators' answers"
+            )
         for name, spec in self.inputs.items():
             reads = ENCODERS[spec.encoder].reads if spec.encoder else "feature"
-            lines += here.lacking_parts(f"train.inputs.{name}", [name], None if reads == "feature" else reads)
+            lines += here.lacking_parts(
+                f"train.inputs.{name}", [name], None if reads == "feature" else reads
+            )
             part = here.parts.get(name)
-            lines += [] if part is None or spec.feature else spec.mistakes(f"train.inputs.{name}", [part])
+            lines += (
+                []
+                if part is None or spec.feature
+                else spec.mistakes(f"train.inputs.{name}", [part])
+            )
         for word, options in map(split_choice, self.losses):
             if options.get("target"):
                 lines += here.lacking_targets(f"train.losses.{word}.target", [options["target"]])
         lines += here.lacking_split("train.train_split", self.train_split)
-        return lines + (here.lacking_split("train.val_split", self.val_split) if "val_split" in self.model_fields_set else [])
+        return lines + (
+            here.lacking_split("train.val_split", self.val_split)
+            if "val_split" in self.model_fields_set
+            else []
+        )
 
 
 _OWN_METRICS = {"classification": "accuracy", "regression": "negative_mae", "vqa": "vqa_accuracy"}
-_KINDS = {"regression": ("number", "a target read by 'numbers'"), "vqa": ("list", "the list of the annotators' answers")}
+_KINDS = {
+    "regression": ("number", "a target read by 'numbers'"),
+    "vqa": ("list", "the list of the annotators' answers"),
+}
 
 
 def parse_options(value: Mapping[str, Any]) -> tuple[TrainOptions | None, list[str]]:
@@ -144,12 +254,18 @@ def parse_options(value: Mapping[str, Any]) -> tuple[TrainOptions | None, list[s
     preset = METHODS.get(str(value.get("method")))
     if value.get("method") is not None:
         if preset is None:
-            return None, [f"train.method: no such method {value['method']!r}{nearest(str(value['method']), METHODS)}"]
+            return None, [
+                "train.method: no such method"
+                f" {value['method']!r}{nearest(str(value['method']), METHODS)}"
+            ]
         encoders = {**preset.options.get("encoders", {}), **(value.get("encoders") or {})}
         value = {**preset.options, **value, **({"encoders": encoders} if encoders else {})}
     inputs = value.get("inputs")
     if isinstance(inputs, Mapping):
-        value = {**value, "inputs": {name: {} if entry is None else entry for name, entry in inputs.items()}}
+        value = {
+            **value,
+            "inputs": {name: {} if entry is None else entry for name, entry in inputs.items()},
+        }
     try:
         options = TrainOptions.model_validate(value)
     except ValidationError as error:
@@ -158,21 +274,29 @@ def parse_options(value: Mapping[str, Any]) -> tuple[TrainOptions | None, list[s
 
 
 def with_method(section: Mapping[str, Any], word: str) -> dict[str, Any]:
-    """The ``train`` section with what a method sets in the place of its own; encoders of inputs give way to encoders that the method chooses."""
+    """The ``train`` section with what a method sets in the place of its own; encoders of inputs
+    give way to encoders that the method chooses.
+    """
     preset = METHODS[word].options
     found = {name: value for name, value in {**section, **preset}.items() if name != "method"}
     inputs, encoders = section.get("inputs"), preset.get("encoders", {})
     if encoders:
         found["encoders"] = {**(section.get("encoders") or {}), **encoders}
     if encoders and isinstance(inputs, Mapping):
-        found["inputs"] = {name: _without_encoder(entry, encoders) for name, entry in inputs.items()}
+        found["inputs"] = {
+            name: _without_encoder(entry, encoders) for name, entry in inputs.items()
+        }
     return found
 
 
 def _without_encoder(entry: Any, encoders: Mapping[str, str]) -> Any:
     """An input's options without its encoder, if a method has another for what that one reads."""
     card = ENCODERS.get(str(entry.get("encoder"))) if isinstance(entry, Mapping) else None
-    return {key: value for key, value in entry.items() if key != "encoder"} if card is not None and card.reads in encoders else entry
+    return (
+        {key: value for key, value in entry.items() if key != "encoder"}
+        if card is not None and card.reads in encoders
+        else entry
+    )
 
 
 def encoder_word(spec: InputOptions, kind: str, options: TrainOptions) -> str:
@@ -193,37 +317,77 @@ def _found(options: TrainOptions, problems: list[str]) -> bool:
     """Whether there are mistakes; those that one option alone does not show are added."""
     parts = len(options.inputs)
     if parts > MOST_PARTS:
-        problems.append(f"train.inputs: {parts} inputs make {2**parts} subsets to evaluate; wanted at most {MOST_PARTS}")
-    problems += mistakes("train.fusion", options.fusion, FUSIONS, parts) + mistakes("train.missing", options.missing, MISSING, parts)
+        problems.append(
+            f"train.inputs: {parts} inputs make {2**parts} subsets to evaluate; wanted at most"
+            f" {MOST_PARTS}"
+        )
+    problems += mistakes("train.fusion", options.fusion, FUSIONS, parts) + mistakes(
+        "train.missing", options.missing, MISSING, parts
+    )
     words = [split_choice(choice)[0] for choice in options.losses]
     for choice in options.losses:
         problems += mistakes("train.losses", choice, LOSSES, parts)
-    problems += [f"train.losses: {word}: given twice" for word in dict.fromkeys(words) if words.count(word) > 1 and word not in MANY_TIMES]
-    wrong = mistake(options.task, options.metric, _OWN_METRICS[options.task]) if options.metric is not None else ""
+    problems += [
+        f"train.losses: {word}: given twice"
+        for word in dict.fromkeys(words)
+        if words.count(word) > 1 and word not in MANY_TIMES
+    ]
+    wrong = (
+        mistake(options.task, options.metric, _OWN_METRICS[options.task])
+        if options.metric is not None
+        else ""
+    )
     problems += [f"train.metric: {wrong}"] if wrong else []
     for kind, word in options.encoders.items():
         if kind not in (*names(), "feature"):
-            problems.append(f"train.encoders.{kind}: no such modality{nearest(kind, (*names(), 'feature'))}")
+            problems.append(
+                f"train.encoders.{kind}: no such modality{nearest(kind, (*names(), 'feature'))}"
+            )
         elif word not in ENCODERS or ENCODERS[word].reads != kind:
             own = [name for name, card in ENCODERS.items() if card.reads == kind]
-            problems.append(f"train.encoders.{kind}: no encoder of {kind} is called {word!r}; there are {', '.join(own)}")
+            problems.append(
+                f"train.encoders.{kind}: no encoder of {kind} is called {word!r}; there are"
+                f" {', '.join(own)}"
+            )
     for name, lengths in options.buckets.items():
         if name not in options.inputs:
             problems.append(f"train.buckets.{name}: no such input{nearest(name, options.inputs)}")
         elif options.inputs[name].feature or not lengths:
-            problems.append(f"train.buckets.{name}: wanted lengths of a text or a sound that is read as it is, found {lengths}")
+            problems.append(
+                f"train.buckets.{name}: wanted lengths of a text or a sound that is read as it"
+                f" is, found {lengths}"
+            )
     for name, spec in options.inputs.items():
         if spec.encoder is not None and spec.encoder not in ENCODERS:
-            problems.append(f"train.inputs.{name}.encoder: no such encoder {spec.encoder!r}{nearest(spec.encoder, ENCODERS)}")
-        reads = ENCODERS[spec.encoder].reads if spec.encoder is not None and spec.encoder in ENCODERS else ""
+            problems.append(
+                f"train.inputs.{name}.encoder: no such encoder"
+                f" {spec.encoder!r}{nearest(spec.encoder, ENCODERS)}"
+            )
+        reads = (
+            ENCODERS[spec.encoder].reads
+            if spec.encoder is not None and spec.encoder in ENCODERS
+            else ""
+        )
         problems += spec.mistakes(f"train.inputs.{name}", [reads] if reads in names() else names())
         if spec.reduce is not None and not spec.feature:
-            problems.append(f"train.inputs.{name}.reduce: wants cached features; give it feature: true")
+            problems.append(
+                f"train.inputs.{name}.reduce: wants cached features; give it feature: true"
+            )
         if spec.reduce == "lda" and options.task != "classification":
-            problems.append(f"train.inputs.{name}.reduce: lda wants classes, and the task is {options.task}")
+            problems.append(
+                f"train.inputs.{name}.reduce: lda wants classes, and the task is {options.task}"
+            )
         twin = spec.same_as
-        if twin is not None and (twin not in options.inputs or list(options.inputs).index(twin) >= list(options.inputs).index(name)):
-            problems.append(f"train.inputs.{name}.same_as: wanted an input above this one, found {twin!r}")
+        if twin is not None and (
+            twin not in options.inputs
+            or list(options.inputs).index(twin) >= list(options.inputs).index(name)
+        ):
+            problems.append(
+                f"train.inputs.{name}.same_as: wanted an input above this one, found {twin!r}"
+            )
         elif twin is not None and options.inputs[twin].model_copy(update={"same_as": twin}) != spec:
-            problems.append(f"train.inputs.{name}.same_as: {name} and {twin} share an encoder, and have to have the same options")
+            problems.append(
+                f"train.inputs.{name}.same_as: {name} and {twin} share an encoder, and have to"
+                " have the same options"
+            )
     return bool(problems)

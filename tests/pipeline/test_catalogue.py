@@ -11,7 +11,15 @@ from modalmill.pipeline.catalogue import stage_text, stages_text
 from modalmill.schemas.errors import InputError
 from modalmill.stages.base import Addressed, Extractor, Source, addresses, find
 from modalmill.stages.modality import names
-from modalmill.stages.train.methods.catalogue import ENCODERS, FUSIONS, LOSSES, METHODS, MISSING, method_text, methods_text
+from modalmill.stages.train.methods.catalogue import (
+    ENCODERS,
+    FUSIONS,
+    LOSSES,
+    METHODS,
+    MISSING,
+    method_text,
+    methods_text,
+)
 from modalmill.stages.train.options import parse_options
 
 EVERY = [(address, kind) for kind in (Source, Addressed, Extractor) for address in addresses(kind)]
@@ -21,15 +29,21 @@ EVERY = [(address, kind) for kind in (Source, Addressed, Extractor) for address 
 def test_every_option_is_explained(address: str, kind: type[Addressed]) -> None:
     told, _, options = stage_text(address).partition("  options:")
     assert address.partition(".")[2] in stages_text()
-    for item in dataclasses.fields(find(address, kind)):  # type: ignore[arg-type]  # all of them are dataclasses
-        assert re.search(rf"(^|[ ,.]){item.name}(,[^:\n]*)?:", told, re.MULTILINE), f"{address} says nothing of {item.name}"
+    # all of them are dataclasses
+    for item in dataclasses.fields(find(address, kind)):  # type: ignore[arg-type]
+        assert re.search(rf"(^|[ ,.]){item.name}(,[^:\n]*)?:", told, re.MULTILINE), (
+            f"{address} says nothing of {item.name}"
+        )
         assert f"    {item.name}: " in options
 
 
-@pytest.mark.parametrize("cards", [FUSIONS, ENCODERS, MISSING, LOSSES], ids=["fusion", "encoders", "missing", "losses"])
+@pytest.mark.parametrize(
+    "cards", [FUSIONS, ENCODERS, MISSING, LOSSES], ids=["fusion", "encoders", "missing", "losses"]
+)
 def test_every_method_explains_its_options(cards: dict[str, object]) -> None:
     for word, card in cards.items():
-        told = "\n".join(card.told(word, "{}")[1:]).partition("in a recipe")[0]  # type: ignore[attr-defined]  # a Card
+        # a Card
+        told = "\n".join(card.told(word, "{}")[1:]).partition("in a recipe")[0]  # type: ignore[attr-defined]
         for option in card.options:  # type: ignore[attr-defined]
             assert re.search(rf"\b{option}\b", told), f"{word} says nothing of {option}"
 
@@ -37,7 +51,9 @@ def test_every_method_explains_its_options(cards: dict[str, object]) -> None:
 def test_every_line_that_is_shown_is_one_that_recipes_take() -> None:
     for word in {*FUSIONS, *ENCODERS, *MISSING, *LOSSES, *METHODS}:
         for line in re.findall(r"(?:in a recipe|with options|which is): +(.*)", method_text(word)):
-            said = yaml.safe_load("{" + line.replace("<target>", "other").replace("<part>", "a") + "}")
+            said = yaml.safe_load(
+                "{" + line.replace("<target>", "other").replace("<part>", "a") + "}"
+            )
             section = {"target": "y", "inputs": {"a": {}, "b": {}}, **said}
             if "inputs" in said and not said["inputs"]["a"].get("feature"):
                 assert ENCODERS[word].reads in names()
@@ -57,7 +73,10 @@ def test_names_may_be_short_and_stand_for_several() -> None:
     assert all(method_text(word) for word in METHODS)
     assert "modalmill methods NAME" in methods_text()
     assert stage_text("CSV") == stage_text("csv")
-    for text, wrong, there in ((stage_text, "gated", "modalmill methods gated"), (method_text, "csv", "modalmill stages csv")):
+    for text, wrong, there in (
+        (stage_text, "gated", "modalmill methods gated"),
+        (method_text, "csv", "modalmill stages csv"),
+    ):
         with pytest.raises(InputError, match=there):
             text(wrong)
     for text, wrong in ((stage_text, "splt"), (method_text, "gatde")):

@@ -21,29 +21,51 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(240):
         write(root / "img" / f"{number}.jpg", jpeg(seed=number))
         lines.append(
-            f"{number},{'up' if number % 2 else 'down'},{'yes' if number % 2 else 'no'},{('train', 'train', 'val', 'test')[number // 2 % 4]}"
+            f"{number},{'up' if number % 2 else 'down'},{'yes' if number % 2 else 'no'},"
+            f"{('train', 'train', 'val', 'test')[number // 2 % 4]}"
         )
     write(root / "t.csv", "\n".join(lines))
     source = {
-        "type": "csv", "path": "t.csv", "id": "{id}", "text": {"note": "note"}, "targets": ["answer"], "split": "{split}",
+        "type": "csv",
+        "path": "t.csv",
+        "id": "{id}",
+        "text": {"note": "note"},
+        "targets": ["answer"],
+        "split": "{split}",
         "media": {"image": {"path": "img/{id}.jpg"}},
-    }  # fmt: skip
+    }
     train = {
-        "target": "answer", "inputs": {"image": {"size": 16, "encoder": "cnn"}, "note": {"length": 2}}, "fusion": "attention", "width": 16,
-        "hidden": 16, "epochs": 8, "batch_size": 16, "learning_rate": 0.01, "device": "cpu", "checks": False,
-    }  # fmt: skip
+        "target": "answer",
+        "inputs": {"image": {"size": 16, "encoder": "cnn"}, "note": {"length": 2}},
+        "fusion": "attention",
+        "width": 16,
+        "hidden": 16,
+        "epochs": 8,
+        "batch_size": 16,
+        "learning_rate": 0.01,
+        "device": "cpu",
+        "checks": False,
+    }
     write(root / "r.yaml", yaml.safe_dump(recipe(root, {"t": source}, shard={}, train=train)))
     return root
 
 
 def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([sys.executable, "-m", "modalmill", *words], cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "modalmill", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert "Traceback" not in done.stderr
     return done
 
 
 def test_methods_are_trained_on_the_same_records_and_put_into_one_table(folder: Path) -> None:
-    done = command(folder, "compare", "r.yaml", "--methods", "recipe,one_cnn", "--seeds", "2", "--out", "out")
+    done = command(
+        folder, "compare", "r.yaml", "--methods", "recipe,one_cnn", "--seeds", "2", "--out", "out"
+    )
     assert done.returncode == 0, done.stderr
     found = json.loads((folder / "out" / "compare.json").read_text())
     assert [row["method"] for row in found["methods"]] == ["recipe", "one_cnn"]
@@ -57,7 +79,9 @@ def test_methods_are_trained_on_the_same_records_and_put_into_one_table(folder: 
     assert found["methods"][0]["parameters"] != found["methods"][1]["parameters"]
     assert (folder / "out" / "compare.txt").read_text().strip() == done.stdout.strip()
     assert "1.000 +-0.000" in done.stdout
-    again = command(folder, "compare", "r.yaml", "--methods", "recipe,one_cnn", "--seeds", "2", "--out", "out")
+    again = command(
+        folder, "compare", "r.yaml", "--methods", "recipe,one_cnn", "--seeds", "2", "--out", "out"
+    )
     assert again.stdout == done.stdout
     assert again.stderr.count("finished before") == 4
 
@@ -70,6 +94,19 @@ def test_names_that_are_no_methods_are_told_before_anything_is_done(folder: Path
 
 
 def test_what_a_recipe_cannot_have_is_told(folder: Path) -> None:
-    done = command(folder, "compare", "r.yaml", "--methods", "mean", "--set", "train.encoders.text=cnn", "--out", "elsewhere")
+    done = command(
+        folder,
+        "compare",
+        "r.yaml",
+        "--methods",
+        "mean",
+        "--set",
+        "train.encoders.text=cnn",
+        "--out",
+        "elsewhere",
+    )
     assert done.returncode == 2
-    assert "train.encoders.text: no encoder of text is called 'cnn'; there are lstm, gru, transformer, text_cnn, embedding" in done.stderr
+    assert (
+        "train.encoders.text: no encoder of text is called 'cnn'; there are lstm, gru,"
+        " transformer, text_cnn, embedding" in done.stderr
+    )

@@ -1,4 +1,6 @@
-"""Whatever a decoder raises costs its own file, in every task; and so does a decoder that brings its worker down."""
+"""Whatever a decoder raises costs its own file, in every task; and so does a decoder that brings
+its worker down.
+"""
 
 from __future__ import annotations
 
@@ -35,21 +37,40 @@ ERRORS = [
 SOURCES: dict[str, Any] = {
     "image": ({"type": "image_folder", "path": "files", "id": "{stem}"}, image, "size"),
     "audio": ({"type": "audio_folder", "path": "files", "id": "{stem}"}, audio, "check_sound"),
-    "video": ({"type": "video_folder", "path": "files", "id": "{stem}", "sound": ""}, video, "zero_of"),
+    "video": (
+        {"type": "video_folder", "path": "files", "id": "{stem}", "sound": ""},
+        video,
+        "zero_of",
+    ),
 }
 
 
 @pytest.mark.parametrize(
-    ("modality", "where"), [*((modality, where) for modality in SOURCES for where in ("measured", "features")), ("image", "sharded")]
+    ("modality", "where"),
+    [
+        *((modality, where) for modality in SOURCES for where in ("measured", "features")),
+        ("image", "sharded"),
+    ],
 )
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_any_exception_of_a_decoder_is_a_reject(
-    tmp_path: Path, run_recipe: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, modality: str, where: str, error: Exception
+    tmp_path: Path,
+    run_recipe: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+    modality: str,
+    where: str,
+    error: Exception,
 ) -> None:
     source, module, function = SOURCES[modality]
     ending = {"image": "png", "audio": "wav", "video": "mp4"}[modality]
     for number in range(2):
-        data = png(seed=number) if modality == "image" else wav(300.0 + number) if modality == "audio" else mp4(frames=8 + number, sound=False)
+        data = (
+            png(seed=number)
+            if modality == "image"
+            else wav(300.0 + number)
+            if modality == "audio"
+            else mp4(frames=8 + number, sound=False)
+        )
         write(tmp_path / "files" / f"{number}.{ending}", data)
     real, calls = getattr(module, function), []
 
@@ -60,19 +81,27 @@ def test_any_exception_of_a_decoder_is_a_reject(
         return real(*arguments, **options)
 
     monkeypatch.setattr(module, function, raises)
-    more: dict[str, Any] = {"shard": {"image_short_side": 32, "sample_rate_hz": 4000}, "tolerance": 1.0}
+    more: dict[str, Any] = {
+        "shard": {"image_short_side": 32, "sample_rate_hz": 4000},
+        "tolerance": 1.0,
+    }
     if where == "measured":
         result = run_recipe(recipe(tmp_path, {"s": source}, [{f"clean.{modality}": {}}], **more))
         assert result.account.stages[0].rejected == 1
-    elif where == "sharded":  # where pictures are seen for the first time; sound and films have been measured
+    # where pictures are seen for the first time; sound and films have been measured
+    elif where == "sharded":
         result = run_recipe(recipe(tmp_path, {"s": source}, **more))
         assert result.account.stages[-1].rejected == 1
     elif where == "features":
-        run_recipe(recipe(tmp_path, {"s": source}, **more, features={modality: f"features.{modality}"}))
+        run_recipe(
+            recipe(tmp_path, {"s": source}, **more, features={modality: f"features.{modality}"})
+        )
     assert calls
 
 
-def test_files_that_no_decoder_understands_cost_themselves(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+def test_files_that_no_decoder_understands_cost_themselves(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
     """An unknown codec; samples beyond what features hold."""
     good = mp4(frames=10, fps=10, codec="libx264")
     write(tmp_path / "v" / "good.mp4", good)
@@ -85,36 +114,72 @@ def test_files_that_no_decoder_understands_cost_themselves(tmp_path: Path, run_r
         "a": {"type": "audio_folder", "path": "a", "id": "{stem}"},
     }
     stages = [{"clean.video": {}}, {"clean.audio": {"on_fault": "drop_part"}}]
-    result = run_recipe(recipe(tmp_path, sources, stages, features={"audio": "features.audio", "video": "features.video"}, tolerance=1.0))
-    kept = {row["key"]: [part["name"] for part in row["parts"]] for row in pq.read_table(tmp_path / "out" / "manifest").to_pylist()}
+    result = run_recipe(
+        recipe(
+            tmp_path,
+            sources,
+            stages,
+            features={"audio": "features.audio", "video": "features.video"},
+            tolerance=1.0,
+        )
+    )
+    kept = {
+        row["key"]: [part["name"] for part in row["parts"]]
+        for row in pq.read_table(tmp_path / "out" / "manifest").to_pylist()
+    }
     assert kept["v-good"] == ["video", "voice"]
     assert "v-codec" not in kept
     assert result.shards is not None
 
 
 def test_a_killed_worker_changes_no_byte(tmp_path: Path) -> None:
-    """SIGKILL at random moments, as the kernel does when memory runs out: same bytes, no file is blamed."""
+    """SIGKILL at random moments, as the kernel does when memory runs out: same bytes, no file is
+    blamed.
+    """
     (tmp_path / "v").mkdir()
     for number in range(6):
         write_film(tmp_path / "v" / f"{number}.mp4", seconds=3.0 + number / 7)
     write(
         tmp_path / "r.yaml",
-        yaml.safe_dump(recipe(tmp_path, {"s": {"type": "video_folder", "path": "v", "sound": "voice"}}, ["clean.video", "clean.audio"])),
+        yaml.safe_dump(
+            recipe(
+                tmp_path,
+                {"s": {"type": "video_folder", "path": "v", "sound": "voice"}},
+                ["clean.video", "clean.audio"],
+            )
+        ),
     )
 
     def run(out: Path, kills: int) -> dict[str, bytes]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "modalmill", "run", str(tmp_path / "r.yaml"), "--out", str(out), "--workers", "2", "--quiet"]
+            [
+                sys.executable,
+                "-m",
+                "modalmill",
+                "run",
+                str(tmp_path / "r.yaml"),
+                "--out",
+                str(out),
+                "--workers",
+                "2",
+                "--quiet",
+            ]
         )
         rng = np.random.default_rng(kills)
         while kills and process.poll() is None:
             time.sleep(float(rng.uniform(0.3, 0.8)))
-            children = [child for child in psutil.Process(process.pid).children() if process.poll() is None]
+            children = [
+                child for child in psutil.Process(process.pid).children() if process.poll() is None
+            ]
             if children:
                 os.kill(children[int(rng.integers(len(children)))].pid, 9)
                 kills -= 1
         assert process.wait(120) == 0
-        return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file() and "work" not in path.parts}
+        return {
+            str(path.relative_to(out)): path.read_bytes()
+            for path in sorted(out.rglob("*"))
+            if path.is_file() and "work" not in path.parts
+        }
 
     assert run(tmp_path / "a", 0) == run(tmp_path / "b", 6)
 
@@ -124,17 +189,38 @@ def test_an_error_in_one_of_several_sources_is_the_one_that_is_shown(tmp_path: P
         write(tmp_path / "img" / f"{number}.jpg", jpeg())
     write(tmp_path / "labels.csv", "file,label\n0.jpg,a\n")
     sources = {name: {"type": "image_folder", "path": "img", "part": name} for name in ("b", "c")}
-    value = recipe(tmp_path, {"a": {"type": "image_folder", "path": "img", "labels": {"path": "labels.csv", "match": "{fille:stem}"}}, **sources})
+    value = recipe(
+        tmp_path,
+        {
+            "a": {
+                "type": "image_folder",
+                "path": "img",
+                "labels": {"path": "labels.csv", "match": "{fille:stem}"},
+            },
+            **sources,
+        },
+    )
     write(tmp_path / "r.yaml", yaml.safe_dump(value))
     for _ in range(3):
         done = subprocess.run(
-            [sys.executable, "-m", "modalmill", "run", str(tmp_path / "r.yaml"), "--out", str(tmp_path / "out")],
+            [
+                sys.executable,
+                "-m",
+                "modalmill",
+                "run",
+                str(tmp_path / "r.yaml"),
+                "--out",
+                str(tmp_path / "out"),
+            ],
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 1
-        assert "labels.match: '{fille:stem}': there is no field 'fille'; did you mean 'file'" in done.stderr
+        assert (
+            "labels.match: '{fille:stem}': there is no field 'fille'; did you mean 'file'"
+            in done.stderr
+        )
 
 
 def test_a_name_that_blows_a_pattern_up_costs_its_own_file(tmp_path: Path) -> None:
@@ -142,18 +228,44 @@ def test_a_name_that_blows_a_pattern_up_costs_its_own_file(tmp_path: Path) -> No
     for name in names:
         write(tmp_path / "img" / f"{name}.jpg", jpeg())
     parse = "-".join(f"{{f{number}}}" for number in range(12)) + "?"
-    value = recipe(tmp_path, {"s": {"type": "image_folder", "path": "img", "parse": parse}}, deadline_s=1.0, tolerance=1.0, shard=None)
+    value = recipe(
+        tmp_path,
+        {"s": {"type": "image_folder", "path": "img", "parse": parse}},
+        deadline_s=1.0,
+        tolerance=1.0,
+        shard=None,
+    )
     write(tmp_path / "r.yaml", yaml.safe_dump(value))
-    command = [sys.executable, "-m", "modalmill", "run", str(tmp_path / "r.yaml"), "--out", str(tmp_path / "out"), "--workers", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "modalmill",
+        "run",
+        str(tmp_path / "r.yaml"),
+        "--out",
+        str(tmp_path / "out"),
+        "--workers",
+        "1",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1  # nothing is left: one name does not fit, and the other takes too long
+    # nothing is left: one name does not fit, and the other takes too long
+    assert done.returncode == 1
     assert "decoder_timeout" in done.stderr
-    assert {row["rule"] for row in pq.read_table(tmp_path / "out" / "rejects.parquet").to_pylist()} == {"name_mismatch", "decoder_timeout"}
+    assert {
+        row["rule"] for row in pq.read_table(tmp_path / "out" / "rejects.parquet").to_pylist()
+    } == {"name_mismatch", "decoder_timeout"}
 
 
-def test_features_that_no_record_has_are_an_error(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+def test_features_that_no_record_has_are_an_error(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
     soundfile.write(tmp_path / "x.wav", tone() * np.float32(1e30), 8000, subtype="FLOAT")
     write(tmp_path / "a" / "x.wav", (tmp_path / "x.wav").read_bytes())
     source = {"type": "audio_folder", "path": "a", "id": "{stem}"}
-    with pytest.raises(InputError, match=r"features: none of 1 records has a vector of audio by features.audio; the first: "):
-        run_recipe(recipe(tmp_path, {"s": source}, features={"audio": "features.audio"}, shard=None))
+    with pytest.raises(
+        InputError,
+        match=r"features: none of 1 records has a vector of audio by features.audio; the first: ",
+    ):
+        run_recipe(
+            recipe(tmp_path, {"s": source}, features={"audio": "features.audio"}, shard=None)
+        )

@@ -36,14 +36,20 @@ def test_every_planted_fault_is_found_and_nothing_else(made: tuple[Path, Planted
 
 
 def test_it_writes_the_bytes_that_it_always_wrote(made: tuple[Path, Planted, Result]) -> None:
-    """Other libraries or another kind of CPU may round otherwise and are not compared; ``make bytes`` compares two commits on any machine.
+    """Other libraries or another kind of CPU may round otherwise and are not compared; ``make
+    bytes`` compares two commits on any machine.
 
     MODALMILL_RECORD=1 writes the checksums anew, for a change of bytes that CHANGELOG.md names.
     """
     found = sums(made[0] / "run")
-    made_with = {**versions(), "cpu": " ".join(np.show_config(mode="dicts")["SIMD Extensions"]["found"])}
+    made_with = {
+        **versions(),
+        "cpu": " ".join(np.show_config(mode="dicts")["SIMD Extensions"]["found"]),
+    }
     if os.environ.get("MODALMILL_RECORD"):
-        GOLDEN.write_text(json.dumps({"made_with": made_with, "files": found}, indent=1, sort_keys=True) + "\n")
+        GOLDEN.write_text(
+            json.dumps({"made_with": made_with, "files": found}, indent=1, sort_keys=True) + "\n"
+        )
     golden = json.loads(GOLDEN.read_text())
     if golden["made_with"] != made_with:
         pytest.skip("the checksums were made with other libraries, or on another kind of CPU")

@@ -39,18 +39,27 @@ def test_one_death_is_no_proof(tmp_path: Path) -> None:
     guard.close()
 
 
-def test_a_worker_killed_from_outside_again_and_again_is_told_and_no_item_is_blamed(tmp_path: Path) -> None:
+def test_a_worker_killed_from_outside_again_and_again_is_told_and_no_item_is_blamed(
+    tmp_path: Path,
+) -> None:
     guard = Guard().limit(deadline_s=5.0, memory_bytes=1 << 30)
-    with pytest.raises(WorkerLostError, match=r"killed from outside 20 times at killed, .* fewer --workers"):
+    with pytest.raises(
+        WorkerLostError, match=r"killed from outside 20 times at killed, .* fewer --workers"
+    ):
         guard.run(Misbehave(("a", "killed"), tmp_path / "log"))
     guard.close()
 
 
 def test_an_error_is_shown_while_other_workers_are_at_work(tmp_path: Path) -> None:
-    """Closing what threads still use would show 'Bad file descriptor' in its place, or close a descriptor of somebody else's."""
+    """Closing what threads still use would show 'Bad file descriptor' in its place, or close a
+    descriptor of somebody else's.
+    """
     for turn in range(4):
         engine = Local(3, 20.0, 1 << 30)
-        tasks = [Misbehave(items, tmp_path / "log") for items in (("sleep",), ("user",), ("sleep",), ("sleep",))]
+        tasks = [
+            Misbehave(items, tmp_path / "log")
+            for items in (("sleep",), ("user",), ("sleep",), ("sleep",))
+        ]
         with pytest.raises(InputError, match="the user's mistake"):
             dict(engine.map(tasks))
         began = time.monotonic()
@@ -71,19 +80,30 @@ def test_errors_come_back_as_what_they_are(tmp_path: Path) -> None:
 def test_many_tasks_on_two_workers_leave_no_process_behind(tmp_path: Path) -> None:
     before = {child.pid for child in psutil.Process().children(recursive=True)}
     engine = Local(2, 1.0, 1 << 30)
-    tasks = [Misbehave((f"{number}", "crash" if number == 3 else f"{number}b"), tmp_path / "log") for number in range(8)]
+    tasks = [
+        Misbehave((f"{number}", "crash" if number == 3 else f"{number}b"), tmp_path / "log")
+        for number in range(8)
+    ]
     results = dict(engine.map(tasks))
     assert results[3] == {"3": "good", "crash": "decoder_crashed"}
-    assert all(results[number] == {str(number): "good", f"{number}b": "good"} for number in range(8) if number != 3)
+    assert all(
+        results[number] == {str(number): "good", f"{number}b": "good"}
+        for number in range(8)
+        if number != 3
+    )
     engine.close()
     assert {child.pid for child in psutil.Process().children(recursive=True)} == before
 
 
-def test_a_child_that_holds_the_interpreter_ends_after_its_parent_was_killed(tmp_path: Path) -> None:
+def test_a_child_that_holds_the_interpreter_ends_after_its_parent_was_killed(
+    tmp_path: Path,
+) -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
-        "from pathlib import Path\nfrom misbehaving import Misbehave\nfrom modalmill.pipeline.guard import Guard\n"
-        f"guard = Guard().limit(1.5, 1 << 30)\nguard._watch = lambda: __import__('time').sleep(60)\n"
+        "from pathlib import Path\nfrom misbehaving import Misbehave\n"
+        "from modalmill.pipeline.guard import Guard\n"
+        "guard = Guard().limit(1.5, 1 << 30)\n"
+        "guard._watch = lambda: __import__('time').sleep(60)\n"
         f"guard.run(Misbehave(('hang',), Path({str(tmp_path / 'log')!r})))\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code])

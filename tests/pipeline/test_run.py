@@ -1,4 +1,6 @@
-"""The run: same bytes by any engine and after any kill, only what changed done again, nothing half-written."""
+"""The run: same bytes by any engine and after any kill, only what changed done again, nothing
+half-written.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,12 @@ STAGES: list[Any] = [
     {"augment.flip": {"only_split": ""}},
     {"augment.noise": {"only_split": ""}},
 ]
-FEATURES = {"image": "features.image", "question": {"features.text": {"size": 32}}, "audio": "features.audio", "video": "features.video"}
+FEATURES = {
+    "image": "features.image",
+    "question": {"features.text": {"size": 32}},
+    "audio": "features.audio",
+    "video": "features.video",
+}
 
 
 def mixed(root: Path, images: int = 8) -> dict[str, Any]:
@@ -59,21 +66,39 @@ def mixed(root: Path, images: int = 8) -> dict[str, Any]:
 
 
 def full_recipe(root: Path, **more: Any) -> dict[str, Any]:
-    return recipe(root, mixed(root), STAGES, features=FEATURES, shard={"image_short_side": 32, "shard_bytes": 60_000}, seed=3, **more)
+    return recipe(
+        root,
+        mixed(root),
+        STAGES,
+        features=FEATURES,
+        shard={"image_short_side": 32, "shard_bytes": 60_000},
+        seed=3,
+        **more,
+    )
 
 
 def products(out: Path) -> dict[str, str]:
     """Hash of every file that a run promises to make the same, by name."""
     folders = [out / "manifest", out / "shards", out / "features"]
     files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
-    return {str(path.relative_to(out)): hash_file(path) for path in [*files, out / "account.json", out / "rejects.parquet"]}
+    return {
+        str(path.relative_to(out)): hash_file(path)
+        for path in [*files, out / "account.json", out / "rejects.parquet"]
+    }
 
 
-def test_every_engine_gives_the_same_bytes(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+def test_every_engine_gives_the_same_bytes(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
     value = full_recipe(tmp_path / "raw")
     result = run_recipe(value, tmp_path / "serial", "serial")
     assert result.account.problems() == []
-    assert {reason for count in result.account.stages for reason in count.reasons} == {"image_truncated", "file_empty", "not_a_video", "duplicate"}
+    assert {reason for count in result.account.stages for reason in count.reasons} == {
+        "image_truncated",
+        "file_empty",
+        "not_a_video",
+        "duplicate",
+    }
     run_recipe(value, tmp_path / "local", "local", workers=3)
     run_recipe(value, tmp_path / "dask", "dask", workers=2)
     wanted = products(tmp_path / "serial")
@@ -82,7 +107,9 @@ def test_every_engine_gives_the_same_bytes(tmp_path: Path, run_recipe: Callable[
     assert products(tmp_path / "dask") == wanted
 
 
-def test_the_same_data_elsewhere_gives_the_same_bytes(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+def test_the_same_data_elsewhere_gives_the_same_bytes(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
     value = full_recipe(tmp_path / "raw")
     run_recipe(value, tmp_path / "one")
     shutil.copytree(tmp_path / "raw", tmp_path / "moved")
@@ -94,10 +121,20 @@ def test_a_second_run_touches_nothing(tmp_path: Path, run_recipe: Callable[..., 
     value = full_recipe(tmp_path / "raw")
     run_recipe(value)
     out = tmp_path / "out"
-    kept = ["manifest", "shards", "features", "work/media", "work/measured", "work/records", "work/ingest"]
+    kept = [
+        "manifest",
+        "shards",
+        "features",
+        "work/media",
+        "work/measured",
+        "work/records",
+        "work/ingest",
+    ]
     before = {path: path.stat().st_mtime_ns for name in kept for path in (out / name).rglob("*")}
     run_recipe(value)
-    assert {path: path.stat().st_mtime_ns for name in kept for path in (out / name).rglob("*")} == before
+    assert {
+        path: path.stat().st_mtime_ns for name in kept for path in (out / name).rglob("*")
+    } == before
 
 
 def test_new_files_cost_their_own_work_and_thresholds_cost_no_decoding(
@@ -109,7 +146,11 @@ def test_new_files_cost_their_own_work_and_thresholds_cost_no_decoding(
     run_recipe(value)
     measured: list[str] = []
     real = measuring.MeasureTask.run
-    seen = lambda self, beat, skip: measured.extend(medium.uri for medium in self.media) or real(self, beat, skip)  # noqa: E731
+
+    def seen(self, beat, skip):
+        measured.extend(medium.uri for medium in self.media)
+        return real(self, beat, skip)
+
     monkeypatch.setattr(measuring.MeasureTask, "run", seen)
     changed = json.loads(json.dumps(value))
     changed["stages"][1] = {"clean.image": {"min_side": 16, "min_sharpness": 1.0}}
@@ -135,7 +176,11 @@ def test_a_changed_record_rewrites_its_piece_and_reuses_the_rest(
     run_recipe(value)
     written: list[int] = []
     real = sharding.PieceTask.run
-    monkeypatch.setattr(sharding.PieceTask, "run", lambda self, beat, skip: written.append(len(self.piece.samples)) or real(self, beat, skip))
+    monkeypatch.setattr(
+        sharding.PieceTask,
+        "run",
+        lambda self, beat, skip: written.append(len(self.piece.samples)) or real(self, beat, skip),
+    )
     write(tmp_path / "raw" / "images" / "COCO_tiny2014_000000000007.jpg", jpeg(seed=777))
     run_recipe(value)
     assert len(written) == 1
@@ -143,10 +188,30 @@ def test_a_changed_record_rewrites_its_piece_and_reuses_the_rest(
     assert products(tmp_path / "fresh") == products(tmp_path / "out")
 
 
-def start(folder: Path, value: dict[str, Any], out: Path, *more: str, **options: Any) -> subprocess.Popen[str]:
+def start(
+    folder: Path, value: dict[str, Any], out: Path, *more: str, **options: Any
+) -> subprocess.Popen[str]:
     path = write(folder / "r.yaml", yaml.safe_dump(value))
-    command = [sys.executable, "-m", "modalmill", "run", str(path), "--out", str(out), "--workers", "2", *more]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, **options)
+    command = [
+        sys.executable,
+        "-m",
+        "modalmill",
+        "run",
+        str(path),
+        "--out",
+        str(out),
+        "--workers",
+        "2",
+        *more,
+    ]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        **options,
+    )
 
 
 def test_killed_again_and_again_it_ends_with_the_same_bytes(tmp_path: Path) -> None:
@@ -169,7 +234,11 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(tmp_path: Path) -> N
 
 
 def test_control_c_ends_with_one_line_and_leaves_nothing_half_written(tmp_path: Path) -> None:
-    value = recipe(tmp_path / "raw", {"vqa": vqa_corpus(tmp_path / "raw", images=2000, per_image=2)}, STAGES[1:2])
+    value = recipe(
+        tmp_path / "raw",
+        {"vqa": vqa_corpus(tmp_path / "raw", images=2000, per_image=2)},
+        STAGES[1:2],
+    )
     process = start(tmp_path, value, tmp_path / "out")
     assert process.stderr is not None
     assert process.stderr.readline().startswith("ingest")
@@ -198,25 +267,41 @@ def test_a_full_disk_is_one_clear_error_and_the_run_goes_on_afterwards(tmp_path:
     assert start(tmp_path, value, tmp_path / "out").wait() == 0
 
 
-def test_a_folder_in_use_or_not_writable_is_one_clear_error(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+def test_a_folder_in_use_or_not_writable_is_one_clear_error(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
     from modalmill.pipeline.run import _locked
 
     value = recipe(tmp_path / "raw", {"vqa": vqa_corpus(tmp_path / "raw", images=2)})
-    with _locked(tmp_path / "out"), pytest.raises(StorageError, match="another run is at work here"):
+    with (
+        _locked(tmp_path / "out"),
+        pytest.raises(StorageError, match="another run is at work here"),
+    ):
         run_recipe(value)
     write(tmp_path / "file", "x")
     with pytest.raises(StorageError, match="choose another --out"):
         run_recipe(value, tmp_path / "file")
 
 
-def test_past_the_tolerance_the_run_stops_and_says_how_many_of_how_many(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+def test_past_the_tolerance_the_run_stops_and_says_how_many_of_how_many(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
     options = vqa_corpus(tmp_path / "raw", images=4, per_image=1)
     for number in (1, 2, 3):
         write(tmp_path / "raw" / "images" / f"COCO_tiny2014_{number:012d}.jpg", "text")
-    with pytest.raises(ToleranceError, match=r"clean.image: 3 of 4 were left out \(3 not_an_image\), .*; the first: q.json, row 1: image"):
+    with pytest.raises(
+        ToleranceError,
+        match=r"clean.image: 3 of 4 were left out \(3 not_an_image\), .*; the first: q.json,"
+        r" row 1: image",
+    ):
         run_recipe(recipe(tmp_path / "raw", {"vqa": options}, ["clean.image"]))
     assert pq.read_table(tmp_path / "out" / "rejects.parquet").num_rows == 3
-    assert run_recipe(recipe(tmp_path / "raw", {"vqa": options}, ["clean.image"], tolerance=0.8)).account.problems() == []
+    assert (
+        run_recipe(
+            recipe(tmp_path / "raw", {"vqa": options}, ["clean.image"], tolerance=0.8)
+        ).account.problems()
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -235,17 +320,30 @@ def test_past_the_tolerance_the_run_stops_and_says_how_many_of_how_many(tmp_path
 )
 @pytest.mark.parametrize("measured", [True, False])
 def test_damage_is_one_reject_with_a_reason_whether_measured_first_or_met_at_the_shard(
-    tmp_path: Path, run_recipe: Callable[..., Result], name: str, data: bytes, rule: str, measured: bool
+    tmp_path: Path,
+    run_recipe: Callable[..., Result],
+    name: str,
+    data: bytes,
+    rule: str,
+    measured: bool,
 ) -> None:
     kind = {"jpg": "image", "png": "image", "wav": "audio", "mp4": "video"}[name.rpartition(".")[2]]
     write(tmp_path / "raw" / "m" / name, data)
-    good = {"image": ("good.jpg", jpeg()), "audio": ("good.wav", wav()), "video": ("good.mp4", mp4())}[kind]
+    good = {
+        "image": ("good.jpg", jpeg()),
+        "audio": ("good.wav", wav()),
+        "video": ("good.mp4", mp4()),
+    }[kind]
     write(tmp_path / "raw" / "m" / good[0], good[1])
     source = {"type": f"{kind}_folder", "path": "m"} | ({"sound": ""} if kind == "video" else {})
-    result = run_recipe(recipe(tmp_path / "raw", {"m": source}, [f"clean.{kind}"] if measured else []))
+    result = run_recipe(
+        recipe(tmp_path / "raw", {"m": source}, [f"clean.{kind}"] if measured else [])
+    )
     account = result.account.to_dict()
     assert account["adds_up"]
-    assert account["rejects_by_reason"] == {f"{'clean.' + kind if measured else 'shard'}: {rule}": 1}
+    assert account["rejects_by_reason"] == {
+        f"{'clean.' + kind if measured else 'shard'}: {rule}": 1
+    }
     assert result.shards is not None
     assert sum(shard.records for shard in result.shards.shards) == 1
 
@@ -255,14 +353,20 @@ def test_until_stops_where_it_is_told(tmp_path: Path, run_recipe: Callable[..., 
     run_recipe(value, until="clean.image")
     assert (tmp_path / "out" / "manifest").is_dir()
     assert not (tmp_path / "out" / "shards").exists()
-    assert list(json.loads((tmp_path / "out" / "account.json").read_text())["stages"]) == ["align.require", "clean.image"]
+    assert list(json.loads((tmp_path / "out" / "account.json").read_text())["stages"]) == [
+        "align.require",
+        "clean.image",
+    ]
     run_recipe(value, tmp_path / "ingested", until="ingest")
     assert json.loads((tmp_path / "ingested" / "account.json").read_text())["stages"] == {}
 
 
 def test_a_missing_folder_says_what_to_check(tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
-    plan = make_plan(parse_recipe(recipe(tmp_path / "raw", {"a": {"type": "audio_folder", "path": "nowhere"}})), tmp_path / "raw")
+    plan = make_plan(
+        parse_recipe(recipe(tmp_path / "raw", {"a": {"type": "audio_folder", "path": "nowhere"}})),
+        tmp_path / "raw",
+    )
     with pytest.raises(InputError, match="check 'data', 'base' and the paths"):
         run(plan, tmp_path / "out", "serial")
 
@@ -290,7 +394,11 @@ def test_a_piece_that_was_damaged_since_is_written_again(
     pieces[0].write_bytes(data if damage == "flip" else data[:-700])
     written: list[str] = []
     real = sharding.PieceTask.run
-    monkeypatch.setattr(sharding.PieceTask, "run", lambda task, *more: (written.append(task.path.name), real(task, *more))[1])
+    monkeypatch.setattr(
+        sharding.PieceTask,
+        "run",
+        lambda task, *more: (written.append(task.path.name), real(task, *more))[1],
+    )
     run_recipe(value)
     assert written == [pieces[0].stem]
     assert products(tmp_path / "out") == products(tmp_path / "whole")
@@ -307,21 +415,33 @@ def test_shards_of_other_records_are_told_and_not_verified(
     changed = json.loads(json.dumps(value))
     changed["stages"][0] = {"align.require": {"any_of": ["image"]}}
     for stopped in ({"until": "manifest"}, {}):
-        run_recipe(changed if stopped else {**changed, "shard": None}, progress=Progress(), **stopped)
+        run_recipe(
+            changed if stopped else {**changed, "shard": None}, progress=Progress(), **stopped
+        )
         assert "shards in" in capsys.readouterr().err
         files, problems = verify(out)
         assert len(problems) == 1
         assert "is not the manifest that the shards were made from" in problems[0]
-        assert {path.name: path.stat().st_mtime_ns for path in (out / "shards").glob("*.tar")} == tars
+        assert {
+            path.name: path.stat().st_mtime_ns for path in (out / "shards").glob("*.tar")
+        } == tars
     run_recipe(value)
     assert verify(out) == (files, [])
 
 
-def test_a_changed_file_is_noticed_where_its_path_begins_with_a_field(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+def test_a_changed_file_is_noticed_where_its_path_begins_with_a_field(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
     write(tmp_path / "raw" / "t.csv", "id,l\n1,a\n2,b\n")
     for number in (1, 2):
         write(tmp_path / "raw" / f"{number}.jpg", jpeg(seed=number))
-    source = {"type": "csv", "path": "t.csv", "id": "{id}", "targets": ["l"], "media": {"image": {"path": "{id}.jpg"}}}
+    source = {
+        "type": "csv",
+        "path": "t.csv",
+        "id": "{id}",
+        "targets": ["l"],
+        "media": {"image": {"path": "{id}.jpg"}},
+    }
     out = tmp_path / "raw" / "out"  # an output folder inside of the data is no part of them
     value = recipe(tmp_path / "raw", {"t": source})
     run_recipe(value, out)

@@ -15,23 +15,49 @@ from hypothesis import strategies as st
 from modalmill.pipeline.terminal import harmless
 from tiny import recipe, write
 
-ESCAPES = "hi \x1b]52;c;cHduZWQ=\x1b\\ \x1b]8;;http://evil/\x1b\\click \x1b[2J\x1bc \x9b2J \x1b(0 \u202eabc\u2028 \r\x08"
+ESCAPES = (
+    "hi \x1b]52;c;cHduZWQ=\x1b\\ \x1b]8;;http://evil/\x1b\\click \x1b[2J\x1bc \x9b2J \x1b(0"
+    " \u202eabc\u2028 \r\x08"
+)
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2028\u2066-\u2069]")
 
 
 @given(st.text())
 def test_no_control_is_left_and_json_stays_json(text: str) -> None:
     assert not OBEYED.search(harmless(text))
-    assert json.loads(harmless(json.dumps(text, ensure_ascii=False))) == text or any("\ud800" <= letter <= "\udfff" for letter in text)
+    assert json.loads(harmless(json.dumps(text, ensure_ascii=False))) == text or any(
+        "\ud800" <= letter <= "\udfff" for letter in text
+    )
 
 
-@pytest.mark.parametrize("command", [["inspect", "out/shards"], ["rejects", "out"], ["rejects", "out", "--json"], ["account", "out"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["inspect", "out/shards"],
+        ["rejects", "out"],
+        ["rejects", "out", "--json"],
+        ["account", "out"],
+    ],
+)
 def test_commands_show_escapes_and_do_not_pass_them_on(tmp_path: Path, command: list[str]) -> None:
-    rows = [{"id": f"k{number}", "text": ESCAPES + str(number), "n": ESCAPES} for number in range(3)] + [{"id": "k0", "text": "again"}]
+    rows = [
+        {"id": f"k{number}", "text": ESCAPES + str(number), "n": ESCAPES} for number in range(3)
+    ] + [{"id": "k0", "text": "again"}]
     write(tmp_path / "t.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-    source = {"type": "jsonl", "path": "t.jsonl", "id": "{id}", "text": {"t": "text"}, "numbers": ["n"]}
+    source = {
+        "type": "jsonl",
+        "path": "t.jsonl",
+        "id": "{id}",
+        "text": {"t": "text"},
+        "numbers": ["n"],
+    }
     write(tmp_path / "r.yaml", yaml.safe_dump(recipe(tmp_path, {"s": source})))
     for words in (["run", "r.yaml", "--out", "out", "--workers", "1"], command):
-        done = subprocess.run([sys.executable, "-m", "modalmill", *words], capture_output=True, cwd=tmp_path, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "modalmill", *words],
+            capture_output=True,
+            cwd=tmp_path,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         assert not OBEYED.search(done.stdout.decode() + done.stderr.decode())

@@ -10,7 +10,9 @@ numbers = st.integers(0, 1000)
 
 
 @given(numbers, numbers, numbers, numbers, numbers, st.integers(-3, 3))
-def test_it_adds_up_only_when_nothing_is_lost(written: int, rejected: int, merged: int, missing: int, copies: int, lost: int) -> None:
+def test_it_adds_up_only_when_nothing_is_lost(
+    written: int, rejected: int, merged: int, missing: int, copies: int, lost: int
+) -> None:
     read = written + rejected + merged + missing - copies + lost
     assert Count("s", read, copies, written, rejected, merged, missing).adds_up() == (lost == 0)
 

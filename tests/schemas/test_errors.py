@@ -21,19 +21,45 @@ def subclasses(cls: type[ModalmillError]) -> Iterator[type[ModalmillError]]:
 
 def every_error() -> list[type[ModalmillError]]:
     for module in pkgutil.walk_packages(modalmill.__path__, "modalmill."):
-        if not module.name.startswith(("modalmill.tests", "modalmill.benchmarks", "modalmill.build")) and module.name != "modalmill.__main__":
+        if (
+            not module.name.startswith(
+                ("modalmill.tests", "modalmill.benchmarks", "modalmill.build")
+            )
+            and module.name != "modalmill.__main__"
+        ):
             importlib.import_module(module.name)
-    return sorted({one for one in subclasses(ModalmillError) if one.__module__.startswith("modalmill.")}, key=lambda one: one.__name__)
+    return sorted(
+        {one for one in subclasses(ModalmillError) if one.__module__.startswith("modalmill.")},
+        key=lambda one: one.__name__,
+    )
 
 
 def test_every_error_is_in_the_tree() -> None:
-    assert [one.__name__ for one in every_error() if f"── {one.__name__} " not in (errors.__doc__ or "") and not one.__name__.startswith("_")] == []
+    assert [
+        one.__name__
+        for one in every_error()
+        if f"── {one.__name__} " not in (errors.__doc__ or "") and not one.__name__.startswith("_")
+    ] == []
 
 
-MADE = [MissingPackageError("torch", "train", "training"), RecipeError(["a: wrong", "b: wrong"], "here.yaml"), DamageError("broken", "it is broken")]
+MADE = [
+    MissingPackageError("torch", "train", "training"),
+    RecipeError(["a: wrong", "b: wrong"], "here.yaml"),
+    DamageError("broken", "it is broken"),
+]
 
 
-@pytest.mark.parametrize("error", [*MADE, *(cls("what was wanted") for cls in subclasses(ModalmillError) if cls.__init__ is Exception.__init__)])
+@pytest.mark.parametrize(
+    "error",
+    [
+        *MADE,
+        *(
+            cls("what was wanted")
+            for cls in subclasses(ModalmillError)
+            if cls.__init__ is Exception.__init__
+        ),
+    ],
+)
 def test_an_error_comes_out_of_another_process_as_it_went_in(error: ModalmillError) -> None:
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error)

@@ -1,4 +1,6 @@
-"""A recipe's mistakes are all told at once, with the nearest right word; overrides reach every value."""
+"""A recipe's mistakes are all told at once, with the nearest right word; overrides reach every
+value.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,13 @@ def test_overrides_reach_values_lists_and_stages_by_address(tmp_path: Path) -> N
     path = write(tmp_path / "r.yaml", TEXT)
     changed, _ = load_recipe(
         path,
-        ["seed=9", "stages.clean.text.min_words=5", "stages.clean.duplicates.near_bits=0", "sources.notes.path=other.csv", "shard.jpeg_quality=80"],
+        [
+            "seed=9",
+            "stages.clean.text.min_words=5",
+            "stages.clean.duplicates.near_bits=0",
+            "sources.notes.path=other.csv",
+            "shard.jpeg_quality=80",
+        ],
     )
     assert changed.seed == 9
     assert changed.stages[0] == {"clean.text": {"min_words": 5}}
@@ -76,7 +84,9 @@ def test_data_is_relative_to_the_file_and_an_override_to_the_current_folder(tmp_
         ("!!python/object/apply:os.system ['true']", "not YAML"),
     ],
 )
-def test_a_file_that_is_no_recipe_is_one_clear_error(tmp_path: Path, text: str, wanted: str) -> None:
+def test_a_file_that_is_no_recipe_is_one_clear_error(
+    tmp_path: Path, text: str, wanted: str
+) -> None:
     with pytest.raises(RecipeError, match=wanted):
         load_recipe(write(tmp_path / "r.yaml", text))
 
@@ -87,7 +97,10 @@ def test_a_missing_recipe_names_the_nearest_file(tmp_path: Path) -> None:
         load_recipe(tmp_path / "vqa_cocoo.yaml")
 
 
-@pytest.mark.parametrize("override", ["seed", "=3", "stages.clean.nothing.x=1", "name.x=1", "sed=3", "stages.clean.text=5"])
+@pytest.mark.parametrize(
+    "override",
+    ["seed", "=3", "stages.clean.nothing.x=1", "name.x=1", "sed=3", "stages.clean.text=5"],
+)
 def test_an_override_that_fits_nothing_is_told(tmp_path: Path, override: str) -> None:
     with pytest.raises(RecipeError, match="--set"):
         load_recipe(write(tmp_path / "r.yaml", TEXT), [override])
@@ -100,14 +113,22 @@ def test_an_override_that_fits_nothing_is_told(tmp_path: Path, override: str) ->
             "name: x\nsources:\n  a: {type: csv}\n  b: {type: csv}\n  a: {type: jsonl}\n",
             r"line 5: 'a' stands here a second time; the first is in line 3",
         ),
-        ("name: x\nsources: {a: {type: csv, path: p, path: q}}\n", "'path' stands here a second time"),
+        (
+            "name: x\nsources: {a: {type: csv, path: p, path: q}}\n",
+            "'path' stands here a second time",
+        ),
         ("[" * 20_000, "brackets within brackets"),
         ("name: x\nseed: " + "9" * 6000, "4300 digits|less than"),
-        ('name: x\nsources: {a: {type: csv, path: "a\\0b"}}', "sources.a.path: has a NUL character"),
+        (
+            'name: x\nsources: {a: {type: csv, path: "a\\0b"}}',
+            "sources.a.path: has a NUL character",
+        ),
         ("name: x\n\tsources: 1", "not YAML: line 2"),
     ],
 )
-def test_what_yaml_hides_or_stumbles_over_is_one_clear_mistake(tmp_path: Path, text: str, told: str) -> None:
+def test_what_yaml_hides_or_stumbles_over_is_one_clear_mistake(
+    tmp_path: Path, text: str, told: str
+) -> None:
     (tmp_path / "r.yaml").write_text(text)
     with pytest.raises(RecipeError, match=told):
         load_recipe(tmp_path / "r.yaml")

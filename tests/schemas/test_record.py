@@ -22,14 +22,20 @@ def test_a_key_of_safe_words_stays_readable() -> None:
 
 
 @given(st.floats(0, 50), st.floats(0.1, 50), st.floats(0, 20), st.floats(0.1, 20))
-def test_a_cut_of_a_cut_lies_inside_it(start: float, length: float, inner: float, inner_length: float) -> None:
-    part = modality("audio").cut(Part("audio", uri="a.wav", start_s=start, end_s=start + length), inner, inner + inner_length)
+def test_a_cut_of_a_cut_lies_inside_it(
+    start: float, length: float, inner: float, inner_length: float
+) -> None:
+    part = modality("audio").cut(
+        Part("audio", uri="a.wav", start_s=start, end_s=start + length), inner, inner + inner_length
+    )
     assert part.start_s == start + inner
     assert part.end_s is not None
     assert part.end_s <= start + length
 
 
 def test_cues_move_with_the_cut() -> None:
-    part = modality("text").cut(Part("text", text="a b c", cues=(Cue(0, 1, "a"), Cue(1, 2, "b"), Cue(2, 3, "c"))), 0.5, 2.0)
+    part = modality("text").cut(
+        Part("text", text="a b c", cues=(Cue(0, 1, "a"), Cue(1, 2, "b"), Cue(2, 3, "c"))), 0.5, 2.0
+    )
     assert part.cues == (Cue(0.0, 0.5, "a"), Cue(0.5, 1.5, "b"))
     assert part.text == "a b"

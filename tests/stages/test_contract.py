@@ -21,7 +21,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "clean.fill": {"target": "label"},
     "clean.outliers": {"column": "score"},
 }
-RECORD_STAGES = [address for address in addresses(Addressed) if issubclass(find(address, Addressed), RecordStage)]
+RECORD_STAGES = [
+    address for address in addresses(Addressed) if issubclass(find(address, Addressed), RecordStage)
+]
 
 
 def build(address: str) -> Any:
@@ -32,9 +34,24 @@ def build(address: str) -> Any:
 
 def with_signals(record: Record) -> Record:
     """The record as measuring leaves it: signals for every part of media."""
-    words = ("sharpness", "dark", "bright", "clipping", "silence", "claim", "black", "frozen", "damaged")
-    signals = {f"{name}.{word}": 0.5 for name, part in record.parts.items() if part.uri for word in words}
-    parts = {name: dataclasses.replace(part, width=64, height=64, duration_s=10.0) if part.uri else part for name, part in record.parts.items()}
+    words = (
+        "sharpness",
+        "dark",
+        "bright",
+        "clipping",
+        "silence",
+        "claim",
+        "black",
+        "frozen",
+        "damaged",
+    )
+    signals = {
+        f"{name}.{word}": 0.5 for name, part in record.parts.items() if part.uri for word in words
+    }
+    parts = {
+        name: dataclasses.replace(part, width=64, height=64, duration_s=10.0) if part.uri else part
+        for name, part in record.parts.items()
+    }
     return dataclasses.replace(record, signals=signals, parts=parts)
 
 
@@ -47,7 +64,11 @@ def test_every_stage_is_a_frozen_dataclass_with_a_docstring_that_says_what_comes
 
 @pytest.mark.parametrize("address", RECORD_STAGES)
 @settings(max_examples=40, deadline=None)
-@given(some=st.lists(records().map(with_signals), min_size=1, max_size=4, unique_by=lambda record: record.key))
+@given(
+    some=st.lists(
+        records().map(with_signals), min_size=1, max_size=4, unique_by=lambda record: record.key
+    )
+)
 def test_a_stage_keeps_the_contract(address: str, some: list[Record]) -> None:
     assert broken_stage(build(address), some) == []
 
@@ -59,15 +80,32 @@ def test_a_record_without_the_modality_passes_untouched(address: str, record: Re
     room, _, name = address.partition(".")
     if room != "clean" or name not in names():
         return
-    bare = dataclasses.replace(record, parts={part_name: part for part_name, part in record.parts.items() if part.modality != name})
+    bare = dataclasses.replace(
+        record,
+        parts={
+            part_name: part for part_name, part in record.parts.items() if part.modality != name
+        },
+    )
     rows = stage.process(bare, 0, address)
     assert [(row.record, row.fault) for row in rows] == [(bare, None)]
 
 
-@pytest.mark.parametrize("address", [address for address in addresses(Addressed) if issubclass(find(address, Addressed), CorpusStage)])
+@pytest.mark.parametrize(
+    "address",
+    [
+        address
+        for address in addresses(Addressed)
+        if issubclass(find(address, Addressed), CorpusStage)
+    ],
+)
 @settings(max_examples=30, deadline=None)
-@given(some=st.lists(records(), min_size=1, max_size=6, unique_by=lambda record: record.key), order=st.randoms())
-def test_a_corpus_stage_decides_the_same_in_any_order(address: str, some: list[Record], order: Any) -> None:
+@given(
+    some=st.lists(records(), min_size=1, max_size=6, unique_by=lambda record: record.key),
+    order=st.randoms(),
+)
+def test_a_corpus_stage_decides_the_same_in_any_order(
+    address: str, some: list[Record], order: Any
+) -> None:
     mixed = list(some)
     order.shuffle(mixed)
     assert broken_stage(build(address), mixed) == []

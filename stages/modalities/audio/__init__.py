@@ -1,4 +1,6 @@
-"""Sound: one recording in one file, or the sound of a film, as samples ``float32 [T, C]`` in [-1, 1]."""
+"""Sound: one recording in one file, or the sound of a film, as samples ``float32 [T, C]`` in [-1,
+1].
+"""
 
 from __future__ import annotations
 
@@ -25,11 +27,15 @@ class AudioOptions(ModalityOptions):
 
     rate_hz: int = Field(16_000, ge=1000)
     seconds: float = Field(4.0, gt=0)
-    spectrum: Literal["logmel", "mfcc", "bark"] = Field("logmel", description="what an encoder of sound sees of it")
+    spectrum: Literal["logmel", "mfcc", "bark"] = Field(
+        "logmel", description="what an encoder of sound sees of it"
+    )
 
 
 class Audio(OnDisk):
-    """Sounds. They go into the tar as they are where neither cut, changed nor resampled, as FLAC otherwise."""
+    """Sounds. They go into the tar as they are where neither cut, changed nor resampled, as FLAC
+    otherwise.
+    """
 
     timed = True
     suffixes = (
@@ -52,7 +58,25 @@ class Audio(OnDisk):
             ".aiff",
             ".aifc",
         ),
-        *(".au", ".snd", ".caf", ".sph", ".voc", ".amr", ".awb", ".gsm", ".mka", ".weba", ".ac3", ".eac3", ".dts", ".wma", ".ape", ".wv", ".tta"),
+        *(
+            ".au",
+            ".snd",
+            ".caf",
+            ".sph",
+            ".voc",
+            ".amr",
+            ".awb",
+            ".gsm",
+            ".mka",
+            ".weba",
+            ".ac3",
+            ".eac3",
+            ".dts",
+            ".wma",
+            ".ape",
+            ".wv",
+            ".tta",
+        ),
     )
     media_per_task = 48
     version = 2
@@ -86,19 +110,30 @@ class Audio(OnDisk):
         path, rate_hz = locate(root, part.uri), options.sample_rate_hz
         ending = _COPIED.get(PurePosixPath(part.uri).suffix.lower())
         is_whole = part.start_s is None and part.end_s is None and not part.steps
-        if is_whole and ending and (rate_hz is None or (part.sample_rate_hz == rate_hz and part.channels == 1)):
+        if (
+            is_whole
+            and ending
+            and (rate_hz is None or (part.sample_rate_hz == rate_hz and part.channels == 1))
+        ):
             data = path.read_bytes()
             if options.verify and part.duration_s is None:
                 audio.decode(path)
             return Rendered(ending, data)
         sound = audio.decode(path, part.start_s, part.end_s)
         samples = sound.mono(rate_hz) if rate_hz else sound.samples
-        return Rendered("flac", audio.encode_flac(apply_to_samples(samples, part.steps), rate_hz or sound.rate_hz))
+        return Rendered(
+            "flac",
+            audio.encode_flac(apply_to_samples(samples, part.steps), rate_hz or sound.rate_hz),
+        )
 
     def estimated_bytes(self, part: Part, options: ShardOptions) -> int:
         if not part.duration_s or (part.end_s is None and not options.sample_rate_hz):
             return part.bytes or 0
-        return round((part.seconds() or part.duration_s) * (options.sample_rate_hz or part.sample_rate_hz or _USUAL_RATE_HZ) * 1.2)
+        return round(
+            (part.seconds() or part.duration_s)
+            * (options.sample_rate_hz or part.sample_rate_hz or _USUAL_RATE_HZ)
+            * 1.2
+        )
 
     def longest(self, options: AudioOptions) -> float:
         return options.seconds
@@ -108,7 +143,9 @@ class Audio(OnDisk):
 
         return AudioSpec()
 
-    def input_spec(self, options: AudioOptions, fitted: Mapping[str, Any], training: bool) -> AudioSpec:
+    def input_spec(
+        self, options: AudioOptions, fitted: Mapping[str, Any], training: bool
+    ) -> AudioSpec:
         from .spec import AudioSpec
 
         return AudioSpec(rate_hz=options.rate_hz, seconds=options.seconds)

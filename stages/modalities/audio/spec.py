@@ -19,7 +19,8 @@ _UNKNOWN_FORMAT = 1  # libsndfile's number for what it cannot read at all
 
 @dataclass(frozen=True, kw_only=True)
 class AudioSpec(Spec):
-    """Mono sound as ``float32 [rate_hz * seconds]``, filled with zeros at the end; the batch's ``lengths`` tell how many samples are real.
+    """Mono sound as ``float32 [rate_hz * seconds]``, filled with zeros at the end; the batch's
+    ``lengths`` tell how many samples are real.
 
     crop: which stretch of a longer sound: its ``start``, or a ``random`` one.
     """
@@ -56,7 +57,9 @@ class AudioSpec(Spec):
         return length
 
     def _read(self, data: bytes, draws: Draws) -> np.ndarray:
-        """The stretch that is wanted, at the wanted rate; all of it for a transform and where only FFmpeg can read it."""
+        """The stretch that is wanted, at the wanted rate; all of it for a transform and where only
+        FFmpeg can read it.
+        """
         import soundfile
 
         try:
@@ -66,10 +69,14 @@ class AudioSpec(Spec):
                     frames = file.frames
                 elif self.crop == "random" and file.frames > frames:
                     file.seek(int(draws.uniform[0] * (file.frames - frames + 1)))
-                return sounds.Sound(file.read(frames, dtype="float32", always_2d=True), file.samplerate).mono(self.rate_hz)
+                return sounds.Sound(
+                    file.read(frames, dtype="float32", always_2d=True), file.samplerate
+                ).mono(self.rate_hz)
         except soundfile.LibsndfileError as error:
             if error.code != _UNKNOWN_FORMAT:
-                raise DamageError("audio_damaged", f"the stored sound cannot be decoded: {error}") from None
+                raise DamageError(
+                    "audio_damaged", f"the stored sound cannot be decoded: {error}"
+                ) from None
             return sounds.decode_ffmpeg(io.BytesIO(data), error.error_string).mono(self.rate_hz)
 
     def lengths(self, records: Records, part: str) -> np.ndarray:

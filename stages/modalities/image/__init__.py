@@ -32,7 +32,23 @@ class Image(OnDisk):
 
     has_pixels = True
     suffixes = (
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl"),
+        *(
+            ".jpg",
+            ".jpeg",
+            ".jpe",
+            ".jfif",
+            ".png",
+            ".webp",
+            ".gif",
+            ".bmp",
+            ".dib",
+            ".tif",
+            ".tiff",
+            ".avif",
+            ".heic",
+            ".heif",
+            ".jxl",
+        ),
         *(".jp2", ".j2k", ".jpx", ".pbm", ".pgm", ".ppm", ".pnm", ".pfm"),
     )
     media_per_task = 256
@@ -59,7 +75,9 @@ class Image(OnDisk):
 
         assert part.uri is not None
         side = max(_EXTRACTED_SIDE, getattr(wanted_by, "size", 0) or 0)
-        return apply_to_pixels(image.decode(read_file(root, part.uri), 0 if part.steps else side), part.steps)
+        return apply_to_pixels(
+            image.decode(read_file(root, part.uri), 0 if part.steps else side), part.steps
+        )
 
     def rendered(self, root: Path, part: Part, options: ShardOptions) -> Rendered:
         from .render import render_image
@@ -69,14 +87,24 @@ class Image(OnDisk):
 
     def estimated_bytes(self, part: Part, options: ShardOptions) -> int:
         size = part.bytes or 0
-        return size if options.image_short_side is None else min(size, round(0.5 * options.image_short_side**2)) or 10_000
+        return (
+            size
+            if options.image_short_side is None
+            else min(size, round(0.5 * options.image_short_side**2)) or 10_000
+        )
 
     def spec(self) -> ImageSpec:
         from .spec import ImageSpec
 
         return ImageSpec()
 
-    def input_spec(self, options: ImageOptions, fitted: Mapping[str, Any], training: bool) -> ImageSpec:
+    def input_spec(
+        self, options: ImageOptions, fitted: Mapping[str, Any], training: bool
+    ) -> ImageSpec:
         from .spec import ImageSpec
 
-        return ImageSpec(size=options.size, crop=options.crop if training or options.crop != "random" else "center", flip=False)
+        return ImageSpec(
+            size=options.size,
+            crop=options.crop if training or options.crop != "random" else "center",
+            flip=False,
+        )

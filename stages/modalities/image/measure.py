@@ -15,18 +15,26 @@ _BLACK, _WHITE = 16, 239
 
 
 def measure_image(data: bytes) -> tuple[dict[str, Any], dict[str, float]]:
-    """Facts (``width``, ``height``; ``thumbnail``: 32 x 32 RGB pixels as bytes) and signals of an image; DamageError where it does not decode
-    to its end.
+    """Facts (``width``, ``height``; ``thumbnail``: 32 x 32 RGB pixels as bytes) and signals of an
+    image; DamageError where it does not decode to its end.
 
-    ``sharpness``: variance of the Laplacian (Pech-Pacheco 2000) of the grey image scaled to a short side of 256 pixels.
-    ``brightness``: mean of the grey image, in [0, 1]. ``dark``, ``bright``: share of pixels below 16 and above 239 of 255.
-    ``phash_high``, ``phash_low``: the halves of a 64-bit perceptual hash: signs of the 8 x 8 lowest DCT coefficients
-    against their median (Zauner 2010).
+    ``sharpness``: variance of the Laplacian (Pech-Pacheco 2000) of the grey image scaled to a short
+        side of 256 pixels.
+    ``brightness``: mean of the grey image, in [0, 1]. ``dark``, ``bright``: share of pixels below
+        16 and above 239 of 255.
+    ``phash_high``, ``phash_low``: the halves of a 64-bit perceptual hash: signs of the 8 x 8 lowest
+    DCT coefficients against their median (Zauner 2010).
     """
     width, height = image.size(data)
     pixels = image.decode(data, _SIDE)
     gray = image.scale_to(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), _SIDE)
-    low = np.asarray(cv2.dct(cv2.resize(gray, (_HASH_SIDE, _HASH_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)))[:8, :8].ravel()
+    low = np.asarray(
+        cv2.dct(
+            cv2.resize(gray, (_HASH_SIDE, _HASH_SIDE), interpolation=cv2.INTER_AREA).astype(
+                np.float32
+            )
+        )
+    )[:8, :8].ravel()
     bits = np.packbits(low > np.median(low))
     histogram = np.bincount(gray.ravel(), minlength=256)
     signals = {

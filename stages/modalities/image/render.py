@@ -1,4 +1,6 @@
-"""What goes into the tar of an image: the file as it is where it is small enough, a JPEG otherwise."""
+"""What goes into the tar of an image: the file as it is where it is small enough, a JPEG
+otherwise.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def render_image(data: bytes, part: Part, options: ShardOptions) -> tuple[str, b
 
 
 def _check_jpeg(data: bytes) -> None:
-    """DamageError unless a JPEG decodes to its end; the smallest picture that the decoder can make is enough to know."""
+    """DamageError unless a JPEG decodes to its end; the smallest picture that the decoder can make
+    is enough to know.
+    """
     try:
         simplejpeg.decode_jpeg(data, "GRAY", min_height=1, min_width=1, strict=True)
     except ValueError:

@@ -38,7 +38,10 @@ class Text(InRecord):
         if not part.cues:
             return part
         inside = [cue for cue in part.cues if cue.end_s > start_s and cue.start_s < end_s]
-        cues = tuple(Cue(max(0.0, cue.start_s - start_s), min(end_s, cue.end_s) - start_s, cue.text) for cue in inside)
+        cues = tuple(
+            Cue(max(0.0, cue.start_s - start_s), min(end_s, cue.end_s) - start_s, cue.text)
+            for cue in inside
+        )
         return replace(part, text=" ".join(cue.text for cue in cues), cues=cues)
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:
@@ -58,7 +61,9 @@ class Text(InRecord):
 
         return TextSpec()
 
-    def input_spec(self, options: TextOptions, fitted: Mapping[str, Any], training: bool) -> TextSpec:
+    def input_spec(
+        self, options: TextOptions, fitted: Mapping[str, Any], training: bool
+    ) -> TextSpec:
         from .spec import TextSpec
 
         return TextSpec(length=options.length, vocabulary=fitted.get("vocabulary", {}))

@@ -17,10 +17,12 @@ from .words import PAD_TOKEN, UNKNOWN_TOKEN, words
 
 @dataclass(frozen=True, kw_only=True)
 class TextSpec(Spec):
-    """Token ids ``int64 [length]``, filled with 0 at the end; the batch's ``lengths`` tell how many are real.
+    """Token ids ``int64 [length]``, filled with 0 at the end; the batch's ``lengths`` tell how many
+    are real.
 
-    vocabulary: word -> id. tokenize: a function from a text to its ids, in place of a vocabulary (``tokenizer.encode`` of Hugging Face's).
-    With neither the batch carries the texts themselves, in ``lists``.
+    vocabulary: word -> id. tokenize: a function from a text to its ids, in place of a vocabulary
+    (``tokenizer.encode`` of Hugging Face's). With neither the batch carries the texts themselves,
+    in ``lists``.
     """
 
     length: int = 24
@@ -36,7 +38,10 @@ class TextSpec(Spec):
         checks.function("TextSpec: tokenize", self.tokenize)
         checks.function("TextSpec: transform", self.transform)
         if not isinstance(self.vocabulary, Mapping):
-            raise InputError(f"TextSpec: vocabulary: wanted a mapping from words to ids, found {type(self.vocabulary).__name__}")
+            raise InputError(
+                "TextSpec: vocabulary: wanted a mapping from words to ids, found"
+                f" {type(self.vocabulary).__name__}"
+            )
         if self.vocabulary and self.tokenize is not None:
             raise InputError("TextSpec: wanted a vocabulary or tokenize, found both")
 
@@ -53,14 +58,18 @@ class TextSpec(Spec):
         return (self.length,), "int64"
 
     def fill(self, text: str, out: np.ndarray, draws: Draws = MIDDLE) -> int:
-        """Write the ids into ``out``; how many there are (at least one: an unknown token stands for a text without words)."""
+        """Write the ids into ``out``; how many there are (at least one: an unknown token stands for
+        a text without words).
+        """
         if self.transform is not None:
             text = self.transform(text, draws.generator())
         if self.tokenize is not None:
             ids = list(self.tokenize(text))[: self.length] or [UNKNOWN_TOKEN]
         else:
             known = self.vocabulary
-            ids = [known.get(word, UNKNOWN_TOKEN) for word in words(text)[: self.length]] or [UNKNOWN_TOKEN]
+            ids = [known.get(word, UNKNOWN_TOKEN) for word in words(text)[: self.length]] or [
+                UNKNOWN_TOKEN
+            ]
         out[: len(ids)] = ids
         out[len(ids) :] = PAD_TOKEN
         return len(ids)
@@ -74,7 +83,13 @@ class TextSpec(Spec):
         if not self.makes_tensors:
             return super().lengths(records, part)
         tokenize: Callable[[str], Sequence[Any]] = self.tokenize or words
-        return np.array([0 if text is None else len(tokenize(text)) for text in records.texts(part, range(len(records)))], float)
+        return np.array(
+            [
+                0 if text is None else len(tokenize(text))
+                for text in records.texts(part, range(len(records)))
+            ],
+            float,
+        )
 
     def cut_to(self, length: float) -> TextSpec:
         if length < 1:

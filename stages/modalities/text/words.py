@@ -12,11 +12,15 @@ PAD_TOKEN, UNKNOWN_TOKEN = 0, 1
 SPECIAL_TOKENS = 2  # ids that are no word of the vocabulary
 _ASCII_WORD = re.compile(r"[^\W_]+(?:'[^\W\d_]+)?|[^\w\s]|_")
 # Scripts whose words are not set apart: Thai, Lao, Myanmar, Khmer, kana, Han and its extensions.
-_DENSE = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
+_DENSE = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
+)
 
 
 def words(text: str) -> list[str]:
-    """Lower-case words and punctuation marks, in order; in scripts without spaces each character is a word. Vowel signs and accents stay with theirs.
+    """Lower-case words and punctuation marks, in order; in scripts without spaces each character is
+    a word. Vowel signs and accents stay with theirs.
 
     >>> words("What's on the table?")
     ["what's", 'on', 'the', 'table', '?']
@@ -29,13 +33,24 @@ def words(text: str) -> list[str]:
 
 @functools.cache
 def _any_word() -> re.Pattern[str]:
-    marks = "".join(letter for letter in map(chr, range(0x300, 0x10000)) if unicodedata.category(letter) in ("Mn", "Mc"))
+    marks = "".join(
+        letter
+        for letter in map(chr, range(0x300, 0x10000))
+        if unicodedata.category(letter) in ("Mn", "Mc")
+    )
     letter = rf"(?:(?![{_DENSE}])[^\W_][{marks}]*)"
     return re.compile(rf"[{_DENSE}][{marks}]*|{letter}+(?:'(?:[^\W\d_][{marks}]*)+)?|[^\w\s]|_")
 
 
-def build_vocabulary(texts: Iterable[str | None], most: int = 10_000, at_least: int = 1) -> dict[str, int]:
-    """Word -> id, 2 upwards, the commonest first (ties by the alphabet); 0 is padding, 1 any unknown word."""
+def build_vocabulary(
+    texts: Iterable[str | None], most: int = 10_000, at_least: int = 1
+) -> dict[str, int]:
+    """Word -> id, 2 upwards, the commonest first (ties by the alphabet); 0 is padding, 1 any
+    unknown word.
+    """
     counts = Counter(word for text in texts if text for word in words(text))
-    kept = sorted((word for word, count in counts.items() if count >= at_least), key=lambda word: (-counts[word], word))[:most]
+    kept = sorted(
+        (word for word, count in counts.items() if count >= at_least),
+        key=lambda word: (-counts[word], word),
+    )[:most]
     return {word: number for number, word in enumerate(kept, SPECIAL_TOKENS)}

@@ -27,12 +27,31 @@ class VideoOptions(ModalityOptions):
 
 
 class Video(OnDisk):
-    """Films. Some frames of each, evenly spaced, go into the tar as Motion JPEG: a video is decoded once, and not in every epoch."""
+    """Films. Some frames of each, evenly spaced, go into the tar as Motion JPEG: a video is decoded
+    once, and not in every epoch.
+    """
 
     timed = True
     has_pixels = True
     suffixes = (
-        *(".mp4", ".m4v", ".mkv", ".webm", ".mov", ".avi", ".mpg", ".mpeg", ".mpe", ".m2v", ".vob", ".ts", ".mts", ".m2ts", ".flv", ".f4v"),
+        *(
+            ".mp4",
+            ".m4v",
+            ".mkv",
+            ".webm",
+            ".mov",
+            ".avi",
+            ".mpg",
+            ".mpeg",
+            ".mpe",
+            ".m2v",
+            ".vob",
+            ".ts",
+            ".mts",
+            ".m2ts",
+            ".flv",
+            ".f4v",
+        ),
         *(".3gp", ".3g2", ".wmv", ".asf", ".ogv", ".mxf"),
     )
     media_per_task = 12
@@ -54,7 +73,10 @@ class Video(OnDisk):
             facts, signals = measure_video(path)
             return found | facts | {"signals": signals}
         known = probe(path)
-        return found | {word: getattr(known, word) for word in ("width", "height", "fps", "duration_s", "frames")}
+        return found | {
+            word: getattr(known, word)
+            for word in ("width", "height", "fps", "duration_s", "frames")
+        }
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:
         from ...media import video
@@ -63,7 +85,14 @@ class Video(OnDisk):
         assert part.uri is not None
         side = max(_EXTRACTED_SIDE, getattr(wanted_by, "size", 0) or 0)
         count = getattr(wanted_by, "frames", 8)
-        frames = video.sample(locate(root, part.uri), count, side, part.start_s, part.end_s, strict=part.frames is None)
+        frames = video.sample(
+            locate(root, part.uri),
+            count,
+            side,
+            part.start_s,
+            part.end_s,
+            strict=part.frames is None,
+        )
         return apply_to_pixels(frames, part.steps)
 
     def rendered(self, root: Path, part: Part, options: ShardOptions) -> Rendered:
@@ -72,9 +101,26 @@ class Video(OnDisk):
 
         assert part.uri is not None
         count, side = options.video_frames, options.video_short_side
-        found = video.sampled(locate(root, part.uri), count, side, part.start_s, part.end_s, strict=part.frames is None)
-        note = "" if found.distinct == count else "films of fewer frames than video_frames, some of which are there more than once"
-        return Rendered("mp4", video.encode_mjpeg(apply_to_pixels(found.frames, part.steps), found.times_s, found.seconds), note)
+        found = video.sampled(
+            locate(root, part.uri),
+            count,
+            side,
+            part.start_s,
+            part.end_s,
+            strict=part.frames is None,
+        )
+        note = (
+            ""
+            if found.distinct == count
+            else "films of fewer frames than video_frames, some of which are there more than once"
+        )
+        return Rendered(
+            "mp4",
+            video.encode_mjpeg(
+                apply_to_pixels(found.frames, part.steps), found.times_s, found.seconds
+            ),
+            note,
+        )
 
     def estimated_bytes(self, part: Part, options: ShardOptions) -> int:
         return options.video_frames * options.video_short_side**2 // 2
@@ -84,7 +130,9 @@ class Video(OnDisk):
 
         return VideoSpec()
 
-    def input_spec(self, options: VideoOptions, fitted: Mapping[str, Any], training: bool) -> VideoSpec:
+    def input_spec(
+        self, options: VideoOptions, fitted: Mapping[str, Any], training: bool
+    ) -> VideoSpec:
         from .spec import VideoSpec
 
         return VideoSpec(frames=options.frames, size=options.size)

@@ -18,14 +18,17 @@ _NEARLY_ALL = 0.98
 def measure_video(path: Path) -> tuple[dict[str, int | float], dict[str, float]]:
     """Facts and signals of a video, every frame decoded.
 
-    Facts: ``width``, ``height`` as shown, ``fps`` as the container says, ``frames`` as counted, ``duration_s`` when the last frame ends, on the
-    container's clock.
-    ``claim``: what is there of the length that the container claims (1 where it claims nothing). ``black``: share of frames whose mean
-    luma is below 20 of 255. ``frozen``: share of frames that differ from the one before by less than a quarter grey level
-    on average. ``motion``: mean of that difference, in grey levels. ``damaged``: share of frames that are damaged or would not decode.
-    ``late_s``: seconds before the first picture, while the sound is there. ``sound_late_s``: by how much the sound begins after the pictures, and
-    ``sound_short_s``: by how much it ends before them, negative the other way; both where there is sound. ``streams``: streams of pictures in
-    the file.
+    Facts: ``width``, ``height`` as shown, ``fps`` as the container says, ``frames`` as counted,
+    ``duration_s`` when the last frame ends, on the container's clock.
+    ``claim``: what is there of the length that the container claims (1 where it claims nothing).
+    ``black``: share of frames whose mean luma is below 20 of 255. ``frozen``: share of frames that
+    differ from the one before by less than a quarter grey level on average. ``motion``: mean of
+    that difference, in grey levels. ``damaged``: share of frames that are damaged or would not
+    decode.
+    ``late_s``: seconds before the first picture, while the sound is there. ``sound_late_s``: by how
+        much the sound begins after the pictures, and
+    ``sound_short_s``: by how much it ends before them, negative the other way; both where there is
+    sound. ``streams``: streams of pictures in the file.
     """
     facts = video.probe(path)
     count, black, still, motion = 0, 0, 0, 0.0
@@ -58,12 +61,18 @@ def measure_video(path: Path) -> tuple[dict[str, int | float], dict[str, float]]
     gaps = video.sound_gaps(path)
     if gaps is not None:
         signals |= {"sound_late_s": gaps[0], "sound_short_s": gaps[1]}
-    return {"width": facts.width, "height": facts.height, "fps": facts.fps, "frames": count, "duration_s": end}, signals
+    return {
+        "width": facts.width,
+        "height": facts.height,
+        "fps": facts.fps,
+        "frames": count,
+        "duration_s": end,
+    }, signals
 
 
 def _claim(path: Path, claimed_s: float, end_s: float) -> float:
-    """Share of the claimed length that is there. The container is as long as its longest stream; so where the pictures end early, the sound is
-    asked."""
+    """Share of the claimed length that is there. The container is as long as its longest stream; so
+    where the pictures end early, the sound is asked."""
     if claimed_s <= 0:
         return 1.0
     share = end_s / claimed_s

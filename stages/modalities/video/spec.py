@@ -16,7 +16,8 @@ from ...spec import MIDDLE, Draws, Spec, TimeCrop, Transform, of_kind
 
 @dataclass(frozen=True, kw_only=True)
 class VideoSpec(Spec):
-    """``frames`` evenly spaced frames as ``uint8 [frames, size, size, 3]``: of the whole video, or of a clip of ``seconds``.
+    """``frames`` evenly spaced frames as ``uint8 [frames, size, size, 3]``: of the whole video, or
+    of a clip of ``seconds``.
 
     crop: whether the clip is the ``start`` or a ``random`` one.
     """
@@ -37,7 +38,9 @@ class VideoSpec(Spec):
         if self.seconds is not None:
             checks.above_zero("VideoSpec: seconds", self.seconds)
         elif self.crop == "random":
-            raise InputError("VideoSpec: crop='random' takes a clip of the video; say how long with seconds=")
+            raise InputError(
+                "VideoSpec: crop='random' takes a clip of the video; say how long with seconds="
+            )
 
     def layout(self) -> tuple[tuple[int, ...], str]:
         """Shape and type of a row."""
@@ -46,9 +49,16 @@ class VideoSpec(Spec):
     def fill(self, data: bytes, out: np.ndarray, draws: Draws = MIDDLE) -> int:
         """Decode into ``out``."""
         begin = draws.uniform[0] if self.crop == "random" else 0.0
-        frames = video.sample(io.BytesIO(data), self.frames, self.size, clip=None if self.seconds is None else (self.seconds, begin))
+        frames = video.sample(
+            io.BytesIO(data),
+            self.frames,
+            self.size,
+            clip=None if self.seconds is None else (self.seconds, begin),
+        )
         if self.transform is not None:
-            frames = of_kind(self.transform(frames, draws.generator()), "uint8", (self.frames, None, None, 3))
+            frames = of_kind(
+                self.transform(frames, draws.generator()), "uint8", (self.frames, None, None, 3)
+            )
         for place, frame in enumerate(frames):
             out[place] = images.resize_crop(frame, self.size)
         return 1

@@ -1,4 +1,6 @@
-"""Blocks shuffled, and mixed within windows: for data that are dear to fetch, each block is read once an epoch."""
+"""Blocks shuffled, and mixed within windows: for data that are dear to fetch, each block is read
+once an epoch.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +11,16 @@ from .order import _Recent
 
 
 class BlockShuffled:
-    """Blocks of neighbouring records in shuffled order, and the records of ``window`` blocks mixed together.
+    """Blocks of neighbouring records in shuffled order, and the records of ``window`` blocks mixed
+    together.
 
     stored    | a b c | d e f | g h i | j k l |        blocks
     blocks    | g h i | a b c | j k l | d e f |        shuffled
     windows   | b h g i c a   | d l f k j e   |        of two blocks
 
-    For data that are dear to fetch: no more than ``window`` blocks are in use at a time, each is fetched once an epoch. Memory: 16 bytes a block
-    and 8 a record of two windows. ``starts``: first position of each block, and the number of records at the end, ``int64 [blocks + 1]``.
+    For data that are dear to fetch: no more than ``window`` blocks are in use at a time, each is
+    fetched once an epoch. Memory: 16 bytes a block and 8 a record of two windows. ``starts``: first
+    position of each block, and the number of records at the end, ``int64 [blocks + 1]``.
     """
 
     def __init__(self, starts: np.ndarray, seed: int, window: int, name: str = "order") -> None:
@@ -43,11 +47,17 @@ class BlockShuffled:
 
     def _blocks(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """The shuffled blocks, and the position at which each window ends."""
-        blocks = random_for(self._seed, self._name, "blocks", str(epoch)).permutation(len(self._starts) - 1)
+        blocks = random_for(self._seed, self._name, "blocks", str(epoch)).permutation(
+            len(self._starts) - 1
+        )
         sizes = np.diff(self._starts)[blocks]
         return blocks, np.cumsum(np.add.reduceat(sizes, np.arange(0, len(sizes), self._size)))
 
     def _window(self, epoch: int, number: int) -> np.ndarray:
         blocks = self._epoch_blocks(epoch)[0][number * self._size : (number + 1) * self._size]
-        rows = np.concatenate([np.arange(self._starts[block], self._starts[block + 1]) for block in blocks])
-        return random_for(self._seed, self._name, "window", str(epoch), str(number)).permutation(rows)
+        rows = np.concatenate(
+            [np.arange(self._starts[block], self._starts[block + 1]) for block in blocks]
+        )
+        return random_for(self._seed, self._name, "window", str(epoch), str(number)).permutation(
+            rows
+        )

@@ -9,15 +9,25 @@ from .order import PAD, _Recent
 
 
 class Bucketed:
-    """Batches of records of one class of length: each epoch the classes are shuffled apart, cut into batches, and the batches shuffled.
+    """Batches of records of one class of length: each epoch the classes are shuffled apart, cut
+    into batches, and the batches shuffled.
 
-    A class's last batch is filled up with ``PAD``, or left out with ``drop_last``. ``classes``: class of each record ``int [N]``.
+    A class's last batch is filled up with ``PAD``, or left out with ``drop_last``. ``classes``:
+    class of each record ``int [N]``.
     """
 
-    def __init__(self, classes: np.ndarray, batch_size: int, seed: int, shuffle: bool, drop_last: bool) -> None:
-        self._members = [np.flatnonzero(classes == number) for number in range(int(classes.max()) + 1 if len(classes) else 0)]
+    def __init__(
+        self, classes: np.ndarray, batch_size: int, seed: int, shuffle: bool, drop_last: bool
+    ) -> None:
+        self._members = [
+            np.flatnonzero(classes == number)
+            for number in range(int(classes.max()) + 1 if len(classes) else 0)
+        ]
         self._batch_size, self._seed, self._shuffle = batch_size, seed, shuffle
-        self._batches = [len(some) // batch_size if drop_last else -(-len(some) // batch_size) for some in self._members]
+        self._batches = [
+            len(some) // batch_size if drop_last else -(-len(some) // batch_size)
+            for some in self._members
+        ]
         self._table = _Recent(self._epoch)
 
     def __len__(self) -> int:
@@ -31,7 +41,13 @@ class Bucketed:
         random = random_for(self._seed, "buckets", str(epoch))
         found = []
         for some, batches in zip(self._members, self._batches, strict=True):
-            mine = (random.permutation(some) if self._shuffle else some)[: batches * self._batch_size]
-            found.append(np.concatenate([mine, np.full(batches * self._batch_size - len(mine), PAD)]).reshape(-1, self._batch_size))
+            mine = (random.permutation(some) if self._shuffle else some)[
+                : batches * self._batch_size
+            ]
+            found.append(
+                np.concatenate(
+                    [mine, np.full(batches * self._batch_size - len(mine), PAD)]
+                ).reshape(-1, self._batch_size)
+            )
         table = np.concatenate(found)
         return (random.permutation(table) if self._shuffle else table).reshape(-1)

@@ -1,4 +1,6 @@
-"""Random numbers of a stream: a function of seed, epoch and position in the epoch, whoever asks and in whatever order."""
+"""Random numbers of a stream: a function of seed, epoch and position in the epoch, whoever asks and
+in whatever order.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +20,18 @@ def epoch_key(seed: int, epoch: int) -> int:
 
 def draws_of(key: int, positions: np.ndarray) -> list[Draws]:
     """The draws of these positions of an epoch."""
-    return [Draws(four, key, position) for four, position in zip(uniform_of(key, positions).tolist(), positions.tolist(), strict=True)]
+    return [
+        Draws(four, key, position)
+        for four, position in zip(
+            uniform_of(key, positions).tolist(), positions.tolist(), strict=True
+        )
+    ]
 
 
 def uniform_of(key: int, positions: np.ndarray) -> np.ndarray:
     """The four numbers in [0, 1) of each position ``float64 [N, 4]``."""
-    places = positions.astype(np.uint64)[:, None] * np.uint64(_COLUMNS) + np.arange(_COLUMNS, dtype=np.uint64)
+    places = positions.astype(np.uint64)[:, None] * np.uint64(_COLUMNS) + np.arange(
+        _COLUMNS, dtype=np.uint64
+    )
     uniform: np.ndarray = (mix(places, np.uint64(key)) >> np.uint64(11)) * 2.0**-53
     return uniform

@@ -14,15 +14,18 @@ from .order import Order, _across, _Recent
 class Mixed:
     """Several orders in given proportions, each going round at its own pace.
 
-    In every stretch of 1,024 positions each order has its share, rounded to a record, at random places. How many records an order
-    has given before any position is a formula, so a mixture too resumes anywhere at once: the orders are taken apart one after
-    the other, and of g places the first gets floor(g * share).
+    In every stretch of 1,024 positions each order has its share, rounded to a record, at random
+    places. How many records an order has given before any position is a formula, so a mixture too
+    resumes anywhere at once: the orders are taken apart one after the other, and of g places the
+    first gets floor(g * share).
     """
 
     _STRETCH = 1024
     _UNIT = 1 << 20
 
-    def __init__(self, orders: Sequence[Order], weights: Sequence[float], count: int, seed: int) -> None:
+    def __init__(
+        self, orders: Sequence[Order], weights: Sequence[float], count: int, seed: int
+    ) -> None:
         self._orders, self._count, self._seed = list(orders), count, seed
         left = float(sum(weights))
         self._shares = []
@@ -58,9 +61,18 @@ class Mixed:
 
 
 def mixed(orders: Sequence[Order], weights: Sequence[float], seed: int) -> Mixed:
-    """A mixture whose epoch is as long as its orders together; InputError where a set with a weight is empty."""
+    """A mixture whose epoch is as long as its orders together; InputError where a set with a weight
+    is empty.
+    """
     for number, (order, weight) in enumerate(zip(orders, weights, strict=True)):
         if weight > 0 and not len(order):
-            raise InputError(f"weights: set {number + 1} has weight {weight}, and no record of it is left")
+            raise InputError(
+                f"weights: set {number + 1} has weight {weight}, and no record of it is left"
+            )
     kept = [(order, weight) for order, weight in zip(orders, weights, strict=True) if weight > 0]
-    return Mixed([order for order, _ in kept], [weight for _, weight in kept], sum(len(order) for order, _ in kept), seed)
+    return Mixed(
+        [order for order, _ in kept],
+        [weight for _, weight in kept],
+        sum(len(order) for order, _ in kept),
+        seed,
+    )

@@ -1,11 +1,12 @@
-"""The order of an epoch: a pure function of seed, epoch and the records, so that any number of ranks and workers can take part and leave.
+"""The order of an epoch: a pure function of seed, epoch and the records, so that any number of
+ranks and workers can take part and leave.
 
 global order    k7 k2 k9 k4 | k1 k8 k0 k3 | k5 k6          batch_size = 4 over all ranks
-rank 0 of 2     k7 k2       | k1 k8       | k5             each rank takes its slice of every global batch
-rank 1 of 2           k9 k4 |       k0 k3 |    k6
+rank 0 of 2     k7 k2       | k1 k8       | k5             each rank takes its slice of every global
+batch rank 1 of 2           k9 k4 |       k0 k3 |    k6
 
-An order answers which records stand at the positions [start, stop) of an epoch, at once for any start: that is why a stream resumes at any
-sample as fast as it begins.
+An order answers which records stand at the positions [start, stop) of an epoch, at once for any
+start: that is why a stream resumes at any sample as fast as it begins.
 """
 
 from __future__ import annotations
@@ -26,11 +27,15 @@ class Order(Protocol):
     def __len__(self) -> int: ...
 
     def rows(self, epoch: int, start: int, stop: int) -> np.ndarray:
-        """Record numbers ``int64 [stop - start]`` of these positions, ``PAD`` where a position holds none."""
+        """Record numbers ``int64 [stop - start]`` of these positions, ``PAD`` where a position
+        holds none.
+        """
 
 
 class _Recent:
-    """Remembers the last two results of a function; a copy sent to another process remembers none."""
+    """Remembers the last two results of a function; a copy sent to another process
+    remembers none.
+    """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
@@ -104,7 +109,9 @@ def batch_count(count: int, batch_size: int, drop_last: bool) -> int:
 
 
 def rank_rows(rows: np.ndarray, batch_size: int, rank: int, world: int) -> np.ndarray:
-    """A rank's slice of the record numbers of a global batch; all ranks' slices are equally long, filled up with ``PAD``."""
+    """A rank's slice of the record numbers of a global batch; all ranks' slices are equally long,
+    filled up with ``PAD``.
+    """
     share = -(-batch_size // world) if len(rows) == batch_size else -(-len(rows) // world)
     mine = rows[rank * share : (rank + 1) * share]
     return mine if len(mine) == share else np.concatenate([mine, np.full(share - len(mine), PAD)])

@@ -1,4 +1,6 @@
-"""Permutations that need no table: a Feistel network gives the place of any record, whatever their number."""
+"""Permutations that need no table: a Feistel network gives the place of any record, whatever their
+number.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,9 @@ _ROUNDS = 8
 class Shuffled:
     """A permutation of all records, another one each epoch.
 
-    Up to 2^20 records it is numpy's (8 bytes a record, uniform). Beyond, it is computed place by place and takes no memory: a Feistel
-    network of eight rounds over a rectangle of about N cells (Black and Rogaway 2002, *Ciphers with Arbitrary Finite Domains*).
+    Up to 2^20 records it is numpy's (8 bytes a record, uniform). Beyond, it is computed place by
+    place and takes no memory: a Feistel network of eight rounds over a rectangle of about N cells
+    (Black and Rogaway 2002, *Ciphers with Arbitrary Finite Domains*).
     """
 
     def __init__(self, count: int, seed: int, name: str = "order") -> None:
@@ -31,20 +34,26 @@ class Shuffled:
         if self._count <= _LARGEST_TABLE:
             table: np.ndarray = self._table(epoch)
             return table[start:stop]
-        return permuted(np.arange(start, stop, dtype=np.uint64), self._count, self._keys(epoch)).astype(np.int64)
+        return permuted(
+            np.arange(start, stop, dtype=np.uint64), self._count, self._keys(epoch)
+        ).astype(np.int64)
 
     def _permutation(self, epoch: int) -> np.ndarray:
         return random_for(self._seed, self._name, str(epoch)).permutation(self._count)
 
     def _keys(self, epoch: int) -> np.ndarray:
-        return random_for(self._seed, self._name, str(epoch)).integers(0, 2**64, _ROUNDS, dtype=np.uint64)
+        return random_for(self._seed, self._name, str(epoch)).integers(
+            0, 2**64, _ROUNDS, dtype=np.uint64
+        )
 
 
 def permuted(places: np.ndarray, count: int, keys: np.ndarray) -> np.ndarray:
-    """Where each place of [0, count) goes in a permutation that the keys choose (``uint64``, one a round).
+    """Where each place of [0, count) goes in a permutation that the keys choose (``uint64``, one a
+    round).
 
-    A place is a cell (left, right) of a rectangle of at least ``count`` cells; each round adds to one coordinate a mix of the other,
-    modulo its length. A cell beyond ``count`` is sent on until it lands inside.
+    A place is a cell (left, right) of a rectangle of at least ``count`` cells; each round adds to
+    one coordinate a mix of the other, modulo its length. A cell beyond ``count`` is sent on until
+    it lands inside.
     """
     height = np.uint64(int(np.ceil(np.sqrt(count))))
     width = np.uint64(-(-count // int(height)))
@@ -56,7 +65,9 @@ def permuted(places: np.ndarray, count: int, keys: np.ndarray) -> np.ndarray:
     return out
 
 
-def _rounds(places: np.ndarray, height: np.uint64, width: np.uint64, keys: np.ndarray) -> np.ndarray:
+def _rounds(
+    places: np.ndarray, height: np.uint64, width: np.uint64, keys: np.ndarray
+) -> np.ndarray:
     left: Any = places // width
     right: Any = places % width
     for number, key in enumerate(keys):

@@ -1,4 +1,6 @@
-"""Specs for what is no modality: stored bytes, json members, cached vectors. Those of modalities lie in their folders."""
+"""Specs for what is no modality: stored bytes, json members, cached vectors. Those of modalities
+lie in their folders.
+"""
 
 from __future__ import annotations
 
@@ -66,4 +68,6 @@ class FeatureSpec(Spec):
     def __post_init__(self) -> None:
         for name in ("folder", "part"):
             if not isinstance(getattr(self, name), (str, Path)):
-                raise InputError(f"FeatureSpec: {name}: wanted a path or a name, found {getattr(self, name)!r}")
+                raise InputError(
+                    f"FeatureSpec: {name}: wanted a path or a name, found {getattr(self, name)!r}"
+                )

@@ -16,16 +16,24 @@ from ....schemas.errors import InputError
 class FeatureCache:
     """Vectors of one part by record key. Nothing is read before it is used.
 
-    vectors: ``[N, D]`` in the type they were stored in. made_by: the extractor, the length of its vectors and what it was fitted to.
+    vectors: ``[N, D]`` in the type they were stored in. made_by: the extractor, the length of its
+        vectors and what it was fitted to.
     """
 
     def __init__(self, folder: Path, part: str) -> None:
         path, keys_path = folder / f"{part}.arrow", folder / f"{part}.keys.arrow"
         if not path.is_file() or not keys_path.is_file():
-            raise InputError(f"{path}: no cached features of {part!r} here; add 'features: {{{part}: ...}}' to the recipe and run it")
+            raise InputError(
+                f"{path}: no cached features of {part!r} here; add 'features: {{{part}: ...}}' to"
+                " the recipe and run it"
+            )
         with pa.memory_map(str(path)) as source:
             table = pa.ipc.open_file(source).read_all()
-        column = table["vector"].combine_chunks() if table["vector"].num_chunks != 1 else table["vector"].chunk(0)
+        column = (
+            table["vector"].combine_chunks()
+            if table["vector"].num_chunks != 1
+            else table["vector"].chunk(0)
+        )
         self.dims = column.type.list_size
         self.made_by = {word: value for word, value in read_note(path).items() if word != "faults"}
         self.vectors = numbers(column.flatten()).reshape(-1, self.dims)
@@ -36,4 +44,8 @@ class FeatureCache:
     def rows(self, keys: pa.ChunkedArray) -> np.ndarray:
         """Row of each key ``int64 [N]``; -1 where there is none."""
         places = numbers(pc.index_in(keys, value_set=self._keys), missing=-1)
-        return np.where(places >= 0, self._places[places], -1) if len(self._places) else np.full(len(places), -1)
+        return (
+            np.where(places >= 0, self._places[places], -1)
+            if len(self._places)
+            else np.full(len(places), -1)
+        )

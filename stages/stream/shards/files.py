@@ -1,6 +1,8 @@
-"""Where tars lie: on this machine, read by ``pread``, or behind a url, read by range through a local cache.
+"""Where tars lie: on this machine, read by ``pread``, or behind a url, read by range through a
+local cache.
 
-A :class:`Storage` finds files by name; a :class:`File` gives stretches of one. Both can be sent to another process, which opens for itself.
+A :class:`Storage` finds files by name; a :class:`File` gives stretches of one. Both can be sent to
+another process, which opens for itself.
 """
 
 from __future__ import annotations
@@ -74,7 +76,8 @@ class _Descriptor:
     def __init__(self, number: int) -> None:
         self.number = number
 
-    def __del__(self, close: Callable[[int], None] = os.close) -> None:  # held here: modules may be gone at exit
+    # held here: modules may be gone at exit
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
         close(self.number)
 
 
@@ -93,7 +96,9 @@ if hasattr(os, "register_at_fork"):
 
 
 class LocalFile:
-    """A file on this machine. At most 256 are open at a time: whoever was opened first is closed first, once nobody reads it."""
+    """A file on this machine. At most 256 are open at a time: whoever was opened first is closed
+    first, once nobody reads it.
+    """
 
     def __init__(self, path: str) -> None:
         self.name = path
@@ -127,7 +132,9 @@ class LocalFile:
                 raise InputError(f"{self.name}: cannot be opened: {error.strerror}") from error
             state = os.fstat(found.number)
             if (state.st_size, state.st_mtime_ns) != (self.size, self._changed_ns):
-                raise IntegrityError(f"{self.name}: has changed since it was indexed; open the stream anew")
+                raise IntegrityError(
+                    f"{self.name}: has changed since it was indexed; open the stream anew"
+                )
             self._descriptor = found
             _open.append(weakref.ref(self))
             return found

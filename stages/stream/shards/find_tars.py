@@ -1,7 +1,8 @@
-"""From what a user names (a folder, a tar, a pattern, a list of them, here or behind a url) to tars with their indexes.
+"""From what a user names (a folder, a tar, a pattern, a list of them, here or behind a url) to tars
+with their indexes.
 
-Tars of ours bring their index. Others are indexed once: ``a.tar`` gets ``a.tar.arrow`` beside it, or in a cache folder where nothing can be
-written beside it, and again when the tar has changed.
+Tars of ours bring their index. Others are indexed once: ``a.tar`` gets ``a.tar.arrow`` beside it,
+or in a cache folder where nothing can be written beside it, and again when the tar has changed.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ _SPLITS = ("train", "val", "valid", "validation", "dev", "test")
 
 @dataclass(frozen=True)
 class Tar:
-    """A tar with its index (memory-mapped), the split it belongs to, and how many records it is said to have."""
+    """A tar with its index (memory-mapped), the split it belongs to, and how many records it is
+    said to have.
+    """
 
     file: File
     split: str
@@ -46,7 +49,9 @@ class Tar:
 
 @dataclass(frozen=True)
 class Found:
-    """What one name led to. ``parts``: part -> modality. ``fingerprint`` changes with the content."""
+    """What one name led to. ``parts``: part -> modality. ``fingerprint`` changes with the
+    content.
+    """
 
     name: str
     tars: tuple[Tar, ...]
@@ -56,7 +61,9 @@ class Found:
 
 
 def find_tars(shards: str | Path, keys: KeyRule, storage_of: StorageOf) -> Found:
-    """The tars that ``shards`` names: a folder, a tar, a pattern (``*``, ``?``, ``[...]``, ``{000..099}``), or a url of any of these."""
+    """The tars that ``shards`` names: a folder, a tar, a pattern (``*``, ``?``, ``[...]``,
+    ``{000..099}``), or a url of any of these.
+    """
     text = str(shards)
     storage = storage_of(text)
     text = text.removeprefix("file://")
@@ -66,23 +73,36 @@ def find_tars(shards: str | Path, keys: KeyRule, storage_of: StorageOf) -> Found
         own = functools.partial(_own, storage, folder, shard_set)
         with ThreadPoolExecutor(_REQUESTS) as pool:
             tars = list(pool.map(own, range(len(shard_set.shards))))
-        return Found(text, tuple(tars), dict(shard_set.parts), shard_set.fingerprint, not isinstance(storage, LocalStorage))
+        return Found(
+            text,
+            tuple(tars),
+            dict(shard_set.parts),
+            shard_set.fingerprint,
+            not isinstance(storage, LocalStorage),
+        )
     paths = _paths(storage, text)
-    sets = {above: _read_set(storage, above) if storage.exists(f"{above}/{SET_FILE}") else None for above in dict.fromkeys(map(_above, paths))}
+    sets = {
+        above: _read_set(storage, above) if storage.exists(f"{above}/{SET_FILE}") else None
+        for above in dict.fromkeys(map(_above, paths))
+    }
     with ThreadPoolExecutor(_REQUESTS) as pool:
         opened = list(pool.map(lambda path: _one(storage, path, sets[_above(path)], keys), paths))
     parts: dict[str, str] = {}
     for path, (_, more) in zip(paths, opened, strict=True):
         _join(parts, more, path)
     content = fingerprint([tar.identity for tar, _ in opened])
-    return Found(text, tuple(tar for tar, _ in opened), parts, content, not isinstance(storage, LocalStorage))
+    return Found(
+        text, tuple(tar for tar, _ in opened), parts, content, not isinstance(storage, LocalStorage)
+    )
 
 
 def _above(path: str) -> str:
     return path.rpartition("/")[0] or "."
 
 
-def _one(storage: Storage, path: str, beside: ShardSet | None, keys: KeyRule) -> tuple[Tar, dict[str, str]]:
+def _one(
+    storage: Storage, path: str, beside: ShardSet | None, keys: KeyRule
+) -> tuple[Tar, dict[str, str]]:
     """A tar by its path, of the set of ours that lies beside it or by others; and its parts."""
     names = [shard.name for shard in beside.shards] if beside else []
     stem = path.rpartition("/")[2].removesuffix(".tar")
@@ -102,7 +122,10 @@ def join_parts(found: Sequence[Found]) -> dict[str, str]:
 def _join(parts: dict[str, str], more: dict[str, str], where: str) -> None:
     for name, modality in more.items():
         if parts.setdefault(name, modality) != modality:
-            raise InputError(f"{where}: part {name!r} is {modality} here and {parts[name]} in another of these shards; open them apart")
+            raise InputError(
+                f"{where}: part {name!r} is {modality} here and {parts[name]} in another of these"
+                " shards; open them apart"
+            )
 
 
 def _set_folder(storage: Storage, path: str) -> str | None:
@@ -124,7 +147,9 @@ def _own(storage: Storage, folder: str, shard_set: ShardSet, number: int) -> Tar
         raise IntegrityError(f"{path}: is not there; check with 'modalmill verify {folder}'")
     file = storage.open(path)
     if file.size != shard.bytes:
-        raise IntegrityError(f"{path}: is not as long as shards.json says; check with 'modalmill verify {folder}'")
+        raise IntegrityError(
+            f"{path}: is not as long as shards.json says; check with 'modalmill verify {folder}'"
+        )
     index = checked_index(storage.local(f"{folder}/{shard.name}.arrow"), shard)
     return Tar(file, shard.split, index, f"{shard.name} {shard.xxh3}", shard.records)
 
@@ -134,18 +159,31 @@ def _paths(storage: Storage, text: str) -> list[str]:
     if storage.is_folder(text):
         paths = storage.find(f"{glob.escape(text.rstrip('/'))}/*.tar")
         if not paths:
-            raise InputError(f"{text}: no {SET_FILE} here and no tar; wanted a folder that 'modalmill run' wrote, or one with WebDataset tars")
+            raise InputError(
+                f"{text}: no {SET_FILE} here and no tar; wanted a folder that 'modalmill run'"
+                " wrote, or one with WebDataset tars"
+            )
         return paths
     paths = []
     try:
         patterns = list(braceexpand(text)) if "{" in text and not storage.exists(text) else [text]
     except ValueError:
-        raise InputError(f"{text}: its braces do not match; wanted for example data/{{000..099}}.tar") from None
+        raise InputError(
+            f"{text}: its braces do not match; wanted for example data/{{000..099}}.tar"
+        ) from None
     for pattern in patterns:
-        some = [pattern] if storage.exists(pattern) else storage.find(pattern) if re.search(r"[*?\[]", pattern) else []
+        some = (
+            [pattern]
+            if storage.exists(pattern)
+            else storage.find(pattern)
+            if re.search(r"[*?\[]", pattern)
+            else []
+        )
         if not some:
             zipped = pattern.endswith((".tar.gz", ".tgz"))
-            hint = "; unpack it first: samples cannot be found inside of gzip data" if zipped else ""
+            hint = (
+                "; unpack it first: samples cannot be found inside of gzip data" if zipped else ""
+            )
             raise InputError(f"{pattern}: there is no such file or folder{hint}")
         paths += some
     return paths
@@ -154,7 +192,12 @@ def _paths(storage: Storage, text: str) -> list[str]:
 def _foreign(storage: Storage, path: str, keys: KeyRule) -> tuple[Tar, dict[str, str]]:
     """A tar that others wrote, with its index, made now where there is none that fits."""
     file = storage.open(path)
-    wanted = {"foreign": FOREIGN_VERSION, "tar": path.rpartition("/")[2], "version": file.version(), "keys": keys}
+    wanted = {
+        "foreign": FOREIGN_VERSION,
+        "tar": path.rpartition("/")[2],
+        "version": file.version(),
+        "keys": keys,
+    }
     places = storage.index_places(path)
     for place in places:
         note = _note(place)
@@ -162,12 +205,23 @@ def _foreign(storage: Storage, path: str, keys: KeyRule) -> tuple[Tar, dict[str,
             break
     else:
         found = scan(file, keys)
-        content = fingerprint([[str(column) for column in row.values()] for row in found.table.select(_CONTENT).to_pylist()])
-        note = {**wanted, "parts": dict(found.parts), "interleaved": found.interleaved, "content": content}
+        content = fingerprint(
+            [
+                [str(column) for column in row.values()]
+                for row in found.table.select(_CONTENT).to_pylist()
+            ]
+        )
+        note = {
+            **wanted,
+            "parts": dict(found.parts),
+            "interleaved": found.interleaved,
+            "content": content,
+        }
         place = _write(places, found.table, note)
     if note["interleaved"]:
         warnings.warn(
-            f"{path}: {note['interleaved']:,} samples lie in pieces, with members of others between theirs; they are read whole here, but readers"
+            f"{path}: {note['interleaved']:,} samples lie in pieces, with members of others"
+            " between theirs; they are read whole here, but readers"
             " that go through the tar in order cut them apart",
             stacklevel=2,
         )
@@ -184,7 +238,8 @@ def _write(places: Sequence[Path], table: pa.Table, note: dict[str, Any]) -> Pat
         except (StorageError, OSError) as error:
             last = error
     raise InputError(
-        f"{places[-1]}: the index of a tar can be written neither beside it nor here ({last}); set MODALMILL_CACHE to a folder"
+        f"{places[-1]}: the index of a tar can be written neither beside it nor here ({last});"
+        " set MODALMILL_CACHE to a folder"
     ) from last
 
 

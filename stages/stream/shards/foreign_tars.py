@@ -1,11 +1,14 @@
-"""Tars that others wrote: read once from header to header, and kept as an index like that of our own.
+"""Tars that others wrote: read once from header to header, and kept as an index like that of our
+own.
 
-Members are samples by name, as WebDataset has it: the key is the name up to a dot, the rest says what the member is. By default the first dot of
-the file name ends the key (``dir/a.seg.png`` is ``seg.png`` of ``dir/a``). Where that would give more different endings than parts can have
+Members are samples by name, as WebDataset has it: the key is the name up to a dot, the rest says
+what the member is. By default the first dot of the file name ends the key (``dir/a.seg.png`` is
+``seg.png`` of ``dir/a``). Where that would give more different endings than parts can have
 (``scan.v2.0001.jpg``: the key itself has dots), the last dot ends it.
 
-Members of a sample may lie anywhere in the tar. What is damaged is an error, never half a sample: a header whose checksum is wrong, data
-beyond the end of the file, an end without the mark that a finished tar has, two members of the same name.
+Members of a sample may lie anywhere in the tar. What is damaged is an error, never half a sample: a
+header whose checksum is wrong, data beyond the end of the file, an end without the mark that a
+finished tar has, two members of the same name.
 """
 
 from __future__ import annotations
@@ -44,7 +47,9 @@ _AHEAD_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file in a tar: its name, and where its data lie; or a link to another member, by its name."""
+    """One file in a tar: its name, and where its data lie; or a link to another member, by its
+    name.
+    """
 
     name: str
     offset: int
@@ -71,7 +76,8 @@ class _Ahead:
 
 
 def members(file: File) -> Iterator[Member]:
-    """The files of a tar (ustar, GNU and PAX names), and links to them; IntegrityError where it is damaged. Devices and folders are passed over.
+    """The files of a tar (ustar, GNU and PAX names), and links to them; IntegrityError where it is
+    damaged. Devices and folders are passed over.
 
     Tars put together with ``cat`` are read to the end of the last one.
     """
@@ -86,12 +92,15 @@ def members(file: File) -> Iterator[Member]:
             offset += _BLOCK
             continue
         if offset == 0 and header[:2] == b"\x1f\x8b":
-            raise IntegrityError(f"{file.name}: is gzip data; unpack it first: samples cannot be found inside of it")
+            raise IntegrityError(
+                f"{file.name}: is gzip data; unpack it first: samples cannot be found inside of it"
+            )
         if len(header) < _BLOCK and ended:
             return
         if len(header) < _BLOCK:
             raise IntegrityError(
-                f"{file.name}: ends at byte {file.size:,} without the mark of a finished tar; its writer was stopped or the copy is cut"
+                f"{file.name}: ends at byte {file.size:,} without the mark of a finished tar; its"
+                " writer was stopped or the copy is cut"
             )
         kind, size = _checked(file, header, offset)
         data = offset + _BLOCK
@@ -99,12 +108,21 @@ def members(file: File) -> Iterator[Member]:
             size = _number(pax["size"])
         if size < 0 or data + size > file.size:
             left = file.size - data
-            raise IntegrityError(f"{file.name}: the member at byte {offset:,} claims {size:,} bytes, the file ends after {left:,}; it is cut")
+            raise IntegrityError(
+                f"{file.name}: the member at byte {offset:,} claims {size:,} bytes, the file ends"
+                f" after {left:,}; it is cut"
+            )
         if kind == b"S" or any(word.startswith("GNU.sparse") for word in pax):
-            raise IntegrityError(f"{file.name}: the member at byte {offset:,} is sparse, its holes left out; pack it again without --sparse")
+            raise IntegrityError(
+                f"{file.name}: the member at byte {offset:,} is sparse, its holes left out; pack"
+                " it again without --sparse"
+            )
         if kind in (b"L", b"K", b"x"):
             if size > _LARGEST_INLINE_BYTES:
-                raise IntegrityError(f"{file.name}: a name of {size:,} bytes at byte {offset:,}; this is no tar of samples")
+                raise IntegrityError(
+                    f"{file.name}: a name of {size:,} bytes at byte {offset:,}; this is no tar of"
+                    " samples"
+                )
             text = ahead.read(data, size)
             if kind == b"x":
                 pax = _pax(text)
@@ -116,8 +134,18 @@ def members(file: File) -> Iterator[Member]:
             yield Member(pax.get("path") or long_name or _name(header), data, size)
             long_name, long_link, pax = None, None, {}
         elif kind in _LINKS:
-            name, to = pax.get("path") or long_name or _name(header), pax.get("linkpath") or long_link or _text(header[157:257])
-            yield Member(name, data, 0, to if kind == b"1" else posixpath.normpath(posixpath.join(posixpath.dirname(name), to)))
+            name, to = (
+                pax.get("path") or long_name or _name(header),
+                pax.get("linkpath") or long_link or _text(header[157:257]),
+            )
+            yield Member(
+                name,
+                data,
+                0,
+                to
+                if kind == b"1"
+                else posixpath.normpath(posixpath.join(posixpath.dirname(name), to)),
+            )
             long_name, long_link, pax = None, None, {}
             size = 0  # some writers note the size of what is linked
         elif kind != b"g":
@@ -127,7 +155,9 @@ def members(file: File) -> Iterator[Member]:
 
 
 def _followed(file: File, found: list[Member]) -> list[Member]:
-    """The members, each link to another one in the place of what it leads to; a link that leads to none of them is told and left out."""
+    """The members, each link to another one in the place of what it leads to; a link that leads to
+    none of them is told and left out.
+    """
     by_name = {member.name.removeprefix("./"): member for member in found if member.link is None}
     whole: list[Member] = []
     lost: list[str] = []
@@ -141,7 +171,11 @@ def _followed(file: File, found: list[Member]) -> list[Member]:
         else:
             lost.append(member.name)
     if lost:
-        warnings.warn(f"{file.name}: {len(lost):,} links lead to nothing in it and are left out; the first is {lost[0]!r}", stacklevel=2)
+        warnings.warn(
+            f"{file.name}: {len(lost):,} links lead to nothing in it and are left out; the first"
+            f" is {lost[0]!r}",
+            stacklevel=2,
+        )
     return whole
 
 
@@ -150,7 +184,9 @@ def _checked(file: File, header: bytes, offset: int) -> tuple[bytes, int]:
     wanted = _octal(header[148:156])
     if wanted != sum(header) - sum(header[148:156]) + 8 * 32:
         what = (
-            "gzip data; unpack it first: samples cannot be found inside of it" if header[:2] == b"\x1f\x8b" else "no tar header; the file is damaged"
+            "gzip data; unpack it first: samples cannot be found inside of it"
+            if header[:2] == b"\x1f\x8b"
+            else "no tar header; the file is damaged"
         )
         raise IntegrityError(f"{file.name}: at byte {offset:,} is {what}")
     raw = header[124:136]
@@ -194,7 +230,9 @@ def _pax(data: bytes) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """What a foreign tar holds: its index, and how many of its samples have members of others between theirs."""
+    """What a foreign tar holds: its index, and how many of its samples have members of others
+    between theirs.
+    """
 
     table: pa.Table
     parts: Mapping[str, str]
@@ -202,16 +240,21 @@ class Scanned:
 
 
 def scan(file: File, rule: KeyRule = "auto") -> Scanned:
-    """Index a tar: one record for each key, in the order of first members. Text, json and class members are read, media are only found."""
+    """Index a tar: one record for each key, in the order of first members. Text, json and class
+    members are read, media are only found.
+    """
     every = _followed(file, list(members(file)))
-    found = [member for member in every if not member.name.rpartition("/")[2].startswith((".", "__"))]
+    found = [
+        member for member in every if not member.name.rpartition("/")[2].startswith((".", "__"))
+    ]
     samples: dict[str, dict[str, Member]] = {}
     apart, last = set(), ""
     for member, (key, ending) in zip(found, _split_names(found, rule), strict=True):
         mine = samples.setdefault(key, {})
         if ending in mine:
             raise IntegrityError(
-                f"{file.name}: two members are called {member.name!r}; a key can have each ending once (keys='last_dot' takes all but the last"
+                f"{file.name}: two members are called {member.name!r}; a key can have each ending"
+                " once (keys='last_dot' takes all but the last"
                 " word of a name as the key)"
             )
         if mine and last != key:
@@ -221,7 +264,9 @@ def scan(file: File, rule: KeyRule = "auto") -> Scanned:
     names = _part_names(samples.values())
     rows = [_row(file, key, endings, names) for key, endings in samples.items()]
     parts = {name: modality for name, modality in names.values() if modality}
-    return Scanned(pa.Table.from_pylist(rows, schema=INDEX_SCHEMA), dict(sorted(parts.items())), len(apart))
+    return Scanned(
+        pa.Table.from_pylist(rows, schema=INDEX_SCHEMA), dict(sorted(parts.items())), len(apart)
+    )
 
 
 def _split_names(found: list[Member], rule: KeyRule) -> list[tuple[str, str]]:
@@ -232,7 +277,11 @@ def _split_names(found: list[Member], rule: KeyRule) -> list[tuple[str, str]]:
     if rule == "last_dot":
         return last
     counts = [len({ending for _, ending in some}) for some in (first, last)]
-    return last if counts[0] > _MOST_ENDINGS >= counts[1] or len(set(first)) < len(first) == len(set(last)) else first
+    return (
+        last
+        if counts[0] > _MOST_ENDINGS >= counts[1] or len(set(first)) < len(first) == len(set(last))
+        else first
+    )
 
 
 def _cut(name: str, first: bool) -> tuple[str, str]:
@@ -242,11 +291,13 @@ def _cut(name: str, first: bool) -> tuple[str, str]:
 
 
 def _part_names(samples: Iterable[Mapping[str, Member]]) -> dict[str, tuple[str, str]]:
-    """Ending -> name and modality of the part, for all samples of a tar. ``jpg`` is the image, ``left.jpg`` is ``left``; the modality is empty for
-    what is no part.
+    """Ending -> name and modality of the part, for all samples of a tar. ``jpg`` is the image,
+    ``left.jpg`` is ``left``; the modality is empty for what is no part.
 
-    Several endings share a name (``png`` in one sample, ``jpg`` in another: both the image) unless any sample has two of them or they differ in
-    modality: then the first by the alphabet keeps the name and the others are called by their endings (``png``, ``left_txt``).
+    Several endings share a name (``png`` in one sample, ``jpg`` in another: both the image) unless
+    any sample has two of them or they differ in
+    modality: then the first by the alphabet keeps the name and the others are called by their
+        endings (``png``, ``left_txt``).
     """
     plain: dict[str, tuple[str, str]] = {}
     together: dict[str, set[str]] = defaultdict(set)
@@ -255,7 +306,10 @@ def _part_names(samples: Iterable[Mapping[str, Member]]) -> dict[str, tuple[str,
         for ending in sorted(sample):
             words, _, suffix = ending.rpartition(".")
             modality = "" if ending in _CLASSES else _kind(suffix)
-            name = _word(words or (modality if modality not in ("", "json", "bytes") else suffix)) or "data"
+            name = (
+                _word(words or (modality if modality not in ("", "json", "bytes") else suffix))
+                or "data"
+            )
             plain[ending] = (name, modality)
             if name in seen:
                 together[name] |= {seen[name], ending}
@@ -282,16 +336,24 @@ def _word(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "_", text)
 
 
-def _row(file: File, key: str, endings: Mapping[str, Member], names: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+def _row(
+    file: File, key: str, endings: Mapping[str, Member], names: Mapping[str, tuple[str, str]]
+) -> dict[str, Any]:
     texts, media = [], []
     targets: dict[str, Any] = {}
     for ending, member in sorted(endings.items()):
         name, modality = names[ending]
         if member.size > LARGEST_MEMBER_BYTES:
-            raise IntegrityError(f"{file.name}: {member.name} has {member.size:,} bytes; at most {LARGEST_MEMBER_BYTES:,} are read")
+            raise IntegrityError(
+                f"{file.name}: {member.name} has {member.size:,} bytes; at most"
+                f" {LARGEST_MEMBER_BYTES:,} are read"
+            )
         if modality == "text" or ending == "json" or ending in _CLASSES:
             if member.size > _LARGEST_TEXT_BYTES:
-                raise IntegrityError(f"{file.name}: the text {member.name} has {member.size:,} bytes; at most {_LARGEST_TEXT_BYTES:,} are taken")
+                raise IntegrityError(
+                    f"{file.name}: the text {member.name} has {member.size:,} bytes; at most"
+                    f" {_LARGEST_TEXT_BYTES:,} are taken"
+                )
             text = file.read(member.offset, member.size).decode("utf-8", "replace")
             if modality == "text":
                 texts.append({"part": name, "text": text, "cues": []})
@@ -299,9 +361,25 @@ def _row(file: File, key: str, endings: Mapping[str, Member], names: Mapping[str
             targets |= _targets(ending, text)
             if ending != "json":
                 continue
-        entry = {"part": name, "modality": modality, "name": member.name, "offset": member.offset, "size": member.size, "xxh3": None}
+        entry = {
+            "part": name,
+            "modality": modality,
+            "name": member.name,
+            "offset": member.offset,
+            "size": member.size,
+            "xxh3": None,
+        }
         media.append(entry | {"media": ending.rpartition(".")[2]})
-    row = {"key": key, "group": key, "sample": key, "texts": texts, "media": media, "others": [], "absent": [], "signals": []}
+    row = {
+        "key": key,
+        "group": key,
+        "sample": key,
+        "texts": texts,
+        "media": media,
+        "others": [],
+        "absent": [],
+        "signals": [],
+    }
     return row | {"targets": _text_of(targets)}
 
 
@@ -323,6 +401,8 @@ def _targets(ending: str, text: str) -> dict[str, Any]:
         except (ValueError, RecursionError):
             return {}
         plain = value.items() if isinstance(value, dict) else ()
-        return {str(name): one for name, one in plain if isinstance(one, (str, int, float, bool, list))}
+        return {
+            str(name): one for name, one in plain if isinstance(one, (str, int, float, bool, list))
+        }
     text = text.strip()
     return {ending: int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text}

@@ -1,7 +1,8 @@
-"""The index of sets of shards in memory: where the media of each record lie, without touching a tar.
+"""The index of sets of shards in memory: where the media of each record lie, without touching a
+tar.
 
-Offsets and sizes are arrays, 16 bytes for each record and part. Keys, texts and targets stay in the memory maps of the index files until a
-batch asks for them.
+Offsets and sizes are arrays, 16 bytes for each record and part. Keys, texts and targets stay in the
+memory maps of the index files until a batch asks for them.
 """
 
 from __future__ import annotations
@@ -29,11 +30,18 @@ from .where import Where
 class Index:
     """The records of one or several sets, numbered in the order of their tars.
 
-    tars: all tars. tar: number of the tar of each record ``int32 [N]``. parts: part -> modality. spans[part]: offset and size in the tar
-    ``int64 [N, 2]``, size -1 where absent. chosen: the records of each set that ``split``, ``where`` and ``take`` leave, ``int64`` numbers.
+    tars: all tars. tar: number of the tar of each record ``int32 [N]``. parts: part -> modality.
+    spans[part]: offset and size in the tar ``int64 [N, 2]``, size -1 where absent. chosen: the
+    records of each set that ``split``, ``where`` and ``take`` leave, ``int64`` numbers.
     """
 
-    def __init__(self, found: Sequence[Found], split: str | None = None, where: str | None = None, take: int | None = None) -> None:
+    def __init__(
+        self,
+        found: Sequence[Found],
+        split: str | None = None,
+        where: str | None = None,
+        take: int | None = None,
+    ) -> None:
         self.tars: list[Tar] = []
         self.parts = join_parts(found)
         self._leaves: list[_Leaf] = []
@@ -42,7 +50,10 @@ class Index:
             for tar in _of_split(some, split):
                 batches = _read(tar.index)
                 if tar.records not in (None, sum(map(len, batches))):
-                    raise IntegrityError(f"{tar.index}: has {sum(map(len, batches)):,} records, and shards.json says {tar.records:,}")
+                    raise IntegrityError(
+                        f"{tar.index}: has {sum(map(len, batches)):,} records, and shards.json"
+                        f" says {tar.records:,}"
+                    )
                 for number, batch in enumerate(batches):
                     self._leaves.append(_Leaf(batch, len(self.tars), (tar.index, number)))
                 self.tars.append(tar)
@@ -51,26 +62,46 @@ class Index:
         self._starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
         self._leaf = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
         self.tar = np.repeat(np.array([leaf.tar for leaf in self._leaves], np.int32), sizes)
-        self.spans = {name: self._spans(name) for name, modality in self.parts.items() if not is_in_record(modality)}
+        self.spans = {
+            name: self._spans(name)
+            for name, modality in self.parts.items()
+            if not is_in_record(modality)
+        }
         stays = self._where(where) if where else np.ones(len(self), bool)
         begins = [0, *self.set_ends[:-1]]
-        self.chosen = [begin + np.flatnonzero(stays[begin:end])[:take] for begin, end in zip(begins, self.set_ends, strict=True)]
-        self.fingerprint = found[0].fingerprint if len(found) == 1 else fingerprint([some.fingerprint for some in found])
+        self.chosen = [
+            begin + np.flatnonzero(stays[begin:end])[:take]
+            for begin, end in zip(begins, self.set_ends, strict=True)
+        ]
+        self.fingerprint = (
+            found[0].fingerprint
+            if len(found) == 1
+            else fingerprint([some.fingerprint for some in found])
+        )
 
     def __len__(self) -> int:
         return len(self._leaf)
 
     def keys(self, rows: Iterable[int]) -> list[str]:
         """The key of each record; empty for ``PAD``."""
-        return ["" if row == PAD else leaf.keys[place].as_py() for row, leaf, place in self._places(rows)]
+        return [
+            "" if row == PAD else leaf.keys[place].as_py()
+            for row, leaf, place in self._places(rows)
+        ]
 
     def targets(self, rows: Iterable[int]) -> list[str]:
         """The targets of each record as JSON; an empty object for ``PAD``."""
-        return ["{}" if row == PAD else leaf.targets[place].as_py() for row, leaf, place in self._places(rows)]
+        return [
+            "{}" if row == PAD else leaf.targets[place].as_py()
+            for row, leaf, place in self._places(rows)
+        ]
 
     def texts(self, part: str, rows: Iterable[int]) -> list[str | None]:
         """A text part of each record, None where it is absent."""
-        return [None if row == PAD else leaf.text(part, place) for row, leaf, place in self._places(rows)]
+        return [
+            None if row == PAD else leaf.text(part, place)
+            for row, leaf, place in self._places(rows)
+        ]
 
     def text(self, part: str, row: int) -> str | None:
         """A text part of one record."""
@@ -79,7 +110,9 @@ class Index:
         return found
 
     def values(self, part: str, most: int) -> Iterator[str | bytes | None]:
-        """A part of every record as it stands in the index, or the bytes of at most ``most`` media evenly spread over the records."""
+        """A part of every record as it stands in the index, or the bytes of at most ``most`` media
+        evenly spread over the records.
+        """
         if part not in self.spans:
             yield from self.texts(part, range(len(self)))
             return
@@ -100,7 +133,8 @@ class Index:
         data: bytes = file.read(offset, size)
         if len(data) != size:
             raise IntegrityError(
-                f"{file.name}: {size:,} bytes were to come from byte {offset:,}, {len(data):,} came; it has been cut since it was indexed"
+                f"{file.name}: {size:,} bytes were to come from byte {offset:,}, {len(data):,}"
+                " came; it has been cut since it was indexed"
             )
         return data
 
@@ -129,16 +163,26 @@ class Index:
         return pa.chunked_array([leaf.keys for leaf in self._leaves], pa.string())
 
     def numbers(self, name: str) -> np.ndarray:
-        """A measurement of every record ``float64 [N]``, NaN where it has none; InputError where none has."""
+        """A measurement of every record ``float64 [N]``, NaN where it has none; InputError where
+        none has.
+        """
         if name not in self._signal_names():
-            raise InputError(f"{name}: these shards have no such measurement{nearest(name, self._signal_names())}")
+            raise InputError(
+                f"{name}: these shards have no such"
+                f" measurement{nearest(name, self._signal_names())}"
+            )
         return np.concatenate([leaf.numbers(name) for leaf in self._leaves])
 
     def _places(self, rows: Iterable[int]) -> Iterable[tuple[int, _Leaf, int]]:
         numbers = np.asarray(rows)
         leaves = self._leaf[numbers] if len(self) else numbers
         places = numbers - self._starts[leaves]
-        return [(row, self._leaves[leaf], place) for row, leaf, place in zip(numbers.tolist(), leaves.tolist(), places.tolist(), strict=True)]
+        return [
+            (row, self._leaves[leaf], place)
+            for row, leaf, place in zip(
+                numbers.tolist(), leaves.tolist(), places.tolist(), strict=True
+            )
+        ]
 
     def _spans(self, name: str) -> np.ndarray:
         found = [leaf.spans(name) for leaf in self._leaves]
@@ -147,15 +191,24 @@ class Index:
     def _where(self, text: str) -> np.ndarray:
         where = Where(text)
         unknown = where.names - {"key", "group", "split", "tar"} - self._signal_names()
-        targets = {name for leaf in self._leaves for name in leaf.target_names()} if unknown else set()
+        targets = (
+            {name for leaf in self._leaves for name in leaf.target_names()} if unknown else set()
+        )
         for name in unknown:
             if name.removeprefix("targets.") not in targets:
                 known = {"key", "group", "split", "tar", *self._signal_names(), *targets}
-                raise InputError(f"where {text!r}: these shards have no column {name!r}{nearest(name, known)}")
+                raise InputError(
+                    f"where {text!r}: these shards have no column {name!r}{nearest(name, known)}"
+                )
         for name in where.parts:
             if name not in self.parts:
-                raise InputError(f"where {text!r}: no part is called {name!r}{nearest(name, self.parts)}")
-        masks = [where.mask(functools.partial(leaf.column, self.tars[leaf.tar]), leaf.has_part) for leaf in self._leaves]
+                raise InputError(
+                    f"where {text!r}: no part is called {name!r}{nearest(name, self.parts)}"
+                )
+        masks = [
+            where.mask(functools.partial(leaf.column, self.tars[leaf.tar]), leaf.has_part)
+            for leaf in self._leaves
+        ]
         return np.concatenate(masks) if masks else np.empty(0, bool)
 
     def _signal_names(self) -> set[str]:
@@ -165,7 +218,10 @@ class Index:
 def _of_split(found: Found, split: str | None) -> list[Tar]:
     tars = [tar for tar in found.tars if split is None or tar.split == split]
     if not tars:
-        raise InputError(f"{found.name}: no shards of split {split!r}{nearest(str(split), {tar.split for tar in found.tars})}")
+        raise InputError(
+            f"{found.name}: no shards of split"
+            f" {split!r}{nearest(str(split), {tar.split for tar in found.tars})}"
+        )
     return tars
 
 
@@ -175,7 +231,9 @@ def _read(path: Path) -> list[pa.RecordBatch]:
             reader = pa.ipc.open_file(source)
             return [reader.get_batch(number) for number in range(reader.num_record_batches)]
     except (OSError, pa.ArrowInvalid) as error:
-        raise IntegrityError(f"{path}: the index cannot be read ({error}); run the recipe again to write it anew") from error
+        raise IntegrityError(
+            f"{path}: the index cannot be read ({error}); run the recipe again to write it anew"
+        ) from error
 
 
 class _Leaf:
@@ -212,7 +270,9 @@ class _Leaf:
         return found
 
     def _member(self, column: str, part: str) -> tuple[np.ndarray, Any]:
-        """Where each record has this part in the flat list of a column, -1 where not, and that list."""
+        """Where each record has this part in the flat list of a column, -1 where not, and that
+        list.
+        """
         known = self._found.get((column, part))
         if known is None:
             lists = self._batch.column(column)
@@ -232,17 +292,25 @@ class _Leaf:
 
     def numbers(self, name: str) -> np.ndarray:
         column = self.signals().get(name)
-        found: np.ndarray = np.full(len(self), np.nan) if column is None else pc.fill_null(column, np.nan).to_numpy()
+        found: np.ndarray = (
+            np.full(len(self), np.nan)
+            if column is None
+            else pc.fill_null(column, np.nan).to_numpy()
+        )
         return found
 
     def target_names(self) -> set[str]:
         return {name for text in self.targets.to_pylist() for name in json.loads(text)}
 
     def has_part(self, part: str) -> pa.Array:
-        return pa.array((self._member("media", part)[0] >= 0) | (self._member("texts", part)[0] >= 0))
+        return pa.array(
+            (self._member("media", part)[0] >= 0) | (self._member("texts", part)[0] >= 0)
+        )
 
     def column(self, tar: Tar, name: str) -> pa.Array:
-        """A column for a filter: a column of the index, the tar's name or split, a measurement, or a target."""
+        """A column for a filter: a column of the index, the tar's name or split, a measurement, or
+        a target.
+        """
         if name in ("key", "group"):
             return self._batch.column(name)
         if name in ("split", "tar"):
@@ -250,13 +318,20 @@ class _Leaf:
             return pa.array([value] * len(self), pa.string())
         if name in self.signals():
             return self.signals()[name]
-        values = [json.loads(text).get(name.removeprefix("targets.")) for text in self.targets.to_pylist()]
+        values = [
+            json.loads(text).get(name.removeprefix("targets.")) for text in self.targets.to_pylist()
+        ]
         some = next((value for value in values if value is not None), None)
         if some is None:
             return pa.nulls(len(self))
         if isinstance(some, str):
-            return pa.array([value if isinstance(value, str) else None for value in values], pa.string())
-        return pa.array([float(value) if isinstance(value, (int, float)) else None for value in values], pa.float64())
+            return pa.array(
+                [value if isinstance(value, str) else None for value in values], pa.string()
+            )
+        return pa.array(
+            [float(value) if isinstance(value, (int, float)) else None for value in values],
+            pa.float64(),
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process maps the file for itself."""

@@ -1,12 +1,14 @@
-"""Tars behind a url, by fsspec: ranges are fetched in chunks through a cache on this machine that processes share.
+"""Tars behind a url, by fsspec: ranges are fetched in chunks through a cache on this machine that
+processes share.
 
     CACHE/chunks/<fingerprint of url and version>/000012        chunk 12 of a file and its XXH3-128
-    CACHE/chunks/<fingerprint of url and version>/000012.part   being fetched by the process that holds its lock
-    CACHE/files/<fingerprint of url and version>/<name>         a small file, whole
+    CACHE/chunks/<fingerprint of url and version>/000012.part   being fetched by the process that
+    holds its lock CACHE/files/<fingerprint of url and version>/<name>         a small file, whole
 
-A chunk is kept under the full url and the version that the server tells (its ETag, or time and size), so neither files of the same name nor old
-content can be taken for another. It takes its name when it is whole, and its checksum is compared when a process first uses it: a process may
-be killed at any moment, and a disk may be full; then chunks are kept in memory instead.
+A chunk is kept under the full url and the version that the server tells (its ETag, or time and
+size), so neither files of the same name nor old content can be taken for another. It takes its name
+when it is whole, and its checksum is compared when a process first uses it: a process may be killed
+at any moment, and a disk may be full; then chunks are kept in memory instead.
 """
 
 from __future__ import annotations
@@ -55,12 +57,21 @@ class RemoteStorage:
         return bool(self._ask(path, lambda system: system.isfile(path)))
 
     def find(self, pattern: str) -> list[str]:
-        found: Mapping[str, Mapping[str, Any]] = self._ask(pattern, lambda system: system.glob(pattern, detail=True))
-        return sorted(self._with_protocol(name) for name, info in found.items() if info.get("type") == "file")
+        found: Mapping[str, Mapping[str, Any]] = self._ask(
+            pattern, lambda system: system.glob(pattern, detail=True)
+        )
+        return sorted(
+            self._with_protocol(name) for name, info in found.items() if info.get("type") == "file"
+        )
 
     def local(self, path: str) -> Path:
         file = self.open(path)
-        place = self._cache.folder / "files" / fingerprint(path, file.version()) / path.rpartition("/")[2]
+        place = (
+            self._cache.folder
+            / "files"
+            / fingerprint(path, file.version())
+            / path.rpartition("/")[2]
+        )
         if not place.is_file() or place.stat().st_size != file.size:
             data = self._ask(path, lambda system: system.cat_file(path))
             aside = place.with_name(f".{place.name}.{os.getpid()}.{threading.get_ident()}.tmp")
@@ -69,7 +80,9 @@ class RemoteStorage:
                 aside.write_bytes(data)
                 os.replace(aside, place)
             except OSError as error:
-                raise InputError(f"cache {self._cache.folder}: {_CANNOT_WRITE.format(error.strerror)}") from error
+                raise InputError(
+                    f"cache {self._cache.folder}: {_CANNOT_WRITE.format(error.strerror)}"
+                ) from error
         return place
 
     def index_places(self, path: str) -> list[Path]:
@@ -78,7 +91,9 @@ class RemoteStorage:
     def open(self, path: str) -> File:
         info = self._ask(path, lambda system: system.info(path))
         tag = next((str(info[name]) for name in _VERSION_TAGS if info.get(name)), "")
-        return RemoteFile(path, int(info["size"]), f"{info['size']}-{tag}", self._cache, self._options)
+        return RemoteFile(
+            path, int(info["size"]), f"{info['size']}-{tag}", self._cache, self._options
+        )
 
     def _ask(self, path: str, question: Callable[[Any], Any]) -> Any:
         return _retried(path, lambda: question(file_system(path, self._options)))
@@ -94,13 +109,17 @@ def file_system(url: str, options: Mapping[str, Any]) -> Any:
     try:
         return fsspec.core.url_to_fs(url, **options)[0]
     except ImportError as error:
-        raise MissingPackageError(str(getattr(error, "name", None) or error), "remote", url.partition("://")[0] + "://") from error
+        raise MissingPackageError(
+            str(getattr(error, "name", None) or error), "remote", url.partition("://")[0] + "://"
+        ) from error
     except ValueError as error:
         raise InputError(f"{url}: {error}") from error
 
 
 def _retried(path: str, action: Callable[[], Any]) -> Any:
-    """The result, tried again where the connection fails; what is not there or not allowed is told at once."""
+    """The result, tried again where the connection fails; what is not there or not allowed is told
+    at once.
+    """
     pause = _FIRST_PAUSE_S
     for left in reversed(range(_TRIES)):
         try:
@@ -113,7 +132,10 @@ def _retried(path: str, action: Callable[[], Any]) -> Any:
             raise
         except Exception as error:  # each file system has its own errors
             if not left:
-                raise InputError(f"{path}: cannot be read after {_TRIES} tries: {type(error).__name__}: {str(error)[:300]}") from error
+                raise InputError(
+                    f"{path}: cannot be read after {_TRIES} tries: {type(error).__name__}:"
+                    f" {str(error)[:300]}"
+                ) from error
             _log.warning("%s: %s: %s; trying again", path, type(error).__name__, str(error)[:200])
             time.sleep(pause)
             pause *= 3
@@ -123,7 +145,9 @@ def _retried(path: str, action: Callable[[], Any]) -> Any:
 class RemoteFile:
     """A file behind a url; stretches of it come from the cache."""
 
-    def __init__(self, name: str, size: int, version: str, cache: ChunkCache, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, name: str, size: int, version: str, cache: ChunkCache, options: Mapping[str, Any]
+    ) -> None:
         self.name, self.size = name, size
         self._version, self._cache, self._options = version, cache, options
         self.identity = fingerprint(name, version, CHUNK_BYTES)
@@ -136,7 +160,12 @@ class RemoteFile:
         if end <= offset:
             return b""
         pieces = [
-            self._cache.read(self, number, max(offset - number * CHUNK_BYTES, 0), min(end - number * CHUNK_BYTES, CHUNK_BYTES))
+            self._cache.read(
+                self,
+                number,
+                max(offset - number * CHUNK_BYTES, 0),
+                min(end - number * CHUNK_BYTES, CHUNK_BYTES),
+            )
             for number in range(offset // CHUNK_BYTES, (end - 1) // CHUNK_BYTES + 1)
         ]
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -151,7 +180,9 @@ class RemoteFile:
         end = min(begin + CHUNK_BYTES, self.size)
 
         def get() -> bytes:
-            data: bytes = file_system(self.name, self._options).cat_file(self.name, start=begin, end=end)
+            data: bytes = file_system(self.name, self._options).cat_file(
+                self.name, start=begin, end=end
+            )
             if len(data) != end - begin:
                 raise OSError(f"bytes {begin:,} to {end:,} were asked for, {len(data):,} came")
             return data
@@ -161,7 +192,9 @@ class RemoteFile:
 
 
 class ChunkCache:
-    """Chunks of remote files in a folder of at most about ``most_bytes``; those used longest ago go first."""
+    """Chunks of remote files in a folder of at most about ``most_bytes``; those used longest ago go
+    first.
+    """
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
         self.folder, self._most_bytes = folder, most_bytes
@@ -223,7 +256,9 @@ class ChunkCache:
             if key in self._open or key in self._memory or key in self._coming:
                 return
             if self._fetchers is None:
-                self._fetchers = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="modalmill-fetch")
+                self._fetchers = ThreadPoolExecutor(
+                    _CONNECTIONS, thread_name_prefix="modalmill-fetch"
+                )
             self._coming[key] = self._fetchers.submit(self._bring, file, number)
 
     def _held(self, key: tuple[str, int], begin: int, end: int) -> bytes | None:
@@ -257,7 +292,9 @@ class ChunkCache:
                 self._coming.pop(key, None)
 
     def _fetch(self, file: RemoteFile, number: int, path: Path) -> tuple[_Chunk | None, bytes]:
-        """Fetch a chunk and keep it; only the process that holds the lock on ``.part`` does, the others wait for it."""
+        """Fetch a chunk and keep it; only the process that holds the lock on ``.part`` does, the
+        others wait for it.
+        """
         part = path.with_name(path.name + ".part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -290,10 +327,16 @@ class ChunkCache:
     def _tell(self, error: OSError) -> None:
         if not self._told_full:
             self._told_full = True
-            _log.warning("%s: the cache cannot be written (%s); going on without it", self.folder, error.strerror or error)
+            _log.warning(
+                "%s: the cache cannot be written (%s); going on without it",
+                self.folder,
+                error.strerror or error,
+            )
 
     def _make_room(self, more: int) -> None:
-        """Remove the chunks used longest ago, now and then: whenever a twentieth of the bound has been written."""
+        """Remove the chunks used longest ago, now and then: whenever a twentieth of the bound has
+        been written.
+        """
         with self._lock:
             self._since_scan += more
             if self._since_scan < self._most_bytes // 20:
@@ -323,7 +366,8 @@ class _Chunk:
     def read(self, begin: int, end: int) -> bytes:
         return os.pread(self._descriptor, end - begin, begin)
 
-    def __del__(self, close: Callable[[int], None] = os.close) -> None:  # held here: modules may be gone at exit
+    # held here: modules may be gone at exit
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
         close(self._descriptor)
 
 
@@ -334,7 +378,10 @@ def _open_chunk(path: Path) -> _Chunk | None:
     except OSError:
         return None
     data = chunk.read(0, CHUNK_BYTES + _HASH_BYTES)
-    if len(data) <= _HASH_BYTES or xxhash.xxh3_128_digest(data[:-_HASH_BYTES]) != data[-_HASH_BYTES:]:
+    if (
+        len(data) <= _HASH_BYTES
+        or xxhash.xxh3_128_digest(data[:-_HASH_BYTES]) != data[-_HASH_BYTES:]
+    ):
         path.unlink(missing_ok=True)
         return None
     os.utime(path)

@@ -1,8 +1,10 @@
-"""Filters by words: ``image.sharpness > 50 and split == 'train'``, evaluated on columns before any medium is read.
+"""Filters by words: ``image.sharpness > 50 and split == 'train'``, evaluated on columns before any
+medium is read.
 
-The text is parsed by Python's own parser and only names, literals, comparisons, arithmetic, ``and``, ``or``, ``not`` and ``in`` are taken from
-it; nothing is ever executed. A comparison with a value that is not there is neither true nor false (three-valued logic, as in SQL), and a
-record stays only where the whole is true.
+The text is parsed by Python's own parser and only names, literals, comparisons, arithmetic,
+``and``, ``or``, ``not`` and ``in`` are taken from it; nothing is ever executed. A comparison with a
+value that is not there is neither true nor false (three-valued logic, as in SQL), and a record
+stays only where the whole is true.
 """
 
 from __future__ import annotations
@@ -26,32 +28,57 @@ _COMPARE: dict[type[ast.cmpop], Callable[..., Any]] = {
     ast.Gt: pc.greater,
     ast.GtE: pc.greater_equal,
 }
-_COMBINE: dict[type[ast.operator], Callable[..., Any]] = {ast.Add: pc.add, ast.Sub: pc.subtract, ast.Mult: pc.multiply, ast.Div: pc.divide}
+_COMBINE: dict[type[ast.operator], Callable[..., Any]] = {
+    ast.Add: pc.add,
+    ast.Sub: pc.subtract,
+    ast.Mult: pc.multiply,
+    ast.Div: pc.divide,
+}
 
 
 class Where:
-    """A parsed filter; ``names`` are the columns it reads, ``parts`` the parts it asks for (``'image' in parts``)."""
+    """A parsed filter; ``names`` are the columns it reads, ``parts`` the parts it asks for
+    (``'image' in parts``).
+    """
 
     def __init__(self, text: str) -> None:
         self.text = text
         try:
             self._tree = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            place = f" at column {error.offset}" if isinstance(error, SyntaxError) and error.offset else ""
-            raise InputError(f"where {text!r}: cannot be read{place}; wanted for example: image.sharpness > 50 and split == 'train'") from None
+            place = (
+                f" at column {error.offset}"
+                if isinstance(error, SyntaxError) and error.offset
+                else ""
+            )
+            raise InputError(
+                f"where {text!r}: cannot be read{place}; wanted for example: image.sharpness > 50"
+                " and split == 'train'"
+            ) from None
         self.names: set[str] = set()
         self.parts: set[str] = set()
         self._collect(self._tree)
 
     def mask(self, columns: Columns, has_part: Columns) -> np.ndarray:
-        """``bool [N]``: where the filter is true. ``columns`` gives a column by name, ``has_part`` a column of booleans by part."""
+        """``bool [N]``: where the filter is true. ``columns`` gives a column by name, ``has_part``
+        a column of booleans by part.
+        """
         try:
             found = _condition(self._value(self._tree, columns, has_part))
-            if not isinstance(found, (pa.Array, pa.ChunkedArray)) or not pa.types.is_boolean(found.type):
+            if not isinstance(found, (pa.Array, pa.ChunkedArray)) or not pa.types.is_boolean(
+                found.type
+            ):
                 raise self._wrong("is no condition")
             return np.asarray(pc.fill_null(found, False).to_numpy(zero_copy_only=False), dtype=bool)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, OverflowError) as error:
-            raise self._wrong(f"compares what cannot be compared ({str(error).splitlines()[0]})") from None
+        except (
+            pa.ArrowInvalid,
+            pa.ArrowNotImplementedError,
+            pa.ArrowTypeError,
+            OverflowError,
+        ) as error:
+            raise self._wrong(
+                f"compares what cannot be compared ({str(error).splitlines()[0]})"
+            ) from None
 
     def _wrong(self, what: str) -> InputError:
         return InputError(f"where {self.text!r}: {what}")
@@ -61,14 +88,20 @@ class Where:
         if name is not None:
             self.names.add(name)
             return
-        if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+        if (
+            isinstance(node, ast.Compare)
+            and len(node.ops) == 1
+            and isinstance(node.ops[0], (ast.In, ast.NotIn))
+        ):
             if _dotted(node.comparators[0]) == "parts":
                 if not (isinstance(node.left, ast.Constant) and isinstance(node.left.value, str)):
                     raise self._wrong("before 'in parts' wanted the name of a part in quotes")
                 self.parts.add(node.left.value)
                 return
             if not isinstance(node.comparators[0], (ast.List, ast.Tuple, ast.Set)):
-                raise self._wrong("after 'in' wanted a list or parts, for example: answer in ['yes', 'no']")
+                raise self._wrong(
+                    "after 'in' wanted a list or parts, for example: answer in ['yes', 'no']"
+                )
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.expr):
                 self._collect(child)
@@ -81,7 +114,11 @@ class Where:
         if name is not None:
             return columns(name)
         if isinstance(node, ast.Constant) and isinstance(node.value, (int, float, str)):
-            return pa.scalar(float(node.value) if isinstance(node.value, int) and not isinstance(node.value, bool) else node.value)
+            return pa.scalar(
+                float(node.value)
+                if isinstance(node.value, int) and not isinstance(node.value, bool)
+                else node.value
+            )
         if isinstance(node, ast.BoolOp):
             join = pc.and_kleene if isinstance(node.op, ast.And) else pc.or_kleene
             found = _condition(value(node.values[0]))
@@ -96,23 +133,36 @@ class Where:
             return _COMBINE[type(node.op)](value(node.left), value(node.right))
         if isinstance(node, ast.Compare):
             return self._compare(node, value, has_part)
-        raise self._wrong(f"holds {ast.unparse(node)!r}, which is not taken; use comparisons, and, or, not, in, + - * /")
+        raise self._wrong(
+            f"holds {ast.unparse(node)!r}, which is not taken; use comparisons, and, or, not, in,"
+            " + - * /"
+        )
 
-    def _compare(self, node: ast.Compare, value: Callable[[ast.expr], Any], has_part: Columns) -> Any:
+    def _compare(
+        self, node: ast.Compare, value: Callable[[ast.expr], Any], has_part: Columns
+    ) -> Any:
         left, found = node.left, None
         for operator, right in zip(node.ops, node.comparators, strict=True):
             if isinstance(operator, (ast.In, ast.NotIn)):
                 if _dotted(right) == "parts":
-                    one = has_part(left.value)  # type: ignore[attr-defined]  # _collect made sure that it is a constant
+                    # _collect made sure that it is a constant
+                    one = has_part(left.value)  # type: ignore[attr-defined]
                 else:
                     try:
-                        choices = [float(item) if isinstance(item, int) else item for item in ast.literal_eval(right)]
+                        choices = [
+                            float(item) if isinstance(item, int) else item
+                            for item in ast.literal_eval(right)
+                        ]
                     except (ValueError, TypeError):
                         raise self._wrong("after 'in' wanted a list of plain values") from None
                     inside = value(left)
                     if pa.types.is_null(inside.type):
                         return _condition(inside)
-                    one = pc.if_else(pc.is_valid(inside), pc.is_in(inside, value_set=pa.array(choices, inside.type)), None)
+                    one = pc.if_else(
+                        pc.is_valid(inside),
+                        pc.is_in(inside, value_set=pa.array(choices, inside.type)),
+                        None,
+                    )
                 one = pc.invert(one) if isinstance(operator, ast.NotIn) else one
             elif type(operator) in _COMPARE:
                 one = _COMPARE[type(operator)](value(left), value(right))
@@ -125,7 +175,11 @@ class Where:
 
 def _condition(found: Any) -> Any:
     """The same; a column that has no value in any record is a condition that nobody knows."""
-    return pa.nulls(len(found), pa.bool_()) if isinstance(found, pa.Array) and pa.types.is_null(found.type) else found
+    return (
+        pa.nulls(len(found), pa.bool_())
+        if isinstance(found, pa.Array) and pa.types.is_null(found.type)
+        else found
+    )
 
 
 def _dotted(node: ast.expr) -> str | None:

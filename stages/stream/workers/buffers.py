@@ -1,7 +1,9 @@
-"""Memory that batches are filled into, over and over: a slot is reused once nobody holds any of its arrays.
+"""Memory that batches are filled into, over and over: a slot is reused once nobody holds any of its
+arrays.
 
-Filling fresh memory costs more than decoding into it: the system maps and clears every page. Who holds an array is told by its
-reference count, so that a batch that is kept is never written over, and nothing has to be given back by hand.
+Filling fresh memory costs more than decoding into it: the system maps and clears every page. Who
+holds an array is told by its reference count, so that a batch that is kept is never written over,
+and nothing has to be given back by hand.
 """
 
 from __future__ import annotations
@@ -22,17 +24,25 @@ _ALIGN = 64
 
 
 class Slot:
-    """The arrays of one batch. busy: they are being filled. descriptor: of their shared memory, if they have it."""
+    """The arrays of one batch. busy: they are being filled. descriptor: of their shared memory, if
+    they have it.
+    """
 
     def __init__(self, layout: Layout, arrays: Arrays, number: int, descriptor: int = -1) -> None:
-        self.layout, self.arrays, self.number, self.descriptor = dict(layout), arrays, number, descriptor
+        self.layout, self.arrays, self.number, self.descriptor = (
+            dict(layout),
+            arrays,
+            number,
+            descriptor,
+        )
         self.busy = True
 
     def is_free(self) -> bool:
         """Whether nobody fills it and nobody holds an array of it."""
         return not self.busy and _references(self.arrays) <= _FREE
 
-    def __del__(self, close: Callable[[int], None] = os.close) -> None:  # held here: modules may be gone at exit
+    # held here: modules may be gone at exit
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
         if self.descriptor >= 0:
             close(self.descriptor)
 
@@ -49,7 +59,9 @@ _FREE = _references({"alone": np.empty(1)})
 
 
 class Pool:
-    """Slots by layout; ``make`` makes one more. No more than ``most`` are kept, others are let go with their batch."""
+    """Slots by layout; ``make`` makes one more. No more than ``most`` are kept, others are let go
+    with their batch.
+    """
 
     def __init__(self, make: Callable[[Layout, int], Slot], most: int) -> None:
         self._make, self._most = make, most
@@ -77,11 +89,15 @@ class Pool:
 
 def heap_slot(layout: Layout, number: int) -> Slot:
     """Arrays in the memory of this process."""
-    return Slot(layout, {name: np.empty(shape, kind) for name, (shape, kind) in layout.items()}, number)
+    return Slot(
+        layout, {name: np.empty(shape, kind) for name, (shape, kind) in layout.items()}, number
+    )
 
 
 def shared_slot(layout: Layout, number: int) -> Slot:
-    """Arrays in memory that other processes can map by its descriptor. It has no name: nothing is left of it, however its users end."""
+    """Arrays in memory that other processes can map by its descriptor. It has no name: nothing is
+    left of it, however its users end.
+    """
     descriptor = anonymous_file(_extent(layout))
     return Slot(layout, mapped(layout, descriptor), number, descriptor)
 

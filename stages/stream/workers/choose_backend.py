@@ -1,4 +1,6 @@
-"""Threads or processes: measured in the first seconds of a stream that shall find out for itself."""
+"""Threads or processes: measured in the first seconds of a stream that shall find out for
+itself.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,12 @@ _TIMER_S = 0.0001
 
 
 class Judge:
-    """Watches threads at work: whether the reader waits for data, and whether who wants the interpreter has to wait for it.
+    """Watches threads at work: whether the reader waits for data, and whether who wants the
+    interpreter has to wait for it.
 
-    The second is measured by a thread that sleeps and looks how late it wakes: it can go on only once it has the interpreter. While it is
-    late, decoding threads are too, at every image. Where the reader hardly waits, threads are good enough whatever they suffer.
+    The second is measured by a thread that sleeps and looks how late it wakes: it can go on only
+    once it has the interpreter. While it is late, decoding threads are too, at every image. Where
+    the reader hardly waits, threads are good enough whatever they suffer.
     """
 
     _SECONDS, _LEAST_BATCHES = 2.0, 8
@@ -28,7 +32,9 @@ class Judge:
     def __enter__(self) -> Judge:
         self._done = threading.Event()
         self._asked = 0.0
-        threading.Thread(target=self._watch, args=(self._done,), name="modalmill-judge", daemon=True).start()
+        threading.Thread(
+            target=self._watch, args=(self._done,), name="modalmill-judge", daemon=True
+        ).start()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -55,11 +61,22 @@ class Judge:
             return None
         if self._done is not None:
             self._done.set()
-        return "processes" if self._waited_s > self._WAIT_SHARE * self._passed_s and self._late_s > self._LATE_S * self._naps else "threads"
+        return (
+            "processes"
+            if self._waited_s > self._WAIT_SHARE * self._passed_s
+            and self._late_s > self._LATE_S * self._naps
+            else "threads"
+        )
 
     def __str__(self) -> str:
-        share, late_ms = self._waited_s / max(self._passed_s, 1e-9), 1000 * self._late_s / max(self._naps, 1)
-        return f"the loop waited for data {share:.0%} of {self._passed_s:.1f} s, and a thread waited {late_ms:.2f} ms for the interpreter each time"
+        share, late_ms = (
+            self._waited_s / max(self._passed_s, 1e-9),
+            1000 * self._late_s / max(self._naps, 1),
+        )
+        return (
+            f"the loop waited for data {share:.0%} of {self._passed_s:.1f} s, and a thread waited"
+            f" {late_ms:.2f} ms for the interpreter each time"
+        )
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_done": None}

@@ -1,8 +1,10 @@
-"""Processes that fill batches in shared memory: they keep their pace beside a loop that holds the interpreter.
+"""Processes that fill batches in shared memory: they keep their pace beside a loop that holds the
+interpreter.
 
-Only record numbers go to a worker and only short notes come back; media are read and decoded by the worker, into memory that this
-process has mapped too. The memory has no name, and a worker ends when its pipe closes: nothing is left behind, however either side ends.
-Processes are started in multiprocessing's current way (``multiprocessing.set_start_method``).
+Only record numbers go to a worker and only short notes come back; media are read and decoded by the
+worker, into memory that this process has mapped too. The memory has no name, and a worker ends when
+its pipe closes: nothing is left behind, however either side ends. Processes are started in
+multiprocessing's current way (``multiprocessing.set_start_method``).
 """
 
 from __future__ import annotations
@@ -29,20 +31,32 @@ _PATIENCE_S = 5.0
 
 
 class ProcessCrew:
-    """Worker processes, each with a pipe of its own; tasks go round, and each worker answers in the order it was asked."""
+    """Worker processes, each with a pipe of its own; tasks go round, and each worker answers in the
+    order it was asked.
+    """
 
     def __init__(self, filler: Filler, count: int, most_slots: int) -> None:
         context = multiprocessing.get_context()
         pipes = [context.Pipe() for _ in range(count)]
         self._workers: list[_Worker] = []
         for number, (mine, theirs) in enumerate(pipes):
-            others = [end for pipe in pipes for end in pipe if end is not theirs] if context.get_start_method() == "fork" else []
-            process = context.Process(target=_work, args=(theirs, others, filler), name=f"modalmill-stream-{number}", daemon=True)
+            others = (
+                [end for pipe in pipes for end in pipe if end is not theirs]
+                if context.get_start_method() == "fork"
+                else []
+            )
+            process = context.Process(
+                target=_work,
+                args=(theirs, others, filler),
+                name=f"modalmill-stream-{number}",
+                daemon=True,
+            )
             try:
                 process.start()
             except (pickle.PicklingError, AttributeError, TypeError) as error:
                 raise InputError(
-                    f"backend='processes' with start method {context.get_start_method()!r}: {error}; give transforms that are functions of a module,"
+                    f"backend='processes' with start method {context.get_start_method()!r}:"
+                    f" {error}; give transforms that are functions of a module,"
                     " or use backend='threads'"
                 ) from error
             self._workers.append(_Worker(process, mine))
@@ -140,7 +154,9 @@ class _Asked:
         while self._asked:
             worker, number = self._asked[0]
             value = worker.answer(number)
-            del self._asked[0]  # only now: who is interrupted before has still to wait for this worker before the slot is free
+            # only now: who is interrupted before has still to wait for this worker before the slot
+            # is free
+            del self._asked[0]
             if isinstance(value, BaseException):
                 raise value
             found.append(value)
@@ -158,9 +174,19 @@ class _Asked:
 def _why(code: int | None) -> str:
     if code is not None and code < 0:
         hint = "; out of memory?" if code == -signal.SIGKILL else ""
-        return f"a decoding process was ended by signal {-code} ({signal.Signals(-code).name}){hint}; what is wrong shows with backend='threads'"
-    hint = "" if multiprocessing.get_start_method() == "fork" else " (a script that starts processes needs: if __name__ == '__main__')"
-    return f"a decoding process ended with exit code {code}{hint}; what is wrong shows with backend='threads'"
+        return (
+            f"a decoding process was ended by signal {-code}"
+            f" ({signal.Signals(-code).name}){hint}; what is wrong shows with backend='threads'"
+        )
+    hint = (
+        ""
+        if multiprocessing.get_start_method() == "fork"
+        else " (a script that starts processes needs: if __name__ == '__main__')"
+    )
+    return (
+        f"a decoding process ended with exit code {code}{hint}; what is wrong shows with"
+        " backend='threads'"
+    )
 
 
 def _end(workers: Sequence[_Worker], owner: int) -> None:
@@ -209,5 +235,8 @@ def _sendable(answer: Any) -> Any:
     try:
         pickle.dumps(answer)
     except Exception as error:  # a value of a user's function that cannot travel
-        return TransformError(f"what a transform gave cannot be sent between processes ({error}); use backend='threads'")
+        return TransformError(
+            f"what a transform gave cannot be sent between processes ({error}); use"
+            " backend='threads'"
+        )
     return answer

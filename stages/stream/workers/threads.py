@@ -1,4 +1,6 @@
-"""Threads that fill batches. Decoders let go of the interpreter, so threads decode beside each other and beside the training step."""
+"""Threads that fill batches. Decoders let go of the interpreter, so threads decode beside each
+other and beside the training step.
+"""
 
 from __future__ import annotations
 
@@ -53,11 +55,14 @@ class ThreadCrew:
     def __init__(self, filler: Filler, count: int, pool: Pool) -> None:
         self._filler, self._pool = filler, pool
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="modalmill-stream")
-        self._end = weakref.finalize(self, self._threads.shutdown, wait=True, cancel_futures=True)  # at exit too, while there is an interpreter
+        # at exit too, while there is an interpreter
+        self._end = weakref.finalize(self, self._threads.shutdown, wait=True, cancel_futures=True)
 
     def start(self, tasks: Sequence[FillTask], layout: Layout) -> Pending:
         slot = self._pool.get(layout)
-        return _Futures(slot, [self._threads.submit(self._filler.fill, task, slot.arrays) for task in tasks])
+        return _Futures(
+            slot, [self._threads.submit(self._filler.fill, task, slot.arrays) for task in tasks]
+        )
 
     def close(self) -> None:
         self._end()

@@ -1,4 +1,6 @@
-"""What is drawn for a record while it is trained on, by its key alone: what it is mixed with, which records are the same."""
+"""What is drawn for a record while it is trained on, by its key alone: what it is mixed with, which
+records are the same.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,12 @@ from ...stream import FusionBatch
 
 
 def mixing(batch: FusionBatch, seed: int, epoch: int) -> torch.Tensor:
-    """A number in [0, 1) for each row, of seed, epoch and key alone: what mixing of records draws from ``float64 [B]``."""
-    return torch.tensor([uniform_for(seed, "mixing", str(epoch), key) for key in batch.keys], dtype=torch.float64)
+    """A number in [0, 1) for each row, of seed, epoch and key alone: what mixing of records draws
+    from ``float64 [B]``.
+    """
+    return torch.tensor(
+        [uniform_for(seed, "mixing", str(epoch), key) for key in batch.keys], dtype=torch.float64
+    )
 
 
 def record_numbers(batch: FusionBatch) -> torch.Tensor:

@@ -1,7 +1,9 @@
-"""Hidden parts, in training (modality dropout) and as simulated absence: which ones is a pure function of seed, key and part.
+"""Hidden parts, in training (modality dropout) and as simulated absence: which ones is a pure
+function of seed, key and part.
 
-A part is absent if a hash of (seed, key, part), read as a number in [0, 1), is below the rate. So it does not depend on order, workers or devices,
-there is no table to go stale, and what is absent at a lower rate is absent at a higher one. Of a record's parts at least one stays: that with the
+A part is absent if a hash of (seed, key, part), read as a number in [0, 1), is below the rate. So
+it does not depend on order, workers or devices, there is no table to go stale, and what is absent
+at a lower rate is absent at a higher one. Of a record's parts at least one stays: that with the
 largest number. Only what is there can be hidden; real absence is never undone.
 """
 
@@ -15,17 +17,24 @@ import torch
 from ....schemas.fingerprint import uniform_for
 from ...stream import FusionBatch
 
-HIGH, LOW = 1.6, 0.4  # rates of the two halves where absence depends on a value: .8 and .2 at a rate of .5
+# rates of the two halves where absence depends on a value: .8 and .2 at a rate of .5
+HIGH, LOW = 1.6, 0.4
 
 
 def table(seed: int, keys: Sequence[str], parts: Sequence[str], *words: str) -> np.ndarray:
-    """The number of every part of every record ``float64 [B, M]``. words: what it is for, ``absence`` where nothing is said."""
+    """The number of every part of every record ``float64 [B, M]``. words: what it is for,
+    ``absence`` where nothing is said.
+    """
     words = words or ("absence",)
-    return np.array([[uniform_for(seed, *words, key, part) for part in parts] for key in keys]).reshape(len(keys), len(parts))
+    return np.array(
+        [[uniform_for(seed, *words, key, part) for part in parts] for key in keys]
+    ).reshape(len(keys), len(parts))
 
 
 def shown_in_training(batch: FusionBatch, share: float, seed: int, epoch: int) -> torch.Tensor:
-    """Which parts of a batch training shows ``bool [B, M]``: about ``share`` of the present ones are hidden, others in each epoch."""
+    """Which parts of a batch training shows ``bool [B, M]``: about ``share`` of the present ones
+    are hidden, others in each epoch.
+    """
     if share == 0:
         return batch.present_BM
     numbers_BM = table(seed, batch.keys, batch.names, "modality_dropout", str(epoch))
@@ -47,8 +56,10 @@ def high_half(seed: int, values: Iterable[str]) -> frozenset[str]:
 
 
 def rates_by(values: Sequence[str], high: frozenset[str], rate: float) -> np.ndarray:
-    """A rate for each row that depends on its value: 1.6 times the rate for those in ``high``, .4 times for the others ``[B]``.
+    """A rate for each row that depends on its value: 1.6 times the rate for those in ``high``, .4
+    times for the others ``[B]``.
 
-    Values are classes (absence that is not at random, MNAR) or a field (at random given the field, MAR; Rubin 1976).
+    Values are classes (absence that is not at random, MNAR) or a field (at random given the field,
+    MAR; Rubin 1976).
     """
     return np.array([min(1.0, rate * (HIGH if value in high else LOW)) for value in values])

@@ -23,10 +23,12 @@ from .part import InputPart
 
 @dataclass(frozen=True)
 class Inputs:
-    """The parts that the options name, and what was fixed about each when the model was made: no other corpus can change it.
+    """The parts that the options name, and what was fixed about each when the model was made: no
+    other corpus can change it.
 
-    modalities: part name -> modality. fitted: part name -> what its modality fitted on the training split (the vocabulary of a text). caches: part
-    name -> what its cached features were made by (extractor, its options and weights, length of a vector, what it was fitted to).
+    modalities: part name -> modality. fitted: part name -> what its modality fitted on the training
+    split (the vocabulary of a text). caches: part name -> what its cached features were made by
+    (extractor, its options and weights, length of a vector, what it was fitted to).
     """
 
     options: TrainOptions
@@ -43,8 +45,11 @@ class Inputs:
     def state(self) -> dict[str, Any]:
         """As plain JSON, for a checkpoint."""
         return {
-            "options": self.options.model_dump(), "modalities": dict(self.modalities), "fitted": dict(self.fitted), "caches": dict(self.caches),
-        }  # fmt: skip
+            "options": self.options.model_dump(),
+            "modalities": dict(self.modalities),
+            "fitted": dict(self.fitted),
+            "caches": dict(self.caches),
+        }
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -57,17 +62,32 @@ class Inputs:
 
     def part(self, name: str) -> InputPart:
         """What the encoder of a part has to know of it."""
-        return InputPart(self.modalities.get(name, ""), self.options.inputs[name], self.fitted.get(name, {}), self.dims(name), self.options.dropout)
+        return InputPart(
+            self.modalities.get(name, ""),
+            self.options.inputs[name],
+            self.fitted.get(name, {}),
+            self.dims(name),
+            self.options.dropout,
+        )
 
     def dims(self, name: str) -> int:
         """Length of a part's cached vector; 0 for parts that are read as media."""
         return int(self.caches.get(name, {}).get("dims", 0))
 
-    def open(self, shards: Path, split: str, seed: int = 0, training: bool = False, rank: int | None = None, world: int | None = None) -> Stream:
-        """The stream of one split; parts that this set of shards does not have are absent throughout.
+    def open(
+        self,
+        shards: Path,
+        split: str,
+        seed: int = 0,
+        training: bool = False,
+        rank: int | None = None,
+        world: int | None = None,
+    ) -> Stream:
+        """The stream of one split; parts that this set of shards does not have are absent
+        throughout.
 
-        Cached features lie in ``features`` beside the shards. InputError where a part that the shards have has none, or none of the model's
-        own extractor.
+        Cached features lie in ``features`` beside the shards. InputError where a part that the
+        shards have has none, or none of the model's own extractor.
         """
         here, features = read_shard_set(shards).parts, features_of(shards)
         specs = {}
@@ -75,11 +95,22 @@ class Inputs:
             if name in here:
                 if entry.feature:
                     self._check_cache(name, features)
-                specs[name] = FeatureSpec(folder=str(features), part=name) if entry.feature else self.spec(name, training)
+                specs[name] = (
+                    FeatureSpec(folder=str(features), part=name)
+                    if entry.feature
+                    else self.spec(name, training)
+                )
         if not specs:
-            raise InputError(f"{shards}: has none of the inputs {', '.join(self.names)}; its parts are {', '.join(here)}")
+            raise InputError(
+                f"{shards}: has none of the inputs {', '.join(self.names)}; its parts are"
+                f" {', '.join(here)}"
+            )
         options = self.options
-        buckets = {name: self.bounds(name) for name in options.buckets if name in specs} if training else None
+        buckets = (
+            {name: self.bounds(name) for name in options.buckets if name in specs}
+            if training
+            else None
+        )
         return open_stream(
             shards,
             split,
@@ -94,14 +125,22 @@ class Inputs:
         )
 
     def bounds(self, name: str) -> list[float]:
-        """The classes of length of a part; the last one is the length that it is cut to anyway. InputError where its encoder cannot have them."""
+        """The classes of length of a part; the last one is the length that it is cut to anyway.
+        InputError where its encoder cannot have them.
+        """
         kind, entry = self.modality(name), self.options.inputs[name]
         word = encoder_word(entry, kind.name, self.options)
         if getattr(ENCODERS[word].load(), "divides_whole", False):
-            raise InputError(f"train.buckets.{name}: tokens of {word} divide the whole of a sound, however long; take spectrum_lstm or frames")
+            raise InputError(
+                f"train.buckets.{name}: tokens of {word} divide the whole of a sound, however"
+                " long; take spectrum_lstm or frames"
+            )
         whole = kind.longest(entry.own(kind.name))
         if whole is None:
-            raise InputError(f"train.buckets.{name}: {kind.name} has no lengths; wanted a part of text, sound or series")
+            raise InputError(
+                f"train.buckets.{name}: {kind.name} has no lengths; wanted a part of text, sound"
+                " or series"
+            )
         return [*(bound for bound in self.options.buckets[name] if bound < whole), whole]
 
     def _check_cache(self, name: str, features: Path) -> None:
@@ -113,19 +152,27 @@ class Inputs:
         known = {"extractor": "with other options or weights", "fit": "but fitted to other texts"}
         what = known.get(other, f"({found.get(other)}, not {wanted.get(other)})")
         if other == "fit":
-            advice = "train on these, or train a model that is to serve other corpora on the text itself (an encoder in the place of feature: true)"
+            advice = (
+                "train on these, or train a model that is to serve other corpora on the text"
+                " itself (an encoder in the place of feature: true)"
+            )
         raise InputError(
-            f"{features / name}.arrow: these features of {name!r} were not made as those the model was trained on: by {found.get('address')} {what};"
+            f"{features / name}.arrow: these features of {name!r} were not made as those the"
+            f" model was trained on: by {found.get('address')} {what};"
             f" {advice}"
         )
 
     def spec(self, name: str, training: bool = False) -> Spec:
         """How a part that is no cached feature is read for the model."""
         kind = self.modality(name)
-        return kind.input_spec(self.options.inputs[name].own(kind.name), self.fitted.get(name, {}), training)
+        return kind.input_spec(
+            self.options.inputs[name].own(kind.name), self.fitted.get(name, {}), training
+        )
 
     def completed(self, batch: FusionBatch) -> FusionBatch:
-        """The batch with a blank, absent tensor for each input that its shards do not have, columns in the model's order."""
+        """The batch with a blank, absent tensor for each input that its shards do not have, columns
+        in the model's order.
+        """
         if batch.names == self.names:
             return batch
         parts, lengths = dict(batch.parts), dict(batch.lengths)
@@ -138,15 +185,25 @@ class Inputs:
             parts[name], length = self.blank(name, len(batch))
             if length is not None:
                 lengths[name] = length
-        return replace(batch, names=self.names, parts=parts, lengths=lengths, present_BM=torch.stack(columns, 1))
+        return replace(
+            batch,
+            names=self.names,
+            parts=parts,
+            lengths=lengths,
+            present_BM=torch.stack(columns, 1),
+        )
 
     def blank(self, name: str, rows: int) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """A part that is absent in every row, in the shape its encoder expects; and its lengths, where it has lengths."""
+        """A part that is absent in every row, in the shape its encoder expects; and its lengths,
+        where it has lengths.
+        """
         if self.options.inputs[name].feature:
             return torch.zeros(rows, self.dims(name)), None
         spec = self.spec(name)
         shape, kind = spec.layout()
-        return torch.zeros(rows, *shape, dtype=getattr(torch, kind)), torch.zeros(rows, dtype=torch.int64) if spec.has_lengths else None
+        return torch.zeros(rows, *shape, dtype=getattr(torch, kind)), torch.zeros(
+            rows, dtype=torch.int64
+        ) if spec.has_lengths else None
 
 
 def made_alike(cache: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,7 +221,9 @@ def shards_of(path: Path) -> Path:
     return path if (path / "shards.json").is_file() else path / "shards"
 
 
-def chosen_split(shards: Path, split: str = "", else_of: Sequence[str] = ("test", "val", "train")) -> str:
+def chosen_split(
+    shards: Path, split: str = "", else_of: Sequence[str] = ("test", "val", "train")
+) -> str:
     """The split that was asked for, or the first of the others that there is."""
     splits = read_shard_set(shards).splits()
     if split and split not in splits:
@@ -173,5 +232,7 @@ def chosen_split(shards: Path, split: str = "", else_of: Sequence[str] = ("test"
 
 
 def targets_of(stream: Stream) -> list[dict[str, Any]]:
-    """The targets of every record of the stream's split, in the order of the shards; no medium is read."""
+    """The targets of every record of the stream's split, in the order of the shards; no medium is
+    read.
+    """
     return [json.loads(text) for text in stream.index.targets(range(len(stream.index)))]

@@ -11,7 +11,9 @@ from ..options import InputOptions
 
 @dataclass(frozen=True)
 class InputPart:
-    """kind: its modality. options: the recipe's. fitted: what the modality fitted on the training split. dims: length of a cached vector."""
+    """kind: its modality. options: the recipe's. fitted: what the modality fitted on the training
+    split. dims: length of a cached vector.
+    """
 
     kind: str = ""
     options: InputOptions = field(default_factory=InputOptions)

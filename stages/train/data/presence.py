@@ -1,4 +1,6 @@
-"""What the mere presence of parts tells of the answer: where it tells much, a model may learn absence instead of content."""
+"""What the mere presence of parts tells of the answer: where it tells much, a model may learn
+absence instead of content.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from .inputs import targets_of
 
 
 def presence_of(stream: Stream) -> np.ndarray:
-    """Which parts each record of the stream has ``bool [N, M]``, from the index alone: nothing is decoded."""
+    """Which parts each record of the stream has ``bool [N, M]``, from the index alone: nothing is
+    decoded.
+    """
     index = stream.index
     columns = []
     for name, spec in stream.specs.items():
@@ -23,12 +27,15 @@ def presence_of(stream: Stream) -> np.ndarray:
         elif name in index.spans:
             columns.append(index.has(name))
         else:
-            columns.append(np.array([text is not None for text in index.texts(name, range(len(index)))], bool))
+            columns.append(
+                np.array([text is not None for text in index.texts(name, range(len(index)))], bool)
+            )
     return np.stack(columns, 1)
 
 
 class MaskProbe:
-    """Answers from presence alone: the commonest answer of the records it was fitted to for each pattern of what is there.
+    """Answers from presence alone: the commonest answer of the records it was fitted to for each
+    pattern of what is there.
 
     answers: the answer of each record, None where there is none.
     """
@@ -40,7 +47,8 @@ class MaskProbe:
                 patterns.setdefault(tuple(row), Counter())[str(answer)] += 1
         self.counts: Counter[str] = sum(patterns.values(), Counter())
         self._said = {pattern: counts.most_common(1)[0] for pattern, counts in patterns.items()}
-        self.right = sum(number for _, number in self._said.values()) / max(1, self.counts.total())  # of the records it was fitted to
+        # of the records it was fitted to
+        self.right = sum(number for _, number in self._said.values()) / max(1, self.counts.total())
 
     @classmethod
     def fitted(cls, stream: Stream, target: str) -> MaskProbe:
@@ -53,5 +61,10 @@ class MaskProbe:
         return self.counts.most_common(1)[0][0] if self.counts else None
 
     def answer(self, patterns: Iterable[Sequence[bool]]) -> list[str | None]:
-        """What is answered for each pattern; one that was never seen gets the commonest answer of all."""
-        return [self._said[tuple(one)][0] if tuple(one) in self._said else self.commonest for one in patterns]
+        """What is answered for each pattern; one that was never seen gets the commonest answer of
+        all.
+        """
+        return [
+            self._said[tuple(one)][0] if tuple(one) in self._said else self.commonest
+            for one in patterns
+        ]

@@ -10,10 +10,18 @@ from ..options import MOST_PARTS
 
 
 def subsets_of(names: Sequence[str]) -> dict[str, tuple[bool, ...]]:
-    """Every subset of the parts by its name, the smallest first; InputError where they are too many to be asked about."""
+    """Every subset of the parts by its name, the smallest first; InputError where they are too many
+    to be asked about.
+    """
     if len(names) > MOST_PARTS:
-        raise InputError(f"{len(names)} inputs make {2 ** len(names)} subsets; at most {MOST_PARTS} inputs are evaluated in full")
-    masks = sorted(itertools.product((False, True), repeat=len(names)), key=lambda some: (sum(some), [not x for x in some]))
+        raise InputError(
+            f"{len(names)} inputs make {2 ** len(names)} subsets; at most {MOST_PARTS} inputs are"
+            " evaluated in full"
+        )
+    masks = sorted(
+        itertools.product((False, True), repeat=len(names)),
+        key=lambda some: (sum(some), [not x for x in some]),
+    )
     return {subset_name(names, mask): mask for mask in masks}
 
 

@@ -15,7 +15,9 @@ from ..model.losses.caption import sentences_of
 
 
 class Sentences:
-    """Written for each batch that passes ``through``, with all parts shown; nothing where the model writes none."""
+    """Written for each batch that passes ``through``, with all parts shown; nothing where the model
+    writes none.
+    """
 
     def __init__(self, saved: Saved) -> None:
         self._saved, self._captioner = saved, saved.captioner
@@ -30,19 +32,33 @@ class Sentences:
             yield raw
 
     def report(self) -> dict[str, Any]:
-        """``captions``: BLEU-4 and the share that is the same word for word, over the records that have a sentence."""
+        """``captions``: BLEU-4 and the share that is the same word for word, over the records that
+        have a sentence.
+        """
         if self._captioner is None or not self._written:
             return {}
-        same = sum(sentence in references for sentence, references in zip(self._written, self._wanted, strict=True)) / len(self._written)
-        found = {"target": self._captioner.target, "records": len(self._written), "bleu4": bleu(self._written, self._wanted), "same": same}
+        same = sum(
+            sentence in references
+            for sentence, references in zip(self._written, self._wanted, strict=True)
+        ) / len(self._written)
+        found = {
+            "target": self._captioner.target,
+            "records": len(self._written),
+            "bleu4": bleu(self._written, self._wanted),
+            "same": same,
+        }
         return {"captions": found}
 
     @torch.no_grad()
     def _write(self, batch: FusionBatch) -> None:
         assert self._captioner is not None
         model = self._saved.model
-        vector_BD = model.decided(*model.encode(batch), batch.present_BM, batch.present_BM).vector_BD
-        for sentence, target, weight in zip(self._captioner.write(vector_BD), batch.targets(), batch.weight_B.tolist(), strict=True):
+        vector_BD = model.decided(
+            *model.encode(batch), batch.present_BM, batch.present_BM
+        ).vector_BD
+        for sentence, target, weight in zip(
+            self._captioner.write(vector_BD), batch.targets(), batch.weight_B.tolist(), strict=True
+        ):
             references = [words(one) for one in sentences_of(target.get(self._captioner.target))]
             if references and weight:
                 self._written.append(words(sentence))

@@ -1,7 +1,8 @@
 """Evaluation for every subset of the modalities: what the model still knows when some are missing.
 
-Each part of each record is encoded once; the 2^M subsets are decided from the same encodings. A row counts for a subset with the parts that
-the subset shows and the record has; a row that has none of them is answered from the learned prior, and counts too.
+Each part of each record is encoded once; the 2^M subsets are decided from the same encodings. A row
+counts for a subset with the parts that the subset shows and the record has; a row that has none of
+them is answered from the learned prior, and counts too.
 """
 
 from __future__ import annotations
@@ -33,13 +34,19 @@ def evaluate(path: Path, shards: Path, split: str = "") -> dict[str, Any]:
 
 
 def evaluate_saved(saved: checkpoint.Saved, shards: Path, split: str) -> dict[str, Any]:
-    """Metric, loss, calibration and numbers of rows for every subset of the model's parts, the best single part, and the commonest answer."""
+    """Metric, loss, calibration and numbers of rows for every subset of the model's parts, the best
+    single part, and the commonest answer.
+    """
     options, objective = saved.options, saved.objective
     names = saved.inputs.names
     stream = saved.inputs.open(shards, split, rank=0, world=1)
     sentences = Sentences(saved)
     wanted = options.metric or objective.metric
-    metrics = {name: one for name, one in metrics_of(options.task).items() if name == wanted or not one.needs_probability}
+    metrics = {
+        name: one
+        for name, one in metrics_of(options.task).items()
+        if name == wanted or not one.needs_probability
+    }
     found = survey_subsets(saved, sentences.through(stream), metrics=metrics)
     results = {name: found.summary(name, objective.metric) for name in found.views}
     metric = wanted if all(wanted in result for result in results.values()) else objective.metric
@@ -49,8 +56,16 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, split: str) -> dict[st
     everything = subset_name(names, (True,) * len(names))
     more = sentences.report()
     if options.task == "vqa" and options.train_split in read_shard_set(shards).splits():
-        asked = dict(zip(stream.index.keys(range(len(stream.index))), targets_of(stream), strict=True))
-        more |= vqa_tables(found, everything, options.target, asked, targets_of(saved.inputs.open(shards, options.train_split, rank=0, world=1)))
+        asked = dict(
+            zip(stream.index.keys(range(len(stream.index))), targets_of(stream), strict=True)
+        )
+        more |= vqa_tables(
+            found,
+            everything,
+            options.target,
+            asked,
+            targets_of(saved.inputs.open(shards, options.train_split, rank=0, world=1)),
+        )
     return {
         "split": split,
         "task": options.task,
@@ -76,15 +91,24 @@ def _commonest(saved: checkpoint.Saved, found: Survey, metric: str) -> float:
     if metric not in found.metrics or found.truth is None:
         return float((found.prior * found.weight).sum() / max(found.weight.sum(), 1e-9))
     prior = saved.objective.prior()[None]
-    answer, probability = saved.objective.chosen(prior).numpy(), saved.objective.meant(prior).numpy()
+    answer, probability = (
+        saved.objective.chosen(prior).numpy(),
+        saved.objective.meant(prior).numpy(),
+    )
     rows = len(found.keys)
     return found.metrics[metric].of(found.rows(answer.repeat(rows), probability.repeat(rows, 0)))
 
 
 def _confusion(saved: checkpoint.Saved, found: Survey, view: str) -> dict[str, Any]:
-    """How often each class was answered for each, where they are few: ``counts[right][answered]``."""
+    """How often each class was answered for each, where they are few:
+    ``counts[right][answered]``.
+    """
     classes = getattr(saved.objective, "classes", [])
-    if found.truth is None or not 2 <= len(classes) <= _MOST_CLASSES or saved.options.task != "classification":
+    if (
+        found.truth is None
+        or not 2 <= len(classes) <= _MOST_CLASSES
+        or saved.options.task != "classification"
+    ):
         return {}
     rows = found.rows(found.views[view].answer)
     counts = np.zeros((len(classes), len(classes)), int)
@@ -94,10 +118,13 @@ def _confusion(saved: checkpoint.Saved, found: Survey, view: str) -> dict[str, A
 
 
 def table_text(report: dict[str, Any], brief: bool = False) -> str:
-    """The report as a table, the most parts first. ``brief``: all parts, all but one, each alone, and none."""
+    """The report as a table, the most parts first. ``brief``: all parts, all but one, each alone,
+    and none.
+    """
     metric = report["metric"]
     lines = [
-        f"{report['target']} on split {report['split']}: {report['records_with_target']:,} records with a target",
+        f"{report['target']} on split {report['split']}: {report['records_with_target']:,}"
+        " records with a target",
         f"{'parts shown':<44}{metric:>14}{'loss':>10}{'ece':>8}{'rows':>8}",
     ]
     most = max(map(size_of, report["subsets"]))
@@ -105,19 +132,36 @@ def table_text(report: dict[str, Any], brief: bool = False) -> str:
         value = report["subsets"][name]
         if not brief or size_of(name) >= most - 1 or size_of(name) <= 1:
             ece = f"{value['ece']:.3f}" if "ece" in value else "-"
-            lines.append(f"{name:<44}{value[metric]:>14.3f}{value['loss']:>10.3f}{ece:>8}{value['rows_with_any']:>8,}")
+            lines.append(
+                f"{name:<44}{value[metric]:>14.3f}{value['loss']:>10.3f}{ece:>8}"
+                f"{value['rows_with_any']:>8,}"
+            )
     for name in ("answer_type", "question_type"):
         cells = list(report.get(f"by_{name}", {}).items())[: None if not brief else _SHOWN]
         lines += ["", f"by {name.replace('_', ' ')}, all parts shown"] if cells else []
-        lines += [f"  {kind or '(none)':<42}{cell['accuracy']:>14.3f}{cell['questions']:>26,}" for kind, cell in cells]
+        lines += [
+            f"  {kind or '(none)':<42}{cell['accuracy']:>14.3f}{cell['questions']:>26,}"
+            for kind, cell in cells
+        ]
     if "captions" in report:
         cell = report["captions"]
-        lines += ["", f"sentences for {cell['target']}: BLEU-4 {cell['bleu4']:.3f}, {cell['same']:.0%} word for word, of {cell['records']:,}"]
+        lines += [
+            "",
+            f"sentences for {cell['target']}: BLEU-4 {cell['bleu4']:.3f}, {cell['same']:.0%} word"
+            f" for word, of {cell['records']:,}",
+        ]
     if "metric_undefined" in report:
-        lines.append(f"{report['metric_undefined']} is not defined by the rows of this split; {metric} stands in its place")
+        lines.append(
+            f"{report['metric_undefined']} is not defined by the rows of this split; {metric}"
+            " stands in its place"
+        )
     whole = report["subsets"][max(report["subsets"], key=size_of)]
     others = [name for name in metrics_of(report["task"]) if name in whole and name != metric]
-    lines += ["all parts shown: " + ", ".join(f"{name} {whole[name]:.3f}" for name in others)] if others else []
+    lines += (
+        ["all parts shown: " + ", ".join(f"{name} {whole[name]:.3f}" for name in others)]
+        if others
+        else []
+    )
     return "\n".join([*lines, summary_text(report)])
 
 
@@ -125,23 +169,41 @@ def summary_text(report: dict[str, Any]) -> str:
     """The report in one line."""
     single = report["best_single"]
     return (
-        f"all parts {report['all']:.3f}, best single part {single['part']} {single[report['metric']]:.3f},"
+        f"all parts {report['all']:.3f}, best single part {single['part']}"
+        f" {single[report['metric']]:.3f},"
         f" always the commonest answer {report['commonest_answer']:.3f}"
-        + (" (the best epoch was chosen on this split)" if report.get("chosen_on_this_split") else "")
-        + (f", by type of question alone {report['question_type_prior']:.3f}" if "question_type_prior" in report else "")
+        + (
+            " (the best epoch was chosen on this split)"
+            if report.get("chosen_on_this_split")
+            else ""
+        )
+        + (
+            f", by type of question alone {report['question_type_prior']:.3f}"
+            if "question_type_prior" in report
+            else ""
+        )
     )
 
 
 def write_evaluation(report: dict[str, Any], out: Path) -> None:
-    """Write ``evaluation.json``, ``evaluation.txt`` and, where matplotlib is installed, ``evaluation.png``."""
-    write_report(out, "evaluation", report, table_text(report), lambda pyplot: _draw(report, pyplot))
+    """Write ``evaluation.json``, ``evaluation.txt`` and, where matplotlib is installed,
+    ``evaluation.png``.
+    """
+    write_report(
+        out, "evaluation", report, table_text(report), lambda pyplot: _draw(report, pyplot)
+    )
 
 
 def _draw(report: dict[str, Any], pyplot: Any) -> Any:
     names = sorted(report["subsets"], key=lambda name: report["subsets"][name][report["metric"]])
     figure, axes = pyplot.subplots(figsize=(8, 1 + 0.28 * len(names)))
     axes.barh(names, [report["subsets"][name][report["metric"]] for name in names], color="#4878a8")
-    axes.axvline(report["commonest_answer"], color="#b04040", linestyle="--", label="always the commonest answer")
+    axes.axvline(
+        report["commonest_answer"],
+        color="#b04040",
+        linestyle="--",
+        label="always the commonest answer",
+    )
     axes.set_xlabel(f"{report['metric']} on {report['split']}")
     axes.legend(loc="lower right")
     return figure

@@ -22,9 +22,11 @@ _AT_ONCE = 1024
 
 @torch.no_grad()
 def retrieve(path: Path, shards: Path, split: str = "") -> dict[str, Any]:
-    """For every ordered pair of parts, how often the other part of the same record is among the first 1, 5 and 10 of all records that have both.
+    """For every ordered pair of parts, how often the other part of the same record is among the
+    first 1, 5 and 10 of all records that have both.
 
-    InputError for a model whose fusion makes no common space (``common_space`` and ``matching`` do).
+    InputError for a model whose fusion makes no common space (``common_space`` and ``matching``
+    do).
     """
     saved = checkpoint.load(path)
     folder = shards_of(shards)
@@ -35,7 +37,10 @@ def retrieve(path: Path, shards: Path, split: str = "") -> dict[str, Any]:
         tokens, masks = saved.model.encode(batch)
         info = saved.model.decided(tokens, masks, batch.present_BM, batch.present_BM).info
         if "embeddings" not in info:
-            raise InputError(f"{path}: the fusion {saved.options.fusion!r} makes no common space; train with fusion: common_space or matching")
+            raise InputError(
+                f"{path}: the fusion {saved.options.fusion!r} makes no common space; train with"
+                " fusion: common_space or matching"
+            )
         real_B = batch.weight_B > 0
         embedded.append(info["embeddings"][real_B].float())
         present.append(batch.present_BM[real_B])
@@ -50,14 +55,21 @@ def retrieve(path: Path, shards: Path, split: str = "") -> dict[str, Any]:
             ranks_N = ranks_of(vectors_NMD[both_N, a], vectors_NMD[both_N, b])
             found = {f"R@{rank}": float((ranks_N < rank).float().mean()) for rank in RANKS}
             pairs[f"{saved.model.names[a]} -> {saved.model.names[b]}"] = {
-                **found, "median_rank": int(ranks_N.median()) + 1, "records": int(both_N.sum()),
-            }  # fmt: skip
+                **found,
+                "median_rank": int(ranks_N.median()) + 1,
+                "records": int(both_N.sum()),
+            }
     return {"split": chosen, "pairs": pairs}
 
 
 def ranks_of(asked_ND: Tensor, offered_ND: Tensor) -> Tensor:
-    """How many offers are more like each row than its own ``[N]``, by cosine; half of those that are just as much like it count."""
-    asked_ND, offered_ND = functional.normalize(asked_ND, dim=1), functional.normalize(offered_ND, dim=1)
+    """How many offers are more like each row than its own ``[N]``, by cosine; half of those that
+    are just as much like it count.
+    """
+    asked_ND, offered_ND = (
+        functional.normalize(asked_ND, dim=1),
+        functional.normalize(offered_ND, dim=1),
+    )
     found = []
     for begin in range(0, len(asked_ND), _AT_ONCE):
         scores_BN = asked_ND[begin : begin + _AT_ONCE] @ offered_ND.T
@@ -70,9 +82,15 @@ def ranks_of(asked_ND: Tensor, offered_ND: Tensor) -> Tensor:
 def retrieval_text(found: Mapping[str, Any]) -> str:
     """The numbers as a table."""
     width = max([len(name) for name in found["pairs"]] + [8])
-    lines = [f"split {found['split']}: {'asked -> found':<{width - 6}}" + "".join(f"{f'R@{rank}':>8}" for rank in RANKS) + f"{'median':>8}{'of':>8}"]
+    lines = [
+        f"split {found['split']}: {'asked -> found':<{width - 6}}"
+        + "".join(f"{f'R@{rank}':>8}" for rank in RANKS)
+        + f"{'median':>8}{'of':>8}"
+    ]
     for name, cell in found["pairs"].items():
         lines.append(
-            f"  {name:<{width + 5}}" + "".join(f"{cell[f'R@{rank}']:>8.3f}" for rank in RANKS) + f"{cell['median_rank']:>8}{cell['records']:>8,}"
+            f"  {name:<{width + 5}}"
+            + "".join(f"{cell[f'R@{rank}']:>8.3f}" for rank in RANKS)
+            + f"{cell['median_rank']:>8}{cell['records']:>8,}"
         )
     return "\n".join(lines)

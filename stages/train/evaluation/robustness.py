@@ -1,6 +1,8 @@
-"""How a model stands without some of its parts: every subset, absence by lot, by a field and by the answer itself, and what each part is worth.
+"""How a model stands without some of its parts: every subset, absence by lot, by a field and by the
+answer itself, and what each part is worth.
 
-Simulated absence is that of ``data.hiding``: a function of seed, key and part. The report is one JSON file with a table and a picture beside it.
+Simulated absence is that of ``data.hiding``: a function of seed, key and part. The report is one
+JSON file with a table and a picture beside it.
 """
 
 from __future__ import annotations
@@ -36,11 +38,20 @@ SEEDS = (0, 1, 2)
 _TRAINING_ROWS = 4096
 
 
-def robustness(path: Path, shards: Path, split: str = "", field: str = "", against: Path | None = None, watch: Watch | None = None) -> dict[str, Any]:
+def robustness(
+    path: Path,
+    shards: Path,
+    split: str = "",
+    field: str = "",
+    against: Path | None = None,
+    watch: Watch | None = None,
+) -> dict[str, Any]:
     """The report on a checkpoint and a folder of shards.
 
-    field: a target on whose value absence depends in the mechanism ``field`` (MAR). against: another checkpoint, compared by paired bootstrap.
-    watch: is given the name of what is done and its unit, and gives a context that takes (done, total) meanwhile.
+    field: a target on whose value absence depends in the mechanism ``field`` (MAR). against:
+        another checkpoint, compared by paired bootstrap.
+    watch: is given the name of what is done and its unit, and gives a context that takes (done,
+        total) meanwhile.
     """
     watch = watch or unwatched
     saved = checkpoint.load(path)
@@ -50,65 +61,107 @@ def robustness(path: Path, shards: Path, split: str = "", field: str = "", again
     report["checkpoint"] = str(path)
     if against is not None:
         rival = checkpoint.load(against)
-        if (rival.options.target, rival.objective.metric) != (saved.options.target, saved.objective.metric):
+        if (rival.options.target, rival.objective.metric) != (
+            saved.options.target,
+            saved.objective.metric,
+        ):
             raise InputError(
-                f"--against {against}: answers {rival.options.target!r} and is scored by {rival.objective.metric}; {path} is another task"
+                f"--against {against}: answers {rival.options.target!r} and is scored by"
+                f" {rival.objective.metric}; {path} is another task"
             )
-        with watched(rival.inputs.open(folder, split, rank=0, world=1), "robustness: the other checkpoint", watch) as batches:
+        with watched(
+            rival.inputs.open(folder, split, rank=0, world=1),
+            "robustness: the other checkpoint",
+            watch,
+        ) as batches:
             other = survey_subsets(rival, batches)
         report["against"] = {"checkpoint": str(against), "views": _paired(found, other)}
     return report
 
 
-def _report(saved: checkpoint.Saved, shards: Path, split: str, field: str, watch: Watch) -> tuple[dict[str, Any], Survey]:
+def _report(
+    saved: checkpoint.Saved, shards: Path, split: str, field: str, watch: Watch
+) -> tuple[dict[str, Any], Survey]:
     options, metric = saved.options, saved.objective.metric
     names = saved.inputs.names
     subsets = subsets_of(names)
     stream = saved.inputs.open(shards, split, rank=0, world=1)
-    values = {"by answer": _values(stream, options.target)} | ({f"by {field}": _values(stream, field)} if field else {})
+    values = {"by answer": _values(stream, options.target)} | (
+        {f"by {field}": _values(stream, field)} if field else {}
+    )
     fills: dict[str, nn.Module] = {}
     if options.missing == "masked":
-        fills = {"by lot, zeros": Zero(len(names), options.width).eval(), "by lot, means": _mean_tokens(saved, shards)}
+        fills = {
+            "by lot, zeros": Zero(len(names), options.width).eval(),
+            "by lot, means": _mean_tokens(saved, shards),
+        }
     views = _Views(names, subsets, values, fills)
     with watched(stream, "robustness", watch) as batches:
         found = survey(saved, batches, views)
     results = {name: found.summary(name, metric) for name in found.views}
-    means = bootstrap_means(np.stack([answers.score for answers in found.views.values()], 1), found.weight)
+    means = bootstrap_means(
+        np.stack([answers.score for answers in found.views.values()], 1), found.weight
+    )
     spans = {name: interval(means[:, place]) for place, name in enumerate(found.views)}
     for name, result in results.items():
         result["low"], result["high"] = spans[name]
     scores = {subsets[name]: results[name][metric] for name in subsets}
     shown = {name: results[name][metric] for name, subset in subsets.items() if any(subset)}
-    everything, nothing = subset_name(names, (True,) * len(names)), subset_name(names, (False,) * len(names))
+    everything, nothing = (
+        subset_name(names, (True,) * len(names)),
+        subset_name(names, (False,) * len(names)),
+    )
     worst = min(shown, key=lambda name: shown[name])
     curves = {mechanism: _curve(results, mechanism, metric) for mechanism in views.mechanisms}
     whole = found.there.all(1) & (found.weight > 0)
     report: dict[str, Any] = {
-        "split": split, "target": options.target, "metric": metric, "records": len(found.keys), "records_with_target": int(found.weight.sum()),
+        "split": split,
+        "target": options.target,
+        "metric": metric,
+        "records": len(found.keys),
+        "records_with_target": int(found.weight.sum()),
         "present": dict(zip(names, found.there.sum(0).tolist(), strict=True)),
         "subsets": {name: results[name] for name in subsets},
-        "all": results[everything][metric], "none": results[nothing][metric],
-        "mean_of_subsets": float(np.mean(list(shown.values()))), "worst_subset": {"parts": worst, metric: shown[worst]},
+        "all": results[everything][metric],
+        "none": results[nothing][metric],
+        "mean_of_subsets": float(np.mean(list(shown.values()))),
+        "worst_subset": {"parts": worst, metric: shown[worst]},
         "worth": dict(zip(names, shapley(len(names), lambda subset: scores[subset]), strict=True)),
-        "curves": curves, "areas": {mechanism: area(curve) for mechanism, curve in curves.items()},
+        "curves": curves,
+        "areas": {mechanism: area(curve) for mechanism, curve in curves.items()},
         "commonest_answer": _mean(found.prior, found.weight),
         "mask_only": _from_presence(saved, shards, found),
-        "best_single": max(((name, results[name][metric]) for name in names), key=lambda item: item[1]),
-        "complete_rows": {"rows": int(whole.sum()), metric: _mean(found.views[everything].score, whole.astype(float)) if whole.any() else None},
+        "best_single": max(
+            ((name, results[name][metric]) for name in names), key=lambda item: item[1]
+        ),
+        "complete_rows": {
+            "rows": int(whole.sum()),
+            metric: _mean(found.views[everything].score, whole.astype(float))
+            if whole.any()
+            else None,
+        },
         "surer_without": _surer_without(found, names, subsets),
-    }  # fmt: skip
+    }
     return report, found
 
 
 class _Views:
-    """The views of a batch: subsets; absence at every rate by lot, by the answer and by a field; and by lot with gaps filled as baselines do."""
+    """The views of a batch: subsets; absence at every rate by lot, by the answer and by a field;
+    and by lot with gaps filled as baselines do.
+    """
 
     def __init__(
-        self, names: tuple[str, ...], subsets: Mapping[str, tuple[bool, ...]], values: Mapping[str, Mapping[str, str]], fills: Mapping[str, nn.Module]
+        self,
+        names: tuple[str, ...],
+        subsets: Mapping[str, tuple[bool, ...]],
+        values: Mapping[str, Mapping[str, str]],
+        fills: Mapping[str, nn.Module],
     ) -> None:
         self.names, self.values = names, values
         self.subsets = {name: torch.tensor(mask) for name, mask in subsets.items()}
-        self.high = {mechanism: hiding.high_half(0, some.values()) for mechanism, some in values.items()}
+        self.high = {
+            mechanism: hiding.high_half(0, some.values()) for mechanism, some in values.items()
+        }
         self.fills: dict[str, nn.Module | None] = {"by lot": None, **fills}
         self.mechanisms = [*self.fills, *self.values]
 
@@ -119,16 +172,29 @@ class _Views:
             table_BM = hiding.table(seed, batch.keys, self.names)
             for rate in RATES:
                 shown_BM = torch.from_numpy(hiding.shown(table_BM, there_BM, rate))
-                views += [(_name(mechanism, rate, seed), shown_BM, fill) for mechanism, fill in self.fills.items()]
+                views += [
+                    (_name(mechanism, rate, seed), shown_BM, fill)
+                    for mechanism, fill in self.fills.items()
+                ]
                 for mechanism, values in self.values.items():
-                    rate_B = hiding.rates_by([values.get(key, "") for key in batch.keys], self.high[mechanism], rate)
-                    views.append((_name(mechanism, rate, seed), torch.from_numpy(hiding.shown(table_BM, there_BM, rate_B)), None))
+                    rate_B = hiding.rates_by(
+                        [values.get(key, "") for key in batch.keys], self.high[mechanism], rate
+                    )
+                    views.append(
+                        (
+                            _name(mechanism, rate, seed),
+                            torch.from_numpy(hiding.shown(table_BM, there_BM, rate_B)),
+                            None,
+                        )
+                    )
         return views
 
 
 @torch.no_grad()
 def _mean_tokens(saved: checkpoint.Saved, shards: Path) -> Mean:
-    """The mean token of each part over the first rows of the training split; zeros where there is no such split."""
+    """The mean token of each part over the first rows of the training split; zeros where there is
+    no such split.
+    """
     options, model = saved.options, saved.model
     mean = Mean(len(options.inputs), options.width)
     if options.train_split not in read_shard_set(shards).splits():
@@ -139,7 +205,14 @@ def _mean_tokens(saved: checkpoint.Saved, shards: Path) -> Mean:
             batch = saved.inputs.completed(raw)
             tokens, masks = model.encode(batch)
             here_BM = batch.present_BM & (batch.weight_B > 0)[:, None]
-            total += pooled(tokens, [mask_BT & here_BM[:, place, None] for place, mask_BT in enumerate(masks)]).float().sum(0)
+            total += (
+                pooled(
+                    tokens,
+                    [mask_BT & here_BM[:, place, None] for place, mask_BT in enumerate(masks)],
+                )
+                .float()
+                .sum(0)
+            )
             count += here_BM.sum(0)
             rows += len(batch)
             if rows >= _TRAINING_ROWS:
@@ -149,15 +222,22 @@ def _mean_tokens(saved: checkpoint.Saved, shards: Path) -> Mean:
 
 
 def _from_presence(saved: checkpoint.Saved, shards: Path, found: Survey) -> float | None:
-    """The share of rows that presence alone answers rightly; None for tasks whose answers are no classes, and without a training split."""
+    """The share of rows that presence alone answers rightly; None for tasks whose answers are no
+    classes, and without a training split.
+    """
     options = saved.options
-    if not isinstance(saved.objective, Classification) or options.train_split not in read_shard_set(shards).splits():
+    if (
+        not isinstance(saved.objective, Classification)
+        or options.train_split not in read_shard_set(shards).splits()
+    ):
         return None
     with saved.inputs.open(shards, options.train_split, rank=0, world=1) as stream:
         probe = MaskProbe.fitted(stream, options.target)
         columns = [saved.inputs.names.index(name) for name in stream.names]
     numbers = {name: number for number, name in enumerate(saved.objective.classes)}
-    said = np.array([numbers.get(answer or "", -2) for answer in probe.answer(found.there[:, columns].tolist())])
+    said = np.array(
+        [numbers.get(answer or "", -2) for answer in probe.answer(found.there[:, columns].tolist())]
+    )
     return _mean((said == found.answer).astype(float), found.weight)
 
 
@@ -165,27 +245,42 @@ def _values(stream: Stream, target: str) -> dict[str, str]:
     """The target of each record by key, as a word; InputError where no record has it."""
     targets = targets_of(stream)
     if not any(target in some for some in targets):
-        raise InputError(f"--field {target}: no record of this split has it{nearest(target, sorted({name for some in targets for name in some}))}")
+        raise InputError(
+            f"--field {target}: no record of this split has"
+            f" it{nearest(target, sorted({name for some in targets for name in some}))}"
+        )
     keys = stream.index.keys(range(len(targets)))
-    return {key: json.dumps(some.get(target), sort_keys=True) for key, some in zip(keys, targets, strict=True)}
+    return {
+        key: json.dumps(some.get(target), sort_keys=True)
+        for key, some in zip(keys, targets, strict=True)
+    }
 
 
 def _name(mechanism: str, rate: float, seed: int) -> str:
     return f"{mechanism} {rate} seed {seed}"
 
 
-def _curve(results: Mapping[str, Mapping[str, float]], mechanism: str, metric: str) -> dict[float, float]:
-    return {rate: float(np.mean([results[_name(mechanism, rate, seed)][metric] for seed in SEEDS])) for rate in RATES}
+def _curve(
+    results: Mapping[str, Mapping[str, float]], mechanism: str, metric: str
+) -> dict[float, float]:
+    return {
+        rate: float(np.mean([results[_name(mechanism, rate, seed)][metric] for seed in SEEDS]))
+        for rate in RATES
+    }
 
 
 def _mean(values: np.ndarray, weight: np.ndarray) -> float:
     return float((values * weight).sum() / max(weight.sum(), 1e-9))
 
 
-def _surer_without(found: Survey, names: tuple[str, ...], subsets: Mapping[str, tuple[bool, ...]]) -> dict[str, float] | None:
-    """For each part, the share of the rows that have it whose confidence rises when it goes, and by how much confidence falls in the mean.
+def _surer_without(
+    found: Survey, names: tuple[str, ...], subsets: Mapping[str, tuple[bool, ...]]
+) -> dict[str, float] | None:
+    """For each part, the share of the rows that have it whose confidence rises when it goes, and by
+    how much confidence falls in the mean.
 
-    The share is no fault by itself: a posterior may sharpen when evidence against it goes. The mean is to fall.
+    The share is no fault by itself: a posterior may sharpen when evidence against it goes. The mean
+    is to fall.
     """
     by_subset = {subset: name for name, subset in subsets.items()}
     whole = found.views[by_subset[(True,) * len(names)]].confidence
@@ -193,7 +288,9 @@ def _surer_without(found: Survey, names: tuple[str, ...], subsets: Mapping[str, 
         return None
     shares = {}
     for place, name in enumerate(names):
-        without = found.views[by_subset[tuple(other != place for other in range(len(names)))]].confidence
+        without = found.views[
+            by_subset[tuple(other != place for other in range(len(names)))]
+        ].confidence
         has = found.there[:, place] & (found.weight > 0)
         if has.any():
             shares[name] = float((without > whole)[has].mean())
@@ -202,9 +299,14 @@ def _surer_without(found: Survey, names: tuple[str, ...], subsets: Mapping[str, 
 
 
 def _paired(one: Survey, other: Survey) -> dict[str, dict[str, float]]:
-    """For each view both models have: the difference of their scores and the middle 95 % of its resampled values."""
+    """For each view both models have: the difference of their scores and the middle 95 % of its
+    resampled values.
+    """
     if one.keys != other.keys:
-        raise InputError("the two models do not answer the same records; compare them on the same shards and split")
+        raise InputError(
+            "the two models do not answer the same records; compare them on the same shards and"
+            " split"
+        )
     both = [name for name in one.views if name in other.views and "seed" not in name]
     apart = np.stack([one.views[name].score - other.views[name].score for name in both], 1)
     means = bootstrap_means(apart, one.weight)
@@ -219,59 +321,104 @@ def robustness_text(report: Mapping[str, Any]) -> str:
     """The report as tables."""
     metric = report["metric"]
     lines = [
-        f"{report['target']} on split {report['split']}: {report['records_with_target']:,} records with a target; 95 % intervals by bootstrap",
+        f"{report['target']} on split {report['split']}: {report['records_with_target']:,}"
+        " records with a target; 95 % intervals by bootstrap",
         "",
-        f"{'parts shown':<44}{metric:>14}{'from':>8}{'to':>8}{'loss':>9}{'brier':>8}{'ece':>8}{'rows':>8}",
+        f"{'parts shown':<44}{metric:>14}{'from':>8}{'to':>8}{'loss':>9}{'brier':>8}{'ece':>8}"
+        f"{'rows':>8}",
     ]
     for name in largest_first(report["subsets"]):
         cell = report["subsets"][name]
-        quality = f"{cell['brier']:>8.3f}{cell['ece']:>8.3f}" if "ece" in cell else f"{'-':>8}{'-':>8}"
+        quality = (
+            f"{cell['brier']:>8.3f}{cell['ece']:>8.3f}" if "ece" in cell else f"{'-':>8}{'-':>8}"
+        )
         lines.append(
-            f"{name:<44}{cell[metric]:>14.3f}{cell['low']:>8.3f}{cell['high']:>8.3f}{cell['loss']:>9.3f}{quality}{cell['rows_with_any']:>8,}"
+            f"{name:<44}{cell[metric]:>14.3f}{cell['low']:>8.3f}{cell['high']:>8.3f}"
+            f"{cell['loss']:>9.3f}{quality}{cell['rows_with_any']:>8,}"
         )
     rates = list(next(iter(report["curves"].values())))
-    lines += ["", f"{'share of parts hidden':<32}" + "".join(f"{rate:>8}" for rate in rates) + f"{'area':>8}"]
+    lines += [
+        "",
+        f"{'share of parts hidden':<32}" + "".join(f"{rate:>8}" for rate in rates) + f"{'area':>8}",
+    ]
     for mechanism, curve in report["curves"].items():
-        lines.append(f"{mechanism:<32}" + "".join(f"{value:>8.3f}" for value in curve.values()) + f"{report['areas'][mechanism]:>8.3f}")
+        lines.append(
+            f"{mechanism:<32}"
+            + "".join(f"{value:>8.3f}" for value in curve.values())
+            + f"{report['areas'][mechanism]:>8.3f}"
+        )
     lines += ["", "what each part is worth (Shapley value; all add up to all parts minus none)"]
-    lines += [f"  {name:<30}{value:>+8.3f}" for name, value in sorted(report["worth"].items(), key=lambda item: -item[1])]
+    lines += [
+        f"  {name:<30}{value:>+8.3f}"
+        for name, value in sorted(report["worth"].items(), key=lambda item: -item[1])
+    ]
     worst, single, complete = report["worst_subset"], report["best_single"], report["complete_rows"]
     probe = "-" if report["mask_only"] is None else f"{report['mask_only']:.3f}"
     lines += [
         "",
         f"all parts {report['all']:.3f}; mean of subsets {report['mean_of_subsets']:.3f};"
         f" worst {worst['parts']} {worst[metric]:.3f}; none {report['none']:.3f}",
-        f"best single part {single[0]} {single[1]:.3f}; always the commonest answer {report['commonest_answer']:.3f}; from presence alone {probe}",
-        f"rows with every part: {complete['rows']:,}" + (f", {complete[metric]:.3f} on them" if complete[metric] is not None else ""),
+        f"best single part {single[0]} {single[1]:.3f}; always the commonest answer"
+        f" {report['commonest_answer']:.3f}; from presence alone {probe}",
+        f"rows with every part: {complete['rows']:,}"
+        + (f", {complete[metric]:.3f} on them" if complete[metric] is not None else ""),
     ]
     if report["surer_without"]:
-        shares = {name: value for name, value in report["surer_without"].items() if not name.endswith("mean fall")}
-        lines.append("surer without: " + ", ".join(f"{name} {share:.0%} of rows" for name, share in shares.items()))
+        shares = {
+            name: value
+            for name, value in report["surer_without"].items()
+            if not name.endswith("mean fall")
+        }
+        lines.append(
+            "surer without: "
+            + ", ".join(f"{name} {share:.0%} of rows" for name, share in shares.items())
+        )
     if "against" in report:
         lines += ["", f"against {report['against']['checkpoint']} (paired bootstrap)"]
         for name, cell in report["against"]["views"].items():
             sign = "" if cell["low"] <= 0 <= cell["high"] else "  *"
-            lines.append(f"  {name:<44}{cell['difference']:>+8.3f}{cell['low']:>+8.3f}{cell['high']:>+8.3f}{sign}")
+            lines.append(
+                f"  {name:<44}{cell['difference']:>+8.3f}{cell['low']:>+8.3f}{cell['high']:>+8.3f}"
+                f"{sign}"
+            )
     return "\n".join(lines)
 
 
 def write_robustness(report: Mapping[str, Any], out: Path) -> None:
-    """Write ``robustness.json``, ``robustness.txt`` and, where matplotlib is installed, ``robustness.png`` into a folder."""
-    write_report(out, "robustness", report, robustness_text(report), lambda pyplot: _draw(report, pyplot))
+    """Write ``robustness.json``, ``robustness.txt`` and, where matplotlib is installed,
+    ``robustness.png`` into a folder.
+    """
+    write_report(
+        out, "robustness", report, robustness_text(report), lambda pyplot: _draw(report, pyplot)
+    )
 
 
 def _draw(report: Mapping[str, Any], pyplot: Any) -> Any:
     metric, cells = report["metric"], report["subsets"]
     names = sorted(cells, key=lambda name: cells[name][metric])
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(13, 1.6 + 0.26 * len(names)), width_ratios=(3, 2))
+    figure, (left, right) = pyplot.subplots(
+        1, 2, figsize=(13, 1.6 + 0.26 * len(names)), width_ratios=(3, 2)
+    )
     values = [cells[name][metric] for name in names]
-    spread = [[cells[name][metric] - cells[name]["low"] for name in names], [cells[name]["high"] - cells[name][metric] for name in names]]
+    spread = [
+        [cells[name][metric] - cells[name]["low"] for name in names],
+        [cells[name]["high"] - cells[name][metric] for name in names],
+    ]
     left.barh(names, values, xerr=np.maximum(spread, 0), color="#4878a8", ecolor="#223")
-    left.axvline(report["commonest_answer"], color="#b04040", linestyle="--", label="always the commonest answer")
+    left.axvline(
+        report["commonest_answer"],
+        color="#b04040",
+        linestyle="--",
+        label="always the commonest answer",
+    )
     left.set_xlabel(f"{metric} on {report['split']}, parts shown")
     left.legend(loc="lower right")
-    for (mechanism, curve), marker in zip(report["curves"].items(), itertools.cycle("os^vD"), strict=False):
-        right.plot([float(rate) for rate in curve], list(curve.values()), marker=marker, label=mechanism)
+    for (mechanism, curve), marker in zip(
+        report["curves"].items(), itertools.cycle("os^vD"), strict=False
+    ):
+        right.plot(
+            [float(rate) for rate in curve], list(curve.values()), marker=marker, label=mechanism
+        )
     right.set_xlabel("share of parts hidden")
     right.legend(loc="lower left")
     return figure

@@ -1,4 +1,6 @@
-"""A model's answers to every row of a split under several views of it: one pass over the stream, each part encoded once."""
+"""A model's answers to every row of a split under several views of it: one pass over the stream,
+each part encoded once.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +40,9 @@ class Asked(Protocol):
 
 @dataclass(frozen=True)
 class Answers:
-    """Of one view, row by row ``float64 [N]``: the metric, the loss, the Brier score, the confidence, what was answered; and whether anything was
-    shown. probability: ``float64 [N, C]`` where a metric takes it.
+    """Of one view, row by row ``float64 [N]``: the metric, the loss, the Brier score, the
+    confidence, what was answered; and whether anything was shown. probability: ``float64 [N, C]``
+    where a metric takes it.
     """
 
     score: np.ndarray
@@ -53,10 +56,13 @@ class Answers:
 
 @dataclass(frozen=True)
 class Survey:
-    """Rows of a split that can be scored. there: which parts they have ``bool [N, M]``. weight: 1 for rows with a target, 0 for others.
+    """Rows of a split that can be scored. there: which parts they have ``bool [N, M]``. weight: 1
+    for rows with a target, 0 for others.
 
-    known: 1 for rows whose target the training split knew, for which loss and Brier score are defined. prior: score of the commonest answer.
-    answer: number of the right class, for classification. truth: what is right, for metrics of all rows; None where no single answer is.
+    known: 1 for rows whose target the training split knew, for which loss and Brier score are
+        defined. prior: score of the commonest answer.
+    answer: number of the right class, for classification. truth: what is right, for metrics of all
+        rows; None where no single answer is.
     """
 
     keys: list[str]
@@ -73,10 +79,14 @@ class Survey:
         """Answers to the rows that have a target, for metrics of all rows."""
         assert self.truth is not None
         here = self.weight > 0
-        return Rows(self.truth[here], answer[here], None if probability is None else probability[here])
+        return Rows(
+            self.truth[here], answer[here], None if probability is None else probability[here]
+        )
 
     def summary(self, view: str, metric: str) -> dict[str, float]:
-        """Means of a view; those of confidence only where answers are probabilities, metrics of all rows where the rows define them."""
+        """Means of a view; those of confidence only where answers are probabilities, metrics of all
+        rows where the rows define them.
+        """
         found = self.views[view]
         rows, known = max(self.weight.sum(), 1e-9), max((self.weight * self.known).sum(), 1e-9)
         means = {
@@ -96,11 +106,17 @@ class Survey:
 
 @torch.no_grad()
 def survey(
-    saved: Saved, stream: Iterable[FusionBatch], views: Views, model: Asked | None = None, metrics: Mapping[str, Metric] | None = None
+    saved: Saved,
+    stream: Iterable[FusionBatch],
+    views: Views,
+    model: Asked | None = None,
+    metrics: Mapping[str, Metric] | None = None,
 ) -> Survey:
-    """Ask the model about every row of the stream under every view: its name, what it shows ``[B, M]``, how gaps are filled.
+    """Ask the model about every row of the stream under every view: its name, what it shows ``[B,
+    M]``, how gaps are filled.
 
-    model: asked in the place of the saved one. metrics: those of all rows that the summaries are to have.
+    model: asked in the place of the saved one. metrics: those of all rows that the summaries are to
+        have.
     """
     metrics = metrics or {}
     with_probability = any(one.needs_probability for one in metrics.values())
@@ -118,7 +134,13 @@ def survey(
         tokens, masks = model.encode(batch)
         keys += [key for key, is_real in zip(batch.keys, real.tolist(), strict=True) if is_real]
         truth_B = objective.truth(targets) if metrics else None
-        found = {"weight": weight_B, "known": known_B, "there": batch.present_BM, "prior": prior, "answer": _classes(encoded, known_B)}
+        found = {
+            "weight": weight_B,
+            "known": known_B,
+            "there": batch.present_BM,
+            "prior": prior,
+            "answer": _classes(encoded, known_B),
+        }
         columns.append(_numpy(found if truth_B is None else {**found, "truth": truth_B}, real))
         for name, shown_BM, missing in views(batch):
             model.missing = own if missing is None else missing
@@ -127,30 +149,67 @@ def survey(
             finally:
                 model.missing = own
             if not torch.isfinite(logits[real]).all():
-                raise InputError("the model's outputs are no finite numbers; train again with a lower learning_rate")
+                raise InputError(
+                    "the model's outputs are no finite numbers; train again with a lower"
+                    " learning_rate"
+                )
             score, _ = objective.score(logits, targets)
-            found = {"score": score, "has_any": (batch.present_BM & shown_BM).any(1), **_told_by(objective, logits, encoded)}
-            found |= {"answer": objective.chosen(logits), **({"probability": objective.meant(logits)} if with_probability else {})}
+            found = {
+                "score": score,
+                "has_any": (batch.present_BM & shown_BM).any(1),
+                **_told_by(objective, logits, encoded),
+            }
+            found |= {
+                "answer": objective.chosen(logits),
+                **({"probability": objective.meant(logits)} if with_probability else {}),
+            }
             answers.setdefault(name, []).append(_numpy(found, real))
-    whole = {name: np.concatenate([some[name] for some in columns]) for name in columns[0]} if columns else {}
+    whole = (
+        {name: np.concatenate([some[name] for some in columns]) for name in columns[0]}
+        if columns
+        else {}
+    )
     if not whole:
         raise InputError("the split holds no records")
-    return Survey(keys, **whole, views={name: _answers(some) for name, some in answers.items()}, metrics=metrics)
+    return Survey(
+        keys,
+        **whole,
+        views={name: _answers(some) for name, some in answers.items()},
+        metrics=metrics,
+    )
 
 
-def survey_subsets(saved: Saved, stream: Iterable[FusionBatch], model: Asked | None = None, metrics: Mapping[str, Metric] | None = None) -> Survey:
+def survey_subsets(
+    saved: Saved,
+    stream: Iterable[FusionBatch],
+    model: Asked | None = None,
+    metrics: Mapping[str, Metric] | None = None,
+) -> Survey:
     """The survey whose views are the subsets of the parts, by their names."""
     subsets = {name: torch.tensor(mask) for name, mask in subsets_of(saved.inputs.names).items()}
-    return survey(saved, stream, lambda batch: [(name, shown_M, None) for name, shown_M in subsets.items()], model, metrics)
+    return survey(
+        saved,
+        stream,
+        lambda batch: [(name, shown_M, None) for name, shown_M in subsets.items()],
+        model,
+        metrics,
+    )
 
 
 def _classes(encoded: Tensor, known_B: Tensor) -> Tensor:
     """The right class of each row, -1 where there is none or answers are no classes."""
-    return torch.where(known_B > 0, encoded, -1) if encoded.dtype == torch.long else torch.full_like(known_B, -1)
+    return (
+        torch.where(known_B > 0, encoded, -1)
+        if encoded.dtype == torch.long
+        else torch.full_like(known_B, -1)
+    )
 
 
 def _numpy(values: Mapping[str, Tensor], real: Tensor) -> dict[str, np.ndarray]:
-    return {name: value[real].cpu().numpy().astype(bool if value.dtype == torch.bool else np.float64) for name, value in values.items()}
+    return {
+        name: value[real].cpu().numpy().astype(bool if value.dtype == torch.bool else np.float64)
+        for name, value in values.items()
+    }
 
 
 def _answers(pieces: list[dict[str, np.ndarray]]) -> Answers:
@@ -158,11 +217,17 @@ def _answers(pieces: list[dict[str, np.ndarray]]) -> Answers:
 
 
 def _told_by(objective: Objective, logits: Tensor, encoded: Tensor) -> dict[str, Tensor]:
-    """For each row: loss; Brier score and confidence of what logits ``[B, O]`` say (NaN for numbers, which are no probabilities)."""
+    """For each row: loss; Brier score and confidence of what logits ``[B, O]`` say (NaN for
+    numbers, which are no probabilities).
+    """
     loss = objective.loss(logits, encoded)
     if objective.link == "identity":
         nothing = torch.full_like(loss, math.nan)
         return {"loss": loss, "brier": nothing, "confidence": nothing}
     p = objective.meant(logits)
-    wanted = functional.one_hot(encoded, logits.shape[1]).float() if objective.link == "softmax" else encoded
+    wanted = (
+        functional.one_hot(encoded, logits.shape[1]).float()
+        if objective.link == "softmax"
+        else encoded
+    )
     return {"loss": loss, "brier": (p - wanted).square().sum(1), "confidence": p.amax(1)}

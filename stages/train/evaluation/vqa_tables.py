@@ -1,4 +1,6 @@
-"""What belongs beside a VQA accuracy: the same by type of answer and of question, and what the type of the question alone would have said."""
+"""What belongs beside a VQA accuracy: the same by type of answer and of question, and what the type
+of the question alone would have said.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,17 @@ from .views import Survey
 
 
 def vqa_tables(
-    found: Survey, everything: str, target: str, asked: Mapping[str, Mapping[str, Any]], training: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:  # fmt: skip
-    """Accuracy by ``answer_type`` and ``question_type`` where records have them, with everything shown.
+    found: Survey,
+    everything: str,
+    target: str,
+    asked: Mapping[str, Mapping[str, Any]],
+    training: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Accuracy by ``answer_type`` and ``question_type`` where records have them, with everything
+    shown.
 
-    asked: the targets of each record by key. ``question_type_prior``: the accuracy of answering each question with the best answer of the training
-    split to questions of its type.
+    asked: the targets of each record by key. ``question_type_prior``: the accuracy of answering
+    each question with the best answer of the training split to questions of its type.
     """
     scores, weight = found.views[everything].score, found.weight
     report: dict[str, Any] = {}
@@ -29,24 +36,41 @@ def vqa_tables(
     best = _best_by_type(target, training)
     if best:
         said = [best.get(str(asked[key].get("question_type", "")), best[""]) for key in found.keys]
-        own = np.array([accuracy(answer, asked[key].get(target, ())) for answer, key in zip(said, found.keys, strict=True)])
+        own = np.array(
+            [
+                accuracy(answer, asked[key].get(target, ()))
+                for answer, key in zip(said, found.keys, strict=True)
+            ]
+        )
         report["question_type_prior"] = float((own * weight).sum() / max(weight.sum(), 1e-9))
     return report
 
 
-def _means(kinds: Sequence[str], scores: np.ndarray, weight: np.ndarray) -> dict[str, dict[str, float]]:
+def _means(
+    kinds: Sequence[str], scores: np.ndarray, weight: np.ndarray
+) -> dict[str, dict[str, float]]:
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for kind, score, one in zip(kinds, scores.tolist(), weight.tolist(), strict=True):
         sums[kind][0] += score * one
         sums[kind][1] += one
-    return {kind: {"accuracy": a / b, "questions": int(b)} for kind, (a, b) in sorted(sums.items(), key=lambda item: -item[1][1]) if b}
+    return {
+        kind: {"accuracy": a / b, "questions": int(b)}
+        for kind, (a, b) in sorted(sums.items(), key=lambda item: -item[1][1])
+        if b
+    }
 
 
 def _best_by_type(target: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Type of question -> the answer with the largest sum of soft scores; under ``""`` that of all questions."""
+    """Type of question -> the answer with the largest sum of soft scores; under ``""`` that of all
+    questions.
+    """
     sums: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
         for answer, score in soft_scores(row.get(target, ())).items():
             for kind in {str(row.get("question_type", "")), ""}:
                 sums[kind][answer] += score  # type: ignore[assignment]  # a Counter of floats
-    return {kind: min(some, key=lambda answer: (-some[answer], answer)) for kind, some in sums.items() if some}
+    return {
+        kind: min(some, key=lambda answer: (-some[answer], answer))
+        for kind, some in sums.items()
+        if some
+    }

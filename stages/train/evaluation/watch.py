@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 from ...stream import FusionBatch, Stream
 
-Watch: TypeAlias = Callable[[str, str], AbstractContextManager[Callable[[int, int], None]]]  # name of the work, unit -> the context
+# name of the work, unit -> the context
+Watch: TypeAlias = Callable[[str, str], AbstractContextManager[Callable[[int, int], None]]]
 
 
 def unwatched(name: str, unit: str) -> AbstractContextManager[Callable[[int, int], None]]:

@@ -1,4 +1,6 @@
-"""A report as three files: JSON for programs, text for people, and a picture where matplotlib is installed."""
+"""A report as three files: JSON for programs, text for people, and a picture where matplotlib is
+installed.
+"""
 
 from __future__ import annotations
 
@@ -12,21 +14,27 @@ from ....schemas.disk import replacing, write_bytes
 from ....schemas.errors import InputError, MissingPackageError
 
 
-def write_report(out: Path, name: str, report: Mapping[str, Any], text: str, draw: Callable[[Any], Any]) -> None:
-    """Write ``name.txt``, ``name.png`` where matplotlib is installed, and ``name.json`` into a folder.
+def write_report(
+    out: Path, name: str, report: Mapping[str, Any], text: str, draw: Callable[[Any], Any]
+) -> None:
+    """Write ``name.txt``, ``name.png`` where matplotlib is installed, and ``name.json`` into a
+    folder.
 
-    draw: makes a figure by the plotting module that it is given. The JSON comes last: where it is, the others are.
+    draw: makes a figure by the plotting module that it is given. The JSON comes last: where it is,
+        the others are.
     """
     out.mkdir(parents=True, exist_ok=True)
     write_bytes(out / f"{name}.txt", (text + "\n").encode())
     with contextlib.suppress(MissingPackageError):
         write_picture(out / f"{name}.png", draw)
-    write_bytes(out / f"{name}.json", (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode())
+    write_bytes(
+        out / f"{name}.json", (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode()
+    )
 
 
 def write_picture(path: Path, draw: Callable[[Any], Any]) -> None:
-    """Write the figure that ``draw`` makes by the plotting module it is given; MissingPackageError where that is not installed, InputError for
-    an ending that no picture has.
+    """Write the figure that ``draw`` makes by the plotting module it is given; MissingPackageError
+    where that is not installed, InputError for an ending that no picture has.
     """
     try:
         import matplotlib
@@ -38,7 +46,9 @@ def write_picture(path: Path, draw: Callable[[Any], Any]) -> None:
     figure = draw(pyplot)
     kinds = figure.canvas.get_supported_filetypes()
     if path.suffix and path.suffix[1:].lower() not in kinds:
-        raise InputError(f"{path}: no picture is written as {path.suffix}; wanted {', '.join(sorted(kinds))}")
+        raise InputError(
+            f"{path}: no picture is written as {path.suffix}; wanted {', '.join(sorted(kinds))}"
+        )
     figure.tight_layout()
     with replacing(path) as aside:
         figure.savefig(aside, dpi=120, format=path.suffix[1:] or "png")

@@ -1,4 +1,6 @@
-"""What training tells: a line of JSON an epoch, TensorBoard where it is installed, and where the time went."""
+"""What training tells: a line of JSON an epoch, TensorBoard where it is installed, and where the
+time went.
+"""
 
 from __future__ import annotations
 
@@ -54,13 +56,17 @@ def seconds_trained(out: Path) -> float:
 
 
 def where_time_went(waits: Sequence[float], computes: Sequence[float]) -> dict[str, Any]:
-    """Of the seconds that each step waited for its batch, and computed: the share of waiting, steps in milliseconds, and what bounds the speed."""
+    """Of the seconds that each step waited for its batch, and computed: the share of waiting, steps
+    in milliseconds, and what bounds the speed.
+    """
     if not waits:
         return {"wait_share": 0.0, "step_ms_p50": 0.0, "step_ms_p99": 0.0, "bound_by": "nothing"}
     steps = np.array(waits) + np.array(computes)
     share = float(np.sum(waits) / max(1e-9, steps.sum()))
     p50, p99 = np.quantile(steps, [0.5, 0.99]) * 1000
     return {
-        "wait_share": round(share, 4), "step_ms_p50": round(float(p50), 2), "step_ms_p99": round(float(p99), 2),
+        "wait_share": round(share, 4),
+        "step_ms_p50": round(float(p50), 2),
+        "step_ms_p99": round(float(p99), 2),
         "bound_by": "reading and decoding" if share > _WAITS else "computing",
-    }  # fmt: skip
+    }

@@ -1,7 +1,8 @@
 """The training loop: data, forward, loss, step, log, save.
 
-The loss is a sum over the global batch divided by its size. Every random choice depends on (seed, epoch, key) or on a generator that is saved with
-the weights, so a run that is stopped and resumed goes on as if it had not been: at the same number of processes with bitwise equal weights.
+The loss is a sum over the global batch divided by its size. Every random choice depends on (seed,
+epoch, key) or on a generator that is saved with the weights, so a run that is stopped and resumed
+goes on as if it had not been: at the same number of processes with bitwise equal weights.
 """
 
 from __future__ import annotations
@@ -38,11 +39,15 @@ from .run_json import write_about
 from .validation import Validation
 
 
-def train(options: TrainOptions, shards: Path, out: Path, seed: int, say: Say, watch: Watch | None = None) -> dict[str, Any]:
-    """Train on a folder of shards and the ``features`` beside it, resume where an earlier run stopped, evaluate the best model.
+def train(
+    options: TrainOptions, shards: Path, out: Path, seed: int, say: Say, watch: Watch | None = None
+) -> dict[str, Any]:
+    """Train on a folder of shards and the ``features`` beside it, resume where an earlier run
+    stopped, evaluate the best model.
 
-    Writes ``last.pt``, ``best.pt``, ``log.jsonl``, TensorBoard events and ``evaluation.json`` below ``out``; the result is the evaluation.
-    ``say`` is given a line for each epoch; ``watch(name, unit)`` a context that takes (done, total) while an epoch works. Under ``torchrun`` the
+    Writes ``last.pt``, ``best.pt``, ``log.jsonl``, TensorBoard events and ``evaluation.json`` below
+    ``out``; the result is the evaluation. ``say`` is given a line for each epoch; ``watch(name,
+    unit)`` a context that takes (done, total) while an epoch works. Under ``torchrun`` the
     processes train together.
     """
     with together(options.device):
@@ -51,7 +56,9 @@ def train(options: TrainOptions, shards: Path, out: Path, seed: int, say: Say, w
         return _train(options, shards, out, seed, say, watch or unwatched)
 
 
-def _train(options: TrainOptions, shards: Path, out: Path, seed: int, say: Say, watch: Watch) -> dict[str, Any]:
+def _train(
+    options: TrainOptions, shards: Path, out: Path, seed: int, say: Say, watch: Watch
+) -> dict[str, Any]:
     out.mkdir(parents=True, exist_ok=True)
     prepared = prepare(options, shards, seed)
     run = Run(prepared, out, seed, say)
@@ -60,10 +67,16 @@ def _train(options: TrainOptions, shards: Path, out: Path, seed: int, say: Say, 
         if kept is not None:
             say(f"training: finished before, on split {kept['split']}: {summary_text(kept)}")
             return kept
-        say(f"training: resumed after epoch {run.epoch}" + (f" and {run.steps} steps" if run.steps else ""))
+        say(
+            f"training: resumed after epoch {run.epoch}"
+            + (f" and {run.steps} steps" if run.steps else "")
+        )
     else:
         run.clear()
-        say(f"training: {run.parameters:,} parameters, {len(run.stream.index):,} records, {len(run.stream)} steps an epoch on {run.device}")
+        say(
+            f"training: {run.parameters:,} parameters, {len(run.stream.index):,} records,"
+            f" {len(run.stream)} steps an epoch on {run.device}"
+        )
         if is_first():
             write_about(out, options, run.about, run.device, world(), run.parameters, seed)
         if options.checks:
@@ -80,21 +93,40 @@ def _train(options: TrainOptions, shards: Path, out: Path, seed: int, say: Say, 
             better = run.end_epoch(checked.score)
             if better and is_first():
                 checkpoint.save(out / "best.pt", run.about, run.step, {"run": run.identity})
-        summary |= {"epoch": run.epoch - 1, "seconds": round(time.monotonic() - began, 2), "validation": checked.score, "lr": run.rate}
+        summary |= {
+            "epoch": run.epoch - 1,
+            "seconds": round(time.monotonic() - began, 2),
+            "validation": checked.score,
+            "lr": run.rate,
+        }
         if log is not None:
-            log.write({**summary, **({"weights": checked.weights} if checked.weights else {})}, checked.examples)
+            log.write(
+                {**summary, **({"weights": checked.weights} if checked.weights else {})},
+                checked.examples,
+            )
         run.save()
-        score = "" if checked.score is None else f", {options.metric or run.objective.metric} {checked.score:.3f}{' *' if better else ''}"
+        score = (
+            ""
+            if checked.score is None
+            else f", {options.metric or run.objective.metric}"
+            f" {checked.score:.3f}{' *' if better else ''}"
+        )
         say(
-            f"training: epoch {run.epoch} of {options.epochs}, loss {summary['loss']:.4f}{score}, {summary['records_per_s']:,.0f} records/s,"
-            f" waited {summary['wait_share']:.0%}, step {summary['step_ms_p50']:.0f} ms, bound by {summary['bound_by']}"
+            f"training: epoch {run.epoch} of {options.epochs}, loss {summary['loss']:.4f}{score},"
+            f" {summary['records_per_s']:,.0f} records/s,"
+            f" waited {summary['wait_share']:.0%}, step {summary['step_ms_p50']:.0f} ms, bound by"
+            f" {summary['bound_by']}"
         )
     if log is not None:
         log.close()
     wait_for_all()
     split = chosen_split(shards, else_of=("test", options.val_split, options.train_split))
     report = evaluate_saved(checkpoint.load(out / "best.pt"), shards, split)
-    report |= {"run": run.identity, "parameters": run.parameters, "chosen_on_this_split": report["split"] == options.val_split}
+    report |= {
+        "run": run.identity,
+        "parameters": run.parameters,
+        "chosen_on_this_split": report["split"] == options.val_split,
+    }
     if is_first():
         write_evaluation(report, out)
     say(f"training: on split {report['split']}: {summary_text(report)}")
@@ -111,7 +143,8 @@ def _epoch(run: Run, advance: Callable[[int, int], None]) -> dict[str, Any]:
     for raw in run.stream if run.steps < steps else ():
         came = time.monotonic()
         batch, shown_BM, task = _on_device(run, raw)
-        if world() > 1:  # so that every process goes on with the same chance when it is taken up again
+        # so that every process goes on with the same chance when it is taken up again
+        if world() > 1:
             torch.manual_seed(int(fingerprint(run.seed, run.epoch, run.steps, rank())[:15], 16))
         with autocast(run.half, run.device):
             sums_K2 = run.forward(batch, shown_BM, task)
@@ -128,11 +161,16 @@ def _epoch(run: Run, advance: Callable[[int, int], None]) -> dict[str, Any]:
     loss = float(run.loss_sum) / max(1, run.steps)
     if not math.isfinite(loss):
         raise InputError(
-            f"training: the loss is {loss} after epoch {run.epoch + 1}; lower learning_rate, or look for broken targets with 'modalmill inspect'"
+            f"training: the loss is {loss} after epoch {run.epoch + 1}; lower learning_rate, or"
+            " look for broken targets with 'modalmill inspect'"
         )
     seconds = sum(waits) + sum(computes)
     memory = torch.cuda.max_memory_allocated(run.device) if run.device.type == "cuda" else None
-    found = {"loss": loss, "records_per_s": run.records / max(1e-9, seconds), **where_time_went(waits, computes)}
+    found = {
+        "loss": loss,
+        "records_per_s": run.records / max(1e-9, seconds),
+        **where_time_went(waits, computes),
+    }
     return found if memory is None else {**found, "gpu_bytes": memory}
 
 
@@ -140,7 +178,11 @@ def _on_device(run: Run, raw: FusionBatch) -> tuple[FusionBatch, Tensor, BatchTa
     """The batch, which of its parts are shown, and what it is to be answered with."""
     batch = run.inputs.completed(raw)
     if run.options.absent:
-        kept_BM = hiding.shown(hiding.table(run.seed, batch.keys, batch.names), batch.present_BM.numpy(), run.options.absent)
+        kept_BM = hiding.shown(
+            hiding.table(run.seed, batch.keys, batch.names),
+            batch.present_BM.numpy(),
+            run.options.absent,
+        )
         batch = batch.without(~torch.from_numpy(kept_BM))
     shown_BM = hiding.shown_in_training(batch, run.options.modality_dropout, run.seed, run.epoch)
     targets, draw_B = batch.targets(), mixing(batch, run.seed, run.epoch)
@@ -149,7 +191,10 @@ def _on_device(run: Run, raw: FusionBatch) -> tuple[FusionBatch, Tensor, BatchTa
         whole_B1 = batch.present_BM.all(1, keepdim=True)
         weight_B, batch = weight_B * whole_B1[:, 0], batch.without(~whole_B1)
         shown_BM &= whole_B1
-        targets = [target if whole else {} for target, whole in zip(targets, whole_B1[:, 0].tolist(), strict=True)]
+        targets = [
+            target if whole else {}
+            for target, whole in zip(targets, whole_B1[:, 0].tolist(), strict=True)
+        ]
     batch = batch.to(run.device)
     progress = (run.epoch + run.steps / len(run.stream)) / run.options.epochs
     task = BatchTargets(

@@ -1,4 +1,6 @@
-"""From gradients to steps: the optimiser, its rates, which weights decay, which are frozen or started from elsewhere, and their moving mean."""
+"""From gradients to steps: the optimiser, its rates, which weights decay, which are frozen or
+started from elsewhere, and their moving mean.
+"""
 
 from __future__ import annotations
 
@@ -17,21 +19,31 @@ _MOMENTUM = 0.9
 
 
 def make_optimiser(step: nn.Module, options: TrainOptions) -> torch.optim.Optimizer:
-    """The optimiser of the options. Weights of two and more dimensions decay; biases, norms and scales do not.
+    """The optimiser of the options. Weights of two and more dimensions decay; biases, norms and
+    scales do not.
 
     Parameters whose names begin with a word of ``rates`` have that share of the learning rate.
     """
     names = [name for name, _ in step.named_parameters()]
     for word in options.rates:
         if not any(named_by(name, word) for name in names):
-            raise InputError(f"train.rates: nothing of the model is called {word!r}{nearest(word, _heads(names))}")
+            raise InputError(
+                "train.rates: nothing of the model is called"
+                f" {word!r}{nearest(word, _heads(names))}"
+            )
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in step.named_parameters():
         if parameter.requires_grad:
-            rate = next((share for word, share in options.rates.items() if named_by(name, word)), 1.0)
+            rate = next(
+                (share for word, share in options.rates.items() if named_by(name, word)), 1.0
+            )
             groups.setdefault((rate, parameter.dim() > 1), []).append(parameter)
     listed: list[dict[str, Any]] = [
-        {"params": parameters, "lr": options.learning_rate * rate, "weight_decay": options.weight_decay if decays else 0.0}
+        {
+            "params": parameters,
+            "lr": options.learning_rate * rate,
+            "weight_decay": options.weight_decay if decays else 0.0,
+        }
         for (rate, decays), parameters in groups.items()
     ]
     if not listed:
@@ -43,35 +55,51 @@ def make_optimiser(step: nn.Module, options: TrainOptions) -> torch.optim.Optimi
     return (torch.optim.AdamW if options.optimiser == "adamw" else torch.optim.Adam)(listed)
 
 
-def make_schedule(optimiser: torch.optim.Optimizer, options: TrainOptions, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
-    """How the learning rate goes: ``one_cycle`` (Smith and Topin 2018), ``cosine`` (Loshchilov and Hutter 2017) after a tenth of warming up, or
-    ``constant``."""
+def make_schedule(
+    optimiser: torch.optim.Optimizer, options: TrainOptions, steps: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """How the learning rate goes: ``one_cycle`` (Smith and Topin 2018), ``cosine`` (Loshchilov and
+    Hutter 2017) after a tenth of warming up, or ``constant``."""
     if options.schedule == "one_cycle":
         rates = [group["lr"] for group in optimiser.param_groups]
         cycles = options.optimiser in ("adam", "adamw")
-        warm_up = _WARM_UP if (steps + 1) * _WARM_UP != 1 else 2 / (steps + 1)  # a warm-up of one step exactly would be divided by its length, 0
-        return torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=steps + 1, pct_start=warm_up, cycle_momentum=cycles)
+        # a warm-up of one step exactly would be divided by its length, 0
+        warm_up = _WARM_UP if (steps + 1) * _WARM_UP != 1 else 2 / (steps + 1)
+        return torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, rates, total_steps=steps + 1, pct_start=warm_up, cycle_momentum=cycles
+        )
     if options.schedule == "constant":
         return torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1.0)
     warm = max(1, round(_WARM_UP * steps))
     return torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min((step + 1) / warm, 0.5 * (1 + math.cos(math.pi * max(0, step - warm) / max(1, steps - warm))))
+        optimiser,
+        lambda step: min(
+            (step + 1) / warm,
+            0.5 * (1 + math.cos(math.pi * max(0, step - warm) / max(1, steps - warm))),
+        ),
     )
 
 
 def freeze(step: nn.Module, words: Iterable[str]) -> None:
-    """Let parameters whose names begin with one of the words stay as they are; InputError for a word that names none."""
+    """Let parameters whose names begin with one of the words stay as they are; InputError for a
+    word that names none.
+    """
     names = [name for name, _ in step.named_parameters()]
     for word in words:
         found = [parameter for name, parameter in step.named_parameters() if named_by(name, word)]
         if not found:
-            raise InputError(f"train.freeze: nothing of the model is called {word!r}{nearest(word, _heads(names))}")
+            raise InputError(
+                "train.freeze: nothing of the model is called"
+                f" {word!r}{nearest(word, _heads(names))}"
+            )
         for parameter in found:
             parameter.requires_grad_(False)
 
 
 def train_mode(step: nn.Module) -> None:
-    """As ``step.train()``, but what is frozen whole keeps its batch statistics and drops nothing."""
+    """As ``step.train()``, but what is frozen whole keeps its batch statistics and drops
+    nothing.
+    """
     step.train()
     for module in step.modules():
         own = list(module.parameters())
@@ -85,13 +113,17 @@ def _heads(names: Iterable[str]) -> list[str]:
 
 def named_by(name: str, word: str) -> bool:
     """Whether a parameter's name begins with a dotted word, with or without ``model``."""
-    return any(some == word or some.startswith(f"{word}.") for some in (name, name.removeprefix("model.")))
+    return any(
+        some == word or some.startswith(f"{word}.") for some in (name, name.removeprefix("model."))
+    )
 
 
 class MovingMean:
-    """The exponential moving mean of a model's weights (Polyak and Juditsky 1992), to evaluate and save instead of them.
+    """The exponential moving mean of a model's weights (Polyak and Juditsky 1992), to evaluate and
+    save instead of them.
 
-    The decay grows from .1 to its own value as ``(1 + t) / (10 + t)``, so that the first weights are forgotten. Buffers are taken as they are.
+    The decay grows from .1 to its own value as ``(1 + t) / (10 + t)``, so that the first weights
+    are forgotten. Buffers are taken as they are.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -101,7 +133,11 @@ class MovingMean:
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
         """After a step."""
-        learned = {name for name, parameter in model.named_parameters(remove_duplicate=False) if parameter.requires_grad}
+        learned = {
+            name
+            for name, parameter in model.named_parameters(remove_duplicate=False)
+            if parameter.requires_grad
+        }
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         self.steps += 1
         for name, tensor in model.state_dict().items():

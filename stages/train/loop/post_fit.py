@@ -1,4 +1,6 @@
-"""What of a fusion is fitted to rows that were not trained on, after each epoch: weights of a grid, of models, and stacked models."""
+"""What of a fusion is fitted to rows that were not trained on, after each epoch: weights of a grid,
+of models, and stacked models.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +15,18 @@ from ..model.model import FusionModel
 from ..model.objectives import Classification, Objective
 
 _MOST_ROWS = 20_000
-_HIDDEN = 0.5  # each row counts as it is, and once more with parts hidden, so that every subset is known
+# each row counts as it is, and once more with parts hidden, so that every subset is known
+_HIDDEN = 0.5
 
 
 @torch.no_grad()
-def fit_fusion(model: FusionModel, objective: Objective, batches: Iterable[FusionBatch], device: torch.device) -> None:
+def fit_fusion(
+    model: FusionModel, objective: Objective, batches: Iterable[FusionBatch], device: torch.device
+) -> None:
     """Fit what the model's fusion has to fit, to these batches (at most 20,000 rows of them)."""
     model.eval()
-    if isinstance(objective, Classification):  # likelihoods, without the weights of classes and rows that training may have
+    # likelihoods, without the weights of classes and rows that training may have
+    if isinstance(objective, Classification):
         objective = Classification(objective.target, objective.classes, objective.counts)
     if getattr(model.fusion, "grid", 0):
         _choose(model, objective, batches, device)
@@ -33,7 +39,9 @@ def is_fitted(model: FusionModel) -> bool:
     return bool(getattr(model.fusion, "grid", 0)) or hasattr(model.fusion, "fit")
 
 
-def _rows(objective: Objective, batches: Iterable[FusionBatch], device: torch.device) -> Iterable[tuple[FusionBatch, Tensor, Tensor]]:
+def _rows(
+    objective: Objective, batches: Iterable[FusionBatch], device: torch.device
+) -> Iterable[tuple[FusionBatch, Tensor, Tensor]]:
     rows = 0
     for raw in batches:
         batch = raw.to(device)
@@ -44,12 +52,16 @@ def _rows(objective: Objective, batches: Iterable[FusionBatch], device: torch.de
             return
 
 
-def _fit(model: FusionModel, objective: Objective, batches: Iterable[FusionBatch], device: torch.device) -> None:
+def _fit(
+    model: FusionModel, objective: Objective, batches: Iterable[FusionBatch], device: torch.device
+) -> None:
     logits, present, targets = [], [], []
     for batch, encoded, usable_B in _rows(objective, batches, device):
         tokens, masks = model.encode(batch)
         decided = model.decided(tokens, masks, batch.present_BM, batch.present_BM)
-        hidden = hiding.shown(hiding.table(0, batch.keys, model.names), batch.present_BM.cpu().numpy(), _HIDDEN)
+        hidden = hiding.shown(
+            hiding.table(0, batch.keys, model.names), batch.present_BM.cpu().numpy(), _HIDDEN
+        )
         for present_BM in (batch.present_BM, torch.from_numpy(hidden).to(device)):
             logits.append(decided.info["logits_BMO"][usable_B])
             present.append(present_BM[usable_B])
@@ -61,16 +73,24 @@ def _fit(model: FusionModel, objective: Objective, batches: Iterable[FusionBatch
     def loss(logits_NO: Tensor) -> Tensor:
         return objective.loss(logits_NO, wanted)
 
-    model.fusion.fit(torch.cat(logits).float(), torch.cat(present), loss)  # type: ignore[operator]  # it has one
+    # it has one
+    model.fusion.fit(torch.cat(logits).float(), torch.cat(present), loss)  # type: ignore[operator]
 
 
-def _choose(model: FusionModel, objective: Objective, batches: Iterable[FusionBatch], device: torch.device) -> None:
-    kept = [(*model.encode(batch), batch.present_BM, encoded, usable_B) for batch, encoded, usable_B in _rows(objective, batches, device)]
+def _choose(
+    model: FusionModel, objective: Objective, batches: Iterable[FusionBatch], device: torch.device
+) -> None:
+    kept = [
+        (*model.encode(batch), batch.present_BM, encoded, usable_B)
+        for batch, encoded, usable_B in _rows(objective, batches, device)
+    ]
 
     def loss() -> float:
         found = 0.0
         for tokens, masks, present_BM, encoded, usable_B in kept:
-            found += float(objective.loss(model.decide(tokens, masks, present_BM), encoded)[usable_B].sum())
+            found += float(
+                objective.loss(model.decide(tokens, masks, present_BM), encoded)[usable_B].sum()
+            )
         return found
 
     if kept:

@@ -1,4 +1,6 @@
-"""Before the first step: what would make the training pointless is looked for while it costs nothing."""
+"""Before the first step: what would make the training pointless is looked for while it costs
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -23,22 +25,38 @@ _RATE = 3e-3
 _LEAK = 0.05
 
 
-def before_training(step: WithLosses, prepared: Prepared, device: torch.device, say: Callable[[str], None]) -> None:
-    """Tell whether presence gives the answer away, whether the gradient reaches every part, and whether one batch can be learned by heart.
+def before_training(
+    step: WithLosses, prepared: Prepared, device: torch.device, say: Callable[[str], None]
+) -> None:
+    """Tell whether presence gives the answer away, whether the gradient reaches every part, and
+    whether one batch can be learned by heart.
 
     Neither the weights nor any generator nor the stream are changed.
     """
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        for line in [*_domains(prepared), *_presence(prepared), *_one_batch(step, prepared, device)]:
+        for line in [
+            *_domains(prepared),
+            *_presence(prepared),
+            *_one_batch(step, prepared, device),
+        ]:
             say(f"training: {line}")
     prepared.stream.set_epoch(0)
 
 
 def _domains(prepared: Prepared) -> list[str]:
     """What the loss of domains does where nothing names a domain."""
-    bare = [word for word, options in map(split_choice, prepared.inputs.options.losses) if word == "domain" and not options.get("field")]
+    bare = [
+        word
+        for word, options in map(split_choice, prepared.inputs.options.losses)
+        if word == "domain" and not options.get("field")
+    ]
     return (
-        ["the loss 'domain' names no field: it makes parts alike, and no domains of records; {domain: {field: ...}} says otherwise"] if bare else []
+        [
+            "the loss 'domain' names no field: it makes parts alike, and no domains of records;"
+            " {domain: {field: ...}} says otherwise"
+        ]
+        if bare
+        else []
     )
 
 
@@ -51,10 +69,14 @@ def _presence(prepared: Prepared) -> list[str]:
     share = number / probe.counts.total()
     lines = [f"{len(probe.counts):,} classes, the commonest {name!r} with {share:.0%}"]
     for alike in spelled_twice(probe.counts):
-        lines.append(f"classes {', '.join(map(repr, alike))} are one number in several spellings; mend the table if they are one class")
+        lines.append(
+            f"classes {', '.join(map(repr, alike))} are one number in several spellings; mend the"
+            " table if they are one class"
+        )
     if probe.right > share + _LEAK:
         lines.append(
-            f"which parts are there answers {probe.right:.0%} by itself: the model may learn absence instead of content;"
+            f"which parts are there answers {probe.right:.0%} by itself: the model may learn"
+            " absence instead of content;"
             " see 'from presence alone' in 'modalmill robustness'"
         )
     return lines
@@ -80,19 +102,27 @@ def _one_batch(step: WithLosses, prepared: Prepared, device: torch.device) -> li
     encoded, weight_B = objective.encode(targets)
     batch = batch.to(device)
     task = BatchTargets(
-        objective, encoded.to(device), weight_B.to(device) * batch.weight_B, targets, torch.zeros(len(batch), dtype=torch.float64), 0.0
+        objective,
+        encoded.to(device),
+        weight_B.to(device) * batch.weight_B,
+        targets,
+        torch.zeros(len(batch), dtype=torch.float64),
+        0.0,
     )
     trial = copy.deepcopy(step)
     for module in trial.train().modules():
         if isinstance(module, nn.Dropout):
             module.eval()  # which would hide that a batch can be learned
     first = _own_loss(trial, batch, task)
-    optimiser = torch.optim.Adam([some for some in trial.parameters() if some.requires_grad], lr=_RATE)
+    optimiser = torch.optim.Adam(
+        [some for some in trial.parameters() if some.requires_grad], lr=_RATE
+    )
     silent: list[str] = []
     number, last = 0, first
     while number < _STEPS or (number < _MOST_STEPS and not _is_learned(first, last)):
         optimiser.zero_grad()
-        total(trial(batch, batch.present_BM, task)).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        # torch leaves it untyped
+        total(trial(batch, batch.present_BM, task)).backward()  # type: ignore[no-untyped-call]
         if number == 0:
             silent = _silent(trial, batch)
         optimiser.step()
@@ -103,9 +133,13 @@ def _one_batch(step: WithLosses, prepared: Prepared, device: torch.device) -> li
         lines.append(f"no gradient reaches {', '.join(silent)}: the model cannot learn from it")
     if not _is_learned(first, last):
         lines.append(
-            f"one batch of {len(batch)} is not learned by heart in {number} steps (loss {first:.3f} to {last:.3f}); look at targets and rates"
+            f"one batch of {len(batch)} is not learned by heart in {number} steps (loss"
+            f" {first:.3f} to {last:.3f}); look at targets and rates"
         )
-    return lines or [f"one batch of {len(batch)} is learned by heart (loss {first:.3f} to {last:.3f} in {number} steps), from every part"]
+    return lines or [
+        f"one batch of {len(batch)} is learned by heart (loss {first:.3f} to {last:.3f} in"
+        f" {number} steps), from every part"
+    ]
 
 
 def _is_learned(first: float, last: float) -> bool:
@@ -123,6 +157,10 @@ def _silent(step: WithLosses, batch: FusionBatch) -> list[str]:
     found = []
     for place, name in enumerate(step.model.names):
         weights = [some for some in step.model.encoders[name].parameters() if some.requires_grad]
-        if weights and batch.present_BM[:, place].any() and not any(some.grad is not None and some.grad.any() for some in weights):
+        if (
+            weights
+            and batch.present_BM[:, place].any()
+            and not any(some.grad is not None and some.grad.any() for some in weights)
+        ):
             found.append(name)
     return found

@@ -1,4 +1,6 @@
-"""What is known before the first step: what modalities fit (vocabularies), classes, sizes, all fitted on the training split alone."""
+"""What is known before the first step: what modalities fit (vocabularies), classes, sizes, all
+fitted on the training split alone.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +32,16 @@ from .optimise import freeze
 from .transfer import start_from
 
 _MOST_MEASURED = 50_000
-_MOST_FITTED = 2_000  # files that a modality may read to be fitted; of what stands in the index it gets all
+# files that a modality may read to be fitted; of what stands in the index it gets all
+_MOST_FITTED = 2_000
 _USUAL_BATCH, _SMALLEST_BATCH, _STEPS_AN_EPOCH = 64, 2, 20
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is read, the stream of the training split, the objective; and all that the checkpoint says of itself (plain JSON)."""
+    """What is read, the stream of the training split, the objective; and all that the checkpoint
+    says of itself (plain JSON).
+    """
 
     inputs: Inputs
     stream: Stream
@@ -49,16 +54,24 @@ def prepare(options: TrainOptions, shards: Path, seed: int) -> Prepared:
     shard_set = read_shard_set(shards)
     modalities = dict(shard_set.parts)
     if options.batch_size is None:
-        options = options.model_copy(update={"batch_size": default_batch_size(shard_set.splits().get(options.train_split, 0))})
+        options = options.model_copy(
+            update={
+                "batch_size": default_batch_size(shard_set.splits().get(options.train_split, 0))
+            }
+        )
     caches: dict[str, dict[str, Any]] = {}
     for name, entry in options.inputs.items():
         if name not in modalities:
-            raise InputError(f"train.inputs.{name}: {shards} has no such part; its parts are {', '.join(modalities)}")
+            raise InputError(
+                f"train.inputs.{name}: {shards} has no such part; its parts are"
+                f" {', '.join(modalities)}"
+            )
         if entry.feature:
             caches[name] = FeatureCache(features_of(shards), name).made_by
         elif modalities[name] not in names():
             raise InputError(
-                f"train.inputs.{name}: {shards} holds {modalities[name]} there, which no model reads; wanted one of {', '.join(names())}"
+                f"train.inputs.{name}: {shards} holds {modalities[name]} there, which no model"
+                f" reads; wanted one of {', '.join(names())}"
             )
         elif problems := entry.mistakes(f"train.inputs.{name}", [modalities[name]]):
             raise InputError("\n".join(problems))
@@ -67,45 +80,67 @@ def prepare(options: TrainOptions, shards: Path, seed: int) -> Prepared:
     inputs = Inputs(options, modalities, _fitted(options, modalities, bare), caches)
     objective = fit_objective(options, targets)
     about = {
-        **inputs.state(), "objective": objective.state(), "losses": fit_losses(options.losses, targets),
-        "shards": shard_set.fingerprint, "name": shard_set.name, "torch": torch.__version__,
-    }  # fmt: skip
-    return Prepared(inputs, inputs.open(shards, options.train_split, seed, training=True), objective, about)
+        **inputs.state(),
+        "objective": objective.state(),
+        "losses": fit_losses(options.losses, targets),
+        "shards": shard_set.fingerprint,
+        "name": shard_set.name,
+        "torch": torch.__version__,
+    }
+    return Prepared(
+        inputs, inputs.open(shards, options.train_split, seed, training=True), objective, about
+    )
 
 
 def default_batch_size(records: int) -> int:
-    """64, or fewer where an epoch would have fewer than 20 steps; two at least, for a batch of one has no variance."""
+    """64, or fewer where an epoch would have fewer than 20 steps; two at least, for a batch of one
+    has no variance.
+    """
     return min(_USUAL_BATCH, max(_SMALLEST_BATCH, records // _STEPS_AN_EPOCH))
 
 
-def _fitted(options: TrainOptions, modalities: Mapping[str, str], stream: Stream) -> dict[str, dict[str, Any]]:
-    """What the modality of each input has to know of the training split; of all its parts together where they share an encoder."""
+def _fitted(
+    options: TrainOptions, modalities: Mapping[str, str], stream: Stream
+) -> dict[str, dict[str, Any]]:
+    """What the modality of each input has to know of the training split; of all its parts together
+    where they share an encoder.
+    """
     found: dict[str, dict[str, Any]] = {}
     for name, entry in options.inputs.items():
         if not entry.feature:
             alike = [name, *(other for other, one in options.inputs.items() if one.same_as == name)]
-            values = itertools.chain.from_iterable(stream.index.values(one, _MOST_FITTED) for one in alike)
+            values = itertools.chain.from_iterable(
+                stream.index.values(one, _MOST_FITTED) for one in alike
+            )
             kind = modality(modalities[name])
-            fitted = found[entry.same_as] if entry.same_as else kind.fit(entry.own(kind.name), values)
+            fitted = (
+                found[entry.same_as] if entry.same_as else kind.fit(entry.own(kind.name), values)
+            )
             if fitted:
                 found[name] = fitted
     return found
 
 
 def build(prepared: Prepared) -> tuple[WithLosses, str]:
-    """The model with its losses, untrained or started from another's weights; and what was taken over, as a line."""
+    """The model with its losses, untrained or started from another's weights; and what was taken
+    over, as a line.
+    """
     options, objective = prepared.inputs.options, prepared.objective
     model = FusionModel(prepared.inputs, objective.outputs, objective.link)
     model.start_from(objective.prior())
     _standardise(model, prepared.stream, options.target)
     step = WithLosses(model, make_losses(options.losses, model.sizes(), prepared.about["losses"]))
-    taken = start_from(model, prepared.inputs, objective, Path(options.start)) if options.start else ""
+    taken = (
+        start_from(model, prepared.inputs, objective, Path(options.start)) if options.start else ""
+    )
     freeze(step, options.freeze)
     return step, taken
 
 
 def _standardise(model: FusionModel, stream: Stream, target: str) -> None:
-    """Let the encoders of cached vectors know the mean, the deviation and, where features are reduced, the axes of the training split."""
+    """Let the encoders of cached vectors know the mean, the deviation and, where features are
+    reduced, the axes of the training split.
+    """
     for name, spec in stream.specs.items():
         encoder = dict(model.encoders.items()).get(name)
         if isinstance(spec, FeatureSpec) and isinstance(encoder, Vector):
@@ -114,17 +149,30 @@ def _standardise(model: FusionModel, stream: Stream, target: str) -> None:
             there = np.flatnonzero(rows >= 0)[:: max(1, len(rows) // _MOST_MEASURED)]
             vectors = torch.from_numpy(cache.vectors[rows[there]].astype("float64"))
             if len(vectors):
-                encoder.standardise(vectors.mean(0), vectors.std(0, correction=0), cache.made_by.get("one_scale", False))
+                encoder.standardise(
+                    vectors.mean(0),
+                    vectors.std(0, correction=0),
+                    cache.made_by.get("one_scale", False),
+                )
             if encoder.axes_FK is not None:
-                encoder.axes_FK.copy_(torch.from_numpy(_axes(encoder, vectors, stream, there, name, target)))
+                encoder.axes_FK.copy_(
+                    torch.from_numpy(_axes(encoder, vectors, stream, there, name, target))
+                )
 
 
-def _axes(encoder: Vector, vectors: Tensor, stream: Stream, there: np.ndarray, name: str, target: str) -> np.ndarray:
+def _axes(
+    encoder: Vector, vectors: Tensor, stream: Stream, there: np.ndarray, name: str, target: str
+) -> np.ndarray:
     """The axes of a part's standardised vectors, scaled to features of deviation 1."""
     standard = ((vectors - encoder.mean_F) / encoder.deviation_F).numpy()
     try:
         if encoder.reduce == "lda":
-            classes = np.array([str(json.loads(text).get(target, "")) for text in stream.index.targets(there.tolist())])
+            classes = np.array(
+                [
+                    str(json.loads(text).get(target, ""))
+                    for text in stream.index.targets(there.tolist())
+                ]
+            )
             axes = lda(standard[classes != ""], classes[classes != ""], encoder.rank)
         else:
             axes = pca(standard, encoder.rank)

@@ -1,4 +1,6 @@
-"""This process among those that train together (``torchrun``): its rank, its device, sums over all."""
+"""This process among those that train together (``torchrun``): its rank, its device, sums
+over all.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,11 @@ _PATIENCE = timedelta(days=1)
 
 def world() -> int:
     """How many processes train together."""
-    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+    return (
+        distributed.get_world_size()
+        if distributed.is_available() and distributed.is_initialized()
+        else 1
+    )
 
 
 def rank() -> int:
@@ -62,14 +68,19 @@ def wait_for_all() -> None:
 
 @contextmanager
 def together(device: str) -> Iterator[None]:
-    """Join the processes that ``torchrun`` started, if it did, by nccl where each has a GPU (and may use it) and gloo elsewhere."""
+    """Join the processes that ``torchrun`` started, if it did, by nccl where each has a GPU (and
+    may use it) and gloo elsewhere.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2 or distributed.is_initialized():
         yield
         return
-    gpus = device != "cpu" and torch.cuda.device_count() >= int(os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"]))
+    gpus = device != "cpu" and torch.cuda.device_count() >= int(
+        os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"])
+    )
     if gpus:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    distributed.init_process_group("nccl" if gpus else "gloo", timeout=_PATIENCE)  # the first one may have shards to write before it comes
+    # the first one may have shards to write before it comes
+    distributed.init_process_group("nccl" if gpus else "gloo", timeout=_PATIENCE)
     try:
         yield
     finally:

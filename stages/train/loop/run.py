@@ -1,4 +1,6 @@
-"""A training run: all that changes while a model is trained, how it is saved, and how it is taken up again."""
+"""A training run: all that changes while a model is trained, how it is saved, and how it is taken
+up again.
+"""
 
 from __future__ import annotations
 
@@ -23,21 +25,41 @@ from .prepare import Prepared, build
 from .ranks import is_first, rank, summed, world
 
 Say: TypeAlias = Callable[[str], None]
-_FILES = ("best.pt", "last.pt", "log.jsonl", "run.json", "tensorboard", "evaluation.json", "evaluation.txt", "evaluation.png")
+_FILES = (
+    "best.pt",
+    "last.pt",
+    "log.jsonl",
+    "run.json",
+    "tensorboard",
+    "evaluation.json",
+    "evaluation.txt",
+    "evaluation.png",
+)
 
 
 class Run:
     """The model with its losses, optimiser, schedule and stream.
 
-    epoch: how many are done; steps, records: how far the next one is. best: the best score on the validation split so far.
+    epoch: how many are done; steps, records: how far the next one is. best: the best score on the
+        validation split so far.
     """
 
     def __init__(self, prepared: Prepared, out: Path, seed: int, say: Say) -> None:
         options = prepared.inputs.options
-        self.options, self.inputs, self.out, self.seed, self.say = options, prepared.inputs, out, seed, say
+        self.options, self.inputs, self.out, self.seed, self.say = (
+            options,
+            prepared.inputs,
+            out,
+            seed,
+            say,
+        )
         self.device = device_of(options)
         self.half = precision_of(options, self.device)
-        self.stream, self.objective, self.about = prepared.stream, prepared.objective, prepared.about
+        self.stream, self.objective, self.about = (
+            prepared.stream,
+            prepared.objective,
+            prepared.about,
+        )
         torch.manual_seed(seed)
         if options.deterministic:
             torch.use_deterministic_algorithms(True, warn_only=True)
@@ -52,11 +74,17 @@ class Run:
             self.forward = nn.parallel.DistributedDataParallel(self.step)
             torch.manual_seed(seed + rank())
         self.optimiser = make_optimiser(self.step, options)
-        self.schedule = make_schedule(self.optimiser, options, max(1, -(-len(self.stream) // options.accumulate) * options.epochs))
+        self.schedule = make_schedule(
+            self.optimiser,
+            options,
+            max(1, -(-len(self.stream) // options.accumulate) * options.epochs),
+        )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.half is torch.float16)
         self.mean = MovingMean(self.step, options.ema) if options.ema else None
         own = options.model_dump(exclude={"save_every_s", "threads", "checks"})
-        self.identity = fingerprint(checkpoint.VERSION, own, self.about["shards"], _alike(self.about["caches"]), seed)
+        self.identity = fingerprint(
+            checkpoint.VERSION, own, self.about["shards"], _alike(self.about["caches"]), seed
+        )
         self.epoch, self.steps, self.records = 0, 0, 0
         self.loss_sum = torch.zeros((), device=self.device, dtype=torch.float64)
         self.best: float | None = None
@@ -74,13 +102,17 @@ class Run:
         return float(self.schedule.get_last_lr()[0])
 
     def learn(self, sums_K2: Tensor) -> None:
-        """Gradients of the loss; a step of the optimiser when as many batches as it wants have been seen."""
+        """Gradients of the loss; a step of the optimiser when as many batches as it wants have been
+        seen.
+        """
         options, steps = self.options, len(self.stream)
         whole_K2 = summed(sums_K2.detach().clone())
-        # DistributedDataParallel takes the mean over processes: times their number, over the global weight, it is the sum over the global batch
+        # DistributedDataParallel takes the mean over processes: times their number, over the global
+        # weight, it is the sum over the global batch
         loss = total(torch.stack([sums_K2[:, 0] * world(), whole_K2[:, 1]], 1))
         first = self.steps // options.accumulate * options.accumulate
-        self.scaler.scale(loss / min(options.accumulate, steps - first)).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        # torch leaves it untyped
+        self.scaler.scale(loss / min(options.accumulate, steps - first)).backward()  # type: ignore[no-untyped-call]
         self.loss_sum += total(whole_K2[:1].double())
         self.steps += 1
         if self.steps % options.accumulate and self.steps < steps:
@@ -104,8 +136,13 @@ class Run:
         self.step.load_state_dict(self.mean.mean)
         try:
             yield
-            if is_fitted(self.step.model):  # what was fitted while the mean was here is kept for both
-                learned = {name for name, parameter in self.step.named_parameters() if parameter.requires_grad}
+            # what was fitted while the mean was here is kept for both
+            if is_fitted(self.step.model):
+                learned = {
+                    name
+                    for name, parameter in self.step.named_parameters()
+                    if parameter.requires_grad
+                }
                 for name, tensor in self.step.state_dict().items():
                     if name.startswith("model.fusion.") and name not in learned:
                         own[name], self.mean.mean[name] = tensor.clone(), tensor.clone()
@@ -119,7 +156,9 @@ class Run:
         self.best = validation if better else self.best
         self.epoch, self.steps, self.records = self.epoch + 1, 0, 0
         self.loss_sum.zero_()
-        self.finished = self.epoch >= self.options.epochs or bool(self.options.patience and self.since_best >= self.options.patience)
+        self.finished = self.epoch >= self.options.epochs or bool(
+            self.options.patience and self.since_best >= self.options.patience
+        )
         return better
 
     def save(self) -> None:
@@ -128,19 +167,37 @@ class Run:
             return  # gradients of half a step are not kept
         if not is_first():
             return
-        state = {"epoch": self.epoch, "steps": self.steps, "records": self.records, "best": self.best, "since_best": self.since_best}
+        state = {
+            "epoch": self.epoch,
+            "steps": self.steps,
+            "records": self.records,
+            "best": self.best,
+            "since_best": self.since_best,
+        }
         training = {
-            "run": self.identity, "state": {**state, "finished": self.finished}, "optimiser": self.optimiser.state_dict(),
-            "schedule": self.schedule.state_dict(), "scaler": self.scaler.state_dict(), "stream": self.stream.state_dict(),
-            "random": torch.get_rng_state(), "loss_sum": self.loss_sum,
-            "cuda_random": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
-            "mean": None if self.mean is None else self.mean.mean, "mean_steps": 0 if self.mean is None else self.mean.steps,
-        }  # fmt: skip
+            "run": self.identity,
+            "state": {**state, "finished": self.finished},
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "stream": self.stream.state_dict(),
+            "random": torch.get_rng_state(),
+            "loss_sum": self.loss_sum,
+            "cuda_random": torch.cuda.get_rng_state(self.device)
+            if self.device.type == "cuda"
+            else None,
+            "mean": None if self.mean is None else self.mean.mean,
+            "mean_steps": 0 if self.mean is None else self.mean.steps,
+        }
         checkpoint.save(self.out / "last.pt", self.about, self.step, training)
 
     def clear(self) -> None:
-        """Put aside what another run left, into ``before``: its log and curves would go on in ours, and its model be written over."""
-        if not is_first() or (not (self.out / "log.jsonl").exists() and not (self.out / "last.pt").exists()):
+        """Put aside what another run left, into ``before``: its log and curves would go on in ours,
+        and its model be written over.
+        """
+        if not is_first() or (
+            not (self.out / "log.jsonl").exists() and not (self.out / "last.pt").exists()
+        ):
             return
         aside = self.out / "before"
         shutil.rmtree(aside, ignore_errors=True)
@@ -152,9 +209,16 @@ class Run:
     def _changes(self, before: dict[str, Any]) -> str:
         """What makes this another run."""
         if before["shards"] != self.about["shards"]:
-            return f"the shards have changed (fingerprint {before['shards']}, now {self.about['shards']})"
+            return (
+                f"the shards have changed (fingerprint {before['shards']}, now"
+                f" {self.about['shards']})"
+            )
         known = _alike(before["caches"])
-        caches = [name for name, cache in _alike(self.about["caches"]).items() if known.get(name, cache) != cache]
+        caches = [
+            name
+            for name, cache in _alike(self.about["caches"]).items()
+            if known.get(name, cache) != cache
+        ]
         if caches:
             return f"the cached features of {', '.join(caches)} have changed"
         now = self.about["options"]
@@ -162,7 +226,9 @@ class Run:
         return f"{', '.join(names)} changed" if names else "the seed has changed"
 
     def resume(self) -> bool:
-        """Take up a run that was stopped; a checkpoint of other options or other shards is left to be written over."""
+        """Take up a run that was stopped; a checkpoint of other options or other shards is left to
+        be written over.
+        """
         path = self.out / "last.pt"
         if not path.is_file():
             return False
@@ -173,7 +239,10 @@ class Run:
             return False
         kept = value["training"]
         if kept.get("run") != self.identity:
-            self.say(f"training: {self._changes(value['about'])} since the last run here; starting anew, its files are in {self.out.name}/before")
+            self.say(
+                f"training: {self._changes(value['about'])} since the last run here; starting"
+                f" anew, its files are in {self.out.name}/before"
+            )
             return False
         self.step.model.load_state_dict(value["model"])
         self.step.losses.load_state_dict(value["losses"])

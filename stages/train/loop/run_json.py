@@ -1,4 +1,6 @@
-"""A run folder that explains itself: ``run.json`` says what was trained on what, by which versions, where."""
+"""A run folder that explains itself: ``run.json`` says what was trained on what, by which versions,
+where.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +20,41 @@ from ....schemas.disk import write_bytes
 from ..options import TrainOptions
 
 
-def write_about(out: Path, options: TrainOptions, about: dict[str, Any], device: torch.device, processes: int, parameters: int, seed: int) -> None:
+def write_about(
+    out: Path,
+    options: TrainOptions,
+    about: dict[str, Any],
+    device: torch.device,
+    processes: int,
+    parameters: int,
+    seed: int,
+) -> None:
     """Write ``run.json``."""
-    card = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    card = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else platform.processor() or platform.machine()
+    )
     value = {
-        "options": options.model_dump(exclude_defaults=True), "seed": seed, "parameters": parameters,
+        "options": options.model_dump(exclude_defaults=True),
+        "seed": seed,
+        "parameters": parameters,
         "shards": {"name": about["name"], "fingerprint": about["shards"]},
-        "versions": {"modalmill": __version__, "torch": torch.__version__, "python": platform.python_version()},
-        "machine": {"system": platform.platform(), "device": str(device), "card": card, "processes": processes},
-        "git_commit": _commit(), "command": sys.argv, "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-    }  # fmt: skip
+        "versions": {
+            "modalmill": __version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+        "machine": {
+            "system": platform.platform(),
+            "device": str(device),
+            "card": card,
+            "processes": processes,
+        },
+        "git_commit": _commit(),
+        "command": sys.argv,
+        "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
     write_bytes(out / "run.json", (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
 
 
@@ -36,5 +63,7 @@ def _commit() -> str | None:
     git = shutil.which("git")
     if git is None:
         return None
-    done = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False, timeout=10)
+    done = subprocess.run(
+        [git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False, timeout=10
+    )
     return done.stdout.strip() or None

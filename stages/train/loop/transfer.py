@@ -19,51 +19,91 @@ _SPECIAL = ("<padding>", "<unknown>")  # the first two token ids
 
 
 def start_from(model: FusionModel, inputs: Inputs, objective: Objective, path: Path) -> str:
-    """Take over what has the same names and shapes from a checkpoint, or from a ``state_dict`` in a file; what was and was not, as a line.
+    """Take over what has the same names and shapes from a checkpoint, or from a ``state_dict`` in a
+    file; what was and was not, as a line.
 
-    From a checkpoint of ours, the vectors of words are taken by word and the outputs of the head by class, whatever their numbers were there.
+    From a checkpoint of ours, the vectors of words are taken by word and the outputs of the head by
+    class, whatever their numbers were there.
     """
     try:
         value = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(f"train.start: {path}: there is no such file") from None
     except Exception as error:  # torch raises many kinds for a file that is none of its own
-        raise InputError(f"train.start: {path}: not a checkpoint or state_dict ({str(error).splitlines()[0][:120]})") from error
+        raise InputError(
+            f"train.start: {path}: not a checkpoint or state_dict"
+            f" ({str(error).splitlines()[0][:120]})"
+        ) from error
     weights = value.get("model", value) if isinstance(value, dict) else None
-    if not isinstance(weights, dict) or not all(isinstance(tensor, Tensor) for tensor in weights.values()):
+    if not isinstance(weights, dict) or not all(
+        isinstance(tensor, Tensor) for tensor in weights.values()
+    ):
         raise InputError(f"train.start: {path}: wanted a checkpoint or a state_dict")
     own = model.state_dict()
     theirs = dict(weights)
     refused: list[str] = []
     if "about" in value:
-        theirs, refused = _translated(own, theirs, json.loads(value["about"]), model, inputs, objective)
-    same = {name: tensor for name, tensor in theirs.items() if name in own and own[name].shape == tensor.shape}
+        theirs, refused = _translated(
+            own, theirs, json.loads(value["about"]), model, inputs, objective
+        )
+    same = {
+        name: tensor
+        for name, tensor in theirs.items()
+        if name in own and own[name].shape == tensor.shape
+    }
     other = [name for name in theirs if name in own and name not in same]
     if not same:
-        raise InputError(f"train.start: {path}: none of its {len(weights)} tensors has the name and shape of one of the model's")
+        raise InputError(
+            f"train.start: {path}: none of its {len(weights)} tensors has the name and shape of"
+            " one of the model's"
+        )
     model.load_state_dict(same, strict=False)
     left = [name for name in own if name not in same]
     return "; ".join(
         [
-            f"{len(same)} tensors taken from {path}, {len(left)} begin anew ({_some(left)})" + (f", {len(other)} of other shapes" if other else ""),
+            f"{len(same)} tensors taken from {path}, {len(left)} begin anew ({_some(left)})"
+            + (f", {len(other)} of other shapes" if other else ""),
             *refused,
         ]
     )
 
 
 def _translated(
-    own: Mapping[str, Tensor], weights: Mapping[str, Tensor], about: Mapping[str, Any], model: FusionModel, inputs: Inputs, objective: Objective
-) -> tuple[dict[str, Tensor], list[str]]:  # fmt: skip
-    """Their tensors, with rows that stand for words or classes in our order; without those that mean something else here, and why."""
+    own: Mapping[str, Tensor],
+    weights: Mapping[str, Tensor],
+    about: Mapping[str, Any],
+    model: FusionModel,
+    inputs: Inputs,
+    objective: Objective,
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Their tensors, with rows that stand for words or classes in our order; without those that
+    mean something else here, and why.
+    """
     found, why = dict(weights), []
-    for part, vocabulary in ((name, fitted["vocabulary"]) for name, fitted in inputs.fitted.items() if "vocabulary" in fitted):
+    for part, vocabulary in (
+        (name, fitted["vocabulary"])
+        for name, fitted in inputs.fitted.items()
+        if "vocabulary" in fitted
+    ):
         name = f"encoders.{part}.embedding.weight"
         if part in about["fitted"]:
-            _by_row(own, found, [name], [*_SPECIAL, *vocabulary], [*_SPECIAL, *about["fitted"][part]["vocabulary"]])
+            _by_row(
+                own,
+                found,
+                [name],
+                [*_SPECIAL, *vocabulary],
+                [*_SPECIAL, *about["fitted"][part]["vocabulary"]],
+            )
     for part, cache in inputs.caches.items():
         if made_alike(about["caches"].get(part, {})) != made_alike(cache):
-            why.append(f"the encoder of {part} begins anew: its cached features are of another extractor")
-            found = {name: tensor for name, tensor in found.items() if not name.startswith(f"encoders.{part}.")}
+            why.append(
+                f"the encoder of {part} begins anew: its cached features are of another extractor"
+            )
+            found = {
+                name: tensor
+                for name, tensor in found.items()
+                if not name.startswith(f"encoders.{part}.")
+            }
     classes, known = getattr(objective, "classes", None), about["objective"].get("classes")
     if classes != known and isinstance(model.head, nn.Sequential) and classes and known:
         last = f"head.{len(model.head) - 1}"
@@ -71,20 +111,37 @@ def _translated(
         why.append(f"{len(set(classes) & set(known))} of {len(classes)} classes are known to it")
     elif classes != known:
         why.append("the fusion over answers begins anew: its classes are others")
-        found = {name: tensor for name, tensor in found.items() if not name.startswith(("fusion.", "head."))}
+        found = {
+            name: tensor
+            for name, tensor in found.items()
+            if not name.startswith(("fusion.", "head."))
+        }
     return found, why
 
 
-def _by_row(own: Mapping[str, Tensor], found: dict[str, Tensor], tensors: Sequence[str], names: Sequence[str], known: Sequence[str]) -> None:
-    """Put the rows of these tensors into the order of ``names``, those that are not known as ours begin; leave all out where they do not fit."""
+def _by_row(
+    own: Mapping[str, Tensor],
+    found: dict[str, Tensor],
+    tensors: Sequence[str],
+    names: Sequence[str],
+    known: Sequence[str],
+) -> None:
+    """Put the rows of these tensors into the order of ``names``, those that are not known as ours
+    begin; leave all out where they do not fit.
+    """
     places = {name: place for place, name in enumerate(known)}
     rows = [(row, places[name]) for row, name in enumerate(names) if name in places]
-    fits = rows and all(name in own and name in found and own[name].shape[1:] == found[name].shape[1:] for name in tensors)
+    fits = rows and all(
+        name in own and name in found and own[name].shape[1:] == found[name].shape[1:]
+        for name in tensors
+    )
     for name in tensors:
         theirs = found.pop(name, None)
         if fits and theirs is not None:
             found[name] = own[name].clone()
-            found[name][[row for row, _ in rows]] = theirs[[place for _, place in rows]].to(own[name].dtype)
+            found[name][[row for row, _ in rows]] = theirs[[place for _, place in rows]].to(
+                own[name].dtype
+            )
 
 
 def _some(names: list[str]) -> str:

@@ -26,8 +26,8 @@ _WORTH_HALVING = 20  # rows; of fewer, both halves are the whole
 
 @dataclass(frozen=True)
 class Checked:
-    """Of the validation split: the mean score (None where there is no such split), the mean weight the fusion gives each part where it has
-    weights, and some records with what was answered."""
+    """Of the validation split: the mean score (None where there is no such split), the mean weight
+    the fusion gives each part where it has weights, and some records with what was answered."""
 
     score: float | None = None
     weights: dict[str, float] = field(default_factory=dict)
@@ -42,16 +42,25 @@ class Validation:
         self._fits = is_fitted(run.step.model)
         self._stream: Stream | None = None
         if options.val_split in read_shard_set(shards).splits():
-            rank, world = (0, 1) if self._fits else (None, None)  # what is fitted is fitted to the same rows by all processes
+            # what is fitted is fitted to the same rows by all processes
+            rank, world = (0, 1) if self._fits else (None, None)
             self._stream = run.inputs.open(shards, options.val_split, rank=rank, world=world)
         elif self._fits:
-            raise InputError(f"train.fusion: {options.fusion!r} is fitted on the validation split, and there is no split {options.val_split!r}")
+            raise InputError(
+                f"train.fusion: {options.fusion!r} is fitted on the validation split, and there"
+                f" is no split {options.val_split!r}"
+            )
         else:
-            run.say(f"training: there is no split {options.val_split!r} to choose the best epoch by; best.pt is that of the last one")
+            run.say(
+                f"training: there is no split {options.val_split!r} to choose the best epoch by;"
+                " best.pt is that of the last one"
+            )
 
     @torch.no_grad()
     def check(self, run: Run) -> Checked:
-        """The model with everything present that is. All processes go on with the state of the first, and its score."""
+        """The model with everything present that is. All processes go on with the state of the
+        first, and its score.
+        """
         if self._stream is None:
             return Checked()
         model = run.step.model
@@ -75,12 +84,18 @@ class Validation:
             if truth_B is not None:
                 here = weights > 0
                 told = [truth_B, run.objective.chosen(logits)]
-                told += [run.objective.meant(logits)] if metric is not None and metric.needs_probability else []
+                told += (
+                    [run.objective.meant(logits)]
+                    if metric is not None and metric.needs_probability
+                    else []
+                )
                 rows.append(tuple(one[here] for one in told))
             sums_2 += torch.stack([(scores * weights).sum(), weights.sum()]).to(run.device)
             gates_BM = decided.info.get("weights")
             if gates_BM is not None and gates_BM.shape == batch.present_BM.shape:
-                gates_M2 += torch.stack([gates_BM.double().sum(0), batch.present_BM.double().sum(0)], 1)
+                gates_M2 += torch.stack(
+                    [gates_BM.double().sum(0), batch.present_BM.double().sum(0)], 1
+                )
             if not examples:
                 answers = run.objective.answers(logits[:_EXAMPLES], 1)
                 examples = [
@@ -92,18 +107,31 @@ class Validation:
         score, weight = (sums_2 if self._fits else summed(sums_2)).tolist()
         if metric is not None:
             every = rows if self._fits else gathered(rows)
-            score = metric.of(Rows(*(torch.cat(some).numpy() for some in zip(*every, strict=True)))) if every else math.nan
+            score = (
+                metric.of(Rows(*(torch.cat(some).numpy() for some in zip(*every, strict=True))))
+                if every
+                else math.nan
+            )
             weight = 0.0 if math.isnan(score) else 1.0
-        gates = {name: round(float(total / max(1, count)), 4) for name, (total, count) in zip(model.names, gates_M2.tolist(), strict=True)}
-        return Checked(score / weight if weight else None, gates if any(gates.values()) else {}, examples)
+        gates = {
+            name: round(float(total / max(1, count)), 4)
+            for name, (total, count) in zip(model.names, gates_M2.tolist(), strict=True)
+        }
+        return Checked(
+            score / weight if weight else None, gates if any(gates.values()) else {}, examples
+        )
 
     def _batches(self, run: Run, stream: Stream, half: str = "") -> Iterator[FusionBatch]:
-        """The split, or the half of it that a fusion is fitted to, or the other one, on which the epoch is chosen."""
+        """The split, or the half of it that a fusion is fitted to, or the other one, on which the
+        epoch is chosen.
+        """
         stream.set_epoch(0)
         for raw in stream:
             batch = run.inputs.completed(raw)
             if half and len(stream.index) >= _WORTH_HALVING:
-                mine_B = torch.tensor([(uniform_for(0, "fit", key) < 0.5) == (half == "to fit") for key in batch.keys])
+                mine_B = torch.tensor(
+                    [(uniform_for(0, "fit", key) < 0.5) == (half == "to fit") for key in batch.keys]
+                )
                 batch = replace(batch, weight_B=batch.weight_B * mine_B)
             yield batch.to(run.device)
 

@@ -1,7 +1,8 @@
-"""What a method of the training stage is to a recipe: a word with options, and a card that says what it is; known without torch.
+"""What a method of the training stage is to a recipe: a word with options, and a card that says
+what it is; known without torch.
 
-A method is one file that its card names. A recipe chooses it by its word (``fusion: gated``), or by word and options
-(``fusion: {gated: {hard: true}}``). ``cards`` has them all.
+A method is one file that its card names. A recipe chooses it by its word (``fusion: gated``), or by
+word and options (``fusion: {gated: {hard: true}}``). ``cards`` has them all.
 """
 
 from __future__ import annotations
@@ -25,14 +26,16 @@ Choice: TypeAlias = "str | Mapping[str, Any]"
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a method is. where: its class, as ``fusion.add.AddFusion`` in the room ``model``, or ``package.module:Class`` anywhere else.
+    """What a method is. where: its class, as ``fusion.add.AddFusion`` in the room ``model``, or
+    ``package.module:Class`` anywhere else.
 
     options: its own, with their defaults. standard: whether the field knows it under this name.
 
     cost: operations for one record; M parts, T tokens of each, D width, R rank, C outputs.
     least: the smallest value of an option, above which it has to lie if it is written as 0.0.
     fault: what is wrong with options for a model of so many parts, or nothing.
-    reads: for encoders, the modality. is_late: for fusions, whether it joins the answers of one model a part (model-level fusion).
+    reads: for encoders, the modality. is_late: for fusions, whether it joins the answers of one
+        model a part (model-level fusion).
     """
 
     where: str
@@ -52,7 +55,9 @@ class Card:
         return getattr(importlib.import_module(module, __package__), name)
 
     def _place(self) -> tuple[str, str]:
-        """The module, relative to this room unless it is a user's own (``package.module:Class``), and the class in it."""
+        """The module, relative to this room unless it is a user's own (``package.module:Class``),
+        and the class in it.
+        """
         module, colon, name = self.where.rpartition(":")
         if colon:
             return module, name
@@ -60,20 +65,48 @@ class Card:
         return f"..model.{module}", name
 
     def told(self, word: str, form: str) -> list[str]:
-        """All about it, in lines: what its file says of it (read, not run), its options, and how a recipe says it (``form`` with a gap)."""
+        """All about it, in lines: what its file says of it (read, not run), its options, and how a
+        recipe says it (``form`` with a gap).
+        """
         module, name = self._place()
-        inside = Path(__file__).parents[1].joinpath(*module.strip(".").split(".")).with_suffix(".py")
-        file = inside if module.startswith(".") else Path(importlib.import_module(module).__file__ or "")
+        inside = (
+            Path(__file__).parents[1].joinpath(*module.strip(".").split(".")).with_suffix(".py")
+        )
+        file = (
+            inside
+            if module.startswith(".")
+            else Path(importlib.import_module(module).__file__ or "")
+        )
         tree = ast.parse(file.read_text(encoding="utf-8"))
-        body = next((node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == name), tree)
-        lines = [f"{word}: {self.what} ({self.source}{'' if self.standard else '; not a name of the field'}{'; ' + self.cost if self.cost else ''})"]
+        body = next(
+            (
+                node
+                for node in ast.walk(tree)
+                if isinstance(node, ast.ClassDef) and node.name == name
+            ),
+            tree,
+        )
+        lines = [
+            f"{word}: {self.what} ("
+            f"{self.source}{'' if self.standard else '; not a name of the field'}"
+            f"{'; ' + self.cost if self.cost else ''})"
+        ]
         for text in dict.fromkeys((ast.get_docstring(tree), ast.get_docstring(body))):
             lines += ["", *(text or "").replace("``", "").splitlines()]
         # the name of a target is the user's to say
-        own = {option: f"<{option}>" if (option, value) == ("target", "") else json.dumps(value) for option, value in self.options.items()}
-        whole = f"{{{word}: {{{', '.join(f'{option}: {value}' for option, value in own.items())}}}}}"
+        own = {
+            option: f"<{option}>" if (option, value) == ("target", "") else json.dumps(value)
+            for option, value in self.options.items()
+        }
+        whole = (
+            f"{{{word}: {{{', '.join(f'{option}: {value}' for option, value in own.items())}}}}}"
+        )
         bare = "<target>" not in own.values()
-        lines += ["", *([f"in a recipe: {form.format(word)}"] if bare else []), *([f"with options: {form.format(whole)}"] if self.options else [])]
+        lines += [
+            "",
+            *([f"in a recipe: {form.format(word)}"] if bare else []),
+            *([f"with options: {form.format(whole)}"] if self.options else []),
+        ]
         return ["  " + line if line else "" for line in lines]
 
 
@@ -86,7 +119,9 @@ class Preset:
 
     def text(self) -> str:
         """The options as a recipe has them."""
-        return yaml.safe_dump(dict(self.options), default_flow_style=True, sort_keys=False, width=10_000).strip()[1:-1]
+        return yaml.safe_dump(
+            dict(self.options), default_flow_style=True, sort_keys=False, width=10_000
+        ).strip()[1:-1]
 
 
 def split_choice(choice: Choice) -> tuple[str, Mapping[str, Any]]:
@@ -100,7 +135,10 @@ def split_choice(choice: Choice) -> tuple[str, Mapping[str, Any]]:
 def mistakes(where: str, choice: Choice, cards: Mapping[str, Card], parts: int) -> list[str]:
     """What is wrong with a choice for a model of so many parts, one line each."""
     if not isinstance(choice, str) and len(choice) != 1:
-        return [f"{where}: wanted one method, as '{next(iter(cards))}' or {{{next(iter(cards))}: {{option: value}}}}, found {len(choice)}"]
+        return [
+            f"{where}: wanted one method, as '{next(iter(cards))}' or {{{next(iter(cards))}:"
+            f" {{option: value}}}}, found {len(choice)}"
+        ]
     word, options = split_choice(choice)
     if word not in cards:
         return [f"{where}: no such method {word!r}{nearest(word, cards)}"]
@@ -124,7 +162,11 @@ def _wanted(card: Card, name: str, value: Any) -> str:
     """What the option should be instead, or nothing."""
     default = card.options[name]
     if isinstance(default, (bool, str)):
-        return "" if type(value) is type(default) else f"{'true or false' if isinstance(default, bool) else 'a word'}, as {default!r}"
+        return (
+            ""
+            if type(value) is type(default)
+            else f"{'true or false' if isinstance(default, bool) else 'a word'}, as {default!r}"
+        )
     if isinstance(default, list):
         fits = isinstance(value, list) and all(_is_number(one) for one in value)
         return "" if fits else "a list of numbers"
@@ -139,11 +181,15 @@ def _is_number(value: Any) -> bool:
 
 
 def cards_text(title: str, cards: Mapping[str, Card], indent: int) -> list[str]:
-    """Lines of one kind of method: its word, what it is, where it comes from, what it costs, its options."""
+    """Lines of one kind of method: its word, what it is, where it comes from, what it costs, its
+    options.
+    """
     lines = [title]
     for word, card in cards.items():
         name = "" if card.standard else "; not a name of the field"
         own = "".join(f"; {option}={value!r}" for option, value in card.options.items())
         lines.append(f"  {word:<{indent}}  {card.what}")
-        lines.append(f"  {'':<{indent}}  {card.source}{name}{'; ' + card.cost if card.cost else ''}{own}")
+        lines.append(
+            f"  {'':<{indent}}  {card.source}{name}{'; ' + card.cost if card.cost else ''}{own}"
+        )
     return lines

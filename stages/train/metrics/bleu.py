@@ -9,11 +9,17 @@ from collections.abc import Sequence
 ORDERS = 4
 
 
-def bleu(written: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]], orders: int = ORDERS) -> float:
-    """Corpus BLEU in [0, 1] of sentences, each against one or more references, all as lists of words.
+def bleu(
+    written: Sequence[Sequence[str]],
+    references: Sequence[Sequence[Sequence[str]]],
+    orders: int = ORDERS,
+) -> float:
+    """Corpus BLEU in [0, 1] of sentences, each against one or more references, all as lists of
+    words.
 
-    The geometric mean of the clipped precisions of n-grams up to ``orders``, times the brevity penalty of the closest lengths (the shorter one of
-    two that are as close). An order that no reference is long enough for does not count; where another has no match, it is 0. No smoothing.
+    The geometric mean of the clipped precisions of n-grams up to ``orders``, times the brevity
+    penalty of the closest lengths (the shorter one of two that are as close). An order that no
+    reference is long enough for does not count; where another has no match, it is 0. No smoothing.
 
     >>> bleu([["a", "red", "cat", "sits"]], [[["a", "red", "cat", "sits"]]])
     1.0
@@ -23,7 +29,9 @@ def bleu(written: Sequence[Sequence[str]], references: Sequence[Sequence[Sequenc
     length = closest = 0
     for sentence, others in zip(written, references, strict=True):
         length += len(sentence)
-        closest += min((len(other) for other in others), key=lambda size: (abs(size - len(sentence)), size))
+        closest += min(
+            (len(other) for other in others), key=lambda size: (abs(size - len(sentence)), size)
+        )
         for order in range(orders):
             counts = _grams(sentence, order + 1)
             most: Counter[tuple[str, ...]] = Counter()
@@ -38,4 +46,6 @@ def bleu(written: Sequence[Sequence[str]], references: Sequence[Sequence[Sequenc
 
 
 def _grams(sentence: Sequence[str], order: int) -> Counter[tuple[str, ...]]:
-    return Counter(tuple(sentence[start : start + order]) for start in range(len(sentence) - order + 1))
+    return Counter(
+        tuple(sentence[start : start + order]) for start in range(len(sentence) - order + 1)
+    )

@@ -1,7 +1,9 @@
-"""What a metric is: a number about the answers to all rows of a split, where no mean over rows would do (macro-F1, AUC, R2).
+"""What a metric is: a number about the answers to all rows of a split, where no mean over rows
+would do (macro-F1, AUC, R2).
 
-A metric is one file in ``metrics/all_rows``, called like it, or a user's own. Evaluation reports those of a task that answers alone define;
-``train.metric`` chooses the one that picks the best epoch and heads the tables, which may ask for probabilities. Higher is better in each.
+A metric is one file in ``metrics/all_rows``, called like it, or a user's own. Evaluation reports
+those of a task that answers alone define; ``train.metric`` chooses the one that picks the best
+epoch and heads the tables, which may ask for probabilities. Higher is better in each.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ ROOM = "all_rows"
 class Rows:
     """Answers to the rows that have a target.
 
-    truth: ``[N]`` class numbers (-1: a class that the training split did not have), or numbers in the target's unit. answer: ``[N]`` likewise.
+    truth: ``[N]`` class numbers (-1: a class that the training split did not have), or numbers in
+        the target's unit. answer: ``[N]`` likewise.
     probability: ``float [N, C]`` of each class, where the metric asks for it.
     """
 
@@ -41,7 +44,9 @@ class Rows:
         return found
 
     def counts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of each of :meth:`classes`: rows that are rightly answered so, rows that are answered so, rows for which it is right ``int [K]``."""
+        """Of each of :meth:`classes`: rows that are rightly answered so, rows that are answered so,
+        rows for which it is right ``int [K]``.
+        """
         classes = self.classes()
         size = 1 + int(max([*classes, *self.answer]))
         there = np.bincount(self.truth[self.truth >= 0].astype(int), minlength=size)
@@ -51,8 +56,9 @@ class Rows:
 
 
 class Metric:
-    """One metric. tasks: those whose answers it takes. needs_probability: it takes the probability of each class for each row and each subset of the
-    parts, which is much to keep: it is worked out where it is asked for.
+    """One metric. tasks: those whose answers it takes. needs_probability: it takes the probability
+    of each class for each row and each subset of the parts, which is much to keep: it is worked out
+    where it is asked for.
     """
 
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
@@ -67,12 +73,16 @@ def metrics_of(task: str) -> dict[str, Metric]:
     """The metrics of a task, by name."""
     found: dict[str, Metric] = {}
     for module in pkgutil.iter_modules([str(Path(__file__).parent / ROOM)]):
-        found[module.name] = outside.defined_in(importlib.import_module(f".{ROOM}.{module.name}", __package__), Metric)[0]()
+        found[module.name] = outside.defined_in(
+            importlib.import_module(f".{ROOM}.{module.name}", __package__), Metric
+        )[0]()
     found |= {outside.name_of(cls): cls() for cls in outside.classes(Metric, "metrics").values()}
     return {name: metric for name, metric in sorted(found.items()) if task in metric.tasks}
 
 
 def mistake(task: str, name: str, own: str) -> str:
-    """What is wrong with a metric's name for a task, or nothing. own: the metric that the task itself has."""
+    """What is wrong with a metric's name for a task, or nothing. own: the metric that the task
+    itself has.
+    """
     known = [own, *metrics_of(task)]
     return "" if name in known else f"no metric of {task} is called {name!r}{nearest(name, known)}"

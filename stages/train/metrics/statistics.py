@@ -14,20 +14,28 @@ _DRAWS = 1000
 _AT_ONCE = 2_000_000
 
 
-def calibration_error(confidence: np.ndarray, score: np.ndarray, weight: np.ndarray, bins: int = ECE_BINS) -> float:
-    """Expected calibration error (Naeini et al. 2015; Guo et al. 2017): mean gap of confidence and score over bins of equal width.
+def calibration_error(
+    confidence: np.ndarray, score: np.ndarray, weight: np.ndarray, bins: int = ECE_BINS
+) -> float:
+    """Expected calibration error (Naeini et al. 2015; Guo et al. 2017): mean gap of confidence and
+    score over bins of equal width.
 
     >>> calibration_error(np.array([0.8] * 10), np.array([1.0] * 8 + [0.0] * 2), np.ones(10)) < 1e-9
     True
     """
     place = np.clip((confidence * bins).astype(int), 0, bins - 1)
     total = weight.sum()
-    gaps = [abs(float(((score - confidence) * weight)[place == number].sum())) for number in range(bins)]
+    gaps = [
+        abs(float(((score - confidence) * weight)[place == number].sum())) for number in range(bins)
+    ]
     return float(sum(gaps) / total) if total > 0 else math.nan
 
 
-def bootstrap_means(values: np.ndarray, weight: np.ndarray, seed: int = 0, draws: int = _DRAWS) -> np.ndarray:
-    """Means ``[draws, K]`` of K columns of ``values [N, K]`` under resampling of their rows (Efron 1979).
+def bootstrap_means(
+    values: np.ndarray, weight: np.ndarray, seed: int = 0, draws: int = _DRAWS
+) -> np.ndarray:
+    """Means ``[draws, K]`` of K columns of ``values [N, K]`` under resampling of their rows (Efron
+    1979).
 
     Every column sees the same resamples, so that differences between columns are paired.
     """
@@ -38,7 +46,9 @@ def bootstrap_means(values: np.ndarray, weight: np.ndarray, seed: int = 0, draws
     for begin in range(0, draws, step):
         count = min(step, draws - begin)
         times = random.multinomial(rows, np.full(rows, 1 / rows), size=count) * weight
-        found[begin : begin + count] = times @ values / np.maximum(times.sum(1, keepdims=True), 1e-12)
+        found[begin : begin + count] = (
+            times @ values / np.maximum(times.sum(1, keepdims=True), 1e-12)
+        )
     return found
 
 
@@ -49,9 +59,11 @@ def interval(means: np.ndarray) -> tuple[float, float]:
 
 
 def shapley(parts: int, value: Callable[[tuple[bool, ...]], Any]) -> list[Any]:
-    """What each of M parts is worth, exactly: the Shapley value (1953) of ``value(subset)`` over all 2^M subsets.
+    """What each of M parts is worth, exactly: the Shapley value (1953) of ``value(subset)`` over
+    all 2^M subsets.
 
-    The values add up to ``value(all) - value(none)``; ``value`` may give an array, of one game a row.
+    The values add up to ``value(all) - value(none)``; ``value`` may give an array, of one game a
+    row.
     """
     found = []
     for part in range(parts):
@@ -61,7 +73,10 @@ def shapley(parts: int, value: Callable[[tuple[bool, ...]], Any]) -> list[Any]:
             share = math.factorial(size) * math.factorial(parts - size - 1) / math.factorial(parts)
             for chosen in itertools.combinations(others, size):
                 without = tuple(place in chosen for place in range(parts))
-                total = total + share * (value(tuple(place in chosen or place == part for place in range(parts))) - value(without))
+                total = total + share * (
+                    value(tuple(place in chosen or place == part for place in range(parts)))
+                    - value(without)
+                )
         found.append(total)
     return found
 
@@ -71,4 +86,6 @@ def area(curve: Mapping[float, float]) -> float:
     x = sorted(curve)
     if len(x) < 2:
         return next(iter(curve.values()))
-    return sum((b - a) * (curve[a] + curve[b]) / 2 for a, b in itertools.pairwise(x)) / (x[-1] - x[0])
+    return sum((b - a) * (curve[a] + curve[b]) / 2 for a, b in itertools.pairwise(x)) / (
+        x[-1] - x[0]
+    )

@@ -1,8 +1,11 @@
-"""VQA accuracy (Antol et al. 2015): the official normalisation of answers and the average over leave-one-out sets of annotators.
+"""VQA accuracy (Antol et al. 2015): the official normalisation of answers and the average over
+leave-one-out sets of annotators.
 
-For ten annotators, of whom n said the answer, the average is 0, .3, .6, .9, 1 for n = 0, 1, 2, 3, 4 and more. The normalisation keeps the quirks
-of the official scorer: answers are normalised only where the annotators do not all agree; a mark is removed where it stands beside a space
-anywhere in the answer (or the answer has a number with a comma), else it becomes a space; a full stop goes unless a digit follows.
+For ten annotators, of whom n said the answer, the average is 0, .3, .6, .9, 1 for n = 0, 1, 2, 3, 4
+and more. The normalisation keeps the quirks of the official scorer: answers are normalised only
+where the annotators do not all agree; a mark is removed where it stands beside a space anywhere in
+the answer (or the answer has a number with a comma), else it becomes a space; a full stop goes
+unless a digit follows.
 """
 
 from __future__ import annotations
@@ -14,13 +17,17 @@ _MARKS = ';/[]"{}()=+\\_-><@`,?!'
 _COMMA_IN_NUMBER = re.compile(r"\d,\d")
 _STOP = re.compile(r"\.(?!\d)")
 _NUMBERS = {
-    word: str(number) for number, word in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"])
+    word: str(number)
+    for number, word in enumerate(
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    )
 } | {"none": "0"}
 _ARTICLES = frozenset(("a", "an", "the"))
 _MOST_STOPS = 32
 
-# Words whose apostrophe annotators left out. Lower-case, as answers are when they are looked up; "he's" is found under "hes", and a double
-# contraction under each way of losing one of its apostrophes.
+# Words whose apostrophe annotators left out. Lower-case, as answers are when they are looked up;
+# "he's" is found under "hes", and a double contraction under each way of losing one of its
+# apostrophes.
 _SINGLE = [
     "ain't",
     "aren't",
@@ -125,7 +132,8 @@ def _contractions() -> dict[str, str]:
         for place in places:
             known[word[:place] + word[place + 1 :]] = word
     known["somebody'd"] = "somebodyd"
-    known |= dict.fromkeys(("ow's'at", "'ows'at", "'ow'sat"), "'ow's'at")  # the one word that begins with an apostrophe
+    # the one word that begins with an apostrophe
+    known |= dict.fromkeys(("ow's'at", "'ows'at", "'ow'sat"), "'ow's'at")
     return known
 
 
@@ -142,7 +150,11 @@ def normalise(answer: str) -> str:
     has_number = _COMMA_IN_NUMBER.search(answer) is not None
     cleaned = answer
     for mark in _MARKS:
-        cleaned = cleaned.replace(mark, "") if mark + " " in answer or " " + mark in answer or has_number else cleaned.replace(mark, " ")
+        cleaned = (
+            cleaned.replace(mark, "")
+            if mark + " " in answer or " " + mark in answer or has_number
+            else cleaned.replace(mark, " ")
+        )
     cleaned = _STOP.sub("", cleaned, count=_MOST_STOPS)
     words = [_NUMBERS.get(word, word) for word in cleaned.lower().split()]
     return " ".join(_CONTRACTIONS.get(word, word) for word in words if word not in _ARTICLES)
@@ -158,15 +170,21 @@ def accuracy(answer: str, annotators: Sequence[str]) -> float:
 
 
 def _share(answer: str, truths: Sequence[str]) -> float:
-    """The average over leave-one-out sets. Of a single annotator, which the metric is not made for, whether that one said it."""
+    """The average over leave-one-out sets. Of a single annotator, which the metric is not made for,
+    whether that one said it.
+    """
     said = sum(truth == answer for truth in truths)
     if len(truths) < 2:
         return float(said)
     # Leaving out one who said it leaves said - 1 others, leaving out one who did not leaves said.
-    return (said * min(1.0, (said - 1) / 3) + (len(truths) - said) * min(1.0, said / 3)) / len(truths)
+    return (said * min(1.0, (said - 1) / 3) + (len(truths) - said) * min(1.0, said / 3)) / len(
+        truths
+    )
 
 
 def soft_scores(annotators: Sequence[str]) -> dict[str, float]:
-    """How right every answer that an annotator gave is, by normalised answer; unanimous ones are normalised here as well."""
+    """How right every answer that an annotator gave is, by normalised answer; unanimous ones are
+    normalised here as well.
+    """
     truths = [normalise(truth) for truth in annotators]
     return {answer: _share(answer, truths) for answer in sorted(set(truths))}

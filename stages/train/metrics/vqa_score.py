@@ -1,10 +1,11 @@
-"""The score of a file of VQA results against a file of annotations, both in the official formats; known without torch.
+"""The score of a file of VQA results against a file of annotations, both in the official formats;
+known without torch.
 
-Results: ``[{"question_id": 25006, "answer": "tree"}, ...]``. Annotations: ``{"annotations": [{"question_id", "answers": [{"answer"}, ...],
-"answer_type", "question_type"}, ...]}``.
+Results: ``[{"question_id": 25006, "answer": "tree"}, ...]``. Annotations: ``{"annotations":
+[{"question_id", "answers": [{"answer"}, ...], "answer_type", "question_type"}, ...]}``.
 
-Means are in percent to two places, over all questions, by type of answer and by type of question, as the official tool
-gives them (Antol et al. 2015; the metric is that of ``vqa_metric``).
+Means are in percent to two places, over all questions, by type of answer and by type of question,
+as the official tool gives them (Antol et al. 2015; the metric is that of ``vqa_metric``).
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ _MOST_NAMED = 5
 
 
 def score_files(results: Path, annotations: Path, partial: bool = False) -> dict[str, Any]:
-    """The score of a results file; InputError where it does not answer the annotated questions, each once.
+    """The score of a results file; InputError where it does not answer the annotated questions,
+    each once.
 
     partial: score the questions that are answered, and say how many are not.
     """
@@ -31,14 +33,23 @@ def score_files(results: Path, annotations: Path, partial: bool = False) -> dict
     missing = [number for number in rows if number not in answers]
     unknown = [number for number in answers if number not in rows]
     if unknown:
-        raise InputError(f"{results}: {len(unknown):,} answers are to questions that {annotations} does not have ({_named(unknown)})")
+        raise InputError(
+            f"{results}: {len(unknown):,} answers are to questions that {annotations} does not"
+            f" have ({_named(unknown)})"
+        )
     if missing and not partial:
-        raise InputError(f"{results}: {len(missing):,} of {len(rows):,} questions have no answer ({_named(missing)}); --partial scores the others")
+        raise InputError(
+            f"{results}: {len(missing):,} of {len(rows):,} questions have no answer"
+            f" ({_named(missing)}); --partial scores the others"
+        )
     chosen = {number: row for number, row in rows.items() if number in answers}
     if not chosen:
         raise InputError(f"{results}: answers none of the {len(rows):,} questions of {annotations}")
     return {
-        **tables((answers[number], row["answers"], row["answer_type"], row["question_type"]) for number, row in chosen.items()),
+        **tables(
+            (answers[number], row["answers"], row["answer_type"], row["question_type"])
+            for number, row in chosen.items()
+        ),
         "missing": len(missing),
     }
 
@@ -56,8 +67,14 @@ def tables(rows: Iterable[tuple[str, list[str], str, str]]) -> dict[str, Any]:
     return {
         "questions": len(overall),
         "overall": _percent(overall),
-        "by_answer_type": {name: {"accuracy": _percent(some), "questions": len(some)} for name, some in sorted(by_answer.items())},
-        "by_question_type": {name: {"accuracy": _percent(some), "questions": len(some)} for name, some in sorted(by_question.items())},
+        "by_answer_type": {
+            name: {"accuracy": _percent(some), "questions": len(some)}
+            for name, some in sorted(by_answer.items())
+        },
+        "by_question_type": {
+            name: {"accuracy": _percent(some), "questions": len(some)}
+            for name, some in sorted(by_question.items())
+        },
     }
 
 
@@ -66,11 +83,17 @@ def score_text(found: Mapping[str, Any]) -> str:
     lines = [f"VQA accuracy {found['overall']:.2f} % over {found['questions']:,} questions"]
     if found.get("missing"):
         lines[0] += f"; {found['missing']:,} are not answered and left out"
-    for title, name in (("type of answer", "by_answer_type"), ("type of question", "by_question_type")):
+    for title, name in (
+        ("type of answer", "by_answer_type"),
+        ("type of question", "by_question_type"),
+    ):
         width = max([len(title), *(len(word) for word in found[name])])
         lines += ["", f"{title:<{width}}{'accuracy':>10}{'questions':>11}"]
         rows = sorted(found[name].items(), key=lambda item: (-item[1]["questions"], item[0]))
-        lines += [f"{word:<{width}}{cell['accuracy']:>10.2f}{cell['questions']:>11,}" for word, cell in rows]
+        lines += [
+            f"{word:<{width}}{cell['accuracy']:>10.2f}{cell['questions']:>11,}"
+            for word, cell in rows
+        ]
     return "\n".join(lines)
 
 
@@ -82,13 +105,19 @@ def _answers(path: Path) -> dict[int, str]:
     """Question id -> answer."""
     rows = _json(path)
     if not isinstance(rows, list):
-        raise InputError(f'{path}: wanted a list of {{"question_id": ..., "answer": ...}}, found {type(rows).__name__}')
+        raise InputError(
+            f'{path}: wanted a list of {{"question_id": ..., "answer": ...}}, found'
+            f" {type(rows).__name__}"
+        )
     found: dict[int, str] = {}
     for place, row in enumerate(rows):
         number = row.get("question_id") if isinstance(row, dict) else None
         answer = row.get("answer") if isinstance(row, dict) else None
         if not isinstance(number, int) or isinstance(number, bool) or not isinstance(answer, str):
-            raise InputError(f'{path}: row {place + 1}: wanted {{"question_id": number, "answer": "words"}}, found {json.dumps(row)[:80]}')
+            raise InputError(
+                f'{path}: row {place + 1}: wanted {{"question_id": number, "answer": "words"}},'
+                f" found {json.dumps(row)[:80]}"
+            )
         if number in found:
             raise InputError(f"{path}: row {place + 1}: question {number} is answered twice")
         found[number] = answer
@@ -100,16 +129,23 @@ def _annotations(path: Path) -> dict[int, dict[str, Any]]:
     value = _json(path)
     rows = value.get("annotations") if isinstance(value, dict) else None
     if not isinstance(rows, list):
-        raise InputError(f'{path}: wanted an object with a list "annotations", as the official file has it')
+        raise InputError(
+            f'{path}: wanted an object with a list "annotations", as the official file has it'
+        )
     found: dict[int, dict[str, Any]] = {}
     for place, row in enumerate(rows):
         try:
             answers = [str(answer["answer"]) for answer in row["answers"]]
             found[int(row["question_id"])] = {
-                "answers": answers, "answer_type": str(row.get("answer_type", "")), "question_type": str(row.get("question_type", "")),
-            }  # fmt: skip
+                "answers": answers,
+                "answer_type": str(row.get("answer_type", "")),
+                "question_type": str(row.get("question_type", "")),
+            }
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: annotation {place + 1}: wanted question_id and answers with an answer each ({error!r})") from None
+            raise InputError(
+                f"{path}: annotation {place + 1}: wanted question_id and answers with an answer"
+                f" each ({error!r})"
+            ) from None
     return found
 
 
@@ -123,4 +159,6 @@ def _json(path: Path) -> Any:
 
 
 def _named(numbers: list[int]) -> str:
-    return ", ".join(map(str, numbers[:_MOST_NAMED])) + (", ..." if len(numbers) > _MOST_NAMED else "")
+    return ", ".join(map(str, numbers[:_MOST_NAMED])) + (
+        ", ..." if len(numbers) > _MOST_NAMED else ""
+    )

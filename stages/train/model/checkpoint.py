@@ -1,4 +1,6 @@
-"""Checkpoints: written aside and renamed, read without running any code in them (``weights_only``)."""
+"""Checkpoints: written aside and renamed, read without running any code in them
+(``weights_only``).
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,16 @@ VERSION = 5
 
 
 class Saved:
-    """A model as it was saved, ready to use: what it reads, what it answers, and all that the checkpoint says of itself."""
+    """A model as it was saved, ready to use: what it reads, what it answers, and all that the
+    checkpoint says of itself.
+    """
 
-    def __init__(self, about: dict[str, Any], weights: dict[str, torch.Tensor], losses: dict[str, torch.Tensor] | None = None) -> None:
+    def __init__(
+        self,
+        about: dict[str, Any],
+        weights: dict[str, torch.Tensor],
+        losses: dict[str, torch.Tensor] | None = None,
+    ) -> None:
         self.inputs = Inputs.restored(about)
         self.options = self.inputs.options
         self.objective: Objective = load_objective(self.options.task, about["objective"])
@@ -46,10 +55,16 @@ class Saved:
 
 
 def save(path: Path, about: dict[str, Any], step: WithLosses, training: dict[str, Any]) -> None:
-    """Write a checkpoint: the model, its losses, ``about`` (plain JSON), and what resuming needs."""
+    """Write a checkpoint: the model, its losses, ``about`` (plain JSON), and what resuming
+    needs.
+    """
     weights = {"model": step.model.state_dict(), "losses": step.losses.state_dict()}
-    with replacing(path) as aside, open(aside, "wb") as file:  # a file and not its name, which torch would write into the bytes
-        torch.save({"modalmill": VERSION, "about": json.dumps(about), **weights, "training": training}, file)
+    # a file and not its name, which torch would write into the bytes
+    with replacing(path) as aside, open(aside, "wb") as file:
+        torch.save(
+            {"modalmill": VERSION, "about": json.dumps(about), **weights, "training": training},
+            file,
+        )
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -60,9 +75,20 @@ def read(path: Path) -> dict[str, Any]:
             raise InputError(f"{path}: not a modalmill checkpoint of version {VERSION}")
         value["about"] = json.loads(value["about"])
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such checkpoint; training writes best.pt and last.pt") from None
-    except (RuntimeError, EOFError, KeyError, ValueError, IsADirectoryError, pickle.UnpicklingError) as error:
-        raise InputError(f"{path}: not a checkpoint that modalmill wrote ({one_line(error)})") from None
+        raise InputError(
+            f"{path}: there is no such checkpoint; training writes best.pt and last.pt"
+        ) from None
+    except (
+        RuntimeError,
+        EOFError,
+        KeyError,
+        ValueError,
+        IsADirectoryError,
+        pickle.UnpicklingError,
+    ) as error:
+        raise InputError(
+            f"{path}: not a checkpoint that modalmill wrote ({one_line(error)})"
+        ) from None
     return value
 
 
@@ -72,4 +98,6 @@ def load(path: Path) -> Saved:
     try:
         return Saved(value["about"], value["model"], value["losses"])
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: the checkpoint does not fit this version of modalmill ({one_line(error)})") from error
+        raise InputError(
+            f"{path}: the checkpoint does not fit this version of modalmill ({one_line(error)})"
+        ) from error

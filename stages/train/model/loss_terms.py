@@ -1,7 +1,8 @@
 """What a loss is made of: terms, each a value and a weight for every row.
 
-The loss of a step is the sum over its terms of (sum of value * weight over the global batch) / (sum of weights, at least 1), so that neither
-the number of ranks nor that of rows which a term concerns changes its scale, and a term that concerns no row adds exactly 0.
+The loss of a step is the sum over its terms of (sum of value * weight over the global batch) / (sum
+of weights, at least 1), so that neither the number of ranks nor that of rows which a term concerns
+changes its scale, and a term that concerns no row adds exactly 0.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ Decide: TypeAlias = Callable[[list[Tensor], list[Tensor], Tensor], Tensor]
 class BatchTargets:
     """What the rows of a batch are to be answered with.
 
-    encoded, weight_B: the objective's targets, and 0 for rows that have none. targets: as they were read.
+    encoded, weight_B: the objective's targets, and 0 for rows that have none. targets: as they were
+        read.
     draw_B: a number in [0, 1) for each row that depends on seed, epoch and key alone.
     record_B: a number for each record, by its key. progress: share of the training that is done.
     """
@@ -45,8 +47,10 @@ class BatchTargets:
 class Decided:
     """What a forward pass has made.
 
-    vector_B*: the fused vector ``[B, D]``, or the logits of a model-level fusion. tokens, masks: the encoded parts, as they really are.
-    shown_BM: which parts the fusion saw; there_BM: which there are. decide: logits of other tokens, masks and presence.
+    vector_B*: the fused vector ``[B, D]``, or the logits of a model-level fusion. tokens, masks:
+    the encoded parts, as they really are.
+    shown_BM: which parts the fusion saw; there_BM: which there are. decide: logits of other tokens,
+        masks and presence.
     """
 
     logits_BO: Tensor
@@ -60,12 +64,17 @@ class Decided:
 
     def pooled(self) -> Tensor:
         """The mean token of each part that is there ``[B, M, D]``, zero elsewhere."""
-        return pooled(self.tokens, [mask_BT & self.there_BM[:, place, None] for place, mask_BT in enumerate(self.masks)])
+        return pooled(
+            self.tokens,
+            [mask_BT & self.there_BM[:, place, None] for place, mask_BT in enumerate(self.masks)],
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What a loss has to know of the model: number of parts, their width, lengths of the fused vector and of the logits."""
+    """What a loss has to know of the model: number of parts, their width, lengths of the fused
+    vector and of the logits.
+    """
 
     parts: int
     width: int

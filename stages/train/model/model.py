@@ -1,9 +1,12 @@
-"""The fusion model: an encoder a part, a way to do without what is missing, one fusion, one head. One graph whatever is present.
+"""The fusion model: an encoder a part, a way to do without what is missing, one fusion, one head.
+One graph whatever is present.
 
-    parts  --encoders-->  tokens [B, T_m, D]  --missing-->  tokens  --fusion-->  vector [B, D]  --head-->  logits [B, O]
+    parts  --encoders-->  tokens [B, T_m, D]  --missing-->  tokens  --fusion-->  vector [B, D]
+    --head-->  logits [B, O]
 
-Encoders see blanked input where a part is absent (``where`` before the encoder, so that not even NaN gets through), and the fusion sees
-presence. So every subset of modalities runs through the same operations, and absent contents have no influence.
+Encoders see blanked input where a part is absent (``where`` before the encoder, so that not even
+NaN gets through), and the fusion sees presence. So every subset of modalities runs through the same
+operations, and absent contents have no influence.
 """
 
 from __future__ import annotations
@@ -41,11 +44,16 @@ class FusionModel(nn.Module):
         self.encoders = nn.ModuleDict(made)
         self.norms = nn.ModuleDict({name: nn.LayerNorm(options.width) for name in self.names})
         self.missing = make_missing(options.missing, len(self.names), options.width)
-        self.fusion = make_fusion(options.fusion, len(self.names), options.width, options.dropout, outputs, link)
+        self.fusion = make_fusion(
+            options.fusion, len(self.names), options.width, options.dropout, outputs, link
+        )
         self.head: nn.Module = nn.Identity()
         if not FUSIONS[split_choice(options.fusion)[0]].is_late:
             self.head = nn.Sequential(
-                nn.Linear(options.width, options.hidden), nn.GELU(), nn.Dropout(options.dropout), nn.Linear(options.hidden, outputs)
+                nn.Linear(options.width, options.hidden),
+                nn.GELU(),
+                nn.Dropout(options.dropout),
+                nn.Linear(options.hidden, outputs),
             )
 
     def sizes(self) -> Sizes:
@@ -69,7 +77,9 @@ class FusionModel(nn.Module):
         return self.decide(tokens, masks, batch.present_BM)
 
     def encode(self, batch: FusionBatch) -> Encoded:
-        """Tokens and masks of every part; they depend on each part alone, so that one encoding serves every subset."""
+        """Tokens and masks of every part; they depend on each part alone, so that one encoding
+        serves every subset.
+        """
         tokens, masks = zip(*(self.encode_part(batch, name) for name in self.names), strict=True)
         return list(tokens), list(masks)
 
@@ -86,17 +96,24 @@ class FusionModel(nn.Module):
         """Logits from encoded parts, as far as ``present_BM`` lets them be seen."""
         return self._through(tokens, masks, present_BM)[0]
 
-    def decided(self, tokens: list[Tensor], masks: list[Tensor], shown_BM: Tensor, there_BM: Tensor) -> Decided:
+    def decided(
+        self, tokens: list[Tensor], masks: list[Tensor], shown_BM: Tensor, there_BM: Tensor
+    ) -> Decided:
         """The same with all that was made on the way, for what is trained and what is looked at."""
         logits_BO, vector_BD, info = self._through(tokens, masks, shown_BM)
         return Decided(logits_BO, vector_BD, tokens, masks, shown_BM, there_BM, self.decide, info)
 
-    def looked_at(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> list[Tensor] | None:
-        """How much the fusion looked at each token ``[B, T_m]`` a part; None for those that cannot tell."""
+    def looked_at(
+        self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor
+    ) -> list[Tensor] | None:
+        """How much the fusion looked at each token ``[B, T_m]`` a part; None for those that cannot
+        tell.
+        """
         if not hasattr(self.fusion, "looked_at"):
             return None
         tokens, seen, present_BM, _ = self._filled(tokens, masks, present_BM)
-        found: list[Tensor] = self.fusion.looked_at(tokens, seen, present_BM)  # type: ignore[operator]  # it has one
+        # it has one
+        found: list[Tensor] = self.fusion.looked_at(tokens, seen, present_BM)  # type: ignore[operator]
         return found
 
     def _filled(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> StoodIn:
@@ -105,12 +122,22 @@ class FusionModel(nn.Module):
         found: StoodIn = self.missing(tokens, seen, present_BM)
         return found
 
-    def _through(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    def _through(
+        self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         tokens, seen, present_BM, filled = self._filled(tokens, masks, present_BM)
         vector_BD, info = self.fusion(tokens, seen, present_BM)
-        return self.head(vector_BD), vector_BD, {**info, **{f"missing.{name}": value for name, value in filled.items()}}
+        return (
+            self.head(vector_BD),
+            vector_BD,
+            {**info, **{f"missing.{name}": value for name, value in filled.items()}},
+        )
 
 
 def blanked(part: Tensor, present_B: Tensor) -> Tensor:
     """The part with zeros in the rows where it is absent, whatever stood there."""
-    return torch.where(present_B.view(-1, *[1] * (part.dim() - 1)), part, torch.zeros((), dtype=part.dtype, device=part.device))
+    return torch.where(
+        present_B.view(-1, *[1] * (part.dim() - 1)),
+        part,
+        torch.zeros((), dtype=part.dtype, device=part.device),
+    )

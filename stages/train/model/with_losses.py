@@ -1,4 +1,6 @@
-"""One step: a forward pass with everything that adds to the loss, in one module, so that one graph serves training on one device and on many."""
+"""One step: a forward pass with everything that adds to the loss, in one module, so that one graph
+serves training on one device and on many.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ class WithLosses(nn.Module):
     def __init__(self, model: FusionModel, losses: nn.ModuleDict) -> None:
         super().__init__()
         self.model, self.losses = model, losses
-        self._with_terms = [some for some in (model.fusion, model.missing) if hasattr(some, "terms")] + list(losses.values())
+        self._with_terms = [
+            some for some in (model.fusion, model.missing) if hasattr(some, "terms")
+        ] + list(losses.values())
 
     def forward(self, batch: FusionBatch, shown_BM: Tensor, task: BatchTargets) -> Tensor:
         """Sum and weight of each term of the loss ``[K, 2]``, the task's own first."""
@@ -30,16 +34,28 @@ class WithLosses(nn.Module):
         decided = self.model.decided(tokens, masks, shown_BM, batch.present_BM)
         if fill is not None:
             fill.learning = False
-        terms: list[Term] = [(task.loss(decided.logits_BO), task.weight_B), self._prior(decided, task)]
+        terms: list[Term] = [
+            (task.loss(decided.logits_BO), task.weight_B),
+            self._prior(decided, task),
+        ]
         for some in self._with_terms:
             terms += some.terms(decided, task)  # type: ignore[operator]  # a Loss
-        return torch.stack([torch.stack([_sum(value_B, weight_B), weight_B.float().sum()]) for value_B, weight_B in terms])
+        return torch.stack(
+            [
+                torch.stack([_sum(value_B, weight_B), weight_B.float().sum()])
+                for value_B, weight_B in terms
+            ]
+        )
 
     def _prior(self, decided: Decided, task: BatchTargets) -> Term:
-        """What is answered where nothing is there is learned beside: modality dropout never hides all of a record."""
+        """What is answered where nothing is there is learned beside: modality dropout never hides
+        all of a record.
+        """
         one = [some[:1] for some in (*decided.tokens, *decided.masks)]
         parts = len(decided.tokens)
-        logits_1O = self.model.decide(one[:parts], one[parts:], torch.zeros_like(decided.shown_BM[:1]))
+        logits_1O = self.model.decide(
+            one[:parts], one[parts:], torch.zeros_like(decided.shown_BM[:1])
+        )
         return _PRIOR * task.loss(logits_1O.expand(len(decided.shown_BM), -1)), task.weight_B
 
 
@@ -50,4 +66,6 @@ def total(sums_K2: Tensor) -> Tensor:
 
 def _sum(value_B: Tensor, weight_B: Tensor) -> Tensor:
     """The weighted sum; what a row without weight holds does not matter, not even NaN."""
-    return torch.where(weight_B > 0, value_B.float() * weight_B, value_B.new_zeros((), dtype=torch.float32)).sum()
+    return torch.where(
+        weight_B > 0, value_B.float() * weight_B, value_B.new_zeros((), dtype=torch.float32)
+    ).sum()

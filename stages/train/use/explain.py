@@ -1,7 +1,9 @@
-"""Why a model answered as it did: what each part was worth, which words, moments and places carried the answer, where it looked, what it saw.
+"""Why a model answered as it did: what each part was worth, which words, moments and places carried
+the answer, where it looked, what it saw.
 
-Per record: the exact Shapley value of every part for the answer's probability over all subsets of what is there (Shapley 1953), and integrated
-gradients of the answer's logit over tokens, from blank tokens to the real ones (Sundararajan et al. 2017), summed over features.
+Per record: the exact Shapley value of every part for the answer's probability over all subsets of
+what is there (Shapley 1953), and integrated gradients of the answer's logit over tokens, from blank
+tokens to the real ones (Sundararajan et al. 2017), summed over features.
 """
 
 from __future__ import annotations
@@ -29,14 +31,18 @@ _CHANNELS = 6
 
 @dataclass(frozen=True)
 class Explanation:
-    """report: the answer to one record with what it rests on (plain JSON). batch: the record as the model saw it. maps: feature maps by part."""
+    """report: the answer to one record with what it rests on (plain JSON). batch: the record as the
+    model saw it. maps: feature maps by part.
+    """
 
     report: dict[str, Any]
     batch: FusionBatch
     maps: Mapping[str, list[FeatureMaps]]
 
     def draw(self, out: Path) -> None:
-        """Write one picture: what the parts add, the image under what its places carried, words and moments likewise."""
+        """Write one picture: what the parts add, the image under what its places carried, words and
+        moments likewise.
+        """
         write_picture(out, lambda pyplot: _draw(self.report, self.batch, self.maps, pyplot))
 
 
@@ -50,55 +56,96 @@ def explain(path: Path, given: Mapping[str, str], answer: str = "") -> Explanati
     with torch.no_grad():
         tokens, masks = model.encode(batch)
         decided = model.decided(tokens, masks, batch.present_BM, batch.present_BM)
-    maps = {name: some for name in found["used"] if (some := feature_maps(model, batch, name, _CHANNELS))}
+    maps = {
+        name: some
+        for name in found["used"]
+        if (some := feature_maps(model, batch, name, _CHANNELS))
+    }
     worth = _worth(predictor, tokens, masks, batch.present_BM, number)
     carried = integrated_gradients(predictor, tokens, masks, batch.present_BM, number)
     report: dict[str, Any] = {
-        **found, "explained": _name(saved.objective, number, saved.options.target),
-        "worth": {name: value for name, value in zip(predictor.names, worth, strict=True) if name in found["used"]},
-        "without_anything": _value(predictor, tokens, masks, torch.zeros_like(batch.present_BM), number),
-        "carried": {}, "attention": {}, "weights": {},
+        **found,
+        "explained": _name(saved.objective, number, saved.options.target),
+        "worth": {
+            name: value
+            for name, value in zip(predictor.names, worth, strict=True)
+            if name in found["used"]
+        },
+        "without_anything": _value(
+            predictor, tokens, masks, torch.zeros_like(batch.present_BM), number
+        ),
+        "carried": {},
+        "attention": {},
+        "weights": {},
         "maps": {name: {one.layer: one.channels for one in some} for name, some in maps.items()},
-    }  # fmt: skip
+    }
     with torch.no_grad():
         looked_at = model.looked_at(tokens, masks, batch.present_BM)
     for place, name in enumerate(predictor.names):
         if name in found["used"]:
             values = carried[place][0][masks[place][0]].tolist()
             kind, entry = saved.inputs.modality(name), saved.options.inputs[name]
-            named = None if entry.feature else kind.token_names(parts[name], saved.inputs.fitted.get(name, {}))
+            named = (
+                None
+                if entry.feature
+                else kind.token_names(parts[name], saved.inputs.fitted.get(name, {}))
+            )
             texts = named[: len(values)] if named else None
-            report["carried"][name] = {"tokens": texts or len(values), "values": [round(value, 6) for value in values]}
+            report["carried"][name] = {
+                "tokens": texts or len(values),
+                "values": [round(value, 6) for value in values],
+            }
             if looked_at is not None:
-                report["attention"][name] = [round(value, 6) for value in looked_at[place][0][masks[place][0]].tolist()]
+                report["attention"][name] = [
+                    round(value, 6) for value in looked_at[place][0][masks[place][0]].tolist()
+                ]
     weights = decided.info.get("weights")
     if weights is not None and weights.shape == batch.present_BM.shape:
-        report["weights"] = {name: round(float(weights[0, place]), 4) for place, name in enumerate(predictor.names)}
+        report["weights"] = {
+            name: round(float(weights[0, place]), 4) for place, name in enumerate(predictor.names)
+        }
     return Explanation(report, batch, maps)
 
 
-def integrated_gradients(predictor: Predictor, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor, number: int) -> list[Tensor]:
-    """What each token adds to the answer's logit ``[B, T_m]`` a part; over all tokens it adds up to the logit minus that of blank tokens."""
+def integrated_gradients(
+    predictor: Predictor, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor, number: int
+) -> list[Tensor]:
+    """What each token adds to the answer's logit ``[B, T_m]`` a part; over all tokens it adds up to
+    the logit minus that of blank tokens.
+    """
     model = predictor.saved.model
     totals = [torch.zeros_like(some) for some in tokens]
     for step in range(_STEPS):
         root = (step + 0.5) / _STEPS
-        share = root**3  # most of the change is near the beginning: layer normalisation takes the size of a token away
+        # most of the change is near the beginning: layer normalisation takes the size of a token
+        # away
+        share = root**3
         moved = [(share * some.detach()).requires_grad_() for some in tokens]
         with torch.enable_grad():
             logit = model.decide(moved, masks, present_BM)[:, number].sum()
             gradients = torch.autograd.grad(logit, moved, allow_unused=True)
-        totals = [total if one is None else total + one * 3 * root**2 / _STEPS for total, one in zip(totals, gradients, strict=True)]
+        totals = [
+            total if one is None else total + one * 3 * root**2 / _STEPS
+            for total, one in zip(totals, gradients, strict=True)
+        ]
     return [(total * some).sum(2).detach() for total, some in zip(totals, tokens, strict=True)]
 
 
 @torch.no_grad()
-def _value(predictor: Predictor, tokens: list[Tensor], masks: list[Tensor], shown_BM: Tensor, number: int) -> float:
+def _value(
+    predictor: Predictor, tokens: list[Tensor], masks: list[Tensor], shown_BM: Tensor, number: int
+) -> float:
     """Probability (or number) of the answer with these parts shown."""
-    return float(predictor.saved.objective.meant(predictor.saved.model.decide(tokens, masks, shown_BM))[0, number])
+    return float(
+        predictor.saved.objective.meant(predictor.saved.model.decide(tokens, masks, shown_BM))[
+            0, number
+        ]
+    )
 
 
-def _worth(predictor: Predictor, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor, number: int) -> list[float]:
+def _worth(
+    predictor: Predictor, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor, number: int
+) -> list[float]:
     """The Shapley value of every part; parts that are absent are worth nothing."""
     known: dict[tuple[bool, ...], float] = {}
 
@@ -116,7 +163,9 @@ def _number(objective: Any, found: Mapping[str, Any], answer: str) -> int:
     if classes is None:
         return 0
     if answer and answer not in classes:
-        raise InputError(f"--answer {answer}: the model has no such answer{nearest(answer, classes)}")
+        raise InputError(
+            f"--answer {answer}: the model has no such answer{nearest(answer, classes)}"
+        )
     return int(classes.index(answer or found["answers"][0]["answer"]))
 
 
@@ -126,28 +175,54 @@ def _name(objective: Any, number: int, target: str) -> str:
 
 def _sure(answer: Mapping[str, Any]) -> str:
     """An answer, and how likely it is where that can be said."""
-    return f"{answer['answer']} ({answer['probability']:.1%})" if "probability" in answer else str(answer["answer"])
+    return (
+        f"{answer['answer']} ({answer['probability']:.1%})"
+        if "probability" in answer
+        else str(answer["answer"])
+    )
 
 
 def explain_text(report: Mapping[str, Any]) -> str:
     """The explanation for people."""
     top = report["answers"][0]
     lines = [f"{report['target']}: {_sure(top)}; explained: {report['explained']}"]
-    lines.append(f"with nothing shown {report['without_anything']:.3f}; what each part adds to that:")
-    lines += [f"  {name:<24}{value:>+8.3f}" for name, value in sorted(report["worth"].items(), key=lambda item: -abs(item[1]))]
+    lines.append(
+        f"with nothing shown {report['without_anything']:.3f}; what each part adds to that:"
+    )
+    lines += [
+        f"  {name:<24}{value:>+8.3f}"
+        for name, value in sorted(report["worth"].items(), key=lambda item: -abs(item[1]))
+    ]
     for name, entry in report["carried"].items():
         if isinstance(entry["tokens"], list):
-            lines.append(f"{name}: " + " ".join(f"{word}({value:+.2f})" for word, value in zip(entry["tokens"], entry["values"], strict=False)))
+            lines.append(
+                f"{name}: "
+                + " ".join(
+                    f"{word}({value:+.2f})"
+                    for word, value in zip(entry["tokens"], entry["values"], strict=False)
+                )
+            )
     if report["attention"]:
-        lines.append("attention: " + ", ".join(f"{name} {sum(values):.0%}" for name, values in report["attention"].items()))
+        lines.append(
+            "attention: "
+            + ", ".join(f"{name} {sum(values):.0%}" for name, values in report["attention"].items())
+        )
     if report["weights"]:
-        lines.append("weights of the fusion: " + ", ".join(f"{name} {value:.2f}" for name, value in report["weights"].items()))
+        lines.append(
+            "weights of the fusion: "
+            + ", ".join(f"{name} {value:.2f}" for name, value in report["weights"].items())
+        )
     if report["missing"]:
         lines.append(f"missing: {', '.join(report['missing'])}")
     return "\n".join(lines)
 
 
-def _draw(report: Mapping[str, Any], batch: FusionBatch, maps: Mapping[str, list[FeatureMaps]], pyplot: Any) -> Any:
+def _draw(
+    report: Mapping[str, Any],
+    batch: FusionBatch,
+    maps: Mapping[str, list[FeatureMaps]],
+    pyplot: Any,
+) -> Any:
     shown, columns = list(report["carried"]), 1 + bool(report["attention"]) + bool(maps)
     figure = pyplot.figure(figsize=(5 + 4 * columns, 2.4 + 2.8 * len(shown)))
     grid = figure.add_gridspec(1 + len(shown), columns)
@@ -161,21 +236,47 @@ def _draw(report: Mapping[str, Any], batch: FusionBatch, maps: Mapping[str, list
     first.set_xlabel("what the part adds to the answer's probability (Shapley value)")
     for row, name in enumerate(shown, 1):
         entry, part = report["carried"][name], batch.parts[name][0]
-        what = "words" if isinstance(entry["tokens"], list) else "places" if _side(entry["values"], part) else "tokens"
+        what = (
+            "words"
+            if isinstance(entry["tokens"], list)
+            else "places"
+            if _side(entry["values"], part)
+            else "tokens"
+        )
         title = f"{name}: what its {what} add to the answer's logit (blue for it, red against it)"
-        _draw_tokens(figure.add_subplot(grid[row, 0]), title, entry["values"], entry["tokens"], part, signed=True)
+        _draw_tokens(
+            figure.add_subplot(grid[row, 0]),
+            title,
+            entry["values"],
+            entry["tokens"],
+            part,
+            signed=True,
+        )
         if name in report["attention"]:
             title = f"{name}: where the fusion looked ({sum(report['attention'][name]):.0%} of all)"
-            _draw_tokens(figure.add_subplot(grid[row, 1]), title, report["attention"][name], entry["tokens"], part, signed=False)
+            _draw_tokens(
+                figure.add_subplot(grid[row, 1]),
+                title,
+                report["attention"][name],
+                entry["tokens"],
+                part,
+                signed=False,
+            )
         if name in maps:
             axes = figure.add_subplot(grid[row, columns - 1])
             axes.imshow(mosaic(maps[name], low_first=part.dim() == 1), cmap="gray")
-            axes.set_title(f"{name}: the channels of {' and '.join(one.layer for one in maps[name])} that vary most", fontsize=9)
+            axes.set_title(
+                f"{name}: the channels of {' and '.join(one.layer for one in maps[name])} that"
+                " vary most",
+                fontsize=9,
+            )
             axes.set_axis_off()
     return figure
 
 
-def _draw_tokens(axes: Any, title: str, values: list[float], tokens: list[str] | int, part: Tensor, signed: bool) -> None:
+def _draw_tokens(
+    axes: Any, title: str, values: list[float], tokens: list[str] | int, part: Tensor, signed: bool
+) -> None:
     """A value for each token: over the picture where tokens are its places, as bars elsewhere."""
     axes.set_title(title, fontsize=9)
     side = _side(values, part)
@@ -184,7 +285,13 @@ def _draw_tokens(axes: Any, title: str, values: list[float], tokens: list[str] |
         places = (np.array(values, np.float32) / most).reshape(side, side)
         spread = cv2.resize(places, (part.shape[1], part.shape[0]), interpolation=cv2.INTER_CUBIC)
         axes.imshow(part.float().mean(2).numpy(), cmap="gray", vmin=-60, vmax=315)
-        axes.imshow(spread, cmap="RdBu" if signed else "viridis", vmin=-1 if signed else 0, vmax=1, alpha=np.clip(np.abs(spread), 0, 1) * 0.75)
+        axes.imshow(
+            spread,
+            cmap="RdBu" if signed else "viridis",
+            vmin=-1 if signed else 0,
+            vmax=1,
+            alpha=np.clip(np.abs(spread), 0, 1) * 0.75,
+        )
         axes.set_xticks([])
         axes.set_yticks([])
         return

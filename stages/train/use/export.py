@@ -1,10 +1,13 @@
-"""A trained model as one file that other programs run, one graph for every subset of the parts; compared with the model, timed and scored.
+"""A trained model as one file that other programs run, one graph for every subset of the parts;
+compared with the model, timed and scored.
 
-Inputs, by name: each part as a batch holds it (``image`` uint8 ``[B, H, W, 3]``, token ids int64 ``[B, T]``, sound float32 ``[B, T]``, ...),
-``<part>_length`` int64 ``[B]`` for sounds and texts, and ``present`` bool ``[B, M]``.
-Output: ``probabilities`` ``[B, O]``; for numbers the number itself.
+Inputs, by name: each part as a batch holds it (``image`` uint8 ``[B, H, W, 3]``, token ids int64
+``[B, T]``, sound float32 ``[B, T]``, ...), ``<part>_length`` int64 ``[B]`` for sounds and texts,
+and ``present`` bool ``[B, M]``. Output: ``probabilities`` ``[B, O]``; for numbers the number
+itself.
 
-What stands in an absent part's input does not matter. Beside the file, ``<name>.json`` says what the inputs are and what the outputs mean.
+What stands in an absent part's input does not matter. Beside the file, ``<name>.json`` says what
+the inputs are and what the outputs mean.
 """
 
 from __future__ import annotations
@@ -37,12 +40,22 @@ _ROWS = 3
 _TIMED = 30
 
 
-def export(path: Path, out: Path, sparsity: float = 0.0, int8: bool = False, shards: Path | None = None, split: str = "") -> dict[str, Any]:
-    """Write a checkpoint as ``out`` (``.pt2`` or ``.onnx``), compare the file with the model for every subset of the parts, and time it.
+def export(
+    path: Path,
+    out: Path,
+    sparsity: float = 0.0,
+    int8: bool = False,
+    shards: Path | None = None,
+    split: str = "",
+) -> dict[str, Any]:
+    """Write a checkpoint as ``out`` (``.pt2`` or ``.onnx``), compare the file with the model for
+    every subset of the parts, and time it.
 
-    sparsity: share of the weights, those of smallest magnitude over all of them, that become 0 before (see :func:`prune`).
+    sparsity: share of the weights, those of smallest magnitude over all of them, that become 0
+        before (see :func:`prune`).
     int8: weights of linear maps and LSTMs as 8-bit integers (ONNX alone).
-    shards: where given, the file is scored on a split of them for every subset, beside the model as it was trained.
+    shards: where given, the file is scored on a split of them for every subset, beside the model as
+        it was trained.
     """
     form = out.suffix.removeprefix(".")
     if form not in ("pt2", "onnx"):
@@ -68,20 +81,35 @@ def export(path: Path, out: Path, sparsity: float = 0.0, int8: bool = False, sha
         aside.replace(out)
     else:
         aside.unlink()
-        raise InputError(f"{out}: the exported graph differs from the model by {furthest:.2g}; it was not kept")
+        raise InputError(
+            f"{out}: the exported graph differs from the model by {furthest:.2g}; it was not kept"
+        )
     one = _example(saved, whole, 1, 1)
     report = {
-        "file": out.name, "inputs": {name: _shape(tensor) for name, tensor in zip(whole.inputs, example, strict=True)},
-        "parts": list(saved.inputs.names), "output": "number" if saved.objective.link == "identity" else "probabilities",
-        "answers": getattr(saved.objective, "classes", [saved.options.target]), "fitted": dict(saved.inputs.fitted),
+        "file": out.name,
+        "inputs": {
+            name: _shape(tensor) for name, tensor in zip(whole.inputs, example, strict=True)
+        },
+        "parts": list(saved.inputs.names),
+        "output": "number" if saved.objective.link == "identity" else "probabilities",
+        "answers": getattr(saved.objective, "classes", [saved.options.target]),
+        "fitted": dict(saved.inputs.fitted),
         "features": dict(saved.inputs.caches),
-        "bytes": out.stat().st_size, "checkpoint_bytes": path.stat().st_size, "sparsity": round(pruned, 6), "int8": int8,
-        "furthest_from_model": furthest, "subsets_compared": len(subsets),
-        "ms_p50": _timed(lambda: run(one)), "ms_p50_model": _timed(lambda: whole(*one)),
-    }  # fmt: skip
+        "bytes": out.stat().st_size,
+        "checkpoint_bytes": path.stat().st_size,
+        "sparsity": round(pruned, 6),
+        "int8": int8,
+        "furthest_from_model": furthest,
+        "subsets_compared": len(subsets),
+        "ms_p50": _timed(lambda: run(one)),
+        "ms_p50_model": _timed(lambda: whole(*one)),
+    }
     if stream is not None:
         report["scores"] = _scores(saved, checkpoint.load(path), whole, run, stream, split)
-    write_bytes(out.with_name(out.name + ".json"), (json.dumps(report, ensure_ascii=False, indent=1) + "\n").encode())
+    write_bytes(
+        out.with_name(out.name + ".json"),
+        (json.dumps(report, ensure_ascii=False, indent=1) + "\n").encode(),
+    )
     return report
 
 
@@ -102,19 +130,40 @@ class _File:
         return self._whole.objective.logits(self._run([*tokens, present_BM]))
 
 
-def _scores(saved: checkpoint.Saved, trained: checkpoint.Saved, whole: Exportable, run: Graph, stream: Stream, split: str) -> dict[str, Any]:
+def _scores(
+    saved: checkpoint.Saved,
+    trained: checkpoint.Saved,
+    whole: Exportable,
+    run: Graph,
+    stream: Stream,
+    split: str,
+) -> dict[str, Any]:
     """The metric for every subset: of the file, and of the model as it was trained."""
     metric = saved.objective.metric
-    asked = {"file": survey_subsets(saved, stream, _File(whole, run)), "model": survey_subsets(trained, stream)}
-    subsets = {name: {who: found.summary(name, metric)[metric] for who, found in asked.items()} for name in asked["file"].views}
+    asked = {
+        "file": survey_subsets(saved, stream, _File(whole, run)),
+        "model": survey_subsets(trained, stream),
+    }
+    subsets = {
+        name: {who: found.summary(name, metric)[metric] for who, found in asked.items()}
+        for name in asked["file"].views
+    }
     return {"split": split, "metric": metric, "subsets": subsets}
 
 
 @torch.no_grad()
-def _compare(saved: checkpoint.Saved, whole: Exportable, run: Graph, subsets: Mapping[str, tuple[bool, ...]]) -> float:
-    """The largest difference of an output between the file and the model over every subset of the parts, numbers in deviations of their target."""
+def _compare(
+    saved: checkpoint.Saved, whole: Exportable, run: Graph, subsets: Mapping[str, tuple[bool, ...]]
+) -> float:
+    """The largest difference of an output between the file and the model over every subset of the
+    parts, numbers in deviations of their target.
+    """
     zero_1O = torch.zeros(1, saved.objective.outputs)
-    unit = float((saved.objective.meant(zero_1O + 1) - saved.objective.meant(zero_1O)).abs().max()) if saved.objective.link == "identity" else 1.0
+    unit = (
+        float((saved.objective.meant(zero_1O + 1) - saved.objective.meant(zero_1O)).abs().max())
+        if saved.objective.link == "identity"
+        else 1.0
+    )
     furthest = 0.0
     for number, subset in enumerate(subsets.values()):
         tensors = _example(saved, whole, 1 + number % _ROWS, number)
@@ -160,18 +209,34 @@ def _timed(action: Callable[[], object]) -> float:
 
 def export_text(report: Mapping[str, Any]) -> str:
     """The report as lines."""
-    lines = [f"{report['file']}: {report['bytes']:,} bytes (the checkpoint has {report['checkpoint_bytes']:,})"]
-    lines += [f"  {name:<24}{entry['type']:<10}{entry['shape']}" for name, entry in report["inputs"].items()]
-    lines.append(f"  gives {report['output']} of {len(report['answers']):,} answers, which {report['file']}.json lists")
+    lines = [
+        f"{report['file']}: {report['bytes']:,} bytes (the checkpoint has"
+        f" {report['checkpoint_bytes']:,})"
+    ]
+    lines += [
+        f"  {name:<24}{entry['type']:<10}{entry['shape']}"
+        for name, entry in report["inputs"].items()
+    ]
+    lines.append(
+        f"  gives {report['output']} of {len(report['answers']):,} answers, which"
+        f" {report['file']}.json lists"
+    )
     if report["sparsity"]:
         lines.append(f"  {report['sparsity']:.1%} of the weights are 0")
     lines.append(
-        f"compared with the model for {report['subsets_compared']} subsets: at most {report['furthest_from_model']:.2g} apart;"
-        f" a record takes {report['ms_p50']:.2f} ms, with the model itself {report['ms_p50_model']:.2f}"
+        f"compared with the model for {report['subsets_compared']} subsets: at most"
+        f" {report['furthest_from_model']:.2g} apart;"
+        f" a record takes {report['ms_p50']:.2f} ms, with the model itself"
+        f" {report['ms_p50_model']:.2f}"
     )
     if "scores" in report:
         scores = report["scores"]
-        lines.append(f"{scores['metric'] + ' on split ' + scores['split']:<40}{'file':>12}{'as trained':>14}")
+        lines.append(
+            f"{scores['metric'] + ' on split ' + scores['split']:<40}{'file':>12}{'as trained':>14}"
+        )
         for name in largest_first(scores["subsets"]):
-            lines.append(f"  {name:<38}{scores['subsets'][name]['file']:>12.3f}{scores['subsets'][name]['model']:>14.3f}")
+            lines.append(
+                f"  {name:<38}{scores['subsets'][name]['file']:>12.3f}"
+                f"{scores['subsets'][name]['model']:>14.3f}"
+            )
     return "\n".join(lines)

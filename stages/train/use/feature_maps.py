@@ -1,4 +1,6 @@
-"""Feature maps: what the channels of an encoder's first and last convolution make of one picture or spectrogram (Zeiler & Fergus 2014)."""
+"""Feature maps: what the channels of an encoder's first and last convolution make of one picture or
+spectrogram (Zeiler & Fergus 2014).
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from ..model.model import FusionModel
 
 @dataclass(frozen=True)
 class FeatureMaps:
-    """Of one convolution: its name within the encoder, the channels that vary most over places, and their maps ``float32 [K, H, W]``."""
+    """Of one convolution: its name within the encoder, the channels that vary most over places, and
+    their maps ``float32 [K, H, W]``.
+    """
 
     layer: str
     channels: list[int]
@@ -26,9 +30,11 @@ class FeatureMaps:
 
 @torch.no_grad()
 def feature_maps(model: FusionModel, batch: FusionBatch, name: str, most: int) -> list[FeatureMaps]:
-    """Of one part of a batch of one record: ``most`` channels each of its encoder's first and last flat convolution.
+    """Of one part of a batch of one record: ``most`` channels each of its encoder's first and last
+    flat convolution.
 
-    Nothing where it has no ``nn.Conv2d`` with at least 2 x 2 places, or sees several pictures (frames).
+    Nothing where it has no ``nn.Conv2d`` with at least 2 x 2 places, or sees several pictures
+    (frames).
     """
     passed: dict[str, Tensor] = {}
 
@@ -39,7 +45,11 @@ def feature_maps(model: FusionModel, batch: FusionBatch, name: str, most: int) -
 
         return hook
 
-    hooks = [module.register_forward_hook(keep(layer)) for layer, module in model.encoders[name].named_modules() if isinstance(module, nn.Conv2d)]
+    hooks = [
+        module.register_forward_hook(keep(layer))
+        for layer, module in model.encoders[name].named_modules()
+        if isinstance(module, nn.Conv2d)
+    ]
     try:
         model.encode_part(batch, name)
     finally:
@@ -54,7 +64,8 @@ def feature_maps(model: FusionModel, batch: FusionBatch, name: str, most: int) -
 
 
 def mosaic(maps: list[FeatureMaps], tile: int = 64, low_first: bool = False) -> np.ndarray:
-    """The maps as one picture ``float32``, a row of tiles for each convolution, each map from 0 (its least) to 1 (its most); NaN between them.
+    """The maps as one picture ``float32``, a row of tiles for each convolution, each map from 0
+    (its least) to 1 (its most); NaN between them.
 
     low_first: the first row of a map is the lowest band of a spectrogram, and is drawn below.
     """
@@ -62,9 +73,13 @@ def mosaic(maps: list[FeatureMaps], tile: int = 64, low_first: bool = False) -> 
     for some in maps:
         tiles = []
         for one in some.maps:
-            spread = cv2.resize(one[::-1] if low_first else one, (tile, tile), interpolation=cv2.INTER_NEAREST)
+            spread = cv2.resize(
+                one[::-1] if low_first else one, (tile, tile), interpolation=cv2.INTER_NEAREST
+            )
             spread = (spread - spread.min()) / max(1e-9, float(np.ptp(spread)))
             tiles.append(np.pad(spread, 2, constant_values=np.nan))
         rows.append(np.concatenate(tiles, 1))
     width = max(row.shape[1] for row in rows)
-    return np.concatenate([np.pad(row, ((0, 0), (0, width - row.shape[1])), constant_values=np.nan) for row in rows])
+    return np.concatenate(
+        [np.pad(row, ((0, 0), (0, width - row.shape[1])), constant_values=np.nan) for row in rows]
+    )

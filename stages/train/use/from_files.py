@@ -1,4 +1,6 @@
-"""Files and words that a person gives, as a batch of the model: decoded as it saw them in training, or extracted as its cached features were."""
+"""Files and words that a person gives, as a batch of the model: decoded as it saw them in training,
+or extracted as its cached features were.
+"""
 
 from __future__ import annotations
 
@@ -25,24 +27,37 @@ class Given:
         self._extractors: dict[str, Extractor] = {}
 
     def assigned(self, given: Mapping[str, str]) -> dict[str, str]:
-        """Part name -> value. Given by the name of a part, or by its modality: then as ``part=value``, or for the first part of it."""
+        """Part name -> value. Given by the name of a part, or by its modality: then as
+        ``part=value``, or for the first part of it.
+        """
         parts: dict[str, str] = {}
         for word, value in given.items():
-            candidates = [name for name, kind in self.saved.inputs.modalities.items() if kind == word and name in self.saved.options.inputs]
+            candidates = [
+                name
+                for name, kind in self.saved.inputs.modalities.items()
+                if kind == word and name in self.saved.options.inputs
+            ]
             name, equals, rest = value.partition("=")
             if equals and name in candidates:
                 parts[name] = rest
             elif word in self.saved.options.inputs:
                 parts[word] = value
             elif not candidates:
-                raise InputError(f"--{word}: this model has no {word} part; its parts are {', '.join(self.saved.options.inputs)}")
+                raise InputError(
+                    f"--{word}: this model has no {word} part; its parts are"
+                    f" {', '.join(self.saved.options.inputs)}"
+                )
             elif equals and name.isidentifier() and len(candidates) > 1:
-                raise InputError(f"--{word} {value}: no part is called {name!r}{nearest(name, candidates)}")
+                raise InputError(
+                    f"--{word} {value}: no part is called {name!r}{nearest(name, candidates)}"
+                )
             else:
                 parts[candidates[0]] = value
         return parts
 
-    def batch(self, given: Sequence[Mapping[str, str]], keys: list[str]) -> tuple[FusionBatch, list[dict[str, str]]]:
+    def batch(
+        self, given: Sequence[Mapping[str, str]], keys: list[str]
+    ) -> tuple[FusionBatch, list[dict[str, str]]]:
         """Rows of files and words as a batch, and for each what could not be read and why."""
         inputs, rows = self.saved.inputs, len(given)
         parts: dict[str, torch.Tensor] = {}
@@ -65,7 +80,9 @@ class Given:
                         present[place, column] = True
                         if length is not None:
                             length[place] = count
-        return FusionBatch(inputs.names, Labels(keys, ["{}"] * rows), parts, lengths, {}, present, torch.ones(rows)), damaged
+        return FusionBatch(
+            inputs.names, Labels(keys, ["{}"] * rows), parts, lengths, {}, present, torch.ones(rows)
+        ), damaged
 
     def _fill(self, name: str, value: str, out: torch.Tensor) -> int:
         """Read a part into its row, as the stream reads it from shards; how long it is."""
@@ -73,7 +90,9 @@ class Given:
         if inputs.options.inputs[name].feature:
             out[:] = torch.from_numpy(self._vector(name, value).astype(np.float32))
             return len(out)
-        return inputs.spec(name).fill(inputs.modality(name).given(value, inputs.fitted.get(name, {})), out.numpy())
+        return inputs.spec(name).fill(
+            inputs.modality(name).given(value, inputs.fitted.get(name, {})), out.numpy()
+        )
 
     def _vector(self, name: str, value: str) -> np.ndarray:
         """The vector that the cache would hold ``float16 [dims]``."""
@@ -89,14 +108,22 @@ class Given:
         return stored(extractor, vector, np.array(weights, np.float32) if weights else None)
 
     def _extractor(self, name: str) -> Extractor:
-        """The extractor of the features that the model was trained on; InputError where it cannot be had here, or is another one now."""
+        """The extractor of the features that the model was trained on; InputError where it cannot
+        be had here, or is another one now.
+        """
         cache = self.saved.inputs.caches[name]
         if "options" not in cache:
-            raise InputError(f"{name}: the model was trained on features of an older version; run its recipe again, or predict from --shards")
+            raise InputError(
+                f"{name}: the model was trained on features of an older version; run its recipe"
+                " again, or predict from --shards"
+            )
         where = f"{name}: the model reads features by {cache['address']}, which cannot be made here"
         extractor, problems = make(cache["address"], Extractor, cache["options"], where)
         if extractor is None:
             raise InputError("\n".join(problems))
         if extractor.identity() != cache["identity"]:
-            raise InputError(f"{where}: its version, or the network it loads, is not that of the training; predict from --shards")
+            raise InputError(
+                f"{where}: its version, or the network it loads, is not that of the training;"
+                " predict from --shards"
+            )
         return extractor

@@ -26,7 +26,9 @@ class Exportable(nn.Module):
         super().__init__()
         self.model = saved.model.eval()
         self.names = saved.model.names
-        self.with_length = tuple(name for name in self.names if saved.inputs.blank(name, 1)[1] is not None)
+        self.with_length = tuple(
+            name for name in self.names if saved.inputs.blank(name, 1)[1] is not None
+        )
         self.objective = saved.objective
 
     @property
@@ -39,13 +41,26 @@ class Exportable(nn.Module):
         given = dict(zip(self.inputs, tensors, strict=True))
         parts = {name: given[name] for name in self.names}
         lengths = {name: given[f"{name}_length"] for name in self.with_length}
-        batch = FusionBatch(self.names, Labels([], []), parts, lengths, {}, given["present"], given["present"][:, 0].float())
+        batch = FusionBatch(
+            self.names,
+            Labels([], []),
+            parts,
+            lengths,
+            {},
+            given["present"],
+            given["present"][:, 0].float(),
+        )
         return self.objective.meant(self.model(batch))
 
     def tensors(self, batch: FusionBatch) -> list[Tensor]:
-        """The inputs that a batch makes, without presence; cached features, kept in half precision, in full."""
+        """The inputs that a batch makes, without presence; cached features, kept in half precision,
+        in full.
+        """
         parts = [batch.parts[name] for name in self.names]
-        return [*(part.float() if part.is_floating_point() else part for part in parts), *(batch.lengths[name] for name in self.with_length)]
+        return [
+            *(part.float() if part.is_floating_point() else part for part in parts),
+            *(batch.lengths[name] for name in self.with_length),
+        ]
 
 
 def to_pt2(whole: Exportable, example: list[Tensor], out: Path) -> Graph:
@@ -53,7 +68,9 @@ def to_pt2(whole: Exportable, example: list[Tensor], out: Path) -> Graph:
     batch = torch.export.Dim("batch", min=1, max=4096)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.export.export(whole, tuple(example), dynamic_shapes=(tuple({0: batch} for _ in example),))
+        program = torch.export.export(
+            whole, tuple(example), dynamic_shapes=(tuple({0: batch} for _ in example),)
+        )
         torch.export.save(program, out)
         module = torch.export.load(out).module()
 
@@ -65,10 +82,14 @@ def to_pt2(whole: Exportable, example: list[Tensor], out: Path) -> Graph:
 
 
 def to_onnx(whole: Exportable, example: list[Tensor], out: Path, int8: bool) -> Graph:
-    """Write ONNX, weights as 8-bit integers if so wished; the file, run by onnxruntime, as a function."""
+    """Write ONNX, weights as 8-bit integers if so wished; the file, run by onnxruntime, as a
+    function.
+    """
     try:
         import onnxruntime
-        import onnxscript  # noqa: F401  torch's exporter needs it, and says so only when it is too late
+
+        # torch's exporter needs it, and says so only when it is too late
+        import onnxscript  # noqa: F401
     except ImportError as error:
         raise MissingPackageError(str(error.name), "export", "ONNX") from error
     plain = out if not int8 else out.with_name(f".{out.name}.float.onnx")
@@ -77,15 +98,23 @@ def to_onnx(whole: Exportable, example: list[Tensor], out: Path, int8: bool) -> 
         warnings.simplefilter("ignore")
         with _quiet():
             torch.onnx.export(
-                whole, tuple(example), plain, input_names=whole.inputs, output_names=["probabilities"], dynamo=True, external_data=False,
-                verbose=False, dynamic_shapes=(tuple({0: batch} for _ in example),),
-            )  # fmt: skip
+                whole,
+                tuple(example),
+                plain,
+                input_names=whole.inputs,
+                output_names=["probabilities"],
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+                dynamic_shapes=(tuple({0: batch} for _ in example),),
+            )
     if int8:
         import onnx
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
         graph = onnx.load(plain)
-        del graph.graph.value_info[:]  # shapes that torch wrote down, which the quantiser would rather infer itself
+        # shapes that torch wrote down, which the quantiser would rather infer itself
+        del graph.graph.value_info[:]
         with _quiet():
             quantize_dynamic(graph, out, weight_type=QuantType.QInt8)
         plain.unlink()
@@ -93,7 +122,11 @@ def to_onnx(whole: Exportable, example: list[Tensor], out: Path, int8: bool) -> 
     wanted = {one.name for one in session.get_inputs()}
 
     def run(tensors: list[Tensor]) -> Tensor:
-        feed = {name: tensor.numpy() for name, tensor in zip(whole.inputs, tensors, strict=True) if name in wanted}
+        feed = {
+            name: tensor.numpy()
+            for name, tensor in zip(whole.inputs, tensors, strict=True)
+            if name in wanted
+        }
         return torch.from_numpy(session.run(None, feed)[0])
 
     return run

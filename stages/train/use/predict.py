@@ -1,4 +1,5 @@
-"""Prediction: one record given as files and words, the rows of a CSV, or the records of shards; any part may be left out.
+"""Prediction: one record given as files and words, the rows of a CSV, or the records of shards; any
+part may be left out.
 
 Every answer says what was used, what was missing and what was damaged, and how sure the model is.
 """
@@ -26,7 +27,9 @@ _ROWS = 32
 
 
 class Predictor:
-    """A model that answers, and counts how long it takes. ``milliseconds``: of each batch, by record."""
+    """A model that answers, and counts how long it takes. ``milliseconds``: of each batch, by
+    record.
+    """
 
     def __init__(self, path: Path, top: int = 5) -> None:
         self.saved = checkpoint.load(path)
@@ -37,7 +40,9 @@ class Predictor:
         self.milliseconds: list[float] = []
 
     def one(self, given: Mapping[str, str]) -> dict[str, Any]:
-        """The answer to one record; ``given`` maps a modality to a file or words, or to ``part=...``. What cannot be read is an InputError."""
+        """The answer to one record; ``given`` maps a modality to a file or words, or to
+        ``part=...``. What cannot be read is an InputError.
+        """
         return self.answer(self.batch_of(given)[0])
 
     def answer(self, batch: FusionBatch) -> dict[str, Any]:
@@ -55,9 +60,11 @@ class Predictor:
         return batch, parts
 
     def rows(self, path: Path) -> Iterator[dict[str, Any]]:
-        """The answer to each row of a CSV whose columns are named by parts (or modalities): files, relative to the CSV, and words.
+        """The answer to each row of a CSV whose columns are named by parts (or modalities): files,
+        relative to the CSV, and words.
 
-        An empty cell is a missing part; a file that cannot be read counts as missing and is told under ``damaged``. A column ``key`` names the row.
+        An empty cell is a missing part; a file that cannot be read counts as missing and is told
+        under ``damaged``. A column ``key`` names the row.
         """
         try:
             with open(path, newline="", encoding="utf-8-sig") as file:
@@ -65,7 +72,17 @@ class Predictor:
                 columns = self._columns(path, reader.fieldnames or ())
                 numbered = enumerate(reader, start=2)
                 while some := list(itertools.islice(numbered, _ROWS)):
-                    given = [self._row(path, {name: row[column] for column, name in columns.items() if row.get(column)}) for _, row in some]
+                    given = [
+                        self._row(
+                            path,
+                            {
+                                name: row[column]
+                                for column, name in columns.items()
+                                if row.get(column)
+                            },
+                        )
+                        for _, row in some
+                    ]
                     keys = [row.get("key") or f"{path.name}:{line}" for line, row in some]
                     yield from self._answer(*self._given.batch(given, keys))
         except FileNotFoundError:
@@ -85,23 +102,35 @@ class Predictor:
         if not self.milliseconds:
             return "no records"
         p50, p99 = np.quantile(self.milliseconds, [0.5, 0.99])
-        return f"{len(self.milliseconds):,} batches; {p50:.2f} ms a record in the middle (p50), {p99:.2f} ms at worst (p99), without reading"
+        return (
+            f"{len(self.milliseconds):,} batches; {p50:.2f} ms a record in the middle (p50),"
+            f" {p99:.2f} ms at worst (p99), without reading"
+        )
 
     def _columns(self, path: Path, columns: Sequence[str]) -> dict[str, str]:
         """Column -> what it gives: a part, or a column that a part is made of."""
         inputs = self.saved.inputs
-        wanted = {column for name in self.names for column in inputs.modality(name).columns(name, inputs.fitted.get(name, {}))}
+        wanted = {
+            column
+            for name in self.names
+            for column in inputs.modality(name).columns(name, inputs.fitted.get(name, {}))
+        }
         found: dict[str, str] = {}
         for column in columns:
             if column in wanted:
                 found[column] = column
                 continue
-            alike = [name for name in self.names if inputs.modalities[name] == column and name not in columns]
+            alike = [
+                name
+                for name in self.names
+                if inputs.modalities[name] == column and name not in columns
+            ]
             if alike:
                 found[column] = alike[0]
         if not found:
             raise InputError(
-                f"{path}: no column is called like a part of the model ({', '.join(sorted(wanted))}); found {', '.join(columns) or 'none'}"
+                f"{path}: no column is called like a part of the model"
+                f" ({', '.join(sorted(wanted))}); found {', '.join(columns) or 'none'}"
             )
         return found
 
@@ -116,7 +145,9 @@ class Predictor:
         return given
 
     @torch.no_grad()
-    def _answer(self, batch: FusionBatch, damaged: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+    def _answer(
+        self, batch: FusionBatch, damaged: Sequence[Mapping[str, str]]
+    ) -> list[dict[str, Any]]:
         began = time.perf_counter()
         model = self.saved.model
         decided = model.decided(*model.encode(batch), batch.present_BM, batch.present_BM)
@@ -141,25 +172,46 @@ class Predictor:
 
 
 def _shown(answer: str, probability: float | None) -> dict[str, Any]:
-    return {"answer": answer} if probability is None else {"answer": answer, "probability": round(probability, 6)}
+    return (
+        {"answer": answer}
+        if probability is None
+        else {"answer": answer, "probability": round(probability, 6)}
+    )
 
 
 def vqa_results(found: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Predictions in the official format of VQA results; the question's id is the number at the end of the key."""
+    """Predictions in the official format of VQA results; the question's id is the number at the end
+    of the key.
+    """
     results = []
     for one in found:
         number = one["key"].rpartition("-")[2]
         if not number.isdecimal():
-            raise InputError(f"{one['key']}: no question's number at the end of the key; VQA results are of shards from a coco_vqa source")
-        results.append({"question_id": int(number), "answer": one["answers"][0]["answer"] if one["answers"] else ""})
+            raise InputError(
+                f"{one['key']}: no question's number at the end of the key; VQA results are of"
+                " shards from a coco_vqa source"
+            )
+        results.append(
+            {
+                "question_id": int(number),
+                "answer": one["answers"][0]["answer"] if one["answers"] else "",
+            }
+        )
     return results
 
 
 def prediction_text(found: Mapping[str, Any]) -> str:
     """A prediction for people."""
     lines = [f"{found['target']}:"]
-    lines += [(f"  {entry['probability']:6.1%}" if "probability" in entry else "") + f"  {entry['answer']}" for entry in found["answers"]]
+    lines += [
+        (f"  {entry['probability']:6.1%}" if "probability" in entry else "")
+        + f"  {entry['answer']}"
+        for entry in found["answers"]
+    ]
     if "caption" in found:
         lines.append(f"  {found['caption']}")
-    lines.append(f"used: {', '.join(found['used']) or 'nothing'}" + (f"; missing: {', '.join(found['missing'])}" if found["missing"] else ""))
+    lines.append(
+        f"used: {', '.join(found['used']) or 'nothing'}"
+        + (f"; missing: {', '.join(found['missing'])}" if found["missing"] else "")
+    )
     return "\n".join(lines)

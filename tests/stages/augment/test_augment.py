@@ -46,10 +46,17 @@ def test_a_flip_turns_pictures_words_and_answers_together() -> None:
     ],
 )
 def test_a_mirror_keeps_words_true_or_makes_no_copy(text: str, wanted: str | None) -> None:
-    record = Record("k", "k", Origin("s", "f"), {"image": Part("image", uri="a.jpg"), "q": Part("text", text=text)})
+    record = Record(
+        "k",
+        "k",
+        Origin("s", "f"),
+        {"image": Part("image", uri="a.jpg"), "q": Part("text", text=text)},
+    )
     flip = Flip(only_split="")
     _, *copies = flip.process(record, 0, "augment.flip")
-    assert [copy.record.parts["q"].text for copy in copies if copy.record] == ([] if wanted is None else [wanted])
+    assert [copy.record.parts["q"].text for copy in copies if copy.record] == (
+        [] if wanted is None else [wanted]
+    )
     assert bool(flip.remark(record)) == (wanted is None)
 
 
@@ -61,7 +68,12 @@ def test_a_time_crop_cuts_sound_frames_and_words_alike(seed: int) -> None:
         "audio": Part("audio", uri="a.mp4", duration_s=10.2),
         "words": Part("text", text="", cues=cues),
     }
-    _, copy = (row.record for row in CropTime(share=0.5, only_split="").process(Record("k", "k", Origin("s", "f"), parts), seed, "augment.crop_time"))
+    _, copy = (
+        row.record
+        for row in CropTime(share=0.5, only_split="").process(
+            Record("k", "k", Origin("s", "f"), parts), seed, "augment.crop_time"
+        )
+    )
     video, audio = copy.parts["video"], copy.parts["audio"]
     assert (video.start_s, video.end_s) == (audio.start_s, audio.end_s)
     assert video.start_s is not None
@@ -75,8 +87,13 @@ def test_a_time_crop_cuts_sound_frames_and_words_alike(seed: int) -> None:
 
 
 def test_noise_has_the_ratio_that_is_written_down() -> None:
-    record = Record("k", "k", Origin("s", "f"), {"audio": Part("audio", uri="a.wav")}, split="train")
-    _, copy = (row.record for row in Noise(snr_db=(20, 20), gain_db=(-6, -6)).process(record, 3, "augment.noise"))
+    record = Record(
+        "k", "k", Origin("s", "f"), {"audio": Part("audio", uri="a.wav")}, split="train"
+    )
+    _, copy = (
+        row.record
+        for row in Noise(snr_db=(20, 20), gain_db=(-6, -6)).process(record, 3, "augment.noise")
+    )
     clean = 0.1 * np.sin(np.arange(48_000) / 10).astype(np.float32)
     noisy = apply_to_samples(clean, copy.parts["audio"].steps)
     quiet = clean * 10 ** (-6 / 20)
@@ -87,6 +104,11 @@ def test_noise_has_the_ratio_that_is_written_down() -> None:
 def test_steps_do_what_they_say() -> None:
     pixels = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
     assert (apply_to_pixels(pixels, [Step("hflip"), Step("hflip")]) == pixels).all()
-    cropped = apply_to_pixels(pixels, [Step("crop", {"left": 0.5, "top": 0.25, "width": 0.5, "height": 0.5})])
+    cropped = apply_to_pixels(
+        pixels, [Step("crop", {"left": 0.5, "top": 0.25, "width": 0.5, "height": 0.5})]
+    )
     assert (cropped == pixels[1:3, 3:6]).all()
-    assert (apply_to_pixels(pixels, [Step("brightness", {"factor": 2.0})]) == np.minimum(pixels.astype(int) * 2, 255)).all()
+    assert (
+        apply_to_pixels(pixels, [Step("brightness", {"factor": 2.0})])
+        == np.minimum(pixels.astype(int) * 2, 255)
+    ).all()

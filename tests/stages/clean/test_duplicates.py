@@ -1,4 +1,6 @@
-"""Exact duplicates become one, near ones share a group; the fast search finds what the slow one finds."""
+"""Exact duplicates become one, near ones share a group; the fast search finds what the slow one
+finds.
+"""
 
 from __future__ import annotations
 
@@ -24,35 +26,56 @@ from tiny import jpeg, recipe, write
 
 
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=30), st.integers(1, 9), st.data())
-def test_near_pairs_are_those_of_the_slow_search(hashes: list[int], bits: int, data: st.DataObject) -> None:
+def test_near_pairs_are_those_of_the_slow_search(
+    hashes: list[int], bits: int, data: st.DataObject
+) -> None:
     for base in hashes[:5]:
         flips = data.draw(st.lists(st.integers(0, 63), max_size=10))
         for flip in flips:
             base ^= 1 << flip
         hashes.append(base)
     distinct = sorted(set(hashes))
-    slow = [(one, other) for place, one in enumerate(distinct) for other in distinct[place + 1 :] if (one ^ other).bit_count() <= bits]
+    slow = [
+        (one, other)
+        for place, one in enumerate(distinct)
+        for other in distinct[place + 1 :]
+        if (one ^ other).bit_count() <= bits
+    ]
     assert near_pairs(hashes, bits) == sorted(slow)
 
 
 def record(key: str, image_hash: str, text: str = "x", phash: int = 0, **targets: str) -> Record:
-    parts = {"image": Part("image", uri=f"{key}.jpg", hash=image_hash), "text": Part("text", text=text)}
+    parts = {
+        "image": Part("image", uri=f"{key}.jpg", hash=image_hash),
+        "text": Part("text", text=text),
+    }
     signals = {"image.phash_high": float(phash >> 32), "image.phash_low": float(phash & 0xFFFFFFFF)}
     return Record(key, key, Origin("s", "f"), parts, targets, signals=signals)
 
 
 def decide(stage: Duplicates, *records: Record) -> dict[str, tuple[str, str | None]]:
     table = rows_to_table(Row(one) for one in records).select(list(stage.columns))
-    return {key: (decision.fault.rule if decision.fault else "", decision.group) for key, decision in stage.decide(table).items()}
+    return {
+        key: (decision.fault.rule if decision.fault else "", decision.group)
+        for key, decision in stage.decide(table).items()
+    }
 
 
 def test_equal_content_and_targets_are_merged_and_other_targets_share_the_group() -> None:
-    a, b, c = record("a", "h", label="x"), record("b", "h", label="x"), record("c", "h", label="y", phash=5)
+    a, b, c = (
+        record("a", "h", label="x"),
+        record("b", "h", label="x"),
+        record("c", "h", label="y", phash=5),
+    )
     assert decide(Duplicates(near_bits=0), c, b, a) == {"b": ("duplicate", None), "c": ("", "a")}
 
 
 def test_near_images_share_a_group_through_a_chain() -> None:
-    a, b, c = record("a", "1", "t1", 0b0), record("b", "2", "t2", 0b1111), record("c", "3", "t3", 0b11111111)
+    a, b, c = (
+        record("a", "1", "t1", 0b0),
+        record("b", "2", "t2", 0b1111),
+        record("c", "3", "t3", 0b11111111),
+    )
     assert decide(Duplicates(near_bits=4), a, b, c) == {"b": ("", "a"), "c": ("", "a")}
     assert decide(Duplicates(near_bits=3), a, b, c) == {}
 
@@ -76,23 +99,37 @@ def recompressed(data: bytes, quality: int, share: float) -> bytes:
 
     buffer = io.BytesIO()
     with Image.open(io.BytesIO(data)) as image:
-        image.resize((round(image.width * share), round(image.height * share)), Image.Resampling.LANCZOS).save(buffer, "JPEG", quality=quality)
+        image.resize(
+            (round(image.width * share), round(image.height * share)), Image.Resampling.LANCZOS
+        ).save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 
-def test_every_recompressed_picture_is_in_the_group_of_its_original(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+def test_every_recompressed_picture_is_in_the_group_of_its_original(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
     """Most of them have the very same hash, and others one of another bit."""
     originals = [jpeg(200, 260, seed, 95) for seed in range(20)]
-    sources = picture_records(tmp_path, [copy for data in originals for copy in (data, recompressed(data, 75, 0.9))])
+    sources = picture_records(
+        tmp_path, [copy for data in originals for copy in (data, recompressed(data, 75, 0.9))]
+    )
     run_recipe(recipe(tmp_path, sources, ["clean.duplicates"], shard=None))
-    groups = {row["key"]: row["group"] for row in pq.read_table(tmp_path / "out" / "manifest").to_pylist()}
-    assert all(groups[f"s-{number:03}"] == groups[f"s-{number + 1:03}"] for number in range(0, 40, 2))
+    groups = {
+        row["key"]: row["group"] for row in pq.read_table(tmp_path / "out" / "manifest").to_pylist()
+    }
+    assert all(
+        groups[f"s-{number:03}"] == groups[f"s-{number + 1:03}"] for number in range(0, 40, 2)
+    )
     assert len(set(groups.values())) == 20
-    result = run_recipe(recipe(tmp_path, sources, [{"clean.duplicates": {"near": "merge"}}], shard=None))
+    result = run_recipe(
+        recipe(tmp_path, sources, [{"clean.duplicates": {"near": "merge"}}], shard=None)
+    )
     assert result.account.stages[0].merged == 20
 
 
-def test_pictures_of_one_hash_that_do_not_look_alike_stay_apart(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+def test_pictures_of_one_hash_that_do_not_look_alike_stay_apart(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
     """Charts: the same frame, axes and bars, in other colours and with other small marks."""
     charts = []
     for number in range(12):
@@ -102,25 +139,52 @@ def test_pictures_of_one_hash_that_do_not_look_alike_stay_apart(tmp_path: Path, 
         x, y = 100 + 11 * number, 30 + (37 * number) % 140
         chart[y : y + 24, x : x + 24] = (30, 30, 220)
         charts.append(bytes(simplejpeg.encode_jpeg(chart, quality=95, colorspace="RGB")))
-    result = run_recipe(recipe(tmp_path, picture_records(tmp_path, charts), [{"clean.duplicates": {"near": "merge"}}], shard=None))
+    result = run_recipe(
+        recipe(
+            tmp_path,
+            picture_records(tmp_path, charts),
+            [{"clean.duplicates": {"near": "merge"}}],
+            shard=None,
+        )
+    )
     assert result.account.stages[0].merged == 0
 
 
-@pytest.mark.parametrize("stage", [{"clean.duplicates": {}}, {"align.join": {"sources": ["a", "b"]}}])
-def test_stages_that_put_records_together_come_before_the_split(tmp_path: Path, stage: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "stage", [{"clean.duplicates": {}}, {"align.join": {"sources": ["a", "b"]}}]
+)
+def test_stages_that_put_records_together_come_before_the_split(
+    tmp_path: Path, stage: dict[str, Any]
+) -> None:
     sources = {name: {"type": "image_folder", "path": "."} for name in ("a", "b")}
     value = recipe(tmp_path, sources, ["align.split", stage])
-    with pytest.raises(RecipeError, match=r"which would then lie in several splits; put it before align.split"):
+    with pytest.raises(
+        RecipeError, match=r"which would then lie in several splits; put it before align.split"
+    ):
         make_plan(parse_recipe(value), tmp_path)
 
 
-def test_a_near_picture_with_other_words_is_grouped_and_not_merged(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+def test_a_near_picture_with_other_words_is_grouped_and_not_merged(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
     data = jpeg(200, 260, 3, 95)
     for name, some in (("a", data), ("b", recompressed(data, 60, 1.0))):
         write(tmp_path / "img" / f"{name}.jpg", some)
-    write(tmp_path / "t.csv", "id,file,q,answer\n1,a,How many?,3\n2,b,What colour?,red\n3,b,How many?,3\n")
-    source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": {"q": "q"}, "targets": ["answer"], "media": {"image": {"path": "img/{file}.jpg"}}}
-    run_recipe(recipe(tmp_path, {"s": source}, [{"clean.duplicates": {"near": "merge"}}], shard=None))
+    write(
+        tmp_path / "t.csv",
+        "id,file,q,answer\n1,a,How many?,3\n2,b,What colour?,red\n3,b,How many?,3\n",
+    )
+    source = {
+        "type": "csv",
+        "path": "t.csv",
+        "id": "{id}",
+        "text": {"q": "q"},
+        "targets": ["answer"],
+        "media": {"image": {"path": "img/{file}.jpg"}},
+    }
+    run_recipe(
+        recipe(tmp_path, {"s": source}, [{"clean.duplicates": {"near": "merge"}}], shard=None)
+    )
     rows = pq.read_table(tmp_path / "out" / "manifest").to_pylist()
     assert [row["key"] for row in rows] == ["s-1", "s-2"]
     assert len({row["group"] for row in rows}) == 1

@@ -12,7 +12,9 @@ from modalmill.stages.clean.fill import Fill
 from modalmill.stages.clean.outliers import Outliers
 
 
-def decide(stage: CorpusStage, targets: list[dict[str, Any]], splits: list[str | None] | None = None) -> dict[str, Decision]:
+def decide(
+    stage: CorpusStage, targets: list[dict[str, Any]], splits: list[str | None] | None = None
+) -> dict[str, Decision]:
     splits = splits or [None] * len(targets)
     rows = [
         Row(Record(f"k{place}", "g", Origin("s", "f"), targets=target, split=split))

@@ -21,7 +21,26 @@ def test_text_decoded_with_the_wrong_encoding_is_put_right() -> None:
     assert repair("schÃ¶n â€“ naÃ¯ve") == "schön – naïve"
 
 
-@given(st.lists(st.sampled_from(["schön", "Straße", "naïve", "café", "你好", "señor,", "Ærø", "Привет", "it’s", "“so”", "x – y"]), max_size=8))
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "schön",
+                "Straße",
+                "naïve",
+                "café",
+                "你好",
+                "señor,",
+                "Ærø",
+                "Привет",
+                "it’s",
+                "“so”",
+                "x – y",
+            ]
+        ),
+        max_size=8,
+    )
+)
 def test_good_text_stays_as_it_is(words: list[str]) -> None:
     assert repair(" ".join(words)) == " ".join(words)
 
@@ -57,13 +76,28 @@ def test_lemmas_and_parts_of_speech_are_those_of_the_model(tmp_path: Path) -> No
 
     english = spacy.blank("en")
     rules = english.add_pipe("attribute_ruler")
-    for word, lemma, tag in (("cats", "cat", "NOUN"), ("were", "be", "AUX"), ("running", "run", "VERB"), ("quickly", "quickly", "ADV")):
+    for word, lemma, tag in (
+        ("cats", "cat", "NOUN"),
+        ("were", "be", "AUX"),
+        ("running", "run", "VERB"),
+        ("quickly", "quickly", "ADV"),
+    ):
         rules.add([[{"LOWER": word}]], {"LEMMA": lemma, "POS": tag})
     english.to_disk(tmp_path / "rules")
     model = str(tmp_path / "rules")
-    assert Text(model=model, lemma=True, pos=["NOUN", "VERB"]).clean("Cats were running quickly") == "cat run"
-    assert Text(model=model, pos=["ADV", "AUX"]).clean("Cats were running quickly") == "were quickly"
-    assert Text(model=model, lemma=True, pos=["NOUN", "VERB"], stop_words=True).clean("Cats were running") == "cat run"
+    assert (
+        Text(model=model, lemma=True, pos=["NOUN", "VERB"]).clean("Cats were running quickly")
+        == "cat run"
+    )
+    assert (
+        Text(model=model, pos=["ADV", "AUX"]).clean("Cats were running quickly") == "were quickly"
+    )
+    assert (
+        Text(model=model, lemma=True, pos=["NOUN", "VERB"], stop_words=True).clean(
+            "Cats were running"
+        )
+        == "cat run"
+    )
 
 
 def test_a_language_or_model_that_is_not_there_says_what_to_do() -> None:
@@ -77,13 +111,17 @@ def test_a_language_or_model_that_is_not_there_says_what_to_do() -> None:
 
 @settings(max_examples=400, deadline=None)
 @given(
-    st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn", "Co", "Zl", "Zp")), min_size=3, max_size=30).filter(
-        lambda text: len(text.encode()) > len(text) + 2 and text == text.strip()
-    ),
+    st.text(
+        st.characters(exclude_categories=("Cc", "Cs", "Cn", "Co", "Zl", "Zp")),
+        min_size=3,
+        max_size=30,
+    ).filter(lambda text: len(text.encode()) > len(text) + 2 and text == text.strip()),
     st.sampled_from(["latin-1", "cp1252"]),
 )
 def test_what_was_decoded_wrongly_once_comes_back(text: str, encoding: str) -> None:
-    """Any text of any script, wherever ftfy alone can tell the damage from a text that is meant so."""
+    """Any text of any script, wherever ftfy alone can tell the damage from a text that is
+    meant so.
+    """
     assume(repair(text) == text)
     try:
         wrong = text.encode("utf-8").decode(encoding)
@@ -94,7 +132,23 @@ def test_what_was_decoded_wrongly_once_comes_back(text: str, encoding: str) -> N
 
 @pytest.mark.parametrize(
     "text",
-    ["❖ list", "“yes”", "東京", "Íñigo", "Á bientôt", "café", "Привет мир", "שלום עולם", "مرحبا", "สวัสดี", "한국어", "🙂👍", "…", "±5°", "¿Qué?"],
+    [
+        "❖ list",
+        "“yes”",
+        "東京",
+        "Íñigo",
+        "Á bientôt",
+        "café",
+        "Привет мир",
+        "שלום עולם",
+        "مرحبا",
+        "สวัสดี",
+        "한국어",
+        "🙂👍",
+        "…",
+        "±5°",
+        "¿Qué?",
+    ],
 )
 @pytest.mark.parametrize("encoding", ["latin-1", "sloppy-windows-1252"])
 def test_texts_of_many_scripts_come_back(text: str, encoding: str) -> None:

@@ -35,7 +35,9 @@ def test_a_mirrored_image_has_its_cells_mirrored() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (192, 192, 3)).astype(np.uint8)
     stage = Image(grid=4, angles=1)
     cells = stage.extract(picture).reshape(4, 4, -1)
-    np.testing.assert_allclose(stage.extract(picture[:, ::-1].copy()).reshape(4, 4, -1), cells[:, ::-1], atol=1e-5)
+    np.testing.assert_allclose(
+        stage.extract(picture[:, ::-1].copy()).reshape(4, 4, -1), cells[:, ::-1], atol=1e-5
+    )
 
 
 def test_a_still_video_has_no_change_and_a_moving_one_has_it_in_its_cell() -> None:
@@ -59,9 +61,11 @@ def test_louder_sound_moves_the_means_of_bands_alone(decibels: float) -> None:
     change = stage.extract(sound * np.float32(10 ** (decibels / 20))) - stage.extract(sound)
     mean, deviation = np.split(change, 2)
     np.testing.assert_allclose(deviation, 0, atol=1e-3)
-    np.testing.assert_allclose(mean[20:], decibels / 10, atol=1e-3)  # 40 mel and 24 Bark bands, in tens of decibels
+    # 40 mel and 24 Bark bands, in tens of decibels
+    np.testing.assert_allclose(mean[20:], decibels / 10, atol=1e-3)
     np.testing.assert_allclose(mean[1:20], 0, atol=1e-3)
-    assert mean[0] == pytest.approx(np.sqrt(40) * decibels / 10, abs=1e-3)  # the first coefficient of an orthonormal DCT
+    # the first coefficient of an orthonormal DCT
+    assert mean[0] == pytest.approx(np.sqrt(40) * decibels / 10, abs=1e-3)
 
 
 def test_weights_of_words_are_their_inverse_document_frequencies() -> None:

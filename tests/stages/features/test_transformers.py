@@ -1,4 +1,6 @@
-"""Encoders of the transformers library: tiny ones, made here with random weights, saved and loaded from their folders."""
+"""Encoders of the transformers library: tiny ones, made here with random weights, saved and loaded
+from their folders.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,12 @@ from modalmill.schemas.errors import InputError  # noqa: E402
 from modalmill.stages.base import Extractor, make  # noqa: E402
 from modalmill.stages.features.transformers import Transformers  # noqa: E402
 
-SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+SMALL = {
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+}
 
 
 def test_a_text_is_the_mean_of_its_tokens_states(tmp_path: Path) -> None:
@@ -32,26 +39,38 @@ def test_a_text_is_the_mean_of_its_tokens_states(tmp_path: Path) -> None:
 
 
 def test_images_and_sound_have_encoders_too(tmp_path: Path) -> None:
-    transformers.ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(tmp_path / "vit")
-    transformers.ViTModel(transformers.ViTConfig(image_size=32, patch_size=16, **SMALL)).save_pretrained(tmp_path / "vit")
+    transformers.ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(
+        tmp_path / "vit"
+    )
+    transformers.ViTModel(
+        transformers.ViTConfig(image_size=32, patch_size=16, **SMALL)
+    ).save_pretrained(tmp_path / "vit")
     picture = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
     seen = Transformers(model=str(tmp_path / "vit"), of="image").extract(picture)
     assert seen.shape == (16,)
     assert np.isfinite(seen).all()
     transformers.Wav2Vec2FeatureExtractor(sampling_rate=16_000).save_pretrained(tmp_path / "w2v")
-    config = transformers.Wav2Vec2Config(conv_dim=(8, 8), conv_stride=(5, 4), conv_kernel=(10, 8), num_feat_extract_layers=2, **SMALL)
+    config = transformers.Wav2Vec2Config(
+        conv_dim=(8, 8), conv_stride=(5, 4), conv_kernel=(10, 8), num_feat_extract_layers=2, **SMALL
+    )
     transformers.Wav2Vec2Model(config).save_pretrained(tmp_path / "w2v")
-    heard = Transformers(model=str(tmp_path / "w2v"), of="audio").extract(np.sin(np.arange(8000, dtype=np.float32) / 9))
+    heard = Transformers(model=str(tmp_path / "w2v"), of="audio").extract(
+        np.sin(np.arange(8000, dtype=np.float32) / 9)
+    )
     assert heard.shape == (16,)
     assert np.isfinite(heard).all()
 
 
 def test_other_weights_in_the_folder_are_another_extractor(tmp_path: Path) -> None:
-    transformers.ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(tmp_path / "vit")
+    transformers.ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(
+        tmp_path / "vit"
+    )
     found = []
     for seed in (0, 1):
         torch.manual_seed(seed)
-        transformers.ViTModel(transformers.ViTConfig(image_size=32, patch_size=16, **SMALL)).save_pretrained(tmp_path / "vit")
+        transformers.ViTModel(
+            transformers.ViTConfig(image_size=32, patch_size=16, **SMALL)
+        ).save_pretrained(tmp_path / "vit")
         found.append(Transformers(model=str(tmp_path / "vit"), of="image").identity())
     assert found[0] != found[1]
     (tmp_path / "vit").rename(tmp_path / "moved")
@@ -63,7 +82,9 @@ def test_other_weights_in_the_folder_are_another_extractor(tmp_path: Path) -> No
 
 
 def test_a_model_that_is_not_there_is_told_with_the_recipe(tmp_path: Path) -> None:
-    made, problems = make("features.transformers", Extractor, {"model": str(tmp_path / "nowhere")}, "features.text")
+    made, problems = make(
+        "features.transformers", Extractor, {"model": str(tmp_path / "nowhere")}, "features.text"
+    )
     assert made is None
     assert len(problems) == 1
     assert "cannot be loaded" in problems[0]

@@ -37,7 +37,12 @@ def test_a_whole_corpus_becomes_one_record_a_question(tmp_path: Path) -> None:
     assert (first.key, first.group) == ("vqa-1000", "vqa-1")
     assert first.parts["question"].text == "What is number 0 of 1?"
     assert first.parts["image"].uri == "images/COCO_tiny2014_000000000001.jpg"
-    assert first.targets == {"answers": ["two"] * 10, "answer": "two", "answer_type": "other", "question_type": "what"}
+    assert first.targets == {
+        "answers": ["two"] * 10,
+        "answer": "two",
+        "answer_type": "other",
+        "question_type": "what",
+    }
 
 
 def test_a_test_split_without_annotations_has_no_targets(tmp_path: Path) -> None:
@@ -54,8 +59,13 @@ def test_both_sides_of_every_join_are_accounted_for(
     tmp_path_factory: pytest.TempPathFactory, asked: set[int], annotated: set[int], shown: set[int]
 ) -> None:
     root = tmp_path_factory.mktemp("vqa")
-    questions = [{"image_id": number, "question": "Why?", "question_id": number} for number in asked | {99}]
-    annotations = [{"question_id": number, "image_id": number, "answers": [{"answer": "so"}]} for number in annotated | {99}]
+    questions = [
+        {"image_id": number, "question": "Why?", "question_id": number} for number in asked | {99}
+    ]
+    annotations = [
+        {"question_id": number, "image_id": number, "answers": [{"answer": "so"}]}
+        for number in annotated | {99}
+    ]
     write(root / "q.json", json.dumps({"questions": questions}))
     write(root / "a.json", json.dumps({"annotations": annotations}))
     (root / "images").mkdir()
@@ -65,11 +75,24 @@ def test_both_sides_of_every_join_are_accounted_for(
     kinds = Counter("+".join(sorted(row.record.parts)) for row in rows if row.fault is None)
     assert kinds["image+question"] == len(asked & shown)
     assert kinds["image"] == len(shown - asked)
-    assert sum(row.fault is not None and row.fault.rule == "no_question" for row in rows) == len(annotated - asked)
+    assert sum(row.fault is not None and row.fault.rule == "no_question" for row in rows) == len(
+        annotated - asked
+    )
     unmatched = Counter(fault.rule for row in rows for fault in row.unmatched)
-    wanted = {"no_image_file": len((asked | {99}) - shown), "no_annotation": len(asked - annotated), "no_question": len(shown - asked)}
+    wanted = {
+        "no_image_file": len((asked | {99}) - shown),
+        "no_annotation": len(asked - annotated),
+        "no_question": len(shown - asked),
+    }
     assert unmatched == Counter({rule: count for rule, count in wanted.items() if count})
-    assert sum(bool(row.record.targets) for row in rows if row.fault is None and "question" in row.record.parts) == len(asked & annotated) + 1
+    assert (
+        sum(
+            bool(row.record.targets)
+            for row in rows
+            if row.fault is None and "question" in row.record.parts
+        )
+        == len(asked & annotated) + 1
+    )
 
 
 def test_odd_names_and_twice_the_same_id_are_rejects(tmp_path: Path) -> None:
@@ -88,7 +111,9 @@ def test_odd_names_and_twice_the_same_id_are_rejects(tmp_path: Path) -> None:
         ("a.json", "hello", "the JSON is broken"),
     ],
 )
-def test_a_broken_or_mistaken_json_is_one_clear_error(tmp_path: Path, name: str, data: str, words: str) -> None:
+def test_a_broken_or_mistaken_json_is_one_clear_error(
+    tmp_path: Path, name: str, data: str, words: str
+) -> None:
     options = vqa_corpus(tmp_path)
     write(tmp_path / name, data)
     with pytest.raises(InputError, match=words):

@@ -33,7 +33,9 @@ def read(root: Path, **options: Any) -> tuple[list[Row], Counter[str], int]:
     return rows, tally, merged
 
 
-cells = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00\r\ufeff\ufffd"), max_size=12)
+cells = st.text(
+    st.characters(exclude_categories=("Cs",), exclude_characters="\x00\r\ufeff\ufffd"), max_size=12
+)
 
 
 @settings(max_examples=200)
@@ -44,24 +46,39 @@ cells = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x
     st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
 )
 def test_what_the_standard_writer_wrote_is_read_back(
-    tmp_path_factory: pytest.TempPathFactory, table: list[list[str]], mark: str, end: str, encoding: str
+    tmp_path_factory: pytest.TempPathFactory,
+    table: list[list[str]],
+    mark: str,
+    end: str,
+    encoding: str,
 ) -> None:
     buffer = io.StringIO()
     writer = csv.writer(buffer, delimiter=mark, lineterminator=end)
     writer.writerows([["first", "second", "third"], *table])
     path = write(tmp_path_factory.mktemp("csv") / "t.csv", buffer.getvalue().encode(encoding))
-    rows = [row for row in read_rows(path, find_dialect(path, delimiter=mark, header=True, quoted=True)) if row.fault != "empty_row"]
+    rows = [
+        row
+        for row in read_rows(path, find_dialect(path, delimiter=mark, header=True, quoted=True))
+        if row.fault != "empty_row"
+    ]
     assert [list(row.cells.values()) for row in rows] == [row for row in table if any(row)]
     assert not any(row.fault for row in rows)
 
 
 @pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
 def test_delimiter_and_header_are_found(tmp_path: Path, mark: str) -> None:
-    lines = [["id", "text", "label"], *([str(number), f"a text, number {number}; quite plain", "x"] for number in range(20))]
+    lines = [
+        ["id", "text", "label"],
+        *([str(number), f"a text, number {number}; quite plain", "x"] for number in range(20)),
+    ]
     buffer = io.StringIO()
     csv.writer(buffer, delimiter=mark).writerows(lines)
     dialect = find_dialect(write(tmp_path / "t.csv", buffer.getvalue()))
-    assert (dialect.delimiter, dialect.header, dialect.has_header) == (mark, ("id", "text", "label"), True)
+    assert (dialect.delimiter, dialect.header, dialect.has_header) == (
+        mark,
+        ("id", "text", "label"),
+        True,
+    )
 
 
 def test_unquoted_bars_with_loose_quotes_are_found(tmp_path: Path) -> None:
@@ -73,7 +90,12 @@ def test_unquoted_bars_with_loose_quotes_are_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("data", "wanted"),
-    [(b"caf\xe9,\x93x\x94\n", "cp1252"), ("café".encode(), "utf-8"), ("\ufeffa".encode(), "utf-8-sig"), ("a".encode("utf-16"), "utf-16")],
+    [
+        (b"caf\xe9,\x93x\x94\n", "cp1252"),
+        ("café".encode(), "utf-8"),
+        ("\ufeffa".encode(), "utf-8-sig"),
+        ("a".encode("utf-16"), "utf-16"),
+    ],
 )
 def test_encoding_is_found(data: bytes, wanted: str) -> None:
     assert find_encoding(io.BytesIO(data)) == wanted
@@ -83,21 +105,40 @@ def test_one_broken_row_in_a_utf8_table_is_one_reject(tmp_path: Path) -> None:
     good = "".join(f"{number},naïve café número {number}\n" for number in range(30)).encode()
     write(tmp_path / "t.csv", b"id,text\n" + good + b"99,broken \xff here\n")
     rows, _, _ = read(tmp_path, path="t.csv", id="{id}", text="text")
-    assert Counter(row.fault.rule if row.fault else "good" for row in rows) == {"good": 30, "invalid_utf8": 1}
+    assert Counter(row.fault.rule if row.fault else "good" for row in rows) == {
+        "good": 30,
+        "invalid_utf8": 1,
+    }
 
 
 def test_a_next_line_character_inside_a_field_ends_no_row(tmp_path: Path) -> None:
-    write(tmp_path / "t.csv", 'id,text\r\n1,one\x85still one\r\n2,two\n3,"quoted\nthree"\n'.encode())
+    write(
+        tmp_path / "t.csv", 'id,text\r\n1,one\x85still one\r\n2,two\n3,"quoted\nthree"\n'.encode()
+    )
     rows, tally, _ = read(tmp_path, path="t.csv", id="{id}", text="text")
     assert tally["rows"] == 3
-    assert [row.record.parts["text"].text for row in rows] == ["one\x85still one", "two", "quoted\nthree"]
+    assert [row.record.parts["text"].text for row in rows] == [
+        "one\x85still one",
+        "two",
+        "quoted\nthree",
+    ]
 
 
 def test_every_bad_row_is_a_reject_with_its_place(tmp_path: Path) -> None:
-    write(tmp_path / "t.csv", "id,text,label\na,one,x\n,two,x\na,three,x\nb,four,x,more,cells\nc\nd,,x\n")
+    write(
+        tmp_path / "t.csv",
+        "id,text,label\na,one,x\n,two,x\na,three,x\nb,four,x,more,cells\nc\nd,,x\n",
+    )
     rows, _, _ = read(tmp_path, path="t.csv", id="{id}", text={"words": "text"}, targets=["label"])
     found = [(row.record.origin.row, row.fault.rule if row.fault else "") for row in rows]
-    assert found == [(2, ""), (3, "empty_id"), (4, "duplicate_id"), (5, "stray_columns"), (6, "missing_columns"), (7, "")]
+    assert found == [
+        (2, ""),
+        (3, "empty_id"),
+        (4, "duplicate_id"),
+        (5, "stray_columns"),
+        (6, "missing_columns"),
+        (7, ""),
+    ]
     assert "words" not in rows[-1].record.parts
     assert rows[-1].record.absent == {"words": "absent"}
 
@@ -112,7 +153,13 @@ def test_media_are_matched_on_both_sides(tmp_path: Path) -> None:
     for name in ("a", "b", "orphan"):
         write(tmp_path / "img" / f"{name}.jpg", jpeg())
     write(tmp_path / "t.csv", "file,label\na,1\nb,2\nlost,3\n")
-    rows, tally, merged = read(tmp_path, path="t.csv", id="{file}", media={"image": Media(path="img/{file}.jpg")}, targets=["label"])
+    rows, tally, merged = read(
+        tmp_path,
+        path="t.csv",
+        id="{file}",
+        media={"image": Media(path="img/{file}.jpg")},
+        targets=["label"],
+    )
     assert [sorted(row.record.parts) for row in rows] == [["image"], ["image"], [], ["image"]]
     assert rows[2].record.absent == {"image": "missing"}
     assert rows[3].record.targets == {}
@@ -148,9 +195,25 @@ def test_a_path_that_leaves_the_root_is_a_reject(tmp_path: Path, cell: str) -> N
 
 
 def test_times_numbers_and_groups_are_read(tmp_path: Path) -> None:
-    write(tmp_path / "t.csv", 'who,from,to,year\nann,"00:20:57,256",00:21:00.5,1912\nann,1.5,2.5,\nbob,x,2,7\n')
-    rows, _, _ = read(tmp_path, path="t.csv", group="{who}", start="from", end="to", numbers=["year"], targets=["who"])
-    assert rows[0].record.targets == {"who": "ann", "year": 1912.0, "start_s": 1257.256, "end_s": 1260.5}
+    write(
+        tmp_path / "t.csv",
+        'who,from,to,year\nann,"00:20:57,256",00:21:00.5,1912\nann,1.5,2.5,\nbob,x,2,7\n',
+    )
+    rows, _, _ = read(
+        tmp_path,
+        path="t.csv",
+        group="{who}",
+        start="from",
+        end="to",
+        numbers=["year"],
+        targets=["who"],
+    )
+    assert rows[0].record.targets == {
+        "who": "ann",
+        "year": 1912.0,
+        "start_s": 1257.256,
+        "end_s": 1260.5,
+    }
     assert "year" not in rows[1].record.targets
     assert rows[0].record.group == rows[1].record.group == "t-ann"
     assert rows[2].fault is not None
@@ -166,9 +229,15 @@ def test_an_endless_line_is_one_clear_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "data", "words"),
-    [("none.csv", None, "there is no such table"), ("empty.csv", "", "the table is empty"), ("t.csv", "a,b\n1,2\n", "no column 'txt'")],
+    [
+        ("none.csv", None, "there is no such table"),
+        ("empty.csv", "", "the table is empty"),
+        ("t.csv", "a,b\n1,2\n", "no column 'txt'"),
+    ],
 )
-def test_a_table_that_cannot_be_used_is_one_clear_error(tmp_path: Path, name: str, data: str | None, words: str) -> None:
+def test_a_table_that_cannot_be_used_is_one_clear_error(
+    tmp_path: Path, name: str, data: str | None, words: str
+) -> None:
     if data is not None:
         write(tmp_path / name, data)
     with pytest.raises(InputError, match=words):
@@ -176,7 +245,10 @@ def test_a_table_that_cannot_be_used_is_one_clear_error(tmp_path: Path, name: st
 
 
 def test_cells_that_run_over_hundreds_of_lines_are_one_cell(tmp_path: Path) -> None:
-    cells = ["\n".join(f"line {number}, of {row}; | and more" for number in range(400)) for row in range(12)]
+    cells = [
+        "\n".join(f"line {number}, of {row}; | and more" for number in range(400))
+        for row in range(12)
+    ]
     buffer = io.StringIO()
     csv.writer(buffer).writerows([["resume", "job"], *([cell, "cook"] for cell in cells)])
     write(tmp_path / "t.csv", buffer.getvalue())

@@ -1,4 +1,6 @@
-"""Tables as people have them: dialects, encodings, forms and containers that the code's author did not choose."""
+"""Tables as people have them: dialects, encodings, forms and containers that the code's author did
+not choose.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +39,22 @@ def read(root: Path, kind: str, **options: Any) -> tuple[list[Row], Counter[str]
     tally: Counter[str] = Counter()
     items = list(source.read(root, "s", tally, lambda item: None))
     rows = [item for item in items if isinstance(item, Row)]
-    assert sum(tally.values()) == len(rows) + sum(item.count for item in items if isinstance(item, Merged))
+    assert sum(tally.values()) == len(rows) + sum(
+        item.count for item in items if isinstance(item, Merged)
+    )
     return rows, Counter({item.what: item.count for item in items if isinstance(item, Noted)})
 
 
 def contents(rows: list[Row]) -> list[tuple[str, str | None, dict[str, Any]]]:
-    return [(row.record.origin.id, getattr(row.record.parts.get("t"), "text", None), dict(row.record.targets)) for row in rows if row.fault is None]
+    return [
+        (
+            row.record.origin.id,
+            getattr(row.record.parts.get("t"), "text", None),
+            dict(row.record.targets),
+        )
+        for row in rows
+        if row.fault is None
+    ]
 
 
 SOURCE: dict[str, Any] = {"id": "{id}", "text": {"t": "text"}, "targets": ["label"]}
@@ -58,13 +70,21 @@ WANTED = [("1", "a, b", {"label": "x"}), ("2", "c", {"label": "y"})]
     st.integers(0, 3),
 )
 def test_a_well_formed_table_is_read_as_the_standard_reader_reads_it(
-    tmp_path_factory: pytest.TempPathFactory, some: list[tuple[str, str]], times: int, mark: str, quoting: Any, more: int
+    tmp_path_factory: pytest.TempPathFactory,
+    some: list[tuple[str, str]],
+    times: int,
+    mark: str,
+    quoting: Any,
+    more: int,
 ) -> None:
     """However long it is, whatever its cells hold, one or all of them in quotes."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, delimiter=mark, quoting=quoting)
     writer.writerow(["number", "text", "label", *(f"more{place}" for place in range(more))])
-    table = [[str(number), *some[number % len(some)], *["7"] * more] for number in range(max(times, len(some)))]
+    table = [
+        [str(number), *some[number % len(some)], *["7"] * more]
+        for number in range(max(times, len(some)))
+    ]
     writer.writerows(table)
     path = write(tmp_path_factory.mktemp("t") / "t.csv", buffer.getvalue())
     assert [list(row.cells.values()) for row in read_rows(path, find_dialect(path))] == table
@@ -72,8 +92,17 @@ def test_a_well_formed_table_is_read_as_the_standard_reader_reads_it(
 
 def test_one_quoted_cell_with_commas_in_each_row_of_a_long_table(tmp_path: Path) -> None:
     """Without its quotes the table is wider by a column, in every row but the header."""
-    lines = ["file,words,label"] + [f'{number:04}.wav,"one, two",{number % 7}' for number in range(535)]
-    rows, _ = read(tmp_path, "csv", path=write(tmp_path / "t.csv", "\n".join(lines)).name, id="{file}", text={"t": "words"}, targets=["label"])
+    lines = ["file,words,label"] + [
+        f'{number:04}.wav,"one, two",{number % 7}' for number in range(535)
+    ]
+    rows, _ = read(
+        tmp_path,
+        "csv",
+        path=write(tmp_path / "t.csv", "\n".join(lines)).name,
+        id="{file}",
+        text={"t": "words"},
+        targets=["label"],
+    )
     assert [row.fault for row in rows] == [None] * 535
     assert rows[0].record.parts["t"].text == "one, two"
 
@@ -82,21 +111,36 @@ def test_one_quoted_cell_with_commas_in_each_row_of_a_long_table(tmp_path: Path)
     ("text", "noted"),
     [
         ("sep=;\nid;text;label\n1;a, b;x\n2;c;y\n", "lines above the header passed over"),
-        ('My table of 2026\n\nid,text,label\n1,"a, b",x\n2,c,y\n', "lines above the header passed over"),
-        (',id,text,label\n0,1,"a, b",x\n1,2,c,y\n', "the first column has no name and is passed over"),
+        (
+            'My table of 2026\n\nid,text,label\n1,"a, b",x\n2,c,y\n',
+            "lines above the header passed over",
+        ),
+        (
+            ',id,text,label\n0,1,"a, b",x\n1,2,c,y\n',
+            "the first column has no name and is passed over",
+        ),
         ('id,text,label\n1,"a, b",x\nid,text,label\n2,c,y\n', None),
     ],
 )
-def test_what_excel_pandas_and_cat_add_to_a_table(tmp_path: Path, text: str, noted: str | None) -> None:
+def test_what_excel_pandas_and_cat_add_to_a_table(
+    tmp_path: Path, text: str, noted: str | None
+) -> None:
     rows, notes = read(tmp_path, "csv", path=write(tmp_path / "t.csv", text).name, **SOURCE)
     assert contents(rows) == WANTED
-    assert noted in notes if noted else [row.fault.rule for row in rows if row.fault] == ["repeated_header"]
+    assert (
+        noted in notes
+        if noted
+        else [row.fault.rule for row in rows if row.fault] == ["repeated_header"]
+    )
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
 def test_packed_tables(tmp_path: Path, pack: Any) -> None:
     write(tmp_path / "t.csv.x", pack(b'id,text,label\n1,"a, b",x\n2,c,y\n'))
-    write(tmp_path / "t.jsonl.x", pack(b'{"id": 1, "text": "a, b", "label": "x"}\n{"id": 2, "text": "c", "label": "y"}\n'))
+    write(
+        tmp_path / "t.jsonl.x",
+        pack(b'{"id": 1, "text": "a, b", "label": "x"}\n{"id": 2, "text": "c", "label": "y"}\n'),
+    )
     assert contents(read(tmp_path, "csv", path="t.csv.x", **SOURCE)[0]) == WANTED
     assert contents(read(tmp_path, "jsonl", path="t.jsonl.x", **SOURCE)[0]) == WANTED
 
@@ -105,18 +149,29 @@ def test_packed_tables(tmp_path: Path, pack: Any) -> None:
     "text",
     [
         '[{"id": 1, "text": "a, b", "label": "x"},{"id": 2, "text": "c", "label": "y"}]',
-        '[\n {"id": 1, "text": "a, b", "label": "x"},\n {"id": 2.0, "text": "c", "label": "y"}\n]\n',
+        '[\n {"id": 1, "text": "a, b", "label": "x"},\n {"id": 2.0, "text": "c", "label": "y"}\n'
+        "]\n",
         '[["id", "text", "label"], [1, "a, b", "x"], [2, "c", "y"]]',
         '["id", "text", "label"]\n[1, "a, b", "x"]\n[2, "c", "y"]\n',
         '\ufeff{"id": 1, "text": "a, b", "label": "x"}\n\n{"id": 2, "text": "c", "label": "y"}\n',
     ],
 )
 def test_json_lines_and_arrays(tmp_path: Path, text: str) -> None:
-    assert contents(read(tmp_path, "jsonl", path=write(tmp_path / "t.json", text).name, **SOURCE)[0]) == WANTED
+    assert (
+        contents(read(tmp_path, "jsonl", path=write(tmp_path / "t.json", text).name, **SOURCE)[0])
+        == WANTED
+    )
 
 
 def test_parquet_arrow_and_folders_of_them(tmp_path: Path) -> None:
-    table = pa.table({"id": [1, 2], "text": ["a, b", "c"], "label": ["x", "y"], "meta": [{"n": 1.0}, {"n": None}]})
+    table = pa.table(
+        {
+            "id": [1, 2],
+            "text": ["a, b", "c"],
+            "label": ["x", "y"],
+            "meta": [{"n": 1.0}, {"n": None}],
+        }
+    )
     pq.write_table(table, tmp_path / "t.parquet")
     pyarrow.feather.write_feather(table, tmp_path / "t.feather")
     (tmp_path / "parts").mkdir()
@@ -124,8 +179,13 @@ def test_parquet_arrow_and_folders_of_them(tmp_path: Path) -> None:
         pq.write_table(table.slice(number, 1), tmp_path / "parts" / f"{number}.parquet")
     for path in ("t.parquet", "t.feather", "parts"):
         rows, _ = read(tmp_path, "parquet", path=path, **SOURCE, numbers={"n": "{meta.n}"})
-        assert contents(rows) == [("1", "a, b", {"label": "x", "n": 1.0}), ("2", "c", {"label": "y"})]
-    with pytest.raises(InputError, match=r"no column 'texxt' \(did you mean 'text'\?\); it has id, text, label"):
+        assert contents(rows) == [
+            ("1", "a, b", {"label": "x", "n": 1.0}),
+            ("2", "c", {"label": "y"}),
+        ]
+    with pytest.raises(
+        InputError, match=r"no column 'texxt' \(did you mean 'text'\?\); it has id, text, label"
+    ):
         read(tmp_path, "parquet", path="t.parquet", id="{id}", text={"t": "texxt"})
 
 
@@ -138,16 +198,25 @@ def test_an_excel_sheet(tmp_path: Path) -> None:
     book.save(tmp_path / "t.xlsx")
     rows, notes = read(tmp_path, "xlsx", path="t.xlsx", **SOURCE)
     assert contents(rows) == WANTED
-    assert sorted(notes) == ["lines above the header passed over", "the first of 2 sheets is read, 'Sheet'; set sheet to say otherwise"]
+    assert sorted(notes) == [
+        "lines above the header passed over",
+        "the first of 2 sheets is read, 'Sheet'; set sheet to say otherwise",
+    ]
     with pytest.raises(InputError, match="there is no sheet 'othr'; did you mean 'other'"):
         read(tmp_path, "xlsx", path="t.xlsx", sheet="othr", **SOURCE)
 
 
 @pytest.mark.parametrize(
     ("data", "told"),
-    [(b"PAR1xxxx", "is Parquet, not text; use type: parquet"), (b"PK\x03\x04xxxx", "use type: xlsx"), (b"SQLite format 3", "SQLite")],
+    [
+        (b"PAR1xxxx", "is Parquet, not text; use type: parquet"),
+        (b"PK\x03\x04xxxx", "use type: xlsx"),
+        (b"SQLite format 3", "SQLite"),
+    ],
 )
-def test_a_file_that_is_no_text_is_called_what_it_is(tmp_path: Path, data: bytes, told: str) -> None:
+def test_a_file_that_is_no_text_is_called_what_it_is(
+    tmp_path: Path, data: bytes, told: str
+) -> None:
     write(tmp_path / "t.csv", data)
     for kind in ("csv", "jsonl"):
         with pytest.raises(InputError, match=told):
@@ -179,12 +248,21 @@ ENCODED = {
 
 @pytest.mark.parametrize("rows", [1, 60])
 @pytest.mark.parametrize("encoding", ENCODED)
-def test_a_table_is_read_in_its_own_encoding_and_that_is_told(tmp_path: Path, encoding: str, rows: int) -> None:
-    lines = ["id,text,label", *(f"{number},{ENCODED[encoding]} {number},x" for number in range(rows))]
+def test_a_table_is_read_in_its_own_encoding_and_that_is_told(
+    tmp_path: Path, encoding: str, rows: int
+) -> None:
+    lines = [
+        "id,text,label",
+        *(f"{number},{ENCODED[encoding]} {number},x" for number in range(rows)),
+    ]
     write(tmp_path / "t.csv", "\n".join(lines).encode(encoding))
     found, notes = read(tmp_path, "csv", path="t.csv", **SOURCE)
-    assert [text for _, text, _ in contents(found)] == [f"{ENCODED[encoding]} {number}" for number in range(rows)]
-    assert any("found from its bytes; set encoding" in note for note in notes) == (not encoding.startswith("utf-8"))
+    assert [text for _, text, _ in contents(found)] == [
+        f"{ENCODED[encoding]} {number}" for number in range(rows)
+    ]
+    assert any("found from its bytes; set encoding" in note for note in notes) == (
+        not encoding.startswith("utf-8")
+    )
 
 
 @settings(max_examples=200, deadline=None)
@@ -196,7 +274,13 @@ def test_what_decodes_as_utf_8_is_utf_8(text: str, replaced: int) -> None:
 
 
 def test_bytes_that_are_no_text_cost_their_row(tmp_path: Path) -> None:
-    write(tmp_path / "t.csv", "id,text,label\n".encode("cp932") + "1,猫,x\n".encode("cp932") + b"2,\x81,y\n" + b"3,dog,z\n")
+    write(
+        tmp_path / "t.csv",
+        "id,text,label\n".encode("cp932")
+        + "1,猫,x\n".encode("cp932")
+        + b"2,\x81,y\n"
+        + b"3,dog,z\n",
+    )
     rows, _ = read(tmp_path, "csv", path="t.csv", encoding="cp932", **SOURCE)
     assert [row.fault.rule if row.fault else "" for row in rows] == ["", "invalid_bytes", ""]
 
@@ -206,32 +290,64 @@ ABSENT: list[Any] = [None, float("nan"), "", "  ", "no such key"]
 
 @pytest.mark.parametrize("value", ABSENT)
 def test_absent_is_absent_in_every_spelling(tmp_path: Path, value: Any) -> None:
-    """A missing key, null, NaN, an empty cell; alone, behind a prefix, in a list, as a number, a group or a split."""
+    """A missing key, null, NaN, an empty cell; alone, behind a prefix, in a list, as a number, a
+    group or a split.
+    """
     write(tmp_path / "img" / "0.jpg", jpeg())
-    whole = {"id": 0, "file": "0.jpg", "place": "Rome", "n": 3, "answers": ["a", "b"], "group": "g", "split": "train"}
-    lacking = {"id": 1} if value == "no such key" else dict.fromkeys(whole, value) | {"id": 1, "answers": [value, "b"]}
+    whole = {
+        "id": 0,
+        "file": "0.jpg",
+        "place": "Rome",
+        "n": 3,
+        "answers": ["a", "b"],
+        "group": "g",
+        "split": "train",
+    }
+    lacking = (
+        {"id": 1}
+        if value == "no such key"
+        else dict.fromkeys(whole, value) | {"id": 1, "answers": [value, "b"]}
+    )
     write(tmp_path / "t.jsonl", "".join(json.dumps(row) + "\n" for row in (whole, lacking)))
     options: dict[str, Any] = {
-        "id": "{id}", "text": {"t": "a photo of {place}"}, "media": {"image": {"path": "img/{file}"}}, "numbers": {"n": "{n}"},
-        "targets": {"kind": "class-{place}", "answers": "{answers}"}, "group": "{group}", "split": "{split}",
-    }  # fmt: skip
+        "id": "{id}",
+        "text": {"t": "a photo of {place}"},
+        "media": {"image": {"path": "img/{file}"}},
+        "numbers": {"n": "{n}"},
+        "targets": {"kind": "class-{place}", "answers": "{answers}"},
+        "group": "{group}",
+        "split": "{split}",
+    }
     rows, _ = read(tmp_path, "jsonl", path="t.jsonl", **options)
     assert [row.fault for row in rows] == [None, None]
     first, second = (row.record for row in rows)
-    assert (sorted(first.parts), first.targets) == (["image", "t"], {"kind": "class-Rome", "answers": ["a", "b"], "n": 3.0})
+    assert (sorted(first.parts), first.targets) == (
+        ["image", "t"],
+        {"kind": "class-Rome", "answers": ["a", "b"], "n": 3.0},
+    )
     assert (sorted(second.parts), dict(second.absent)) == ([], {"image": "absent", "t": "absent"})
     assert second.targets == ({} if value == "no such key" else {"answers": ["b"]})
     assert (second.group, second.split) == (second.key, None)
     if value in ("", "  "):
         del options["targets"]["answers"]
-        write(tmp_path / "t.csv", "id,file,place,n,group,split\n0,0.jpg,Rome,3,g,train\n" + f"1,{value},{value},{value},{value},{value}\n")
+        write(
+            tmp_path / "t.csv",
+            "id,file,place,n,group,split\n0,0.jpg,Rome,3,g,train\n"
+            + f"1,{value},{value},{value},{value},{value}\n",
+        )
         rows, _ = read(tmp_path, "csv", path="t.csv", **options)
         assert [sorted(row.record.parts) for row in rows] == [["image", "t"], []]
         assert rows[1].record.targets == {}
 
 
 def test_a_cell_that_holds_no_number_costs_itself_and_is_told(tmp_path: Path) -> None:
-    write(tmp_path / "t.jsonl", "".join(json.dumps({"id": n, "n": value}) + "\n" for n, value in enumerate([1, True, "NaN", "1,5", 2.5])))
+    write(
+        tmp_path / "t.jsonl",
+        "".join(
+            json.dumps({"id": n, "n": value}) + "\n"
+            for n, value in enumerate([1, True, "NaN", "1,5", 2.5])
+        ),
+    )
     rows, _ = read(tmp_path, "jsonl", path="t.jsonl", id="{id}", numbers=["n"])
     assert [row.record.targets.get("n") for row in rows] == [1.0, None, None, None, 2.5]
     assert [bool(row.unmatched) for row in rows] == [False, True, False, True, False]
@@ -252,11 +368,15 @@ def test_a_name_that_no_row_has_is_a_mistake(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("on_disk", "written"),
     [
-        (unicodedata.normalize("NFD", "café.jpg"), unicodedata.normalize("NFC", "café.jpg")), ("UP.JPG", "up.jpg"), ("sub/b.jpg", "sub\\b.jpg"),
+        (unicodedata.normalize("NFD", "café.jpg"), unicodedata.normalize("NFC", "café.jpg")),
+        ("UP.JPG", "up.jpg"),
+        ("sub/b.jpg", "sub\\b.jpg"),
         ("Sub/B.jpg", "SUB\\b.JPG"),
     ],
-)  # fmt: skip
-def test_a_file_whose_name_is_written_in_another_form_is_taken_and_told(tmp_path: Path, on_disk: str, written: str) -> None:
+)
+def test_a_file_whose_name_is_written_in_another_form_is_taken_and_told(
+    tmp_path: Path, on_disk: str, written: str
+) -> None:
     write(tmp_path / "img" / on_disk, jpeg())
     write(tmp_path / "t.jsonl", json.dumps({"file": written}) + "\n")
     rows, notes = read(tmp_path, "jsonl", path="t.jsonl", media={"image": {"path": "img/{file}"}})
@@ -280,27 +400,43 @@ def test_parts_of_one_folder_share_its_files_and_count_each_once(tmp_path: Path)
     write(tmp_path / "t.csv", "id,left,right\n1,a,b\n2,b,c\n")
     media = {"left": {"path": "img/{left}.jpg"}, "right": {"path": "img/{right}.jpg"}}
     rows, notes = read(tmp_path, "csv", path="t.csv", id="{id}", media=media)
-    assert [(sorted(row.record.parts), [fault.rule for fault in row.unmatched]) for row in rows] == [
-        (["left", "right"], []), (["left", "right"], []), (["left"], ["no_row"]),
-    ]  # fmt: skip
+    assert [
+        (sorted(row.record.parts), [fault.rule for fault in row.unmatched]) for row in rows
+    ] == [
+        (["left", "right"], []),
+        (["left", "right"], []),
+        (["left"], ["no_row"]),
+    ]
     assert notes == {"passed over in img: files of .txt": 1}
 
 
 def test_times_of_rows_without_media_cost_nothing_and_are_told(tmp_path: Path) -> None:
     write(tmp_path / "t.csv", "id,text,from,to\n1,a,2.0,2.0\n2,b,1.0,3.0\n")
-    rows, notes = read(tmp_path, "csv", path="t.csv", id="{id}", text={"t": "text"}, start="from", end="to")
-    assert [row.record.targets for row in rows] == [{"start_s": 2.0, "end_s": 2.0}, {"start_s": 1.0, "end_s": 3.0}]
+    rows, notes = read(
+        tmp_path, "csv", path="t.csv", id="{id}", text={"t": "text"}, start="from", end="to"
+    )
+    assert [row.record.targets for row in rows] == [
+        {"start_s": 2.0, "end_s": 2.0},
+        {"start_s": 1.0, "end_s": 3.0},
+    ]
     assert sum(notes.values()) == 2
 
 
 @pytest.mark.parametrize("columns", [20_000, 60_000])
 def test_a_table_may_have_very_many_columns(tmp_path: Path, columns: int) -> None:
-    write(tmp_path / "t.csv", ",".join(f"gene{number % (columns - 5)}" for number in range(columns)) + "\n" + (",".join(["1"] * columns) + "\n") * 3)
+    write(
+        tmp_path / "t.csv",
+        ",".join(f"gene{number % (columns - 5)}" for number in range(columns))
+        + "\n"
+        + (",".join(["1"] * columns) + "\n") * 3,
+    )
     header = find_dialect(tmp_path / "t.csv").header
     assert len(set(header)) == columns
 
 
-@pytest.mark.parametrize("text", ["20 °C", "¿Qué es?", "20° north", "§ 5", "5 × 3 ± 1", "SÃO PAULO", "l’été", "½ l"])
+@pytest.mark.parametrize(
+    "text", ["20 °C", "¿Qué es?", "20° north", "§ 5", "5 × 3 ± 1", "SÃO PAULO", "l’été", "½ l"]
+)
 def test_signs_among_plain_letters_are_windows_1252(tmp_path: Path, text: str) -> None:
     write(tmp_path / "t.csv", f"id,text,label\n1,{text},x\n2,plain,y\n".encode("cp1252"))
     assert contents(read(tmp_path, "csv", path="t.csv", **SOURCE)[0])[0][1] == text
@@ -335,11 +471,17 @@ def test_excel_sheets_of_a_wrong_size_with_stray_cells_or_damaged(tmp_path: Path
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9])
-def test_a_packed_table_that_is_cut_or_damaged_is_one_clear_error(tmp_path: Path, share: float) -> None:
+def test_a_packed_table_that_is_cut_or_damaged_is_one_clear_error(
+    tmp_path: Path, share: float
+) -> None:
     import random
 
     rng = random.Random(0)
-    data = gzip.compress(("id,text,label\n" + "".join(f"{number},{rng.random()},x\n" for number in range(5000))).encode())
+    data = gzip.compress(
+        (
+            "id,text,label\n" + "".join(f"{number},{rng.random()},x\n" for number in range(5000))
+        ).encode()
+    )
     damaged = data[: len(data) // 2] + bytes(50) + data[len(data) // 2 + 50 :]
     for name, some in (("cut", data[: int(len(data) * share)]), ("damaged", damaged)):
         for kind, options in (("csv", {}), ("csv", {"encoding": "utf-8"}), ("jsonl", {})):
@@ -349,29 +491,51 @@ def test_a_packed_table_that_is_cut_or_damaged_is_one_clear_error(tmp_path: Path
 
 
 def test_half_a_surrogate_pair_is_no_text(tmp_path: Path) -> None:
-    write(tmp_path / "t.jsonl", '["id", "text", "label"]\n[1, "a, b", "x"]\n[5, "a\\ud800", "x"]\n[2, "c", "y"]\n')
+    write(
+        tmp_path / "t.jsonl",
+        '["id", "text", "label"]\n[1, "a, b", "x"]\n[5, "a\\ud800", "x"]\n[2, "c", "y"]\n',
+    )
     rows, _ = read(tmp_path, "jsonl", path="t.jsonl", **SOURCE)
     assert contents(rows) == WANTED
     assert [row.fault.rule for row in rows if row.fault] == ["broken_json"]
 
 
 def test_numbers_beyond_64_bits_in_a_json_array(tmp_path: Path) -> None:
-    write(tmp_path / "t.json", '\n[{"id": 1, "text": "a, b", "label": "x"}, {"id": 12345678901234567890, "text": "c", "label": "y"}]')
+    write(
+        tmp_path / "t.json",
+        '\n[{"id": 1, "text": "a, b", "label": "x"}, {"id": 12345678901234567890, "text": "c",'
+        ' "label": "y"}]',
+    )
     rows, _ = read(tmp_path, "jsonl", path="t.json", **SOURCE)
     assert [row[0] for row in contents(rows)] == ["1", "12345678901234567890"]
 
 
 def test_parquet_of_dotted_names_and_of_bytes_that_nobody_asks_for(tmp_path: Path) -> None:
     table = pa.table(
-        {"a.b": [1, 2], "image": [{"bytes": b"x", "path": "p.jpg"}] * 2, "none": pa.array([None, None], pa.struct([("t", pa.string())]))}
+        {
+            "a.b": [1, 2],
+            "image": [{"bytes": b"x", "path": "p.jpg"}] * 2,
+            "none": pa.array([None, None], pa.struct([("t", pa.string())])),
+        }
     )
     pq.write_table(table, tmp_path / "t.parquet")
-    rows, _ = read(tmp_path, "parquet", path="t.parquet", id="{a.b}", text={"t": "none.t"}, targets={"file": "{image.path}"})
-    assert [(row.record.origin.id, row.record.targets, dict(row.record.absent)) for row in rows] == [
+    rows, _ = read(
+        tmp_path,
+        "parquet",
+        path="t.parquet",
+        id="{a.b}",
+        text={"t": "none.t"},
+        targets={"file": "{image.path}"},
+    )
+    assert [
+        (row.record.origin.id, row.record.targets, dict(row.record.absent)) for row in rows
+    ] == [
         ("1", {"file": "p.jpg"}, {"t": "absent"}),
         ("2", {"file": "p.jpg"}, {"t": "absent"}),
     ]
-    pq.write_table(pa.table({"id": [1], "text": pa.array([10**7], pa.date32())}), tmp_path / "d.parquet")
+    pq.write_table(
+        pa.table({"id": [1], "text": pa.array([10**7], pa.date32())}), tmp_path / "d.parquet"
+    )
     with pytest.raises(InputError, match="cannot be read"):
         read(tmp_path, "parquet", path="d.parquet", id="{id}", text={"t": "text"})
 
@@ -390,6 +554,8 @@ def test_of_two_paths_that_fit_the_longer_one_names_the_file(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
-def test_a_byte_order_mark_under_a_given_encoding_is_no_letter(tmp_path: Path, encoding: str) -> None:
+def test_a_byte_order_mark_under_a_given_encoding_is_no_letter(
+    tmp_path: Path, encoding: str
+) -> None:
     write(tmp_path / "t.csv", ('\ufeffid,text,label\n1,"a, b",x\n2,c,y\n').encode(encoding))
     assert contents(read(tmp_path, "csv", path="t.csv", encoding=encoding, **SOURCE)[0]) == WANTED

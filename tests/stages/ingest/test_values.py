@@ -1,4 +1,6 @@
-"""Cells from strangers: what cannot be right becomes a reject of its own row, and nothing is lost or guessed."""
+"""Cells from strangers: what cannot be right becomes a reject of its own row, and nothing is lost
+or guessed.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,13 @@ def test_a_value_is_finite_or_refused(text: str) -> None:
         assert value is None or abs(value) < float("inf")
 
 
-@pytest.mark.parametrize("text", ["1,234", "12,500", "inf", "1_000", "0x10", "1e999", "true", "9" * 6000])
+@pytest.mark.parametrize(
+    "text", ["1,234", "12,500", "inf", "1_000", "0x10", "1e999", "true", "9" * 6000]
+)
 def test_numbers_that_could_mean_two_things_or_nothing_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="may mean thousands or tenths; set decimal|no finite number"):
+    with pytest.raises(
+        ValueError, match="may mean thousands or tenths; set decimal|no finite number"
+    ):
         number(text)
 
 
@@ -46,7 +52,9 @@ def test_a_number_that_is_missing_in_any_spelling_is_none(text: str) -> None:
         ("1'000", ".", "'", 1000.0),
     ],
 )
-def test_numbers_are_read_as_a_country_writes_them(text: str, decimal: str, thousands: str, wanted: float) -> None:
+def test_numbers_are_read_as_a_country_writes_them(
+    text: str, decimal: str, thousands: str, wanted: float
+) -> None:
     assert number(text, decimal, thousands) == wanted
 
 
@@ -60,23 +68,36 @@ def csv_source(**more: object) -> dict[str, object]:
     return {"type": "csv", "path": "t.csv", "id": "{id}", "text": "text", **more}
 
 
-def test_a_split_that_is_a_path_is_a_reject_and_nothing_is_written_outside(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+def test_a_split_that_is_a_path_is_a_reject_and_nothing_is_written_outside(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
     write(tmp_path / "raw" / "t.csv", "id,text,split\n1,one,train\n2,two,../../../evil/x\n")
-    result = run_recipe(recipe(tmp_path / "raw", {"t": csv_source(split="{split}")}), tmp_path / "deep" / "er" / "out")
+    result = run_recipe(
+        recipe(tmp_path / "raw", {"t": csv_source(split="{split}")}),
+        tmp_path / "deep" / "er" / "out",
+    )
     assert result.account.to_dict()["rejects_by_reason"] == {"t: bad_value": 1}
     assert not list(tmp_path.rglob("evil"))
 
 
 @pytest.mark.parametrize("strays", [[500], [100, 600], [100, 101, 700]])
-def test_a_quote_that_is_never_closed_costs_its_own_row(tmp_path: Path, run_recipe: Callable[..., Result], strays: list[int]) -> None:
-    rows = [f'{row},"text of {row}' if row in strays else f"{row},text of {row}" for row in range(1000)]
+def test_a_quote_that_is_never_closed_costs_its_own_row(
+    tmp_path: Path, run_recipe: Callable[..., Result], strays: list[int]
+) -> None:
+    rows = [
+        f'{row},"text of {row}' if row in strays else f"{row},text of {row}" for row in range(1000)
+    ]
     write(tmp_path / "raw" / "t.csv", "\n".join(["id,text", *rows]) + "\n")
-    account = run_recipe(recipe(tmp_path / "raw", {"t": csv_source()}, shard=None)).account.to_dict()
+    account = run_recipe(
+        recipe(tmp_path / "raw", {"t": csv_source()}, shard=None)
+    ).account.to_dict()
     assert account["sources"]["t"]["in"] == 1000
     assert account["rejects_by_reason"] == {"t: broken_quotes": len(strays)}
 
 
-def test_joined_parts_of_one_name_are_an_error_and_not_a_loss(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+def test_joined_parts_of_one_name_are_an_error_and_not_a_loss(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
     write(tmp_path / "raw" / "t.csv", "id,text\n1,alpha\n")
     write(tmp_path / "raw" / "u.csv", "id,text\n1,beta\n")
     sources = {"t": csv_source(), "u": csv_source(path="u.csv")}
@@ -84,7 +105,9 @@ def test_joined_parts_of_one_name_are_an_error_and_not_a_loss(tmp_path: Path, ru
         run_recipe(recipe(tmp_path / "raw", sources, [{"align.join": {"sources": ["t", "u"]}}]))
 
 
-def test_files_in_folders_below_that_no_row_names_are_records_too(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+def test_files_in_folders_below_that_no_row_names_are_records_too(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
     for name in ("a", "sub/b", "sub/nobody"):
         write(tmp_path / "raw" / "img" / f"{name}.jpg", jpeg(seed=len(name)))
     write(tmp_path / "raw" / "t.csv", "file\na.jpg\nsub/b.jpg\n")
@@ -94,7 +117,9 @@ def test_files_in_folders_below_that_no_row_names_are_records_too(tmp_path: Path
     assert account["sources"]["t"]["presence"] == {"image": 3}
 
 
-@pytest.mark.parametrize("options", [{"group": "who"}, {"id": "id"}, {"id": "{id"}, {"delimiter": "ab"}])
+@pytest.mark.parametrize(
+    "options", [{"group": "who"}, {"id": "id"}, {"id": "{id"}, {"delimiter": "ab"}]
+)
 def test_templates_that_would_be_constants_are_mistakes_of_the_recipe(
     tmp_path: Path, run_recipe: Callable[..., Result], options: dict[str, str]
 ) -> None:
@@ -103,7 +128,9 @@ def test_templates_that_would_be_constants_are_mistakes_of_the_recipe(
         run_recipe(recipe(tmp_path / "raw", {"t": csv_source(**options)}))
 
 
-def test_an_annotation_of_another_image_is_a_reject(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+def test_an_annotation_of_another_image_is_a_reject(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
     options = vqa_corpus(tmp_path / "raw", images=3, per_image=1)
     value = json.loads((tmp_path / "raw" / "a.json").read_text())
     value["annotations"][1]["image_id"] = 3
@@ -114,31 +141,43 @@ def test_an_annotation_of_another_image_is_a_reject(tmp_path: Path, run_recipe: 
     assert account["rejects_by_reason"] == {"vqa: duplicate_id": 1, "vqa: image_mismatch": 1}
 
 
-def test_a_file_name_that_is_no_utf8_is_a_reject(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+def test_a_file_name_that_is_no_utf8_is_a_reject(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
     write(tmp_path / "raw" / "snd" / "good.wav", wav())
     with open(bytes(tmp_path / "raw" / "snd") + b"/b\xff.wav", "wb") as file:
         file.write(wav(300))
-    account = run_recipe(recipe(tmp_path / "raw", {"s": {"type": "audio_folder", "path": "snd"}})).account.to_dict()
+    account = run_recipe(
+        recipe(tmp_path / "raw", {"s": {"type": "audio_folder", "path": "snd"}})
+    ).account.to_dict()
     assert account["rejects_by_reason"] == {"s: file_missing": 1}
     assert account["stages"]["shard"]["written"] == 1
 
 
 @pytest.mark.parametrize(("name", "data"), [("t.csv", "id,text\n")])
-def test_an_empty_source_is_one_clear_error(tmp_path: Path, run_recipe: Callable[..., Result], name: str, data: str) -> None:
+def test_an_empty_source_is_one_clear_error(
+    tmp_path: Path, run_recipe: Callable[..., Result], name: str, data: str
+) -> None:
     write(tmp_path / "raw" / name, data)
     with pytest.raises(InputError, match="the sources are empty"):
         run_recipe(recipe(tmp_path / "raw", {"t": csv_source()}))
 
 
-@pytest.mark.parametrize("line", ['{"id": 2, "text": "\\ud800"}', '{"id": 2, "text": ' + "9" * 6000 + "}"])
-def test_a_line_of_json_that_is_no_text_is_a_reject(tmp_path: Path, run_recipe: Callable[..., Result], line: str) -> None:
+@pytest.mark.parametrize(
+    "line", ['{"id": 2, "text": "\\ud800"}', '{"id": 2, "text": ' + "9" * 6000 + "}"]
+)
+def test_a_line_of_json_that_is_no_text_is_a_reject(
+    tmp_path: Path, run_recipe: Callable[..., Result], line: str
+) -> None:
     write(tmp_path / "raw" / "t.jsonl", '{"id": 1, "text": "one"}\n' + line + "\n")
     source = {"type": "jsonl", "path": "t.jsonl", "id": "{id}", "text": "text"}
     account = run_recipe(recipe(tmp_path / "raw", {"t": source}, shard=None)).account.to_dict()
     assert account["rejects_by_reason"] == {"t: broken_json": 1}
 
 
-def test_a_source_outside_of_the_data_root_is_refused(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+def test_a_source_outside_of_the_data_root_is_refused(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
     write(tmp_path / "secret.csv", "id,text\n1,secret\n")
     (tmp_path / "raw").mkdir()
     for path in ("../secret.csv", str(tmp_path / "secret.csv")):
@@ -146,7 +185,15 @@ def test_a_source_outside_of_the_data_root_is_refused(tmp_path: Path, run_recipe
             run_recipe(recipe(tmp_path / "raw", {"t": csv_source(path=path)}))
 
 
-def test_features_of_a_part_that_nobody_has_are_an_empty_cache(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+def test_features_of_a_part_that_nobody_has_are_an_empty_cache(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
     write(tmp_path / "raw" / "t.csv", "id,text\n1,one\n")
-    run_recipe(recipe(tmp_path / "raw", {"t": csv_source(media={"audio": {"path": "{id}.wav"}})}, features={"audio": "features.audio"}))
+    run_recipe(
+        recipe(
+            tmp_path / "raw",
+            {"t": csv_source(media={"audio": {"path": "{id}.wav"}})},
+            features={"audio": "features.audio"},
+        )
+    )
     assert (tmp_path / "out" / "features" / "audio.arrow").is_file()

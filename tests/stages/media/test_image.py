@@ -36,7 +36,10 @@ def test_a_png_with_any_byte_changed_is_refused(place: int, change: int) -> None
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.binary(max_size=200), st.sampled_from([b"", JPEG[:20], PNG[:33], b"GIF89a", b"BM", b"RIFF1234WEBP"]))
+@given(
+    st.binary(max_size=200),
+    st.sampled_from([b"", JPEG[:20], PNG[:33], b"GIF89a", b"BM", b"RIFF1234WEBP"]),
+)
 def test_rubbish_is_a_damage_error_and_nothing_else(rubbish: bytes, head: bytes) -> None:
     with pytest.raises(DamageError):
         image.decode(head + rubbish)
@@ -73,28 +76,45 @@ def test_the_exif_orientation_is_carried_out(orientation: int) -> None:
     found = image.decode(buffer.getvalue())
     assert found.shape == wanted.shape
     assert (found.shape[1], found.shape[0]) == image.size(buffer.getvalue())
-    assert np.abs(found - wanted).mean() < 1  # two builds of one library round alike but for a few last bits
+    # two builds of one library round alike but for a few last bits
+    assert np.abs(found - wanted).mean() < 1
 
 
 @pytest.mark.parametrize("kind", ["webp", "gif", "bmp", "tiff", "png", "jpeg"])
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "CMYK", "RGBA"])
 def test_every_usual_format_and_colour_becomes_rgb(kind: str, mode: str) -> None:
-    if (kind, mode) in {("jpeg", "P"), ("jpeg", "RGBA"), ("png", "CMYK"), ("gif", "CMYK"), ("bmp", "CMYK"), ("webp", "CMYK")}:
+    if (kind, mode) in {
+        ("jpeg", "P"),
+        ("jpeg", "RGBA"),
+        ("png", "CMYK"),
+        ("gif", "CMYK"),
+        ("bmp", "CMYK"),
+        ("webp", "CMYK"),
+    }:
         return
     buffer = io.BytesIO()
     source = Image.fromarray(picture(32, 48)).convert(mode)
     source.save(buffer, kind)
     pixels = image.decode(buffer.getvalue())
     assert pixels.shape == (32, 48, 3)
-    assert np.abs(pixels.astype(int) - np.asarray(Image.open(buffer).convert("RGB")).astype(int)).mean() < 3
+    assert (
+        np.abs(
+            pixels.astype(int) - np.asarray(Image.open(buffer).convert("RGB")).astype(int)
+        ).mean()
+        < 3
+    )
 
 
 def test_a_scaled_decode_keeps_the_short_side_and_looks_the_same() -> None:
     data = jpeg(480, 640, seed=1, quality=95)
-    full, scaled = image.scale_to(image.decode(data), 120), image.scale_to(image.decode(data, 120), 120)
+    full, scaled = (
+        image.scale_to(image.decode(data), 120),
+        image.scale_to(image.decode(data, 120), 120),
+    )
     assert scaled.shape == full.shape == (120, 160, 3)
     error = np.mean((full.astype(float) - scaled) ** 2)
-    assert 10 * np.log10(255**2 / error) > 35  # both are area averages, one of them taken in the DCT
+    # both are area averages, one of them taken in the DCT
+    assert 10 * np.log10(255**2 / error) > 35
 
 
 def test_signals_tell_sharp_from_blurred_and_dark_from_bright() -> None:

@@ -19,9 +19,17 @@ from tiny import mp4, tone, wav, write
 
 
 @pytest.mark.parametrize(
-    ("name", "form", "subtype"), [("a.wav", "WAV", "PCM_16"), ("a.flac", "FLAC", None), ("a.ogg", "OGG", "VORBIS"), ("a.mp3", "MP3", None)]
+    ("name", "form", "subtype"),
+    [
+        ("a.wav", "WAV", "PCM_16"),
+        ("a.flac", "FLAC", None),
+        ("a.ogg", "OGG", "VORBIS"),
+        ("a.mp3", "MP3", None),
+    ],
 )
-def test_every_usual_format_of_sound_is_read(tmp_path: Path, name: str, form: str, subtype: str | None) -> None:
+def test_every_usual_format_of_sound_is_read(
+    tmp_path: Path, name: str, form: str, subtype: str | None
+) -> None:
     sound = audio.decode(write(tmp_path / name, wav(form=form, subtype=subtype, rate_hz=16_000)))
     assert sound.rate_hz == 16_000
     assert abs(sound.duration_s - 0.5) < 0.1
@@ -31,7 +39,9 @@ def test_every_usual_format_of_sound_is_read(tmp_path: Path, name: str, form: st
 
 @settings(max_examples=30, deadline=None)
 @given(st.floats(0, 0.4), st.floats(0.02, 0.1))
-def test_a_span_holds_the_samples_of_its_time(tmp_path_factory: pytest.TempPathFactory, start: float, length: float) -> None:
+def test_a_span_holds_the_samples_of_its_time(
+    tmp_path_factory: pytest.TempPathFactory, start: float, length: float
+) -> None:
     ramp = np.arange(4000, dtype=np.float32) / 4000
     path = tmp_path_factory.mktemp("ramp") / "r.wav"
     soundfile.write(path, ramp, 8000, subtype="FLOAT")
@@ -50,7 +60,15 @@ def test_a_truncated_wav_is_noticed_though_decoders_read_it(tmp_path: Path, shar
         audio.decode(path)
 
 
-@pytest.mark.parametrize("data", [b"hello there, this is text", b"RIFF\x00\x00\x00\x00WAVE", b"fLaC" + b"\0" * 50, b"\xff\xfb" + b"\0" * 80])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"hello there, this is text",
+        b"RIFF\x00\x00\x00\x00WAVE",
+        b"fLaC" + b"\0" * 50,
+        b"\xff\xfb" + b"\0" * 80,
+    ],
+)
 def test_what_is_no_sound_is_refused(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(DamageError):
         audio.decode(write(tmp_path / "a.wav", data))
@@ -64,11 +82,20 @@ def test_sound_signals_tell_silence_and_clipping(tmp_path: Path) -> None:
     assert abs(signals["silence"] - 0.5) < 0.01
     assert abs(signals["level_db"] - 10 * np.log10(0.5**2 / 2 / 2)) < 0.05
     soundfile.write(tmp_path / "loud.wav", np.clip(tone(level=2.0), -1, 1), 8000, subtype="FLOAT")
-    assert abs(measure_sound(tmp_path / "loud.wav")[1]["clipping"] - 2 / 3) < 0.02  # |sin| > 1/2 for two thirds of the time
+    # |sin| > 1/2 for two thirds of the time
+    assert abs(measure_sound(tmp_path / "loud.wav")[1]["clipping"] - 2 / 3) < 0.02
 
 
 @pytest.mark.parametrize(
-    ("form", "codec"), [("mp4", "mpeg4"), ("matroska", "mpeg4"), ("mov", "mpeg4"), ("avi", "mpeg4"), ("webm", "libvpx"), ("mpeg", "mpeg1video")]
+    ("form", "codec"),
+    [
+        ("mp4", "mpeg4"),
+        ("matroska", "mpeg4"),
+        ("mov", "mpeg4"),
+        ("avi", "mpeg4"),
+        ("webm", "libvpx"),
+        ("mpeg", "mpeg1video"),
+    ],
 )
 def test_every_usual_container_is_measured_whole(tmp_path: Path, form: str, codec: str) -> None:
     path = write(tmp_path / "a.bin", mp4(frames=25, fps=25, form=form, codec=codec, sound=False))
@@ -97,7 +124,9 @@ def test_key_frame_clips_are_read_without_a_video_decoder_and_look_the_same() ->
     rng = np.random.default_rng(0)
     import cv2
 
-    frames = np.stack([cv2.resize(rng.integers(0, 255, (4, 4, 3)).astype(np.uint8), (64, 64)) for _ in range(6)])
+    frames = np.stack(
+        [cv2.resize(rng.integers(0, 255, (4, 4, 3)).astype(np.uint8), (64, 64)) for _ in range(6)]
+    )
     times = [0.1, 0.3, 0.5, 0.6, 0.8, 0.9]
     data = video.encode_mjpeg(frames, times, 1.0)
     assert data == video.encode_mjpeg(frames, times, 1.0)
@@ -154,8 +183,17 @@ def test_the_mel_and_mfcc_spectra_are_those_of_librosa() -> None:
     rng = np.random.default_rng(0)
     samples = (0.1 * rng.standard_normal(16_000)).astype(np.float32)
     ours = spectrum.log_mel(samples, 16_000, 64)
-    power = librosa.feature.melspectrogram(y=samples, sr=16_000, n_fft=1024, hop_length=256, n_mels=64, center=True, pad_mode="constant")
-    assert np.abs(ours - 10 * np.log10(np.maximum(1e-10, power))).max() < 2e-3  # decibels; both in float32
+    power = librosa.feature.melspectrogram(
+        y=samples,
+        sr=16_000,
+        n_fft=1024,
+        hop_length=256,
+        n_mels=64,
+        center=True,
+        pad_mode="constant",
+    )
+    # decibels; both in float32
+    assert np.abs(ours - 10 * np.log10(np.maximum(1e-10, power))).max() < 2e-3
     theirs = librosa.feature.mfcc(S=10 * np.log10(np.maximum(1e-10, power)), n_mfcc=20)
     assert np.abs(spectrum.mfcc(ours, 20) - theirs).max() < 5e-3
 
@@ -163,7 +201,9 @@ def test_the_mel_and_mfcc_spectra_are_those_of_librosa() -> None:
 def test_a_tone_of_known_pitch_peaks_in_its_bark_band() -> None:
     samples = tone(1000.0, 1.0, 16_000)
     bands = spectrum.log_bark(samples, 16_000, 24).mean(1)
-    edges = np.linspace(float(spectrum.hz_to_bark(np.array(0.0))), float(spectrum.hz_to_bark(np.array(8000.0))), 26)
+    edges = np.linspace(
+        float(spectrum.hz_to_bark(np.array(0.0))), float(spectrum.hz_to_bark(np.array(8000.0))), 26
+    )
     assert bands.argmax() == np.abs(edges[1:-1] - spectrum.hz_to_bark(np.array(1000.0))).argmin()
     assert abs(float(spectrum.bark_to_hz(spectrum.hz_to_bark(np.array(440.0)))) - 440) < 1e-6
 

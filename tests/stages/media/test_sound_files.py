@@ -1,4 +1,6 @@
-"""A file of sound that is not whole is noticed, though decoders read it; one that is whole but says the wrong length is read to its end."""
+"""A file of sound that is not whole is noticed, though decoders read it; one that is whole but says
+the wrong length is read to its end.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from tiny import tone, write
 def sound(form: str, seconds: float = 2.0, subtype: str | None = None) -> bytes:
     buffer = io.BytesIO()
     rng = np.random.default_rng(0)
-    samples = tone(440.0, seconds, 16_000) + 0.05 * rng.standard_normal(round(seconds * 16_000)).astype(np.float32)
+    samples = tone(440.0, seconds, 16_000) + 0.05 * rng.standard_normal(
+        round(seconds * 16_000)
+    ).astype(np.float32)
     soundfile.write(buffer, samples, 16_000, format=form, subtype=subtype)
     return buffer.getvalue()
 
@@ -38,7 +42,8 @@ def test_a_cut_file_is_refused(tmp_path: Path, form: str, share: float) -> None:
 
 
 def test_a_cut_mp3_is_refused_behind_a_large_tag_and_padding(tmp_path: Path) -> None:
-    tag = b"ID3\x04\0\0\0\1\x1c\x20" + b"x" * 20_000  # such as a cover; the size is written in four times seven bits
+    # such as a cover; the size is written in four times seven bits
+    tag = b"ID3\x04\0\0\0\1\x1c\x20" + b"x" * 20_000
     data = sound("MP3")
     assert check_sound(write(tmp_path / "a", tag + b"\0" * 500 + data)) is Doubt.NOTHING
     with pytest.raises(DamageError):
@@ -68,7 +73,9 @@ def test_overwritten_stretches_of_an_mp3_are_noticed(tmp_path: Path) -> None:
 
 def test_mp3s_put_together_are_read_to_the_end(tmp_path: Path) -> None:
     data = sound("MP3", 1.0)
-    assert audio.decode(write(tmp_path / "a.mp3", data + data + data)).duration_s == pytest.approx(3.0, abs=0.25)
+    assert audio.decode(write(tmp_path / "a.mp3", data + data + data)).duration_s == pytest.approx(
+        3.0, abs=0.25
+    )
     tagged = b"ID3\x03\x00\x00\x00\x00\x00\x0a" + b"\0" * 10 + data + b"TAG" + b"\0" * 125
     assert audio.decode(write(tmp_path / "b.mp3", tagged)).duration_s == pytest.approx(1.0, abs=0.1)
 
@@ -78,14 +85,18 @@ def test_a_wav_that_was_left_open_is_read_to_its_end(tmp_path: Path) -> None:
         data = bytearray(sound("WAV"))
         place = data.index(b"data")
         data[place + 4 : place + 8] = claim
-        assert audio.decode(write(tmp_path / "a.wav", bytes(data))).duration_s == pytest.approx(2.0, abs=0.01)
+        assert audio.decode(write(tmp_path / "a.wav", bytes(data))).duration_s == pytest.approx(
+            2.0, abs=0.01
+        )
 
 
 def test_a_flac_of_unknown_length_is_read_to_its_end(tmp_path: Path) -> None:
     data = bytearray(sound("FLAC"))
     data[21] &= 0xF0
     data[22:26] = bytes(4)
-    assert audio.decode(write(tmp_path / "a.flac", bytes(data))).duration_s == pytest.approx(2.0, abs=0.01)
+    assert audio.decode(write(tmp_path / "a.flac", bytes(data))).duration_s == pytest.approx(
+        2.0, abs=0.01
+    )
 
 
 @pytest.mark.parametrize("subtype", ["GSM610", "ULAW", "IMA_ADPCM", "FLOAT", "PCM_24"])
@@ -104,20 +115,35 @@ ID3 = b"ID3\x03\0\0\0\0\0\x35" + b"\0" * 53
         ("MP3", lambda data: data + b"\n", 1.0),
         ("MP3", lambda data: data + b"LYRICSBEGINxxxx000013LYRICS200" + b"TAG" + b"\0" * 125, 1.0),
         ("MP3", lambda data: data + b"TAG+" + b"\0" * 223 + b"TAG" + b"\0" * 125, 1.0),
-        ("MP3", lambda data: data + b"x" * 40 + b"APETAGEX" + bytes([208, 7, 0, 0, 72, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]) + b"\0" * 8, 1.0),
+        (
+            "MP3",
+            lambda data: (
+                data
+                + b"x" * 40
+                + b"APETAGEX"
+                + bytes([208, 7, 0, 0, 72, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0])
+                + b"\0" * 8
+            ),
+            1.0,
+        ),
         ("MP3", lambda data: data + ID3 + data, 2.0),
         ("MP3", lambda data: ID3 + data + ID3 + data, 2.0),
         ("FLAC", lambda data: ID3 + data, 1.0),
         ("OGG", lambda data: data + b"TAG" + b"\0" * 125, 1.0),
         ("OGG", lambda data: data + b"\0" * 99, 1.0),
         ("OGG", lambda data: data + sound("OGG", 0.5), 1.5),
-        *(("WAV", lambda data, claim=claim: with_length(data, claim), 1.0) for claim in (0x7FFFFFFF, 0x7FFFF000, 0x80000000)),
+        *(
+            ("WAV", lambda data, claim=claim: with_length(data, claim), 1.0)
+            for claim in (0x7FFFFFFF, 0x7FFFF000, 0x80000000)
+        ),
     ],
 )
 def test_healthy_files_with_what_taggers_joiners_and_pipes_leave_are_read_whole(
     tmp_path: Path, form: str, made: Callable[[bytes], bytes], seconds: float
 ) -> None:
-    assert audio.decode(write(tmp_path / "a", made(sound(form, 1.0)))).duration_s == pytest.approx(seconds, abs=0.2)
+    assert audio.decode(write(tmp_path / "a", made(sound(form, 1.0)))).duration_s == pytest.approx(
+        seconds, abs=0.2
+    )
 
 
 def with_length(data: bytes, claim: int) -> bytes:

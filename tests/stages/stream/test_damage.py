@@ -1,4 +1,6 @@
-"""What is damaged is told, left out or replaced as asked, counted, and never more than the budget."""
+"""What is damaged is told, left out or replaced as asked, counted, and never more than the
+budget.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ PARTS = {"image": stream.ImageSpec(size=16), "question": stream.TextSpec()}
 
 @pytest.fixture
 def damaged(vqa_shards: Path, tmp_path: Path) -> tuple[Path, list[str]]:
-    """The shards with one byte changed in each of two images, and the keys of their four questions."""
+    """The shards with one byte changed in each of two images, and the keys of their four
+    questions.
+    """
     folder = tmp_path / "shards"
     shutil.copytree(vqa_shards, folder)
     index = stream.open(folder).index
@@ -34,19 +38,35 @@ def opened(folder: Path, **options: Any) -> stream.Stream:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_one_changed_byte_is_an_error_that_names_the_sample(damaged: tuple[Path, list[str]], workers: int) -> None:
-    with pytest.raises(IntegrityError, match=r"all-000000.tar: sample vqa-\d+, part image: its bytes are not those that were written"):
+def test_one_changed_byte_is_an_error_that_names_the_sample(
+    damaged: tuple[Path, list[str]], workers: int
+) -> None:
+    with pytest.raises(
+        IntegrityError,
+        match=r"all-000000.tar: sample vqa-\d+, part image: its bytes are not those that were "
+        r"written",
+    ):
         list(opened(damaged[0], workers=workers))
 
 
 @pytest.mark.parametrize("backend", ["threads", "processes"])
 @pytest.mark.parametrize("policy", ["absent", "skip", "replace"])
-def test_each_policy_does_what_it_says_and_counts(damaged: tuple[Path, list[str]], policy: Any, backend: Any) -> None:
+def test_each_policy_does_what_it_says_and_counts(
+    damaged: tuple[Path, list[str]], policy: Any, backend: Any
+) -> None:
     folder, bad = damaged
     rows = []
     with opened(folder, on_damage=policy, backend=backend, workers=2, verify="always") as one:
         for batch in one:
-            rows += list(zip(batch.keys, batch.weight_B.tolist(), batch.present_BM[:, 0].tolist(), batch.lists["question"], strict=True))
+            rows += list(
+                zip(
+                    batch.keys,
+                    batch.weight_B.tolist(),
+                    batch.present_BM[:, 0].tolist(),
+                    batch.lists["question"],
+                    strict=True,
+                )
+            )
         assert one.damaged >= 4
         assert len(rows) == 20
         keys = [key for key, _, _, _ in rows]
@@ -65,16 +85,26 @@ def test_each_policy_does_what_it_says_and_counts(damaged: tuple[Path, list[str]
 
 
 def test_too_much_damage_ends_the_stream(damaged: tuple[Path, list[str]]) -> None:
-    with pytest.raises(IntegrityError, match=r"4 media of this epoch were damaged, more than damage_budget=3; the last: .*sample vqa-"):
+    with pytest.raises(
+        IntegrityError,
+        match=r"4 media of this epoch were damaged, more than damage_budget=3; the last: .*sample "
+        r"vqa-",
+    ):
         list(opened(damaged[0], on_damage="skip", damage_budget=3))
-    assert sum(len(batch.keys) for batch in opened(damaged[0], on_damage="skip", damage_budget=4)) == 20
+    assert (
+        sum(len(batch.keys) for batch in opened(damaged[0], on_damage="skip", damage_budget=4))
+        == 20
+    )
 
 
 def test_checksums_are_compared_at_first_always_or_never(vqa_shards: Path, tmp_path: Path) -> None:
     folder = tmp_path / "shards"
     shutil.copytree(vqa_shards, folder)
     streams = {
-        verify: stream.open(folder, parts={"image": stream.BytesSpec()}, drop_last=False, verify=verify) for verify in ("first", "always", "never")
+        verify: stream.open(
+            folder, parts={"image": stream.BytesSpec()}, drop_last=False, verify=verify
+        )
+        for verify in ("first", "always", "never")
     }
     for one in streams.values():
         assert len(list(one)) == 1

@@ -1,4 +1,6 @@
-"""A ledger of who was given which record when: nothing twice, nothing missing, whoever takes part and whenever they change."""
+"""A ledger of who was given which record when: nothing twice, nothing missing, whoever takes part
+and whenever they change.
+"""
 
 from __future__ import annotations
 
@@ -27,30 +29,61 @@ def opened(shards: Any, **options: Any) -> stream.Stream:
 
 
 def global_batches(streams: list[stream.Stream], limit: int | None = None) -> Ledger:
-    """The keys of each global batch: of all ranks, padding left out; all ranks must take the same number of steps."""
+    """The keys of each global batch: of all ranks, padding left out; all ranks must take the same
+    number of steps.
+    """
     taken = [
-        [(batch.keys, batch.weight_B.tolist()) for _, batch in zip(range(10**9 if limit is None else limit), one, strict=False)] for one in streams
+        [
+            (batch.keys, batch.weight_B.tolist())
+            for _, batch in zip(range(10**9 if limit is None else limit), one, strict=False)
+        ]
+        for one in streams
     ]
     assert len({len(one) for one in taken}) == 1
     found: Ledger = []
     for ranks in zip(*taken, strict=True):
         assert len({len(keys) for keys, _ in ranks}) == 1
-        assert all((key == "") == (weight == 0) for keys, weights in ranks for key, weight in zip(keys, weights, strict=True))
+        assert all(
+            (key == "") == (weight == 0)
+            for keys, weights in ranks
+            for key, weight in zip(keys, weights, strict=True)
+        )
         found.append([key for keys, _ in ranks for key in keys if key])
     return found
 
 
 @settings(max_examples=60)
 @given(
-    world=st.integers(1, 7), batch=st.integers(1, 400), shuffle=some_shuffles, drop_last=st.booleans(), epoch=st.integers(0, 2),
-    repeat=st.integers(1, 2), take=st.one_of(st.none(), st.integers(1, 50)),
-)  # fmt: skip
+    world=st.integers(1, 7),
+    batch=st.integers(1, 400),
+    shuffle=some_shuffles,
+    drop_last=st.booleans(),
+    epoch=st.integers(0, 2),
+    repeat=st.integers(1, 2),
+    take=st.one_of(st.none(), st.integers(1, 50)),
+)
 def test_any_number_of_ranks_is_given_the_same_global_batches(
-    uneven_shards: Path, world: int, batch: int, shuffle: Any, drop_last: bool, epoch: int, repeat: int, take: int | None
+    uneven_shards: Path,
+    world: int,
+    batch: int,
+    shuffle: Any,
+    drop_last: bool,
+    epoch: int,
+    repeat: int,
+    take: int | None,
 ) -> None:
     def ledger(world: int) -> Ledger:
         streams = [
-            opened(uneven_shards, batch_size=batch, shuffle=shuffle, drop_last=drop_last, repeat=repeat, take=take, rank=rank, world=world)
+            opened(
+                uneven_shards,
+                batch_size=batch,
+                shuffle=shuffle,
+                drop_last=drop_last,
+                repeat=repeat,
+                take=take,
+                rank=rank,
+                world=world,
+            )
             for rank in range(world)
         ]
         for one in streams:
@@ -74,13 +107,24 @@ def test_any_number_of_ranks_is_given_the_same_global_batches(
 
 @settings(max_examples=40)
 @given(
-    changes=st.lists(st.tuples(st.integers(1, 7), st.integers(0, 6)), min_size=1, max_size=4), batch=st.integers(1, 30), shuffle=some_shuffles,
-    weights=st.one_of(st.none(), st.tuples(st.integers(1, 9), st.integers(1, 9))), drop_last=st.booleans(),
-)  # fmt: skip
+    changes=st.lists(st.tuples(st.integers(1, 7), st.integers(0, 6)), min_size=1, max_size=4),
+    batch=st.integers(1, 30),
+    shuffle=some_shuffles,
+    weights=st.one_of(st.none(), st.tuples(st.integers(1, 9), st.integers(1, 9))),
+    drop_last=st.booleans(),
+)
 def test_the_world_may_change_in_the_middle_of_an_epoch(
-    uneven_shards: Path, vqa_shards: Path, changes: list[tuple[int, int]], batch: int, shuffle: Any, weights: Any, drop_last: bool
+    uneven_shards: Path,
+    vqa_shards: Path,
+    changes: list[tuple[int, int]],
+    batch: int,
+    shuffle: Any,
+    weights: Any,
+    drop_last: bool,
 ) -> None:
-    """Any number of ranks goes on where any other number stopped; together they make the epoch that one rank makes alone."""
+    """Any number of ranks goes on where any other number stopped; together they make the epoch that
+    one rank makes alone.
+    """
     sets = [uneven_shards, vqa_shards] if weights else uneven_shards
     options = {"batch_size": batch, "shuffle": shuffle, "weights": weights, "drop_last": drop_last}
     wanted = global_batches([opened(sets, **options)])
@@ -100,7 +144,12 @@ def test_the_world_may_change_in_the_middle_of_an_epoch(
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
-@given(workers=st.integers(0, 3), batch=st.integers(1, 40), start=st.integers(0, 5), world=st.integers(1, 2))
+@given(
+    workers=st.integers(0, 3),
+    batch=st.integers(1, 40),
+    start=st.integers(0, 5),
+    world=st.integers(1, 2),
+)
 def test_a_data_loader_gives_the_same_batches_with_any_number_of_workers(
     uneven_shards: Path, workers: int, batch: int, start: int, world: int
 ) -> None:
@@ -115,7 +164,11 @@ def test_a_data_loader_gives_the_same_batches_with_any_number_of_workers(
                 return []
             again = opened(uneven_shards, batch_size=batch, rank=rank, world=world, drop_last=False)
             again.load_state_dict(state)
-            batches = again if workers is None else DataLoader(again, batch_size=None, num_workers=workers)
+            batches = (
+                again
+                if workers is None
+                else DataLoader(again, batch_size=None, num_workers=workers)
+            )
             last = None
             for number, some in enumerate(batches):
                 if number == len(found):
@@ -129,13 +182,30 @@ def test_a_data_loader_gives_the_same_batches_with_any_number_of_workers(
 
 
 @pytest.mark.parametrize(("batch", "count"), [(64, 3), (1, 3), (2, 3)])
-def test_a_set_smaller_than_a_batch_and_than_the_ranks_is_still_given_whole(vqa_shards: Path, batch: int, count: int) -> None:
-    streams = [stream.open(vqa_shards, batch_size=batch, parts=TEXT, take=count, drop_last=False, rank=rank, world=5) for rank in range(5)]
-    assert sorted(key for some in global_batches(streams) for key in some) == sorted(streams[0].index.keys(range(count)))
+def test_a_set_smaller_than_a_batch_and_than_the_ranks_is_still_given_whole(
+    vqa_shards: Path, batch: int, count: int
+) -> None:
+    streams = [
+        stream.open(
+            vqa_shards,
+            batch_size=batch,
+            parts=TEXT,
+            take=count,
+            drop_last=False,
+            rank=rank,
+            world=5,
+        )
+        for rank in range(5)
+    ]
+    assert sorted(key for some in global_batches(streams) for key in some) == sorted(
+        streams[0].index.keys(range(count))
+    )
 
 
 def test_resuming_far_into_a_large_set_is_as_quick_as_beginning() -> None:
-    """No work is done for what was already seen: the order is asked for as many positions, wherever they lie."""
+    """No work is done for what was already seen: the order is asked for as many positions, wherever
+    they lie.
+    """
     from modalmill.stages.stream.order.order import Order
     from modalmill.stages.stream.order.permutation import Shuffled
     from modalmill.stages.stream.stream import Stream
@@ -156,7 +226,9 @@ def test_resuming_far_into_a_large_set_is_as_quick_as_beginning() -> None:
     assert job.stop == 10_000_064
 
 
-def test_a_state_of_other_data_or_another_seed_is_refused(vqa_shards: Path, uneven_shards: Path) -> None:
+def test_a_state_of_other_data_or_another_seed_is_refused(
+    vqa_shards: Path, uneven_shards: Path
+) -> None:
     state = stream.open(vqa_shards, parts=TEXT, batch_size=4).state_dict()
     for other, what in (
         (stream.open(uneven_shards, batch_size=4), "other data"),
@@ -177,13 +249,15 @@ RANK = textwrap.dedent(
     if __name__ == "__main__":
         shards, state_path, steps, out = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
         dist.init_process_group("gloo")
-        batches = stream.open(shards, batch_size=6, seed=11, drop_last=False, parts={"image": stream.ImageSpec(size=16, crop="random")})
+        parts = {"image": stream.ImageSpec(size=16, crop="random")}
+        batches = stream.open(shards, batch_size=6, seed=11, drop_last=False, parts=parts)
         state = json.load(open(state_path))
         if state:
             batches.load_state_dict(state)
         taken = []
         for batch in batches:
-            mine = [(key, int(batch.parts["image"][row].sum())) for row, key in enumerate(batch.keys) if key]
+            sums = batch.parts["image"].flatten(1).sum(1).tolist()
+            mine = [(key, total) for key, total in zip(batch.keys, sums) if key]
             everyone = [None] * dist.get_world_size()
             dist.all_gather_object(everyone, mine)
             taken.append([entry for some in everyone for entry in some])
@@ -196,8 +270,12 @@ RANK = textwrap.dedent(
 )
 
 
-def test_real_processes_come_and_go_in_the_middle_of_an_epoch(uneven_shards: Path, tmp_path: Path) -> None:
-    """1 -> 2 -> 3 -> 1 processes under gloo make the epoch that one process makes alone, crops included."""
+def test_real_processes_come_and_go_in_the_middle_of_an_epoch(
+    uneven_shards: Path, tmp_path: Path
+) -> None:
+    """1 -> 2 -> 3 -> 1 processes under gloo make the epoch that one process makes alone, crops
+    included.
+    """
     script = tmp_path / "rank.py"
     script.write_text(RANK)
 
@@ -209,9 +287,24 @@ def test_real_processes_come_and_go_in_the_middle_of_an_epoch(uneven_shards: Pat
             port = free.getsockname()[1]
         ranks = []
         for rank in range(world):
-            environment = {**os.environ, "RANK": str(rank), "WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-            command = [sys.executable, str(script), str(uneven_shards), str(before), str(steps), str(after)]
-            ranks.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))
+            environment = {
+                **os.environ,
+                "RANK": str(rank),
+                "WORLD_SIZE": str(world),
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": str(port),
+            }
+            command = [
+                sys.executable,
+                str(script),
+                str(uneven_shards),
+                str(before),
+                str(steps),
+                str(after),
+            ]
+            ranks.append(
+                subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+            )
         for one in ranks:
             _, errors = one.communicate(timeout=120)
             assert one.returncode == 0, errors
@@ -225,14 +318,20 @@ def test_real_processes_come_and_go_in_the_middle_of_an_epoch(uneven_shards: Pat
         taken += done["taken"]
         state = done["state"]
     assert taken == wanted["taken"]
-    assert sorted(key for some in taken for key, _ in some) == sorted({key for some in taken for key, _ in some})
+    assert sorted(key for some in taken for key, _ in some) == sorted(
+        {key for some in taken for key, _ in some}
+    )
     assert state == wanted["state"]
     assert state["epoch"] == 1
 
 
 @given(batch=st.integers(1, 350), begin=st.integers(0, 299), drop_last=st.booleans())
-def test_a_loop_that_counts_its_steps_goes_on_with_the_next_epoch(uneven_shards: Path, batch: int, begin: int, drop_last: bool) -> None:
-    """Who takes as many batches as there are never sees the iterator's end: the next one begins the next epoch all the same."""
+def test_a_loop_that_counts_its_steps_goes_on_with_the_next_epoch(
+    uneven_shards: Path, batch: int, begin: int, drop_last: bool
+) -> None:
+    """Who takes as many batches as there are never sees the iterator's end: the next one begins the
+    next epoch all the same.
+    """
     options: dict[str, Any] = {"batch_size": batch, "drop_last": drop_last}
     one, other = opened(uneven_shards, **options), opened(uneven_shards, **options)
     one.load_state_dict({**one.state_dict(), "samples": begin})

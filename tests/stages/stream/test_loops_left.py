@@ -16,7 +16,16 @@ from torch.utils.data import DataLoader
 
 
 def opened(shards: Path, **options: Any) -> stream.Stream:
-    return stream.open(shards, **{"parts": {"image": stream.BytesSpec()}, "batch_size": 10, "seed": 3, "drop_last": False, **options})
+    return stream.open(
+        shards,
+        **{
+            "parts": {"image": stream.BytesSpec()},
+            "batch_size": 10,
+            "seed": 3,
+            "drop_last": False,
+            **options,
+        },
+    )
 
 
 def keys(batches: Any) -> list[list[str]]:
@@ -88,7 +97,8 @@ RANKS = textwrap.dedent(
 
     def main(rank, shards, place):
         dist.init_process_group("gloo", rank=rank, world_size=2, init_method=f"file://{place}")
-        one = stream.open(shards, parts={"image": stream.BytesSpec()}, batch_size=10, drop_last=False)
+        parts = {"image": stream.BytesSpec()}
+        one = stream.open(shards, parts=parts, batch_size=10, drop_last=False)
         loader = DataLoader(one, batch_size=None, num_workers=1, multiprocessing_context="spawn")
         found = [key for batch in loader for key in batch.keys if key]
         every = [None, None]
@@ -105,14 +115,24 @@ RANKS = textwrap.dedent(
 
 def test_spawned_workers_know_their_rank(uneven_shards: Path, tmp_path: Path) -> None:
     (tmp_path / "ranks.py").write_text(RANKS)
-    environment = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE")}
-    done = run([executable, tmp_path / "ranks.py", uneven_shards, tmp_path / "meeting"], capture_output=True, text=True, check=False, env=environment)
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE")
+    }
+    done = run(
+        [executable, tmp_path / "ranks.py", uneven_shards, tmp_path / "meeting"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["150", "150", "300"]
 
 
 def test_closing_in_a_loop_is_told_and_the_stream_can_be_used_again(uneven_shards: Path) -> None:
-    one = opened(uneven_shards, parts={"image": stream.ImageSpec(size=8)}, workers=2, backend="processes")
+    one = opened(
+        uneven_shards, parts={"image": stream.ImageSpec(size=8)}, workers=2, backend="processes"
+    )
     batches = iter(one)
     next(batches)
     one.close()

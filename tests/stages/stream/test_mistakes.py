@@ -1,4 +1,6 @@
-"""What cannot be meant is one clear error before anything is read; what goes wrong later says where."""
+"""What cannot be meant is one clear error before anything is read; what goes wrong later says
+where.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,14 @@ from tiny import mp4
         ({"batch_size": 0}, "batch_size: wanted at least 1, found 0"),
         ({"seed": "a"}, "seed: wanted a whole number"),
         ({"workers": -1}, "workers: wanted at least 0"),
-        ({"backend": "thread"}, "backend: wanted threads, processes or auto, found 'thread'; did you mean 'threads'"),
-        ({"on_damage": "ignore"}, "on_damage: wanted raise, absent, skip or replace, found 'ignore'"),
+        (
+            {"backend": "thread"},
+            "backend: wanted threads, processes or auto, found 'thread'; did you mean 'threads'",
+        ),
+        (
+            {"on_damage": "ignore"},
+            "on_damage: wanted raise, absent, skip or replace, found 'ignore'",
+        ),
         ({"verify": None}, "verify: wanted first, always or never, found None"),
         ({"keys": "dot"}, "keys: wanted auto, first_dot or last_dot"),
         ({"shuffle": "yes"}, "shuffle: wanted True, False or Blocks"),
@@ -83,10 +91,14 @@ def test_specs_that_cannot_be_meant(spec: Any, options: dict[str, Any], told: st
     ],
 )
 @pytest.mark.parametrize("backend", ["threads", "processes"])
-def test_a_transform_that_goes_wrong_is_told_with_its_sample(vqa_shards: Path, backend: Any, transform: Any, told: str) -> None:
+def test_a_transform_that_goes_wrong_is_told_with_its_sample(
+    vqa_shards: Path, backend: Any, transform: Any, told: str
+) -> None:
     parts = {"image": stream.ImageSpec(size=16, transform=transform)}
     with (
-        stream.open(vqa_shards, parts=parts, batch_size=4, workers=2, backend=backend, on_damage="absent") as one,
+        stream.open(
+            vqa_shards, parts=parts, batch_size=4, workers=2, backend=backend, on_damage="absent"
+        ) as one,
         pytest.raises(TransformError, match=rf"tar: sample \S+, part image: .*{told}"),
     ):
         list(one)
@@ -99,12 +111,23 @@ def test_a_film_of_too_few_frames_is_not_filled_up_with_old_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"samples": "x"}, {"samples": -5}, {"samples": 10**9}, {"epoch": None}, {"seed": 5}, {"data": "other"}, {"version": 2}]
+    "change",
+    [
+        {"samples": "x"},
+        {"samples": -5},
+        {"samples": 10**9},
+        {"epoch": None},
+        {"seed": 5},
+        {"data": "other"},
+        {"version": 2},
+    ],
 )
 def test_states_that_are_none(vqa_shards: Path, change: dict[str, Any]) -> None:
     one = stream.open(vqa_shards)
     before = json.dumps(one.state_dict())
-    with pytest.raises(InputError, match=next(iter(change)) if "data" not in change else "other data"):
+    with pytest.raises(
+        InputError, match=next(iter(change)) if "data" not in change else "other data"
+    ):
         one.load_state_dict({**one.state_dict(), **change})
     for nothing in ({}, None, [], {"version": 1}):
         with pytest.raises(InputError, match="wanted a state"):
@@ -121,7 +144,10 @@ def test_two_loops_over_one_stream_do_not_share_its_place(vqa_shards: Path) -> N
     with pytest.raises(InputError, match="this loop is over"):
         next(first)
     taken += [batch.keys for batch in second]
-    assert sorted(key for keys in taken for key in keys) == sorted(key for keys in whole for key in keys)  # a whole epoch, the next one
+    # a whole epoch, the next one
+    assert sorted(key for keys in taken for key in keys) == sorted(
+        key for keys in whole for key in keys
+    )
     assert taken != whole
 
 
@@ -138,7 +164,10 @@ def test_json_too_deep_to_be_read_is_damage(tmp_path: Path) -> None:
 
 
 def test_damage_does_not_flood_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    tar(tmp_path / "a.tar", [(f"{number:03d}.jpg", b"\xff\xd8\xff no picture") for number in range(100)])
+    tar(
+        tmp_path / "a.tar",
+        [(f"{number:03d}.jpg", b"\xff\xd8\xff no picture") for number in range(100)],
+    )
     one = stream.open(tmp_path / "a.tar", on_damage="absent", damage_budget=100, drop_last=False)
     list(one)
     assert one.damaged == 100
@@ -147,7 +176,10 @@ def test_damage_does_not_flood_the_log(tmp_path: Path, caplog: pytest.LogCapture
 
 
 def test_the_budget_of_damage_is_that_of_an_epoch(tmp_path: Path) -> None:
-    tar(tmp_path / "a.tar", [(f"{number:03d}.jpg", b"\xff\xd8\xff no picture") for number in range(4)])
+    tar(
+        tmp_path / "a.tar",
+        [(f"{number:03d}.jpg", b"\xff\xd8\xff no picture") for number in range(4)],
+    )
     one = stream.open(tmp_path / "a.tar", on_damage="absent", damage_budget=4, drop_last=False)
     for _ in range(3):
         list(one)
@@ -155,7 +187,17 @@ def test_the_budget_of_damage_is_that_of_an_epoch(tmp_path: Path) -> None:
 
 
 def test_a_mask_of_what_has_no_length(vqa_shards: Path) -> None:
-    batch = next(iter(stream.open(vqa_shards, parts={"image": stream.ImageSpec(size=8), "question": stream.TextSpec(vocabulary={"what": 2})})))
+    batch = next(
+        iter(
+            stream.open(
+                vqa_shards,
+                parts={
+                    "image": stream.ImageSpec(size=8),
+                    "question": stream.TextSpec(vocabulary={"what": 2}),
+                },
+            )
+        )
+    )
     assert batch.mask("question").dtype == torch.bool
     with pytest.raises(InputError, match="'image' has no lengths; known are: question"):
         batch.mask("image")

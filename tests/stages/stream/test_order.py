@@ -1,4 +1,6 @@
-"""Orders are permutations (or shares) that can be asked at any position, and mix as well as they say."""
+"""Orders are permutations (or shares) that can be asked at any position, and mix as well as they
+say.
+"""
 
 from __future__ import annotations
 
@@ -27,20 +29,30 @@ def whole(order: Order, epoch: int = 0) -> list[int]:
 @st.composite
 def block_orders(draw: st.DrawFn) -> BlockShuffled:
     sizes = draw(st.lists(st.integers(1, 9), min_size=1, max_size=20))
-    return BlockShuffled(np.concatenate([[0], np.cumsum(sizes)]), draw(st.integers(0, 99)), draw(st.integers(1, 6)))
+    return BlockShuffled(
+        np.concatenate([[0], np.cumsum(sizes)]), draw(st.integers(0, 99)), draw(st.integers(1, 6))
+    )
 
 
 shuffled_orders = st.builds(Shuffled, st.integers(1, 300), st.integers(0, 99))
 all_orders = st.one_of(
-    st.builds(Sequential, st.integers(1, 300)), shuffled_orders, block_orders(), st.builds(Repeated, shuffled_orders, st.integers(1, 3))
+    st.builds(Sequential, st.integers(1, 300)),
+    shuffled_orders,
+    block_orders(),
+    st.builds(Repeated, shuffled_orders, st.integers(1, 3)),
 )
 
 
 @given(all_orders, st.integers(0, 3), st.data())
-def test_any_stretch_is_the_same_stretch_of_the_whole_even_in_another_process(order: Order, epoch: int, data: st.DataObject) -> None:
+def test_any_stretch_is_the_same_stretch_of_the_whole_even_in_another_process(
+    order: Order, epoch: int, data: st.DataObject
+) -> None:
     start = data.draw(st.integers(0, len(order)))
     stop = data.draw(st.integers(start, len(order)))
-    assert pickle.loads(pickle.dumps(order)).rows(epoch, start, stop).tolist() == whole(order, epoch)[start:stop]
+    assert (
+        pickle.loads(pickle.dumps(order)).rows(epoch, start, stop).tolist()
+        == whole(order, epoch)[start:stop]
+    )
 
 
 @given(st.one_of(shuffled_orders, block_orders()), st.integers(0, 3))
@@ -51,11 +63,15 @@ def test_an_epoch_holds_every_record_once(order: Order, epoch: int) -> None:
 @given(st.integers(1, 3000), st.integers(0, 2**64 - 1))
 def test_the_formula_for_large_sets_is_a_permutation_for_every_size(count: int, key: int) -> None:
     keys = np.random.default_rng(key).integers(0, 2**64, 8, dtype=np.uint64)
-    assert sorted(permuted(np.arange(count, dtype=np.uint64), count, keys).tolist()) == list(range(count))
+    assert sorted(permuted(np.arange(count, dtype=np.uint64), count, keys).tolist()) == list(
+        range(count)
+    )
 
 
 def test_the_formula_for_large_sets_shuffles_as_well_as_chance() -> None:
-    """Where first places land is uniform (chi-square), and neither displacement nor neighbourhood tells it from a random permutation."""
+    """Where first places land is uniform (chi-square), and neither displacement nor neighbourhood
+    tells it from a random permutation.
+    """
     count, landed, displaced, near = 5000, [], [], 0
     for seed in range(400):
         keys = np.random.default_rng(seed).integers(0, 2**64, 8, dtype=np.uint64)
@@ -92,10 +108,18 @@ def test_no_more_than_a_window_of_blocks_is_in_use_at_a_time(order: BlockShuffle
         assert len(set(blocks[here[0] : here[-1] + 1].tolist())) <= window
 
 
-@given(st.lists(st.tuples(st.integers(1, 50), st.floats(0.01, 10)), min_size=1, max_size=4), st.integers(0, 9))
-def test_a_mixture_has_its_shares_in_every_stretch_and_goes_through_each_set_evenly(sets: list[tuple[int, float]], seed: int) -> None:
+@given(
+    st.lists(st.tuples(st.integers(1, 50), st.floats(0.01, 10)), min_size=1, max_size=4),
+    st.integers(0, 9),
+)
+def test_a_mixture_has_its_shares_in_every_stretch_and_goes_through_each_set_evenly(
+    sets: list[tuple[int, float]], seed: int
+) -> None:
     starts = np.cumsum([0, *(size for size, _ in sets)])
-    parts = [orders.Chosen(Shuffled(size, seed), np.arange(start, start + size)) for (size, _), start in zip(sets, starts, strict=False)]
+    parts = [
+        orders.Chosen(Shuffled(size, seed), np.arange(start, start + size))
+        for (size, _), start in zip(sets, starts, strict=False)
+    ]
     weights = [weight for _, weight in sets]
     mix = Mixed(parts, weights, 4096, seed)
     rows = np.array(whole(mix))
@@ -124,8 +148,16 @@ def test_weights_that_are_no_proportions_are_told() -> None:
 
 
 @settings(max_examples=50)
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=80), st.integers(1, 7), st.booleans(), st.booleans(), st.integers(0, 2))
-def test_buckets_keep_classes_apart_and_lose_nothing(classes: list[int], size: int, shuffle: bool, drop_last: bool, epoch: int) -> None:
+@given(
+    st.lists(st.integers(0, 3), min_size=1, max_size=80),
+    st.integers(1, 7),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 2),
+)
+def test_buckets_keep_classes_apart_and_lose_nothing(
+    classes: list[int], size: int, shuffle: bool, drop_last: bool, epoch: int
+) -> None:
     order = Bucketed(np.array(classes), size, 5, shuffle, drop_last)
     rows = whole(order, epoch)
     batches = [rows[start : start + size] for start in range(0, len(rows), size)]

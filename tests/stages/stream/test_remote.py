@@ -1,4 +1,6 @@
-"""Shards behind urls give the same batches as those on this disk, whatever the server, the cache or a kill does in between."""
+"""Shards behind urls give the same batches as those on this disk, whatever the server, the cache or
+a kill does in between.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ PARTS = {"image": stream.BytesSpec(), "audio": stream.BytesSpec()}
 
 
 class Server:
-    """moto's S3 behind a loopback port; slow, busy or cut off when a test wants it. requested: (path, range) of every read of an object."""
+    """moto's S3 behind a loopback port; slow, busy or cut off when a test wants it. requested:
+    (path, range) of every read of an object.
+    """
 
     def __init__(self) -> None:
         self._app: Any = moto.server.DomainDispatcherApplication(moto.server.create_backend_app)
@@ -42,8 +46,19 @@ class Server:
         self._server = werkzeug.serving.make_server("127.0.0.1", 0, self._answer, threaded=True)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self.options = {"endpoint_url": self.url, "key": "x", "secret": "y", "config_kwargs": {"retries": {"max_attempts": 1}}}
-        self.client = boto3.client("s3", endpoint_url=self.url, aws_access_key_id="x", aws_secret_access_key="y", region_name="us-east-1")
+        self.options = {
+            "endpoint_url": self.url,
+            "key": "x",
+            "secret": "y",
+            "config_kwargs": {"retries": {"max_attempts": 1}},
+        }
+        self.client = boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            aws_access_key_id="x",
+            aws_secret_access_key="y",
+            region_name="us-east-1",
+        )
         self.client.create_bucket(Bucket="bucket")
 
     def calm(self) -> None:
@@ -98,8 +113,19 @@ def server(served: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
     return served
 
 
-def opened(server: Server, cache: Path, url: Any = "s3://bucket/set", **options: Any) -> stream.Stream:
-    return stream.open(url, **{"parts": PARTS, "batch_size": 20, "cache": cache, "storage_options": server.options, **options})
+def opened(
+    server: Server, cache: Path, url: Any = "s3://bucket/set", **options: Any
+) -> stream.Stream:
+    return stream.open(
+        url,
+        **{
+            "parts": PARTS,
+            "batch_size": 20,
+            "cache": cache,
+            "storage_options": server.options,
+            **options,
+        },
+    )
 
 
 def lists(batches: Any) -> list[tuple[list[str], list[Any]]]:
@@ -113,7 +139,9 @@ def wanted(uneven_shards: Path) -> list[Any]:
     return lists(local) + lists(local)
 
 
-def test_a_remote_set_gives_what_the_local_one_gives(server: Server, tmp_path: Path, wanted: list[Any]) -> None:
+def test_a_remote_set_gives_what_the_local_one_gives(
+    server: Server, tmp_path: Path, wanted: list[Any]
+) -> None:
     with opened(server, tmp_path) as one:
         assert lists(one) + lists(one) == wanted
     assert len(set(server.requested)) == len(server.requested)  # each chunk came once
@@ -124,9 +152,16 @@ def test_a_remote_set_gives_what_the_local_one_gives(server: Server, tmp_path: P
 
 
 @pytest.mark.parametrize("backend", ["threads", "processes"])
-def test_decoding_workers_share_the_cache(server: Server, tmp_path: Path, uneven_shards: Path, backend: Literal["threads", "processes"]) -> None:
-    parts = {"image": stream.ImageSpec(size=24, crop="random"), "audio": stream.AudioSpec(rate_hz=8000, seconds=0.2)}
-    local = contents(stream.open(uneven_shards, parts=parts, batch_size=20, shuffle=stream.Blocks()))
+def test_decoding_workers_share_the_cache(
+    server: Server, tmp_path: Path, uneven_shards: Path, backend: Literal["threads", "processes"]
+) -> None:
+    parts = {
+        "image": stream.ImageSpec(size=24, crop="random"),
+        "audio": stream.AudioSpec(rate_hz=8000, seconds=0.2),
+    }
+    local = contents(
+        stream.open(uneven_shards, parts=parts, batch_size=20, shuffle=stream.Blocks())
+    )
     with opened(server, tmp_path, parts=parts, workers=2, backend=backend) as one:
         assert contents(one) == local
     with opened(server, tmp_path, parts=parts, workers=0) as one:
@@ -134,14 +169,18 @@ def test_decoding_workers_share_the_cache(server: Server, tmp_path: Path, uneven
         assert contents(loader) == local
 
 
-def test_reads_run_ahead_beside_each_other(server: Server, tmp_path: Path, wanted: list[Any]) -> None:
+def test_reads_run_ahead_beside_each_other(
+    server: Server, tmp_path: Path, wanted: list[Any]
+) -> None:
     server.latency_s = 0.03
     with opened(server, tmp_path) as one:
         assert lists(one) + lists(one) == wanted
     assert server.most_at_once >= 4
 
 
-def test_busy_answers_and_cut_connections_are_tried_again(server: Server, tmp_path: Path, wanted: list[Any]) -> None:
+def test_busy_answers_and_cut_connections_are_tried_again(
+    server: Server, tmp_path: Path, wanted: list[Any]
+) -> None:
     server.busy, server.cut = 3, 3
     with opened(server, tmp_path) as one:
         assert lists(one) + lists(one) == wanted
@@ -152,7 +191,9 @@ def test_busy_answers_and_cut_connections_are_tried_again(server: Server, tmp_pa
 def test_a_server_that_stays_broken_is_one_clear_error(server: Server, tmp_path: Path) -> None:
     with opened(server, tmp_path) as one:
         server.busy = 10**6
-        with pytest.raises(InputError, match=r"s3://bucket/set/shards/.*tar: cannot be read after 4 tries"):
+        with pytest.raises(
+            InputError, match=r"s3://bucket/set/shards/.*tar: cannot be read after 4 tries"
+        ):
             list(one)
 
 
@@ -174,24 +215,42 @@ def test_tars_of_others_are_indexed_once_into_the_cache(server: Server, tmp_path
     parts = {"image": stream.BytesSpec(), "text": stream.TextSpec()}
     local = stream.open(tmp_path / "foreign", parts=parts, batch_size=4, shuffle=False)
     whole = [(batch.keys, batch.lists) for batch in local]
-    for url in ("s3://bucket/foreign/*.tar", "s3://bucket/foreign/{00..02}.tar", [f"s3://bucket/foreign/{number:02d}.tar" for number in range(3)]):
-        with opened(server, tmp_path / "cache", url, parts=parts, batch_size=4, shuffle=False) as one:
+    for url in (
+        "s3://bucket/foreign/*.tar",
+        "s3://bucket/foreign/{00..02}.tar",
+        [f"s3://bucket/foreign/{number:02d}.tar" for number in range(3)],
+    ):
+        with opened(
+            server, tmp_path / "cache", url, parts=parts, batch_size=4, shuffle=False
+        ) as one:
             assert [(batch.keys, batch.lists) for batch in one] == whole
     chunks = Counter(server.requested)
     assert max(chunks.values()) == 1  # read once in all
 
 
-def test_new_content_and_names_of_other_folders_are_never_mixed_up(server: Server, tmp_path: Path) -> None:
+def test_new_content_and_names_of_other_folders_are_never_mixed_up(
+    server: Server, tmp_path: Path
+) -> None:
     for number, folder in enumerate(("a", "b")):
         tar(tmp_path / folder / "00.tar", samples(5, 10 * number))
         server.put(tmp_path / folder, folder)
 
     def captions(*folders: str) -> list[str]:
         urls = [f"s3://bucket/{folder}/00.tar" for folder in folders]
-        with opened(server, tmp_path / "cache", urls, parts={"text": stream.TextSpec()}, batch_size=5, shuffle=False) as one:
+        with opened(
+            server,
+            tmp_path / "cache",
+            urls,
+            parts={"text": stream.TextSpec()},
+            batch_size=5,
+            shuffle=False,
+        ) as one:
             return [text for batch in one for text in batch.lists["text"]]
 
-    first, second = [f"picture {number}" for number in range(5)], [f"picture {number}" for number in range(10, 15)]
+    first, second = (
+        [f"picture {number}" for number in range(5)],
+        [f"picture {number}" for number in range(10, 15)],
+    )
     assert (captions("a"), captions("b"), captions("b", "a")) == (first, second, second + first)
     time.sleep(1.1)  # S3's times are whole seconds; its ETag is not asked to help here
     server.client.upload_file(str(tmp_path / "b" / "00.tar"), "bucket", "a/00.tar")
@@ -213,7 +272,9 @@ def test_a_damaged_chunk_is_fetched_anew(server: Server, tmp_path: Path, wanted:
     assert len(server.requested) == 4
 
 
-def test_the_cache_stays_within_its_bound(server: Server, tmp_path: Path, wanted: list[Any]) -> None:
+def test_the_cache_stays_within_its_bound(
+    server: Server, tmp_path: Path, wanted: list[Any]
+) -> None:
     bound = 12 * 8192
     with opened(server, tmp_path, cache_bytes=bound) as one:
         assert lists(one) + lists(one) == wanted
@@ -247,11 +308,13 @@ SCRIPT = textwrap.dedent(
     remote.CHUNK_BYTES = 8192
     cache, options, most = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
     parts = {"image": stream.BytesSpec(), "audio": stream.BytesSpec()}
-    one = stream.open("s3://bucket/set", batch_size=20, cache=cache, storage_options=options, parts=parts)
+    more = {"storage_options": options, "parts": parts}
+    one = stream.open("s3://bucket/set", batch_size=20, cache=cache, **more)
     if most:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     print("open", flush=True)
-    print(sum(len(value) for batch in one for part in batch.lists.values() for value in part if value), flush=True)
+    values = (value for batch in one for part in batch.lists.values() for value in part)
+    print(sum(len(value) for value in values if value), flush=True)
     """
 )
 
@@ -261,7 +324,13 @@ def run(server: Server, tmp_path: Path, most_file_bytes: int = 0) -> subprocess.
 
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    command = [sys.executable, str(script), str(tmp_path / "cache"), json.dumps(server.options), str(most_file_bytes)]
+    command = [
+        sys.executable,
+        str(script),
+        str(tmp_path / "cache"),
+        json.dumps(server.options),
+        str(most_file_bytes),
+    ]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -269,7 +338,9 @@ def total(batches: list[Any]) -> int:
     return sum(len(value) for _, values in batches for value in values if value)
 
 
-def test_killed_at_any_moment_it_leaves_no_half_chunk(server: Server, tmp_path: Path, wanted: list[Any]) -> None:
+def test_killed_at_any_moment_it_leaves_no_half_chunk(
+    server: Server, tmp_path: Path, wanted: list[Any]
+) -> None:
     server.latency_s = 0.01
     for pause in (0.0, 0.02, 0.05, 0.1):
         process = run(server, tmp_path)
@@ -283,7 +354,9 @@ def test_killed_at_any_moment_it_leaves_no_half_chunk(server: Server, tmp_path: 
     assert not list((tmp_path / "cache").rglob("*.part"))
 
 
-def test_processes_share_a_cache_and_fetch_each_chunk_once(server: Server, tmp_path: Path, wanted: list[Any]) -> None:
+def test_processes_share_a_cache_and_fetch_each_chunk_once(
+    server: Server, tmp_path: Path, wanted: list[Any]
+) -> None:
     server.latency_s = 0.01
     processes = [run(server, tmp_path) for _ in range(3)]
     found = [process.communicate(timeout=60) for process in processes]
@@ -292,7 +365,9 @@ def test_processes_share_a_cache_and_fetch_each_chunk_once(server: Server, tmp_p
     assert max(Counter(server.requested).values()) == 1
 
 
-def test_a_full_disk_is_told_once_and_read_past(server: Server, tmp_path: Path, wanted: list[Any]) -> None:
+def test_a_full_disk_is_told_once_and_read_past(
+    server: Server, tmp_path: Path, wanted: list[Any]
+) -> None:
     out, errors = run(server, tmp_path, most_file_bytes=4096).communicate(timeout=60)
     assert out == f"open\n{total(wanted[: len(wanted) // 2])}\n"
     assert errors.count("cannot be written") == 1
@@ -336,14 +411,26 @@ def test_tars_on_a_web_server_stream_too(tmp_path: Path, monkeypatch: pytest.Mon
     tar(tmp_path / "www" / "00.tar", samples(12))
     with (
         web(tmp_path / "www", Ranges) as url,
-        stream.open(f"{url}/00.tar", parts={"text": stream.TextSpec()}, batch_size=6, cache=tmp_path / "cache") as one,
+        stream.open(
+            f"{url}/00.tar",
+            parts={"text": stream.TextSpec()},
+            batch_size=6,
+            cache=tmp_path / "cache",
+        ) as one,
     ):
-        assert sorted(text for batch in one for text in batch.lists["text"]) == sorted(f"picture {number}" for number in range(12))
+        assert sorted(text for batch in one for text in batch.lists["text"]) == sorted(
+            f"picture {number}" for number in range(12)
+        )
 
 
-def test_a_web_server_without_ranges_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_web_server_without_ranges_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(remote, "CHUNK_BYTES", 8192)
     monkeypatch.setattr(remote, "_FIRST_PAUSE_S", 0.01)
     tar(tmp_path / "www" / "00.tar", samples(12))
-    with web(tmp_path / "www", http.server.SimpleHTTPRequestHandler) as url, pytest.raises((InputError, IntegrityError), match=r"00\.tar.*bytes"):
+    with (
+        web(tmp_path / "www", http.server.SimpleHTTPRequestHandler) as url,
+        pytest.raises((InputError, IntegrityError), match=r"00\.tar.*bytes"),
+    ):
         stream.open(f"{url}/00.tar", parts={"text": stream.TextSpec()}, cache=tmp_path / "cache")

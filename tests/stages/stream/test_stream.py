@@ -1,4 +1,6 @@
-"""The stream is exact: every key once, the same global batches for any number of ranks and threads, resumed anywhere."""
+"""The stream is exact: every key once, the same global batches for any number of ranks and threads,
+resumed anywhere.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,10 @@ def test_the_ranks_share_every_global_batch_and_take_the_same_number_of_steps(
     order = Shuffled(count, 7).rows(epoch, 0, count)
     seen = []
     for batch in range(batch_count(count, batch_size, drop_last)):
-        slices = [rank_rows(order[batch * batch_size : (batch + 1) * batch_size], batch_size, rank, world) for rank in range(world)]
+        slices = [
+            rank_rows(order[batch * batch_size : (batch + 1) * batch_size], batch_size, rank, world)
+            for rank in range(world)
+        ]
         assert len({len(some) for some in slices}) == 1
         together = [row for some in slices for row in some.tolist() if row != PAD]
         assert together == order[batch * batch_size : (batch + 1) * batch_size].tolist()
@@ -82,16 +87,30 @@ def test_presence_is_what_the_records_have_and_absent_rows_are_zero(shards: Path
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
 @pytest.mark.parametrize("world", [1, 2, 3])
-def test_global_batches_are_the_same_for_any_ranks_and_threads(shards: Path, threads: int, world: int) -> None:
+def test_global_batches_are_the_same_for_any_ranks_and_threads(
+    shards: Path, threads: int, world: int
+) -> None:
     def batches(world: int, threads: int) -> list[dict[str, bytes]]:
         found: list[dict[str, bytes]] = []
         for rank in range(world):
-            for number, batch in enumerate(stream.open(shards, batch_size=6, seed=3, parts=PARTS, workers=threads, rank=rank, world=world)):
+            for number, batch in enumerate(
+                stream.open(
+                    shards,
+                    batch_size=6,
+                    seed=3,
+                    parts=PARTS,
+                    workers=threads,
+                    rank=rank,
+                    world=world,
+                )
+            ):
                 if number == len(found):
                     found.append({})
                 for row, key in enumerate(batch.keys):
                     if key:
-                        found[number][key] = b"".join(batch.parts[name][row].numpy().tobytes() for name in batch.names)
+                        found[number][key] = b"".join(
+                            batch.parts[name][row].numpy().tobytes() for name in batch.names
+                        )
         return found
 
     assert batches(world, threads) == batches(1, 1)
@@ -99,18 +118,32 @@ def test_global_batches_are_the_same_for_any_ranks_and_threads(shards: Path, thr
 
 @settings(max_examples=20, deadline=None)
 @given(stop=st.integers(0, 9), ranks=st.integers(1, 3))
-def test_resuming_anywhere_with_other_ranks_gives_the_rest_of_the_epoch(shards_once: Path, stop: int, ranks: int) -> None:
+def test_resuming_anywhere_with_other_ranks_gives_the_rest_of_the_epoch(
+    shards_once: Path, stop: int, ranks: int
+) -> None:
     def keys(some: stream.Stream) -> list[list[str]]:
         return [batch.keys for batch in some]
 
-    whole = stream.open(shards_once, batch_size=2, seed=5, parts={"question": stream.TextSpec()}, workers=2)
+    whole = stream.open(
+        shards_once, batch_size=2, seed=5, parts={"question": stream.TextSpec()}, workers=2
+    )
     wanted = keys(whole)
-    first = stream.open(shards_once, batch_size=2, seed=5, parts={"question": stream.TextSpec()}, workers=1)
+    first = stream.open(
+        shards_once, batch_size=2, seed=5, parts={"question": stream.TextSpec()}, workers=1
+    )
     seen = [batch.keys for _, batch in zip(range(stop), first, strict=False)]
     state = json.loads(json.dumps(first.state_dict()))
     rest: list[list[str]] = []
     for rank in range(ranks):
-        again = stream.open(shards_once, batch_size=2, seed=5, parts={"question": stream.TextSpec()}, workers=3, rank=rank, world=ranks)
+        again = stream.open(
+            shards_once,
+            batch_size=2,
+            seed=5,
+            parts={"question": stream.TextSpec()},
+            workers=3,
+            rank=rank,
+            world=ranks,
+        )
         again.load_state_dict(state)
         for number, batch in enumerate(keys(again)):
             if number == len(rest):
@@ -126,18 +159,28 @@ def shards_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from modalmill.schemas.recipe import parse_recipe
 
     root = tmp_path_factory.mktemp("once")
-    run(make_plan(parse_recipe(recipe(root, {"vqa": vqa_corpus(root, images=10, per_image=2)})), root), root / "out", "serial")
+    run(
+        make_plan(
+            parse_recipe(recipe(root, {"vqa": vqa_corpus(root, images=10, per_image=2)})), root
+        ),
+        root / "out",
+        "serial",
+    )
     return root / "out" / "shards"
 
 
 def test_batches_that_are_kept_are_never_written_over(shards_once: Path) -> None:
-    some = stream.open(shards_once, batch_size=2, parts={"image": stream.ImageSpec(size=16)}, workers=2)
+    some = stream.open(
+        shards_once, batch_size=2, parts={"image": stream.ImageSpec(size=16)}, workers=2
+    )
     kept = [(batch, batch.parts["image"].clone()) for _ in range(3) for batch in some]
     assert all(torch.equal(batch.parts["image"], copy) for batch, copy in kept)
 
 
 def test_buffers_that_are_let_go_are_used_again(shards_once: Path) -> None:
-    some = stream.open(shards_once, batch_size=2, parts={"image": stream.ImageSpec(size=16)}, workers=2)
+    some = stream.open(
+        shards_once, batch_size=2, parts={"image": stream.ImageSpec(size=16)}, workers=2
+    )
     first = {batch.parts["image"].data_ptr() for _ in range(3) for batch in some}
     later = {batch.parts["image"].data_ptr() for _ in range(9) for batch in some}
     assert later <= first
@@ -147,7 +190,16 @@ def test_an_image_is_the_one_that_was_stored(shards_once: Path) -> None:
     from modalmill.stages.media import image
     from tiny import jpeg
 
-    batch = next(iter(stream.open(shards_once, batch_size=1, parts={"image": stream.ImageSpec(size=48, crop="center")}, shuffle=False)))
+    batch = next(
+        iter(
+            stream.open(
+                shards_once,
+                batch_size=1,
+                parts={"image": stream.ImageSpec(size=48, crop="center")},
+                shuffle=False,
+            )
+        )
+    )
     number = int(batch.keys[0].partition("-")[2]) // 1000
     wanted = image.resize_crop(image.decode(jpeg(seed=number)), 48)
     assert np.array_equal(batch.parts["image"][0].numpy(), wanted)
@@ -167,9 +219,24 @@ def test_a_damaged_sample_raises_or_counts_as_asked(shards_once: Path, tmp_path:
     data[place : place + 400] = b"\0" * 400
     path.write_bytes(bytes(data))
     with pytest.raises(IntegrityError, match=row["key"]):
-        list(stream.open(folder, batch_size=4, parts={"image": stream.ImageSpec(size=16)}, shuffle=False))
-    tolerant = stream.open(folder, batch_size=4, parts={"image": stream.ImageSpec(size=16)}, shuffle=False, on_damage="absent")
-    absent = [key for batch in tolerant for key, here in zip(batch.keys, batch.present_BM[:, 0].tolist(), strict=True) if not here]
+        list(
+            stream.open(
+                folder, batch_size=4, parts={"image": stream.ImageSpec(size=16)}, shuffle=False
+            )
+        )
+    tolerant = stream.open(
+        folder,
+        batch_size=4,
+        parts={"image": stream.ImageSpec(size=16)},
+        shuffle=False,
+        on_damage="absent",
+    )
+    absent = [
+        key
+        for batch in tolerant
+        for key, here in zip(batch.keys, batch.present_BM[:, 0].tolist(), strict=True)
+        if not here
+    ]
     assert len(absent) == tolerant.damaged == 2
 
 
@@ -190,7 +257,12 @@ def test_a_vocabulary_is_the_commonest_words_first() -> None:
 
 def test_the_first_batch_comes_without_pandas(vqa_shards: Path) -> None:
     """pyarrow's conversions import it wherever it is installed, which costs a third of a second."""
-    code = "import sys; from modalmill.stages import stream; batch = next(iter(stream.open(sys.argv[1]))); batch.keys; print('pandas' in sys.modules)"
+    code = (
+        "import sys; from modalmill.stages import stream; batch ="
+        " next(iter(stream.open(sys.argv[1]))); batch.keys; print('pandas' in sys.modules)"
+    )
     assert importlib.util.find_spec("pandas") is not None
-    done = subprocess.run([sys.executable, "-c", code, str(vqa_shards)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(vqa_shards)], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "False"

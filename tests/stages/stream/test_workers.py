@@ -1,4 +1,6 @@
-"""Threads and processes fill the same batches, tell what went wrong in them, and leave nothing behind."""
+"""Threads and processes fill the same batches, tell what went wrong in them, and leave nothing
+behind.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,10 @@ from modalmill.stages.stream.workers.filling import FilledRows, TransformError
 from modalmill.stages.stream.workers.processes import WorkerLostError, _Asked
 from streams import contents
 
-PARTS = {"image": stream.ImageSpec(size=32, crop="random", flip=True), "audio": stream.AudioSpec(rate_hz=8000, seconds=0.3)}
+PARTS = {
+    "image": stream.ImageSpec(size=32, crop="random", flip=True),
+    "audio": stream.AudioSpec(rate_hz=8000, seconds=0.3),
+}
 
 
 def opened(shards: Path, **options: Any) -> stream.Stream:
@@ -34,10 +39,16 @@ def opened(shards: Path, **options: Any) -> stream.Stream:
 
 
 def held() -> tuple[int, int, int, int]:
-    """Threads, child processes, open files, and anonymous or shared memory files of this process."""
+    """Threads, child processes, open files, and anonymous or shared memory files of this
+    process.
+    """
     gc.collect()
     me = psutil.Process()
-    links = [os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if os.path.islink(f"/proc/self/fd/{name}")]
+    links = [
+        os.readlink(f"/proc/self/fd/{name}")
+        for name in os.listdir("/proc/self/fd")
+        if os.path.islink(f"/proc/self/fd/{name}")
+    ]
     return (
         threading.active_count(),
         len(me.children(recursive=True)),
@@ -48,7 +59,8 @@ def held() -> tuple[int, int, int, int]:
 
 @pytest.fixture
 def leaves_nothing(uneven_shards: Path) -> Iterator[None]:
-    with opened(uneven_shards, backend="processes") as once:  # what is loaded or started once for all is no leak
+    # what is loaded or started once for all is no leak
+    with opened(uneven_shards, backend="processes") as once:
         contents(once)
     contents(opened(uneven_shards))
     before = held()
@@ -57,11 +69,15 @@ def leaves_nothing(uneven_shards: Path) -> Iterator[None]:
         if all(now <= then for now, then in zip(held(), before, strict=True)):
             return
         time.sleep(0.1)
-    raise AssertionError(f"held {before} before, {held()} now: threads, processes, files, memory files")
+    raise AssertionError(
+        f"held {before} before, {held()} now: threads, processes, files, memory files"
+    )
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-def test_processes_fill_the_same_batches_as_threads_and_as_nobody(uneven_shards: Path, leaves_nothing: None, workers: int) -> None:
+def test_processes_fill_the_same_batches_as_threads_and_as_nobody(
+    uneven_shards: Path, leaves_nothing: None, workers: int
+) -> None:
     wanted = contents(opened(uneven_shards, workers=0))
     with opened(uneven_shards, workers=workers, backend="processes") as processes:
         assert contents(processes) == wanted
@@ -70,14 +86,21 @@ def test_processes_fill_the_same_batches_as_threads_and_as_nobody(uneven_shards:
 
 
 def test_lists_come_from_processes_too(uneven_shards: Path) -> None:
-    parts = {"image": stream.ImageSpec(size=8), "audio": stream.BytesSpec(transform=lambda data, random: (len(data), int(random.integers(99))))}
+    parts = {
+        "image": stream.ImageSpec(size=8),
+        "audio": stream.BytesSpec(
+            transform=lambda data, random: (len(data), int(random.integers(99)))
+        ),
+    }
     with opened(uneven_shards, parts=parts, backend="processes") as processes:
         found = [batch.lists["audio"] for batch in processes]
     assert found == [batch.lists["audio"] for batch in opened(uneven_shards, parts=parts)]
     assert sum(value is not None for some in found for value in some) >= 125
 
 
-def test_batches_that_are_kept_are_never_written_over_by_processes(uneven_shards: Path, leaves_nothing: None) -> None:
+def test_batches_that_are_kept_are_never_written_over_by_processes(
+    uneven_shards: Path, leaves_nothing: None
+) -> None:
     with opened(uneven_shards, batch_size=4, backend="processes") as processes:
         kept = [(batch, batch.parts["image"].clone()) for batch in processes]
         assert all(torch.equal(batch.parts["image"], copy) for batch, copy in kept)
@@ -86,7 +109,9 @@ def test_batches_that_are_kept_are_never_written_over_by_processes(uneven_shards
 
 
 @pytest.mark.parametrize("backend", ["threads", "processes"])
-def test_a_reader_that_leaves_early_leaves_nothing(uneven_shards: Path, leaves_nothing: None, backend: Any) -> None:
+def test_a_reader_that_leaves_early_leaves_nothing(
+    uneven_shards: Path, leaves_nothing: None, backend: Any
+) -> None:
     one = opened(uneven_shards, backend=backend)
     first = next(iter(one)).keys
     rest = contents(one)
@@ -96,18 +121,29 @@ def test_a_reader_that_leaves_early_leaves_nothing(uneven_shards: Path, leaves_n
 
 
 @pytest.mark.parametrize("backend", ["threads", "processes"])
-def test_an_error_in_a_transform_names_the_sample_and_leaves_nothing(uneven_shards: Path, leaves_nothing: None, backend: Any) -> None:
+def test_an_error_in_a_transform_names_the_sample_and_leaves_nothing(
+    uneven_shards: Path, leaves_nothing: None, backend: Any
+) -> None:
     def wrong(pixels: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        raise ZeroDivisionError("no such luck")
+        raise ZeroDivisionError("no luck")
 
     with (
-        opened(uneven_shards, backend=backend, parts={"image": stream.ImageSpec(size=8, transform=wrong)}) as one,
-        pytest.raises(TransformError, match=r"all-00000\d.tar: sample photos-\d+, part image: ZeroDivisionError: no such luck"),
+        opened(
+            uneven_shards,
+            backend=backend,
+            parts={"image": stream.ImageSpec(size=8, transform=wrong)},
+        ) as one,
+        pytest.raises(
+            TransformError,
+            match=r"all-00000\d.tar: sample photos-\d+, part image: ZeroDivisionError: no luck",
+        ),
     ):
         list(one)
 
 
-def test_a_worker_that_is_killed_is_told_with_its_signal(uneven_shards: Path, leaves_nothing: None) -> None:
+def test_a_worker_that_is_killed_is_told_with_its_signal(
+    uneven_shards: Path, leaves_nothing: None
+) -> None:
     with opened(uneven_shards, backend="processes", batch_size=4) as one:
         batches = iter(one)
         next(batches)
@@ -125,10 +161,12 @@ SCRIPT = textwrap.dedent(
     from modalmill.stages import stream
 
     if __name__ == "__main__":
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background of a shell
+        # it is ignored where the tests run in the background of a shell
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         multiprocessing.set_start_method(sys.argv[2])
         parts = {"image": stream.ImageSpec(size=32)}
-        one = stream.open(sys.argv[1], parts=parts, batch_size=20, workers=2, backend="processes", drop_last=False)
+        more = {"backend": "processes", "drop_last": False}
+        one = stream.open(sys.argv[1], parts=parts, batch_size=20, workers=2, **more)
         while True:
             seen = sum(int((batch.weight_B > 0).sum()) for batch in one)
             print(seen, flush=True)
@@ -142,12 +180,18 @@ def run(tmp_path: Path, shards: Path, method: str, times: str) -> subprocess.Pop
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     return subprocess.Popen(
-        [sys.executable, str(script), str(shards), method, times], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, str(script), str(shards), method, times],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_every_way_of_starting_processes_works_and_ends(tmp_path: Path, uneven_shards: Path, method: str) -> None:
+def test_every_way_of_starting_processes_works_and_ends(
+    tmp_path: Path, uneven_shards: Path, method: str
+) -> None:
     process = run(tmp_path, uneven_shards, method, "once")
     out, errors = process.communicate(timeout=120)
     assert (process.returncode, out, errors) == (0, "300\n", "")
@@ -173,7 +217,9 @@ def eventually(true: Callable[[], bool]) -> bool:
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
-def test_workers_end_with_their_process_however_it_ends(tmp_path: Path, uneven_shards: Path, sent: signal.Signals) -> None:
+def test_workers_end_with_their_process_however_it_ends(
+    tmp_path: Path, uneven_shards: Path, sent: signal.Signals
+) -> None:
     before = len(os.listdir("/dev/shm"))
     process = run(tmp_path, uneven_shards, "fork", "for ever")
     assert process.stdout is not None
@@ -216,7 +262,8 @@ def verdict_of(judge: Judge) -> str:
 def test_auto_goes_over_to_processes_in_the_middle_and_loses_nothing(
     uneven_shards: Path, leaves_nothing: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for least in ("_SECONDS", "_WAIT_SHARE", "_LATE_S"):  # any machine is then slow enough for processes
+    # any machine is then slow enough for processes
+    for least in ("_SECONDS", "_WAIT_SHARE", "_LATE_S"):
         monkeypatch.setattr(Judge, least, -1.0)
     with opened(uneven_shards, backend="auto", batch_size=4) as one:
         found = contents(one)

@@ -16,5 +16,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from modalmill.schemas.recipe import parse_recipe
 
     root = tmp_path_factory.mktemp("trained")
-    run(make_plan(parse_recipe(recipe(root, {"t": corpus(root)}, train=TRAIN)), root), root / "out", "serial")
+    run(
+        make_plan(parse_recipe(recipe(root, {"t": corpus(root)}, train=TRAIN)), root),
+        root / "out",
+        "serial",
+    )
     return root

@@ -1,4 +1,6 @@
-"""The engine: stopped anywhere it goes on with the same bits, several processes do what one does, and what is to stay stays."""
+"""The engine: stopped anywhere it goes on with the same bits, several processes do what one does,
+and what is to stay stays.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +36,19 @@ from torch import nn
 
 KILLS = int(os.environ.get("MODALMILL_KILLS", "5"))
 OPTIONS: dict[str, Any] = {
-    "target": "answer", "inputs": {"image": {"size": 16}, "note": {"length": 3}}, "fusion": "concat", "width": 16, "hidden": 16, "epochs": 3,
-    "batch_size": 16, "learning_rate": 0.01, "dropout": 0.2, "device": "cpu", "threads": 0, "checks": False,
-}  # fmt: skip
+    "target": "answer",
+    "inputs": {"image": {"size": 16}, "note": {"length": 3}},
+    "fusion": "concat",
+    "width": 16,
+    "hidden": 16,
+    "epochs": 3,
+    "batch_size": 16,
+    "learning_rate": 0.01,
+    "dropout": 0.2,
+    "device": "cpu",
+    "threads": 0,
+    "checks": False,
+}
 
 SCRIPT = textwrap.dedent(
     """
@@ -48,7 +60,8 @@ SCRIPT = textwrap.dedent(
     from modalmill.stages.train.options import TrainOptions
 
     torch.set_num_threads(1)
-    shards, out, options, kill_at = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]), int(sys.argv[4])
+    shards, out = Path(sys.argv[1]), Path(sys.argv[2])
+    options, kill_at = json.loads(sys.argv[3]), int(sys.argv[4])
     steps = 0
 
     @contextmanager
@@ -66,7 +79,8 @@ SCRIPT = textwrap.dedent(
         rank = os.environ["RANK"]
         def note(run, raw):
             with open(out / f"keys{rank}.jsonl", "a") as file:
-                file.write(json.dumps([run.epoch, run.steps, [key for key in raw.keys if key]]) + "\\n")
+                keys = [key for key in raw.keys if key]
+                file.write(json.dumps([run.epoch, run.steps, keys]) + "\\n")
             return inner(run, raw)
         out.mkdir(parents=True, exist_ok=True)
         loop._on_device = note
@@ -83,13 +97,22 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if number % 5:
             write(root / "img" / f"{number}.jpg", jpeg(seed=number))
         split = "test" if number % 10 == 0 else "val" if number % 10 == 1 else "train"
-        lines.append(f"{number},{'up it' if number % 2 else 'down'},{'yes' if number % 2 else 'no'},{split}")
+        lines.append(
+            f"{number},{'up it' if number % 2 else 'down'},{'yes' if number % 2 else 'no'},{split}"
+        )
     write(root / "t.csv", "\n".join(lines))
     source = {
-        "type": "csv", "path": "t.csv", "id": "{id}", "text": {"note": "note"}, "targets": ["answer"], "split": "{split}",
+        "type": "csv",
+        "path": "t.csv",
+        "id": "{id}",
+        "text": {"note": "note"},
+        "targets": ["answer"],
+        "split": "{split}",
         "media": {"image": {"path": "img/{id}.jpg"}},
-    }  # fmt: skip
-    run(make_plan(parse_recipe(recipe(root, {"t": source}, shard={})), root), root / "out", "serial")
+    }
+    run(
+        make_plan(parse_recipe(recipe(root, {"t": source}, shard={})), root), root / "out", "serial"
+    )
     return root / "out" / "shards"
 
 
@@ -111,7 +134,9 @@ def start(shards: Path, out: Path, kill_at: int = 0, ranks: int = 0, **more: Any
 
 
 def test_killed_at_any_step_it_ends_with_the_same_bits(shards: Path, tmp_path: Path) -> None:
-    """Dropout, modality dropout, buckets, a moving mean and the optimiser's state all go on where they were."""
+    """Dropout, modality dropout, buckets, a moving mean and the optimiser's state all go on where
+    they were.
+    """
     more = {"save_every_s": 0.0, "ema": 0.9, "losses": ["mixup", "joint"], "buckets": {"note": [1]}}
     assert start(shards, tmp_path / "whole", **more) == 0
     wanted, wanted_best = weights(tmp_path / "whole"), weights(tmp_path / "whole", "best.pt")
@@ -122,10 +147,17 @@ def test_killed_at_any_step_it_ends_with_the_same_bits(shards: Path, tmp_path: P
     assert killed >= min(KILLS, 3)
     while start(shards, tmp_path / "cut", **more) != 0:
         pass
-    assert all(torch.equal(wanted[name], tensor) for name, tensor in weights(tmp_path / "cut").items())
-    assert all(torch.equal(wanted_best[name], tensor) for name, tensor in weights(tmp_path / "cut", "best.pt").items())
+    assert all(
+        torch.equal(wanted[name], tensor) for name, tensor in weights(tmp_path / "cut").items()
+    )
+    assert all(
+        torch.equal(wanted_best[name], tensor)
+        for name, tensor in weights(tmp_path / "cut", "best.pt").items()
+    )
     logs = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in ("whole", "cut")]
-    assert [json.loads(line)["loss"] for line in logs[0]] == pytest.approx([json.loads(line)["loss"] for line in logs[1]], rel=1e-12)
+    assert [json.loads(line)["loss"] for line in logs[0]] == pytest.approx(
+        [json.loads(line)["loss"] for line in logs[1]], rel=1e-12
+    )
 
 
 def keys_of(out: Path) -> dict[tuple[int, int], set[str]]:
@@ -138,17 +170,26 @@ def keys_of(out: Path) -> dict[tuple[int, int], set[str]]:
     return found
 
 
-def test_two_processes_do_what_one_does_and_hand_over_to_each_other(shards: Path, tmp_path: Path) -> None:
-    """The same keys in every global batch, and weights equal to 1e-5; also when the first epoch is done by one, the next by two, the last by one."""
+def test_two_processes_do_what_one_does_and_hand_over_to_each_other(
+    shards: Path, tmp_path: Path
+) -> None:
+    """The same keys in every global batch, and weights equal to 1e-5; also when the first epoch is
+    done by one, the next by two, the last by one.
+    """
     more = {"dropout": 0.0, "metric": "macro_f1"}
     for ranks, name in ((1, "one"), (2, "two"), (3, "three")):
         assert start(shards, tmp_path / name, ranks=ranks, **more) == 0
     one = weights(tmp_path / "one")
     scores = {
-        name: [json.loads(line)["validation"] for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        name: [
+            json.loads(line)["validation"]
+            for line in (tmp_path / name / "log.jsonl").read_text().splitlines()
+        ]
         for name in ("one", "two", "three")
     }
-    assert scores["two"] == scores["three"] == scores["one"], "a metric of all rows sees those of all processes"
+    assert scores["two"] == scores["three"] == scores["one"], (
+        "a metric of all rows sees those of all processes"
+    )
     for name in ("two", "three"):
         assert keys_of(tmp_path / name) == keys_of(tmp_path / "one")
         for parameter, tensor in weights(tmp_path / name).items():
@@ -165,8 +206,21 @@ def start_killed(shards: Path, out: Path, ranks: int, kill_at: int, **more: Any)
     """As ``start`` by ``torchrun``, which answers 1 when one of its processes was killed."""
     script = out.parent / "script.py"
     script.write_text(SCRIPT)
-    words = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}", str(script), str(shards), str(out)]
-    done = subprocess.run([sys.executable, *words, json.dumps({**OPTIONS, **more}), str(kill_at)], capture_output=True, text=True, check=False)
+    words = [
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        f"--nproc-per-node={ranks}",
+        str(script),
+        str(shards),
+        str(out),
+    ]
+    done = subprocess.run(
+        [sys.executable, *words, json.dumps({**OPTIONS, **more}), str(kill_at)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == (1 if kill_at else 0), done.stderr[-3000:]
 
 
@@ -177,16 +231,26 @@ def trained(shards: Path, out: Path, **more: Any) -> tuple[dict[str, torch.Tenso
     return weights(out), said
 
 
-def test_batches_put_together_make_the_step_of_one_large_batch(shards: Path, tmp_path: Path) -> None:
+def test_batches_put_together_make_the_step_of_one_large_batch(
+    shards: Path, tmp_path: Path
+) -> None:
     """Eight rows twice are sixteen once, up to rounding, without chance in between."""
-    plain = {"dropout": 0.0, "modality_dropout": 0.0, "optimiser": "sgd", "schedule": "constant", "epochs": 1}
+    plain = {
+        "dropout": 0.0,
+        "modality_dropout": 0.0,
+        "optimiser": "sgd",
+        "schedule": "constant",
+        "epochs": 1,
+    }
     large, _ = trained(shards, tmp_path / "large", **plain, batch_size=16)
     small, _ = trained(shards, tmp_path / "small", **plain, batch_size=8, accumulate=2)
     assert all(torch.allclose(small[name], tensor, atol=1e-5) for name, tensor in large.items())
 
 
 def test_each_batch_is_as_long_as_its_class(shards: Path, tmp_path: Path) -> None:
-    """Notes have one word or two: batches of ones are one token long, the others as long as the input may be; each record comes once an epoch."""
+    """Notes have one word or two: batches of ones are one token long, the others as long as the
+    input may be; each record comes once an epoch.
+    """
     prepared = prepare(TrainOptions(**{**OPTIONS, "buckets": {"note": [1]}}), shards, 3)
     keys: list[str] = []
     for raw in prepared.stream:
@@ -195,69 +259,149 @@ def test_each_batch_is_as_long_as_its_class(shards: Path, tmp_path: Path) -> Non
         assert len(set(lengths.tolist())) == 1
         keys += [key for key in raw.keys if key]
     assert len(keys) == len(set(keys)) == len(prepared.stream.index)
-    for buckets, told in (({"nte": [1]}, "no such input 'nte'|no such input; did you mean 'note'"), ({"note": []}, "wanted lengths of a text")):
+    for buckets, told in (
+        ({"nte": [1]}, "no such input 'nte'|no such input; did you mean 'note'"),
+        ({"note": []}, "wanted lengths of a text"),
+    ):
         _, problems = parse_options({**OPTIONS, "buckets": buckets})
         assert re.search(told, "\n".join(problems)), problems
-    with pytest.raises(InputError, match="image has no lengths; wanted a part of text, sound or series"):
+    with pytest.raises(
+        InputError, match="image has no lengths; wanted a part of text, sound or series"
+    ):
         prepare(TrainOptions(**{**OPTIONS, "buckets": {"image": [1]}}), shards, 3)
 
 
 def test_a_length_class_of_a_sound_needs_tokens_that_do_not_depend_on_it() -> None:
-    options = TrainOptions(target="y", inputs={"voice": InputOptions(encoder="spectrum_cnn")}, buckets={"voice": [1.0]})
+    options = TrainOptions(
+        target="y", inputs={"voice": InputOptions(encoder="spectrum_cnn")}, buckets={"voice": [1.0]}
+    )
     inputs = Inputs(options, {"voice": "audio"}, {}, {})
-    with pytest.raises(InputError, match="tokens of spectrum_cnn divide the whole of a sound, however long; take spectrum_lstm or frames"):
+    with pytest.raises(
+        InputError,
+        match="tokens of spectrum_cnn divide the whole of a sound, however long; take spectrum_lstm"
+        " or frames",
+    ):
         inputs.bounds("voice")
 
 
 def test_words_and_classes_are_taken_over_by_name(tmp_path: Path) -> None:
-    """The other model met other words in another order, and another class: each vector goes to its word, each output to its class."""
+    """The other model met other words in another order, and another class: each vector goes to its
+    word, each output to its class.
+    """
 
     def corpus(name: str, texts: list[str]) -> Path:
         root = tmp_path / name
-        lines = ["id,note,answer,split"] + [f"{row},{texts[row % len(texts)]},{texts[row % len(texts)][-1]},train" for row in range(40)]
+        lines = ["id,note,answer,split"] + [
+            f"{row},{texts[row % len(texts)]},{texts[row % len(texts)][-1]},train"
+            for row in range(40)
+        ]
         write(root / "t.csv", "\n".join(lines))
-        source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": {"note": "note"}, "targets": ["answer"], "split": "{split}"}
-        run(make_plan(parse_recipe(recipe(root, {"t": source}, shard={})), root), root / "out", "serial")
+        source = {
+            "type": "csv",
+            "path": "t.csv",
+            "id": "{id}",
+            "text": {"note": "note"},
+            "targets": ["answer"],
+            "split": "{split}",
+        }
+        run(
+            make_plan(parse_recipe(recipe(root, {"t": source}, shard={})), root),
+            root / "out",
+            "serial",
+        )
         return root / "out" / "shards"
 
-    options: dict[str, Any] = {**OPTIONS, "inputs": {"note": {"length": 3}}, "epochs": 1, "learning_rate": 1e-9, "weight_decay": 0.0}
-    train(TrainOptions(**options), corpus("a", ["the sun b", "the moon a", "sun c"]), tmp_path / "t1", 1, lambda line: None)
+    options: dict[str, Any] = {
+        **OPTIONS,
+        "inputs": {"note": {"length": 3}},
+        "epochs": 1,
+        "learning_rate": 1e-9,
+        "weight_decay": 0.0,
+    }
+    train(
+        TrainOptions(**options),
+        corpus("a", ["the sun b", "the moon a", "sun c"]),
+        tmp_path / "t1",
+        1,
+        lambda line: None,
+    )
     again = corpus("b", ["a moon a", "moon b", "the stars d"])
-    train(TrainOptions(**options, start=str(tmp_path / "t1" / "best.pt")), again, tmp_path / "t2", 2, lambda line: None)
+    train(
+        TrainOptions(**options, start=str(tmp_path / "t1" / "best.pt")),
+        again,
+        tmp_path / "t2",
+        2,
+        lambda line: None,
+    )
     old, new = (checkpoint.load(tmp_path / name / "best.pt") for name in ("t1", "t2"))
     for words_of, tensor in (
         (lambda saved: saved.inputs.fitted["note"]["vocabulary"], "encoders.note.embedding.weight"),
-        (lambda saved: {name: place for place, name in enumerate(saved.objective.classes)}, "head.3.weight"),
+        (
+            lambda saved: {name: place for place, name in enumerate(saved.objective.classes)},
+            "head.3.weight",
+        ),
     ):
         one, other = words_of(old), words_of(new)
         assert set(one) != set(other)
         both = sorted(set(one) & set(other))
         assert len(both) >= 2
         assert [one[name] for name in both] != [other[name] for name in both]
-        rows = (old.model.state_dict()[tensor][[one[name] for name in both]], new.model.state_dict()[tensor][[other[name] for name in both]])
+        rows = (
+            old.model.state_dict()[tensor][[one[name] for name in both]],
+            new.model.state_dict()[tensor][[other[name] for name in both]],
+        )
         assert torch.allclose(*rows, atol=1e-6)
     late = {**options, "fusion": "opinion_pool"}
-    train(TrainOptions(**late), tmp_path / "a" / "out" / "shards", tmp_path / "t3", 1, lambda line: None)
+    train(
+        TrainOptions(**late),
+        tmp_path / "a" / "out" / "shards",
+        tmp_path / "t3",
+        1,
+        lambda line: None,
+    )
     said: list[str] = []
-    train(TrainOptions(**late, start=str(tmp_path / "t3" / "best.pt")), again, tmp_path / "t4", 2, said.append)
-    assert any("the fusion over answers begins anew: its classes are others" in line for line in said)
+    train(
+        TrainOptions(**late, start=str(tmp_path / "t3" / "best.pt")),
+        again,
+        tmp_path / "t4",
+        2,
+        said.append,
+    )
+    assert any(
+        "the fusion over answers begins anew: its classes are others" in line for line in said
+    )
 
 
-def test_what_is_frozen_stays_as_it_is_and_what_was_learned_is_taken_over(shards: Path, tmp_path: Path) -> None:
+def test_what_is_frozen_stays_as_it_is_and_what_was_learned_is_taken_over(
+    shards: Path, tmp_path: Path
+) -> None:
     first, _ = trained(shards, tmp_path / "first")
-    options = {"start": str(tmp_path / "first" / "best.pt"), "freeze": ["encoders.image"], "rates": {"encoders": 0.1}, "fusion": "add"}
+    options = {
+        "start": str(tmp_path / "first" / "best.pt"),
+        "freeze": ["encoders.image"],
+        "rates": {"encoders": 0.1},
+        "fusion": "add",
+    }
     second, said = trained(shards, tmp_path / "second", **options)
     best = weights(tmp_path / "first", "best.pt")
     assert any("tensors taken from" in line and "begin anew" in line for line in said)
     for name, tensor in second.items():
         if name.startswith("encoders.image"):
             assert torch.equal(tensor, best[name]), name
-    assert not torch.equal(second["encoders.note.embedding.weight"], best["encoders.note.embedding.weight"])
+    assert not torch.equal(
+        second["encoders.note.embedding.weight"], best["encoders.note.embedding.weight"]
+    )
     for wrong, told in (
-        ({"freeze": ["encoders.imge"]}, "nothing of the model is called 'encoders.imge'; did you mean 'encoders.image'"),
+        (
+            {"freeze": ["encoders.imge"]},
+            "nothing of the model is called 'encoders.imge'; did you mean 'encoders.image'",
+        ),
         ({"start": str(tmp_path / "nothing.pt")}, "there is no such file"),
         ({"start": str(shards / "shards.json")}, "not a checkpoint or state_dict"),
-        ({"freeze": ["encoders", "norms", "fusion", "head", "missing", "model"]}, "nothing of the model is called"),
+        (
+            {"freeze": ["encoders", "norms", "fusion", "head", "missing", "model"]},
+            "nothing of the model is called",
+        ),
     ):
         with pytest.raises(InputError, match=told):
             trained(shards, tmp_path / "wrong", **wrong)
@@ -274,7 +418,14 @@ def test_the_moving_mean_is_what_is_evaluated(shards: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "constant"])
 def test_rates_rise_fall_and_keep_their_shares(optimiser: str, schedule: str) -> None:
     model = nn.ModuleDict({"a": nn.Linear(2, 2), "b": nn.Linear(2, 2)})
-    options = TrainOptions(target="y", inputs={"x": {}}, optimiser=optimiser, schedule=schedule, rates={"b": 0.1}, learning_rate=0.1)  # type: ignore[arg-type]
+    options = TrainOptions(
+        target="y",
+        inputs={"x": {}},
+        optimiser=optimiser,
+        schedule=schedule,
+        rates={"b": 0.1},
+        learning_rate=0.1,
+    )  # type: ignore[arg-type]
     made = make_optimiser(model, options)
     rates = make_schedule(made, options, 50)
     decays = {id(p): group["weight_decay"] for group in made.param_groups for p in group["params"]}
@@ -282,7 +433,14 @@ def test_rates_rise_fall_and_keep_their_shares(optimiser: str, schedule: str) ->
     assert decays[id(model["a"].bias)] == 0
     seen = []
     for _ in range(50):
-        a, b = (next(group["lr"] for group in made.param_groups if any(p is model[name].weight for p in group["params"])) for name in "ab")
+        a, b = (
+            next(
+                group["lr"]
+                for group in made.param_groups
+                if any(p is model[name].weight for p in group["params"])
+            )
+            for name in "ab"
+        )
         assert b == pytest.approx(0.1 * a)
         seen.append(a)
         made.step()
@@ -296,19 +454,28 @@ def test_rates_rise_fall_and_keep_their_shares(optimiser: str, schedule: str) ->
         assert seen[-1] < 0.01
 
 
-def test_before_training_it_is_told_what_would_make_it_pointless(shards: Path, tmp_path: Path) -> None:
+def test_before_training_it_is_told_what_would_make_it_pointless(
+    shards: Path, tmp_path: Path
+) -> None:
     _, said = trained(shards, tmp_path / "plain", checks=True, epochs=1)
     text = "\n".join(said)
     assert "2 classes, the commonest 'no' with 50%" in text
     assert "is learned by heart" in text
     unchecked, _ = trained(shards, tmp_path / "unchecked", epochs=1)
-    assert all(torch.equal(tensor, unchecked[name]) for name, tensor in weights(tmp_path / "plain").items()), "the checks change nothing"
+    assert all(
+        torch.equal(tensor, unchecked[name]) for name, tensor in weights(tmp_path / "plain").items()
+    ), "the checks change nothing"
 
 
 def test_the_log_names_what_bounds_the_speed() -> None:
     assert where_time_went([0.1] * 10, [0.02] * 10)["bound_by"] == "reading and decoding"
     found = where_time_went([0.0] * 99 + [0.0], [0.02] * 99 + [0.5])
-    assert found == {"wait_share": 0.0, "step_ms_p50": 20.0, "step_ms_p99": pytest.approx(24.8, abs=0.5), "bound_by": "computing"}
+    assert found == {
+        "wait_share": 0.0,
+        "step_ms_p50": 20.0,
+        "step_ms_p99": pytest.approx(24.8, abs=0.5),
+        "bound_by": "computing",
+    }
 
 
 def test_compiled_it_learns_the_same(shards: Path, tmp_path: Path) -> None:
@@ -318,23 +485,55 @@ def test_compiled_it_learns_the_same(shards: Path, tmp_path: Path) -> None:
     assert all(torch.allclose(compiled[name], tensor, atol=1e-4) for name, tensor in eager.items())
 
 
-def test_a_recipe_is_run_by_several_processes_of_which_the_first_writes_the_shards(tmp_path: Path) -> None:
+def test_a_recipe_is_run_by_several_processes_of_which_the_first_writes_the_shards(
+    tmp_path: Path,
+) -> None:
     lines = ["id,note,answer,split"] + [
-        f"{n},{'up' if n % 2 else 'down'},{'yes' if n % 2 else 'no'},{'train' if n % 5 else 'val'}" for n in range(80)
+        f"{n},{'up' if n % 2 else 'down'},{'yes' if n % 2 else 'no'},{'train' if n % 5 else 'val'}"
+        for n in range(80)
     ]
     write(tmp_path / "t.csv", "\n".join(lines))
-    source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": {"note": "note"}, "targets": ["answer"], "split": "{split}"}
+    source = {
+        "type": "csv",
+        "path": "t.csv",
+        "id": "{id}",
+        "text": {"note": "note"},
+        "targets": ["answer"],
+        "split": "{split}",
+    }
     options = {**OPTIONS, "inputs": {"note": {"length": 3}}, "epochs": 4}
-    write(tmp_path / "r.yaml", yaml.safe_dump(recipe(tmp_path, {"t": source}, shard={}, train=options)))
-    words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "modalmill", "run", "r.yaml", "--out", "out"]
-    done = subprocess.run([sys.executable, *words, "--workers", "1"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    write(
+        tmp_path / "r.yaml",
+        yaml.safe_dump(recipe(tmp_path, {"t": source}, shard={}, train=options)),
+    )
+    words = [
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        "-m",
+        "modalmill",
+        "run",
+        "r.yaml",
+        "--out",
+        "out",
+    ]
+    done = subprocess.run(
+        [sys.executable, *words, "--workers", "1"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("all parts 1.000") == 1, "the first one speaks for all"
     assert done.stderr.count("training: epoch 4 of 4") == 1
     assert json.loads((tmp_path / "out" / "training" / "evaluation.json").read_text())["all"] == 1.0
 
 
-def test_a_run_folder_explains_itself_and_says_what_made_it_start_anew(shards: Path, tmp_path: Path) -> None:
+def test_a_run_folder_explains_itself_and_says_what_made_it_start_anew(
+    shards: Path, tmp_path: Path
+) -> None:
     _, first = trained(shards, tmp_path / "run", epochs=1, fusion="gated")
     about = json.loads((tmp_path / "run" / "run.json").read_text())
     assert about["options"]["fusion"] == "gated"
@@ -342,11 +541,17 @@ def test_a_run_folder_explains_itself_and_says_what_made_it_start_anew(shards: P
     assert about["shards"]["fingerprint"]
     assert about["versions"]["torch"] == torch.__version__
     assert about["machine"]["processes"] == 1
-    (epoch,) = (json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines())
+    (epoch,) = (
+        json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    )
     assert set(epoch["weights"]) == {"image", "note"}
     assert not any("starting anew" in line for line in first)
     _, second = trained(shards, tmp_path / "run", epochs=1, fusion="gated", width=24, dropout=0.0)
-    assert second[0] == "training: width, dropout changed since the last run here; starting anew, its files are in run/before"
+    assert (
+        second[0]
+        == "training: width, dropout changed since the last run here; starting anew, its files"
+        " are in run/before"
+    )
     assert checkpoint.load(tmp_path / "run" / "before" / "best.pt").options.width == 16
     _, again = trained(shards, tmp_path / "run", epochs=1, fusion="gated", width=24, dropout=0.0)
     assert "finished before" in again[0]
@@ -354,7 +559,9 @@ def test_a_run_folder_explains_itself_and_says_what_made_it_start_anew(shards: P
 
 
 def test_what_training_never_sees_has_no_part_in_it(shards: Path, tmp_path: Path) -> None:
-    """Learning from complete ones alone is learning without those rows: the rest makes no gradient."""
+    """Learning from complete ones alone is learning without those rows: the rest makes no
+    gradient.
+    """
     caught: list[tuple[float, float]] = []
 
     def losses(**more: Any) -> None:
@@ -367,7 +574,9 @@ def test_what_training_never_sees_has_no_part_in_it(shards: Path, tmp_path: Path
         caught.append((weights / rows, parts / there))
 
     losses(complete_only=True, modality_dropout=0.0)
-    assert caught[-1][0] == pytest.approx(0.875, abs=0.02), "one in eight of the training rows lacks the picture"
+    assert caught[-1][0] == pytest.approx(0.875, abs=0.02), (
+        "one in eight of the training rows lacks the picture"
+    )
     losses(absent=0.5, modality_dropout=0.0)
     assert caught[-1] == (1.0, pytest.approx(0.65, abs=0.1))
 

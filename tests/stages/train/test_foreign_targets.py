@@ -1,4 +1,6 @@
-"""Training on targets, set sizes and texts as they come: told where it cannot be, right where it can."""
+"""Training on targets, set sizes and texts as they come: told where it cannot be, right where it
+can.
+"""
 
 from __future__ import annotations
 
@@ -28,33 +30,72 @@ from tiny import recipe, write
 Run = Callable[..., Result]
 
 
-def text_recipe(root: Path, rows: list[dict[str, Any]], kind: str = "targets", **train: Any) -> dict[str, Any]:
+def text_recipe(
+    root: Path, rows: list[dict[str, Any]], kind: str = "targets", **train: Any
+) -> dict[str, Any]:
     write(root / "t.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-    source = {"type": "jsonl", "path": "t.jsonl", "text": {"t": "text"}, "split": "{split}", kind: ["label"]}
-    small = {"target": "label", "inputs": {"t": {"encoder": "embedding", "length": 6}}, "fusion": "concat", "epochs": 2, "width": 16, "hidden": 16}
+    source = {
+        "type": "jsonl",
+        "path": "t.jsonl",
+        "text": {"t": "text"},
+        "split": "{split}",
+        kind: ["label"],
+    }
+    small = {
+        "target": "label",
+        "inputs": {"t": {"encoder": "embedding", "length": 6}},
+        "fusion": "concat",
+        "epochs": 2,
+        "width": 16,
+        "hidden": 16,
+    }
     return recipe(root, {"s": source}, train={**small, "device": "cpu", **train})
 
 
-def rows_of(label: Callable[[int], Any], text: Callable[[int], str] = lambda number: f"word{number % 2}", count: int = 60) -> list[dict[str, Any]]:
+def rows_of(
+    label: Callable[[int], Any],
+    text: Callable[[int], str] = lambda number: f"word{number % 2}",
+    count: int = 60,
+) -> list[dict[str, Any]]:
     splits = ["train"] * 6 + ["val", "test"]
-    return [{"text": text(number), "label": label(number), "split": splits[number % 8]} for number in range(count)]
+    return [
+        {"text": text(number), "label": label(number), "split": splits[number % 8]}
+        for number in range(count)
+    ]
 
 
 @pytest.mark.parametrize(
     ("task", "label", "told"),
     [
-        ("classification", lambda number: ["a", "b"], r"'label' is a list in 46 of 46 records, and classification learns one value a record"),
+        (
+            "classification",
+            lambda number: ["a", "b"],
+            r"'label' is a list in 46 of 46 records, and classification learns one value a record",
+        ),
         ("regression", lambda number: [1, 2], "regression learns one value a record|holds words"),
-        ("vqa", lambda number: "yes", r"task vqa wants the list of the annotators' answers, and 'label' is a single word"),
+        (
+            "vqa",
+            lambda number: "yes",
+            r"task vqa wants the list of the annotators' answers, and 'label' is a single word",
+        ),
     ],
 )
-def test_a_target_of_another_kind_is_refused_with_the_right_word(tmp_path: Path, run_recipe: Run, task: str, label: Any, told: str) -> None:
+def test_a_target_of_another_kind_is_refused_with_the_right_word(
+    tmp_path: Path, run_recipe: Run, task: str, label: Any, told: str
+) -> None:
     with pytest.raises((InputError, RecipeError), match=told):
         run_recipe(text_recipe(tmp_path, rows_of(label), task=task))
 
 
-def test_numbers_are_shown_with_the_digits_that_matter_and_without_a_probability(tmp_path: Path, run_recipe: Run) -> None:
-    value = text_recipe(tmp_path, rows_of(lambda number: 1_600_000_000 + 1000 * (number % 2)), "numbers", task="regression")
+def test_numbers_are_shown_with_the_digits_that_matter_and_without_a_probability(
+    tmp_path: Path, run_recipe: Run
+) -> None:
+    value = text_recipe(
+        tmp_path,
+        rows_of(lambda number: 1_600_000_000 + 1000 * (number % 2)),
+        "numbers",
+        task="regression",
+    )
     run_recipe(value)
     found = Predictor(tmp_path / "out" / "training" / "best.pt").one({"text": "word1"})
     assert "probability" not in found["answers"][0]
@@ -74,7 +115,8 @@ def test_a_small_set_has_twenty_steps_an_epoch(records: int) -> None:
 @pytest.mark.parametrize("steps", range(1, 40))
 def test_any_number_of_steps_has_a_schedule(steps: int) -> None:
     optimiser = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
-    options = TrainOptions(target="x", inputs={"t": {}})  # type: ignore[dict-item]  # made of plain values
+    # made of plain values
+    options = TrainOptions(target="x", inputs={"t": {}})  # type: ignore[dict-item]
     schedule = make_schedule(optimiser, options, steps)
     for _ in range(steps):
         optimiser.step()
@@ -83,20 +125,33 @@ def test_any_number_of_steps_has_a_schedule(steps: int) -> None:
 
 
 def test_nine_steps_are_trained(tmp_path: Path, run_recipe: Run) -> None:
-    rows = [{"text": f"w{number}", "label": "ab"[number % 2], "split": "train"} for number in range(9)]
+    rows = [
+        {"text": f"w{number}", "label": "ab"[number % 2], "split": "train"} for number in range(9)
+    ]
     said = run_recipe(text_recipe(tmp_path, rows, epochs=3, batch_size=3))
     assert said.training is not None
 
 
 def test_several_other_tasks_are_learned_beside_the_first(tmp_path: Path, run_recipe: Run) -> None:
-    rows = [row | {"other": "xyz"[number % 3], "third": "pq"[number % 2]} for number, row in enumerate(rows_of(lambda number: "ab"[number % 2]))]
-    value = text_recipe(tmp_path, rows, losses=[{"multitask": {"target": "other"}}, {"multitask": {"target": "third"}}])
+    rows = [
+        row | {"other": "xyz"[number % 3], "third": "pq"[number % 2]}
+        for number, row in enumerate(rows_of(lambda number: "ab"[number % 2]))
+    ]
+    value = text_recipe(
+        tmp_path,
+        rows,
+        losses=[{"multitask": {"target": "other"}}, {"multitask": {"target": "third"}}],
+    )
     value["sources"]["s"]["targets"] = ["label", "other", "third"]
     run_recipe(value)
-    assert sorted(dict(checkpoint.load(tmp_path / "out" / "training" / "best.pt").losses.items())) == ["multitask", "multitask_2"]
+    assert sorted(
+        dict(checkpoint.load(tmp_path / "out" / "training" / "best.pt").losses.items())
+    ) == ["multitask", "multitask_2"]
 
 
-def test_a_fitted_fusion_is_chosen_on_rows_that_it_was_not_fitted_to(tmp_path: Path, run_recipe: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fitted_fusion_is_chosen_on_rows_that_it_was_not_fitted_to(
+    tmp_path: Path, run_recipe: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from modalmill.stages.train.loop import validation as validate
 
     fitted: list[set[str]] = []
@@ -104,12 +159,22 @@ def test_a_fitted_fusion_is_chosen_on_rows_that_it_was_not_fitted_to(tmp_path: P
 
     def noting(model: Any, objective: Any, batches: Any, device: Any) -> None:
         kept = list(batches)
-        fitted.append({key for batch in kept for key, weight in zip(batch.keys, batch.weight_B.tolist(), strict=True) if weight})
+        fitted.append(
+            {
+                key
+                for batch in kept
+                for key, weight in zip(batch.keys, batch.weight_B.tolist(), strict=True)
+                if weight
+            }
+        )
         real(model, objective, iter(kept), device)
 
     monkeypatch.setattr(validate, "fit_fusion", noting)
     rows = rows_of(lambda number: "ab"[number % 2], count=320)
-    write(tmp_path / "t.jsonl", "".join(json.dumps(row | {"more": row["text"]}) + "\n" for row in rows))
+    write(
+        tmp_path / "t.jsonl",
+        "".join(json.dumps(row | {"more": row["text"]}) + "\n" for row in rows),
+    )
     value = text_recipe(tmp_path, [row | {"more": row["text"]} for row in rows], fusion="stacking")
     value["sources"]["s"]["text"] = {"t": "text", "u": "more"}
     value["train"]["inputs"]["u"] = {"encoder": "embedding", "length": 6}
@@ -120,7 +185,10 @@ def test_a_fitted_fusion_is_chosen_on_rows_that_it_was_not_fitted_to(tmp_path: P
 def test_a_part_without_a_word_gives_no_nan() -> None:
     fusion = ViewsFusion(2, 8, 0.0).eval()
     tokens = [torch.randn(3, 4, 8), torch.randn(3, 5, 8)]
-    masks = [torch.zeros(3, 4, dtype=torch.bool), torch.tensor([[True] * 5, [False] * 5, [False] * 5])]
+    masks = [
+        torch.zeros(3, 4, dtype=torch.bool),
+        torch.tensor([[True] * 5, [False] * 5, [False] * 5]),
+    ]
     fused, _ = fusion(tokens, masks, torch.ones(3, 2, dtype=torch.bool))
     assert torch.isfinite(fused).all()
 
@@ -130,7 +198,9 @@ def test_one_number_in_several_spellings_is_told() -> None:
 
 
 def test_languages_without_spaces_are_learned(tmp_path: Path, run_recipe: Run) -> None:
-    """Whether a sentence speaks of a dog or a cat, in Chinese: of one token a sentence nothing could be learned."""
+    """Whether a sentence speaks of a dog or a cat, in Chinese: of one token a sentence nothing
+    could be learned.
+    """
     import random
 
     rng = random.Random(0)
@@ -139,7 +209,11 @@ def test_languages_without_spaces_are_learned(tmp_path: Path, run_recipe: Run) -
     for number in range(240):
         filler = "".join(rng.choice(letters) for _ in range(6))
         rows.append(
-            {"text": filler[:3] + "狗猫"[number % 2] + filler[3:], "label": ["dog", "cat"][number % 2], "split": "train" if number < 180 else "test"}
+            {
+                "text": filler[:3] + "狗猫"[number % 2] + filler[3:],
+                "label": ["dog", "cat"][number % 2],
+                "split": "train" if number < 180 else "test",
+            }
         )
     value = text_recipe(tmp_path, rows, epochs=30, learning_rate=0.01)
     value["train"]["inputs"]["t"]["length"] = 10

@@ -1,4 +1,6 @@
-"""Invariants of every fusion and encoder: absent parts have no influence, padding changes nothing, one graph for all."""
+"""Invariants of every fusion and encoder: absent parts have no influence, padding changes nothing,
+one graph for all.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,13 @@ from modalmill.stages.train.model.objectives import Classification
 from modalmill.stages.train.model.with_losses import WithLosses, total
 from modalmill.stages.train.options import InputOptions, TrainOptions
 
-MODALITIES = {"image": "image", "question": "text", "audio": "audio", "video": "video", "vector": "feature"}
+MODALITIES = {
+    "image": "image",
+    "question": "text",
+    "audio": "audio",
+    "video": "video",
+    "vector": "feature",
+}
 INPUTS = {
     "image": InputOptions(size=32),
     "question": InputOptions(length=6),
@@ -34,38 +42,69 @@ DIMS = 12
 SUBSETS = list(itertools.product((False, True), repeat=len(INPUTS)))
 CLASSES = 5
 VARIANTS = [(fusion, "masked") for fusion in FUSIONS] + [
-    (fusion, missing) for missing in MISSING if missing != "masked" for fusion in ("concat", "attention")
+    (fusion, missing)
+    for missing in MISSING
+    if missing != "masked"
+    for fusion in ("concat", "attention")
 ]
 by_variant = pytest.mark.parametrize(("fusion", "missing"), VARIANTS)
 
 
 def inputs_of(options: TrainOptions) -> Inputs:
-    return Inputs(options, MODALITIES, {"question": {"vocabulary": {str(number): number + 2 for number in range(8)}}}, {"vector": {"dims": DIMS}})
+    return Inputs(
+        options,
+        MODALITIES,
+        {"question": {"vocabulary": {str(number): number + 2 for number in range(8)}}},
+        {"vector": {"dims": DIMS}},
+    )
 
 
-def model(fusion: str, missing: str = "masked", image: str = "cnn", link: str = "softmax") -> FusionModel:
+def model(
+    fusion: str, missing: str = "masked", image: str = "cnn", link: str = "softmax"
+) -> FusionModel:
     torch.manual_seed(0)
     inputs = {**INPUTS, "image": InputOptions(size=32, encoder=image)}
-    options = TrainOptions(target="y", inputs=inputs, fusion=fusion, missing=missing, width=16, hidden=16, dropout=0.0)
+    options = TrainOptions(
+        target="y", inputs=inputs, fusion=fusion, missing=missing, width=16, hidden=16, dropout=0.0
+    )
     made = FusionModel(inputs_of(options), CLASSES, link)
     for name, parameter in made.named_parameters():
-        if "filler" in name or "prior" in name or name == "fusion.out.weight":  # what begins at zero gives no gradient to what lies behind
+        # what begins at zero gives no gradient to what lies behind
+        if "filler" in name or "prior" in name or name == "fusion.out.weight":
             torch.nn.init.normal_(parameter, std=0.5)
     return made
 
 
 def step_of(made: FusionModel, *losses: str) -> WithLosses:
     vector = CLASSES if isinstance(made.head, torch.nn.Identity) else 16
-    fitted = {"multitask": Classification("z", ["0", "1"], [5, 5]).state(), "caption": {"words": ["it", "is", "0", "1"]}}
-    choices = [{word: {"target": {"multitask": "z", "caption": "said"}[word]}} if word in fitted else word for word in losses]
-    return WithLosses(made, make_losses(choices, Sizes(len(INPUTS), 16, vector, CLASSES), {word: fitted[word] for word in losses if word in fitted}))
+    fitted = {
+        "multitask": Classification("z", ["0", "1"], [5, 5]).state(),
+        "caption": {"words": ["it", "is", "0", "1"]},
+    }
+    choices = [
+        {word: {"target": {"multitask": "z", "caption": "said"}[word]}} if word in fitted else word
+        for word in losses
+    ]
+    return WithLosses(
+        made,
+        make_losses(
+            choices,
+            Sizes(len(INPUTS), 16, vector, CLASSES),
+            {word: fitted[word] for word in losses if word in fitted},
+        ),
+    )
 
 
 def task_of(rows: int, progress: float = 0.5) -> BatchTargets:
     objective = Classification("y", [str(number) for number in range(CLASSES)], [5] * CLASSES)
-    targets = [{"y": str(row % CLASSES), "z": str(row % 2), "said": f"it is {row % 3}"} for row in range(rows)]
+    targets = [
+        {"y": str(row % CLASSES), "z": str(row % 2), "said": f"it is {row % 3}"}
+        for row in range(rows)
+    ]
     encoded, weight = objective.encode(targets)
-    return BatchTargets(objective, encoded, weight, targets, torch.rand(rows, dtype=torch.float64), progress)
+    return BatchTargets(
+        objective, encoded, weight, targets, torch.rand(rows, dtype=torch.float64), progress
+    )
 
 
 def batch(rows: int, present: torch.Tensor, seed: int = 0) -> FusionBatch:
@@ -81,25 +120,41 @@ def batch(rows: int, present: torch.Tensor, seed: int = 0) -> FusionBatch:
             parts[name] = torch.randn(empty.shape)
         if length is not None:
             lengths[name] = torch.randint(1, empty.shape[1] + 1, (rows,))
-    return FusionBatch(tuple(INPUTS), Labels([str(row) for row in range(rows)], ["{}"] * rows), parts, lengths, {}, present, torch.ones(rows))
+    return FusionBatch(
+        tuple(INPUTS),
+        Labels([str(row) for row in range(rows)], ["{}"] * rows),
+        parts,
+        lengths,
+        {},
+        present,
+        torch.ones(rows),
+    )
 
 
 @pytest.mark.parametrize("training", [False, True])
 @by_variant
-def test_content_of_absent_parts_has_no_influence_not_even_nan(fusion: str, missing: str, training: bool) -> None:
+def test_content_of_absent_parts_has_no_influence_not_even_nan(
+    fusion: str, missing: str, training: bool
+) -> None:
     present = torch.tensor(SUBSETS)
     results = []
     for filler in (0.0, float("nan"), float("inf")):
         one = batch(len(SUBSETS), present)
         parts = {}
         for place, (name, part) in enumerate(one.parts.items()):
-            wrong = torch.full_like(part, filler) if part.dtype.is_floating_point else torch.full_like(part, 255 if part.dtype == torch.uint8 else 7)
+            wrong = (
+                torch.full_like(part, filler)
+                if part.dtype.is_floating_point
+                else torch.full_like(part, 255 if part.dtype == torch.uint8 else 7)
+            )
             keep = present[:, place].view(-1, *[1] * (part.dim() - 1))
             parts[name] = torch.where(keep, part, wrong)
         made = model(fusion, missing, "resnet18" if fusion == "concat" else "cnn").train(training)
         logits = made(replace(one, parts=parts))
         logits.square().sum().backward()
-        results.append((logits.detach(), [p.grad.clone() for p in made.parameters() if p.grad is not None]))
+        results.append(
+            (logits.detach(), [p.grad.clone() for p in made.parameters() if p.grad is not None])
+        )
     for logits, gradients in results[1:]:
         assert torch.equal(logits, results[0][0])
         assert all(torch.equal(a, b) for a, b in zip(gradients, results[0][1], strict=True))
@@ -116,15 +171,23 @@ def test_every_parameter_learns_in_a_sweep_over_all_subsets(fusion: str, missing
 
 @pytest.mark.parametrize("fusion", ["concat", "opinion_pool"])
 @pytest.mark.parametrize("loss", LOSSES)
-def test_every_parameter_of_a_loss_learns_and_absent_contents_do_not_matter(loss: str, fusion: str) -> None:
+def test_every_parameter_of_a_loss_learns_and_absent_contents_do_not_matter(
+    loss: str, fusion: str
+) -> None:
     present = torch.tensor(SUBSETS)
     results = []
     for filler in (0.0, float("nan")):
         step = step_of(model(fusion), loss)
         one = batch(len(SUBSETS), present)
-        vector = torch.where(present[:, -1:], one.parts["vector"], torch.full_like(one.parts["vector"], filler))
+        vector = torch.where(
+            present[:, -1:], one.parts["vector"], torch.full_like(one.parts["vector"], filler)
+        )
         torch.manual_seed(1)
-        sums = step(replace(one, parts={**one.parts, "vector": vector}), one.present_BM, task_of(len(SUBSETS)))
+        sums = step(
+            replace(one, parts={**one.parts, "vector": vector}),
+            one.present_BM,
+            task_of(len(SUBSETS)),
+        )
         total(sums).backward()
         assert idle(step) == []
         results.append([sums.detach(), *(parameter.grad for parameter in step.parameters())])
@@ -133,10 +196,17 @@ def test_every_parameter_of_a_loss_learns_and_absent_contents_do_not_matter(loss
 
 def idle(step: WithLosses) -> list[str]:
     """Parameters without a gradient; those that are fitted or given have none by intention."""
-    return [name for name, parameter in step.named_parameters() if parameter.requires_grad and (parameter.grad is None or not parameter.grad.any())]
+    return [
+        name
+        for name, parameter in step.named_parameters()
+        if parameter.requires_grad and (parameter.grad is None or not parameter.grad.any())
+    ]
 
 
-@pytest.mark.parametrize(("fusion", "loss"), [*((word, None) for word in FUSIONS), *(("concat", word) for word in LOSSES)])
+@pytest.mark.parametrize(
+    ("fusion", "loss"),
+    [*((word, None) for word in FUSIONS), *(("concat", word) for word in LOSSES)],
+)
 def test_a_training_step_in_half_precision_is_finite(fusion: str, loss: str | None) -> None:
     step = step_of(model(fusion), *([loss] if loss else [])).train()
     one = batch(len(SUBSETS), torch.tensor(SUBSETS))
@@ -144,7 +214,11 @@ def test_a_training_step_in_half_precision_is_finite(fusion: str, loss: str | No
         sums = step(one, one.present_BM, task_of(len(SUBSETS)))
     total(sums).backward()
     assert torch.isfinite(sums).all()
-    assert all(torch.isfinite(parameter.grad).all() for parameter in step.parameters() if parameter.grad is not None)
+    assert all(
+        torch.isfinite(parameter.grad).all()
+        for parameter in step.parameters()
+        if parameter.grad is not None
+    )
 
 
 @by_variant
@@ -159,7 +233,9 @@ def test_one_graph_serves_every_subset(fusion: str, missing: str) -> None:
         for subset in SUBSETS:
             present = torch.tensor(subset).expand(4, -1).contiguous()
             with torch._dynamo.config.patch(error_on_recompile=True):
-                assert torch.allclose(traced(tokens, masks, present), made.decide(tokens, masks, present), atol=1e-6)
+                assert torch.allclose(
+                    traced(tokens, masks, present), made.decide(tokens, masks, present), atol=1e-6
+                )
 
 
 @by_variant
@@ -171,7 +247,8 @@ def test_in_half_precision_the_answers_are_the_same_and_finite(fusion: str, miss
         with torch.autocast("cpu", torch.bfloat16):
             half = made(one)
     assert torch.isfinite(half).all()
-    assert (half.float() - exact).abs().max() < 0.05 * max(1.0, float(exact.abs().max()))  # bfloat16 has 8 bits
+    # bfloat16 has 8 bits
+    assert (half.float() - exact).abs().max() < 0.05 * max(1.0, float(exact.abs().max()))
 
 
 @by_variant
@@ -193,7 +270,9 @@ def test_more_padding_changes_nothing(fusion: str, missing: str) -> None:
     made = model(fusion, missing).eval()
     one = batch(8, torch.ones(8, len(INPUTS), dtype=torch.bool))
     longer = torch.cat([one.parts["question"], torch.randint(2, 10, (8, 5))], 1)
-    assert torch.allclose(made(one), made(replace(one, parts={**one.parts, "question": longer})), atol=1e-6)
+    assert torch.allclose(
+        made(one), made(replace(one, parts={**one.parts, "question": longer})), atol=1e-6
+    )
 
 
 @by_variant
@@ -210,7 +289,10 @@ def test_weighted_fusion_is_the_weighted_average_of_what_is_there() -> None:
     fusion = WeightedFusion(2, 1, 0.0)
     with torch.no_grad():
         fusion.score_M.copy_(torch.tensor([0.25, 0.75]).log())
-    tokens, masks = [torch.tensor([[[4.0]]]), torch.tensor([[[8.0]]])], [torch.ones(1, 1, dtype=torch.bool)] * 2
+    tokens, masks = (
+        [torch.tensor([[[4.0]]]), torch.tensor([[[8.0]]])],
+        [torch.ones(1, 1, dtype=torch.bool)] * 2,
+    )
     assert fusion(tokens, masks, torch.tensor([[True, True]]))[0].item() == pytest.approx(7.0)
     assert fusion(tokens, masks, torch.tensor([[False, True]]))[0].item() == pytest.approx(8.0)
     weights = fusion(tokens, masks, torch.tensor([[False, True]]))[1]["weights"]
@@ -226,18 +308,37 @@ def test_a_state_dict_holds_every_parameter() -> None:
 
 @pytest.mark.parametrize("fusion", fusions(FUSIONS))
 def test_xor_of_two_modalities_is_learned(fusion: str) -> None:
-    """K1: y = a xor b. Each alone is worth nothing. Features fused before a head reach 1; answers of single parts, joined, at most 3 of 4."""
+    """K1: y = a xor b. Each alone is worth nothing. Features fused before a head reach 1; answers
+    of single parts, joined, at most 3 of 4.
+    """
     torch.manual_seed(1)
     bits = torch.tensor(list(itertools.product((0.0, 1.0), repeat=2))).repeat(32, 1)
     wanted = (bits[:, 0] != bits[:, 1]).long()
     inputs = {"a": InputOptions(feature=True), "b": InputOptions(feature=True)}
-    choice: Any = {fusion: {"weight": 0.0}} if fusion == "common_space" else fusion  # what independent parts share is nothing: see its file
-    options = TrainOptions(target="y", inputs=inputs, fusion=choice, width=16, hidden=32, dropout=0.0)
+    # what independent parts share is nothing: see its file
+    choice: Any = {fusion: {"weight": 0.0}} if fusion == "common_space" else fusion
+    options = TrainOptions(
+        target="y", inputs=inputs, fusion=choice, width=16, hidden=32, dropout=0.0
+    )
     made = FusionModel(Inputs(options, {}, {}, {"a": {"dims": 2}, "b": {"dims": 2}}), 2)
-    parts = {name: torch.stack([bits[:, place], 1 - bits[:, place]], 1) for place, name in enumerate("ab")}
-    one = FusionBatch(("a", "b"), Labels(["k"] * 128, ["{}"] * 128), parts, {}, {}, torch.ones(128, 2, dtype=torch.bool), torch.ones(128))
+    parts = {
+        name: torch.stack([bits[:, place], 1 - bits[:, place]], 1)
+        for place, name in enumerate("ab")
+    }
+    one = FusionBatch(
+        ("a", "b"),
+        Labels(["k"] * 128, ["{}"] * 128),
+        parts,
+        {},
+        {},
+        torch.ones(128, 2, dtype=torch.bool),
+        torch.ones(128),
+    )
     optimiser = torch.optim.AdamW(made.parameters(), lr=0.01)
-    step, task = WithLosses(made, torch.nn.ModuleDict()), BatchTargets(Classification("y", ["0", "1"], [1, 1]), wanted, torch.ones(128))
+    step, task = (
+        WithLosses(made, torch.nn.ModuleDict()),
+        BatchTargets(Classification("y", ["0", "1"], [1, 1]), wanted, torch.ones(128)),
+    )
     for _ in range(150):
         optimiser.zero_grad()
         total(step(one, one.present_BM, task)).backward()

@@ -10,7 +10,14 @@ import pytest
 import torch
 from modalmill.stages.train.data.inputs import Inputs
 from modalmill.stages.train.methods.card import Card, mistakes
-from modalmill.stages.train.methods.catalogue import ENCODERS, FUSIONS, LOSSES, METHODS, MISSING, methods_text
+from modalmill.stages.train.methods.catalogue import (
+    ENCODERS,
+    FUSIONS,
+    LOSSES,
+    METHODS,
+    MISSING,
+    methods_text,
+)
 from modalmill.stages.train.model.fusion import make_fusion
 from modalmill.stages.train.model.fusion._pool import weigh
 from modalmill.stages.train.model.model import FusionModel
@@ -24,7 +31,9 @@ SOME = torch.tensor([[True, True, False]])
 
 def tokens_of(*values: float, width: int = 1) -> tuple[list[Tensor], list[Tensor]]:
     """One token a part, the same value in every feature."""
-    return [torch.full((1, 1, width), value) for value in values], [torch.ones(1, 1, dtype=torch.bool) for _ in values]
+    return [torch.full((1, 1, width), value) for value in values], [
+        torch.ones(1, 1, dtype=torch.bool) for _ in values
+    ]
 
 
 def fused(word: str, values: tuple[float, ...], present: Tensor, **options: object) -> float:
@@ -40,24 +49,36 @@ def test_sum_mean_maximum_and_product_of_what_is_there() -> None:
     assert fused("max", (-2.0, -4.0, 100.0), SOME) == -2
     assert fused("multiply", values, SOME, bare=True) == 8
     assert fused("multiply", values, SOME) == 3 + 3 * 8
-    assert fused("weighted", (4.0, 8.0), torch.tensor([[True, True]]), weights=[0.25, 0.75]) == pytest.approx(7)
+    assert fused(
+        "weighted", (4.0, 8.0), torch.tensor([[True, True]]), weights=[0.25, 0.75]
+    ) == pytest.approx(7)
 
 
 def test_product_then_logarithm_is_the_logarithm_of_the_geometric_mean() -> None:
     raw = [math.log(math.expm1(value)) for value in (1.0, 4.0, 16.0)]  # softplus gives 1, 4, 16
-    assert fused("geometric", (*raw,), torch.ones(1, 3, dtype=torch.bool)) == pytest.approx(math.log(4), abs=1e-5)
+    assert fused("geometric", (*raw,), torch.ones(1, 3, dtype=torch.bool)) == pytest.approx(
+        math.log(4), abs=1e-5
+    )
     assert fused("geometric", (*raw,), SOME) == pytest.approx(math.log(2), abs=1e-5)
 
 
-@pytest.mark.parametrize("word", ["mean", "max", "weighted", "modality_attention", "token_attention"])
+@pytest.mark.parametrize(
+    "word", ["mean", "max", "weighted", "modality_attention", "token_attention"]
+)
 def test_one_present_part_gives_exactly_that_part(word: str) -> None:
     torch.manual_seed(0)
-    tokens, masks = [torch.randn(4, 3, 8) for _ in range(3)], [torch.ones(4, 3, dtype=torch.bool)] * 3
-    tokens = [part[:, :1].expand(-1, 3, -1) for part in tokens]  # so that any average over tokens is the token
+    tokens, masks = (
+        [torch.randn(4, 3, 8) for _ in range(3)],
+        [torch.ones(4, 3, dtype=torch.bool)] * 3,
+    )
+    # so that any average over tokens is the token
+    tokens = [part[:, :1].expand(-1, 3, -1) for part in tokens]
     for place in range(3):
         present = torch.zeros(4, 3, dtype=torch.bool)
         present[:, place] = True
-        assert torch.allclose(make_fusion(word, 3, 8, 0.0)(tokens, masks, present)[0], tokens[place][:, 0], atol=1e-6)
+        assert torch.allclose(
+            make_fusion(word, 3, 8, 0.0)(tokens, masks, present)[0], tokens[place][:, 0], atol=1e-6
+        )
 
 
 def test_weights_add_up_to_one_over_what_is_there_and_are_zero_elsewhere() -> None:
@@ -82,13 +103,19 @@ def test_attention_with_a_query_of_zero_is_the_mean_and_otherwise_torchs_own() -
     made = make_fusion("modality_attention", 3, 8, 0.0)
     keys = made.key(torch.cat(tokens, 1)).tanh()
     wanted = functional.scaled_dot_product_attention(
-        made.query_D.expand(2, 1, 8), keys, torch.cat(tokens, 1), attn_mask=present[:, None], scale=1.0
-    )[:, 0]  # fmt: skip
+        made.query_D.expand(2, 1, 8),
+        keys,
+        torch.cat(tokens, 1),
+        attn_mask=present[:, None],
+        scale=1.0,
+    )[:, 0]
     assert torch.allclose(made(tokens, masks, present)[0], wanted, atol=1e-6)
     with torch.no_grad():
         made.query_D.zero_()
     mean = make_fusion("mean", 3, 8, 0.0)
-    assert torch.allclose(made(tokens, masks, present)[0], mean(tokens, masks, present)[0], atol=1e-6)
+    assert torch.allclose(
+        made(tokens, masks, present)[0], mean(tokens, masks, present)[0], atol=1e-6
+    )
 
 
 def test_a_low_rank_tensor_equals_the_full_tensor_of_its_factors() -> None:
@@ -98,8 +125,12 @@ def test_a_low_rank_tensor_equals_the_full_tensor_of_its_factors() -> None:
     present = torch.rand(5, 3) < 0.7
     ones = torch.cat([torch.ones(5, 3, 1, dtype=torch.float64), h * present[:, :, None]], 2)
     outer = torch.einsum("bi,bj,bk->bijk", ones[:, 0], ones[:, 1], ones[:, 2])
-    full = torch.einsum("r,rid,rjd,rkd->ijkd", made.scale, made.factors[0], made.factors[1], made.factors[2])
-    assert torch.allclose(made.combine(h, present)[0], torch.einsum("bijk,ijkd->bd", outer, full), atol=1e-10)
+    full = torch.einsum(
+        "r,rid,rjd,rkd->ijkd", made.scale, made.factors[0], made.factors[1], made.factors[2]
+    )
+    assert torch.allclose(
+        made.combine(h, present)[0], torch.einsum("bijk,ijkd->bd", outer, full), atol=1e-10
+    )
 
 
 def test_the_tensor_holds_every_product_once() -> None:
@@ -116,7 +147,8 @@ def test_the_tensor_holds_every_product_once() -> None:
     assert caught[0].tolist() == [[1, 5, 7, 2, 10, 14, 3, 15, 21]]
     assert caught[1].tolist() == [[1, 0, 0, 2, 0, 0, 3, 0, 0]]
     assert mistakes("train.fusion", "tensor", FUSIONS, 9) == [
-        "train.fusion.tensor: 9 parts at rank 7 have 134,217,728 products, at most 65,536 are taken; use low_rank, or a smaller rank"
+        "train.fusion.tensor: 9 parts at rank 7 have 134,217,728 products, at most 65,536 are"
+        " taken; use low_rank, or a smaller rank"
     ]
 
 
@@ -127,7 +159,9 @@ def test_factorization_fills_in_what_one_hidden_vector_explains() -> None:
         made.log_ridge.fill_(-30.0)  # a ridge of almost nothing
     hidden = torch.randn(4, 2)
     whole = torch.einsum("mdr,br->bmd", made.loadings_MDR, hidden) + made.centre_MD
-    present = torch.tensor([[True, True, True], [True, False, True], [False, True, False], [False, False, False]])
+    present = torch.tensor(
+        [[True, True, True], [True, False, True], [False, True, False], [False, False, False]]
+    )
     _, info = made.combine(whole * present[:, :, None], present)
     assert torch.allclose(info["imputed"][:3], whole[:3], atol=1e-4)
     assert not made.hidden(whole, present)[3].any()
@@ -156,7 +190,9 @@ def test_a_non_local_block_is_the_identity_at_first_and_its_dense_formula_later(
     attended = (made.theta(x) @ made.phi(c).transpose(1, 2)).softmax(2)
     assert torch.allclose(info["weights_0"], attended, atol=1e-6)
     one = (x + made.out(attended @ made.g(c))).mean(1)
-    other = (c + made.out((made.theta(c) @ made.phi(x).transpose(1, 2)).softmax(2) @ made.g(x))).mean(1)
+    other = (
+        c + made.out((made.theta(c) @ made.phi(x).transpose(1, 2)).softmax(2) @ made.g(x))
+    ).mean(1)
     assert torch.allclose(out, (one + other) / 2, atol=1e-5)
     alone, _ = made([x, c], masks, torch.tensor([[True, False], [True, False]]))
     assert torch.allclose(alone, x.mean(1), atol=1e-6)
@@ -166,10 +202,15 @@ def test_cross_attention_finds_the_token_that_answers() -> None:
     """A planted token of the other part gets the peak, and an absent part is not looked at."""
     torch.manual_seed(0)
     made = make_fusion("cross_attention", 2, 8, 0.0).eval()
-    tokens, masks = [torch.randn(2, 3, 8), torch.randn(2, 4, 8)], [torch.ones(2, 3, dtype=torch.bool), torch.ones(2, 4, dtype=torch.bool)]
+    tokens, masks = (
+        [torch.randn(2, 3, 8), torch.randn(2, 4, 8)],
+        [torch.ones(2, 3, dtype=torch.bool), torch.ones(2, 4, dtype=torch.bool)],
+    )
     with_both = made(tokens, masks, torch.ones(2, 2, dtype=torch.bool))[0]
     changed = [tokens[0], tokens[1] + torch.randn(8)]
-    assert not torch.allclose(made(changed, masks, torch.ones(2, 2, dtype=torch.bool))[0], with_both)
+    assert not torch.allclose(
+        made(changed, masks, torch.ones(2, 2, dtype=torch.bool))[0], with_both
+    )
     only_first = torch.tensor([[True, False], [True, False]])
     assert torch.equal(made(changed, masks, only_first)[0], made(tokens, masks, only_first)[0])
 
@@ -182,7 +223,9 @@ def test_a_gate_learns_to_close_on_noise() -> None:
         wanted = torch.randint(0, 2, (128,))
         signal = functional.one_hot(wanted, 8).float() * 2 + 0.3 * torch.randn(128, 8)
         tokens = [signal[:, None], torch.randn(128, 1, 8)]
-        out, info = made(tokens, [torch.ones(128, 1, dtype=torch.bool)] * 2, torch.ones(128, 2, dtype=torch.bool))
+        out, info = made(
+            tokens, [torch.ones(128, 1, dtype=torch.bool)] * 2, torch.ones(128, 2, dtype=torch.bool)
+        )
         loss = functional.cross_entropy(head(out), wanted)
         optimizer.zero_grad()
         loss.backward()
@@ -200,11 +243,15 @@ def test_weights_of_nothing_are_zero_and_their_gradients_finite() -> None:
     assert torch.isfinite(scores.grad).all()  # type: ignore[arg-type]  # the same
 
 
-@pytest.mark.parametrize(("word", "card"), [*FUSIONS.items(), *MISSING.items(), *LOSSES.items(), *ENCODERS.items()])
+@pytest.mark.parametrize(
+    ("word", "card"), [*FUSIONS.items(), *MISSING.items(), *LOSSES.items(), *ENCODERS.items()]
+)
 def test_every_method_has_a_whole_card(word: str, card: Card) -> None:
     takes = inspect.signature(card.load().__init__).parameters
     own = {name: parameter.default for name, parameter in takes.items() if name not in _GIVEN}
-    assert {name: list(value) if isinstance(value, tuple) else value for name, value in own.items()} == dict(card.options)
+    assert {
+        name: list(value) if isinstance(value, tuple) else value for name, value in own.items()
+    } == dict(card.options)
     assert word in methods_text()
     module = inspect.getmodule(card.load())
     assert module is not None
@@ -212,39 +259,67 @@ def test_every_method_has_a_whole_card(word: str, card: Card) -> None:
 
 
 def test_a_choice_that_cannot_be_meant_is_told() -> None:
-    assert mistakes("train.fusion", "tensr", FUSIONS, 3) == ["train.fusion: no such method 'tensr'; did you mean 'tensor'?"]
-    assert mistakes("train.fusion", {"tensor": {"rnk": 2}}, FUSIONS, 3) == ["train.fusion.tensor.rnk: unknown option; did you mean 'rank'?"]
-    assert mistakes("train.fusion", {"tensor": {"rank": "2"}}, FUSIONS, 3) == ["train.fusion.tensor.rank: wanted a whole number, as 7, found '2'"]
-    assert mistakes("train.fusion", {}, FUSIONS, 3) == ["train.fusion: wanted one method, as 'concat' or {concat: {option: value}}, found 0"]
+    assert mistakes("train.fusion", "tensr", FUSIONS, 3) == [
+        "train.fusion: no such method 'tensr'; did you mean 'tensor'?"
+    ]
+    assert mistakes("train.fusion", {"tensor": {"rnk": 2}}, FUSIONS, 3) == [
+        "train.fusion.tensor.rnk: unknown option; did you mean 'rank'?"
+    ]
+    assert mistakes("train.fusion", {"tensor": {"rank": "2"}}, FUSIONS, 3) == [
+        "train.fusion.tensor.rank: wanted a whole number, as 7, found '2'"
+    ]
+    assert mistakes("train.fusion", {}, FUSIONS, 3) == [
+        "train.fusion: wanted one method, as 'concat' or {concat: {option: value}}, found 0"
+    ]
     assert mistakes("train.fusion", {"tensor": {"rank": 2}}, FUSIONS, 3) == []
-    assert mistakes("train.fusion", {"tensor": {"rank": 0}}, FUSIONS, 3) == ["train.fusion.tensor.rank: wanted at least 1, found 0"]
+    assert mistakes("train.fusion", {"tensor": {"rank": 0}}, FUSIONS, 3) == [
+        "train.fusion.tensor.rank: wanted at least 1, found 0"
+    ]
     assert mistakes("train.fusion", {"weighted": {"weights": [1, 2]}}, FUSIONS, 3) == [
         "train.fusion.weighted: wanted 3 weights above 0, one for each input, found [1, 2]"
     ]
-    assert mistakes("train.losses", {"mixup": {"alpha": 0}}, LOSSES, 3) == ["train.losses.mixup: wanted alpha above 0"]
+    assert mistakes("train.losses", {"mixup": {"alpha": 0}}, LOSSES, 3) == [
+        "train.losses.mixup: wanted alpha above 0"
+    ]
 
 
 @pytest.mark.parametrize("word", METHODS)
 def test_every_name_of_an_article_is_a_setting_that_a_recipe_may_have(word: str) -> None:
-    options, problems = parse_options({"target": "y", "inputs": {"image": {}, "question": {}}, "method": word})
+    options, problems = parse_options(
+        {"target": "y", "inputs": {"image": {}, "question": {}}, "method": word}
+    )
     assert problems == []
     assert options is not None
     assert word in methods_text()
 
 
 def test_what_a_recipe_says_goes_before_its_method() -> None:
-    options, _ = parse_options({"target": "y", "inputs": {"image": {}}, "method": "self_attention", "fusion": "mean", "encoders": {"image": "cnn"}})
+    options, _ = parse_options(
+        {
+            "target": "y",
+            "inputs": {"image": {}},
+            "method": "self_attention",
+            "fusion": "mean",
+            "encoders": {"image": "cnn"},
+        }
+    )
     assert options is not None
     assert options.fusion == "mean"
     assert options.encoders["image"] == "cnn"
     assert options.encoders["text"] == "embedding"
-    found, problems = parse_options({"target": "y", "inputs": {"image": {}}, "method": "self_atention"})
+    found, problems = parse_options(
+        {"target": "y", "inputs": {"image": {}}, "method": "self_atention"}
+    )
     assert found is None
-    assert problems == ["train.method: no such method 'self_atention'; did you mean 'self_attention'?"]
+    assert problems == [
+        "train.method: no such method 'self_atention'; did you mean 'self_attention'?"
+    ]
 
 
 def test_where_attention_looks_adds_up_over_all_that_is_there() -> None:
-    """Layers that look at everything alike: each token gets .75 / n of two layers' rollout, n tokens in all (U = UU for the uniform matrix U)."""
+    """Layers that look at everything alike: each token gets .75 / n of two layers' rollout, n
+    tokens in all (U = UU for the uniform matrix U).
+    """
     torch.manual_seed(0)
     fusion = make_fusion("attention", 3, 8, 0.0, 2, "softmax").eval()
     tokens = [torch.randn(2, length, 8) for length in (3, 2, 4)]
@@ -253,20 +328,28 @@ def test_where_attention_looks_adds_up_over_all_that_is_there() -> None:
     present = torch.tensor([[True, True, True], [True, False, True]])
     for parameter in fusion.parameters():
         parameter.requires_grad_(False)
-    looked_at = fusion.looked_at(tokens, masks, present)  # type: ignore[operator]  # attention has it
+    # attention has it
+    looked_at = fusion.looked_at(tokens, masks, present)  # type: ignore[operator]
     assert not looked_at[1][1].any()
     assert not looked_at[2][:, 2:].any()
     assert all(0 < float(sum(part[row].sum() for part in looked_at)) < 1 for row in range(2))
     for layer in fusion.layers:  # type: ignore[union-attr]  # the same
         torch.nn.init.zeros_(layer.qkv.weight)
         torch.nn.init.zeros_(layer.qkv.bias)
-    found = torch.cat(fusion.looked_at(tokens, masks, present), 1)  # type: ignore[operator]  # the same
+    # the same
+    found = torch.cat(fusion.looked_at(tokens, masks, present), 1)  # type: ignore[operator]
     assert torch.allclose(found[0, [0, 1, 2, 3, 4, 5, 6]], torch.full((7,), 0.75 / 8))
-    assert torch.allclose(found[1, [0, 1, 2, 5, 6]], torch.full((5,), 0.75 / 7))  # [CLS], 3, a filler, 2
+    # [CLS], 3, a filler, 2
+    assert torch.allclose(found[1, [0, 1, 2, 5, 6]], torch.full((5,), 0.75 / 7))
 
 
 def test_two_parts_may_share_one_encoder() -> None:
-    section = {"target": "y", "inputs": {"left": {"size": 32}, "right": {"size": 32, "same_as": "left"}}, "fusion": "siamese", "width": 16}
+    section = {
+        "target": "y",
+        "inputs": {"left": {"size": 32}, "right": {"size": 32, "same_as": "left"}},
+        "fusion": "siamese",
+        "width": 16,
+    }
     options, problems = parse_options(section)
     assert problems == []
     assert options is not None
@@ -275,10 +358,18 @@ def test_two_parts_may_share_one_encoder() -> None:
     one, _ = parse_options({**section, "inputs": {"left": {"size": 32}}})
     assert one is not None
     alone = FusionModel(Inputs(one, {"left": "image"}, {}, {}), 2)
-    assert sum(p.numel() for p in made.encoders.parameters()) == sum(p.numel() for p in alone.encoders.parameters())
+    assert sum(p.numel() for p in made.encoders.parameters()) == sum(
+        p.numel() for p in alone.encoders.parameters()
+    )
     for inputs, told in (
-        ({"left": {"same_as": "right"}, "right": {}}, "train.inputs.left.same_as: wanted an input above this one, found 'right'"),
-        ({"left": {}, "right": {"size": 32, "same_as": "left"}}, "train.inputs.right.same_as: right and left share an encoder, and have to have"),
+        (
+            {"left": {"same_as": "right"}, "right": {}},
+            "train.inputs.left.same_as: wanted an input above this one, found 'right'",
+        ),
+        (
+            {"left": {}, "right": {"size": 32, "same_as": "left"}},
+            "train.inputs.right.same_as: right and left share an encoder, and have to have",
+        ),
     ):
         _, problems = parse_options({**section, "inputs": inputs})
         assert len(problems) == 1
@@ -286,7 +377,11 @@ def test_two_parts_may_share_one_encoder() -> None:
 
 
 def test_a_method_changes_what_it_names_and_nothing_else() -> None:
-    section = {"target": "y", "inputs": {"image": {"encoder": "resnet18"}, "question": {"encoder": "gru"}}, "encoders": {"audio": "spectrum_lstm"}}
+    section = {
+        "target": "y",
+        "inputs": {"image": {"encoder": "resnet18"}, "question": {"encoder": "gru"}},
+        "encoders": {"audio": "spectrum_lstm"},
+    }
     found = with_method(section, "mcnn")
     assert found["inputs"] == {"image": {"encoder": "resnet18"}, "question": {}}
     assert found["encoders"] == {"audio": "spectrum_lstm", "text": "text_cnn"}
@@ -297,5 +392,7 @@ def test_rates_that_cannot_be_meant_are_told() -> None:
     _, problems = parse_options({"target": "y", "inputs": {"image": {}}, "rates": {"head": -1}})
     assert len(problems) == 1
     assert "train.rates.head" in problems[0]
-    _, problems = parse_options({"target": "y", "inputs": {f"p{number}": {} for number in range(9)}})
+    _, problems = parse_options(
+        {"target": "y", "inputs": {f"p{number}": {} for number in range(9)}}
+    )
     assert problems == ["train.inputs: 9 inputs make 512 subsets to evaluate; wanted at most 8"]

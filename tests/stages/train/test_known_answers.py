@@ -13,11 +13,18 @@ from modalmill.stages.stream import FusionBatch
 from modalmill.stages.train.evaluation.views import survey
 from modalmill.stages.train.loop.post_fit import fit_fusion
 from modalmill.stages.train.methods.catalogue import FUSIONS, MISSING
-from modalmill.stages.train.metrics.statistics import area, bootstrap_means, calibration_error, interval, shapley
+from modalmill.stages.train.metrics.statistics import (
+    area,
+    bootstrap_means,
+    calibration_error,
+    interval,
+    shapley,
+)
 from modalmill.stages.train.model.checkpoint import Saved
 
 MU = (1.5, 1.0, 0.5)
-# An average, or a gate, does not know of how many parts it is: it is a little too sure with few of them or too unsure with many.
+# An average, or a gate, does not know of how many parts it is: it is a little too sure with few of
+# them or too unsure with many.
 AVERAGES = (
     "mean",
     "geometric",
@@ -35,26 +42,49 @@ AVERAGES = (
 
 def asked(saved: Saved, data: FusionBatch) -> dict[tuple[bool, ...], dict[str, float]]:
     """Accuracy and calibration for every subset."""
-    views = {"".join(name for name, here in zip(NAMES, subset, strict=True) if here): subset for subset in SUBSETS}
-    found = survey(saved, [data], lambda batch: [(name, torch.tensor(subset), None) for name, subset in views.items()])
+    views = {
+        "".join(name for name, here in zip(NAMES, subset, strict=True) if here): subset
+        for subset in SUBSETS
+    }
+    found = survey(
+        saved,
+        [data],
+        lambda batch: [(name, torch.tensor(subset), None) for name, subset in views.items()],
+    )
     return {subset: found.summary(name, "accuracy") for name, subset in views.items()}
 
 
 def test_the_closed_form_gives_the_published_numbers() -> None:
-    values = [round(bayes(MU, subset), 4) for subset in sorted(SUBSETS, key=lambda some: (sum(some), [not here for here in some]))]
+    values = [
+        round(bayes(MU, subset), 4)
+        for subset in sorted(SUBSETS, key=lambda some: (sum(some), [not here for here in some]))
+    ]
     assert values == [0.5, 0.9332, 0.8413, 0.6915, 0.9643, 0.9431, 0.8682, 0.9693]
-    assert [round(value, 4) for value in shapley(3, lambda subset: bayes(MU, subset))] == [0.2405, 0.1572, 0.0716]
+    assert [round(value, 4) for value in shapley(3, lambda subset: bayes(MU, subset))] == [
+        0.2405,
+        0.1572,
+        0.0716,
+    ]
 
 
 @pytest.mark.parametrize("fusion", fusions(FUSIONS))
 def test_gaussian_evidence_is_fused_as_well_as_can_be_for_every_subset(fusion: str) -> None:
-    """K3: accuracy within one point of Bayes for every subset, answers as sure as they are right, and each part worth what it is worth."""
+    """K3: accuracy within one point of Bayes for every subset, answers as sure as they are right,
+    and each part worth what it is worth.
+    """
     saved = fit(gaussian(30_000, MU, 1), steps=200, fusion=fusion)
     fit_fusion(saved.model, saved.objective, [gaussian(10_000, MU, 3)], torch.device("cpu"))
     found = asked(saved, gaussian(30_000, MU, 2))
-    gaps = {subset: abs(found[subset]["accuracy"] - bayes(MU, subset)) for subset in SUBSETS if any(subset)}
-    assert max(gaps.values()) < (0.05 if fusion == "late_weighted" else 0.01)  # a mixture of answers is not their product
-    assert max(cell["ece"] for subset, cell in found.items() if any(subset)) < (0.06 if fusion in AVERAGES or fusion == "late_weighted" else 0.02)
+    gaps = {
+        subset: abs(found[subset]["accuracy"] - bayes(MU, subset))
+        for subset in SUBSETS
+        if any(subset)
+    }
+    # a mixture of answers is not their product
+    assert max(gaps.values()) < (0.05 if fusion == "late_weighted" else 0.01)
+    assert max(cell["ece"] for subset, cell in found.items() if any(subset)) < (
+        0.06 if fusion in AVERAGES or fusion == "late_weighted" else 0.02
+    )
     if fusion != "late_weighted":
         worth = shapley(3, lambda subset: found[subset]["accuracy"] if any(subset) else 0.5)
         assert np.abs(np.array(worth) - [0.2405, 0.1572, 0.0716]).max() < 0.01
@@ -74,18 +104,40 @@ def test_with_nothing_shown_the_answer_is_the_prior(fusion: str) -> None:
 
 
 @pytest.mark.parametrize("missing", [word for word in MISSING if word != "masked"])
-def test_what_stands_for_an_absent_part_costs_little_where_the_model_was_trained_with_it(missing: str) -> None:
-    saved = fit(gaussian(30_000, MU, 1), steps=200, fusion="concat", missing={missing: {"memory": 1024}} if missing == "retrieval" else missing)
+def test_what_stands_for_an_absent_part_costs_little_where_the_model_was_trained_with_it(
+    missing: str,
+) -> None:
+    saved = fit(
+        gaussian(30_000, MU, 1),
+        steps=200,
+        fusion="concat",
+        missing={missing: {"memory": 1024}} if missing == "retrieval" else missing,
+    )
     found = asked(saved, gaussian(30_000, MU, 2))
     gaps = [bayes(MU, subset) - found[subset]["accuracy"] for subset in SUBSETS if any(subset)]
     assert max(gaps) < {"zero": 0.05, "mean": 0.05, "retrieval": 0.02}.get(missing, 0.015)
 
 
-@pytest.mark.parametrize("losses", [["joint"], ["mutual"], ["reconstruction"], ["adversarial"], ["mixup"], ["cutmix"], ["contrastive"], ["domain"]])
+@pytest.mark.parametrize(
+    "losses",
+    [
+        ["joint"],
+        ["mutual"],
+        ["reconstruction"],
+        ["adversarial"],
+        ["mixup"],
+        ["cutmix"],
+        ["contrastive"],
+        ["domain"],
+    ],
+)
 def test_an_auxiliary_loss_does_not_cost_the_task(losses: list[str]) -> None:
     saved = fit(gaussian(30_000, MU, 1), steps=200, fusion="add", losses=losses)
     found = asked(saved, gaussian(30_000, MU, 2))
-    assert max(abs(found[subset]["accuracy"] - bayes(MU, subset)) for subset in SUBSETS if any(subset)) < 0.01
+    assert (
+        max(abs(found[subset]["accuracy"] - bayes(MU, subset)) for subset in SUBSETS if any(subset))
+        < 0.01
+    )
 
 
 @pytest.mark.parametrize("fusion", ["attention", "concat", "tensor", "opinion_pool"])
@@ -95,7 +147,9 @@ def test_noisy_channels_are_right_as_often_as_bayes(fusion: str) -> None:
     found = asked(saved, channels(30_000, 2))
     for subset in SUBSETS:
         if any(subset):
-            assert found[subset]["accuracy"] == pytest.approx(0.896 if all(subset) else 0.8, abs=0.01)
+            assert found[subset]["accuracy"] == pytest.approx(
+                0.896 if all(subset) else 0.8, abs=0.01
+            )
 
 
 def test_calibration_error_of_known_tables() -> None:
@@ -103,7 +157,9 @@ def test_calibration_error_of_known_tables() -> None:
     right = np.array([1.0] * 70 + [0.0] * 30)
     assert calibration_error(sure, right, np.ones(100)) == pytest.approx(0.2)
     assert calibration_error(sure, right, (right > 0).astype(float)) == pytest.approx(0.1)
-    assert calibration_error(np.array([0.25, 0.75]), np.array([0.0, 1.0]), np.ones(2)) == pytest.approx(0.25)
+    assert calibration_error(
+        np.array([0.25, 0.75]), np.array([0.0, 1.0]), np.ones(2)
+    ) == pytest.approx(0.25)
 
 
 def test_bootstrap_intervals_are_those_of_the_normal_distribution() -> None:
@@ -115,7 +171,9 @@ def test_bootstrap_intervals_are_those_of_the_normal_distribution() -> None:
         half = 1.96 * (values[:, place].std() / 2000**0.5)
         assert (high - low) / 2 == pytest.approx(half, rel=0.1)
         assert (high + low) / 2 == pytest.approx(values[:, place].mean(), abs=0.003)
-    assert bootstrap_means(values[:, :1], np.ones(2000)).tolist() == means[:, :1].tolist(), "columns see the same resamples"
+    assert bootstrap_means(values[:, :1], np.ones(2000)).tolist() == means[:, :1].tolist(), (
+        "columns see the same resamples"
+    )
 
 
 def test_the_shapley_value_is_efficient_symmetric_and_gives_a_dummy_nothing() -> None:
@@ -126,7 +184,9 @@ def test_the_shapley_value_is_efficient_symmetric_and_gives_a_dummy_nothing() ->
     one, other, dummy = shapley(3, value)
     assert one.tolist() == other.tolist() == [0.5, 1.0]
     assert dummy.tolist() == [0.0, 0.0]
-    assert (one + other + dummy).tolist() == (value((True, True, True)) - value((False, False, False))).tolist()
+    assert (one + other + dummy).tolist() == (
+        value((True, True, True)) - value((False, False, False))
+    ).tolist()
 
 
 def test_the_area_of_a_curve_is_its_mean_height() -> None:

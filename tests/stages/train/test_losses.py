@@ -28,38 +28,73 @@ from torch.nn import functional
 SIZES = Sizes(parts=2, width=4, vector=4, outputs=2)
 
 
-def task_of(labels: list[int], draw: Tensor | None = None, progress: float = 0.0, targets: list[dict[str, Any]] | None = None) -> BatchTargets:
-    return BatchTargets(Classification("y", ["0", "1"], [1, 1]), torch.tensor(labels), torch.ones(len(labels)), targets or [], draw, progress)
+def task_of(
+    labels: list[int],
+    draw: Tensor | None = None,
+    progress: float = 0.0,
+    targets: list[dict[str, Any]] | None = None,
+) -> BatchTargets:
+    return BatchTargets(
+        Classification("y", ["0", "1"], [1, 1]),
+        torch.tensor(labels),
+        torch.ones(len(labels)),
+        targets or [],
+        draw,
+        progress,
+    )
 
 
-def decided(tokens: list[Tensor], logits: Tensor, present: Tensor | None = None, decide: Callable[..., Tensor] | None = None, **more: Any) -> Decided:
+def decided(
+    tokens: list[Tensor],
+    logits: Tensor,
+    present: Tensor | None = None,
+    decide: Callable[..., Tensor] | None = None,
+    **more: Any,
+) -> Decided:
     rows = len(logits)
     there = torch.ones(rows, len(tokens), dtype=torch.bool) if present is None else present
     masks = [torch.ones(rows, part.shape[1], dtype=torch.bool) for part in tokens]
     vector = more.pop("vector", tokens[0].mean(1))
-    return Decided(logits, vector, tokens, masks, more.pop("shown", there), there, decide or (lambda *_: logits), more)
+    return Decided(
+        logits,
+        vector,
+        tokens,
+        masks,
+        more.pop("shown", there),
+        there,
+        decide or (lambda *_: logits),
+        more,
+    )
 
 
 def test_infonce_of_identical_embeddings_is_two_ln_b_and_of_aligned_ones_zero() -> None:
     both = torch.ones(6, dtype=torch.bool)
     same = torch.ones(6, 4)
-    assert info_nce(same, same, both, 0.07).tolist() == pytest.approx([2 * math.log(6)] * 6, rel=1e-5)
+    assert info_nce(same, same, both, 0.07).tolist() == pytest.approx(
+        [2 * math.log(6)] * 6, rel=1e-5
+    )
     assert info_nce(torch.eye(6), torch.eye(6), both, 0.01).max() < 1e-6
     some = torch.tensor([True, True, True, True, False, False])
-    assert info_nce(same, same, some, 0.07).tolist() == pytest.approx([2 * math.log(4)] * 4 + [0, 0], rel=1e-5)
+    assert info_nce(same, same, some, 0.07).tolist() == pytest.approx(
+        [2 * math.log(4)] * 4 + [0, 0], rel=1e-5
+    )
     assert not info_nce(same, same, ~both, 0.07).any()
 
 
 def test_pairs_with_an_absent_side_carry_no_weight() -> None:
     vectors = torch.randn(4, 3, 5)
-    present = torch.tensor([[True, True, False], [True, False, False], [False, False, False], [True, True, True]])
+    present = torch.tensor(
+        [[True, True, False], [True, False, False], [False, False, False], [True, True, True]]
+    )
     value, weight = pairs_term(vectors, present, 0.1, 1.0)
     assert weight.tolist() == [1, 0, 0, 1]
     assert value[1:3].tolist() == [0, 0]
 
 
 def test_divergence_between_peers_by_hand() -> None:
-    """q = (.9, .1), p = (.5, .5): KL(q || p) = .3681, the other way .5108; equal peers have none."""
+    """q = (.9, .1), p = (.5, .5): KL(q || p) = .3681, the other way .5108; equal peers have
+    none.
+    """
     q, p = torch.tensor([[0.9, 0.1]]).log(), torch.tensor([[0.5, 0.5]]).log()
     objective = Classification("y", ["0", "1"], [1, 1])
     assert objective.divergence(q, p).item() == pytest.approx(0.3681, abs=1e-4)
@@ -68,13 +103,21 @@ def test_divergence_between_peers_by_hand() -> None:
     coin = Vqa("y", ["a"], [1.0], 2)
     logit = torch.logit(torch.tensor([[0.9]])), torch.zeros(1, 1)
     assert coin.divergence(logit[0], logit[1]).item() == pytest.approx(0.3681, abs=1e-4)
-    assert Regression("y", 0.0, 1.0).divergence(torch.tensor([[3.0]]), torch.tensor([[1.0]])).item() == 2.0
+    assert (
+        Regression("y", 0.0, 1.0).divergence(torch.tensor([[3.0]]), torch.tensor([[1.0]])).item()
+        == 2.0
+    )
 
 
 def test_peers_teach_without_being_taught_by_the_same_term() -> None:
-    """A student that already is right in the eyes of its peers: only the pupil's side of a divergence has a gradient."""
+    """A student that already is right in the eyes of its peers: only the pupil's side of a
+    divergence has a gradient.
+    """
     objective = Classification("y", ["0", "1"], [1, 1])
-    peer, own = torch.tensor([[2.0, 0.0]], requires_grad=True), torch.tensor([[0.0, 0.0]], requires_grad=True)
+    peer, own = (
+        torch.tensor([[2.0, 0.0]], requires_grad=True),
+        torch.tensor([[0.0, 0.0]], requires_grad=True),
+    )
     objective.divergence(peer.detach(), own).sum().backward()
     assert peer.grad is None
     assert own.grad is not None
@@ -86,8 +129,15 @@ def test_peers_teach_without_being_taught_by_the_same_term() -> None:
     terms = mutual.terms(decided(tokens, torch.randn(3, 2), present), task_of([0, 1, 0]))
     assert len(terms) == 2 + 3 * 2
     assert [weight.tolist() for _, weight in terms] == [
-        [1, 1, 0], [1, 0, 0], [1, 0, 0], [1, 1, 0], [1, 0, 0], [1, 0, 0], [1, 1, 0], [1, 0, 0],
-    ]  # fmt: skip
+        [1, 1, 0],
+        [1, 0, 0],
+        [1, 0, 0],
+        [1, 1, 0],
+        [1, 0, 0],
+        [1, 0, 0],
+        [1, 1, 0],
+        [1, 0, 0],
+    ]
 
 
 def test_the_reversed_gradient_is_minus_lambda_times_and_lambda_grows_as_published() -> None:
@@ -101,18 +151,31 @@ def test_the_reversed_gradient_is_minus_lambda_times_and_lambda_grows_as_publish
 
 
 def test_two_shifted_domains_become_one() -> None:
-    """Two normal classes, moved by a shift in the target domain: with the adversary a fresh probe cannot tell the domains as well, and the target
-    domain, which has no labels, is answered better."""
+    """Two normal classes, moved by a shift in the target domain: with the adversary a fresh probe
+    cannot tell the domains as well, and the target domain, which has no labels, is answered
+    better."""
     results, probes = {}, {}
     for weight in (0.0, 1.0):
         torch.manual_seed(0)
-        encoder, head = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 4)), nn.Linear(4, 2)
-        domain = Domain(Sizes(2, 32, 4, 2), field="site", weight=weight, fitted={"domains": ["source", "target"]})
-        optimiser = torch.optim.Adam([*encoder.parameters(), *head.parameters(), *domain.parameters()], lr=0.001)
+        encoder, head = (
+            nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 4)),
+            nn.Linear(4, 2),
+        )
+        domain = Domain(
+            Sizes(2, 32, 4, 2),
+            field="site",
+            weight=weight,
+            fitted={"domains": ["source", "target"]},
+        )
+        optimiser = torch.optim.Adam(
+            [*encoder.parameters(), *head.parameters(), *domain.parameters()], lr=0.001
+        )
 
         def draw(rows: int, shifted: bool) -> tuple[Tensor, Tensor]:
             label = torch.randint(0, 2, (rows,))
-            return torch.stack([label * 4.0 - 2, torch.zeros(rows)], 1) + torch.randn(rows, 2) * 0.5 + torch.tensor([1.8, 3.0]) * shifted, label
+            return torch.stack([label * 4.0 - 2, torch.zeros(rows)], 1) + torch.randn(
+                rows, 2
+            ) * 0.5 + torch.tensor([1.8, 3.0]) * shifted, label
 
         for number in range(1500):
             (a, label), (b, _) = draw(64, False), draw(64, True)
@@ -121,7 +184,10 @@ def test_two_shifted_domains_become_one() -> None:
             one = decided([vector[:, None]], head(vector), vector=vector)
             task = task_of([0] * 128, progress=number / 1500, targets=targets)
             ((value, rows),) = domain.terms(one, task)
-            loss = functional.cross_entropy(head(vector[:64]), label) + (value * rows).sum() / rows.sum()
+            loss = (
+                functional.cross_entropy(head(vector[:64]), label)
+                + (value * rows).sum() / rows.sum()
+            )
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -137,7 +203,10 @@ def test_two_shifted_domains_become_one() -> None:
 
 def probe(source: Tensor, target: Tensor) -> float:
     """How often a fresh linear classifier tells the domain of a row."""
-    x, y = torch.cat([source, target]), torch.cat([torch.zeros(len(source)), torch.ones(len(target))])
+    x, y = (
+        torch.cat([source, target]),
+        torch.cat([torch.zeros(len(source)), torch.ones(len(target))]),
+    )
     x = (x - x.mean(0)) / (x.std(0) + 1e-6)
     classifier = nn.Linear(x.shape[1], 1)
     optimiser = torch.optim.Adam(classifier.parameters(), lr=0.05)
@@ -149,12 +218,16 @@ def probe(source: Tensor, target: Tensor) -> float:
 
 
 def test_a_domain_needs_two_names() -> None:
-    with pytest.raises(InputError, match="wanted a target with two values or more, and 'site' has 1"):
+    with pytest.raises(
+        InputError, match="wanted a target with two values or more, and 'site' has 1"
+    ):
         Domain.fit([{"site": "a"}, {"site": "a"}, {}], field="site")
 
 
 def test_reconstruction_of_what_was_hidden_but_not_of_what_is_absent() -> None:
-    """Part b is a linear map of a: a decoder makes it from a alone. A truly absent part adds exactly 0."""
+    """Part b is a linear map of a: a decoder makes it from a alone. A truly absent part adds
+    exactly 0.
+    """
     torch.manual_seed(0)
     loss, mix = ReconstructionLoss(SIZES, weight=1.0), torch.randn(4, 4)
     a = torch.randn(256, 4)
@@ -163,13 +236,19 @@ def test_reconstruction_of_what_was_hidden_but_not_of_what_is_absent() -> None:
     shown = torch.tensor([[True, False]]).expand(256, 2)
     there = torch.ones(256, 2, dtype=torch.bool)
     for _ in range(400):
-        ((value, weight),) = loss.terms(decided([a[:, None], b[:, None]], torch.zeros(256, 2), there, shown=shown, vector=a), task_of([0] * 256))
+        ((value, weight),) = loss.terms(
+            decided([a[:, None], b[:, None]], torch.zeros(256, 2), there, shown=shown, vector=a),
+            task_of([0] * 256),
+        )
         optimiser.zero_grad()
         value.mean().backward()
         optimiser.step()
     assert value.mean() < 0.05 * b.square().mean()
     nothing = torch.zeros(256, 2, dtype=torch.bool)
-    ((value, weight),) = loss.terms(decided([a[:, None], b[:, None]], torch.zeros(256, 2), nothing, vector=a), task_of([0] * 256))
+    ((value, weight),) = loss.terms(
+        decided([a[:, None], b[:, None]], torch.zeros(256, 2), nothing, vector=a),
+        task_of([0] * 256),
+    )
     assert not weight.any()
     assert not value.any()
     assert total(torch.stack([torch.stack([(value * weight).sum(), weight.sum()])])) == 0
@@ -193,7 +272,9 @@ def test_the_worst_move_against_a_linear_model_costs_eps_times_its_l1_norm() -> 
 
 
 @pytest.mark.parametrize("word", ["mixup", "cutmix"])
-def test_a_share_of_one_leaves_records_as_they_are(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_share_of_one_leaves_records_as_they_are(
+    word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.manual_seed(0)
     mixing = make_losses([word], SIZES, {})[word]
     assert isinstance(mixing, Mixup)
@@ -212,7 +293,9 @@ def test_a_share_of_one_leaves_records_as_they_are(word: str, monkeypatch: pytes
         caught_tokens = caught[-1][0]
         if share == 1.0:
             assert all(torch.equal(a, b) for a, b in zip(caught_tokens, tokens, strict=True))
-            own = functional.cross_entropy(torch.tensor([[1.0, 0.0]]).expand(6, 2), task.encoded, reduction="none")
+            own = functional.cross_entropy(
+                torch.tensor([[1.0, 0.0]]).expand(6, 2), task.encoded, reduction="none"
+            )
             assert torch.allclose(value, 0.5 * own)
         if share == 0.0:
             order = task.draw_B.argsort()  # type: ignore[union-attr]  # it was given
@@ -239,7 +322,10 @@ def test_a_mixed_record_has_what_both_have() -> None:
         return torch.zeros(4, 2)
 
     draw = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64)
-    ((_, weight),) = mixing.terms(decided([torch.randn(4, 1, 4)] * 2, torch.zeros(4, 2), present, decide=decide), task_of([0] * 4, draw))
+    ((_, weight),) = mixing.terms(
+        decided([torch.randn(4, 1, 4)] * 2, torch.zeros(4, 2), present, decide=decide),
+        task_of([0] * 4, draw),
+    )
     assert caught[0].tolist() == (present & present.roll(1, 0)).tolist()
     assert weight.tolist() == [0, 1, 1, 0]
 
@@ -276,32 +362,50 @@ def test_a_sentence_costs_the_logarithm_of_the_words_where_nothing_is_known() ->
     for parameter in caption.out.parameters():
         torch.nn.init.zeros_(parameter)
     said = [{"said": "a dog"}, {"said": "a cat on a mat"}, {"said": ""}, {}]
-    ((value_B, weight_B),) = caption.terms(decided([torch.randn(4, 3, 4)] * 2, torch.zeros(4, 2)), task_of([0, 1, 0, 1], targets=said))
+    ((value_B, weight_B),) = caption.terms(
+        decided([torch.randn(4, 3, 4)] * 2, torch.zeros(4, 2)), task_of([0, 1, 0, 1], targets=said)
+    )
     assert weight_B.tolist() == [1, 1, 0, 0]
     assert value_B[:2].tolist() == pytest.approx([math.log(9)] * 2)
-    assert caption.encode(["a cat flew", None])[:, :5].tolist() == [[3, 4, UNKNOWN, END, PAD], [PAD] * 5]
+    assert caption.encode(["a cat flew", None])[:, :5].tolist() == [
+        [3, 4, UNKNOWN, END, PAD],
+        [PAD] * 5,
+    ]
 
 
 def test_sentences_are_written_from_the_vector_alone() -> None:
-    """Two vectors, two sentences that begin alike: after training each is written word by word, and ends."""
+    """Two vectors, two sentences that begin alike: after training each is written word by word, and
+    ends.
+    """
     caption = captioner(length=6)
     vector = torch.eye(4)[:2].repeat(8, 1)
     said = [{"said": ("a red cat", "a dog sits")[row % 2]} for row in range(16)]
     optimiser = torch.optim.Adam(caption.parameters(), lr=0.03)
     for _ in range(60):
         optimiser.zero_grad()
-        (term,) = caption.terms(decided([torch.zeros(16, 3, 4)] * 2, torch.zeros(16, 2), vector=vector), task_of([0] * 16, targets=said))
+        (term,) = caption.terms(
+            decided([torch.zeros(16, 3, 4)] * 2, torch.zeros(16, 2), vector=vector),
+            task_of([0] * 16, targets=said),
+        )
         (term[0] * term[1]).mean().backward()
         optimiser.step()
     assert caption.write(torch.eye(4)[:2]) == ["a red cat", "a dog sits"]
 
 
 def test_rare_classes_count_by_their_inverse_frequency_and_well_answered_rows_less() -> None:
-    """Counts of 90 and 10 give weights .556 and 5; focal loss at p = .9 and gamma 2 is a hundredth."""
-    plain, weighted, focal = (Classification("y", ["a", "b"], [90, 10], *more) for more in ((), (True,), (False, 2.0)))
+    """Counts of 90 and 10 give weights .556 and 5; focal loss at p = .9 and gamma 2 is a
+    hundredth.
+    """
+    plain, weighted, focal = (
+        Classification("y", ["a", "b"], [90, 10], *more) for more in ((), (True,), (False, 2.0))
+    )
     logits = torch.tensor([[0.9, 0.1], [0.9, 0.1]]).log()
     encoded = torch.tensor([0, 1])
-    assert (weighted.loss(logits, encoded) / plain.loss(logits, encoded)).tolist() == pytest.approx([0.5556, 5.0], abs=1e-3)
-    assert (focal.loss(logits, encoded) / plain.loss(logits, encoded)).tolist() == pytest.approx([0.01, 0.81], abs=1e-5)
+    assert (weighted.loss(logits, encoded) / plain.loss(logits, encoded)).tolist() == pytest.approx(
+        [0.5556, 5.0], abs=1e-3
+    )
+    assert (focal.loss(logits, encoded) / plain.loss(logits, encoded)).tolist() == pytest.approx(
+        [0.01, 0.81], abs=1e-5
+    )
     again = Classification(**weighted.state())
     assert torch.equal(again.loss(logits, encoded), weighted.loss(logits, encoded))

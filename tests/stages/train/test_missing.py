@@ -17,7 +17,10 @@ FILLED = [word for word in MISSING if word != "masked"]
 
 def parts(seed: int = 0, rows: int = 4) -> tuple[list[Tensor], list[Tensor]]:
     torch.manual_seed(seed)
-    return [torch.randn(rows, 3, 8), torch.randn(rows, 2, 8)], [torch.ones(rows, 3, dtype=torch.bool), torch.ones(rows, 2, dtype=torch.bool)]
+    return [torch.randn(rows, 3, 8), torch.randn(rows, 2, 8)], [
+        torch.ones(rows, 3, dtype=torch.bool),
+        torch.ones(rows, 2, dtype=torch.bool),
+    ]
 
 
 def seen(masks: list[Tensor], present: Tensor) -> list[Tensor]:
@@ -25,11 +28,15 @@ def seen(masks: list[Tensor], present: Tensor) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("word", FILLED)
-def test_gaps_are_one_token_that_counts_as_present_and_what_is_there_keeps_its_place(word: str) -> None:
+def test_gaps_are_one_token_that_counts_as_present_and_what_is_there_keeps_its_place(
+    word: str,
+) -> None:
     tokens, masks = parts()
     made = make_missing(word, 2, 8).eval()
     filled, masked, present, _ = made(tokens, seen(masks, PRESENT), PRESENT)
-    assert present.tolist() == [[True, True]] * 3 + [[False, False]], "a row with nothing stays empty"
+    assert present.tolist() == [[True, True]] * 3 + [[False, False]], (
+        "a row with nothing stays empty"
+    )
     assert [mask.sum(1).tolist() for mask in masked] == [[3, 3, 1, 0], [2, 1, 2, 0]]
     if word != "shared_specific":
         for place in range(2):
@@ -66,7 +73,9 @@ def test_zeros_are_zeros_and_the_mean_is_that_of_the_rows_that_have_the_part() -
 
 
 def test_retrieval_borrows_from_the_record_that_is_alike() -> None:
-    """Training rows have both parts; a row with the first part of one of them gets that one's second part."""
+    """Training rows have both parts; a row with the first part of one of them gets that one's
+    second part.
+    """
     memory = Retrieval(2, 8, neighbours=1, memory=16)
     memory.learning = True
     tokens, masks = parts(rows=6)
@@ -107,9 +116,15 @@ def test_nobody_borrows_from_himself() -> None:
     memory = Retrieval(2, 8, neighbours=1, memory=16)
     memory.learning, memory.record_B = True, torch.arange(6)
     tokens, masks = parts(rows=6)
-    whole, first_only = torch.ones(6, 2, dtype=torch.bool), torch.tensor([[True, False]]).expand(6, 2)
+    whole, first_only = (
+        torch.ones(6, 2, dtype=torch.bool),
+        torch.tensor([[True, False]]).expand(6, 2),
+    )
     memory(tokens, masks, whole)
     filled, _, _, _ = memory(tokens, seen(masks, first_only), first_only)
     own = tokens[1].mean(1)
     assert all(not torch.allclose(filled[1][row, 0], own[row], atol=1e-3) for row in range(6))
-    assert all(any(torch.allclose(filled[1][row, 0], other, atol=1e-5) for other in own) for row in range(6))
+    assert all(
+        any(torch.allclose(filled[1][row, 0], other, atol=1e-5) for other in own)
+        for row in range(6)
+    )

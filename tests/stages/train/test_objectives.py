@@ -20,7 +20,9 @@ def options(task: str) -> TrainOptions:
     return TrainOptions(task=task, target="y", inputs={"a": InputOptions()}, answers=10)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("said", "wanted"), [(0, 0.0), (1, 0.3), (2, 0.6), (3, 0.9), (4, 1.0), (9, 1.0)])
+@pytest.mark.parametrize(
+    ("said", "wanted"), [(0, 0.0), (1, 0.3), (2, 0.6), (3, 0.9), (4, 1.0), (9, 1.0)]
+)
 def test_accuracy_is_the_average_over_leave_one_out_sets(said: int, wanted: float) -> None:
     annotators = ["red"] * said + [f"other {number}" for number in range(10 - said)]
     assert accuracy("red", annotators) == pytest.approx(wanted)
@@ -32,7 +34,13 @@ def test_accuracy_equals_the_sum_written_out(annotators: list[str], answer: str)
     wanted = [answer, *annotators]
     wanted = [normalise(word) for word in wanted] if len(set(annotators)) > 1 else wanted
     said = wanted[0]
-    slow = math.fsum(min(1.0, sum(normalise(x) == said if len(set(annotators)) > 1 else x == said for x in some) / 3) for some in sets) / len(sets)
+    slow = math.fsum(
+        min(
+            1.0,
+            sum(normalise(x) == said if len(set(annotators)) > 1 else x == said for x in some) / 3,
+        )
+        for some in sets
+    ) / len(sets)
     assert accuracy(answer, annotators) == pytest.approx(slow)
 
 
@@ -81,7 +89,9 @@ def test_classes_are_those_of_the_training_split_and_unknown_ones_score_nothing(
     assert made.outputs == 2
     encoded, weight = made.encode([{"y": "b"}, {"y": "new"}, {}])
     assert (encoded.tolist(), weight.tolist()) == ([0, 0, 0], [1.0, 0.0, 0.0])
-    score, counted = made.score(torch.tensor([[2.0, 1.0], [2.0, 1.0], [2.0, 1.0]]), [{"y": "b"}, {"y": "new"}, {}])
+    score, counted = made.score(
+        torch.tensor([[2.0, 1.0], [2.0, 1.0], [2.0, 1.0]]), [{"y": "b"}, {"y": "new"}, {}]
+    )
     assert (score.tolist(), counted.tolist()) == ([1.0, 0.0, 0.0], [1.0, 1.0, 0.0])
     assert made.prior().argmax() == 0
 
@@ -97,14 +107,24 @@ def test_vqa_learns_soft_scores_and_answers_in_the_commonest_spelling() -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "targets"), [("classification", [{"y": "a"}, {"y": "b"}]), ("vqa", [{"y": ["a", "a", "b"]}]), ("regression", [{"y": 1.0}, {"y": 3.0}])]
+    ("task", "targets"),
+    [
+        ("classification", [{"y": "a"}, {"y": "b"}]),
+        ("vqa", [{"y": ["a", "a", "b"]}]),
+        ("regression", [{"y": 1.0}, {"y": 3.0}]),
+    ],
 )
-def test_an_objective_is_made_again_from_its_state(task: str, targets: list[dict[str, object]]) -> None:
+def test_an_objective_is_made_again_from_its_state(
+    task: str, targets: list[dict[str, object]]
+) -> None:
     made = fit_objective(options(task), targets)
     again = load_objective(task, made.state())
     for one, other in itertools.pairwise([made, again]):
         assert torch.equal(one.prior(), other.prior())
-        assert all(torch.equal(a, b) for a, b in zip(one.encode(targets), other.encode(targets), strict=True))
+        assert all(
+            torch.equal(a, b)
+            for a, b in zip(one.encode(targets), other.encode(targets), strict=True)
+        )
 
 
 def test_regression_scores_in_the_unit_of_the_target() -> None:
@@ -123,18 +143,26 @@ def test_a_target_that_nobody_has_names_those_that_there_are() -> None:
     ("written", "references", "orders", "wanted"),
     [
         # the examples of Papineni et al. 2002: a word counts as often as one reference has it
-        ("the the the the the the the", ["the cat is on the mat", "there is a cat on the mat"], 1, 2 / 7),
+        (
+            "the the the the the the the",
+            ["the cat is on the mat", "there is a cat on the mat"],
+            1,
+            2 / 7,
+        ),
         ("a b c d e", ["a b c d e"], 4, 1.0),
         ("a b c d x", ["a b c d e"], 4, (4 / 5 * 3 / 4 * 2 / 3 * 1 / 2) ** 0.25),
         ("a b c d", ["a b c d e f g h"], 4, math.exp(1 - 8 / 4)),
-        ("a b c d", ["a b c", "a b c d e"], 1, 1.0),  # of two lengths that are as close, the shorter
+        # of two lengths that are as close, the shorter
+        ("a b c d", ["a b c", "a b c d e"], 1, 1.0),
         ("a b c x d e f", ["a b c y d e f"], 4, 0.0),
         ("a red cat", ["a red cat"], 4, 1.0),  # nobody wrote four words
         ("a red", ["a red cat"], 4, 0.0),
     ],
 )
 def test_bleu_by_hand(written: str, references: list[str], orders: int, wanted: float) -> None:
-    assert bleu([written.split()], [[one.split() for one in references]], orders) == pytest.approx(wanted)
+    assert bleu([written.split()], [[one.split() for one in references]], orders) == pytest.approx(
+        wanted
+    )
 
 
 def test_bleu_adds_counts_over_the_corpus_before_it_divides() -> None:

@@ -24,7 +24,11 @@ def test_the_json_that_says_a_report_is_finished_comes_last(tmp_path: Path) -> N
         write_report(tmp_path, "evaluation", {"all": 1}, "text", killed)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation.txt"]
     write_report(tmp_path, "evaluation", {"all": 1}, "text", line)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation.json", "evaluation.png", "evaluation.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "evaluation.json",
+        "evaluation.png",
+        "evaluation.txt",
+    ]
 
 
 def test_a_picture_is_of_a_kind_that_there_is(tmp_path: Path) -> None:

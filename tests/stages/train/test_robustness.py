@@ -1,4 +1,6 @@
-"""The robustness report on a corpus whose absence gives the answer away, and simulated absence as a pure function."""
+"""The robustness report on a corpus whose absence gives the answer away, and simulated absence as a
+pure function.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,12 @@ from tiny import jpeg, recipe, write
 PARTS = ("a", "b", "c")
 
 
-@given(st.integers(0, 9), st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=20), st.floats(0, 1), st.floats(0, 1))
+@given(
+    st.integers(0, 9),
+    st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=20),
+    st.floats(0, 1),
+    st.floats(0, 1),
+)
 def test_absence_is_nested_in_the_rate_keeps_one_part_and_hides_only_what_is_there(
     seed: int, there: list[list[bool]], one: float, other: float
 ) -> None:
@@ -32,7 +39,9 @@ def test_absence_is_nested_in_the_rate_keeps_one_part_and_hides_only_what_is_the
     assert not (few & ~there_BM).any()
     assert (many.any(1) == there_BM.any(1)).all()
     backwards = hiding.table(seed, [f"k{row}" for row in reversed(range(len(there)))], PARTS)
-    assert (hiding.shown(backwards[::-1], there_BM, one) == hiding.shown(table, there_BM, one)).all()
+    assert (
+        hiding.shown(backwards[::-1], there_BM, one) == hiding.shown(table, there_BM, one)
+    ).all()
 
 
 def test_the_share_that_is_hidden_is_the_rate() -> None:
@@ -41,7 +50,9 @@ def test_the_share_that_is_hidden_is_the_rate() -> None:
     there = np.ones((4000, 3), bool)
     for rate in (0.3, 0.5, 0.7):
         hidden = 1 - hiding.shown(table, there, rate).mean()
-        assert hidden == pytest.approx(rate - rate**3 / 3, abs=0.02), "of three hidden parts one comes back"
+        assert hidden == pytest.approx(rate - rate**3 / 3, abs=0.02), (
+            "of three hidden parts one comes back"
+        )
     answers = ["yes", "no"] * 2000
     high = hiding.high_half(0, answers)
     assert len(high) == 1
@@ -51,7 +62,9 @@ def test_the_share_that_is_hidden_is_the_rate() -> None:
 
 @pytest.fixture(scope="module")
 def leaky(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """K4: the picture says nothing, and is missing in 8 of 10 rows that are to be answered yes and in 2 of 10 of the others; a note says all."""
+    """K4: the picture says nothing, and is missing in 8 of 10 rows that are to be answered yes and
+    in 2 of 10 of the others; a note says all.
+    """
     root = tmp_path_factory.mktemp("leaky")
     lines = ["id,note,answer,site,split"]
     for number in range(400):
@@ -59,22 +72,45 @@ def leaky(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (number // 2 % 10 < 8) != bool(yes):
             write(root / "img" / f"{number}.jpg", jpeg(seed=number))
         split = "test" if number >= 300 else "train"
-        lines.append(f"{number},{'up' if yes else 'down'},{'yes' if yes else 'no'},{number % 3},{split}")
+        lines.append(
+            f"{number},{'up' if yes else 'down'},{'yes' if yes else 'no'},{number % 3},{split}"
+        )
     write(root / "t.csv", "\n".join(lines))
     source = {
-        "type": "csv", "path": "t.csv", "id": "{id}", "text": {"note": "note"}, "targets": ["answer", "site"], "split": "{split}",
+        "type": "csv",
+        "path": "t.csv",
+        "id": "{id}",
+        "text": {"note": "note"},
+        "targets": ["answer", "site"],
+        "split": "{split}",
         "media": {"image": {"path": "img/{id}.jpg"}},
-    }  # fmt: skip
+    }
     options = {
-        "target": "answer", "inputs": {"image": {"size": 16}, "note": {"length": 2}}, "fusion": "concat", "width": 16, "hidden": 16, "epochs": 6,
-        "batch_size": 16, "learning_rate": 0.01, "device": "cpu",
-    }  # fmt: skip
-    run(make_plan(parse_recipe(recipe(root, {"t": source}, train=options)), root), root / "out", "serial")
+        "target": "answer",
+        "inputs": {"image": {"size": 16}, "note": {"length": 2}},
+        "fusion": "concat",
+        "width": 16,
+        "hidden": 16,
+        "epochs": 6,
+        "batch_size": 16,
+        "learning_rate": 0.01,
+        "device": "cpu",
+    }
+    run(
+        make_plan(parse_recipe(recipe(root, {"t": source}, train=options)), root),
+        root / "out",
+        "serial",
+    )
     return root / "out"
 
 
 def command(*words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "modalmill", *map(str, words)], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "modalmill", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_the_report_shows_what_absence_gives_away(leaky: Path) -> None:
@@ -89,12 +125,23 @@ def test_the_report_shows_what_absence_gives_away(leaky: Path) -> None:
     assert report["best_single"] == ["note", 1.0]
     assert sum(report["worth"].values()) == pytest.approx(report["all"] - report["none"])
     assert report["worth"]["note"] > 0.3
-    assert set(report["curves"]) == {"by lot", "by lot, zeros", "by lot, means", "by answer", "by site"}
+    assert set(report["curves"]) == {
+        "by lot",
+        "by lot, zeros",
+        "by lot, means",
+        "by answer",
+        "by site",
+    }
     for curve in report["curves"].values():
         assert curve["0.0"] == 1.0
         assert list(curve) == ["0.0", "0.3", "0.5", "0.7", "0.9"]
-    assert all(cell["low"] <= cell["accuracy"] <= cell["high"] for cell in report["subsets"].values())
-    assert all(cell["difference"] == cell["low"] == cell["high"] == 0 for cell in report["against"]["views"].values())
+    assert all(
+        cell["low"] <= cell["accuracy"] <= cell["high"] for cell in report["subsets"].values()
+    )
+    assert all(
+        cell["difference"] == cell["low"] == cell["high"] == 0
+        for cell in report["against"]["views"].values()
+    )
     assert report["complete_rows"]["rows"] == 50
     for word in ("what each part is worth", "from presence alone 0.800", "surer without"):
         assert word in done.stdout
@@ -104,9 +151,13 @@ def test_the_report_shows_what_absence_gives_away(leaky: Path) -> None:
 
 def test_the_report_is_the_same_every_time(leaky: Path) -> None:
     best = leaky / "training" / "best.pt"
-    first, second = (command("robustness", best, leaky, "--json", "--out", leaky / name) for name in ("r1", "r2"))
+    first, second = (
+        command("robustness", best, leaky, "--json", "--out", leaky / name) for name in ("r1", "r2")
+    )
     assert first.stdout == second.stdout
-    assert (leaky / "r1" / "robustness.json").read_bytes() == (leaky / "r2" / "robustness.json").read_bytes()
+    assert (leaky / "r1" / "robustness.json").read_bytes() == (
+        leaky / "r2" / "robustness.json"
+    ).read_bytes()
 
 
 def test_mistakes_are_told(leaky: Path) -> None:
@@ -124,7 +175,11 @@ def test_mistakes_are_told(leaky: Path) -> None:
 
 
 def test_what_is_hidden_is_hidden_from_the_model(leaky: Path) -> None:
-    """At a rate of .9 about as many rows have something as at 0, and the curve by lot ends between nothing and everything."""
-    report = json.loads(command("robustness", leaky / "training" / "best.pt", leaky, "--json").stdout)
+    """At a rate of .9 about as many rows have something as at 0, and the curve by lot ends between
+    nothing and everything.
+    """
+    report = json.loads(
+        command("robustness", leaky / "training" / "best.pt", leaky, "--json").stdout
+    )
     assert report["none"] <= report["curves"]["by lot"]["0.9"] < 1.0
     assert torch.tensor(list(report["curves"]["by lot"].values())).diff().max() <= 0

@@ -71,7 +71,9 @@ def test_a_checkpoint_runs_no_code_when_read(tmp_path: Path) -> None:
     assert not (tmp_path / "sprung").exists()
 
 
-def test_a_run_stopped_between_epochs_ends_with_the_same_bytes(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_stopped_between_epochs_ends_with_the_same_bytes(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = TrainOptions.model_validate({**TRAIN, "epochs": 4})
     shards = trained / "out" / "shards"
     train(options, shards, tmp_path / "whole", 3, lambda text: None)
@@ -89,9 +91,13 @@ def test_a_run_stopped_between_epochs_ends_with_the_same_bytes(trained: Path, tm
         train(options, shards, tmp_path / "stopped", 3, lambda text: None)
     monkeypatch.setattr(checkpoint, "save", real)
     train(options, shards, tmp_path / "stopped", 3, lambda text: None)
-    one, other = (checkpoint.read(tmp_path / name / "last.pt")["model"] for name in ("whole", "stopped"))
+    one, other = (
+        checkpoint.read(tmp_path / name / "last.pt")["model"] for name in ("whole", "stopped")
+    )
     assert all(torch.equal(one[name], other[name]) for name in one)
-    assert (tmp_path / "stopped" / "last.pt").read_bytes() == (tmp_path / "whole" / "last.pt").read_bytes()
+    assert (tmp_path / "stopped" / "last.pt").read_bytes() == (
+        tmp_path / "whole" / "last.pt"
+    ).read_bytes()
     assert len((tmp_path / "stopped" / "log.jsonl").read_text().splitlines()) == 4
 
 
@@ -99,22 +105,53 @@ def test_a_checkpoint_of_other_options_is_not_resumed(trained: Path, tmp_path: P
     shards = trained / "out" / "shards"
     said: list[str] = []
     for width in (16, 32):
-        train(TrainOptions.model_validate({**TRAIN, "epochs": 1, "width": width}), shards, tmp_path / "t", 3, said.append)
+        train(
+            TrainOptions.model_validate({**TRAIN, "epochs": 1, "width": width}),
+            shards,
+            tmp_path / "t",
+            3,
+            said.append,
+        )
     assert not any("resumed" in line for line in said)
     assert sum("starting anew" in line for line in said) == 1
     assert len((tmp_path / "t" / "log.jsonl").read_text().splitlines()) == 1
     assert checkpoint.load(tmp_path / "t" / "best.pt").options.width == 32
 
 
-@given(st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=20), st.floats(0.01, 0.99), st.integers(0, 50))
-def test_modality_dropout_hides_only_what_is_there_and_never_all_of_it(present: list[list[bool]], share: float, epoch: int) -> None:
+@given(
+    st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=20),
+    st.floats(0.01, 0.99),
+    st.integers(0, 50),
+)
+def test_modality_dropout_hides_only_what_is_there_and_never_all_of_it(
+    present: list[list[bool]], share: float, epoch: int
+) -> None:
     rows = len(present)
-    one = FusionBatch(("a", "b", "c"), Labels([str(row) for row in range(rows)], ["{}"] * rows), {}, {}, {}, torch.tensor(present), torch.ones(rows))
+    one = FusionBatch(
+        ("a", "b", "c"),
+        Labels([str(row) for row in range(rows)], ["{}"] * rows),
+        {},
+        {},
+        {},
+        torch.tensor(present),
+        torch.ones(rows),
+    )
     seen = shown(one, share, 7, epoch)
     assert not (seen & ~one.present_BM).any()
     assert (seen.any(1) == one.present_BM.any(1)).all()
     again = shown(
-        FusionBatch(("a", "b", "c"), Labels(one.keys[::-1], one.labels.targets), {}, {}, {}, one.present_BM.flip(0), one.weight_B), share, 7, epoch
+        FusionBatch(
+            ("a", "b", "c"),
+            Labels(one.keys[::-1], one.labels.targets),
+            {},
+            {},
+            {},
+            one.present_BM.flip(0),
+            one.weight_B,
+        ),
+        share,
+        7,
+        epoch,
     )
     assert torch.equal(again.flip(0), seen)
 
@@ -122,16 +159,34 @@ def test_modality_dropout_hides_only_what_is_there_and_never_all_of_it(present: 
 def test_the_share_of_hidden_parts_is_what_was_asked_for() -> None:
     rows = 4000
     one = FusionBatch(
-        ("a", "b"), Labels([str(row) for row in range(rows)], ["{}"] * rows), {}, {}, {}, torch.ones(rows, 2, dtype=torch.bool), torch.ones(rows)
+        ("a", "b"),
+        Labels([str(row) for row in range(rows)], ["{}"] * rows),
+        {},
+        {},
+        {},
+        torch.ones(rows, 2, dtype=torch.bool),
+        torch.ones(rows),
     )
     kept = shown(one, 0.3, 0, 0).float().mean().item()
-    assert abs(kept - (1 - 0.3 + 0.3**2 / 2)) < 0.02  # hidden with .3, but one of the two comes back where both were
+    # hidden with .3, but one of the two comes back where both were
+    assert abs(kept - (1 - 0.3 + 0.3**2 / 2)) < 0.02
 
 
-def test_regression_and_cached_features_train_too(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
-    lines = ["id,text,size"] + [f"{number},{'big' if number % 2 else 'small'} thing {number % 5},{10 + 80 * (number % 2)}" for number in range(80)]
+def test_regression_and_cached_features_train_too(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
+    lines = ["id,text,size"] + [
+        f"{number},{'big' if number % 2 else 'small'} thing {number % 5},{10 + 80 * (number % 2)}"
+        for number in range(80)
+    ]
     write(tmp_path / "t.csv", "\n".join(lines))
-    source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": {"text": "text"}, "numbers": ["size"]}
+    source = {
+        "type": "csv",
+        "path": "t.csv",
+        "id": "{id}",
+        "text": {"text": "text"},
+        "numbers": ["size"],
+    }
     options = {
         "task": "regression",
         "target": "size",
@@ -144,28 +199,63 @@ def test_regression_and_cached_features_train_too(tmp_path: Path, run_recipe: Ca
         "device": "cpu",
     }
     stages = [{"align.split": {"shares": {"train": 0.7, "test": 0.3}}}]
-    result = run_recipe(recipe(tmp_path, {"t": source}, stages, features={"text": {"features.text": {"size": 64}}}, train=options))
+    result = run_recipe(
+        recipe(
+            tmp_path,
+            {"t": source},
+            stages,
+            features={"text": {"features.text": {"size": 64}}},
+            train=options,
+        )
+    )
     assert result.training is not None
     assert -result.training["all"] < 10 < -result.training["commonest_answer"]
-    log = [json.loads(line) for line in (tmp_path / "out" / "training" / "log.jsonl").read_text().splitlines()]
+    log = [
+        json.loads(line)
+        for line in (tmp_path / "out" / "training" / "log.jsonl").read_text().splitlines()
+    ]
     assert log[-1]["loss"] < log[0]["loss"]
-    deviation = torch.load(tmp_path / "out" / "training" / "best.pt", weights_only=True)["model"]["encoders.text.deviation_F"]
+    deviation = torch.load(tmp_path / "out" / "training" / "best.pt", weights_only=True)["model"][
+        "encoders.text.deviation_F"
+    ]
     assert deviation.unique().numel() == 1, "words keep their sizes against one another"
 
 
 @pytest.mark.parametrize(("reduce", "rank"), [("pca", 4), ("lda", 1)])
-def test_features_along_fitted_axes_train_too(reduce: str, rank: int, tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+def test_features_along_fitted_axes_train_too(
+    reduce: str, rank: int, tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
     lines = ["id,text,kind"] + [
-        f"{number},{'big' if number % 2 else 'small'} thing {number % 5},{'b' if number % 2 else 's'}" for number in range(80)
+        f"{number},{'big' if number % 2 else 'small'} thing"
+        f" {number % 5},{'b' if number % 2 else 's'}"
+        for number in range(80)
     ]
     write(tmp_path / "t.csv", "\n".join(lines))
-    source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": {"text": "text"}, "targets": ["kind"]}
+    source = {
+        "type": "csv",
+        "path": "t.csv",
+        "id": "{id}",
+        "text": {"text": "text"},
+        "targets": ["kind"],
+    }
     options = {
-        "target": "kind", "inputs": {"text": {"feature": True, "reduce": reduce, "rank": rank}}, "fusion": "mean", "width": 16, "epochs": 10,
-        "batch_size": 16, "learning_rate": 0.01, "device": "cpu",
-    }  # fmt: skip
+        "target": "kind",
+        "inputs": {"text": {"feature": True, "reduce": reduce, "rank": rank}},
+        "fusion": "mean",
+        "width": 16,
+        "epochs": 10,
+        "batch_size": 16,
+        "learning_rate": 0.01,
+        "device": "cpu",
+    }
     stages = [{"align.split": {"shares": {"train": 0.7, "test": 0.3}}}]
-    whole = recipe(tmp_path, {"t": source}, stages, features={"text": {"features.text": {"size": 64}}}, train=options)
+    whole = recipe(
+        tmp_path,
+        {"t": source},
+        stages,
+        features={"text": {"features.text": {"size": 64}}},
+        train=options,
+    )
     result = run_recipe(whole)
     assert result.training is not None
     assert result.training["all"] == 1.0
@@ -174,9 +264,17 @@ def test_features_along_fitted_axes_train_too(reduce: str, rank: int, tmp_path: 
         run_recipe(whole)
 
 
-def test_evaluation_on_shards_that_lack_a_part_of_the_model(trained: Path, tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+def test_evaluation_on_shards_that_lack_a_part_of_the_model(
+    trained: Path, tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
     write(tmp_path / "raw" / "t.csv", "id,question,answer\n1,bright,yes\n2,not bright,no\n")
-    source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": {"question": "question"}, "targets": ["answer"]}
+    source = {
+        "type": "csv",
+        "path": "t.csv",
+        "id": "{id}",
+        "text": {"question": "question"},
+        "targets": ["answer"],
+    }
     run_recipe(recipe(tmp_path / "raw", {"t": source}))
     report = evaluate(trained / "out" / "training" / "best.pt", tmp_path / "out" / "shards")
     assert report["present"] == {"image": 0, "question": 2}
@@ -206,7 +304,9 @@ def test_a_finished_run_is_not_evaluated_again(trained: Path) -> None:
         ({"task": "regression"}, "holds words"),
     ],
 )
-def test_what_this_machine_or_target_cannot_do_is_one_clear_error(trained: Path, tmp_path: Path, change: dict[str, str], words: str) -> None:
+def test_what_this_machine_or_target_cannot_do_is_one_clear_error(
+    trained: Path, tmp_path: Path, change: dict[str, str], words: str
+) -> None:
     with pytest.raises(InputError, match=words):
         train(
             TrainOptions.model_validate(TRAIN | change),
@@ -217,8 +317,12 @@ def test_what_this_machine_or_target_cannot_do_is_one_clear_error(trained: Path,
         )
 
 
-def test_a_checkpoint_that_cannot_be_read_costs_its_training_and_nothing_else(trained: Path, tmp_path: Path) -> None:
-    write(tmp_path / "t" / "last.pt", (trained / "out" / "training" / "last.pt").read_bytes()[:3000])
+def test_a_checkpoint_that_cannot_be_read_costs_its_training_and_nothing_else(
+    trained: Path, tmp_path: Path
+) -> None:
+    write(
+        tmp_path / "t" / "last.pt", (trained / "out" / "training" / "last.pt").read_bytes()[:3000]
+    )
     said: list[str] = []
     options = TrainOptions.model_validate(TRAIN | {"epochs": 1})
     train(options, trained / "out" / "shards", tmp_path / "t", 3, said.append)
@@ -227,11 +331,19 @@ def test_a_checkpoint_that_cannot_be_read_costs_its_training_and_nothing_else(tr
     assert (tmp_path / "t" / "best.pt").is_file()
 
 
-def test_rows_of_a_csv_are_answered_and_what_is_broken_is_told(trained: Path, tmp_path: Path) -> None:
+def test_rows_of_a_csv_are_answered_and_what_is_broken_is_told(
+    trained: Path, tmp_path: Path
+) -> None:
     write(tmp_path / "broken.jpg", b"\xff\xd8\xff no picture")
     picture = trained / "img" / "1.jpg"
-    write(tmp_path / "rows.csv", f"key,image,question\nfirst,{picture},bright\nsecond,,bright\nthird,broken.jpg,bright\n,nowhere.jpg,\n")
-    done = command("predict", trained / "out" / "training" / "best.pt", "--csv", tmp_path / "rows.csv")
+    write(
+        tmp_path / "rows.csv",
+        f"key,image,question\nfirst,{picture},bright\nsecond,,bright\nthird,broken.jpg,bright\n"
+        ",nowhere.jpg,\n",
+    )
+    done = command(
+        "predict", trained / "out" / "training" / "best.pt", "--csv", tmp_path / "rows.csv"
+    )
     assert done.returncode == 0, done.stderr
     first, second, third, fourth = map(json.loads, done.stdout.splitlines())
     assert first["answers"][0]["answer"] == "yes"
@@ -244,8 +356,19 @@ def test_rows_of_a_csv_are_answered_and_what_is_broken_is_told(trained: Path, tm
     assert fourth["key"] == "rows.csv:5"
     assert fourth["damaged"] == {"image": "there is no such file"}
     assert "ms a record in the middle (p50)" in done.stderr
-    for text, told in (("a,b\n1,2\n", "no column is called like a part of the model (image, question); found a, b"), ("", "found none")):
-        done = command("predict", trained / "out" / "training" / "best.pt", "--csv", write(tmp_path / "wrong.csv", text))
+    for text, told in (
+        (
+            "a,b\n1,2\n",
+            "no column is called like a part of the model (image, question); found a, b",
+        ),
+        ("", "found none"),
+    ):
+        done = command(
+            "predict",
+            trained / "out" / "training" / "best.pt",
+            "--csv",
+            write(tmp_path / "wrong.csv", text),
+        )
         assert done.returncode == 1
         assert told in done.stderr
 
@@ -255,7 +378,12 @@ def test_records_of_shards_are_answered_as_they_were_evaluated(trained: Path) ->
     done = command("predict", best, "--shards", trained / "out", "--split", "test")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     stored = open_stream(trained / "out" / "shards", "test", parts=["question"], shuffle=False)
-    wanted = {key: target["answer"] for batch in stored for key, target in zip(batch.keys, batch.targets(), strict=True) if key}
+    wanted = {
+        key: target["answer"]
+        for batch in stored
+        for key, target in zip(batch.keys, batch.targets(), strict=True)
+        if key
+    }
     assert {row["key"] for row in rows} == set(wanted)
     right = sum(row["answers"][0]["answer"] == wanted[row["key"]] for row in rows) / len(rows)
     assert right == pytest.approx(evaluate(best, trained / "out" / "shards", "test")["all"])
@@ -263,6 +391,11 @@ def test_records_of_shards_are_answered_as_they_were_evaluated(trained: Path) ->
 
 
 def command(*words: object) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([sys.executable, "-m", "modalmill", *map(str, words)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "modalmill", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert "Traceback" not in done.stderr
     return done

@@ -1,1 +1,3 @@
-"""Metrics of all rows' answers together, one file each; ``modalmill.stages.train.metrics.metric`` says what one is."""
+"""Metrics of all rows' answers together, one file each; ``modalmill.stages.train.metrics.metric``
+says what one is.
+"""

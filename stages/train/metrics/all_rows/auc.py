@@ -1,4 +1,6 @@
-"""Area under the ROC curve (Hanley & McNeil 1982): of each class against the others, and their mean."""
+"""Area under the ROC curve (Hanley & McNeil 1982): of each class against the others, and their
+mean.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ from ..metric import Metric, Rows
 
 
 class Auc(Metric):
-    """The mean, over classes that are right for some rows and not for all, of the chance that such a row is given more than another one."""
+    """The mean, over classes that are right for some rows and not for all, of the chance that such
+    a row is given more than another one.
+    """
 
     needs_probability = True
 
@@ -16,5 +20,9 @@ class Auc(Metric):
         from sklearn.metrics import roc_auc_score
 
         assert rows.probability is not None
-        areas = [roc_auc_score(rows.truth == number, rows.probability[:, number]) for number in rows.classes() if (rows.truth != number).any()]
+        areas = [
+            roc_auc_score(rows.truth == number, rows.probability[:, number])
+            for number in rows.classes()
+            if (rows.truth != number).any()
+        ]
         return float(np.mean(areas)) if areas else float("nan")

@@ -8,7 +8,9 @@ from ..metric import Metric, Rows
 
 
 class R2(Metric):
-    """1 for answers without error, 0 for those of the split's own mean, below for worse; NaN where the target never varies."""
+    """1 for answers without error, 0 for those of the split's own mean, below for worse; NaN where
+    the target never varies.
+    """
 
     tasks = ("regression",)
 

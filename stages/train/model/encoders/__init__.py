@@ -1,4 +1,6 @@
-"""Encoders: one part of a batch to tokens ``[B, T, D]`` with a mask ``[B, T]``. The rows of absent parts are blanked before they get here."""
+"""Encoders: one part of a batch to tokens ``[B, T, D]`` with a mask ``[B, T]``. The rows of absent
+parts are blanked before they get here.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,10 @@ def make_encoder(name: str, part: InputPart, options: TrainOptions) -> nn.Module
     word = encoder_word(part.options, part.kind, options)
     reads = "feature" if part.options.feature else part.kind
     if ENCODERS[word].reads != reads:
-        raise InputError(f"train.inputs.{name}: the encoder {word} reads {ENCODERS[word].reads}, this part is {reads}")
+        raise InputError(
+            f"train.inputs.{name}: the encoder {word} reads {ENCODERS[word].reads}, this part is"
+            f" {reads}"
+        )
     made: nn.Module = ENCODERS[word].load()(options.width, part)
     return made
 

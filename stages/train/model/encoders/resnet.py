@@ -1,4 +1,5 @@
-"""ResNet-18, 34, 50 and 101 (He et al. 2016) with torchvision's parameter names, so that its ``state_dict`` loads.
+"""ResNet-18, 34, 50 and 101 (He et al. 2016) with torchvision's parameter names, so that its
+``state_dict`` loads.
 
 Batch statistics are taken over the rows whose image is there; blanked rows have no part in them.
 """
@@ -16,7 +17,9 @@ from .image import normalised
 
 
 class PresentBatchNorm(nn.BatchNorm2d):
-    """Batch normalisation of ``[B, C, ...]`` whose statistics are those of the present rows. ``present_B`` is set before each forward pass."""
+    """Batch normalisation of ``[B, C, ...]`` whose statistics are those of the present rows.
+    ``present_B`` is set before each forward pass.
+    """
 
     present_B: Tensor | None = None
 
@@ -25,7 +28,16 @@ class PresentBatchNorm(nn.BatchNorm2d):
         assert self.running_mean is not None
         assert self.running_var is not None
         if not self.training or self.present_B is None:
-            return functional.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
+            return functional.batch_norm(
+                input,
+                self.running_mean,
+                self.running_var,
+                self.weight,
+                self.bias,
+                False,
+                0.0,
+                self.eps,
+            )
         places = list(range(2, input.dim()))
         per_channel = (-1, *[1] * len(places))
         x = input.float()
@@ -39,7 +51,9 @@ class PresentBatchNorm(nn.BatchNorm2d):
                 self.running_mean.lerp_(mean_C, step)
                 self.running_var.lerp_(var_C * count / (count - 1).clamp(min=1), step)
         scale_C = self.weight * torch.rsqrt(var_C + self.eps)
-        normal: Tensor = x * scale_C.view(per_channel) + (self.bias - mean_C * scale_C).view(per_channel)
+        normal: Tensor = x * scale_C.view(per_channel) + (self.bias - mean_C * scale_C).view(
+            per_channel
+        )
         return normal.to(input.dtype)
 
 
@@ -60,11 +74,15 @@ class BasicBlock(nn.Module):
         """The block's output."""
         y_BCHW = functional.relu(self.bn1(self.conv1(x_BCHW)))
         y_BCHW = self.bn2(self.conv2(y_BCHW))
-        return functional.relu(y_BCHW + (x_BCHW if self.downsample is None else self.downsample(x_BCHW)))
+        return functional.relu(
+            y_BCHW + (x_BCHW if self.downsample is None else self.downsample(x_BCHW))
+        )
 
 
 class Bottleneck(nn.Module):
-    """1 x 1, 3 x 3 (with the stride, as torchvision has it) and 1 x 1 convolutions around a shortcut."""
+    """1 x 1, 3 x 3 (with the stride, as torchvision has it) and 1 x 1 convolutions around a
+    shortcut.
+    """
 
     growth = 4
 
@@ -83,7 +101,9 @@ class Bottleneck(nn.Module):
         y_BCHW = functional.relu(self.bn1(self.conv1(x_BCHW)))
         y_BCHW = functional.relu(self.bn2(self.conv2(y_BCHW)))
         y_BCHW = self.bn3(self.conv3(y_BCHW))
-        return functional.relu(y_BCHW + (x_BCHW if self.downsample is None else self.downsample(x_BCHW)))
+        return functional.relu(
+            y_BCHW + (x_BCHW if self.downsample is None else self.downsample(x_BCHW))
+        )
 
 
 def shortcut(inner: int, outer: int, stride: int) -> nn.Sequential | None:
@@ -94,7 +114,9 @@ def shortcut(inner: int, outer: int, stride: int) -> nn.Sequential | None:
 
 
 class ResNet(nn.Module):
-    """uint8 ``[B, H, W, 3]`` to the cells of its last feature map as tokens ``[B, h * w, D]``; ``h = ceil(H / 32)``."""
+    """uint8 ``[B, H, W, 3]`` to the cells of its last feature map as tokens ``[B, h * w, D]``; ``h
+    = ceil(H / 32)``.
+    """
 
     block: type[BasicBlock] | type[Bottleneck] = BasicBlock
     depths: Sequence[int] = (2, 2, 2, 2)
@@ -113,9 +135,13 @@ class ResNet(nn.Module):
             self.add_module(f"layer{number + 1}", nn.Sequential(*blocks))
         self.project = nn.Linear(inner, width)
 
-    def forward(self, image_BHWC: Tensor, length_B: Tensor | None, present_B: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, image_BHWC: Tensor, length_B: Tensor | None, present_B: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Tokens and their mask."""
-        tokens_BTD = self.project(self.grid(normalised(image_BHWC), present_B).flatten(2).transpose(1, 2))
+        tokens_BTD = self.project(
+            self.grid(normalised(image_BHWC), present_B).flatten(2).transpose(1, 2)
+        )
         return tokens_BTD, present_B[:, None].expand(-1, tokens_BTD.shape[1])
 
     def grid(self, x_BCHW: Tensor, present_B: Tensor) -> Tensor:

@@ -1,4 +1,6 @@
-"""Words to vectors: an embedding under an LSTM, a GRU, a Transformer, convolutions, or nothing. More padding changes nothing in any of them."""
+"""Words to vectors: an embedding under an LSTM, a GRU, a Transformer, convolutions, or nothing.
+More padding changes nothing in any of them.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +19,24 @@ _LAYERS = 2
 
 
 class _Text(nn.Module):
-    """Token ids ``[B, T]`` (0 is padding) to one vector a word ``[B, T, D]``, as ``encode`` says."""
+    """Token ids ``[B, T]`` (0 is padding) to one vector a word ``[B, T, D]``, as ``encode``
+    says.
+    """
 
     def __init__(self, width: int, part: InputPart) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(len(part.fitted["vocabulary"]) + SPECIAL_TOKENS, width, padding_idx=0)
+        self.embedding = nn.Embedding(
+            len(part.fitted["vocabulary"]) + SPECIAL_TOKENS, width, padding_idx=0
+        )
 
-    def forward(self, ids_BT: Tensor, length_B: Tensor | None, present_B: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, ids_BT: Tensor, length_B: Tensor | None, present_B: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Tokens and their mask."""
         assert length_B is not None
-        mask_BT = (torch.arange(ids_BT.shape[1], device=ids_BT.device) < length_B[:, None]) & present_B[:, None]
+        mask_BT = (
+            torch.arange(ids_BT.shape[1], device=ids_BT.device) < length_B[:, None]
+        ) & present_B[:, None]
         return self.encode(self.embedding(ids_BT), mask_BT), mask_BT
 
     def encode(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
@@ -46,7 +56,8 @@ class _TwoWays(_Text):
 
     def encode(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """One vector a word."""
-        # The way back starts at each text's last word: reverse the first `length` places of each row and leave the rest.
+        # The way back starts at each text's last word: reverse the first `length` places of each
+        # row and leave the rest.
         place_T = torch.arange(x_BTD.shape[1], device=x_BTD.device)
         turned_BT = torch.where(mask_BT, mask_BT.sum(1, keepdim=True) - 1 - place_T, place_T)
         back_BTD = x_BTD.gather(1, turned_BT[:, :, None].expand_as(x_BTD))
@@ -84,17 +95,26 @@ class TextTransformer(_Text):
 
 
 class TextCnn(_Text):
-    """Convolutions over three, four and five words (Kim 2014), one vector a word rather than their maximum, so that any fusion can follow."""
+    """Convolutions over three, four and five words (Kim 2014), one vector a word rather than their
+    maximum, so that any fusion can follow.
+    """
 
     def __init__(self, width: int, part: InputPart) -> None:
         super().__init__(width, part)
         shares = [width // 3, width // 3, width - 2 * (width // 3)]
-        self.convolutions = nn.ModuleList(nn.Conv1d(width, share, size, padding="same") for size, share in zip(_WIDTHS, shares, strict=True))
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(width, share, size, padding="same")
+            for size, share in zip(_WIDTHS, shares, strict=True)
+        )
 
     def encode(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """One vector a word."""
         x_BDT = (x_BTD * mask_BT[:, :, None]).transpose(1, 2)
-        return torch.cat([convolution(x_BDT) for convolution in self.convolutions], 1).relu().transpose(1, 2)
+        return (
+            torch.cat([convolution(x_BDT) for convolution in self.convolutions], 1)
+            .relu()
+            .transpose(1, 2)
+        )
 
 
 class TextEmbedding(_Text):
@@ -108,7 +128,10 @@ class TextEmbedding(_Text):
 def positions(length: int, width: int, device: torch.device) -> Tensor:
     """Sinusoidal positions ``[length, width]`` (Vaswani et al. 2017)."""
     place_T1 = torch.arange(length, device=device, dtype=torch.float32)[:, None]
-    rate_F = torch.exp(torch.arange(0, width, 2, device=device, dtype=torch.float32) * (-math.log(10_000.0) / width))
+    rate_F = torch.exp(
+        torch.arange(0, width, 2, device=device, dtype=torch.float32)
+        * (-math.log(10_000.0) / width)
+    )
     found_TD = torch.zeros(length, width, device=device)
     found_TD[:, 0::2] = torch.sin(place_T1 * rate_F)
     found_TD[:, 1::2] = torch.cos(place_T1 * rate_F)[:, : width // 2]

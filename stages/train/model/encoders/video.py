@@ -1,4 +1,6 @@
-"""Frames to tokens in time: one convolutional network for every frame and a convolution over time, or frames as they are."""
+"""Frames to tokens in time: one convolutional network for every frame and a convolution over time,
+or frames as they are.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,19 @@ class FramesCnn(nn.Module):
     def __init__(self, width: int, part: InputPart) -> None:
         super().__init__()
         self.frame = nn.Sequential(
-            block(3, 24), block(24, 48), block(48, 64), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(64 * 16, width), nn.GELU()
+            block(3, 24),
+            block(24, 48),
+            block(48, 64),
+            nn.AdaptiveAvgPool2d(4),
+            nn.Flatten(),
+            nn.Linear(64 * 16, width),
+            nn.GELU(),
         )
         self.time = nn.Sequential(nn.Conv1d(width, width, 3, padding=1), nn.GELU())
 
-    def forward(self, video_BTHWC: Tensor, length_B: Tensor | None, present_B: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, video_BTHWC: Tensor, length_B: Tensor | None, present_B: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Tokens and their mask."""
         batch, frames = video_BTHWC.shape[:2]
         x_BTD = self.frame(normalised(video_BTHWC.flatten(0, 1))).unflatten(0, (batch, frames))
@@ -29,13 +39,19 @@ class FramesCnn(nn.Module):
 
 
 class VideoPatches(nn.Module):
-    """uint8 ``[B, T, H, W, 3]`` to a linear map of each frame, seen 8 x 8 cells large ``[B, T, D]``: for fusions that do all the work."""
+    """uint8 ``[B, T, H, W, 3]`` to a linear map of each frame, seen 8 x 8 cells large ``[B, T,
+    D]``: for fusions that do all the work.
+    """
 
     def __init__(self, width: int, part: InputPart) -> None:
         super().__init__()
-        self.map = nn.Sequential(nn.AdaptiveAvgPool2d(_CELLS), nn.Flatten(), nn.Linear(3 * _CELLS**2, width))
+        self.map = nn.Sequential(
+            nn.AdaptiveAvgPool2d(_CELLS), nn.Flatten(), nn.Linear(3 * _CELLS**2, width)
+        )
 
-    def forward(self, video_BTHWC: Tensor, length_B: Tensor | None, present_B: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, video_BTHWC: Tensor, length_B: Tensor | None, present_B: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Tokens and their mask."""
         batch, frames = video_BTHWC.shape[:2]
         tokens_BTD = self.map(normalised(video_BTHWC.flatten(0, 1))).unflatten(0, (batch, frames))

@@ -1,4 +1,6 @@
-"""InfoNCE (van den Oord et al. 2018) between parts of the same records, symmetric as in CLIP (Radford et al. 2021)."""
+"""InfoNCE (van den Oord et al. 2018) between parts of the same records, symmetric as in CLIP
+(Radford et al. 2021).
+"""
 
 from __future__ import annotations
 
@@ -10,19 +12,32 @@ from torch.nn import functional
 
 
 def info_nce(a_BD: Tensor, b_BD: Tensor, both_B: Tensor, temperature: float) -> Tensor:
-    """For each row, ``-log`` of the share that its own partner has among all partners, both ways together ``[B]``; 0 where one side is absent.
+    """For each row, ``-log`` of the share that its own partner has among all partners, both ways
+    together ``[B]``; 0 where one side is absent.
 
-    Rows of which one side is absent are nobody's partner either. B identical embeddings give 2 ln B.
+    Rows of which one side is absent are nobody's partner either. B identical embeddings give 2 ln
+    B.
     """
-    with torch.autocast(a_BD.device.type, enabled=False):  # at a temperature of .07, half precision is too coarse
-        scores_BB = functional.normalize(a_BD.float(), dim=1) @ functional.normalize(b_BD.float(), dim=1).T / temperature
-    scores_BB = scores_BB.masked_fill(~(both_B[:, None] & both_B[None]), torch.finfo(torch.float32).min)
+    # at a temperature of .07, half precision is too coarse
+    with torch.autocast(a_BD.device.type, enabled=False):
+        scores_BB = (
+            functional.normalize(a_BD.float(), dim=1)
+            @ functional.normalize(b_BD.float(), dim=1).T
+            / temperature
+        )
+    scores_BB = scores_BB.masked_fill(
+        ~(both_B[:, None] & both_B[None]), torch.finfo(torch.float32).min
+    )
     own = torch.arange(len(a_BD), device=a_BD.device)
-    loss_B = functional.cross_entropy(scores_BB, own, reduction="none") + functional.cross_entropy(scores_BB.T, own, reduction="none")
+    loss_B = functional.cross_entropy(scores_BB, own, reduction="none") + functional.cross_entropy(
+        scores_BB.T, own, reduction="none"
+    )
     return torch.where(both_B, loss_B, loss_B.new_zeros(()))
 
 
-def pairs_term(vectors_BMD: Tensor, present_BM: Tensor, temperature: float, weight: float) -> tuple[Tensor, Tensor]:
+def pairs_term(
+    vectors_BMD: Tensor, present_BM: Tensor, temperature: float, weight: float
+) -> tuple[Tensor, Tensor]:
     """The mean over all pairs of parts of a row that are both there, as a term of the loss."""
     total_B = vectors_BMD.new_zeros(len(vectors_BMD), dtype=torch.float32)
     count_B = torch.zeros_like(total_B)

@@ -1,4 +1,6 @@
-"""The frame of fusions of one vector a part: pool, combine, and the learned prior where nothing is there."""
+"""The frame of fusions of one vector a part: pool, combine, and the learned prior where nothing is
+there.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ class PooledFusion(nn.Module):
         super().__init__()
         self.prior_D = nn.Parameter(torch.zeros(width))
 
-    def forward(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(
+        self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Fused ``[B, D]``, and what the combination has to show."""
         fused_BD, info = self.combine(pooled(tokens, masks), present_BM)
         return or_prior(fused_BD, present_BM, self.prior_D), info

@@ -1,4 +1,6 @@
-"""Attention over all tokens of all present parts: a small Transformer (Vaswani et al. 2017) with one token that is always there."""
+"""Attention over all tokens of all present parts: a small Transformer (Vaswani et al. 2017) with
+one token that is always there.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ class Layer(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
         self.before_mlp = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width)
+        )
         self.heads = heads_for(width)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
@@ -36,9 +40,11 @@ class Layer(nn.Module):
 
 
 class AttentionFusion(nn.Module):
-    """``[CLS]`` and all tokens, each with its part's embedding; the result is what ``[CLS]`` has gathered.
+    """``[CLS]`` and all tokens, each with its part's embedding; the result is what ``[CLS]`` has
+    gathered.
 
-    An absent part is represented by a learned filler token, so that the network can know what it lacks.
+    An absent part is represented by a learned filler token, so that the network can know what it
+    lacks.
     """
 
     def __init__(self, parts: int, width: int, dropout: float) -> None:
@@ -49,15 +55,20 @@ class AttentionFusion(nn.Module):
         self.layers = nn.ModuleList(Layer(width, dropout) for _ in range(_LAYERS))
         self.last = nn.LayerNorm(width)
 
-    def forward(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(
+        self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Fused ``[B, D]``; what was looked at is told by ``looked_at``."""
         x_BTD, mask_BT = self._together(tokens, masks, present_BM)
         for layer in self.layers:
             x_BTD = layer(x_BTD, mask_BT)
         return self.last(x_BTD[:, 0]), {}
 
-    def looked_at(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> list[Tensor]:
-        """How much of ``[CLS]`` comes from each token ``[B, T_m]`` a part: attention rollout (Abnar & Zuidema 2020).
+    def looked_at(
+        self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor
+    ) -> list[Tensor]:
+        """How much of ``[CLS]`` comes from each token ``[B, T_m]`` a part: attention rollout (Abnar
+        & Zuidema 2020).
 
         With what comes from ``[CLS]`` itself and from fillers, it adds up to 1.
         """
@@ -67,14 +78,18 @@ class AttentionFusion(nn.Module):
         flows = []
         for layer in self.layers:
             assert isinstance(layer, Layer)
-            flows.append((layer.weights(x_BTD, mask_BT) + torch.eye(x_BTD.shape[1], device=x_BTD.device)) / 2)
+            flows.append(
+                (layer.weights(x_BTD, mask_BT) + torch.eye(x_BTD.shape[1], device=x_BTD.device)) / 2
+            )
             x_BTD = layer(x_BTD, mask_BT)
         for flow_BTT in reversed(flows):
             from_BT = torch.einsum("bt,bts->bs", from_BT, flow_BTT)
         pieces = torch.split(from_BT[:, 1:], [1 + part.shape[1] for part in tokens], 1)
         return [piece_BT[:, 1:] for piece_BT in pieces]
 
-    def _together(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> tuple[Tensor, Tensor]:
+    def _together(
+        self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """``[CLS]``, then for each part its filler and its tokens; and which of them are there."""
         batch = present_BM.shape[0]
         kind = tokens[0].dtype
@@ -83,7 +98,9 @@ class AttentionFusion(nn.Module):
         for place, (tokens_BTD, mask_BT) in enumerate(zip(tokens, masks, strict=True)):
             here_B11 = present_BM[:, place, None, None]
             filler_1D = (self.filler_MD[place] + self.part_MD[place]).to(kind)
-            first_B1D = torch.where(here_B11, tokens_BTD.new_zeros(()), filler_1D.expand(batch, 1, -1))
+            first_B1D = torch.where(
+                here_B11, tokens_BTD.new_zeros(()), filler_1D.expand(batch, 1, -1)
+            )
             rows += [first_B1D, tokens_BTD + self.part_MD[place].to(kind)]
             seen += [~present_BM[:, place, None], mask_BT & present_BM[:, place, None]]
         return torch.cat(rows, 1), torch.cat(seen, 1)

@@ -1,4 +1,6 @@
-"""Concatenation: the pooled parts side by side, a learned filler in the place of an absent one, then a linear map."""
+"""Concatenation: the pooled parts side by side, a learned filler in the place of an absent one,
+then a linear map.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,14 @@ class ConcatFusion(nn.Module):
         self.filler_MD = nn.Parameter(torch.zeros(parts, width))
         self.mix = nn.Sequential(nn.Linear(parts * width, width), nn.GELU(), nn.Dropout(dropout))
 
-    def forward(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(
+        self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Fused ``[B, D]``; nothing to look at."""
-        pooled_BMD = torch.stack([masked_mean(t, m) for t, m in zip(tokens, masks, strict=True)], dim=1)
-        filled_BMD = torch.where(present_BM[:, :, None], pooled_BMD, self.filler_MD.to(pooled_BMD.dtype))
+        pooled_BMD = torch.stack(
+            [masked_mean(t, m) for t, m in zip(tokens, masks, strict=True)], dim=1
+        )
+        filled_BMD = torch.where(
+            present_BM[:, :, None], pooled_BMD, self.filler_MD.to(pooled_BMD.dtype)
+        )
         return self.mix(filled_BMD.flatten(1)), {}

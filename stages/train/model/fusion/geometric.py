@@ -1,6 +1,8 @@
-"""Product, then logarithm: ``z = 1/|S| sum_S log(softplus(h_m) + eps)``, the logarithm of the geometric mean of positive features.
+"""Product, then logarithm: ``z = 1/|S| sum_S log(softplus(h_m) + eps)``, the logarithm of the
+geometric mean of positive features.
 
-The name is ours; articles call it "product and logarithm". Decisions are multiplied likewise by the logarithmic opinion pool.
+The name is ours; articles call it "product and logarithm". Decisions are multiplied likewise by the
+logarithmic opinion pool.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The tensor of all products, kept as factors: ``z = sum_r prod_m W_mr [1; h_m]`` (Liu et al. 2018, *Low-rank Multimodal Fusion*).
+"""The tensor of all products, kept as factors: ``z = sum_r prod_m W_mr [1; h_m]`` (Liu et al. 2018,
+*Low-rank Multimodal Fusion*).
 
 An absent part is ``[1; 0]``. The factors are one parameter, so they are trained, moved and saved.
 """
@@ -12,7 +13,9 @@ from ._pooled import PooledFusion
 
 
 class LowRankFusion(PooledFusion):
-    """``factors``: ``[M, R, D + 1, D]``, the first row of each is what the constant 1 is mapped to."""
+    """``factors``: ``[M, R, D + 1, D]``, the first row of each is what the constant 1 is
+    mapped to.
+    """
 
     def __init__(self, parts: int, width: int, dropout: float, rank: int = 4) -> None:
         super().__init__(parts, width, dropout)
@@ -26,5 +29,7 @@ class LowRankFusion(PooledFusion):
         """The sum over ranks of products over parts."""
         here_BMD = self.dropout(pooled_BMD) * present_BM[:, :, None]
         with_one = torch.cat([here_BMD.new_ones(*here_BMD.shape[:2], 1), here_BMD], 2)
-        product_BRD = torch.einsum("bmi,mrid->bmrd", with_one, self.factors.to(with_one.dtype)).prod(1)
+        product_BRD = torch.einsum(
+            "bmi,mrid->bmrd", with_one, self.factors.to(with_one.dtype)
+        ).prod(1)
         return torch.einsum("brd,r->bd", product_BRD, self.scale.to(product_BRD.dtype)), {}

@@ -1,4 +1,6 @@
-"""Attention over parts: ``z = sum_S a_m h_m``, ``a = softmax_S(q . tanh(W h_m))`` (additive attention, Bahdanau et al. 2015)."""
+"""Attention over parts: ``z = sum_S a_m h_m``, ``a = softmax_S(q . tanh(W h_m))`` (additive
+attention, Bahdanau et al. 2015).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from ._pooled import PooledFusion
 
 
 class ModalityAttentionFusion(PooledFusion):
-    """Info: ``weights`` ``[B, M]``, which add up to 1 over the present parts. One present part gives exactly that part."""
+    """Info: ``weights`` ``[B, M]``, which add up to 1 over the present parts. One present part
+    gives exactly that part.
+    """
 
     def __init__(self, parts: int, width: int, dropout: float) -> None:
         super().__init__(parts, width, dropout)

@@ -1,7 +1,9 @@
-"""One shared map for every part, and their mean beside how they differ and agree: ``z = W [mean h; mean |h_a - h_b|; mean h_a * h_b]``.
+"""One shared map for every part, and their mean beside how they differ and agree: ``z = W [mean h;
+mean |h_a - h_b|; mean h_a * h_b]``.
 
-Siamese networks (Bromley et al. 1993, *Signature Verification*), the features of comparison as in InferSent (Conneau et al. 2017), for any number of
-parts. With ``same_as`` on an input two parts share their encoder as well.
+Siamese networks (Bromley et al. 1993, *Signature Verification*), the features of comparison as in
+InferSent (Conneau et al. 2017), for any number of parts. With ``same_as`` on an input two parts
+share their encoder as well.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from ._pooled import PooledFusion
 
 
 class SiameseFusion(PooledFusion):
-    """Means are over parts, and over pairs of parts, that are there; the order of the parts does not matter."""
+    """Means are over parts, and over pairs of parts, that are there; the order of the parts does
+    not matter.
+    """
 
     def __init__(self, parts: int, width: int, dropout: float) -> None:
         super().__init__(parts, width, dropout)
@@ -29,6 +33,11 @@ class SiameseFusion(PooledFusion):
         pairs = list(itertools.combinations(range(h_BMD.shape[1]), 2)) or [(0, 0)]
         a, b = ([pair[side] for pair in pairs] for side in (0, 1))
         both_BP = present_BM[:, a] & present_BM[:, b]
-        apart_BD, agree_BD = (masked_mean(x, both_BP) for x in ((h_BMD[:, a] - h_BMD[:, b]).abs(), h_BMD[:, a] * h_BMD[:, b]))
-        mixed_BD: Tensor = self.mix(torch.cat([masked_mean(h_BMD, present_BM), apart_BD, agree_BD], 1))
+        apart_BD, agree_BD = (
+            masked_mean(x, both_BP)
+            for x in ((h_BMD[:, a] - h_BMD[:, b]).abs(), h_BMD[:, a] * h_BMD[:, b])
+        )
+        mixed_BD: Tensor = self.mix(
+            torch.cat([masked_mean(h_BMD, present_BM), apart_BD, agree_BD], 1)
+        )
         return mixed_BD, {}

@@ -1,7 +1,8 @@
-"""All products of features across parts: ``z = W (x)_m [1; V_m h_m]`` (Zadeh et al. 2017, *Tensor Fusion Network*).
+"""All products of features across parts: ``z = W (x)_m [1; V_m h_m]`` (Zadeh et al. 2017, *Tensor
+Fusion Network*).
 
-The outer product has (R + 1)^M cells, so each part is first made as narrow as ``rank``. An absent part is ``[1; 0]``: the products without it
-remain, those with it are 0.
+The outer product has (R + 1)^M cells, so each part is first made as narrow as ``rank``. An absent
+part is ``[1; 0]``: the products without it remain, those with it are 0.
 """
 
 from __future__ import annotations

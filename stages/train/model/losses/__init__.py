@@ -1,4 +1,6 @@
-"""Auxiliary losses: what a model is asked beside its task while it is trained. Each gives terms; what it has learned is saved beside the model."""
+"""Auxiliary losses: what a model is asked beside its task while it is trained. Each gives terms;
+what it has learned is saved beside the model.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,12 @@ from ...methods.catalogue import LOSSES
 from ..loss_terms import Sizes
 
 
-def fit_losses(choices: Sequence[Choice], targets: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """What the losses have to know of the training split's targets, as plain JSON, by their words."""
+def fit_losses(
+    choices: Sequence[Choice], targets: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """What the losses have to know of the training split's targets, as plain JSON, by their
+    words.
+    """
     fitted = {}
     for name, word, options in _named(choices):
         fit = getattr(LOSSES[word].load(), "fit", None)
@@ -23,11 +29,15 @@ def fit_losses(choices: Sequence[Choice], targets: Sequence[Mapping[str, Any]]) 
     return fitted
 
 
-def make_losses(choices: Sequence[Choice], sizes: Sizes, fitted: Mapping[str, Mapping[str, Any]]) -> nn.ModuleDict:
+def make_losses(
+    choices: Sequence[Choice], sizes: Sizes, fitted: Mapping[str, Mapping[str, Any]]
+) -> nn.ModuleDict:
     """The losses of these choices, with parameters of their own."""
     made: dict[str, nn.Module] = {}
     for name, word, options in _named(choices):
-        made[name] = LOSSES[word].load()(sizes, **options, **({"fitted": fitted[name]} if name in fitted else {}))
+        made[name] = LOSSES[word].load()(
+            sizes, **options, **({"fitted": fitted[name]} if name in fitted else {})
+        )
     return nn.ModuleDict(made)
 
 

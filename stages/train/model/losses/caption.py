@@ -1,7 +1,9 @@
-"""A sentence about the record: an LSTM that begins from the fused vector and writes word after word (Vinyals et al. 2015).
+"""A sentence about the record: an LSTM that begins from the fused vector and writes word after word
+(Vinyals et al. 2015).
 
-It is trained with the right words behind it (teacher forcing) and writes greedily. The vector is shown at every step, as the answer's own head sees
-it, so that what is fused has to hold what there is to tell.
+It is trained with the right words behind it (teacher forcing) and writes greedily. The vector is
+shown at every step, as the answer's own head sees it, so that what is fused has to hold what there
+is to tell.
 """
 
 from __future__ import annotations
@@ -23,14 +25,22 @@ _SPECIAL = 3
 
 
 class Caption(nn.Module):
-    """target: the target that holds the sentence, or a list of sentences, one of which is drawn each epoch. length: most words that are written.
+    """target: the target that holds the sentence, or a list of sentences, one of which is drawn
+    each epoch. length: most words that are written.
 
-    weight: beside the task's loss. vocabulary: at most so many words, the commonest of the training split.
+    weight: beside the task's loss. vocabulary: at most so many words, the commonest of the training
+        split.
     """
 
     def __init__(
-        self, sizes: Sizes, target: str = "", weight: float = 0.5, length: int = 20, vocabulary: int = 5000, fitted: Mapping[str, Any] | None = None
-    ) -> None:  # fmt: skip
+        self,
+        sizes: Sizes,
+        target: str = "",
+        weight: float = 0.5,
+        length: int = 20,
+        vocabulary: int = 5000,
+        fitted: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         self.target, self.weight, self.length = target, weight, length
         self.words: list[str] = list((fitted or {}).get("words", ()))
@@ -41,11 +51,18 @@ class Caption(nn.Module):
         self.out = nn.Linear(sizes.width, _SPECIAL + len(self.words))
 
     @staticmethod
-    def fit(targets: Sequence[Mapping[str, Any]], target: str = "", vocabulary: int = 5000, **options: Any) -> dict[str, Any]:
+    def fit(
+        targets: Sequence[Mapping[str, Any]],
+        target: str = "",
+        vocabulary: int = 5000,
+        **options: Any,
+    ) -> dict[str, Any]:
         """The words of the training split's sentences, the commonest first."""
         sentences = [sentence for one in targets for sentence in sentences_of(one.get(target))]
         if not sentences:
-            raise InputError(f"train.losses: caption: no record of the training split has words under {target!r}")
+            raise InputError(
+                f"train.losses: caption: no record of the training split has words under {target!r}"
+            )
         return {"words": list(build_vocabulary(sentences, vocabulary))}
 
     def terms(self, decided: Decided, task: BatchTargets) -> list[Term]:
@@ -53,7 +70,9 @@ class Caption(nn.Module):
         ids_BT = self._wanted(task).to(decided.vector_BD.device)
         before_BT = torch.cat([torch.full_like(ids_BT[:, :1], END), ids_BT[:, :-1]], 1)
         logits_BTV, _ = self._step(decided.vector_BD, before_BT, self._begin(decided.vector_BD))
-        loss_BT = functional.cross_entropy(logits_BTV.float().transpose(1, 2), ids_BT, reduction="none", ignore_index=PAD)
+        loss_BT = functional.cross_entropy(
+            logits_BTV.float().transpose(1, 2), ids_BT, reduction="none", ignore_index=PAD
+        )
         count_B = (ids_BT != PAD).sum(1)
         return [(self.weight * loss_BT.sum(1) / count_B.clamp(min=1), (count_B > 0).float())]
 
@@ -70,8 +89,15 @@ class Caption(nn.Module):
         return [self._sentence(row) for row in torch.cat(written, 1).tolist()]
 
     def encode(self, sentences: Iterable[str | None]) -> Tensor:
-        """Word ids ``[B, T]`` with ``END`` behind the last word (of at most ``length``); no sentence is all padding."""
-        rows = [[] if one is None else [*(self._ids.get(word, UNKNOWN) for word in words(one)[: self.length]), END] for one in sentences]
+        """Word ids ``[B, T]`` with ``END`` behind the last word (of at most ``length``); no
+        sentence is all padding.
+        """
+        rows = [
+            []
+            if one is None
+            else [*(self._ids.get(word, UNKNOWN) for word in words(one)[: self.length]), END]
+            for one in sentences
+        ]
         ids_BT = torch.zeros(len(rows), self.length + 1, dtype=torch.int64)
         for place, row in enumerate(rows):
             ids_BT[place, : len(row)] = torch.tensor(row, dtype=torch.int64)
@@ -80,19 +106,31 @@ class Caption(nn.Module):
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # words are no part of a graph
     def _wanted(self, task: BatchTargets) -> Tensor:
         draws = task.draw_B.tolist() if task.draw_B is not None else [0.0] * len(task.targets)
-        return self.encode([_drawn(sentences_of(some.get(self.target)), draw) for some, draw in zip(task.targets, draws, strict=True)])
+        return self.encode(
+            [
+                _drawn(sentences_of(some.get(self.target)), draw)
+                for some, draw in zip(task.targets, draws, strict=True)
+            ]
+        )
 
     def _begin(self, vector_BD: Tensor) -> tuple[Tensor, Tensor]:
         hidden_BD, cell_BD = self.begin(vector_BD).tanh().chunk(2, 1)
         return hidden_BD[None].contiguous(), cell_BD[None].contiguous()
 
-    def _step(self, vector_BD: Tensor, before_BT: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def _step(
+        self, vector_BD: Tensor, before_BT: Tensor, state: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         shown_BTD = vector_BD[:, None].expand(-1, before_BT.shape[1], -1)
-        x_BTD, after = self.lstm(torch.cat([self.embedding(before_BT).to(vector_BD.dtype), shown_BTD], 2), state)
+        x_BTD, after = self.lstm(
+            torch.cat([self.embedding(before_BT).to(vector_BD.dtype), shown_BTD], 2), state
+        )
         return self.out(x_BTD), after
 
     def _sentence(self, ids: list[int]) -> str:
-        return " ".join(self.words[number - _SPECIAL] for number in (ids[: ids.index(END)] if END in ids else ids))
+        return " ".join(
+            self.words[number - _SPECIAL]
+            for number in (ids[: ids.index(END)] if END in ids else ids)
+        )
 
 
 def sentences_of(value: Any) -> list[str]:

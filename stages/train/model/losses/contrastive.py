@@ -1,4 +1,6 @@
-"""Contrast between parts of the same record: symmetric InfoNCE (van den Oord et al. 2018) over the batch, as in CLIP (Radford et al. 2021)."""
+"""Contrast between parts of the same record: symmetric InfoNCE (van den Oord et al. 2018) over the
+batch, as in CLIP (Radford et al. 2021).
+"""
 
 from __future__ import annotations
 
@@ -23,5 +25,7 @@ class Contrastive(nn.Module):
     def terms(self, decided: Decided, task: BatchTargets) -> list[Term]:
         """The mean over all pairs of parts of a row."""
         pooled_BMD = decided.pooled()
-        mapped_BMD = torch.stack([map_(pooled_BMD[:, place]) for place, map_ in enumerate(self.maps)], 1)
+        mapped_BMD = torch.stack(
+            [map_(pooled_BMD[:, place]) for place, map_ in enumerate(self.maps)], 1
+        )
         return [pairs_term(mapped_BMD, decided.there_BM, self.temperature, self.weight)]

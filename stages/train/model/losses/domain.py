@@ -1,9 +1,11 @@
-"""Domain-adversarial training (Ganin et al. 2016, DANN): features from which nobody can tell the domain.
+"""Domain-adversarial training (Ganin et al. 2016, DANN): features from which nobody can tell the
+domain.
 
-A classifier learns the domain from the features; its gradient is turned round on its way into them, times
-``lambda(p) = 2 / (1 + e^(-10 p)) - 1`` at the share p of the training. Rows of another domain need no answer: they are trained on for this alone.
-Without ``field`` the domain is the part, and the features become such that parts cannot be told apart. Articles speak of
-"Adversarial Feature Learning for Unsupervised Domain Adaptation" (AFE); it is this, where ``field`` names the domain.
+A classifier learns the domain from the features; its gradient is turned round on its way into them,
+times ``lambda(p) = 2 / (1 + e^(-10 p)) - 1`` at the share p of the training. Rows of another domain
+need no answer: they are trained on for this alone. Without ``field`` the domain is the part, and
+the features become such that parts cannot be told apart. Articles speak of "Adversarial Feature
+Learning for Unsupervised Domain Adaptation" (AFE); it is this, where ``field`` names the domain.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ class _Reverse(torch.autograd.Function):
 
 def reversed_gradient(x: Tensor, factor: float) -> Tensor:
     """``x`` itself; its gradient comes back times ``-factor``."""
-    found: Tensor = _Reverse.apply(x, factor)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    # torch leaves it untyped
+    found: Tensor = _Reverse.apply(x, factor)  # type: ignore[no-untyped-call]
     return found
 
 
@@ -45,23 +48,38 @@ def strength(progress: float) -> float:
 
 
 class Domain(nn.Module):
-    """field: a target that names the domain of a row; rows without it have no part in this. weight: beside the task's loss."""
+    """field: a target that names the domain of a row; rows without it have no part in this. weight:
+    beside the task's loss.
+    """
 
-    def __init__(self, sizes: Sizes, field: str = "", weight: float = 0.1, fitted: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        sizes: Sizes,
+        field: str = "",
+        weight: float = 0.1,
+        fitted: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         self.field, self.weight = field, weight
         self.domains: list[str] = list((fitted or {}).get("domains", []))
         inputs, outputs = (sizes.vector, len(self.domains)) if field else (sizes.width, sizes.parts)
-        self.classifier = nn.Sequential(nn.Linear(inputs, sizes.width), nn.GELU(), nn.Linear(sizes.width, outputs))
+        self.classifier = nn.Sequential(
+            nn.Linear(inputs, sizes.width), nn.GELU(), nn.Linear(sizes.width, outputs)
+        )
 
     @staticmethod
-    def fit(targets: Sequence[Mapping[str, Any]], field: str = "", weight: float = 0.1) -> dict[str, Any]:
+    def fit(
+        targets: Sequence[Mapping[str, Any]], field: str = "", weight: float = 0.1
+    ) -> dict[str, Any]:
         """The domains of the training split; InputError where there are not two."""
         if not field:
             return {}
         found = Counter(str(target[field]) for target in targets if field in target)
         if len(found) < 2:
-            raise InputError(f"train.losses: domain: wanted a target with two values or more, and {field!r} has {len(found)}")
+            raise InputError(
+                f"train.losses: domain: wanted a target with two values or more, and {field!r}"
+                f" has {len(found)}"
+            )
         return {"domains": sorted(found)}
 
     def terms(self, decided: Decided, task: BatchTargets) -> list[Term]:
@@ -70,12 +88,25 @@ class Domain(nn.Module):
         if not self.field:
             pooled_BMD = decided.pooled()
             logits_BMC = self.classifier(reversed_gradient(pooled_BMD, factor)).float()
-            wanted_BM = torch.arange(pooled_BMD.shape[1], device=pooled_BMD.device).expand(len(pooled_BMD), -1)
-            loss_BM = functional.cross_entropy(logits_BMC.flatten(0, 1), wanted_BM.flatten(), reduction="none").view_as(wanted_BM)
+            wanted_BM = torch.arange(pooled_BMD.shape[1], device=pooled_BMD.device).expand(
+                len(pooled_BMD), -1
+            )
+            loss_BM = functional.cross_entropy(
+                logits_BMC.flatten(0, 1), wanted_BM.flatten(), reduction="none"
+            ).view_as(wanted_BM)
             value_B, weight_B = row_mean(loss_BM, decided.there_BM)
             return [(self.weight * value_B, weight_B)]
         numbers = {name: number for number, name in enumerate(self.domains)}
-        found = [numbers.get(str(target[self.field]), -1) if self.field in target else -1 for target in task.targets]
+        found = [
+            numbers.get(str(target[self.field]), -1) if self.field in target else -1
+            for target in task.targets
+        ]
         wanted_B = torch.tensor(found, device=decided.vector_BD.device)
         logits_BC = self.classifier(reversed_gradient(decided.vector_BD, factor)).float()
-        return [(self.weight * functional.cross_entropy(logits_BC, wanted_B.clamp(min=0), reduction="none"), (wanted_B >= 0).float())]
+        return [
+            (
+                self.weight
+                * functional.cross_entropy(logits_BC, wanted_B.clamp(min=0), reduction="none"),
+                (wanted_B >= 0).float(),
+            )
+        ]

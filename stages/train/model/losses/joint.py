@@ -1,4 +1,6 @@
-"""Joint loss: each part answers alone as well, ``L = l(fused) + w sum_m l(part m)``, so that none is left unlearned beside a stronger one."""
+"""Joint loss: each part answers alone as well, ``L = l(fused) + w sum_m l(part m)``, so that none
+is left unlearned beside a stronger one.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,10 @@ class Joint(nn.Module):
 def part_heads(sizes: Sizes) -> nn.ModuleList:
     """A small head for each part by itself."""
     width, outputs = sizes.width, sizes.outputs
-    return nn.ModuleList(nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, outputs)) for _ in range(sizes.parts))
+    return nn.ModuleList(
+        nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, outputs))
+        for _ in range(sizes.parts)
+    )
 
 
 def part_answers(heads: nn.ModuleList, decided: Decided) -> list[Tensor]:

@@ -1,4 +1,5 @@
-"""Another target from the same trunk, the two losses weighted by their uncertainty: ``sum_k e^(-s_k) L_k + s_k``, s_k learned (Kendall et al. 2018).
+"""Another target from the same trunk, the two losses weighted by their uncertainty: ``sum_k
+e^(-s_k) L_k + s_k``, s_k learned (Kendall et al. 2018).
 
 The best s_k is ln L_k. Rows without one of the targets have no part in its term.
 """
@@ -18,19 +19,33 @@ from ..objectives import fit_target, load_objective
 class MultiTask(nn.Module):
     """target, task: what else is asked, and how (``classification``, ``regression``, ``vqa``)."""
 
-    def __init__(self, sizes: Sizes, target: str = "", task: str = "classification", fitted: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        sizes: Sizes,
+        target: str = "",
+        task: str = "classification",
+        fitted: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         self.objective = load_objective(task, fitted or {})
-        self.head = nn.Sequential(nn.Linear(sizes.vector, sizes.width), nn.GELU(), nn.Linear(sizes.width, self.objective.outputs))
+        self.head = nn.Sequential(
+            nn.Linear(sizes.vector, sizes.width),
+            nn.GELU(),
+            nn.Linear(sizes.width, self.objective.outputs),
+        )
         self.log_variance_2 = nn.Parameter(torch.zeros(2))
 
     @staticmethod
-    def fit(targets: Sequence[Mapping[str, Any]], target: str = "", task: str = "classification") -> dict[str, Any]:
+    def fit(
+        targets: Sequence[Mapping[str, Any]], target: str = "", task: str = "classification"
+    ) -> dict[str, Any]:
         """The objective of the other target, fitted on the training split."""
         return fit_target("train.losses: multitask", task, target, targets).state()
 
     def terms(self, decided: Decided, task: BatchTargets) -> list[Term]:
-        """The other target's term, and what the first one's becomes by its weight (beside the term that is there already)."""
+        """The other target's term, and what the first one's becomes by its weight (beside the term
+        that is there already).
+        """
         encoded, weight_B = self._wanted(task)
         device = decided.vector_BD.device
         own_B = self.objective.loss(self.head(decided.vector_BD), encoded.to(device))
@@ -40,6 +55,7 @@ class MultiTask(nn.Module):
             (((-first).exp() - 1) * task.loss(decided.logits_BO) + first, task.weight_B),
         ]
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # targets as they were read are no part of a graph
+    # targets as they were read are no part of a graph
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _wanted(self, task: BatchTargets) -> tuple[Tensor, Tensor]:
         return self.objective.encode(task.targets)

@@ -1,6 +1,8 @@
-"""Deep mutual learning (Zhang et al. 2018): students that teach each other, here one a part and the fused one.
+"""Deep mutual learning (Zhang et al. 2018): students that teach each other, here one a part and the
+fused one.
 
-``L_k = l_k + 1/(K-1) sum_{j != k} KL(p_j || p_k)``, the peer p_j taken as given, over the rows where both are there.
+``L_k = l_k + 1/(K-1) sum_{j != k} KL(p_j || p_k)``, the peer p_j taken as given, over the rows
+where both are there.
 """
 
 from __future__ import annotations
@@ -23,8 +25,14 @@ class Mutual(nn.Module):
         """Each student's own loss, and its divergence from every peer."""
         answers = part_answers(self.heads, decided)
         there = [task.weight_B * decided.there_BM[:, place] for place in range(len(answers))]
-        found: list[Term] = [(self.weight * task.loss(logits_BO), here_B) for logits_BO, here_B in zip(answers, there, strict=True)]
-        students = [*zip(answers, there, strict=True), (decided.logits_BO, task.weight_B * decided.shown_BM.any(1))]
+        found: list[Term] = [
+            (self.weight * task.loss(logits_BO), here_B)
+            for logits_BO, here_B in zip(answers, there, strict=True)
+        ]
+        students = [
+            *zip(answers, there, strict=True),
+            (decided.logits_BO, task.weight_B * decided.shown_BM.any(1)),
+        ]
         for number, (own_BO, own_B) in enumerate(students):
             for other, (peer_BO, peer_B) in enumerate(students):
                 if other != number:

@@ -1,7 +1,9 @@
-"""A decoder a part: every part that is there is made again from the fused vector, also one that was hidden from it.
+"""A decoder a part: every part that is there is made again from the fused vector, also one that was
+hidden from it.
 
-The multimodal autoencoder (Ngiam et al. 2011, *Multimodal Deep Learning*) beside a classifier; articles call it a "cross-encoder" with decoders. The
-target is the part's pooled feature, normalised over its layer; a part that is truly absent adds exactly 0.
+The multimodal autoencoder (Ngiam et al. 2011, *Multimodal Deep Learning*) beside a classifier;
+articles call it a "cross-encoder" with decoders. The target is the part's pooled feature,
+normalised over its layer; a part that is truly absent adds exactly 0.
 """
 
 from __future__ import annotations
@@ -14,13 +16,18 @@ from ..loss_terms import BatchTargets, Decided, Sizes, Term
 
 
 class ReconstructionLoss(nn.Module):
-    """Mean squared error, averaged over the parts of a row that are there. weight: beside the task's loss."""
+    """Mean squared error, averaged over the parts of a row that are there. weight: beside the
+    task's loss.
+    """
 
     def __init__(self, sizes: Sizes, weight: float = 0.2) -> None:
         super().__init__()
         self.weight = weight
         self.decoders = nn.ModuleList(
-            nn.Sequential(nn.Linear(sizes.vector, sizes.width), nn.GELU(), nn.Linear(sizes.width, sizes.width)) for _ in range(sizes.parts)
+            nn.Sequential(
+                nn.Linear(sizes.vector, sizes.width), nn.GELU(), nn.Linear(sizes.width, sizes.width)
+            )
+            for _ in range(sizes.parts)
         )
 
     def terms(self, decided: Decided, task: BatchTargets) -> list[Term]:

@@ -1,6 +1,8 @@
-"""What a model does without a part: between the encoders and the fusion, an absent part is left out, or something is put in its place.
+"""What a model does without a part: between the encoders and the fusion, an absent part is left
+out, or something is put in its place.
 
-Each takes tokens, masks and presence, and gives them as the fusion shall see them, with what can be looked at. A row with nothing at all stays
+Each takes tokens, masks and presence, and gives them as the fusion shall see them, with what can be
+looked at. A row with nothing at all stays
 empty: the fusion's prior answers for it.
 """
 

@@ -11,6 +11,8 @@ class Masked(nn.Module):
     def __init__(self, parts: int, width: int) -> None:
         super().__init__()
 
-    def forward(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor, dict[str, Tensor]]:
+    def forward(
+        self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor
+    ) -> tuple[list[Tensor], list[Tensor], Tensor, dict[str, Tensor]]:
         """As it is."""
         return tokens, masks, present_BM, {}

@@ -1,6 +1,8 @@
-"""An absent part is borrowed from the training records that are most alike in the parts that are there.
+"""An absent part is borrowed from the training records that are most alike in the parts that are
+there.
 
-The memory holds the pooled parts of the latest training rows. Alikeness is the mean cosine over the parts that both rows have.
+The memory holds the pooled parts of the latest training rows. Alikeness is the mean cosine over the
+parts that both rows have.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ _SHARPNESS = 10.0
 
 
 class Retrieval(StandIn):
-    """neighbours: how many records are borrowed from, weighted by alikeness. memory: how many are kept."""
+    """neighbours: how many records are borrowed from, weighted by alikeness. memory: how many are
+    kept.
+    """
 
     memory_NMD: Tensor
     known_NM: Tensor
@@ -32,21 +36,35 @@ class Retrieval(StandIn):
         self.register_buffer("written", torch.zeros((), dtype=torch.long))
 
     @torch.no_grad()
-    def filler(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def filler(
+        self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """The neighbours' mean ``[B, M, D]``; zero where no record in the memory has the part."""
         pooled_BMD = pooled(tokens, masks).float() * present_BM[:, :, None]
         memory_NMD, known_NM = self.memory_NMD.clone(), self.known_NM.clone()
-        cosines_BN = functional.normalize(pooled_BMD, dim=2).flatten(1) @ functional.normalize(memory_NMD, dim=2).flatten(1).T
-        both_BN = present_BM.float() @ known_NM.float().T  # absent parts are zeros, and add nothing to the sum of cosines
+        cosines_BN = (
+            functional.normalize(pooled_BMD, dim=2).flatten(1)
+            @ functional.normalize(memory_NMD, dim=2).flatten(1).T
+        )
+        # absent parts are zeros, and add nothing to the sum of cosines
+        both_BN = present_BM.float() @ known_NM.float().T
         if self.learning and self.record_B is not None:  # nobody borrows from himself
             both_BN = both_BN.masked_fill(self.record_B[:, None] == self.record_N.clone()[None], 0)
-        alike_BN = torch.where(both_BN > 0, cosines_BN / both_BN.clamp(min=1), -torch.ones_like(cosines_BN))
+        alike_BN = torch.where(
+            both_BN > 0, cosines_BN / both_BN.clamp(min=1), -torch.ones_like(cosines_BN)
+        )
         found = []
         for place in range(present_BM.shape[1]):
-            scores_BN = alike_BN.masked_fill(~known_NM[None, :, place] | (both_BN == 0), float("-inf"))
+            scores_BN = alike_BN.masked_fill(
+                ~known_NM[None, :, place] | (both_BN == 0), float("-inf")
+            )
             best_BK, rows_BK = scores_BN.topk(min(self.neighbours, len(memory_NMD)), dim=1)
-            weight_BK = torch.where(torch.isfinite(best_BK), (_SHARPNESS * best_BK).exp(), torch.zeros_like(best_BK))
-            mean_BD = torch.einsum("bk,bkd->bd", weight_BK, memory_NMD[rows_BK, place]) / weight_BK.sum(1, keepdim=True).clamp(min=1e-9)
+            weight_BK = torch.where(
+                torch.isfinite(best_BK), (_SHARPNESS * best_BK).exp(), torch.zeros_like(best_BK)
+            )
+            mean_BD = torch.einsum(
+                "bk,bkd->bd", weight_BK, memory_NMD[rows_BK, place]
+            ) / weight_BK.sum(1, keepdim=True).clamp(min=1e-9)
             found.append(mean_BD)
         if self.learning:
             self._remember(pooled_BMD, present_BM)

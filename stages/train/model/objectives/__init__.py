@@ -1,4 +1,6 @@
-"""Objectives: what is learned. Each is fitted on the training split's targets alone and kept whole in the checkpoint."""
+"""Objectives: what is learned. Each is fitted on the training split's targets alone and kept whole
+in the checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -31,21 +33,27 @@ class Objective(Protocol):
         """Loss of each row ``[B]``."""
 
     def divergence(self, peer: Tensor, logits: Tensor) -> Tensor:
-        """How far the answers that ``logits`` give are from a peer's, row by row ``[B]``: the Kullback-Leibler divergence KL(peer || own)."""
+        """How far the answers that ``logits`` give are from a peer's, row by row ``[B]``: the
+        Kullback-Leibler divergence KL(peer || own).
+        """
 
     def score(self, logits: Tensor, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
-        """The metric of each row ``[B]`` and weight ``[B]``: 0 where a row has no target to compare with. Higher is better."""
+        """The metric of each row ``[B]`` and weight ``[B]``: 0 where a row has no target to compare
+        with. Higher is better.
+        """
 
     def truth(self, targets: Sequence[Mapping[str, Any]]) -> Tensor | None:
-        """What is right for each row ``float64 [B]``, for metrics of all rows: the class's number (-1 for one never seen), or the number; None for
-        tasks in which no single answer is right.
+        """What is right for each row ``float64 [B]``, for metrics of all rows: the class's number
+        (-1 for one never seen), or the number; None for tasks in which no single answer is right.
         """
 
     def chosen(self, logits: Tensor) -> Tensor:
         """What is answered to each row ``float64 [B]``, likewise."""
 
     def answers(self, logits: Tensor, top: int) -> list[list[tuple[str, float | None]]]:
-        """For each row the best answers with their probabilities; None for a number, which has none."""
+        """For each row the best answers with their probabilities; None for a number, which has
+        none.
+        """
 
     def meant(self, logits: Tensor) -> Tensor:
         """What logits ``[B, O]`` mean: probabilities, or numbers in the target's own unit."""
@@ -54,7 +62,9 @@ class Objective(Protocol):
         """Logits that mean this."""
 
     def prior(self) -> Tensor:
-        """Logits ``[outputs]`` that say what is known without any input; their best answer is the training split's commonest."""
+        """Logits ``[outputs]`` that say what is known without any input; their best answer is the
+        training split's commonest.
+        """
 
 
 def fit_objective(options: TrainOptions, targets: Sequence[Mapping[str, Any]]) -> Objective:
@@ -65,20 +75,31 @@ def fit_objective(options: TrainOptions, targets: Sequence[Mapping[str, Any]]) -
     return found
 
 
-def fit_target(where: str, task: str, name: str, targets: Sequence[Mapping[str, Any]], most: int = 1000) -> Objective:
-    """The objective for one target, fitted on the training split; ``most``: largest number of classes."""
+def fit_target(
+    where: str, task: str, name: str, targets: Sequence[Mapping[str, Any]], most: int = 1000
+) -> Objective:
+    """The objective for one target, fitted on the training split; ``most``: largest number of
+    classes.
+    """
     known = [target[name] for target in targets if name in target]
     if not known:
         every = sorted({other for target in targets for other in target})
-        raise InputError(f"{where}: no record of the training split has the target {name!r}; there are {', '.join(every) or 'none'}")
+        raise InputError(
+            f"{where}: no record of the training split has the target {name!r}; there are"
+            f" {', '.join(every) or 'none'}"
+        )
     lists = sum(isinstance(value, list) for value in known)
     if task != "vqa" and lists:
         raise InputError(
-            f"{where}: {name!r} is a list in {lists:,} of {len(known):,} records, and {task} learns one value a record; choose a target of one value,"
+            f"{where}: {name!r} is a list in {lists:,} of {len(known):,} records, and {task}"
+            " learns one value a record; choose a target of one value,"
             " or task: vqa where the list holds what several annotators answered"
         )
     if task == "vqa" and lists < len(known):
-        raise InputError(f"{where}: task vqa wants the list of the annotators' answers, and {name!r} is a single word; use task: classification")
+        raise InputError(
+            f"{where}: task vqa wants the list of the annotators' answers, and {name!r} is a"
+            " single word; use task: classification"
+        )
     if task == "classification":
         return Classification.fit(name, known, most)
     if task == "regression":
@@ -93,4 +114,12 @@ def load_objective(task: str, state: Mapping[str, Any]) -> Objective:
     return Regression(**state) if task == "regression" else Vqa(**state)
 
 
-__all__ = ["Classification", "Objective", "Regression", "Vqa", "fit_objective", "fit_target", "load_objective"]
+__all__ = [
+    "Classification",
+    "Objective",
+    "Regression",
+    "Vqa",
+    "fit_objective",
+    "fit_target",
+    "load_objective",
+]

@@ -1,4 +1,6 @@
-"""How logits become an answer and back: by ``softmax``, ``sigmoid``, or as they are (``identity``); and what answers that are classes share."""
+"""How logits become an answer and back: by ``softmax``, ``sigmoid``, or as they are (``identity``);
+and what answers that are classes share.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,13 @@ _LEAST = 1e-7
 def answer_of(logits: Tensor, link: str) -> Tensor:
     """Probabilities over the last dimension ``float32``, or the number itself."""
     logits = logits.float()
-    return logits.softmax(-1) if link == "softmax" else logits.sigmoid() if link == "sigmoid" else logits
+    return (
+        logits.softmax(-1)
+        if link == "softmax"
+        else logits.sigmoid()
+        if link == "sigmoid"
+        else logits
+    )
 
 
 def logits_of(answer: Tensor, link: str) -> Tensor:
@@ -23,7 +31,9 @@ def logits_of(answer: Tensor, link: str) -> Tensor:
 
 
 class OfClasses:
-    """An objective whose answers are classes. classes: their names; an answer is the one with the largest logit."""
+    """An objective whose answers are classes. classes: their names; an answer is the one with the
+    largest logit.
+    """
 
     link: str
     classes: list[str]

@@ -14,12 +14,21 @@ from .answers import OfClasses
 
 
 class Classification(OfClasses):
-    """Classes are the distinct targets of the training split, the commonest first. A target never seen there scores 0."""
+    """Classes are the distinct targets of the training split, the commonest first. A target never
+    seen there scores 0.
+    """
 
     metric = "accuracy"
     link = "softmax"
 
-    def __init__(self, target: str, classes: Sequence[str], counts: Sequence[int], class_weights: bool = False, focal: float = 0.0) -> None:
+    def __init__(
+        self,
+        target: str,
+        classes: Sequence[str],
+        counts: Sequence[int],
+        class_weights: bool = False,
+        focal: float = 0.0,
+    ) -> None:
         self.target = target
         self.classes = list(classes)
         self.counts = list(counts)
@@ -28,7 +37,9 @@ class Classification(OfClasses):
         self._numbers = {name: number for number, name in enumerate(self.classes)}
 
     def weigh(self, class_weights: bool, focal: float) -> None:
-        """Let rare classes count more (``N / (C n_c)``), and rows that are answered well less (``(1 - p)^focal``, Lin et al. 2017)."""
+        """Let rare classes count more (``N / (C n_c)``), and rows that are answered well less (``(1
+        - p)^focal``, Lin et al. 2017).
+        """
         self.class_weights, self.focal = class_weights, focal
         counts = torch.tensor(self.counts).float()
         self._weight_C = counts.sum() / (len(counts) * counts) if class_weights else None
@@ -46,7 +57,9 @@ class Classification(OfClasses):
 
     def encode(self, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
         here = [str(target[self.target]) if self.target in target else None for target in targets]
-        numbers = torch.tensor([-1 if name is None else self._numbers.get(name, -1) for name in here])
+        numbers = torch.tensor(
+            [-1 if name is None else self._numbers.get(name, -1) for name in here]
+        )
         return numbers.clamp(min=0), (numbers >= 0).float()
 
     def loss(self, logits: Tensor, encoded: Tensor) -> Tensor:
@@ -58,15 +71,28 @@ class Classification(OfClasses):
         return loss_B
 
     def divergence(self, peer: Tensor, logits: Tensor) -> Tensor:
-        return functional.kl_div(logits.float().log_softmax(1), peer.float().log_softmax(1), reduction="none", log_target=True).sum(1)
+        return functional.kl_div(
+            logits.float().log_softmax(1),
+            peer.float().log_softmax(1),
+            reduction="none",
+            log_target=True,
+        ).sum(1)
 
     def score(self, logits: Tensor, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
         chosen = logits.argmax(1).tolist()
-        right = [float(self.classes[number] == str(target.get(self.target))) for number, target in zip(chosen, targets, strict=True)]
-        return torch.tensor(right), torch.tensor([float(self.target in target) for target in targets])
+        right = [
+            float(self.classes[number] == str(target.get(self.target)))
+            for number, target in zip(chosen, targets, strict=True)
+        ]
+        return torch.tensor(right), torch.tensor(
+            [float(self.target in target) for target in targets]
+        )
 
     def truth(self, targets: Sequence[Mapping[str, Any]]) -> Tensor:
-        return torch.tensor([self._numbers.get(str(target.get(self.target)), -1) for target in targets], dtype=torch.float64)
+        return torch.tensor(
+            [self._numbers.get(str(target.get(self.target)), -1) for target in targets],
+            dtype=torch.float64,
+        )
 
     def prior(self) -> Tensor:
         return torch.tensor(self.counts).float().log()

@@ -14,7 +14,9 @@ from .....schemas.errors import InputError
 
 
 class Regression:
-    """The score is minus the absolute error, in the target's own unit; its mean is minus the MAE."""
+    """The score is minus the absolute error, in the target's own unit; its mean is minus
+    the MAE.
+    """
 
     metric = "negative_mae"
     outputs = 1
@@ -34,7 +36,8 @@ class Regression:
             values = np.array([float(value) for value in known])
         except (TypeError, ValueError) as error:
             raise InputError(
-                f"train.target: {target!r} holds words ({error}); read it with 'numbers' in its source, or choose classification"
+                f"train.target: {target!r} holds words ({error}); read it with 'numbers' in its"
+                " source, or choose classification"
             ) from error
         return cls(target, float(values.mean()), float(values.std()) or 1.0)
 
@@ -42,7 +45,12 @@ class Regression:
         return {"target": self.target, "mean": self.mean, "deviation": self.deviation}
 
     def encode(self, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
-        values = torch.tensor([(float(target.get(self.target, self.mean)) - self.mean) / self.deviation for target in targets])
+        values = torch.tensor(
+            [
+                (float(target.get(self.target, self.mean)) - self.mean) / self.deviation
+                for target in targets
+            ]
+        )
         return values, torch.tensor([float(self.target in target) for target in targets])
 
     def loss(self, logits: Tensor, encoded: Tensor) -> Tensor:
@@ -57,7 +65,9 @@ class Regression:
         return -(logits.float().squeeze(1) - encoded).abs() * self.deviation, weight
 
     def truth(self, targets: Sequence[Mapping[str, Any]]) -> Tensor:
-        return torch.tensor([float(target.get(self.target, self.mean)) for target in targets], dtype=torch.float64)
+        return torch.tensor(
+            [float(target.get(self.target, self.mean)) for target in targets], dtype=torch.float64
+        )
 
     def chosen(self, logits: Tensor) -> Tensor:
         return logits.double().squeeze(1) * self.deviation + self.mean

@@ -1,4 +1,6 @@
-"""Visual question answering: several answers may be right to a degree; sigmoid and binary cross-entropy on soft scores (Teney et al. 2018)."""
+"""Visual question answering: several answers may be right to a degree; sigmoid and binary
+cross-entropy on soft scores (Teney et al. 2018).
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,16 @@ from .answers import OfClasses
 
 
 class Vqa(OfClasses):
-    """Answers are those of the training split with the largest sum of soft scores; each is given in its commonest spelling."""
+    """Answers are those of the training split with the largest sum of soft scores; each is given in
+    its commonest spelling.
+    """
 
     metric = "vqa_accuracy"
     link = "sigmoid"
 
-    def __init__(self, target: str, classes: Sequence[str], scores: Sequence[float], records: int) -> None:
+    def __init__(
+        self, target: str, classes: Sequence[str], scores: Sequence[float], records: int
+    ) -> None:
         self.target = target
         self.classes = list(classes)
         self.scores = list(scores)
@@ -38,12 +44,23 @@ class Vqa(OfClasses):
                 sums[answer] += score  # type: ignore[assignment]  # a Counter of floats
             for answer in annotators:
                 spellings[normalise(answer)][answer.strip()] += 1
-        kept = [answer for answer in sorted(sums, key=lambda answer: (-sums[answer], answer))[:most] if answer]
-        names = [min(spellings[answer], key=lambda raw, some=spellings[answer]: (-some[raw], raw)) for answer in kept]  # type: ignore[misc]
+        kept = [
+            answer
+            for answer in sorted(sums, key=lambda answer: (-sums[answer], answer))[:most]
+            if answer
+        ]
+        names = [
+            min(spellings[answer].items(), key=lambda raw: (-raw[1], raw[0]))[0] for answer in kept
+        ]
         return cls(target, names, [float(sums[answer]) for answer in kept], len(known))
 
     def state(self) -> dict[str, Any]:
-        return {"target": self.target, "classes": self.classes, "scores": self.scores, "records": self.records}
+        return {
+            "target": self.target,
+            "classes": self.classes,
+            "scores": self.scores,
+            "records": self.records,
+        }
 
     def encode(self, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
         encoded = torch.zeros(len(targets), self.outputs)
@@ -54,18 +71,28 @@ class Vqa(OfClasses):
         return encoded, torch.tensor([float(self.target in target) for target in targets])
 
     def loss(self, logits: Tensor, encoded: Tensor) -> Tensor:
-        return functional.binary_cross_entropy_with_logits(logits.float(), encoded, reduction="none").sum(1)
+        return functional.binary_cross_entropy_with_logits(
+            logits.float(), encoded, reduction="none"
+        ).sum(1)
 
     def divergence(self, peer: Tensor, logits: Tensor) -> Tensor:
         """Summed over the answers, each a coin."""
         p, own, other = peer.float().sigmoid(), logits.float(), peer.float()
-        yes, no = functional.logsigmoid(other) - functional.logsigmoid(own), functional.logsigmoid(-other) - functional.logsigmoid(-own)
+        yes, no = (
+            functional.logsigmoid(other) - functional.logsigmoid(own),
+            functional.logsigmoid(-other) - functional.logsigmoid(-own),
+        )
         return (p * yes + (1 - p) * no).sum(1)
 
     def score(self, logits: Tensor, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
         chosen = logits.argmax(1).tolist()
-        scores = [accuracy(self.classes[number], target.get(self.target, ())) for number, target in zip(chosen, targets, strict=True)]
-        return torch.tensor(scores), torch.tensor([float(self.target in target) for target in targets])
+        scores = [
+            accuracy(self.classes[number], target.get(self.target, ()))
+            for number, target in zip(chosen, targets, strict=True)
+        ]
+        return torch.tensor(scores), torch.tensor(
+            [float(self.target in target) for target in targets]
+        )
 
     def truth(self, targets: Sequence[Mapping[str, Any]]) -> None:
         """Nothing: several answers are right to a degree."""
