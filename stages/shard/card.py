@@ -76,7 +76,7 @@ def card_text(
         '    datasets.load_dataset(".", split="train")          # columns as above, None'
         f" where a part is absent{cast}\n"
         '    webdataset.WebDataset("train-000000.tar")           # members as they are\n'
-        '    modalmill.stages.stream.open(".", split="train")    # batches, and a mask of'
+        '    modalmill.stages.stream.open(".", split="train")    # batches with a mask of'
         " what is present\n"
     )
 
