@@ -5,8 +5,8 @@ A modality lives in ``stages/modalities`` and is called like its file or folder 
 new one is one file that holds a subclass of :class:`OnDisk` or :class:`InRecord`.
 
     on disk    a file that the record refers to: decoded, measured, rendered into the tar
-    image, audio, video, series in record  a value that stands in the record itself, in its row of
-    the index                 text, table
+               (image, audio, video, series)
+    in record  a value that stands in the record itself, in its row of the index (text, table)
 """
 
 from __future__ import annotations

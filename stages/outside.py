@@ -1,9 +1,10 @@
 """What comes from outside: a user's stages, sources, extractors, modalities and methods of
 training.
 
-    a file beside the recipe      use: [my_stages.py]: every operator that it defines, as
-    ``my_stages.<name of the class>`` an installed package          entry points
-    ``modalmill.stages``, ``.sources``, ``.extractors``, ``.modalities``, ``.encoders``, ...
+    a file beside the recipe   use: [my_stages.py]: every operator that it defines, as
+                               ``my_stages.<name of the class>``
+    an installed package       entry points ``modalmill.stages``, ``.sources``, ``.extractors``,
+                               ``.modalities``, ``.encoders``, ...
 
 They are held to the same contract as the house's own, and are found, told and fingerprinted like
 them. A file is code that its user runs: it is named on the command line or in a recipe, never taken

@@ -1,9 +1,10 @@
 """Tars behind a url, by fsspec: ranges are fetched in chunks through a cache on this machine that
 processes share.
 
-    CACHE/chunks/<fingerprint of url and version>/000012        chunk 12 of a file and its XXH3-128
-    CACHE/chunks/<fingerprint of url and version>/000012.part   being fetched by the process that
-    holds its lock CACHE/files/<fingerprint of url and version>/<name>         a small file, whole
+    CACHE/chunks/<url and version>/000012        chunk 12 of a file and its XXH3-128
+    CACHE/chunks/<url and version>/000012.part   being fetched by the process that holds its lock
+    CACHE/files/<url and version>/<name>         a small file, whole
+    where <url and version> is the fingerprint of both
 
 A chunk is kept under the full url and the version that the server tells (its ETag, or time and
 size), so neither files of the same name nor old content can be taken for another. It takes its name
