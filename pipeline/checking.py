@@ -30,7 +30,7 @@ _KINDS: tuple[tuple[str, type[Any]], ...] = (
     ("source", Source),
     ("extractor", Extractor),
 )
-_TABLES = ("encoders", "fusions", "missing", "losses")
+_TABLES = ("tasks", "encoders", "fusions", "missing", "losses")
 
 
 def check_text(file: Path) -> tuple[str, bool]:

@@ -24,9 +24,11 @@ from . import _template as template
 from ._cues import cue_parts
 from ._files import Listing, Loose, join, media_part
 from ._values import (
+    check_lists,
     check_tables,
     check_templates,
     given_splits,
+    listed,
     number_or_note,
     seconds,
     split_name,
@@ -99,6 +101,7 @@ class Columns(Source):
     cues: part name -> path template of timed text (.srt, .vtt, .align).
     targets, numbers: columns, or target name -> column or template; ``numbers`` are read as floats.
         An empty cell is no target.
+    lists: targets whose cells hold several values -> what stands between them (``{genres: "|"}``).
     group, split: templates; records of a group stay in one split.
     group_kind: a word for what ``group`` names (coco_image): groups of the same name in sources of
         the same kind are one group. The source's own name where it is not given.
@@ -121,6 +124,7 @@ class Columns(Source):
     cues: dict[str, str] = field(default_factory=dict)
     targets: list[str] | dict[str, str] = field(default_factory=dict)
     numbers: list[str] | dict[str, str] = field(default_factory=dict)
+    lists: dict[str, str] = field(default_factory=dict)
     group: str | None = None
     group_kind: str | None = None
     split: str | None = None
@@ -133,6 +137,7 @@ class Columns(Source):
         if self.decimal == self.thousands:
             raise ValueError(f"thousands: {self.thousands!r} is the decimal mark already")
         check_tables(self.table)
+        check_lists(self.lists, _named(self.targets))
         check_templates(
             {"id": self.id, "group": self.group, "split": self.split, **self.texts(), **self.cues},
             template.problems,
@@ -162,6 +167,7 @@ class Columns(Source):
         }
         targets: dict[str, Kind | None] = {
             **dict.fromkeys(_named(self.targets), self.target_kind),
+            **dict.fromkeys(self.lists, "list"),
             **dict.fromkeys(_named(self.numbers), "number"),
         }
         if not self.media:
@@ -323,6 +329,8 @@ class Mapper:
                 if isinstance(alone, list)
                 else (template.fill(text, values) or "").strip()
             )
+            if isinstance(found, str) and name in columns.lists:
+                found = listed(found, columns.lists[name])
             if found:
                 targets[name] = found
         for name, text in self._numbers.items():

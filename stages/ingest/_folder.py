@@ -25,9 +25,11 @@ from ._cues import cue_parts
 from ._files import Listing, join, media_part
 from ._table import find_dialect, read_rows
 from ._values import (
+    check_lists,
     check_tables,
     check_templates,
     given_splits,
+    listed,
     number_or_note,
     split_name,
     table_parts,
@@ -71,6 +73,7 @@ class Folder(Source):
         one part that a model can read.
     targets, numbers: columns and fields, or target name -> template. ``folder`` is the name of the
         folder a file lies in.
+    lists: targets whose cells hold several values -> what stands between them (``{genres: "|"}``).
     cues: part name -> path template of timed text beside the file (.srt, .vtt, .align).
     group, split: templates; records of a group stay in one split.
     group_kind: a word for what ``group`` names: groups of the same name in sources of the same kind
@@ -89,6 +92,7 @@ class Folder(Source):
     table: dict[str, list[str]] = field(default_factory=dict)
     targets: list[str] | dict[str, str] = field(default_factory=dict)
     numbers: list[str] | dict[str, str] = field(default_factory=dict)
+    lists: dict[str, str] = field(default_factory=dict)
     cues: dict[str, str] = field(default_factory=dict)
     group: str | None = None
     group_kind: str | None = None
@@ -97,6 +101,7 @@ class Folder(Source):
 
     def __post_init__(self) -> None:
         check_tables(self.table)
+        check_lists(self.lists, _templates(self.targets))
         check_templates({"parse": self.parse}, template.parse_problems)
         check_templates(
             self._templates(),
@@ -140,6 +145,7 @@ class Folder(Source):
         parts |= dict.fromkeys(self.table, "table")
         targets: dict[str, Kind | None] = {
             **dict.fromkeys(_templates(self.targets), "text"),
+            **dict.fromkeys(self.lists, "list"),
             **dict.fromkeys(_templates(self.numbers), "number"),
         }
         return Contents(parts, targets, **given_splits(self.split))
@@ -367,7 +373,10 @@ class Folder(Source):
         try:
             parts |= text_parts(self.text, values, absent) | table_parts(self.table, values, absent)
             for target, text in _templates(self.targets).items():
-                if value := (template.fill(text, values) or "").strip():
+                value: str | list[str] = (template.fill(text, values) or "").strip()
+                if isinstance(value, str) and target in self.lists:
+                    value = listed(value, self.lists[target])
+                if value:
                     targets[target] = value
             for target, text in _templates(self.numbers).items():
                 found = number_or_note(target, template.fill(text, values), unmatched)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ...schemas.errors import nearest
 from ...schemas.fingerprint import canonical
 from ...schemas.record import Absence, Fault, Part
 from ..modalities.table import as_cell
@@ -160,6 +161,24 @@ def check_tables(tables: Mapping[str, list[str]]) -> None:
                 raise ValueError(
                     f"table.{name}: wanted the name of a column, found the template {column!r}"
                 )
+
+
+def check_lists(lists: Mapping[str, str], targets: Mapping[str, str]) -> None:
+    """ValueError for a list that is no target, or has nothing between its values."""
+    for name, separator in lists.items():
+        if name not in targets:
+            raise ValueError(f"lists.{name}: no such target{nearest(name, targets)}")
+        if not separator:
+            raise ValueError(f"lists.{name}: wanted what stands between the values, found nothing")
+
+
+def listed(cell: str, separator: str) -> list[str]:
+    """The values of a cell that holds several.
+
+    >>> listed("drama|comedy| ", "|")
+    ['drama', 'comedy']
+    """
+    return [value for part in cell.split(separator) if (value := part.strip())]
 
 
 def check_templates(templates: Mapping[str, str | None], problems: Any) -> None:

@@ -12,7 +12,16 @@ from ...schemas.errors import nearest
 from ...schemas.recipe import mistake_lines
 from ..modality import modality, names
 from .methods.card import mistakes, split_choice
-from .methods.catalogue import ENCODERS, FIRST_OF_FEATURES, FUSIONS, LOSSES, METHODS, MISSING
+from .methods.catalogue import (
+    ENCODERS,
+    FIRST_OF_FEATURES,
+    FUSIONS,
+    LOSSES,
+    METHODS,
+    MISSING,
+    TASKS,
+    refused,
+)
 from .metrics.metric import mistake
 
 MOST_PARTS = 8
@@ -92,9 +101,10 @@ class TrainOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    task: Literal["classification", "vqa", "regression"] = "classification"
+    task: str = Field("classification", description="a task that 'modalmill methods' lists")
     target: str = Field(
-        description="name of the target; for vqa the list of the annotators' answers"
+        description="name of the target; for vqa the list of the annotators' answers, for"
+        " multilabel the list of labels"
     )
     inputs: dict[str, InputOptions] = Field(min_length=1)
     method: str | None = Field(
@@ -207,16 +217,8 @@ class TrainOptions(BaseModel):
     def mistakes(self, here: Contents) -> list[str]:
         """What the options ask for that records cannot hold, one line each."""
         lines = here.lacking_targets("train.target", [self.target])
-        kind, wanted = here.targets.get(self.target), _KINDS.get(self.task)
-        if kind is not None and wanted is not None and kind != wanted[0]:
-            lines.append(
-                f"train.target: {self.task} wants {wanted[1]}, and {self.target!r} is a {kind}"
-            )
-        if kind == "list" and self.task == "classification":
-            lines.append(
-                f"train.target: classification learns one word a record, and {self.target!r} is a"
-                " list; vqa learns from annotators' answers"
-            )
+        refusal = refused("train.target", self.task, self.target, here.targets.get(self.target))
+        lines += [refusal] if refusal else []
         for name, spec in self.inputs.items():
             reads = ENCODERS[spec.encoder].reads if spec.encoder else "feature"
             lines += here.lacking_parts(
@@ -237,13 +239,6 @@ class TrainOptions(BaseModel):
             if "val_split" in self.model_fields_set
             else []
         )
-
-
-_OWN_METRICS = {"classification": "accuracy", "regression": "negative_mae", "vqa": "vqa_accuracy"}
-_KINDS = {
-    "regression": ("number", "a target read by 'numbers'"),
-    "vqa": ("list", "the list of the annotators' answers"),
-}
 
 
 def parse_options(value: Mapping[str, Any]) -> tuple[TrainOptions | None, list[str]]:
@@ -316,6 +311,16 @@ def _mistakes_of(kind: str, options: Mapping[str, Any], where: str) -> list[str]
 def _found(options: TrainOptions, problems: list[str]) -> bool:
     """Whether there are mistakes; those that one option alone does not show are added."""
     parts = len(options.inputs)
+    if options.task not in TASKS:
+        problems.append(f"train.task: no such task {options.task!r}{nearest(options.task, TASKS)}")
+        return True
+    task = TASKS[options.task]
+    weighed = [name for name in ("class_weights", "focal") if getattr(options, name)]
+    if weighed and not task.one_class:
+        problems.append(
+            f"train.{weighed[0]}: weighs a task whose answer is one class, and the task is"
+            f" {options.task}"
+        )
     if parts > MOST_PARTS:
         problems.append(
             f"train.inputs: {parts} inputs make {2**parts} subsets to evaluate; wanted at most"
@@ -332,11 +337,7 @@ def _found(options: TrainOptions, problems: list[str]) -> bool:
         for word in dict.fromkeys(words)
         if words.count(word) > 1 and word not in MANY_TIMES
     ]
-    wrong = (
-        mistake(options.task, options.metric, _OWN_METRICS[options.task])
-        if options.metric is not None
-        else ""
-    )
+    wrong = mistake(options.task, options.metric, task.metric) if options.metric is not None else ""
     problems += [f"train.metric: {wrong}"] if wrong else []
     for kind, word in options.encoders.items():
         if kind not in (*names(), "feature"):
@@ -373,7 +374,7 @@ def _found(options: TrainOptions, problems: list[str]) -> bool:
             problems.append(
                 f"train.inputs.{name}.reduce: wants cached features; give it feature: true"
             )
-        if spec.reduce == "lda" and options.task != "classification":
+        if spec.reduce == "lda" and not task.one_class:
             problems.append(
                 f"train.inputs.{name}.reduce: lda wants classes, and the task is {options.task}"
             )

@@ -153,7 +153,8 @@ def test_training_asks_for_parts_targets_and_splits_that_there_are(tmp_path: Pat
     ]
     regression = {"task": "regression", "target": "kind", "inputs": {"text": {}}}
     assert mistakes(tmp_path, [], train=regression) == [
-        "train.target: regression wants a target read by 'numbers', and 'kind' is a text",
+        "train.target: regression wants a target read by 'numbers', and 'kind' is a text;"
+        " task: classification takes it",
         "train.train_split: wants the split 'train', and records have no split; add the stage"
         " align.split",
     ]

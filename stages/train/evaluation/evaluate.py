@@ -8,19 +8,21 @@ them is answered from the learned prior, and counts too.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ....schemas.index import read_shard_set
+from ...stream import Stream
 from ..data.inputs import chosen_split, shards_of, targets_of
 from ..data.subsets import largest_first, size_of, subset_name
 from ..metrics.metric import metrics_of
 from ..model import checkpoint
+from ..model.objectives.objective import Scored
 from .captions import Sentences
 from .views import Survey, survey_subsets
-from .vqa_tables import vqa_tables
 from .write import write_report
 
 _SHOWN = 5
@@ -54,18 +56,7 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, split: str) -> dict[st
     best = max(singles, key=lambda name: singles[name])
     patterns = Counter(subset_name(names, row) for row in found.there.tolist())
     everything = subset_name(names, (True,) * len(names))
-    more = sentences.report()
-    if options.task == "vqa" and options.train_split in read_shard_set(shards).splits():
-        asked = dict(
-            zip(stream.index.keys(range(len(stream.index))), targets_of(stream), strict=True)
-        )
-        more |= vqa_tables(
-            found,
-            everything,
-            options.target,
-            asked,
-            targets_of(saved.inputs.open(shards, options.train_split, rank=0, world=1)),
-        )
+    more = sentences.report() | objective.breakdown(_scored(saved, shards, stream, found))
     return {
         "split": split,
         "task": options.task,
@@ -86,6 +77,23 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, split: str) -> dict[st
     }
 
 
+def _scored(saved: checkpoint.Saved, shards: Path, stream: Stream, found: Survey) -> Scored:
+    """The answers with every part shown, and where their targets are to be had."""
+
+    def asked() -> dict[str, Mapping[str, Any]]:
+        keys = stream.index.keys(range(len(stream.index)))
+        return dict(zip(keys, targets_of(stream), strict=True))
+
+    def trained() -> Sequence[Mapping[str, Any]] | None:
+        split = saved.options.train_split
+        if split not in read_shard_set(shards).splits():
+            return None
+        return targets_of(saved.inputs.open(shards, split, rank=0, world=1))
+
+    everything = found.views[subset_name(saved.inputs.names, (True,) * len(saved.inputs.names))]
+    return Scored(found.keys, everything.score, found.weight, asked, trained)
+
+
 def _commonest(saved: checkpoint.Saved, found: Survey, metric: str) -> float:
     """The metric of always answering what is likeliest without any input."""
     if metric not in found.metrics or found.truth is None:
@@ -96,7 +104,9 @@ def _commonest(saved: checkpoint.Saved, found: Survey, metric: str) -> float:
         saved.objective.meant(prior).numpy(),
     )
     rows = len(found.keys)
-    return found.metrics[metric].of(found.rows(answer.repeat(rows), probability.repeat(rows, 0)))
+    return found.metrics[metric].of(
+        found.rows(answer.repeat(rows, axis=0), probability.repeat(rows, axis=0))
+    )
 
 
 def _confusion(saved: checkpoint.Saved, found: Survey, view: str) -> dict[str, Any]:
@@ -107,7 +117,7 @@ def _confusion(saved: checkpoint.Saved, found: Survey, view: str) -> dict[str, A
     if (
         found.truth is None
         or not 2 <= len(classes) <= _MOST_CLASSES
-        or saved.options.task != "classification"
+        or saved.objective.link != "softmax"
     ):
         return {}
     rows = found.rows(found.views[view].answer)

@@ -28,7 +28,6 @@ from ..metrics.statistics import area, bootstrap_means, interval, shapley
 from ..model import checkpoint
 from ..model.fusion._pool import pooled
 from ..model.missing.fill import Mean, Zero
-from ..model.objectives import Classification
 from .views import Survey, View, survey, survey_subsets
 from .watch import Watch, unwatched, watched
 from .write import write_report
@@ -227,14 +226,15 @@ def _from_presence(saved: checkpoint.Saved, shards: Path, found: Survey) -> floa
     """
     options = saved.options
     if (
-        not isinstance(saved.objective, Classification)
+        saved.objective.link != "softmax"
         or options.train_split not in read_shard_set(shards).splits()
     ):
         return None
     with saved.inputs.open(shards, options.train_split, rank=0, world=1) as stream:
         probe = MaskProbe.fitted(stream, options.target)
         columns = [saved.inputs.names.index(name) for name in stream.names]
-    numbers = {name: number for number, name in enumerate(saved.objective.classes)}
+    classes = getattr(saved.objective, "classes", [])
+    numbers = {name: number for number, name in enumerate(classes)}
     said = np.array(
         [numbers.get(answer or "", -2) for answer in probe.answer(found.there[:, columns].tolist())]
     )

@@ -41,8 +41,8 @@ class Asked(Protocol):
 @dataclass(frozen=True)
 class Answers:
     """Of one view, row by row ``float64 [N]``: the metric, the loss, the Brier score, the
-    confidence, what was answered; and whether anything was shown. probability: ``float64 [N, C]``
-    where a metric takes it.
+    confidence, what was answered (``[N, C]`` for labels); and whether anything was shown.
+    probability: ``float64 [N, C]`` where a metric takes it.
     """
 
     score: np.ndarray
@@ -62,7 +62,7 @@ class Survey:
     known: 1 for rows whose target the training split knew, for which loss and Brier score are
         defined. prior: score of the commonest answer.
     answer: number of the right class, for classification. truth: what is right, for metrics of all
-        rows; None where no single answer is.
+        rows (``[N, C]`` for labels); None where no answer simply is.
     """
 
     keys: list[str]
@@ -96,6 +96,7 @@ class Survey:
         }
         if not np.isnan(found.brier).any():
             means["brier"] = float((found.brier * self.weight * self.known).sum() / known)
+        if not np.isnan(found.confidence).any():
             means["ece"] = calibration_error(found.confidence, found.score, self.weight)
         if self.truth is not None and (self.weight > 0).any():
             rows = self.rows(found.answer, found.probability)
@@ -230,4 +231,8 @@ def _told_by(objective: Objective, logits: Tensor, encoded: Tensor) -> dict[str,
         if objective.link == "softmax"
         else encoded
     )
-    return {"loss": loss, "brier": (p - wanted).square().sum(1), "confidence": p.amax(1)}
+    return {
+        "loss": loss,
+        "brier": (p - wanted).square().sum(1),
+        "confidence": objective.confidence(p),
+    }

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...stream import FusionBatch
 from ..data import hiding
 from ..model.model import FusionModel
-from ..model.objectives import Classification, Objective
+from ..model.objectives import Objective
 
 _MOST_ROWS = 20_000
 # each row counts as it is, and once more with parts hidden, so that every subset is known
@@ -26,8 +26,7 @@ def fit_fusion(
     """Fit what the model's fusion has to fit, to these batches (at most 20,000 rows of them)."""
     model.eval()
     # likelihoods, without the weights of classes and rows that training may have
-    if isinstance(objective, Classification):
-        objective = Classification(objective.target, objective.classes, objective.counts)
+    objective = objective.unweighed()
     if getattr(model.fusion, "grid", 0):
         _choose(model, objective, batches, device)
     elif hasattr(model.fusion, "fit"):

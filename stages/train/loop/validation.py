@@ -99,7 +99,7 @@ class Validation:
             if not examples:
                 answers = run.objective.answers(logits[:_EXAMPLES], 1)
                 examples = [
-                    f"{key}: {_first(answer)}, wanted {target.get(run.options.target, '-')}"
+                    f"{key}: {_words(answer)}, wanted {target.get(run.options.target, '-')}"
                     for key, answer, target in zip(batch.keys, answers, targets, strict=False)
                 ]
         if self._fits:
@@ -136,8 +136,9 @@ class Validation:
             yield batch.to(run.device)
 
 
-def _first(answers: list[tuple[str, float | None]]) -> str:
-    if not answers:
-        return "-"
-    answer, probability = answers[0]
-    return answer if probability is None else f"{answer} ({probability:.0%})"
+def _words(answers: list[tuple[str, float | None]]) -> str:
+    said = [
+        answer if probability is None else f"{answer} ({probability:.0%})"
+        for answer, probability in answers
+    ]
+    return ", ".join(said) or "-"

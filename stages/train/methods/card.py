@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
+from ....schemas.contents import Kind
 from ....schemas.errors import nearest
 
 Choice: TypeAlias = "str | Mapping[str, Any]"
@@ -108,6 +109,26 @@ class Card:
             *([f"with options: {form.format(whole)}"] if self.options else []),
         ]
         return ["  " + line if line else "" for line in lines]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCard(Card):
+    """What may be asked (``train.task``). metric: that of a row, whose mean heads the tables.
+
+    kinds: of targets that it learns from. wants: such a target, in words.
+    one_class: the answer is one class of many, so that classes and rows can be weighed.
+    """
+
+    metric: str = ""
+    kinds: frozenset[Kind] = frozenset({"text", "number"})
+    wants: str = ""
+    one_class: bool = False
+
+    def refusal(self, where: str, word: str, target: str, kind: Kind | None) -> str:
+        """What is wrong with this task for a target of that kind, or nothing."""
+        if kind is None or kind in self.kinds:
+            return ""
+        return f"{where}: {word} wants {self.wants}, and {target!r} is a {kind}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ....schemas.contents import Kind
 from ....schemas.errors import InputError, nearest
 from ...base import Addressed, Extractor, Source, addresses
 from ...outside import WithOutside
-from .card import Card, Preset, cards_text
+from .card import Card, Preset, TaskCard, cards_text
 
 _MOST_CELLS = 1 << 16
 _MOST_GRID = 20_000
@@ -50,8 +51,8 @@ def _alpha_fault(parts: int, options: Mapping[str, Any]) -> str:
 
 
 def _target_fault(parts: int, options: Mapping[str, Any]) -> str:
-    if options["task"] not in ("classification", "regression", "vqa"):
-        return f"task: wanted classification, regression or vqa, found {options['task']!r}"
+    if options["task"] not in TASKS:
+        return f"task: no such task {options['task']!r}{nearest(options['task'], TASKS)}"
     return "" if options["target"] else "say which target"
 
 
@@ -68,6 +69,48 @@ _CONTRAST: dict[str, Any] = {
     "least": {"weight": 0},
     "fault": _contrast_fault,
 }
+
+TASKS: Mapping[str, TaskCard] = WithOutside(
+    "tasks",
+    {
+        "classification": TaskCard(
+            "objectives.classification.Classification",
+            "one class of many: softmax and cross-entropy",
+            "standard",
+            "C",
+            metric="accuracy",
+            wants="one word or number a record",
+            one_class=True,
+        ),
+        "multilabel": TaskCard(
+            "objectives.multilabel.Multilabel",
+            "any number of labels: a sigmoid and binary cross-entropy for each",
+            "standard",
+            "C",
+            metric="samples_f1",
+            kinds=frozenset({"list"}),
+            wants="a list of labels, in JSON or by 'lists' of its source",
+        ),
+        "regression": TaskCard(
+            "objectives.regression.Regression",
+            "a number: squared error, standardised by the training split",
+            "standard",
+            "1",
+            metric="negative_mae",
+            kinds=frozenset({"number"}),
+            wants="a target read by 'numbers'",
+        ),
+        "vqa": TaskCard(
+            "objectives.vqa.Vqa",
+            "what several annotators answered, each answer right to a degree",
+            "Teney 2018",
+            "C",
+            metric="vqa_accuracy",
+            kinds=frozenset({"list"}),
+            wants="the list of the annotators' answers",
+        ),
+    },
+)
 
 FUSIONS: Mapping[str, Card] = WithOutside(
     "fusions",
@@ -640,8 +683,16 @@ _KINDS = (
         "inputs: {{<part>: {{encoder: {}}}}}",
     ),
     ("missing: what stands for an absent part (train.missing)", MISSING, "missing: {}"),
+    ("tasks: what is asked of a record (train.task)", TASKS, "task: {}"),
     ("losses: what is asked beside the task (train.losses)", LOSSES, "losses: [{}]"),
 )
+
+
+def refused(where: str, task: str, target: str, kind: Kind | None) -> str:
+    """What is wrong with a task for a target of that kind, and which tasks take it; or nothing."""
+    refusal = TASKS[task].refusal(where, task, target, kind)
+    others = [word for word, card in TASKS.items() if kind in card.kinds]
+    return f"{refusal}; task: {' or '.join(others)} takes it" if refusal and others else refusal
 
 
 def methods_text() -> str:

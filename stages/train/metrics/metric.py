@@ -26,8 +26,8 @@ ROOM = "all_rows"
 class Rows:
     """Answers to the rows that have a target.
 
-    truth: ``[N]`` class numbers (-1: a class that the training split did not have), or numbers in
-        the target's unit. answer: ``[N]`` likewise.
+    truth: ``[N]`` class numbers (-1: a class that the training split did not have), numbers in the
+        target's unit, or, for labels, which are right ``[N, C]``. answer: likewise.
     probability: ``float [N, C]`` of each class, where the metric asks for it.
     """
 
@@ -40,7 +40,15 @@ class Rows:
 
     def classes(self) -> list[int]:
         """The classes of the training split that are right for any row."""
+        if self.truth.ndim == 2:  # labels
+            return [int(number) for number in np.flatnonzero(self.truth.any(0))]
         found: list[int] = np.unique(self.truth[self.truth >= 0]).astype(int).tolist()
+        return found
+
+    def right(self, number: int) -> np.ndarray:
+        """For which rows this class is right ``bool [N]``."""
+        labels = self.truth.ndim == 2
+        found: np.ndarray = self.truth[:, number] > 0 if labels else self.truth == number
         return found
 
     def counts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -48,6 +56,9 @@ class Rows:
         rows for which it is right ``int [K]``.
         """
         classes = self.classes()
+        if self.truth.ndim == 2:
+            right, answer = self.truth[:, classes] > 0, self.answer[:, classes] > 0
+            return (right & answer).sum(0), answer.sum(0), right.sum(0)
         size = 1 + int(max([*classes, *self.answer]))
         there = np.bincount(self.truth[self.truth >= 0].astype(int), minlength=size)
         said = np.bincount(self.answer.astype(int), minlength=size)

@@ -151,7 +151,9 @@ class Predictor:
         began = time.perf_counter()
         model = self.saved.model
         decided = model.decided(*model.encode(batch), batch.present_BM, batch.present_BM)
-        answers = self.saved.objective.answers(decided.logits_BO, self._top)
+        objective = self.saved.objective
+        answers = objective.answers(decided.logits_BO, self._top)
+        labels = objective.labels(decided.logits_BO)
         captions = self._captioner.write(decided.vector_BD) if self._captioner else []
         self.milliseconds.append((time.perf_counter() - began) * 1000 / max(1, len(batch)))
         found = []
@@ -162,6 +164,7 @@ class Predictor:
                     {
                         "key": key,
                         "answers": [_shown(answer, probability) for answer, probability in some],
+                        **({"labels": labels[row]} if labels is not None else {}),
                         **({"caption": captions[row]} if captions else {}),
                         "used": [name for name in self.names if here[name]],
                         "missing": [name for name in self.names if not here[name]],
@@ -208,6 +211,8 @@ def prediction_text(found: Mapping[str, Any]) -> str:
         + f"  {entry['answer']}"
         for entry in found["answers"]
     ]
+    if "labels" in found:
+        lines.append(f"labels: {', '.join(found['labels']) or 'none of them is likelier than not'}")
     if "caption" in found:
         lines.append(f"  {found['caption']}")
     lines.append(

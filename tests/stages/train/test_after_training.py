@@ -33,7 +33,7 @@ from modalmill.stages.train.model import checkpoint
 from modalmill.stages.train.model.fusion._contrast import pairs_term
 from modalmill.stages.train.model.fusion.common_space import CommonSpaceFusion
 from modalmill.stages.train.model.model import FusionModel
-from modalmill.stages.train.model.objectives import Classification
+from modalmill.stages.train.model.objectives.classification import Classification
 from modalmill.stages.train.model.with_losses import WithLosses
 from modalmill.stages.train.options import InputOptions, TrainOptions
 from modalmill.stages.train.use.explain import explain, integrated_gradients

@@ -22,7 +22,7 @@ from modalmill.stages.train.loop.prepare import default_batch_size
 from modalmill.stages.train.metrics.vqa_accuracy import normalise
 from modalmill.stages.train.model import checkpoint
 from modalmill.stages.train.model.fusion.views import ViewsFusion
-from modalmill.stages.train.model.objectives import Regression
+from modalmill.stages.train.model.objectives.regression import Regression
 from modalmill.stages.train.options import TrainOptions
 from modalmill.stages.train.use.predict import Predictor, prediction_text
 from tiny import recipe, write
@@ -70,13 +70,15 @@ def rows_of(
         (
             "classification",
             lambda number: ["a", "b"],
-            r"'label' is a list in 46 of 46 records, and classification learns one value a record",
+            r"classification wants one word or number a record, and 'label' is a list; task:"
+            r" multilabel or vqa takes it \(in 46 of 46 records\)",
         ),
-        ("regression", lambda number: [1, 2], "regression learns one value a record|holds words"),
+        ("regression", lambda number: [1, 2], "regression wants a target read by 'numbers'"),
         (
             "vqa",
             lambda number: "yes",
-            r"task vqa wants the list of the annotators' answers, and 'label' is a single word",
+            "vqa wants the list of the annotators' answers, and 'label' is a text; task:"
+            " classification takes it",
         ),
     ],
 )
@@ -85,6 +87,21 @@ def test_a_target_of_another_kind_is_refused_with_the_right_word(
 ) -> None:
     with pytest.raises((InputError, RecipeError), match=told):
         run_recipe(text_recipe(tmp_path, rows_of(label), task=task))
+
+
+@pytest.mark.parametrize(("option", "value"), [("class_weights", True), ("focal", 2.0)])
+def test_weights_of_classes_are_for_tasks_whose_answer_is_one_class(
+    tmp_path: Path, run_recipe: Run, option: str, value: Any
+) -> None:
+    with pytest.raises(RecipeError, match=f"train.{option}: weighs a task whose answer is one"):
+        run_recipe(
+            text_recipe(tmp_path, rows_of(lambda _: 1), task="regression", **{option: value})
+        )
+
+
+def test_a_task_that_there_is_not_is_told_with_the_nearest(tmp_path: Path, run_recipe: Run) -> None:
+    with pytest.raises(RecipeError, match="no such task 'multi_label'; did you mean 'multilabel'"):
+        run_recipe(text_recipe(tmp_path, rows_of(lambda _: ["a"]), task="multi_label"))
 
 
 def test_numbers_are_shown_with_the_digits_that_matter_and_without_a_probability(

@@ -20,7 +20,7 @@ from modalmill.stages.train.model.fusion.weighted import WeightedFusion
 from modalmill.stages.train.model.loss_terms import BatchTargets, Sizes
 from modalmill.stages.train.model.losses import make_losses
 from modalmill.stages.train.model.model import FusionModel
-from modalmill.stages.train.model.objectives import Classification
+from modalmill.stages.train.model.objectives.classification import Classification
 from modalmill.stages.train.model.with_losses import WithLosses, total
 from modalmill.stages.train.options import InputOptions, TrainOptions
 

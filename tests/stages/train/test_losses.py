@@ -20,7 +20,9 @@ from modalmill.stages.train.model.losses.mixup import Mixup
 from modalmill.stages.train.model.losses.multitask import MultiTask
 from modalmill.stages.train.model.losses.mutual import Mutual
 from modalmill.stages.train.model.losses.reconstruction import ReconstructionLoss
-from modalmill.stages.train.model.objectives import Classification, Regression, Vqa
+from modalmill.stages.train.model.objectives.classification import Classification
+from modalmill.stages.train.model.objectives.regression import Regression
+from modalmill.stages.train.model.objectives.vqa import Vqa
 from modalmill.stages.train.model.with_losses import total
 from torch import Tensor, nn
 from torch.nn import functional

@@ -14,6 +14,7 @@ class Auc(Metric):
     a row is given more than another one.
     """
 
+    tasks = ("classification", "multilabel")
     needs_probability = True
 
     def of(self, rows: Rows) -> float:
@@ -21,8 +22,8 @@ class Auc(Metric):
 
         assert rows.probability is not None
         areas = [
-            roc_auc_score(rows.truth == number, rows.probability[:, number])
+            roc_auc_score(rows.right(number), rows.probability[:, number])
             for number in rows.classes()
-            if (rows.truth != number).any()
+            if not rows.right(number).all()
         ]
         return float(np.mean(areas)) if areas else float("nan")

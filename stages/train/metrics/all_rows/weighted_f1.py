@@ -10,6 +10,8 @@ from ..metric import Metric, Rows
 class WeightedF1(Metric):
     """The mean over classes of F1, by how common they are."""
 
+    tasks = ("classification", "multilabel")
+
     def of(self, rows: Rows) -> float:
         if not rows.classes():
             return math.nan

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+from .objective import Objective
 
 _LEAST = 1e-7
 
@@ -30,12 +33,11 @@ def logits_of(answer: Tensor, link: str) -> Tensor:
     return clipped.log() if link == "softmax" else torch.logit(clipped)
 
 
-class OfClasses:
+class OfClasses(Objective):
     """An objective whose answers are classes. classes: their names; an answer is the one with the
     largest logit.
     """
 
-    link: str
     classes: list[str]
 
     def chosen(self, logits: Tensor) -> Tensor:
@@ -57,3 +59,28 @@ class OfClasses:
     def logits(self, meant: Tensor) -> Tensor:
         """Logits that mean these."""
         return logits_of(meant, self.link)
+
+    def confidence(self, meant: Tensor) -> Tensor:
+        """The probability of the answer."""
+        return meant.amax(1)
+
+
+class OfCoins(OfClasses):
+    """An objective whose classes are each right or not by themselves: as many coins, each with a
+    probability (soft targets in [0, 1] among them).
+    """
+
+    link = "sigmoid"
+
+    def loss(self, logits: Tensor, encoded: Tensor) -> Tensor:
+        """Binary cross-entropy, summed over the classes."""
+        return functional.binary_cross_entropy_with_logits(
+            logits.float(), encoded, reduction="none"
+        ).sum(1)
+
+    def divergence(self, peer: Tensor, logits: Tensor) -> Tensor:
+        """Summed over the classes."""
+        p, own, other = peer.float().sigmoid(), logits.float(), peer.float()
+        yes = functional.logsigmoid(other) - functional.logsigmoid(own)
+        no = functional.logsigmoid(-other) - functional.logsigmoid(-own)
+        return (p * yes + (1 - p) * no).sum(1)

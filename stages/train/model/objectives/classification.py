@@ -44,6 +44,9 @@ class Classification(OfClasses):
         counts = torch.tensor(self.counts).float()
         self._weight_C = counts.sum() / (len(counts) * counts) if class_weights else None
 
+    def unweighed(self) -> Classification:
+        return Classification(self.target, self.classes, self.counts)
+
     @classmethod
     def fit(cls, target: str, known: Sequence[Any], most: int) -> Classification:
         """The objective over the values of the training split."""
@@ -84,9 +87,7 @@ class Classification(OfClasses):
             float(self.classes[number] == str(target.get(self.target)))
             for number, target in zip(chosen, targets, strict=True)
         ]
-        return torch.tensor(right), torch.tensor(
-            [float(self.target in target) for target in targets]
-        )
+        return torch.tensor(right), self._has_target(targets)
 
     def truth(self, targets: Sequence[Mapping[str, Any]]) -> Tensor:
         return torch.tensor(

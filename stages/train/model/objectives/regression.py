@@ -11,26 +11,27 @@ import torch
 from torch import Tensor
 
 from .....schemas.errors import InputError
+from .objective import Objective
 
 
-class Regression:
+class Regression(Objective):
     """The score is minus the absolute error, in the target's own unit; its mean is minus
     the MAE.
     """
 
     metric = "negative_mae"
-    outputs = 1
     link = "identity"
 
     def __init__(self, target: str, mean: float, deviation: float) -> None:
         self.target = target
+        self.outputs = 1
         self.mean = mean
         self.deviation = deviation
         # A thousandth of the spread of the targets is the last digit that can mean something.
         self._decimals = max(0, 3 - math.floor(math.log10(abs(deviation) or 1.0)))
 
     @classmethod
-    def fit(cls, target: str, known: Sequence[Any]) -> Regression:
+    def fit(cls, target: str, known: Sequence[Any], most: int = 1) -> Regression:
         """The objective over the numbers of the training split."""
         try:
             values = np.array([float(value) for value in known])
@@ -51,7 +52,7 @@ class Regression:
                 for target in targets
             ]
         )
-        return values, torch.tensor([float(self.target in target) for target in targets])
+        return values, self._has_target(targets)
 
     def loss(self, logits: Tensor, encoded: Tensor) -> Tensor:
         return (logits.float().squeeze(1) - encoded).square()

@@ -10,19 +10,19 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ...metrics.vqa_accuracy import accuracy, normalise, soft_scores
-from .answers import OfClasses
+from ...metrics.vqa_tables import vqa_tables
+from .answers import OfCoins
+from .objective import Scored
 
 
-class Vqa(OfClasses):
+class Vqa(OfCoins):
     """Answers are those of the training split with the largest sum of soft scores; each is given in
     its commonest spelling.
     """
 
     metric = "vqa_accuracy"
-    link = "sigmoid"
 
     def __init__(
         self, target: str, classes: Sequence[str], scores: Sequence[float], records: int
@@ -68,21 +68,7 @@ class Vqa(OfClasses):
             for answer, score in soft_scores(target.get(self.target, ())).items():
                 if answer in self._numbers:
                     encoded[row, self._numbers[answer]] = score
-        return encoded, torch.tensor([float(self.target in target) for target in targets])
-
-    def loss(self, logits: Tensor, encoded: Tensor) -> Tensor:
-        return functional.binary_cross_entropy_with_logits(
-            logits.float(), encoded, reduction="none"
-        ).sum(1)
-
-    def divergence(self, peer: Tensor, logits: Tensor) -> Tensor:
-        """Summed over the answers, each a coin."""
-        p, own, other = peer.float().sigmoid(), logits.float(), peer.float()
-        yes, no = (
-            functional.logsigmoid(other) - functional.logsigmoid(own),
-            functional.logsigmoid(-other) - functional.logsigmoid(-own),
-        )
-        return (p * yes + (1 - p) * no).sum(1)
+        return encoded, self._has_target(targets)
 
     def score(self, logits: Tensor, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
         chosen = logits.argmax(1).tolist()
@@ -90,12 +76,19 @@ class Vqa(OfClasses):
             accuracy(self.classes[number], target.get(self.target, ()))
             for number, target in zip(chosen, targets, strict=True)
         ]
-        return torch.tensor(scores), torch.tensor(
-            [float(self.target in target) for target in targets]
-        )
+        return torch.tensor(scores), self._has_target(targets)
 
     def truth(self, targets: Sequence[Mapping[str, Any]]) -> None:
         """Nothing: several answers are right to a degree."""
 
     def prior(self) -> Tensor:
         return torch.logit(torch.tensor(self.scores) / self.records, eps=1e-4)
+
+    def breakdown(self, scored: Scored) -> dict[str, Any]:
+        """Accuracy by the types of answers and questions, and of the type's prior alone."""
+        trained = scored.trained()
+        if trained is None:
+            return {}
+        by_key = scored.asked()
+        asked = [by_key[key] for key in scored.keys]
+        return vqa_tables(asked, scored.score, scored.weight, self.target, trained)

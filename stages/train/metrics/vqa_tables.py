@@ -10,37 +10,31 @@ from typing import Any
 
 import numpy as np
 
-from ..metrics.vqa_accuracy import accuracy, soft_scores
-from .views import Survey
+from .vqa_accuracy import accuracy, soft_scores
 
 
 def vqa_tables(
-    found: Survey,
-    everything: str,
+    asked: Sequence[Mapping[str, Any]],
+    score: np.ndarray,
+    weight: np.ndarray,
     target: str,
-    asked: Mapping[str, Mapping[str, Any]],
     training: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Accuracy by ``answer_type`` and ``question_type`` where records have them, with everything
-    shown.
+    """Accuracy by ``answer_type`` and ``question_type`` where records have them.
 
-    asked: the targets of each record by key. ``question_type_prior``: the accuracy of answering
-    each question with the best answer of the training split to questions of its type.
+    asked: the targets of each question. ``question_type_prior``: the accuracy of answering each
+    question with the best answer of the training split to questions of its type.
     """
-    scores, weight = found.views[everything].score, found.weight
     report: dict[str, Any] = {}
     for name in ("answer_type", "question_type"):
-        kinds = [str(asked[key].get(name, "")) for key in found.keys]
+        kinds = [str(row.get(name, "")) for row in asked]
         if any(kinds):
-            report[f"by_{name}"] = _means(kinds, scores, weight)
+            report[f"by_{name}"] = _means(kinds, score, weight)
     best = _best_by_type(target, training)
     if best:
-        said = [best.get(str(asked[key].get("question_type", "")), best[""]) for key in found.keys]
+        said = [best.get(str(row.get("question_type", "")), best[""]) for row in asked]
         own = np.array(
-            [
-                accuracy(answer, asked[key].get(target, ()))
-                for answer, key in zip(said, found.keys, strict=True)
-            ]
+            [accuracy(answer, row.get(target, ())) for answer, row in zip(said, asked, strict=True)]
         )
         report["question_type_prior"] = float((own * weight).sum() / max(weight.sum(), 1e-9))
     return report
