@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,6 +18,9 @@ from .errors import InputError, RecipeError, nearest
 
 _SOURCE = re.compile(r"^[A-Za-z][A-Za-z0-9_]*$")
 _NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_-]*$")
+
+
+VideoReader: TypeAlias = Literal["pyav", "decord"]
 
 
 class ShardOptions(BaseModel):
@@ -34,6 +37,9 @@ class ShardOptions(BaseModel):
     )
     video_frames: int = Field(8, ge=1, le=512, description="frames kept of a video, evenly spaced")
     video_short_side: int = Field(112, ge=16, description="frames are scaled down to this (pixels)")
+    video_reader: VideoReader = Field(
+        "pyav", description="who decodes films; decord tells no damaged frame, and pyav does"
+    )
     shard_bytes: int = Field(
         100_000_000, ge=10_000, description="a tar is closed at about this size"
     )

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import cv2
 import numpy as np
 
+from ...schemas.recipe import VideoReader
 from ..base import Extractor
 from .image import Image
 
@@ -21,7 +22,8 @@ class Video(Extractor):
     """Mean and standard deviation over ``frames`` frames of the image features, and the mean change
     of each of 4 x 4 cells.
 
-    frames: evenly spaced frames that are looked at. grid, colours, angles: as for images.
+    frames: evenly spaced frames that are looked at. grid, colours, angles: as for images. reader:
+        who decodes, ``pyav`` or ``decord``.
     """
 
     version: ClassVar[int] = 2
@@ -31,6 +33,7 @@ class Video(Extractor):
     grid: int = 2
     colours: int = 8
     angles: int = 9
+    reader: VideoReader = "pyav"
 
     def _image(self) -> Image:
         return Image(grid=self.grid, colours=self.colours, angles=self.angles)

@@ -1,9 +1,9 @@
 """Video: what a file holds, frames by the time at which they are shown, and noticing damage that a
 decoder conceals.
 
-PyAV (FFmpeg) reads, one thread a file. Times are seconds on the container's clock (see
-:mod:`.container`). Frames are turned and stretched as players show them: by the display matrix that
-phones write, and to square pixels.
+PyAV (FFmpeg) reads, one thread a file; decord may decode the pictures in its place. Times are
+seconds on the container's clock (see :mod:`.container`). Frames are turned and stretched as players
+show them: by the display matrix that phones write, and to square pixels.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from ...schemas.errors import DamageError
+from ...schemas.recipe import VideoReader
 from .container import (
     claimed_seconds,
     films,
@@ -178,14 +179,12 @@ def sample(
     short_side: int,
     start_s: float | None = None,
     end_s: float | None = None,
-    reader: Literal["pyav", "decord"] = "pyav",
     strict: bool = True,
     clip: tuple[float, float] | None = None,
+    reader: VideoReader = "pyav",
 ) -> np.ndarray:
     """``count`` frames ``uint8 [count, H, W, 3]``; see :func:`sampled`."""
-    if reader == "decord":
-        return _sample_decord(source, count, short_side, start_s, end_s)
-    return sampled(source, count, short_side, start_s, end_s, strict, clip).frames
+    return sampled(source, count, short_side, start_s, end_s, strict, clip, reader).frames
 
 
 @refusing("video_damaged", "the pictures cannot be decoded")
@@ -197,6 +196,7 @@ def sampled(
     end_s: float | None = None,
     strict: bool = True,
     clip: tuple[float, float] | None = None,
+    reader: VideoReader = "pyav",
 ) -> Sampled:
     """``count`` frames, evenly spaced in time over the span [start_s, end_s): what is shown in the
     middle of each stretch.
@@ -207,8 +207,8 @@ def sampled(
     A frame is shown until the next one comes, however long that takes; so a clip of few frames
     repeats them. Of the span counts what has pictures. ``strict`` refuses a clip with a damaged
     frame on the way; without it that frame is shown as the decoder mends it. ``clip``, in place of
-    a
-    span: so many seconds, at a place in [0, 1) among all that fit.
+    a span: so many seconds, at a place in [0, 1) among all that fit. ``reader``: who decodes; which
+    frames they are is decided from the packets' times for either.
     """
     with _pictures(source) as (container, stream):
         film = _film(container, stream)
@@ -237,6 +237,8 @@ def sampled(
         places = list(range(count))
     if film.pictures is not None:
         found = {place: decode_image(film.pictures[place], short_side) for place in set(places)}
+    elif reader == "decord":
+        found = _decord_places(source, film, sorted(set(places)), short_side)
     else:
         found = _decode_places(source, film, sorted(set(places)), short_side, strict)
     if not found:
@@ -422,10 +424,6 @@ def _clip_begin(times: Sequence[float], end: float, seconds: float, place: float
     return times[int(place * fits)]
 
 
-def _middles(length: int, count: int) -> list[int]:
-    return [min(length - 1, int((2 * step + 1) * length / (2 * count))) for step in range(count)]
-
-
 def _scaled(width: int, height: int, short_side: int) -> tuple[int, int]:
     short = min(width, height)
     if not short or short <= short_side:
@@ -433,29 +431,52 @@ def _scaled(width: int, height: int, short_side: int) -> tuple[int, int]:
     return max(2, round(width * short_side / short)), max(2, round(height * short_side / short))
 
 
-def _sample_decord(
-    path: Path | BinaryIO, count: int, short_side: int, start_s: float | None, end_s: float | None
-) -> np.ndarray:
+def _decord_places(
+    source: Path | BinaryIO, film: _Film, wanted: list[int], short_side: int
+) -> dict[int, np.ndarray]:
+    """The frames at these places of the film, by decord, which turns them as they are shown. It
+    does not tell a damaged frame, and knows no edit list: another number of frames is refused.
+    """
     import decord
 
-    if not isinstance(path, Path):
-        raise TypeError("decord reads files alone")
-    facts = probe(path)
-    width, height = _scaled(facts.width, facts.height, short_side)
+    with _pictures(source) as (container, stream):
+        if container.format.name == "mpeg":
+            raise DamageError(
+                "video_frames_differ",
+                "decord gives other frames than asked in MPEG program streams; video_reader: pyav"
+                " reads them",
+            )
+        if sum(other.type == "video" for other in container.streams) > 1:
+            raise DamageError(
+                "video_streams",
+                "decord does not say which of several streams of pictures it takes; video_reader:"
+                " pyav takes the largest",
+            )
+        first = next(_decoded(container, stream, strict=False), None)
+        if first is None:
+            raise DamageError("video_damaged", "none of the frames could be decoded")
+        width, height = _scaled(*_shown_size(first, stream), short_side)
+    if not isinstance(source, Path):
+        source.seek(0)
     try:
-        reader = decord.VideoReader(str(path), width=width, height=height, num_threads=1)
-        rate = reader.get_avg_fps()
-        first = 0 if start_s is None else round(start_s * rate)
-        last = len(reader) if end_s is None else min(len(reader), round(end_s * rate))
-        if last <= first:
-            raise DamageError("span_empty", f"the span [{start_s}, {end_s}) s holds no frame")
-        return np.asarray(
-            reader.get_batch([first + step for step in _middles(last - first, count)]).asnumpy()
+        reader = decord.VideoReader(
+            str(source) if isinstance(source, Path) else source,
+            width=width,
+            height=height,
+            num_threads=1,
         )
+        if len(reader) != len(film.times):
+            raise DamageError(
+                "video_frames_differ",
+                f"decord finds {len(reader):,} frames and the film shows {len(film.times):,};"
+                " video_reader: pyav reads it",
+            )
+        frames = reader.get_batch(wanted).asnumpy()
     except decord.DECORDError as error:
         raise DamageError(
             "video_damaged", f"decord cannot read the pictures: {str(error).splitlines()[0]}"
         ) from None
+    return dict(zip(wanted, frames, strict=True))
 
 
 def encode_mjpeg(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from ....schemas.recipe import ShardOptions
+from ....schemas.recipe import ShardOptions, VideoReader
 from ....schemas.record import Part
 from ...media.files import content_hash, locate
 from ...modality import ModalityOptions, OnDisk, Rendered
@@ -24,6 +24,7 @@ class VideoOptions(ModalityOptions):
 
     size: int = Field(64, ge=16, le=1024)
     frames: int = Field(8, ge=1, le=256)
+    reader: VideoReader = "pyav"
 
 
 class Video(OnDisk):
@@ -92,6 +93,7 @@ class Video(OnDisk):
             part.start_s,
             part.end_s,
             strict=part.frames is None,
+            reader=getattr(wanted_by, "reader", "pyav"),
         )
         return apply_to_pixels(frames, part.steps)
 
@@ -108,6 +110,7 @@ class Video(OnDisk):
             part.start_s,
             part.end_s,
             strict=part.frames is None,
+            reader=options.video_reader,
         )
         note = (
             ""
@@ -135,4 +138,4 @@ class Video(OnDisk):
     ) -> VideoSpec:
         from .spec import VideoSpec
 
-        return VideoSpec(frames=options.frames, size=options.size)
+        return VideoSpec(frames=options.frames, size=options.size, reader=options.reader)

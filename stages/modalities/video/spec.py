@@ -9,6 +9,7 @@ import numpy as np
 
 from ....schemas import checks
 from ....schemas.errors import InputError
+from ....schemas.recipe import VideoReader
 from ...media import image as images
 from ...media import video
 from ...spec import MIDDLE, Draws, Spec, TimeCrop, Transform, of_kind
@@ -19,7 +20,8 @@ class VideoSpec(Spec):
     """``frames`` evenly spaced frames as ``uint8 [frames, size, size, 3]``: of the whole video, or
     of a clip of ``seconds``.
 
-    crop: whether the clip is the ``start`` or a ``random`` one.
+    crop: whether the clip is the ``start`` or a ``random`` one. reader: who decodes, ``pyav`` or
+        ``decord``; the frames are the same ones, but decord tells no damaged one.
     """
 
     frames: int = 8
@@ -27,6 +29,7 @@ class VideoSpec(Spec):
     seconds: float | None = None
     crop: TimeCrop = "start"
     transform: Transform | None = None
+    reader: VideoReader = "pyav"
 
     modality = "video"
 
@@ -34,6 +37,7 @@ class VideoSpec(Spec):
         checks.whole("VideoSpec: frames", self.frames, 1)
         checks.whole("VideoSpec: size", self.size, 1)
         checks.choice("VideoSpec: crop", self.crop, TimeCrop)
+        checks.choice("VideoSpec: reader", self.reader, VideoReader)
         checks.function("VideoSpec: transform", self.transform)
         if self.seconds is not None:
             checks.above_zero("VideoSpec: seconds", self.seconds)
@@ -54,6 +58,7 @@ class VideoSpec(Spec):
             self.frames,
             self.size,
             clip=None if self.seconds is None else (self.seconds, begin),
+            reader=self.reader,
         )
         if self.transform is not None:
             frames = of_kind(

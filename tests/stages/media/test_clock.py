@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 import soundfile
 from films import FLASH_S, beep_of, flash_of, write_film
 from modalmill.pipeline.run import Result
+from modalmill.schemas.errors import DamageError
 from modalmill.stages.media import audio, video
 from modalmill.stages.modalities.audio.measure import measure_sound
 from modalmill.stages.modalities.video.measure import measure_video
@@ -46,8 +48,10 @@ def test_flash_and_beep_come_together(
     assert abs(beep_of(sound.mono()) - (FLASH_S - zero)) < CLOSE_S + ENCODER_S * (sound_at == zero)
     whole = video.sampled(path, 200, 64)
     assert abs(flash_of(whole.frames, whole.times_s) - beep_of(sound.mono())) < CLOSE_S + 1 / 25
+    assert same_by_decord(path, whole, 200, 64)
     begin = FLASH_S - zero - 0.3
     cut = video.sampled(path, 60, 64, begin, begin + 0.8)
+    assert same_by_decord(path, cut, 60, 64, begin, begin + 0.8)
     piece = audio.decode(path, begin, begin + 0.8)
     assert abs(flash_of(cut.frames, cut.times_s) - 0.3) < CLOSE_S + ENCODER_S
     assert abs(flash_of(cut.frames, cut.times_s) - beep_of(piece.mono())) < CLOSE_S + ENCODER_S
@@ -102,6 +106,21 @@ def test_they_do_so_in_shards_whole_cut_by_cues_and_cropped_in_time(
                 assert flash_of(frames, times) == pytest.approx(0.2, abs=CLOSE_S + ENCODER_S)
 
 
+def same_by_decord(path: Path, wanted: video.Sampled, *asked: Any) -> bool:
+    """Whether decord gives the same frames, or counts others, for it knows no edit list, and is
+    refused.
+    """
+    try:
+        found = video.sampled(path, *asked, reader="decord")
+    except DamageError as error:
+        return error.rule == "video_frames_differ"
+    return bool(
+        found.frames.shape == wanted.frames.shape
+        and np.abs(found.frames.astype(int) - wanted.frames).mean() < 4
+        and np.array_equal(found.times_s, wanted.times_s)
+    )
+
+
 def members(out: Path) -> dict[str, dict[str, bytes]]:
     found: dict[str, dict[str, bytes]] = {}
     for path in (out / "shards").glob("*.tar"):
@@ -140,6 +159,9 @@ def test_a_film_is_turned_and_stretched_as_players_show_it(
     wide = np.repeat(picture, 2, axis=1)
     wanted = np.rot90(wide, turns // 90)  # the matrix turns counter-clockwise
     shown = video.sample(path, 1, 1000)[0]
+    by_decord = video.sample(path, 1, 1000, reader="decord")[0]
+    assert by_decord.shape == shown.shape
+    assert np.abs(by_decord.astype(int) - shown).mean() < 4
     facts = video.probe(path)
     assert (facts.height, facts.width) == wanted.shape[:2] == shown.shape[:2]
     assert np.abs(shown.astype(int) - wanted).mean() < 12
@@ -170,6 +192,9 @@ def test_the_largest_of_several_streams_is_taken(tmp_path: Path) -> None:
             packet.stream = copies[source, packet.stream.index]
             target.mux(packet)
     assert (video.probe(path).width, video.probe(path).streams) == (128, 2)
+    assert video.sample(path, 1, 1000).shape[2] == 128
+    with pytest.raises(DamageError, match="several streams of pictures"):
+        video.sample(path, 1, 1000, reader="decord")
     assert audio.decode(path).streams == 2
 
 

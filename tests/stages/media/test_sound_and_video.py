@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
@@ -114,10 +115,20 @@ def test_frames_are_the_middles_of_equal_stretches(tmp_path: Path) -> None:
     assert [round((level - 20) / 20) for level in span] == [5, 7]
 
 
-def test_decord_sees_the_same_frames(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.mp4", mp4(frames=10, fps=10))
-    ours, theirs = video.sample(path, 5, 64), video.sample(path, 5, 64, reader="decord")
-    assert np.abs(ours.astype(int) - theirs).mean() < 2
+@pytest.mark.parametrize(
+    ("form", "codec"), [("mp4", "h264"), ("matroska", "h264"), ("mp4", "mpeg4")]
+)
+@pytest.mark.parametrize("more", [{}, {"start_s": 0.3, "end_s": 0.8}, {"clip": (0.4, 0.5)}])
+def test_decord_gives_the_same_frames(
+    tmp_path: Path, form: str, codec: str, more: dict[str, Any]
+) -> None:
+    data = mp4(frames=10, fps=10, form=form, codec=codec)
+    path = write(tmp_path / "a.bin", data)
+    ours = video.sample(path, 5, 64, **more)
+    for source in (path, io.BytesIO(data)):
+        theirs = video.sample(source, 5, 64, **more, reader="decord")
+        assert theirs.shape == ours.shape
+        assert np.abs(ours.astype(int) - theirs).mean() < 2
 
 
 def test_key_frame_clips_are_read_without_a_video_decoder_and_look_the_same() -> None:
