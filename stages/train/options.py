@@ -161,10 +161,10 @@ class TrainOptions(BaseModel):
         default_factory=list,
         description="names of parameters that stay as they are (encoders.image)",
     )
-    start: str | None = Field(
+    start: str | dict[str, str] | None = Field(
         None,
         description="a checkpoint or state_dict whose tensors of the same names and shapes are"
-        " taken over",
+        " taken over; or part -> state_dict of its encoder",
     )
     accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
     ema: float = Field(
@@ -350,6 +350,12 @@ def _found(options: TrainOptions, problems: list[str]) -> bool:
                 f"train.encoders.{kind}: no encoder of {kind} is called {word!r}; there are"
                 f" {', '.join(own)}"
             )
+    parts_started = options.start if isinstance(options.start, dict) else {}
+    problems += [
+        f"train.start.{name}: no such input{nearest(name, options.inputs)}"
+        for name in parts_started
+        if name not in options.inputs
+    ]
     for name, lengths in options.buckets.items():
         if name not in options.inputs:
             problems.append(f"train.buckets.{name}: no such input{nearest(name, options.inputs)}")

@@ -130,9 +130,7 @@ def build(prepared: Prepared) -> tuple[WithLosses, str]:
     model.start_from(objective.prior())
     _standardise(model, prepared.stream, options.target)
     step = WithLosses(model, make_losses(options.losses, model.sizes(), prepared.about["losses"]))
-    taken = (
-        start_from(model, prepared.inputs, objective, Path(options.start)) if options.start else ""
-    )
+    taken = start_from(model, prepared.inputs, objective, options.start) if options.start else ""
     freeze(step, options.freeze)
     return step, taken
 

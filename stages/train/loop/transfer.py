@@ -12,19 +12,39 @@ from torch import Tensor, nn
 
 from ....schemas.errors import InputError
 from ..data.inputs import Inputs, made_alike
+from ..model.encoders.resnet3d import inflate
 from ..model.model import FusionModel
 from ..model.objectives import Objective
 
 _SPECIAL = ("<padding>", "<unknown>")  # the first two token ids
 
 
-def start_from(model: FusionModel, inputs: Inputs, objective: Objective, path: Path) -> str:
+def start_from(
+    model: FusionModel, inputs: Inputs, objective: Objective, start: str | Mapping[str, str]
+) -> str:
     """Take over what has the same names and shapes from a checkpoint, or from a ``state_dict`` in a
-    file; what was and was not, as a line.
+    file; what was and was not, as a line. A mapping gives encoders, by their parts, files of their
+    own, such as torchvision's for a ResNet. Kernels of pictures are inflated along time where the
+    model's are of films.
 
     From a checkpoint of ours, the vectors of words are taken by word and the outputs of the head by
     class, whatever their numbers were there.
     """
+    if isinstance(start, Mapping):
+        lines = [
+            _taken(model, _encoder_tensors(model, part, Path(path)), path)
+            for part, path in start.items()
+        ]
+        return "; ".join(lines)
+    theirs, about = _tensors_of(Path(start))
+    refused: list[str] = []
+    if about is not None:
+        theirs, refused = _translated(model.state_dict(), theirs, about, model, inputs, objective)
+    return "; ".join([_taken(model, theirs, start), *refused])
+
+
+def _tensors_of(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any] | None]:
+    """The tensors of a file by their names, and what a checkpoint of ours says about itself."""
     try:
         value = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -39,32 +59,36 @@ def start_from(model: FusionModel, inputs: Inputs, objective: Objective, path: P
         isinstance(tensor, Tensor) for tensor in weights.values()
     ):
         raise InputError(f"train.start: {path}: wanted a checkpoint or a state_dict")
+    return dict(weights), json.loads(value["about"]) if "about" in value else None
+
+
+def _encoder_tensors(model: FusionModel, part: str, path: Path) -> dict[str, Tensor]:
+    """The tensors of a file for the encoder of one part, by their names in the model."""
+    prefix = f"encoders.{part}."
+    theirs, about = _tensors_of(path)
+    if about is not None:
+        return {name: tensor for name, tensor in theirs.items() if name.startswith(prefix)}
+    return {name if name.startswith(prefix) else prefix + name: theirs[name] for name in theirs}
+
+
+def _taken(model: FusionModel, theirs: Mapping[str, Tensor], path: str) -> str:
+    """Let the model have what fits; what did, as a line."""
     own = model.state_dict()
-    theirs = dict(weights)
-    refused: list[str] = []
-    if "about" in value:
-        theirs, refused = _translated(
-            own, theirs, json.loads(value["about"]), model, inputs, objective
-        )
     same = {
         name: tensor
-        for name, tensor in theirs.items()
+        for name, tensor in inflate(theirs, own).items()
         if name in own and own[name].shape == tensor.shape
     }
     other = [name for name in theirs if name in own and name not in same]
     if not same:
         raise InputError(
-            f"train.start: {path}: none of its {len(weights)} tensors has the name and shape of"
+            f"train.start: {path}: none of its {len(theirs)} tensors has the name and shape of"
             " one of the model's"
         )
     model.load_state_dict(same, strict=False)
     left = [name for name in own if name not in same]
-    return "; ".join(
-        [
-            f"{len(same)} tensors taken from {path}, {len(left)} begin anew ({_some(left)})"
-            + (f", {len(other)} of other shapes" if other else ""),
-            *refused,
-        ]
+    return f"{len(same)} tensors taken from {path}, {len(left)} begin anew ({_some(left)})" + (
+        f", {len(other)} of other shapes" if other else ""
     )
 
 

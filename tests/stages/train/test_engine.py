@@ -30,6 +30,8 @@ from modalmill.stages.train.loop.optimise import MovingMean, make_optimiser, mak
 from modalmill.stages.train.loop.prepare import prepare
 from modalmill.stages.train.loop.run import Run
 from modalmill.stages.train.model import checkpoint
+from modalmill.stages.train.model.encoders import InputPart
+from modalmill.stages.train.model.encoders.resnet import ResNet18
 from modalmill.stages.train.options import InputOptions, TrainOptions, parse_options
 from tiny import jpeg, recipe, write
 from torch import nn
@@ -406,6 +408,25 @@ def test_what_is_frozen_stays_as_it_is_and_what_was_learned_is_taken_over(
         with pytest.raises(InputError, match=told):
             trained(shards, tmp_path / "wrong", **wrong)
     assert len(first) > 0
+
+
+def test_an_encoder_begins_with_a_file_of_its_own_named_as_torchvision_names(
+    shards: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(5)
+    flat = ResNet18(16, InputPart("image", InputOptions(size=32), {})).state_dict()
+    alone = {name: tensor for name, tensor in flat.items() if not name.startswith("project")}
+    torch.save({**alone, "fc.weight": torch.zeros(1000, 512)}, tmp_path / "resnet18.pth")
+    options = {
+        "start": {"image": str(tmp_path / "resnet18.pth")},
+        "freeze": ["encoders.image.conv1"],
+        "encoders": {"image": "resnet18"},
+    }
+    tensors, said = trained(shards, tmp_path / "run", **options)
+    assert torch.equal(tensors["encoders.image.conv1.weight"], alone["conv1.weight"])
+    assert any(f"{len(alone)} tensors taken from" in line for line in said)
+    wrong = {**OPTIONS, "start": {"imge": "a.pt"}}
+    assert parse_options(wrong)[1] == ["train.start.imge: no such input; did you mean 'image'?"]
 
 
 def test_the_moving_mean_is_what_is_evaluated(shards: Path, tmp_path: Path) -> None:
