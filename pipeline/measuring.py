@@ -9,6 +9,7 @@ in ``work/measured``.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -28,7 +29,7 @@ from ..stages.media.refusing import refusing
 from ..stages.modality import every_on_disk, on_disk
 from .task import refuse_skipped
 
-MEASURED_VERSION = 2
+MEASURED_VERSION = 3
 
 SCHEMA = pa.schema(
     [
@@ -46,6 +47,7 @@ SCHEMA = pa.schema(
         ("channels", pa.int32()),
         ("duration_s", pa.float64()),
         ("signals", pa.map_(pa.string(), pa.float64())),
+        ("tracks", pa.map_(pa.string(), pa.list_(pa.float32()))),
         ("thumbnail", pa.binary()),
     ]
 )
@@ -99,14 +101,17 @@ class MeasureTask:
         for medium in self.media:
             item = f"{medium.modality}:{medium.uri}"
             beat(item)
-            row: dict[str, Any] = {**asdict(medium), "signals": []}
+            row: dict[str, Any] = {**asdict(medium), "signals": [], "tracks": []}
             try:
                 refuse_skipped(item, skip)
                 with refusing("decoder_failed", medium.uri):
                     found = on_disk(medium.modality).measured(
                         self.root, medium.part(), medium.modality in self.full
                     )
-                row |= found | {"signals": sorted(found.get("signals", {}).items())}
+                row |= found | {
+                    "signals": sorted(found.get("signals", {}).items()),
+                    "tracks": sorted(found.get("tracks", {}).items()),
+                }
             except DamageError as error:
                 row["damage"] = str(error)
             rows.append(row)
@@ -143,13 +148,31 @@ def _stamp_text(path: Path) -> str:
     return "gone" if stamp is None else "-".join(map(str, stamp))
 
 
-def read_measured(folder: Path) -> dict[Medium, dict[str, Any]]:
-    """All measurements kept in a folder, by medium."""
-    found: dict[Medium, dict[str, Any]] = {}
-    for path in sorted(folder.glob("*.arrow")):
-        for row in read_table(path).drop_columns(["thumbnail"]).to_pylist():
-            found[Medium(row["modality"], row["uri"], row["stamp"], row["reading"])] = row
-    return found
+class Measurements:
+    """All measurements kept in a folder, by medium; what is heavy of them stays in the files."""
+
+    def __init__(self, folder: Path) -> None:
+        self._tables = [read_table(path) for path in sorted(folder.glob("*.arrow"))]
+        names = ["modality", "uri", "stamp", "reading"]
+        self._places = {
+            Medium(**row): (number, place)
+            for number, table in enumerate(self._tables)
+            for place, row in enumerate(table.select(names).to_pylist())
+        }
+
+    def media(self) -> set[Medium]:
+        """Those that are measured."""
+        return set(self._places)
+
+    def gather(self, path: Path, media: Iterable[Medium]) -> None:
+        """Write the measurements of a partition's media beside it."""
+        places = sorted(self._places[medium] for medium in media if medium in self._places)
+        rows = [
+            self._tables[number].take([place for _, place in some]).drop_columns(["thumbnail"])
+            for number, some in itertools.groupby(places, key=lambda place: place[0])
+        ]
+        schema = SCHEMA.remove(SCHEMA.get_field_index("thumbnail"))
+        write_table(path, pa.concat_tables(rows) if rows else schema.empty_table())
 
 
 class Thumbnails:
@@ -200,24 +223,22 @@ def measure_tasks(
     return tasks
 
 
-def gather(path: Path, media: set[Medium], known: Mapping[Medium, dict[str, Any]]) -> None:
-    """Write the measurements of a partition's media beside it."""
-    rows = [known[medium] for medium in sorted(media)]
-    write_table(path, pa.Table.from_pylist(rows, schema=SCHEMA))
-
-
 class Facts:
     """The measurements of one partition, to be laid onto its records."""
 
     def __init__(self, path: Path) -> None:
+        table = read_table(path)
+        self._tracks_of = table["tracks"]
+        rows = table.drop_columns(["tracks"]).to_pylist()
         self._rows = {
-            (row["modality"], row["uri"], row["reading"]): row
-            for row in read_table(path).to_pylist()
+            (row["modality"], row["uri"], row["reading"]): (place, row)
+            for place, row in enumerate(rows)
         }
+        self._last: tuple[int, dict[str, np.ndarray]] = (-1, {})
 
     def attach(self, record: Record) -> Record:
-        """The record with facts and signals of its media; a part whose stream does not exist
-        becomes absent.
+        """The record with facts of its media and signals of their spans; a part whose stream does
+        not exist becomes absent.
         """
         signals = dict(record.signals)
         parts: dict[str, Part] = {}
@@ -226,8 +247,8 @@ class Facts:
             reading = next(
                 (canonical(dict(step.options)) for step in part.steps if step.op == "read"), ""
             )
-            row = self._rows.get((part.modality, part.uri, reading)) if part.uri else None
-            if row is None:
+            place, row = self._rows.get((part.modality, part.uri, reading), (0, None))
+            if row is None or part.uri is None:
                 parts[name] = part
             elif (
                 row["damage"]
@@ -236,8 +257,29 @@ class Facts:
                 absent[name] = "absent"
             else:
                 parts[name] = replace(part, **{word: row[word] for word in _FACTS})
-                signals |= {f"{name}.{word}": number for word, number in row["signals"] or ()}
+                measured = dict(row["signals"] or ())
+                if measured and (part.start_s is not None or part.end_s is not None):
+                    measured = on_disk(part.modality).signals_within(
+                        parts[name], measured, self._tracks(place)
+                    )
+                signals |= {f"{name}.{word}": number for word, number in measured.items()}
         return replace(record, parts=parts, absent=absent, signals=signals)
+
+    def _tracks(self, place: int) -> dict[str, np.ndarray]:
+        # spans of one file mostly come one after the other
+        if self._last[0] != place:
+            tracks = self._tracks_of[place].as_py() or ()
+            self._last = (place, {name: np.array(v, np.float32) for name, v in tracks})
+        return self._last[1]
+
+
+def has_other_spans(record: Record, before: Record) -> bool:
+    """Whether any part was cut since, so that its signals are those of another span."""
+    return record.parts is not before.parts and any(
+        name in before.parts
+        and (part.start_s, part.end_s) != (before.parts[name].start_s, before.parts[name].end_s)
+        for name, part in record.parts.items()
+    )
 
 
 def measure_config(full: frozenset[str], versions: Mapping[str, str]) -> str:

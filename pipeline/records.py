@@ -22,7 +22,7 @@ from ..schemas.errors import DamageError, InputError
 from ..schemas.manifest import Row, record_from_dict, rows_to_table, table_to_records, written_only
 from ..schemas.record import Fault, Record
 from ..stages.base import Beat, CorpusStage, Decision, RecordStage
-from .measuring import Facts, Thumbnails
+from .measuring import Facts, Thumbnails, has_other_spans
 from .task import refuse_skipped
 
 
@@ -76,7 +76,8 @@ class RecordsTask:
                         if row.fault is None:
                             count.written += 1
                             _note_dropped(count, one, row.record)
-                            going.append(row.record)
+                            cut = facts is not None and has_other_spans(row.record, one)
+                            going.append(facts.attach(row.record) if facts and cut else row.record)
                         else:
                             _count_fault(count, row)
                             out.append(row)

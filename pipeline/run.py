@@ -27,17 +27,17 @@ from ..schemas.fingerprint import fingerprint, hash_file
 from ..schemas.index import ShardSet
 from ..schemas.manifest import MANIFEST, table_to_records, to_manifest
 from ..stages.base import CorpusStage, RecordStage
-from ..stages.modality import every_on_disk
+from ..stages.modality import every_on_disk, timed
 from .engine import Engine, EngineName, few_collections, make_engine
 from .ingesting import Ingested, IngestTask, ingest_stem, read_ingested
-from .measuring import gather, measure_config, measure_tasks, media_of, read_measured
+from .measuring import Measurements, measure_config, measure_tasks, media_of
 from .plan import Placed, Plan, identity
 from .progress import Progress
 from .records import RecordsTask, carry_out, decide, faulted_rows, read_counts
 from .sharding import Sharded, write_shards
 from .verify import stale
 
-RECORDS_VERSION = 2
+RECORDS_VERSION = 3
 
 REJECTS_SCHEMA = pa.schema(
     [
@@ -302,31 +302,55 @@ def _measure(
     result: Result,
 ) -> dict[Path, Path]:
     """The file of measurements of each partition that has media to measure."""
-    full = plan.needs()
-    wanted = full | {one.name for one in every_on_disk() if one.always_measured or plan.features}
-    media_folder, folder = _media_folder(plan, work), work / "measured"
-    config = media_folder.name
-    targets = {
-        path: folder / f"{fingerprint(path.name, config, sorted(wanted))}.arrow"
-        for path in partitions
-    }
-    pending = [path for path in partitions if not targets[path].is_file()]
+    wanted, media_folder = _measured_modalities(plan), _media_folder(plan, work)
     with progress.step("measure", "files") as advance:
+        pending = [
+            path for path, target in _measured_files(plan, partitions, work) if not target.is_file()
+        ]
         if pending:
-            wanted_media = media_of((read_table(path) for path in pending), plan.root, wanted)
-            every = set().union(*wanted_media)
-            known = read_measured(media_folder)
-            tasks = measure_tasks(plan.root, every - known.keys(), frozenset(full), media_folder)
-            done = len(every) - sum(len(task.media) for task in tasks)
-            advance(done, len(every))
+            media = set().union(
+                *media_of((read_table(path) for path in pending), plan.root, wanted)
+            )
+            known = Measurements(media_folder).media()
+            tasks = measure_tasks(plan.root, media - known, plan.needs(), media_folder)
+            done = len(media) - sum(len(task.media) for task in tasks)
+            advance(done, len(media))
             for place, _ in engine.map(tasks):
                 done += len(tasks[place].media)
-                advance(done, len(every))
-            known = read_measured(media_folder)
-            for path, media in zip(pending, wanted_media, strict=True):
-                gather(targets[path], media, known)
-    result.kept |= set(targets.values()) | set(media_folder.glob("*.arrow"))
-    return {path: target for path, target in targets.items() if read_table(target).num_rows}
+                advance(done, len(media))
+    result.kept |= set(media_folder.glob("*.arrow"))
+    return _gathered(plan, partitions, work, result)
+
+
+def _gathered(
+    plan: Plan, partitions: Sequence[Path], work: Path, result: Result
+) -> dict[Path, Path]:
+    """The measurements of each partition's media beside it, from those that are there."""
+    files = _measured_files(plan, partitions, work)
+    pending = [(path, target) for path, target in files if not target.is_file()]
+    if pending:
+        measurements = Measurements(_media_folder(plan, work))
+        tables = (read_table(path) for path, _ in pending)
+        wanted = media_of(tables, plan.root, _measured_modalities(plan))
+        for (_, target), media in zip(pending, wanted, strict=True):
+            measurements.gather(target, media)
+    result.kept |= {target for _, target in files}
+    return {path: target for path, target in files if read_table(target).num_rows}
+
+
+def _measured_files(plan: Plan, partitions: Sequence[Path], work: Path) -> list[tuple[Path, Path]]:
+    """Each partition, and where the measurements of its media lie."""
+    config, wanted = _media_folder(plan, work).name, sorted(_measured_modalities(plan))
+    folder = work / "measured"
+    return [
+        (path, folder / f"{fingerprint(path.name, config, wanted)}.arrow") for path in partitions
+    ]
+
+
+def _measured_modalities(plan: Plan) -> frozenset[str]:
+    """Those whose media are looked at before the stages, in depth or for their facts."""
+    always = {one.name for one in every_on_disk() if one.always_measured or plan.features}
+    return frozenset(plan.needs() | always)
 
 
 def _media_folder(plan: Plan, work: Path) -> Path:
@@ -351,7 +375,7 @@ def _stages(
         segments.insert(0, [])
     total = sum(max(1, len(segment)) for segment in segments)
     with progress.step("stages", "stages") as advance:
-        done = 0
+        done, is_later = 0, False
         advance(0, total)
         for segment in segments:
             if segment and isinstance(segment[0].stage, CorpusStage):
@@ -359,8 +383,11 @@ def _stages(
                     plan, segment[0], partitions, folder, _media_folder(plan, work)
                 )
             else:
+                if is_later and not plan.needs().isdisjoint(timed()):
+                    # a stage that cuts makes signals of other spans
+                    facts = _gathered(plan, partitions, work, result)
                 partitions = _record_stages(plan, segment, partitions, facts, folder, engine)
-            facts = {}
+            is_later = True
             passed += partitions
             result.kept |= set(partitions)
             counts: dict[str, Count] = {placed.address: Count(placed.address) for placed in segment}

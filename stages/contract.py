@@ -26,6 +26,7 @@ _SIGNALS = (
     "bright",
     "clipping",
     "silence",
+    "quiet",
     "claim",
     "black",
     "frozen",

@@ -17,7 +17,7 @@ import pkgutil
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,6 +26,9 @@ from ..schemas.recipe import ShardOptions
 from ..schemas.record import Part, Step
 from . import outside
 from .spec import Spec
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ROOM = "modalities"
 
@@ -215,13 +218,21 @@ class OnDisk(Modality):
         return ()
 
     def measured(self, root: Path, part: Part, full: bool) -> dict[str, Any]:
-        """Content hash, facts and, where ``full``, ``signals`` of the file of a part; DamageError
-        for what cannot be used.
+        """Content hash, facts and, where ``full``, ``signals`` of the file of a part, and the
+        ``tracks`` over time that they are reductions of; DamageError for what cannot be used.
 
         The file as a whole, whatever the span; of the steps those alone count that say how it is
         read.
         """
         raise NotImplementedError
+
+    def signals_within(
+        self, part: Part, signals: Mapping[str, float], tracks: Mapping[str, np.ndarray]
+    ) -> dict[str, float]:
+        """The signals of the span of a part, from those of the whole file and its tracks; nothing
+        is decoded.
+        """
+        return dict(signals)
 
     def rendered(self, root: Path, part: Part, options: ShardOptions) -> Rendered:
         """The part as it goes into the tar: the file as it is where it fits, else decoded once and

@@ -20,7 +20,7 @@ class CropTime(Copies):
     copies: number of copies.
 
     The whole is the shortest of the record's sounds and videos; a record whose length is not known
-    gets no copy. Timed text keeps the cues that overlap the span, moved to its start; other parts
+    gets no copy, nor does one whose span would be shorter than a frame. Timed text keeps the cues that overlap the span, moved to its start; other parts
     stay as they are.
     """
 
@@ -43,6 +43,10 @@ class CropTime(Copies):
             part.seconds() or 0.0 for part in record.parts.values() if part.modality in timed()
         ]
         if not lengths or not min(lengths) > 0 or not self.takes(record):
+            return (record,)
+        # of a span shorter than a frame no picture is left
+        frame_s = max((1 / part.fps for part in record.parts.values() if part.fps), default=0.0)
+        if self.share * min(lengths) < frame_s:
             return (record,)
         made = [record]
         for number in range(1, self.copies + 1):

@@ -13,8 +13,12 @@ class Audio(JudgesParts):
     """Rejects records whose sound breaks a rule, or takes only the sound away.
 
     min_seconds, max_seconds: length of the sound, or of its span where it is cut.
-    max_clipping: share of samples at full scale.
-    max_silence: share of 20 ms frames below -60 dBFS.
+    max_clipping: share of samples at full scale, or in flat tops where the gain was turned down
+        afterwards, of the worst channel.
+    max_silence: share of 20 ms frames below -60 dBFS, whatever constant offset there is.
+    max_quiet: share of frames 40 dB or more below the loud ones of the recording.
+
+    All are of the part's span where it is cut.
     on_fault: ``reject`` the record, or ``drop_part`` and keep the rest of it.
     """
 
@@ -24,6 +28,7 @@ class Audio(JudgesParts):
     max_seconds: float = 1e9
     max_clipping: float = 1.0
     max_silence: float = 1.0
+    max_quiet: float = 1.0
     on_fault: Literal["reject", "drop_part"] = "reject"
 
     def rules(self) -> list[Rule]:
@@ -55,5 +60,12 @@ class Audio(JudgesParts):
                 lambda _, signal: signal("silence"),
                 None,
                 self.max_silence,
+            ),
+            Rule(
+                "audio_quiet",
+                "max_quiet",
+                lambda _, signal: signal("quiet"),
+                None,
+                self.max_quiet,
             ),
         ]

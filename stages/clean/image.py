@@ -55,13 +55,6 @@ class Image(JudgesParts):
                 None,
                 self.max_aspect,
             ),
-            Rule(
-                "image_blurred",
-                "min_sharpness",
-                lambda _, signal: signal("sharpness"),
-                self.min_sharpness,
-                None,
-            ),
             Rule("image_dark", "max_dark", lambda _, signal: signal("dark"), None, self.max_dark),
             Rule(
                 "image_bright",
@@ -69,6 +62,14 @@ class Image(JudgesParts):
                 lambda _, signal: signal("bright"),
                 None,
                 self.max_bright,
+            ),
+            # last, for a picture that is all dark is not sharp either
+            Rule(
+                "image_blurred",
+                "min_sharpness",
+                lambda _, signal: signal("sharpness"),
+                self.min_sharpness,
+                None,
             ),
         ]
 

@@ -12,11 +12,12 @@ from ._rules import JudgesParts, Rule
 class Video(JudgesParts):
     """Rejects records whose video breaks a rule, or takes only the video away.
 
-    min_seconds, max_seconds: decoded length.
+    min_seconds, max_seconds: decoded length, or that of the span where it is cut.
     max_damaged: share of frames that are damaged; decoders mend them silently, mostly with grey or
         with what was there before.
     min_claim: decoded length over the container's claim; a cut file has less than it says.
-    max_black, max_frozen: share of black frames, and of frames equal to the one before.
+    max_black, max_frozen: share of black frames, and of frames equal to the one before, of the
+        span.
     min_side: pixels of the shorter side.
     on_fault: ``reject`` the record, or ``drop_part`` and keep the rest of it.
     """
@@ -44,14 +45,14 @@ class Video(JudgesParts):
             Rule(
                 "video_too_short",
                 "min_seconds",
-                lambda part, _: part.duration_s or 0.0,
+                lambda part, _: part.seconds() or 0.0,
                 self.min_seconds,
                 None,
             ),
             Rule(
                 "video_too_long",
                 "max_seconds",
-                lambda part, _: part.duration_s or 0.0,
+                lambda part, _: part.seconds() or 0.0,
                 None,
                 self.max_seconds,
             ),

@@ -65,15 +65,16 @@ def _gain(samples: np.ndarray, db: float) -> np.ndarray:
 
 
 def _noise(samples: np.ndarray, snr_db: float, seed: int) -> np.ndarray:
-    power = float(np.mean(np.square(samples, dtype=np.float64))) or 1e-12
+    """With white noise, ``snr_db`` below the power of what moves; a constant offset is no sound. A
+    sum beyond full scale is turned down as a whole, so that nothing clips and the ratio holds.
+    """
+    offset = samples.mean(axis=0, dtype=np.float64)
+    power = float(np.mean(np.square(samples - offset))) or 1e-12
     noise: Any = np.random.Generator(np.random.Philox(key=seed)).standard_normal(
         samples.shape, dtype=np.float32
     )
-    return np.asarray(
-        np.clip(
-            samples + noise * np.float32((power / 10 ** (snr_db / 10)) ** 0.5), -1.0, 1.0
-        ).astype(np.float32)
-    )
+    noisy = samples + noise * np.float32((power / 10 ** (snr_db / 10)) ** 0.5)
+    return np.asarray(noisy / max(1.0, float(np.abs(noisy).max(initial=0.0))), np.float32)
 
 
 PIXEL_STEPS: dict[str, Callable[..., np.ndarray]] = {

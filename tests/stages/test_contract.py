@@ -40,6 +40,7 @@ def with_signals(record: Record) -> Record:
         "bright",
         "clipping",
         "silence",
+        "quiet",
         "claim",
         "black",
         "frozen",

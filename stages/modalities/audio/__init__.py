@@ -16,6 +16,8 @@ from ...media.files import content_hash, locate
 from ...modality import ModalityOptions, OnDisk, Rendered
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .spec import AudioSpec
 
 _COPIED = {".wav": "wav", ".flac": "flac", ".mp3": "mp3", ".ogg": "ogg"}
@@ -79,7 +81,7 @@ class Audio(OnDisk):
         ),
     )
     media_per_task = 48
-    version = 2
+    version = 3
     always_measured = True
     no_stream = "no_audio_stream"
     stream_of = "sound"
@@ -91,8 +93,17 @@ class Audio(OnDisk):
 
         assert part.uri is not None
         path = locate(root, part.uri)
-        facts, signals = measure_sound(path)
-        return {"hash": content_hash(path), **facts, "signals": signals if full else {}}
+        facts, signals, tracks = measure_sound(path)
+        more = {"signals": signals, "tracks": tracks} if full else {"signals": {}}
+        return {"hash": content_hash(path), **facts, **more}
+
+    def signals_within(
+        self, part: Part, signals: Mapping[str, float], tracks: Mapping[str, np.ndarray]
+    ) -> dict[str, float]:
+        from .measure import sound_signals
+
+        span = sound_signals(tracks, part.duration_s or 0.0, part.start_s, part.end_s)
+        return {**signals, **span}
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:
         from ...media import audio

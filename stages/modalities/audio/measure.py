@@ -1,47 +1,140 @@
-"""What is measured of a sound."""
+"""What is measured of a sound: tracks over time, and signals that are reductions of them, of all or
+of any span.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from ...media import audio
 
-_CLIPPED = 0.999
+_FULL_SCALE = 0.999
 _FRAME_S = 0.02
 _SILENT_DB = -60.0
+_QUIET_DB = 40.0  # so far below the loud moments of its own recording
+_LOUD_QUANTILE = 0.95
+_LEVEL_FLOOR_DB = -120.0
+_SHORTEST_TOP = 4  # samples
+_SAME_LEVEL = 1.6e-5  # half a step of 16 bits
+_STEEP = 2.5e-4  # eight steps
 
 
-def measure_sound(path: Path) -> tuple[dict[str, int | float], dict[str, float]]:
-    """Facts (``duration_s``, ``sample_rate_hz``, ``channels``) and signals of a sound, decoded to
-    its end.
+def measure_sound(
+    path: Path,
+) -> tuple[dict[str, int | float], dict[str, float], dict[str, np.ndarray]]:
+    """Facts (``duration_s``, ``sample_rate_hz``, ``channels``), signals and tracks of a sound,
+    decoded to its end; see :func:`sound_signals`. Of the file alone are
+
+    ``late_s``: seconds of silence before the sound of a film sets in. ``streams``: streams of sound
+    in the file.
+    """
+    sound = audio.decode(path)
+    tracks = _tracks(sound)
+    signals = sound_signals(tracks, sound.duration_s)
+    return (
+        {
+            "duration_s": sound.duration_s,
+            "sample_rate_hz": sound.rate_hz,
+            "channels": sound.samples.shape[1],
+        },
+        signals | {"late_s": sound.late_s, "streams": float(sound.streams)},
+        tracks,
+    )
+
+
+def _tracks(sound: audio.Sound) -> dict[str, np.ndarray]:
+    """By frames of 20 ms, each ``float32 [F]``: mean power, the same without the frame's own mean,
+    and for every channel in which anything is clipped the share of its samples that is. ``hop``:
+    seconds from one frame to the next.
+    """
+    mono = sound.mono()
+    hop = max(1, round(_FRAME_S * sound.rate_hz))
+    begins = np.arange(0, len(mono), hop)
+    lengths = np.diff(np.append(begins, len(mono)))
+
+    def mean_of_frames(values: np.ndarray) -> np.ndarray:
+        return np.asarray(np.add.reduceat(values, begins, dtype=np.float64) / lengths)
+
+    power, mean = mean_of_frames(np.square(mono)), mean_of_frames(mono)
+    tracks = {
+        "hop": np.array([hop / sound.rate_hz], np.float32),
+        "power": power.astype(np.float32),
+        "moving": (power - np.square(mean)).clip(0.0).astype(np.float32),
+    }
+    for channel, samples in enumerate(sound.samples.T):
+        clipped = (np.abs(samples) >= _FULL_SCALE) | flat_tops(samples)
+        if clipped.any():
+            tracks[f"clipped_{channel}"] = mean_of_frames(clipped).astype(np.float32)
+    return tracks
+
+
+def flat_tops(samples: np.ndarray) -> np.ndarray:
+    """Which samples ``[T]`` lie in a flat top: four or more in a row at the largest or smallest
+    value of the channel, with a steep way up and down. So clipping is found after the gain was
+    turned down, and the round top of a slow wave is none.
+    """
+    flat = np.zeros(len(samples), bool)
+    if len(samples) < _SHORTEST_TOP:
+        return flat
+    for signed in (samples, -samples):
+        top = signed.max()
+        if top <= _STEEP:
+            continue
+        edges = np.diff(
+            np.concatenate([[False], signed >= top - _SAME_LEVEL, [False]]).astype(np.int8)
+        )
+        begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+        long = ends - begins >= _SHORTEST_TOP
+        begins, ends = begins[long], ends[long]
+        before = signed[np.maximum(begins - 1, 0)]
+        after = signed[np.minimum(ends, len(signed) - 1)]
+        steep = np.minimum(top - before, top - after) > _STEEP
+        steps = np.zeros(len(samples) + 1, np.int32)
+        np.add.at(steps, begins[steep], 1)
+        np.add.at(steps, ends[steep], -1)
+        flat |= np.cumsum(steps[:-1]) > 0
+    return flat
+
+
+def sound_signals(
+    tracks: Mapping[str, np.ndarray],
+    duration_s: float,
+    start_s: float | None = None,
+    end_s: float | None = None,
+) -> dict[str, float]:
+    """Signals of the span [start_s, end_s) of a sound, from its tracks; none of an empty span.
 
     Level and silence are of the mean of the channels, which is what a model hears: channels of
     opposite sign are silence.
-    ``clipping``: share of samples of any channel at or above 0.999 of full scale. ``silence``:
-    share of 20 ms frames whose RMS level is below -60 dBFS. ``level_db``: RMS level of the whole in
-    dBFS, at least -120. ``late_s``: seconds of silence before the sound of a film sets in.
-    ``streams``: streams of sound in the file.
+
+    ``clipping``: share of samples at full scale or in flat tops, of the channel that has most.
+    ``silence``: share of 20 ms frames whose RMS level, without the offset, is below -60 dBFS.
+    ``quiet``: share of frames 40 dB or more below the loud ones (95th percentile) of the whole
+    recording. ``level_db``: RMS level in dBFS, at least -120.
     """
-    sound = audio.decode(path)
-    samples = sound.samples
-    hop = max(1, round(_FRAME_S * sound.rate_hz))
-    power = np.square(sound.mono(), dtype=np.float32)
-    frames = np.add.reduceat(power, np.arange(0, len(power), hop)) / np.diff(
-        np.append(np.arange(0, len(power), hop), len(power))
-    )
-    signals = {
-        "clipping": float((np.abs(samples) >= _CLIPPED).mean()),
-        "silence": float((frames < 10 ** (_SILENT_DB / 10)).mean()),
-        "level_db": float(
-            max(-120.0, 10 * np.log10(max(float(power.mean(dtype=np.float64)), 1e-12)))
-        ),
-        "late_s": sound.late_s,
-        "streams": float(sound.streams),
-    }
+    power, moving, hop = tracks["power"], tracks["moving"], float(tracks["hop"][0])
+    edges = np.minimum(np.arange(len(power) + 1) * hop, duration_s)
+    begin = max(0.0, start_s or 0.0)
+    end = duration_s if end_s is None else min(end_s, duration_s)
+    # a frame counts by how much of it lies in the span
+    weight = np.clip(np.minimum(edges[1:], end) - np.maximum(edges[:-1], begin), 0.0, None)
+    total = float(weight.sum())
+    if total <= 0:
+        return {}
+
+    def mean(values: np.ndarray) -> float:
+        return float((weight * values).sum() / total)
+
+    loud = float(np.quantile(moving, _LOUD_QUANTILE))
     return {
-        "duration_s": sound.duration_s,
-        "sample_rate_hz": sound.rate_hz,
-        "channels": samples.shape[1],
-    }, signals
+        "clipping": max(
+            (mean(values) for name, values in tracks.items() if name.startswith("clipped_")),
+            default=0.0,
+        ),
+        "silence": mean(moving < 10 ** (_SILENT_DB / 10)),
+        "quiet": mean(moving <= loud * 10 ** (-_QUIET_DB / 10)),
+        "level_db": max(_LEVEL_FLOOR_DB, 10 * float(np.log10(max(mean(power), 1e-12)))),
+    }

@@ -14,6 +14,8 @@ from ...media.files import content_hash, locate
 from ...modality import ModalityOptions, OnDisk, Rendered
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .spec import VideoSpec
 
 _EXTRACTED_SIDE = 192  # pixels of the short side that extractors get at least
@@ -71,13 +73,20 @@ class Video(OnDisk):
         path = locate(root, part.uri)
         found: dict[str, Any] = {"hash": content_hash(path)}
         if full:
-            facts, signals = measure_video(path)
-            return found | facts | {"signals": signals}
+            facts, signals, tracks = measure_video(path)
+            return found | facts | {"signals": signals, "tracks": tracks}
         known = probe(path)
         return found | {
             word: getattr(known, word)
             for word in ("width", "height", "fps", "duration_s", "frames")
         }
+
+    def signals_within(
+        self, part: Part, signals: Mapping[str, float], tracks: Mapping[str, np.ndarray]
+    ) -> dict[str, float]:
+        from .measure import video_signals
+
+        return {**signals, **video_signals(tracks, part.start_s, part.end_s)}
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:
         from ...media import video

@@ -86,6 +86,23 @@ def test_a_time_crop_cuts_sound_frames_and_words_alike(seed: int) -> None:
         assert int(middle) == int(cue.text)
 
 
+@given(st.floats(-10, 40), st.floats(0.05, 0.99), st.floats(-0.5, 0.5))
+def test_noise_has_its_ratio_to_what_moves_and_never_clips(
+    ratio_db: float, level: float, offset: float
+) -> None:
+    sound = level * np.sin(np.arange(16_000) * 0.3) * 0.5 + offset
+    noisy = apply_to_samples(
+        sound.astype(np.float32), [Step("noise", {"snr_db": ratio_db, "seed": 3})]
+    )
+    assert np.abs(noisy).max() <= 1
+    # what was turned down was turned down as a whole: the sound is found again by projection
+    moving = sound - sound.mean()
+    share = float(((noisy - noisy.mean()) @ moving) / (moving @ moving))
+    noise = noisy - noisy.mean() - share * moving
+    found_db = 10 * np.log10((share * moving).var() / noise.var())
+    assert found_db == pytest.approx(ratio_db, abs=0.3)
+
+
 def test_noise_has_the_ratio_that_is_written_down() -> None:
     record = Record(
         "k", "k", Origin("s", "f"), {"audio": Part("audio", uri="a.wav")}, split="train"
