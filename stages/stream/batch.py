@@ -58,6 +58,7 @@ class Labels:
         return self._targets
 
     def __reduce__(self) -> tuple[type[Labels], tuple[list[str], list[str]]]:
+        # functions over an index cannot be pickled, what they find can
         return Labels, (self.keys, self.targets)
 
 

@@ -91,6 +91,7 @@ class OnDevice:
                     f"OnDevice: wanted a FusionBatch, found {type(batch).__name__}; a DataLoader"
                     " needs batch_size=None"
                 )
+            # started before the one ahead is given out: its copy runs while the loop computes
             waiting.append(self._start(batch, side))
             if len(waiting) > _AHEAD:
                 yield self._ready(*waiting.popleft())
@@ -117,13 +118,13 @@ class OnDevice:
 
     @property
     def _stream(self) -> Stream:
-        found = getattr(self.batches, "dataset", self.batches)
-        if not isinstance(found, Stream):
+        stream = getattr(self.batches, "dataset", self.batches)
+        if not isinstance(stream, Stream):
             raise InputError(
                 "OnDevice: wanted batches of a Stream or of a DataLoader over one, found"
-                f" {type(found).__name__}"
+                f" {type(stream).__name__}"
             )
-        return found
+        return stream
 
     def _start(
         self, batch: FusionBatch, side: torch.cuda.Stream | None
@@ -139,7 +140,10 @@ class OnDevice:
     def _ready(self, batch: FusionBatch, event: torch.cuda.Event | None) -> FusionBatch:
         if event is not None:
             step = torch.cuda.current_stream(self.device)
+            # the copy may not be done yet; only the GPU waits for it, not this thread
             step.wait_event(event)
+            # memory of the side stream: without this it could be given out again
+            # while the step still reads
             for tensor in (
                 *batch.parts.values(),
                 *batch.lengths.values(),

@@ -164,25 +164,26 @@ def open_stream(
         if any(is_url(name) for name in names)
         else None
     )
-    found = [
+    shard_sets = [
         find_tars(name, keys, functools.partial(_storage, chunks, storage_options or {}))
         for name in names
     ]
-    index = Index(found, split, where, take)
+    index = Index(shard_sets, split, where, take)
     where_from = ", ".join(str(name) for name in names)
     if not len(index):
         raise InputError(f"{where_from}: no samples in these tars")
     specs = _specs(index, parts, where_from)
-    count = sum(len(some) for some in index.chosen)
+    count = sum(len(chosen) for chosen in index.chosen)
     if not count:
         raise InputError(f"{where_from}: no record is left by where={where!r}")
     by_blocks = (
         shuffle
         if isinstance(shuffle, Blocks)
         else Blocks()
-        if shuffle and any(some.is_remote for some in found)
+        if shuffle and any(shard_set.is_remote for shard_set in shard_sets)
         else None
     )
+    # dropping the last batch of a set smaller than one would leave nothing at all
     last = bool(shuffle) and count >= batch_size and not buckets if drop_last is None else drop_last
     classes, sized = None, [specs]
     if buckets:
@@ -191,6 +192,7 @@ def open_stream(
                 "buckets: cannot be together with weights, repeat or blocks; open the sets apart"
             )
         classes, sized = _bucketed(index, specs, buckets)
+        # the appended -1 is what PAD (-1) looks up, so that PAD stays PAD
         rows = np.concatenate(index.chosen)
         order: Order = Chosen(
             Bucketed(classes[rows], batch_size, seed, bool(shuffle), last), np.append(rows, -1)
@@ -204,6 +206,7 @@ def open_stream(
             if hasattr(os, "sched_getaffinity")
             else os.cpu_count() or 1
         )
+    # all that decides which record stands where; the batch size does so with buckets only
     identity = fingerprint(
         index.fingerprint,
         split,
@@ -273,12 +276,14 @@ def _specs(
             raise InputError(f"parts: wanted names, found {name!r}")
         modality = index.parts.get(name)
         if not isinstance(spec, Spec):
-            found = (
+            description = (
                 f"the class {spec.__name__}; write {spec.__name__}()"
                 if isinstance(spec, type)
                 else repr(spec)
             )
-            raise InputError(f"parts: {name}: wanted a spec, as ImageSpec(size=224), found {found}")
+            raise InputError(
+                f"parts: {name}: wanted a spec, as ImageSpec(size=224), found {description}"
+            )
         if isinstance(spec, FeatureSpec):
             continue
         if modality is None:
@@ -360,5 +365,6 @@ def _bucketed(
     if not len(limits):
         raise InputError(f"buckets: {name}: wanted a list of lengths above 0, found an empty one")
     lengths = spec.lengths(index, name)
+    # 1e-6: a length that is above its bound by rounding alone still fits
     classes = np.minimum(np.searchsorted(limits, lengths - 1e-6), len(limits) - 1)
     return classes, [{**specs, name: spec.cut_to(limit)} for limit in limits.tolist()]

@@ -140,6 +140,7 @@ class Stream(IterableDataset[FusionBatch]):
         self._loops += 1
         self._damage_of_epoch = 0
         jobs = self._announced(self._jobs()) if self._cache is not None else self._jobs()
+        # handing such rows to a worker costs more than filling them
         if self._cheap:
             yield from self._through(
                 Inline(self._filler, lambda layout: heap_slot(layout, 0)), jobs, 0
@@ -248,6 +249,7 @@ class Stream(IterableDataset[FusionBatch]):
         info = get_worker_info()
         mine, among = (info.id, info.num_workers) if info is not None else (0, 1)
         size, total, begin = self.batch_size, len(self._order), self._samples
+        # a DataLoader asks its workers in turn: taking turns here keeps the order
         for number in range(
             mine, batch_count(total - begin, size, self._settings.drop_last), among
         ):
@@ -309,10 +311,12 @@ class Stream(IterableDataset[FusionBatch]):
                     yield from self._through(crew, jobs, count, judge)
             finally:
                 crew.close()
+        # the same jobs: where the judge stopped the threads, processes go on with what is left
         if self.backend == "processes":
             if self._processes is not None and self._processes.is_lost:
                 self._processes.close()
                 self._processes = None
+            # kept for later epochs: processes are slow to start
             if self._processes is None:
                 self._processes = ProcessCrew(
                     self._filler, count, self._depth(count, self.batch_size) + 3
@@ -326,6 +330,7 @@ class Stream(IterableDataset[FusionBatch]):
         judge wants other workers.
         """
         waiting: deque[tuple[_Job, Pending]] = deque()
+        # kept as they are now: at each yield the reader may place the stream elsewhere
         loop, depth, epoch, key = (
             self._loops,
             self._depth(workers, self.batch_size),
@@ -348,17 +353,22 @@ class Stream(IterableDataset[FusionBatch]):
                 try:
                     filled = pending.result()
                 except BaseException:
+                    # others may still be writing into the slot
                     pending.settle()
                     raise
                 if judge is not None:
                     verdict = judge.waited(time.perf_counter() - began)
                     if verdict is not None:
                         self.backend, judge = verdict, None
+                        # processes do the rest: begin no more here, use up what is on its way
                         more = more and verdict == "threads"
                         _log.info("%s chosen: %s", verdict, self._judge)
+                # before the yield: a state saved inside the loop counts this batch as used
                 self._samples = job.stop
                 batch = self._batch(job, pending, filled, epoch, key)
+                # from here on the reader's tensors keep the slot from being filled again
                 pending.slot.busy = False
+                # a name left here would hold the slot's arrays as long as the loop
                 del pending, filled
                 yield batch
                 del batch
@@ -368,6 +378,7 @@ class Stream(IterableDataset[FusionBatch]):
                         " load_state_dict has taken its place"
                     )
         finally:
+            # also when the reader breaks off: a slot is no one else's until its workers are done
             for _, pending in waiting:
                 pending.settle()
 
@@ -417,7 +428,7 @@ class Stream(IterableDataset[FusionBatch]):
                 if name.startswith("lengths/")
             },
             lists={
-                name: [value for some in filled for value in some.lists[name]]
+                name: [value for filled_rows in filled for value in filled_rows.lists[name]]
                 for name in (filled[0].lists if filled else ())
             },
             present_BM=torch.from_numpy(arrays["present"]),
@@ -432,12 +443,13 @@ class Stream(IterableDataset[FusionBatch]):
         """The record of each row after damaged ones were left out or replaced; too much damage is
         an error.
         """
-        found = rows
-        for some in filled:
-            for place, row in some.instead.items():
-                found = rows.copy() if found is rows else found
-                found[place] = row
-            for message in some.damage:
+        records = rows
+        for filled_rows in filled:
+            for place, row in filled_rows.instead.items():
+                # copied at the first change: it may be a view of the order's table
+                records = rows.copy() if records is rows else records
+                records[place] = row
+            for message in filled_rows.damage:
                 self.damaged += 1
                 self._damage_of_epoch += 1
                 if self.damaged <= _MOST_TOLD:
@@ -453,7 +465,7 @@ class Stream(IterableDataset[FusionBatch]):
                         f" damage_budget={self._settings.damage_budget:,};"
                         f" the last: {message}"
                     )
-        return found
+        return records
 
     def _features(self, name: str, rows: np.ndarray, present: np.ndarray) -> torch.Tensor:
         cache, places = self._caches[name]
@@ -478,6 +490,7 @@ class Stream(IterableDataset[FusionBatch]):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        # never pinned: a worker process must not touch the GPU
         self._pool = Pool(heap_slot, self._depth(self._settings.workers, self.batch_size) + 3)
 
 

@@ -34,16 +34,17 @@ class BlockShuffled:
     def rows(self, epoch: int, start: int, stop: int) -> np.ndarray:
         if stop <= start:
             return np.empty(0, np.int64)
+        # where windows end is known without mixing any, so that a loop can begin anywhere
         ends = self._epoch_blocks(epoch)[1]
-        found = []
+        stretches = []
         number = int(np.searchsorted(ends, start, side="right"))
         while start < stop:
             first = int(ends[number - 1]) if number else 0
-            some = self._mixed(epoch, number)[start - first : stop - first]
-            found.append(some)
-            start += len(some)
+            rows = self._mixed(epoch, number)[start - first : stop - first]
+            stretches.append(rows)
+            start += len(rows)
             number += 1
-        return np.concatenate(found)
+        return np.concatenate(stretches)
 
     def _blocks(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """The shuffled blocks, and the position at which each window ends."""
@@ -58,6 +59,7 @@ class BlockShuffled:
         rows = np.concatenate(
             [np.arange(self._starts[block], self._starts[block + 1]) for block in blocks]
         )
+        # a seed for each window: it can be mixed without those before it
         return random_for(self._seed, self._name, "window", str(epoch), str(number)).permutation(
             rows
         )

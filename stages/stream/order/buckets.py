@@ -25,8 +25,8 @@ class Bucketed:
         ]
         self._batch_size, self._seed, self._shuffle = batch_size, seed, shuffle
         self._batches = [
-            len(some) // batch_size if drop_last else -(-len(some) // batch_size)
-            for some in self._members
+            len(rows) // batch_size if drop_last else -(-len(rows) // batch_size)
+            for rows in self._members
         ]
         self._table = _Recent(self._epoch)
 
@@ -39,15 +39,16 @@ class Bucketed:
 
     def _epoch(self, epoch: int) -> np.ndarray:
         random = random_for(self._seed, "buckets", str(epoch))
-        found = []
-        for some, batches in zip(self._members, self._batches, strict=True):
-            mine = (random.permutation(some) if self._shuffle else some)[
+        tables = []
+        for rows, batches in zip(self._members, self._batches, strict=True):
+            mine = (random.permutation(rows) if self._shuffle else rows)[
                 : batches * self._batch_size
             ]
-            found.append(
+            tables.append(
                 np.concatenate(
                     [mine, np.full(batches * self._batch_size - len(mine), PAD)]
                 ).reshape(-1, self._batch_size)
             )
-        table = np.concatenate(found)
+        table = np.concatenate(tables)
+        # rows of the table are batches: moved as wholes, they stay of one class
         return (random.permutation(table) if self._shuffle else table).reshape(-1)

@@ -30,8 +30,10 @@ def draws_of(key: int, positions: np.ndarray) -> list[Draws]:
 
 def uniform_of(key: int, positions: np.ndarray) -> np.ndarray:
     """The four numbers in [0, 1) of each position ``float64 [N, 4]``."""
+    # four counters of its own for each position: no two share a number
     places = positions.astype(np.uint64)[:, None] * np.uint64(_COLUMNS) + np.arange(
         _COLUMNS, dtype=np.uint64
     )
+    # a float64 holds 53 bits: each of these is exact, and below 1
     uniform: np.ndarray = (mix(places, np.uint64(key)) >> np.uint64(11)) * 2.0**-53
     return uniform

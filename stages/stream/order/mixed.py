@@ -27,6 +27,7 @@ class Mixed:
         self, orders: Sequence[Order], weights: Sequence[float], count: int, seed: int
     ) -> None:
         self._orders, self._count, self._seed = list(orders), count, seed
+        # each share is of what the orders before it have left
         left = float(sum(weights))
         self._shares = []
         for weight in weights:
@@ -39,15 +40,16 @@ class Mixed:
         return self._count
 
     def rows(self, epoch: int, start: int, stop: int) -> np.ndarray:
+        # counted through all epochs: an order goes on in the next one where it stood in the last
         first, last = epoch * self._count + start, epoch * self._count + stop
-        found = []
+        stretches = []
         while first < last:
             stretch, place = divmod(first, self._STRETCH)
             end = min(self._STRETCH, place + last - first)
             mine: np.ndarray = self._recent(stretch)
-            found.append(mine[place:end])
+            stretches.append(mine[place:end])
             first += end - place
-        return np.concatenate(found) if found else np.empty(0, np.int64)
+        return np.concatenate(stretches) if stretches else np.empty(0, np.int64)
 
     def _stretch(self, number: int) -> np.ndarray:
         """The records of one stretch, in their random places."""

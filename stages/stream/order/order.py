@@ -42,6 +42,7 @@ class _Recent:
         self._known: dict[Hashable, Any] = {}
 
     def __call__(self, *key: Hashable) -> Any:
+        # two results, since a batch may lie across the border of two windows or epochs
         if key not in self._known:
             while len(self._known) > 1:
                 del self._known[next(iter(self._known))]
@@ -80,13 +81,13 @@ class Repeated:
 
 def _across(order: Order, start: int, stop: int) -> np.ndarray:
     """Positions of an order that goes on epoch after epoch."""
-    length, found = len(order), []
+    length, stretches = len(order), []
     while start < stop:
         epoch, place = divmod(start, length)
         last = min(length, place + stop - start)
-        found.append(order.rows(epoch, place, last))
+        stretches.append(order.rows(epoch, place, last))
         start += last - place
-    return np.concatenate(found) if found else np.empty(0, np.int64)
+    return np.concatenate(stretches) if stretches else np.empty(0, np.int64)
 
 
 class Chosen:
@@ -99,8 +100,8 @@ class Chosen:
         return len(self._order)
 
     def rows(self, epoch: int, start: int, stop: int) -> np.ndarray:
-        found: np.ndarray = self._rows[self._order.rows(epoch, start, stop)]
-        return found
+        records: np.ndarray = self._rows[self._order.rows(epoch, start, stop)]
+        return records
 
 
 def batch_count(count: int, batch_size: int, drop_last: bool) -> int:
@@ -112,6 +113,7 @@ def rank_rows(rows: np.ndarray, batch_size: int, rank: int, world: int) -> np.nd
     """A rank's slice of the record numbers of a global batch; all ranks' slices are equally long,
     filled up with ``PAD``.
     """
+    # with the share of a full batch, the first ranks would take all rows of a short one
     share = -(-batch_size // world) if len(rows) == batch_size else -(-len(rows) // world)
     mine = rows[rank * share : (rank + 1) * share]
     return mine if len(mine) == share else np.concatenate([mine, np.full(share - len(mine), PAD)])

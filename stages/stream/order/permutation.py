@@ -55,9 +55,12 @@ def permuted(places: np.ndarray, count: int, keys: np.ndarray) -> np.ndarray:
     one coordinate a mix of the other, modulo its length. A cell beyond ``count`` is sent on until
     it lands inside.
     """
+    # nearly a square, with less than a row to spare: few places ever land outside
     height = np.uint64(int(np.ceil(np.sqrt(count))))
     width = np.uint64(-(-count // int(height)))
     out = _rounds(places, height, width, keys)
+    # the rounds permute the whole rectangle, so that no two places of [0, count) that are sent on
+    # until they land inside can land on the same one
     outside = np.flatnonzero(out >= count)
     while len(outside):
         out[outside] = _rounds(out[outside], height, width, keys)
@@ -70,8 +73,11 @@ def _rounds(
 ) -> np.ndarray:
     left: Any = places // width
     right: Any = places % width
+    # a round changes one coordinate by what the other says, so it can be undone: that makes it a
+    # permutation, whatever mix does
     for number, key in enumerate(keys):
         if number % 2:
+            # reduced before it is added: the sum stays far from the end of uint64
             right = (right + mix(left, key) % width) % width
         else:
             left = (left + mix(right, key) % height) % height

@@ -33,8 +33,8 @@ class BytesSpec(Spec):
 
     def value(self, data: bytes, draws: Draws = MIDDLE) -> Any:
         """The bytes."""
-        found = self.read(data)
-        return found if self.transform is None else self.transform(found, draws.generator())
+        content = self.read(data)
+        return content if self.transform is None else self.transform(content, draws.generator())
 
     def read(self, data: bytes) -> Any:
         """What the bytes mean, before the transform."""

@@ -44,6 +44,7 @@ class FeatureCache:
     def rows(self, keys: pa.ChunkedArray) -> np.ndarray:
         """Row of each key ``int64 [N]``; -1 where there is none."""
         places = numbers(pc.index_in(keys, value_set=self._keys), missing=-1)
+        # -1 looks up the last place and is put right by where; an empty array has no last place
         return (
             np.where(places >= 0, self._places[places], -1)
             if len(self._places)

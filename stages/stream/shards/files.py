@@ -107,6 +107,7 @@ class LocalFile:
         self._descriptor: _Descriptor | None = None
 
     def read(self, offset: int, size: int) -> bytes:
+        # in a local: another thread may take it from the file at any moment
         descriptor = self._descriptor
         if descriptor is None:
             descriptor = self._opened()
@@ -125,19 +126,23 @@ class LocalFile:
             while len(_open) >= _MOST_OPEN:
                 oldest = _open.popleft()()
                 if oldest is not None:
+                    # not closed here: a thread that is reading still holds it
                     oldest._descriptor = None
             try:
-                found = _Descriptor(os.open(self.name, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)))
+                descriptor = _Descriptor(
+                    os.open(self.name, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+                )
             except OSError as error:
                 raise InputError(f"{self.name}: cannot be opened: {error.strerror}") from error
-            state = os.fstat(found.number)
+            # offsets of the index are those of the file as it was
+            state = os.fstat(descriptor.number)
             if (state.st_size, state.st_mtime_ns) != (self.size, self._changed_ns):
                 raise IntegrityError(
                     f"{self.name}: has changed since it was indexed; open the stream anew"
                 )
-            self._descriptor = found
+            self._descriptor = descriptor
             _open.append(weakref.ref(self))
-            return found
+            return descriptor
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_descriptor": None}

@@ -114,8 +114,8 @@ def _one(
 def join_parts(found: Sequence[Found]) -> dict[str, str]:
     """The parts of several sets together; InputError where they disagree on a part's modality."""
     parts: dict[str, str] = {}
-    for some in found:
-        _join(parts, some.parts, some.name)
+    for shard_set in found:
+        _join(parts, shard_set.parts, shard_set.name)
     return parts
 
 
@@ -166,26 +166,27 @@ def _paths(storage: Storage, text: str) -> list[str]:
         return paths
     paths = []
     try:
+        # a file may really have braces in its name
         patterns = list(braceexpand(text)) if "{" in text and not storage.exists(text) else [text]
     except ValueError:
         raise InputError(
             f"{text}: its braces do not match; wanted for example data/{{000..099}}.tar"
         ) from None
     for pattern in patterns:
-        some = (
+        matches = (
             [pattern]
             if storage.exists(pattern)
             else storage.find(pattern)
             if re.search(r"[*?\[]", pattern)
             else []
         )
-        if not some:
+        if not matches:
             zipped = pattern.endswith((".tar.gz", ".tgz"))
             hint = (
                 "; unpack it first: samples cannot be found inside of gzip data" if zipped else ""
             )
             raise InputError(f"{pattern}: there is no such file or folder{hint}")
-        paths += some
+        paths += matches
     return paths
 
 
@@ -204,20 +205,20 @@ def _foreign(storage: Storage, path: str, keys: KeyRule) -> tuple[Tar, dict[str,
         if note is not None and {name: note.get(name) for name in wanted} == wanted:
             break
     else:
-        found = scan(file, keys)
+        scanned = scan(file, keys)
         content = fingerprint(
             [
                 [str(column) for column in row.values()]
-                for row in found.table.select(_CONTENT).to_pylist()
+                for row in scanned.table.select(_CONTENT).to_pylist()
             ]
         )
         note = {
             **wanted,
-            "parts": dict(found.parts),
-            "interleaved": found.interleaved,
+            "parts": dict(scanned.parts),
+            "interleaved": scanned.interleaved,
             "content": content,
         }
-        place = _write(places, found.table, note)
+        place = _write(places, scanned.table, note)
     if note["interleaved"]:
         warnings.warn(
             f"{path}: {note['interleaved']:,} samples lie in pieces, with members of others"
@@ -225,6 +226,7 @@ def _foreign(storage: Storage, path: str, keys: KeyRule) -> tuple[Tar, dict[str,
             " that go through the tar in order cut them apart",
             stacklevel=2,
         )
+    # by whole words: contest.tar is no test split
     words = re.split(r"[^a-z]+", path.rpartition("/")[2].lower())
     split = next((word for word in words if word in _SPLITS), "all")
     return Tar(file, split, place, f"{wanted['tar']} {note['content']}"), note["parts"]

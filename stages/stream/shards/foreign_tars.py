@@ -91,6 +91,7 @@ def members(file: File) -> Iterator[Member]:
             ended = True
             offset += _BLOCK
             continue
+        # asked first: a short gzip file would be taken for a tar that is cut
         if offset == 0 and header[:2] == b"\x1f\x8b":
             raise IntegrityError(
                 f"{file.name}: is gzip data; unpack it first: samples cannot be found inside of it"
@@ -104,6 +105,7 @@ def members(file: File) -> Iterator[Member]:
             )
         kind, size = _checked(file, header, offset)
         data = offset + _BLOCK
+        # octal digits end at 8 GiB, then PAX tells the size: of the file, not of headers before it
         if "size" in pax and kind not in (b"x", b"g", b"L", b"K"):
             size = _number(pax["size"])
         if size < 0 or data + size > file.size:
@@ -138,6 +140,7 @@ def members(file: File) -> Iterator[Member]:
                 pax.get("path") or long_name or _name(header),
                 pax.get("linkpath") or long_link or _text(header[157:257]),
             )
+            # a hard link counts from the top of the tar, a symbolic one from its own folder
             yield Member(
                 name,
                 data,
@@ -154,14 +157,16 @@ def members(file: File) -> Iterator[Member]:
         offset = data + -(-size // _BLOCK) * _BLOCK
 
 
-def _followed(file: File, found: list[Member]) -> list[Member]:
+def _followed(file: File, tar_members: list[Member]) -> list[Member]:
     """The members, each link to another one in the place of what it leads to; a link that leads to
     none of them is told and left out.
     """
-    by_name = {member.name.removeprefix("./"): member for member in found if member.link is None}
+    by_name = {
+        member.name.removeprefix("./"): member for member in tar_members if member.link is None
+    }
     whole: list[Member] = []
     lost: list[str] = []
-    for member in found:
+    for member in tar_members:
         to, steps = member, 0
         while to.link is not None and steps < _LONGEST_CHAIN:
             to = by_name.get(to.link.removeprefix("./"), _NOWHERE)
@@ -182,6 +187,7 @@ def _followed(file: File, found: list[Member]) -> list[Member]:
 def _checked(file: File, header: bytes, offset: int) -> tuple[bytes, int]:
     """Type and size of a header whose checksum is right."""
     wanted = _octal(header[148:156])
+    # the sum takes its own eight bytes for spaces
     if wanted != sum(header) - sum(header[148:156]) + 8 * 32:
         what = (
             "gzip data; unpack it first: samples cannot be found inside of it"
@@ -190,6 +196,7 @@ def _checked(file: File, header: bytes, offset: int) -> tuple[bytes, int]:
         )
         raise IntegrityError(f"{file.name}: at byte {offset:,} is {what}")
     raw = header[124:136]
+    # sizes beyond the octal digits: GNU sets the top bit and writes them in binary
     size = int.from_bytes(raw[1:], "big") if raw[0] & 0x80 else _octal(raw)
     return header[156:157], size
 
@@ -209,23 +216,25 @@ def _text(raw: bytes) -> str:
 
 def _name(header: bytes) -> str:
     name = header[:100].split(b"\0", 1)[0]
+    # GNU keeps times where POSIX has the prefix of a name
     prefix = header[345:500].split(b"\0", 1)[0] if header[257:263] == b"ustar\0" else b""
     return (prefix + b"/" + name if prefix else name).decode("utf-8", "replace")
 
 
 def _pax(data: bytes) -> dict[str, str]:
     """The records ``<length> <key>=<value>\\n`` of an extended header."""
-    found = {}
+    fields = {}
     place = 0
     while place < len(data):
         space = data.find(b" ", place, place + _MOST_DIGITS)
         digits = data[place : max(space, place)]
+        # a length that does not cover its own digits would never lead on
         if not digits.isdigit() or int(digits) <= len(digits):
             break
         key, _, value = data[space + 1 : place + int(digits) - 1].partition(b"=")
-        found[key.decode("utf-8", "replace")] = value.decode("utf-8", "replace")
+        fields[key.decode("utf-8", "replace")] = value.decode("utf-8", "replace")
         place += int(digits)
-    return found
+    return fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,12 +253,12 @@ def scan(file: File, rule: KeyRule = "auto") -> Scanned:
     members are read, media are only found.
     """
     every = _followed(file, list(members(file)))
-    found = [
+    kept = [
         member for member in every if not member.name.rpartition("/")[2].startswith((".", "__"))
     ]
     samples: dict[str, dict[str, Member]] = {}
     apart, last = set(), ""
-    for member, (key, ending) in zip(found, _split_names(found, rule), strict=True):
+    for member, (key, ending) in zip(kept, _split_names(kept, rule), strict=True):
         mine = samples.setdefault(key, {})
         if ending in mine:
             raise IntegrityError(
@@ -269,14 +278,14 @@ def scan(file: File, rule: KeyRule = "auto") -> Scanned:
     )
 
 
-def _split_names(found: list[Member], rule: KeyRule) -> list[tuple[str, str]]:
-    first = [_cut(member.name, first=True) for member in found]
+def _split_names(tar_members: list[Member], rule: KeyRule) -> list[tuple[str, str]]:
+    first = [_cut(member.name, first=True) for member in tar_members]
     if rule == "first_dot":
         return first
-    last = [_cut(member.name, first=False) for member in found]
+    last = [_cut(member.name, first=False) for member in tar_members]
     if rule == "last_dot":
         return last
-    counts = [len({ending for _, ending in some}) for some in (first, last)]
+    counts = [len({ending for _, ending in names}) for names in (first, last)]
     return (
         last
         if counts[0] > _MOST_ENDINGS >= counts[1] or len(set(first)) < len(first) == len(set(last))
@@ -402,7 +411,9 @@ def _targets(ending: str, text: str) -> dict[str, Any]:
             return {}
         plain = value.items() if isinstance(value, dict) else ()
         return {
-            str(name): one for name, one in plain if isinstance(one, (str, int, float, bool, list))
+            str(name): entry
+            for name, entry in plain
+            if isinstance(entry, (str, int, float, bool, list))
         }
     text = text.strip()
     return {ending: int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text}

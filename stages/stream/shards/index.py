@@ -46,8 +46,8 @@ class Index:
         self.parts = join_parts(found)
         self._leaves: list[_Leaf] = []
         self.set_ends: list[int] = []
-        for some in found:
-            for tar in _of_split(some, split):
+        for shard_set in found:
+            for tar in _of_split(shard_set, split):
                 batches = _read(tar.index)
                 if tar.records not in (None, sum(map(len, batches))):
                     raise IntegrityError(
@@ -76,7 +76,7 @@ class Index:
         self.fingerprint = (
             found[0].fingerprint
             if len(found) == 1
-            else fingerprint([some.fingerprint for some in found])
+            else fingerprint([shard_set.fingerprint for shard_set in found])
         )
 
     def __len__(self) -> int:
@@ -106,8 +106,8 @@ class Index:
     def text(self, part: str, row: int) -> str | None:
         """A text part of one record."""
         number = self._leaf[row]
-        found: str | None = self._leaves[number].text(part, row - self._starts[number])
-        return found
+        text: str | None = self._leaves[number].text(part, row - self._starts[number])
+        return text
 
     def values(self, part: str, most: int) -> Iterator[str | bytes | None]:
         """A part of every record as it stands in the index, or the bytes of at most ``most`` media
@@ -123,8 +123,8 @@ class Index:
     def checksum(self, part: str, row: int) -> str | None:
         """XXH3-128 of a medium, where the index has it."""
         number = self._leaf[row]
-        found: str | None = self._leaves[number].checksum(part, row - self._starts[number])
-        return found
+        checksum: str | None = self._leaves[number].checksum(part, row - self._starts[number])
+        return checksum
 
     def read(self, part: str, row: int) -> bytes:
         """The bytes of a medium that the record has."""
@@ -140,8 +140,8 @@ class Index:
 
     def has(self, part: str) -> np.ndarray:
         """Which records have a medium ``bool [N]``."""
-        found: np.ndarray = self.spans[part][:, 1] >= 0
-        return found
+        present: np.ndarray = self.spans[part][:, 1] >= 0
+        return present
 
     def want(self, part: str, rows: Iterable[int]) -> int:
         """Tell the tars that the media of these records come next; how many bytes they are."""
@@ -175,6 +175,7 @@ class Index:
 
     def _places(self, rows: Iterable[int]) -> Iterable[tuple[int, _Leaf, int]]:
         numbers = np.asarray(rows)
+        # PAD (-1) finds the last record here; who asks passes it over
         leaves = self._leaf[numbers] if len(self) else numbers
         places = numbers - self._starts[leaves]
         return [
@@ -185,8 +186,8 @@ class Index:
         ]
 
     def _spans(self, name: str) -> np.ndarray:
-        found = [leaf.spans(name) for leaf in self._leaves]
-        return np.concatenate(found) if found else np.empty((0, 2), np.int64)
+        spans = [leaf.spans(name) for leaf in self._leaves]
+        return np.concatenate(spans) if spans else np.empty((0, 2), np.int64)
 
     def _where(self, text: str) -> np.ndarray:
         where = Where(text)
@@ -196,9 +197,9 @@ class Index:
         )
         for name in unknown:
             if name.removeprefix("targets.") not in targets:
-                known = {"key", "group", "split", "tar", *self._signal_names(), *targets}
+                columns = {"key", "group", "split", "tar", *self._signal_names(), *targets}
                 raise InputError(
-                    f"where {text!r}: these shards have no column {name!r}{nearest(name, known)}"
+                    f"where {text!r}: these shards have no column {name!r}{nearest(name, columns)}"
                 )
         for name in where.parts:
             if name not in self.parts:
@@ -215,12 +216,12 @@ class Index:
         return {name for leaf in self._leaves for name in leaf.signals()}
 
 
-def _of_split(found: Found, split: str | None) -> list[Tar]:
-    tars = [tar for tar in found.tars if split is None or tar.split == split]
+def _of_split(shard_set: Found, split: str | None) -> list[Tar]:
+    tars = [tar for tar in shard_set.tars if split is None or tar.split == split]
     if not tars:
         raise InputError(
-            f"{found.name}: no shards of split"
-            f" {split!r}{nearest(str(split), {tar.split for tar in found.tars})}"
+            f"{shard_set.name}: no shards of split"
+            f" {split!r}{nearest(str(split), {tar.split for tar in shard_set.tars})}"
         )
     return tars
 
@@ -259,30 +260,30 @@ class _Leaf:
 
     def checksum(self, part: str, place: int) -> str | None:
         places, values = self._member("media", part)
-        found: str | None = values.field("xxh3")[places[place]].as_py()
-        return found
+        checksum: str | None = values.field("xxh3")[places[place]].as_py()
+        return checksum
 
     def text(self, part: str, place: int) -> str | None:
         places, values = self._member("texts", part)
         if places[place] < 0:
             return None
-        found: str | None = values.field("text")[places[place]].as_py()
-        return found
+        text: str | None = values.field("text")[places[place]].as_py()
+        return text
 
     def _member(self, column: str, part: str) -> tuple[np.ndarray, Any]:
         """Where each record has this part in the flat list of a column, -1 where not, and that
         list.
         """
-        known = self._found.get((column, part))
-        if known is None:
+        located = self._found.get((column, part))
+        if located is None:
             lists = self._batch.column(column)
             values = lists.flatten()
             owners = np.repeat(np.arange(len(self)), np.diff(numbers(lists.offsets)))
             here = np.flatnonzero(equals(values.field("part"), part))
             places = np.full(len(self), -1, np.int64)
             places[owners[here]] = here
-            known = self._found[column, part] = (places, values)
-        return known
+            located = self._found[column, part] = (places, values)
+        return located
 
     def signals(self) -> dict[str, pa.Array]:
         """Each measurement as a column."""
@@ -292,12 +293,12 @@ class _Leaf:
 
     def numbers(self, name: str) -> np.ndarray:
         column = self.signals().get(name)
-        found: np.ndarray = (
+        values: np.ndarray = (
             np.full(len(self), np.nan)
             if column is None
             else pc.fill_null(column, np.nan).to_numpy()
         )
-        return found
+        return values
 
     def target_names(self) -> set[str]:
         return {name for text in self.targets.to_pylist() for name in json.loads(text)}
@@ -321,10 +322,11 @@ class _Leaf:
         values = [
             json.loads(text).get(name.removeprefix("targets.")) for text in self.targets.to_pylist()
         ]
-        some = next((value for value in values if value is not None), None)
-        if some is None:
+        # the first value says what the column is; values of other types count as not there
+        example = next((value for value in values if value is not None), None)
+        if example is None:
             return pa.nulls(len(self))
-        if isinstance(some, str):
+        if isinstance(example, str):
             return pa.array(
                 [value if isinstance(value, str) else None for value in values], pa.string()
             )

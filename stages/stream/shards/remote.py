@@ -58,11 +58,13 @@ class RemoteStorage:
         return bool(self._ask(path, lambda system: system.isfile(path)))
 
     def find(self, pattern: str) -> list[str]:
-        found: Mapping[str, Mapping[str, Any]] = self._ask(
+        listing: Mapping[str, Mapping[str, Any]] = self._ask(
             pattern, lambda system: system.glob(pattern, detail=True)
         )
         return sorted(
-            self._with_protocol(name) for name, info in found.items() if info.get("type") == "file"
+            self._with_protocol(name)
+            for name, info in listing.items()
+            if info.get("type") == "file"
         )
 
     def local(self, path: str) -> Path:
@@ -184,6 +186,7 @@ class RemoteFile:
             data: bytes = file_system(self.name, self._options).cat_file(
                 self.name, start=begin, end=end
             )
+            # raised inside, so that it is tried again like a lost connection
             if len(data) != end - begin:
                 raise OSError(f"bytes {begin:,} to {end:,} were asked for, {len(data):,} came")
             return data
@@ -233,20 +236,22 @@ class ChunkCache:
 
     def read(self, file: RemoteFile, number: int, begin: int, end: int) -> bytes:
         """The bytes [begin, end) of a chunk, fetched if it is not here."""
+        # after a fork the lock may be held for ever, and the threads are gone
         if os.getpid() != self._process:
             self._reset()
         key = (file.identity, number)
+        # before looking for the chunk: a fetch that ends in between is then seen by one of the two
         with self._lock:
             coming = self._coming.get(key)
-        found = self._held(key, begin, end)
-        if found is None:
+        data = self._held(key, begin, end)
+        if data is None:
             if coming is not None and not coming.cancelled():
                 coming.result()
             else:
                 self._bring(file, number)
-            found = self._held(key, begin, end)
+            data = self._held(key, begin, end)
         # None again: so many others came that it has been let go already
-        return file.fetch(number)[begin:end] if found is None else found
+        return file.fetch(number)[begin:end] if data is None else data
 
     def want(self, file: RemoteFile, number: int) -> None:
         """Fetch a chunk in the background unless it is here or coming."""
@@ -289,6 +294,7 @@ class ChunkCache:
                     while len(self._memory) > _KEPT_IN_MEMORY:
                         self._memory.popitem(last=False)
         finally:
+            # after a failure too: who asks next shall try again, not meet the old error
             with self._lock:
                 self._coming.pop(key, None)
 
@@ -304,15 +310,19 @@ class ChunkCache:
             self._tell(error)
             return None, file.fetch(number)
         try:
+            # the system frees the lock of a process that is killed: nobody waits for the dead
             fcntl.flock(lock, fcntl.LOCK_EX)
+            # who held the lock before may have brought it
             chunk = _open_chunk(path)
             if chunk is not None:
+                # made after theirs had been renamed, it would stay behind
                 part.unlink(missing_ok=True)
                 return chunk, b""
             data = file.fetch(number)
             try:
                 os.ftruncate(lock, 0)
                 whole = data + xxhash.xxh3_128_digest(data)
+                # a disk that fills up may take some of it without an error
                 if os.pwrite(lock, whole, 0) < len(whole):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.replace(part, path)
@@ -343,15 +353,15 @@ class ChunkCache:
             if self._since_scan < self._most_bytes // 20:
                 return
             self._since_scan = 0
-        found = []
+        chunks = []
         for path in (self.folder / "chunks").glob("*/*[0-9]"):
             try:
                 state = path.stat()
             except OSError:
                 continue
-            found.append((state.st_mtime_ns, state.st_size, path))
-        total = sum(size for _, size, _ in found)
-        for _, size, path in sorted(found):
+            chunks.append((state.st_mtime_ns, state.st_size, path))
+        total = sum(size for _, size, _ in chunks)
+        for _, size, path in sorted(chunks):
             if total <= self._most_bytes * 9 // 10:
                 break
             path.unlink(missing_ok=True)
@@ -385,5 +395,6 @@ def _open_chunk(path: Path) -> _Chunk | None:
     ):
         path.unlink(missing_ok=True)
         return None
+    # chunks are let go by this time: many systems do not note when a file was read
     os.utime(path)
     return chunk

@@ -64,12 +64,14 @@ class Where:
         a column of booleans by part.
         """
         try:
-            found = _condition(self._value(self._tree, columns, has_part))
-            if not isinstance(found, (pa.Array, pa.ChunkedArray)) or not pa.types.is_boolean(
-                found.type
+            result = _condition(self._value(self._tree, columns, has_part))
+            if not isinstance(result, (pa.Array, pa.ChunkedArray)) or not pa.types.is_boolean(
+                result.type
             ):
                 raise self._wrong("is no condition")
-            return np.asarray(pc.fill_null(found, False).to_numpy(zero_copy_only=False), dtype=bool)
+            return np.asarray(
+                pc.fill_null(result, False).to_numpy(zero_copy_only=False), dtype=bool
+            )
         except (
             pa.ArrowInvalid,
             pa.ArrowNotImplementedError,
@@ -121,10 +123,10 @@ class Where:
             )
         if isinstance(node, ast.BoolOp):
             join = pc.and_kleene if isinstance(node.op, ast.And) else pc.or_kleene
-            found = _condition(value(node.values[0]))
+            joined = _condition(value(node.values[0]))
             for child in node.values[1:]:
-                found = join(found, _condition(value(child)))
-            return found
+                joined = join(joined, _condition(value(child)))
+            return joined
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             return pc.invert(_condition(value(node.operand)))
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
@@ -141,12 +143,12 @@ class Where:
     def _compare(
         self, node: ast.Compare, value: Callable[[ast.expr], Any], has_part: Columns
     ) -> Any:
-        left, found = node.left, None
+        left, chain = node.left, None
         for operator, right in zip(node.ops, node.comparators, strict=True):
             if isinstance(operator, (ast.In, ast.NotIn)):
                 if _dotted(right) == "parts":
                     # _collect made sure that it is a constant
-                    one = has_part(left.value)  # type: ignore[attr-defined]
+                    comparison = has_part(left.value)  # type: ignore[attr-defined]
                 else:
                     try:
                         choices = [
@@ -158,27 +160,30 @@ class Where:
                     inside = value(left)
                     if pa.types.is_null(inside.type):
                         return _condition(inside)
-                    one = pc.if_else(
+                    # is_in says False of a missing value; here it is unknown, also to 'not in'
+                    comparison = pc.if_else(
                         pc.is_valid(inside),
                         pc.is_in(inside, value_set=pa.array(choices, inside.type)),
                         None,
                     )
-                one = pc.invert(one) if isinstance(operator, ast.NotIn) else one
+                comparison = (
+                    pc.invert(comparison) if isinstance(operator, ast.NotIn) else comparison
+                )
             elif type(operator) in _COMPARE:
-                one = _COMPARE[type(operator)](value(left), value(right))
+                comparison = _COMPARE[type(operator)](value(left), value(right))
             else:
                 raise self._wrong("uses 'is'; wanted ==")
-            found = one if found is None else pc.and_kleene(found, one)
+            chain = comparison if chain is None else pc.and_kleene(chain, comparison)
             left = right
-        return found
+        return chain
 
 
-def _condition(found: Any) -> Any:
+def _condition(column: Any) -> Any:
     """The same; a column that has no value in any record is a condition that nobody knows."""
     return (
-        pa.nulls(len(found), pa.bool_())
-        if isinstance(found, pa.Array) and pa.types.is_null(found.type)
-        else found
+        pa.nulls(len(column), pa.bool_())
+        if isinstance(column, pa.Array) and pa.types.is_null(column.type)
+        else column
     )
 
 

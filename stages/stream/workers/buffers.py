@@ -50,11 +50,13 @@ class Slot:
 def _references(arrays: Arrays) -> int:
     """The most references that any of the arrays has."""
     most = 0
+    # no name for the array: it would be one reference more
     for name in arrays:
         most = max(most, sys.getrefcount(arrays[name]))
     return most
 
 
+# measured, since it includes those that the count itself makes
 _FREE = _references({"alone": np.empty(1)})
 
 

@@ -52,6 +52,7 @@ class Judge:
     def waited(self, seconds: float) -> Literal["threads", "processes"] | None:
         """Note how long the reader waited for a batch; the choice, once it is made."""
         now = time.perf_counter()
+        # the first wait is for the workers to start
         if self._asked:
             self._batches += 1
             self._waited_s += seconds

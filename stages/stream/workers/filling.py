@@ -60,10 +60,10 @@ class Filler:
         self._specs = [
             [
                 (column, name, spec)
-                for column, (name, spec) in enumerate(some.items())
+                for column, (name, spec) in enumerate(specs_of_class.items())
                 if not isinstance(spec, FeatureSpec)
             ]
-            for some in specs
+            for specs_of_class in specs
         ]
         self._lists = [name for name, spec in specs[0].items() if not spec.makes_tensors]
         self._on_damage, self._verify = on_damage, verify
@@ -117,6 +117,7 @@ class Filler:
         filled.damage.append(error.message)
         if self._on_damage == "replace":
             random = draws.generator()
+            # of the same set, so that a mixture keeps its shares
             chosen = self.index.chosen[np.searchsorted(self.index.set_ends, row, side="right")]
             for _ in range(_REPLACEMENTS):
                 other = int(chosen[random.integers(len(chosen))])
@@ -128,6 +129,7 @@ class Filler:
                     filled.instead[task.begin + place] = other
                     return
         filled.instead[task.begin + place] = PAD
+        # clears what the failed tries have left in the row
         self._row(PAD, place, draws, task, arrays, filled)
 
     def _row(
@@ -173,12 +175,12 @@ class Filler:
             except DamageError:
                 raise
             except Exception as error:
-                found = (
+                reason = (
                     str(error)
                     if isinstance(error, ModalmillError)
                     else f"{type(error).__name__}: {error}"
                 )
-                raise TransformError(f"{self._at(name, row)}: {found}") from error
+                raise TransformError(f"{self._at(name, row)}: {reason}") from error
         except DamageError as error:
             message = f"{self._at(name, row)}: {error.message}"
             if self._on_damage == "raise":
@@ -207,6 +209,7 @@ class Filler:
                     "checksum",
                     "its bytes are not those that were written; check with 'modalmill verify'",
                 )
+            # each process has marks of its own: at worst a medium is checked in several
             self._seen[name][row] = True
         return data
 

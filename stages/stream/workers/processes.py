@@ -40,6 +40,7 @@ class ProcessCrew:
         pipes = [context.Pipe() for _ in range(count)]
         self._workers: list[_Worker] = []
         for number, (mine, theirs) in enumerate(pipes):
+            # a fork inherits all ends: any that stays open would hide that its owner is gone
             others = (
                 [end for pipe in pipes for end in pipe if end is not theirs]
                 if context.get_start_method() == "fork"
@@ -60,6 +61,7 @@ class ProcessCrew:
                     " or use backend='threads'"
                 ) from error
             self._workers.append(_Worker(process, mine))
+        # with a copy of it here, the end of a worker would never be noticed
         for _, theirs in pipes:
             theirs.close()
         self._pool = Pool(shared_slot, most_slots)
@@ -70,6 +72,7 @@ class ProcessCrew:
         slot = self._pool.get(layout)
         asked = []
         for task in tasks:
+            # going on where the last batch stopped: small batches too reach every worker
             worker = self._workers[self._next % len(self._workers)]
             self._next += 1
             asked.append((worker, worker.ask(slot, task)))
@@ -97,13 +100,14 @@ class _Worker:
 
     def ask(self, slot: Slot, task: FillTask) -> int:
         """Send a task; the number under which its answer comes."""
-        gone = [number for number, known in self._knows.items() if known() is None]
+        # the worker has to unmap them too, or their memory would stay
+        gone = [number for number, reference in self._knows.items() if reference() is None]
         with self._told():
             for number in gone:
                 del self._knows[number]
-            known = slot.number in self._knows
-            self.pipe.send((gone, slot.number, None if known else slot.layout, task))
-            if not known:
+            is_known = slot.number in self._knows
+            self.pipe.send((gone, slot.number, None if is_known else slot.layout, task))
+            if not is_known:
                 reduction.send_handle(self.pipe, slot.descriptor, self.process.pid)
                 self._knows[slot.number] = weakref.ref(slot)
         self._asked += 1
@@ -150,7 +154,7 @@ class _Asked:
         self.slot, self._asked = slot, asked
 
     def result(self) -> list[FilledRows]:
-        found = []
+        filled = []
         while self._asked:
             worker, number = self._asked[0]
             value = worker.answer(number)
@@ -159,8 +163,8 @@ class _Asked:
             del self._asked[0]
             if isinstance(value, BaseException):
                 raise value
-            found.append(value)
-        return found
+            filled.append(value)
+        return filled
 
     def settle(self) -> None:
         while self._asked:
