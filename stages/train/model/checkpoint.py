@@ -50,8 +50,8 @@ class Saved:
     @property
     def captioner(self) -> Caption | None:
         """What writes a sentence from a fused vector, if that was trained."""
-        found = dict(self.losses.items()).get("caption")
-        return found if isinstance(found, Caption) else None
+        caption = dict(self.losses.items()).get("caption")
+        return caption if isinstance(caption, Caption) else None
 
 
 def save(path: Path, about: dict[str, Any], step: WithLosses, training: dict[str, Any]) -> None:

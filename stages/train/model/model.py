@@ -37,11 +37,12 @@ class FusionModel(nn.Module):
         super().__init__()
         options = inputs.options
         self.names, self.width, self.outputs = inputs.names, options.width, outputs
-        made: dict[str, nn.Module] = {}
+        encoders: dict[str, nn.Module] = {}
         for name, spec in options.inputs.items():
-            twin = made.get(spec.same_as or "")
-            made[name] = twin or make_encoder(name, inputs.part(name), options)
-        self.encoders = nn.ModuleDict(made)
+            # one module under both names: trained once, and saved for both
+            twin = encoders.get(spec.same_as or "")
+            encoders[name] = twin or make_encoder(name, inputs.part(name), options)
+        self.encoders = nn.ModuleDict(encoders)
         self.norms = nn.ModuleDict({name: nn.LayerNorm(options.width) for name in self.names})
         self.missing = make_missing(options.missing, len(self.names), options.width)
         self.fusion = make_fusion(
@@ -87,6 +88,7 @@ class FusionModel(nn.Module):
         """Tokens ``[B, T_m, D]`` and mask ``[B, T_m]`` of one part."""
         present_B = batch.present_BM[:, self.names.index(name)]
         part, length_B = blanked(batch.parts[name], present_B), batch.lengths.get(name)
+        # its length too: of an absent part nothing may tell how long it was
         if length_B is not None:
             length_B = torch.where(present_B, length_B, 0)
         tokens_BTD, mask_BT = self.encoders[name](part, length_B, present_B)
@@ -113,14 +115,14 @@ class FusionModel(nn.Module):
             return None
         tokens, seen, present_BM, _ = self._filled(tokens, masks, present_BM)
         # it has one
-        found: list[Tensor] = self.fusion.looked_at(tokens, seen, present_BM)  # type: ignore[operator]
-        return found
+        shares: list[Tensor] = self.fusion.looked_at(tokens, seen, present_BM)  # type: ignore[operator]
+        return shares
 
     def _filled(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> StoodIn:
         """What the fusion sees: the shown tokens, with what stands for absent parts."""
         seen = [mask_BT & present_BM[:, place, None] for place, mask_BT in enumerate(masks)]
-        found: StoodIn = self.missing(tokens, seen, present_BM)
-        return found
+        filled: StoodIn = self.missing(tokens, seen, present_BM)
+        return filled
 
     def _through(
         self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor

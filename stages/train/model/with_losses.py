@@ -22,7 +22,7 @@ class WithLosses(nn.Module):
         super().__init__()
         self.model, self.losses = model, losses
         self._with_terms = [
-            some for some in (model.fusion, model.missing) if hasattr(some, "terms")
+            module for module in (model.fusion, model.missing) if hasattr(module, "terms")
         ] + list(losses.values())
 
     def forward(self, batch: FusionBatch, shown_BM: Tensor, task: BatchTargets) -> Tensor:
@@ -38,8 +38,8 @@ class WithLosses(nn.Module):
             (task.loss(decided.logits_BO), task.weight_B),
             self._prior(decided, task),
         ]
-        for some in self._with_terms:
-            terms += some.terms(decided, task)  # type: ignore[operator]  # a Loss
+        for module in self._with_terms:
+            terms += module.terms(decided, task)  # type: ignore[operator]  # a Loss
         return torch.stack(
             [
                 torch.stack([_sum(value_B, weight_B), weight_B.float().sum()])
@@ -51,10 +51,11 @@ class WithLosses(nn.Module):
         """What is answered where nothing is there is learned beside: modality dropout never hides
         all of a record.
         """
-        one = [some[:1] for some in (*decided.tokens, *decided.masks)]
+        # one row stands for all: where nothing is shown, all get the same answer
+        first_row = [tensor[:1] for tensor in (*decided.tokens, *decided.masks)]
         parts = len(decided.tokens)
         logits_1O = self.model.decide(
-            one[:parts], one[parts:], torch.zeros_like(decided.shown_BM[:1])
+            first_row[:parts], first_row[parts:], torch.zeros_like(decided.shown_BM[:1])
         )
         return _PRIOR * task.loss(logits_1O.expand(len(decided.shown_BM), -1)), task.weight_B
 

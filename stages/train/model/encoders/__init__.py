@@ -21,8 +21,8 @@ def make_encoder(name: str, part: InputPart, options: TrainOptions) -> nn.Module
             f"train.inputs.{name}: the encoder {word} reads {ENCODERS[word].reads}, this part is"
             f" {reads}"
         )
-    made: nn.Module = ENCODERS[word].load()(options.width, part)
-    return made
+    encoder: nn.Module = ENCODERS[word].load()(options.width, part)
+    return encoder
 
 
 __all__ = ["InputPart", "make_encoder"]

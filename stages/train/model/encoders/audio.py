@@ -55,6 +55,7 @@ class _Frames(nn.Module):
         self, samples_BT: Tensor, length_B: Tensor | None, present_B: Tensor
     ) -> tuple[Tensor, Tensor]:
         frames_BTF = self.spectrum(samples_BT).transpose(1, 2)
+        # frames are centred on their samples: one more than there are hops
         count_B = (
             torch.full_like(present_B, frames_BTF.shape[1], dtype=torch.long)
             if length_B is None

@@ -47,6 +47,7 @@ class PresentBatchNorm(nn.BatchNorm2d):
         var_C = ((x - mean_C.view(per_channel)).square() * weight_B).sum((0, *places)) / count
         if self.momentum is not None:
             with torch.no_grad():
+                # a batch without the part leaves the running statistics as they are
                 step = self.momentum * self.present_B.any().to(self.running_mean.dtype)
                 self.running_mean.lerp_(mean_C, step)
                 self.running_var.lerp_(var_C * count / (count - 1).clamp(min=1), step)

@@ -133,16 +133,16 @@ def inflate(flat: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[st
     """The weights of a 2-D network for a 3-D one of the same names: kernels repeated along time and
     divided by its length.
     """
-    found = {}
+    weights = {}
     for name, value in flat.items():
         target = wanted.get(name)
         deep = target is not None and target.dim() == 5 and value.dim() == 4
-        found[name] = (
+        weights[name] = (
             value[:, :, None].expand(-1, -1, target.shape[2], -1, -1) / target.shape[2]
             if deep and target is not None
             else value
         )
-    return found
+    return weights
 
 
 def _as_clip(video_BTHWC: Tensor) -> Tensor:

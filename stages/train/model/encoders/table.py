@@ -33,6 +33,7 @@ class _Cells(nn.Module):
         category of each row by column, 0 where absent.
         """
         absent_BC = cells_BC.isnan()
+        # 0 * NaN is NaN: nothing may be computed from an absent cell
         whole_BC = torch.where(absent_BC, 0.0, cells_BC)
         kinds = {
             place: whole_BC[:, place].long().clamp(0, count - 1)
@@ -66,7 +67,7 @@ class TableLinear(nn.Module):
         told_BF = torch.cat(
             [
                 numbers_BN,
-                *(one.to(numbers_BN.dtype) for one in ones),
+                *(one_hot.to(numbers_BN.dtype) for one_hot in ones),
                 absent_BC.to(numbers_BN.dtype),
             ],
             1,

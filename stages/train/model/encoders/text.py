@@ -109,6 +109,7 @@ class TextCnn(_Text):
 
     def encode(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """One vector a word."""
+        # zeros, so that a convolution over the end sees the same however far a batch is padded
         x_BDT = (x_BTD * mask_BT[:, :, None]).transpose(1, 2)
         return (
             torch.cat([convolution(x_BDT) for convolution in self.convolutions], 1)

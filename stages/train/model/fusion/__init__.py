@@ -22,10 +22,10 @@ def make_fusion(
     """
     word, options = split_choice(choice)
     card = FUSIONS[word]
-    made: nn.Module = card.load()(
+    fusion: nn.Module = card.load()(
         parts, width, dropout, *((outputs, link) if card.is_late else ()), **options
     )
-    return made
+    return fusion
 
 
 __all__ = ["make_fusion"]

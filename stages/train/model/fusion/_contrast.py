@@ -25,6 +25,7 @@ def info_nce(a_BD: Tensor, b_BD: Tensor, both_B: Tensor, temperature: float) -> 
             @ functional.normalize(b_BD.float(), dim=1).T
             / temperature
         )
+    # the lowest finite number: a row of -inf alone would give NaN, and its gradient outlive where
     scores_BB = scores_BB.masked_fill(
         ~(both_B[:, None] & both_B[None]), torch.finfo(torch.float32).min
     )

@@ -32,6 +32,7 @@ def weigh(values_BND: Tensor, scores_BN: Tensor, there_BN: Tensor) -> tuple[Tens
     weights ``[B, N]``; zero where none is.
     """
     scores_BN = scores_BN.float().masked_fill(~there_BN, float("-inf"))
+    # finite where nothing is there, since -inf - -inf is NaN
     highest_B1 = scores_BN.amax(1, keepdim=True).clamp(min=torch.finfo(torch.float32).min)
     weight_BN = (scores_BN - highest_B1).exp()
     weight_BN = weight_BN / weight_BN.sum(1, keepdim=True).clamp(min=1e-9)
@@ -84,6 +85,7 @@ def resampled_tokens(tokens_BTD: Tensor, mask_BT: Tensor, length: int) -> tuple[
         place_BT[:, :, None].expand_as(tokens_BTD),
         torch.where(mask_BT[:, :, None], tokens_BTD, tokens_BTD.new_zeros(())),
     )
+    # halves: a place stands for the middle of its share, so that both ends count alike
     at_L = (torch.arange(length, device=tokens_BTD.device) + 0.5) / length
     at_BL = (at_L * count_B[:, None] - 0.5).clamp(min=0)
     last_B1 = (count_B[:, None] - 1).clamp(min=0)
@@ -102,5 +104,6 @@ def row_mean(values_BM: Tensor, there_BM: Tensor) -> tuple[Tensor, Tensor]:
     the loss.
     """
     there = there_BM.to(values_BM.dtype)
+    # where and not a product: 0 * NaN is NaN
     kept = torch.where(there_BM, values_BM, values_BM.new_zeros(()))
     return kept.sum(1) / there.sum(1).clamp(min=1), there_BM.any(1).to(values_BM.dtype)

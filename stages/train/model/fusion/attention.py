@@ -78,6 +78,7 @@ class AttentionFusion(nn.Module):
         flows = []
         for layer in self.layers:
             assert isinstance(layer, Layer)
+            # half of what a token is goes past the attention, on the residual path
             flows.append(
                 (layer.weights(x_BTD, mask_BT) + torch.eye(x_BTD.shape[1], device=x_BTD.device)) / 2
             )

@@ -46,6 +46,7 @@ class FactorizationFusion(PooledFusion):
         here_BM = present_BM.float()
         v_MDR = self.loadings_MDR.float()
         gram_MRS = torch.einsum("mdr,mds->mrs", v_MDR, v_MDR)
+        # the ridge keeps the system solvable, also where nothing is there
         ridge_RS = functional.softplus(self.log_ridge.float()) * torch.eye(
             v_MDR.shape[2], device=v_MDR.device
         )
@@ -71,6 +72,7 @@ class FactorizationFusion(PooledFusion):
         """How far the hidden vector is from explaining what is there, also what the fusion was not
         shown.
         """
+        # detached, or the parts would learn to be easily explained
         error_BM = (decided.info["imputed"] - decided.pooled().detach()).square().mean(2)
         value_B, weight_B = row_mean(error_BM, decided.there_BM)
         return [(self.weight * value_B, weight_B)]

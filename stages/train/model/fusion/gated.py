@@ -46,7 +46,7 @@ class GatedFusion(PooledFusion):
         self.hard, self.cost = hard, cost
         self.register_buffer(
             "cost_M",
-            torch.tensor([float(one) for one in costs]) if costs else torch.ones(parts),
+            torch.tensor([float(part_cost) for part_cost in costs]) if costs else torch.ones(parts),
             persistent=False,
         )
         self.register_buffer("temperature", torch.tensor(_FIRST_TEMPERATURE))
@@ -68,6 +68,7 @@ class GatedFusion(PooledFusion):
         if self.hard:
             scores_BM = scores_BM.float()
             if self.training:
+                # minus the logarithm of an exponential draw is a Gumbel draw; no logarithm of 0
                 noise_BM = torch.empty_like(scores_BM).exponential_().clamp(min=1e-10).log().neg()
                 scores_BM = (scores_BM + noise_BM) / self.temperature
         fused_BD, weight_BM = weigh(values_BMD, scores_BM, present_BM)

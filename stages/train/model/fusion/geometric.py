@@ -21,4 +21,5 @@ class GeometricFusion(PooledFusion):
 
     def combine(self, pooled_BMD: Tensor, present_BM: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The logarithm of the geometric mean."""
+        # softplus of a large negative number may round to 0, whose logarithm is -inf
         return masked_mean((functional.softplus(pooled_BMD) + _EPS).log(), present_BM), {}

@@ -32,6 +32,7 @@ class LateWeightedFusion(LateFusion):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Logits ``[B, O]``."""
         logits_BMO = self.answers(tokens, masks)
+        # 1e-9: a part whose weight has become 0 still answers where it is alone
         weight_BM = (self.weight_M + 1e-9) * present_BM
         weight_BM = weight_BM / weight_BM.sum(1, keepdim=True).clamp(min=1e-12)
         mixed_BO = (answer_of(logits_BMO.detach(), self.link) * weight_BM[:, :, None]).sum(1)

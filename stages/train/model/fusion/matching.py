@@ -58,19 +58,19 @@ class MatchingFusion(nn.Module):
         mapped = [map_(x_BTD) for map_, x_BTD in zip(self.maps, tokens, strict=True)]
         embedded_BMD = pooled(mapped, seen)
         info: dict[str, Tensor] = {"embeddings": embedded_BMD}
-        found = []
+        statistics = []
         for place, (a, b) in enumerate(self.pairs):
             matrix_BTU, statistics_B3 = similarity(mapped[a], mapped[b], seen[a], seen[b])
             both_B1 = (seen[a].any(1) & seen[b].any(1))[:, None]
-            found.append(torch.where(both_B1, statistics_B3, self.alone_P3[place]))
+            statistics.append(torch.where(both_B1, statistics_B3, self.alone_P3[place]))
             if len(self.pairs) == 1:
                 info["matrix"] = matrix_BTU
-        if found:
-            info["similarity"] = torch.stack(found, 1)
+        if statistics:
+            info["similarity"] = torch.stack(statistics, 1)
         kind = embedded_BMD.dtype
         filled_BMD = torch.where(present_BM[:, :, None], embedded_BMD, self.filler_MD.to(kind))
         fused_BD: Tensor = self.mix(
-            torch.cat([filled_BMD.flatten(1), *(some.to(kind) for some in found)], 1)
+            torch.cat([filled_BMD.flatten(1), *(pair_B3.to(kind) for pair_B3 in statistics)], 1)
         )
         return or_prior(fused_BD, present_BM, self.prior_D), info
 
@@ -93,6 +93,7 @@ def similarity(
         ).transpose(1, 2)
     both_BTU = a_mask_BT[:, :, None] & b_mask_BU[:, None]
     matrix_BTU = torch.where(both_BTU, matrix_BTU, matrix_BTU.new_zeros(()))
+    # less than any cosine: a masked token is never the best
     rivals_BTU = matrix_BTU.masked_fill(~both_BTU, -2.0)
     a_B, b_B = a_mask_BT.sum(1).clamp(min=1), b_mask_BU.sum(1).clamp(min=1)
     by_row_B = (rivals_BTU.amax(2) * a_mask_BT).sum(1) / a_B

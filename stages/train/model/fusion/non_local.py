@@ -44,7 +44,9 @@ class NonLocalFusion(nn.Module):
                 torch.cat([seen[number] for number in others], 1),
             )
             scores_BTU = (self.theta(x_BTD) @ self.phi(c_BTD).transpose(1, 2)).float()
+            # the lowest finite number: a softmax over -inf alone is NaN
             scores_BTU = scores_BTU.masked_fill(~mask_BT[:, None], torch.finfo(torch.float32).min)
+            # where all are masked, that softmax looks at all alike: taken back
             weight_BTU = scores_BTU.softmax(2) * mask_BT[:, None]
             info[f"weights_{place}"] = weight_BTU
             changed.append(

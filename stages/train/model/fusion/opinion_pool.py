@@ -36,6 +36,7 @@ class OpinionPoolFusion(LateFusion):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Logits ``[B, O]``."""
         logits_BMO = self.answers(tokens, masks)
+        # each part's logits hold the prior, which must count only once
         added_BMO = (logits_BMO - self.prior_O) * present_BM[:, :, None]
         if self.link == "identity":
             precision_BM = functional.softplus(self.precision_M) * present_BM

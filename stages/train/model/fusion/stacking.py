@@ -65,8 +65,8 @@ class StackingFusion(LateFusion):
             return
         levels_NMO = self._levels(logits_NMO.detach())
         values = [
-            torch.zeros_like(some).requires_grad_()
-            for some in (self.own_M, self.pair_MM, self.shift_MO, self.bias_O)
+            torch.zeros_like(buffer).requires_grad_()
+            for buffer in (self.own_M, self.pair_MM, self.shift_MO, self.bias_O)
         ]
         with torch.no_grad():
             values[0].fill_(1 / len(self.own_M))
@@ -75,9 +75,10 @@ class StackingFusion(LateFusion):
         def closure() -> Tensor:
             optimiser.zero_grad()
             with torch.enable_grad():
+                # where answers separate the rows, only a penalty keeps the weights finite
                 total: Tensor = loss(stacked(levels_NMO, present_NM, *values))[
                     rows
-                ].mean() + _L2 * sum(some.square().sum() for some in values)
+                ].mean() + _L2 * sum(parameter.square().sum() for parameter in values)
                 total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             return total
 

@@ -50,6 +50,7 @@ class WeightedFusion(PooledFusion):
         best = (float("inf"), self.score_M.clone())
         for cuts in itertools.combinations(range(1, steps), parts - 1):
             sizes = [high - low for low, high in itertools.pairwise((0, *cuts, steps))]
+            # the softmax of logarithms of shares gives these shares
             self.score_M.copy_(torch.tensor(sizes, dtype=torch.float32).log())
-            best = min(best, (loss(), self.score_M.clone()), key=lambda some: some[0])
+            best = min(best, (loss(), self.score_M.clone()), key=lambda trial: trial[0])
         self.score_M.copy_(best[1])

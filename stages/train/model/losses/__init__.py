@@ -33,12 +33,12 @@ def make_losses(
     choices: Sequence[Choice], sizes: Sizes, fitted: Mapping[str, Mapping[str, Any]]
 ) -> nn.ModuleDict:
     """The losses of these choices, with parameters of their own."""
-    made: dict[str, nn.Module] = {}
+    losses: dict[str, nn.Module] = {}
     for name, word, options in _named(choices):
-        made[name] = LOSSES[word].load()(
+        losses[name] = LOSSES[word].load()(
             sizes, **options, **({"fitted": fitted[name]} if name in fitted else {})
         )
-    return nn.ModuleDict(made)
+    return nn.ModuleDict(losses)
 
 
 def _named(choices: Sequence[Choice]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:

@@ -49,6 +49,7 @@ class Adversarial(nn.Module):
                     task.loss(decided.decide(moved, decided.masks, decided.shown_BM))
                     * task.weight_B
                 ).sum()
+                # not backward, which would add to the weights' own gradients
                 gradients = torch.autograd.grad(loss, moved, allow_unused=True)
             moves = [
                 move_BTD

@@ -58,7 +58,9 @@ class Caption(nn.Module):
         **options: Any,
     ) -> dict[str, Any]:
         """The words of the training split's sentences, the commonest first."""
-        sentences = [sentence for one in targets for sentence in sentences_of(one.get(target))]
+        sentences = [
+            sentence for record in targets for sentence in sentences_of(record.get(target))
+        ]
         if not sentences:
             raise InputError(
                 f"train.losses: caption: no record of the training split has words under {target!r}"
@@ -94,9 +96,9 @@ class Caption(nn.Module):
         """
         rows = [
             []
-            if one is None
-            else [*(self._ids.get(word, UNKNOWN) for word in words(one)[: self.length]), END]
-            for one in sentences
+            if sentence is None
+            else [*(self._ids.get(word, UNKNOWN) for word in words(sentence)[: self.length]), END]
+            for sentence in sentences
         ]
         ids_BT = torch.zeros(len(rows), self.length + 1, dtype=torch.int64)
         for place, row in enumerate(rows):
@@ -108,8 +110,8 @@ class Caption(nn.Module):
         draws = task.draw_B.tolist() if task.draw_B is not None else [0.0] * len(task.targets)
         return self.encode(
             [
-                _drawn(sentences_of(some.get(self.target)), draw)
-                for some, draw in zip(task.targets, draws, strict=True)
+                _drawn(sentences_of(record.get(self.target)), draw)
+                for record, draw in zip(task.targets, draws, strict=True)
             ]
         )
 
@@ -135,8 +137,8 @@ class Caption(nn.Module):
 
 def sentences_of(value: Any) -> list[str]:
     """The sentences in a target: itself, or those of a list; none where it holds no words."""
-    some = value if isinstance(value, list) else [value]
-    return [one for one in some if isinstance(one, str) and words(one)]
+    values = value if isinstance(value, list) else [value]
+    return [sentence for sentence in values if isinstance(sentence, str) and words(sentence)]
 
 
 def _drawn(sentences: Sequence[str], draw: float) -> str | None:

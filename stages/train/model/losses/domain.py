@@ -38,8 +38,8 @@ class _Reverse(torch.autograd.Function):
 def reversed_gradient(x: Tensor, factor: float) -> Tensor:
     """``x`` itself; its gradient comes back times ``-factor``."""
     # torch leaves it untyped
-    found: Tensor = _Reverse.apply(x, factor)  # type: ignore[no-untyped-call]
-    return found
+    same: Tensor = _Reverse.apply(x, factor)  # type: ignore[no-untyped-call]
+    return same
 
 
 def strength(progress: float) -> float:
@@ -74,13 +74,13 @@ class Domain(nn.Module):
         """The domains of the training split; InputError where there are not two."""
         if not field:
             return {}
-        found = Counter(str(target[field]) for target in targets if field in target)
-        if len(found) < 2:
+        counts = Counter(str(target[field]) for target in targets if field in target)
+        if len(counts) < 2:
             raise InputError(
                 f"train.losses: domain: wanted a target with two values or more, and {field!r}"
-                f" has {len(found)}"
+                f" has {len(counts)}"
             )
-        return {"domains": sorted(found)}
+        return {"domains": sorted(counts)}
 
     def terms(self, decided: Decided, task: BatchTargets) -> list[Term]:
         """The classifier's cross-entropy."""
@@ -97,11 +97,11 @@ class Domain(nn.Module):
             value_B, weight_B = row_mean(loss_BM, decided.there_BM)
             return [(self.weight * value_B, weight_B)]
         numbers = {name: number for number, name in enumerate(self.domains)}
-        found = [
+        wanted = [
             numbers.get(str(target[self.field]), -1) if self.field in target else -1
             for target in task.targets
         ]
-        wanted_B = torch.tensor(found, device=decided.vector_BD.device)
+        wanted_B = torch.tensor(wanted, device=decided.vector_BD.device)
         logits_BC = self.classifier(reversed_gradient(decided.vector_BD, factor)).float()
         return [
             (

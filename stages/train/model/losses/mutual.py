@@ -25,7 +25,7 @@ class Mutual(nn.Module):
         """Each student's own loss, and its divergence from every peer."""
         answers = part_answers(self.heads, decided)
         there = [task.weight_B * decided.there_BM[:, place] for place in range(len(answers))]
-        found: list[Term] = [
+        terms: list[Term] = [
             (self.weight * task.loss(logits_BO), here_B)
             for logits_BO, here_B in zip(answers, there, strict=True)
         ]
@@ -37,5 +37,5 @@ class Mutual(nn.Module):
             for other, (peer_BO, peer_B) in enumerate(students):
                 if other != number:
                     apart_B = task.objective.divergence(peer_BO.detach(), own_BO)
-                    found.append((self.weight / (len(students) - 1) * apart_B, own_B * peer_B))
-        return found
+                    terms.append((self.weight / (len(students) - 1) * apart_B, own_B * peer_B))
+        return terms

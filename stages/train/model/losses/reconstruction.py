@@ -33,6 +33,7 @@ class ReconstructionLoss(nn.Module):
     def terms(self, decided: Decided, task: BatchTargets) -> list[Term]:
         """How far each part is from what the fused vector makes of it."""
         made_BMD = torch.stack([decoder(decided.vector_BD) for decoder in self.decoders], 1).float()
+        # detached: the features must not come closer to what is made of them
         error_BM = (made_BMD - decided.pooled().detach().float()).square().mean(2)
         seen_BM = decided.there_BM & decided.shown_BM.any(1, keepdim=True)
         value_B, weight_B = row_mean(error_BM, seen_BM)

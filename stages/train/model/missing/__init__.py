@@ -17,8 +17,8 @@ from ...methods.catalogue import MISSING
 def make_missing(choice: Choice, parts: int, width: int) -> nn.Module:
     """The strategy of that choice."""
     word, options = split_choice(choice)
-    made: nn.Module = MISSING[word].load()(parts, width, **options)
-    return made
+    strategy: nn.Module = MISSING[word].load()(parts, width, **options)
+    return strategy
 
 
 __all__ = ["make_missing"]

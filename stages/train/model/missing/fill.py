@@ -92,6 +92,7 @@ class Mean(StandIn):
                 ]
                 self.mean_MD.add_(share_M1 * (now_MD - self.mean_MD))
                 self.count_M.add_(here_M > 0)
+        # a copy, since later batches move the mean in place
         return self.mean_MD.expand(len(present_BM), -1, -1).clone(), {}
 
 

@@ -45,13 +45,13 @@ class Reconstruction(StandIn):
         )
         count_B1 = present_BM.sum(1, keepdim=True)
         total_BD = offered_BMD.sum(1)
-        made = []
+        fillers = []
         for place, outof in enumerate(self.outof):
             others_BD = (total_BD - offered_BMD[:, place]) / (
                 count_B1 - present_BM[:, place, None].int()
             ).clamp(min=1)
-            made.append(outof(others_BD + self.part_MD[place].to(others_BD.dtype)))
-        made_BMD = torch.stack(made, 1)
+            fillers.append(outof(others_BD + self.part_MD[place].to(others_BD.dtype)))
+        made_BMD = torch.stack(fillers, 1)
         return made_BMD, {"made": made_BMD}
 
     def terms(self, decided: Decided, task: BatchTargets) -> list[Term]:

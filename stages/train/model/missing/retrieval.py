@@ -53,22 +53,23 @@ class Retrieval(StandIn):
         alike_BN = torch.where(
             both_BN > 0, cosines_BN / both_BN.clamp(min=1), -torch.ones_like(cosines_BN)
         )
-        found = []
+        borrowed = []
         for place in range(present_BM.shape[1]):
             scores_BN = alike_BN.masked_fill(
                 ~known_NM[None, :, place] | (both_BN == 0), float("-inf")
             )
             best_BK, rows_BK = scores_BN.topk(min(self.neighbours, len(memory_NMD)), dim=1)
+            # -inf where fewer records than asked for have the part
             weight_BK = torch.where(
                 torch.isfinite(best_BK), (_SHARPNESS * best_BK).exp(), torch.zeros_like(best_BK)
             )
             mean_BD = torch.einsum(
                 "bk,bkd->bd", weight_BK, memory_NMD[rows_BK, place]
             ) / weight_BK.sum(1, keepdim=True).clamp(min=1e-9)
-            found.append(mean_BD)
+            borrowed.append(mean_BD)
         if self.learning:
             self._remember(pooled_BMD, present_BM)
-        return torch.stack(found, 1), {}
+        return torch.stack(borrowed, 1), {}
 
     def _remember(self, pooled_BMD: Tensor, present_BM: Tensor) -> None:
         size = len(self.memory_NMD)

@@ -24,20 +24,20 @@ def fit_target(where: str, task: str, name: str, targets: Targets, most: int = 1
     """The objective for one target, fitted on the training split; ``most``: largest number of
     classes.
     """
-    known = [target[name] for target in targets if name in target]
-    if not known:
+    values = [target[name] for target in targets if name in target]
+    if not values:
         every = sorted({other for target in targets for other in target})
         raise InputError(
             f"{where}: no record of the training split has the target {name!r}; there are"
             f" {', '.join(every) or 'none'}"
         )
-    lists = sum(isinstance(value, list) for value in known)
+    lists = sum(isinstance(value, list) for value in values)
     learns_lists = "list" in TASKS[task].kinds
-    if lists < len(known) if learns_lists else lists:
+    if lists < len(values) if learns_lists else lists:
         refusal = refused(where, task, name, "text" if learns_lists else "list")
-        count = len(known) - lists if learns_lists else lists
-        raise InputError(f"{refusal} (in {count:,} of {len(known):,} records)")
-    objective: Objective = TASKS[task].load().fit(name, known, most)
+        count = len(values) - lists if learns_lists else lists
+        raise InputError(f"{refusal} (in {count:,} of {len(values):,} records)")
+    objective: Objective = TASKS[task].load().fit(name, values, most)
     return objective
 
 

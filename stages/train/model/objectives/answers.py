@@ -48,8 +48,8 @@ class OfClasses(Objective):
         """For each row the best answers with their probabilities."""
         values, places = self.meant(logits).topk(min(top, len(self.classes)), dim=1)
         return [
-            [(self.classes[place], value) for place, value in zip(row, some, strict=True)]
-            for row, some in zip(places.tolist(), values.tolist(), strict=True)
+            [(self.classes[place], value) for place, value in zip(row, chances, strict=True)]
+            for row, chances in zip(places.tolist(), values.tolist(), strict=True)
         ]
 
     def meant(self, logits: Tensor) -> Tensor:
@@ -81,6 +81,7 @@ class OfCoins(OfClasses):
     def divergence(self, peer: Tensor, logits: Tensor) -> Tensor:
         """Summed over the classes."""
         p, own, other = peer.float().sigmoid(), logits.float(), peer.float()
+        # from logits: the logarithm of a probability that was rounded to 0 is -inf
         yes = functional.logsigmoid(other) - functional.logsigmoid(own)
         no = functional.logsigmoid(-other) - functional.logsigmoid(-own)
         return (p * yes + (1 - p) * no).sum(1)

@@ -70,6 +70,7 @@ class Classification(OfClasses):
         loss_B = functional.cross_entropy(logits.float(), encoded, weight_C, reduction="none")
         if self.focal:
             right_B = logits.float().softmax(1).gather(1, encoded[:, None])[:, 0]
+            # rounding may bring it above 1, and a root of less than 0 is NaN
             loss_B = loss_B * (1 - right_B).clamp(min=0) ** self.focal
         return loss_B
 

@@ -79,8 +79,11 @@ class Multilabel(OfCoins):
         counts = self.chosen(logits).sum(1).clamp(min=min(top, self.outputs)).tolist()
         values, places = self.meant(logits).sort(dim=1, descending=True)
         return [
-            [(self.classes[place], value) for place, value in zip(row[:n], some[:n], strict=True)]
-            for n, row, some in zip(counts, places.tolist(), values.tolist(), strict=True)
+            [
+                (self.classes[place], value)
+                for place, value in zip(row[:n], chances[:n], strict=True)
+            ]
+            for n, row, chances in zip(counts, places.tolist(), values.tolist(), strict=True)
         ]
 
     def labels(self, logits: Tensor) -> list[list[str]]:
@@ -99,4 +102,4 @@ class Multilabel(OfCoins):
 
 def _distinct(labels: Sequence[Any]) -> list[str]:
     """The labels as words, each once, without empty ones."""
-    return [label for label in dict.fromkeys(str(one).strip() for one in labels) if label]
+    return [label for label in dict.fromkeys(str(raw).strip() for raw in labels) if label]
