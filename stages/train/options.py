@@ -73,15 +73,15 @@ class InputOptions(BaseModel):
                 for option in self.model_extra or {}
             ]
         lines = []
-        known = {name: modality(name).options.model_fields for name in names()}
+        fields_by_kind = {name: modality(name).options.model_fields for name in names()}
         for option, value in (self.model_extra or {}).items():
-            takers = [kind for kind in kinds if option in known[kind]]
-            others = [kind for kind, fields in known.items() if option in fields]
+            takers = [kind for kind in kinds if option in fields_by_kind[kind]]
+            others = [kind for kind, fields in fields_by_kind.items() if option in fields]
             if takers:
                 problems = [_mistakes_of(kind, {option: value}, where) for kind in takers]
                 lines += [] if [] in problems else problems[0]
             elif others:
-                mine = sorted({name for kind in kinds for name in known[kind]})
+                mine = sorted({name for kind in kinds for name in fields_by_kind[kind]})
                 takes = f"which takes {', '.join(mine)}" if mine else "which has no options"
                 lines.append(
                     f"{where}.{option}: an option of {' and '.join(others)}, and this part is"
@@ -90,7 +90,7 @@ class InputOptions(BaseModel):
             else:
                 words = {
                     *type(self).model_fields,
-                    *(word for fields in known.values() for word in fields),
+                    *(word for fields in fields_by_kind.values() for word in fields),
                 }
                 lines.append(f"{where}.{option}: unknown option{nearest(option, words)}")
         return lines
@@ -273,15 +273,15 @@ def with_method(section: Mapping[str, Any], word: str) -> dict[str, Any]:
     give way to encoders that the method chooses.
     """
     preset = METHODS[word].options
-    found = {name: value for name, value in {**section, **preset}.items() if name != "method"}
+    merged = {name: value for name, value in {**section, **preset}.items() if name != "method"}
     inputs, encoders = section.get("inputs"), preset.get("encoders", {})
     if encoders:
-        found["encoders"] = {**(section.get("encoders") or {}), **encoders}
+        merged["encoders"] = {**(section.get("encoders") or {}), **encoders}
     if encoders and isinstance(inputs, Mapping):
-        found["inputs"] = {
+        merged["inputs"] = {
             name: _without_encoder(entry, encoders) for name, entry in inputs.items()
         }
-    return found
+    return merged
 
 
 def _without_encoder(entry: Any, encoders: Mapping[str, str]) -> Any:

@@ -43,6 +43,7 @@ def shown_in_training(batch: FusionBatch, share: float, seed: int, epoch: int) -
 
 def shown(table_BM: np.ndarray, there_BM: np.ndarray, rate_B: np.ndarray | float) -> np.ndarray:
     """Which parts stay ``bool [B, M]``, at a rate for all rows or one a row."""
+    # below any number that is drawn: an absent part is never the one that stays
     numbers = np.where(there_BM, table_BM, -1.0)
     kept = there_BM & (numbers >= np.broadcast_to(rate_B, len(numbers))[:, None])
     last = there_BM & (numbers == numbers.max(1, keepdims=True))

@@ -144,13 +144,16 @@ class Inputs:
         return [*(bound for bound in self.options.buckets[name] if bound < whole), whole]
 
     def _check_cache(self, name: str, features: Path) -> None:
-        wanted, found = self.caches.get(name), FeatureCache(features, name).made_by
-        if wanted is None or made_alike(wanted) == made_alike(found):
+        wanted, offered = self.caches.get(name), FeatureCache(features, name).made_by
+        if wanted is None or made_alike(wanted) == made_alike(offered):
             return
-        other = next(key for key in made_alike(wanted) if found.get(key) != wanted.get(key))
+        other = next(key for key in made_alike(wanted) if offered.get(key) != wanted.get(key))
         advice = "compute them by the recipe of the model, or train on these"
-        known = {"extractor": "with other options or weights", "fit": "but fitted to other texts"}
-        what = known.get(other, f"({found.get(other)}, not {wanted.get(other)})")
+        explanations = {
+            "extractor": "with other options or weights",
+            "fit": "but fitted to other texts",
+        }
+        what = explanations.get(other, f"({offered.get(other)}, not {wanted.get(other)})")
         if other == "fit":
             advice = (
                 "train on these, or train a model that is to serve other corpora on the text"
@@ -158,7 +161,7 @@ class Inputs:
             )
         raise InputError(
             f"{features / name}.arrow: these features of {name!r} were not made as those the"
-            f" model was trained on: by {found.get('address')} {what};"
+            f" model was trained on: by {offered.get('address')} {what};"
             f" {advice}"
         )
 

@@ -53,7 +53,7 @@ class MaskProbe:
     @classmethod
     def fitted(cls, stream: Stream, target: str) -> MaskProbe:
         """The probe of a stream's records."""
-        return cls(presence_of(stream), [some.get(target) for some in targets_of(stream)])
+        return cls(presence_of(stream), [targets.get(target) for targets in targets_of(stream)])
 
     @property
     def commonest(self) -> str | None:
@@ -65,6 +65,6 @@ class MaskProbe:
         all.
         """
         return [
-            self._said[tuple(one)][0] if tuple(one) in self._said else self.commonest
-            for one in patterns
+            self._said[tuple(pattern)][0] if tuple(pattern) in self._said else self.commonest
+            for pattern in patterns
         ]

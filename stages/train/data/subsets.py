@@ -20,7 +20,7 @@ def subsets_of(names: Sequence[str]) -> dict[str, tuple[bool, ...]]:
         )
     masks = sorted(
         itertools.product((False, True), repeat=len(names)),
-        key=lambda some: (sum(some), [not x for x in some]),
+        key=lambda mask: (sum(mask), [not x for x in mask]),
     )
     return {subset_name(names, mask): mask for mask in masks}
 

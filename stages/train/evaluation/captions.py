@@ -41,13 +41,13 @@ class Sentences:
             sentence in references
             for sentence, references in zip(self._written, self._wanted, strict=True)
         ) / len(self._written)
-        found = {
+        scores = {
             "target": self._captioner.target,
             "records": len(self._written),
             "bleu4": bleu(self._written, self._wanted),
             "same": same,
         }
-        return {"captions": found}
+        return {"captions": scores}
 
     @torch.no_grad()
     def _write(self, batch: FusionBatch) -> None:
@@ -59,7 +59,9 @@ class Sentences:
         for sentence, target, weight in zip(
             self._captioner.write(vector_BD), batch.targets(), batch.weight_B.tolist(), strict=True
         ):
-            references = [words(one) for one in sentences_of(target.get(self._captioner.target))]
+            references = [
+                words(reference) for reference in sentences_of(target.get(self._captioner.target))
+            ]
             if references and weight:
                 self._written.append(words(sentence))
                 self._wanted.append(references)

@@ -45,39 +45,40 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, split: str) -> dict[st
     sentences = Sentences(saved)
     wanted = options.metric or objective.metric
     metrics = {
-        name: one
-        for name, one in metrics_of(options.task).items()
-        if name == wanted or not one.needs_probability
+        name: definition
+        for name, definition in metrics_of(options.task).items()
+        if name == wanted or not definition.needs_probability
     }
-    found = survey_subsets(saved, sentences.through(stream), metrics=metrics)
-    results = {name: found.summary(name, objective.metric) for name in found.views}
+    surveyed = survey_subsets(saved, sentences.through(stream), metrics=metrics)
+    results = {name: surveyed.summary(name, objective.metric) for name in surveyed.views}
+    # undefined for a single subset, it would leave a gap in the table
     metric = wanted if all(wanted in result for result in results.values()) else objective.metric
     singles = {name: results[name][metric] for name in names}
     best = max(singles, key=lambda name: singles[name])
-    patterns = Counter(subset_name(names, row) for row in found.there.tolist())
+    patterns = Counter(subset_name(names, row) for row in surveyed.there.tolist())
     everything = subset_name(names, (True,) * len(names))
-    more = sentences.report() | objective.breakdown(_scored(saved, shards, stream, found))
+    more = sentences.report() | objective.breakdown(_scored(saved, shards, stream, surveyed))
     return {
         "split": split,
         "task": options.task,
         "target": options.target,
         "metric": metric,
         **({"metric_undefined": wanted} if metric != wanted else {}),
-        "records": len(found.keys),
-        "records_with_target": int(found.weight.sum()),
-        "present": dict(zip(names, found.there.sum(0).tolist(), strict=True)),
+        "records": len(surveyed.keys),
+        "records_with_target": int(surveyed.weight.sum()),
+        "present": dict(zip(names, surveyed.there.sum(0).tolist(), strict=True)),
         "presence": dict(sorted(patterns.items(), key=lambda item: (-item[1], item[0]))),
         "subsets": results,
         "all": results[everything][metric],
         "best_single": {"part": best, metric: singles[best]},
-        "commonest_answer": _commonest(saved, found, metric),
-        **_confusion(saved, found, everything),
+        "commonest_answer": _commonest(saved, surveyed, metric),
+        **_confusion(saved, surveyed, everything),
         "shards": stream.index.fingerprint,
         **more,
     }
 
 
-def _scored(saved: checkpoint.Saved, shards: Path, stream: Stream, found: Survey) -> Scored:
+def _scored(saved: checkpoint.Saved, shards: Path, stream: Stream, surveyed: Survey) -> Scored:
     """The answers with every part shown, and where their targets are to be had."""
 
     def asked() -> dict[str, Mapping[str, Any]]:
@@ -90,40 +91,40 @@ def _scored(saved: checkpoint.Saved, shards: Path, stream: Stream, found: Survey
             return None
         return targets_of(saved.inputs.open(shards, split, rank=0, world=1))
 
-    everything = found.views[subset_name(saved.inputs.names, (True,) * len(saved.inputs.names))]
-    return Scored(found.keys, everything.score, found.weight, asked, trained)
+    everything = surveyed.views[subset_name(saved.inputs.names, (True,) * len(saved.inputs.names))]
+    return Scored(surveyed.keys, everything.score, surveyed.weight, asked, trained)
 
 
-def _commonest(saved: checkpoint.Saved, found: Survey, metric: str) -> float:
+def _commonest(saved: checkpoint.Saved, surveyed: Survey, metric: str) -> float:
     """The metric of always answering what is likeliest without any input."""
-    if metric not in found.metrics or found.truth is None:
-        return float((found.prior * found.weight).sum() / max(found.weight.sum(), 1e-9))
+    if metric not in surveyed.metrics or surveyed.truth is None:
+        return float((surveyed.prior * surveyed.weight).sum() / max(surveyed.weight.sum(), 1e-9))
     prior = saved.objective.prior()[None]
     answer, probability = (
         saved.objective.chosen(prior).numpy(),
         saved.objective.meant(prior).numpy(),
     )
-    rows = len(found.keys)
-    return found.metrics[metric].of(
-        found.rows(answer.repeat(rows, axis=0), probability.repeat(rows, axis=0))
+    rows = len(surveyed.keys)
+    return surveyed.metrics[metric].of(
+        surveyed.rows(answer.repeat(rows, axis=0), probability.repeat(rows, axis=0))
     )
 
 
-def _confusion(saved: checkpoint.Saved, found: Survey, view: str) -> dict[str, Any]:
+def _confusion(saved: checkpoint.Saved, surveyed: Survey, view: str) -> dict[str, Any]:
     """How often each class was answered for each, where they are few:
     ``counts[right][answered]``.
     """
     classes = getattr(saved.objective, "classes", [])
     if (
-        found.truth is None
+        surveyed.truth is None
         or not 2 <= len(classes) <= _MOST_CLASSES
         or saved.objective.link != "softmax"
     ):
         return {}
-    rows = found.rows(found.views[view].answer)
+    rows = surveyed.rows(surveyed.views[view].answer)
     counts = np.zeros((len(classes), len(classes)), int)
-    known = rows.truth >= 0
-    np.add.at(counts, (rows.truth[known].astype(int), rows.answer[known].astype(int)), 1)
+    is_known = rows.truth >= 0
+    np.add.at(counts, (rows.truth[is_known].astype(int), rows.answer[is_known].astype(int)), 1)
     return {"confusion": {"classes": list(classes), "counts": counts.tolist()}}
 
 

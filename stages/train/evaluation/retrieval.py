@@ -53,9 +53,9 @@ def retrieve(path: Path, shards: Path, split: str = "") -> dict[str, Any]:
         both_N = there_NM[:, a] & there_NM[:, b]
         if both_N.any():
             ranks_N = ranks_of(vectors_NMD[both_N, a], vectors_NMD[both_N, b])
-            found = {f"R@{rank}": float((ranks_N < rank).float().mean()) for rank in RANKS}
+            recalls = {f"R@{rank}": float((ranks_N < rank).float().mean()) for rank in RANKS}
             pairs[f"{saved.model.names[a]} -> {saved.model.names[b]}"] = {
-                **found,
+                **recalls,
                 "median_rank": int(ranks_N.median()) + 1,
                 "records": int(both_N.sum()),
             }
@@ -70,13 +70,14 @@ def ranks_of(asked_ND: Tensor, offered_ND: Tensor) -> Tensor:
         functional.normalize(asked_ND, dim=1),
         functional.normalize(offered_ND, dim=1),
     )
-    found = []
+    ranks = []
     for begin in range(0, len(asked_ND), _AT_ONCE):
         scores_BN = asked_ND[begin : begin + _AT_ONCE] @ offered_ND.T
         own_B1 = scores_BN.gather(1, torch.arange(begin, begin + len(scores_BN))[:, None])
+        # were ties free, a space in which all rows are alike would rank every one first
         ties_B = (scores_BN == own_B1).sum(1) - 1
-        found.append((scores_BN > own_B1).sum(1) + (ties_B + 1) // 2)
-    return torch.cat(found)
+        ranks.append((scores_BN > own_B1).sum(1) + (ties_B + 1) // 2)
+    return torch.cat(ranks)
 
 
 def retrieval_text(found: Mapping[str, Any]) -> str:

@@ -56,7 +56,7 @@ def robustness(
     saved = checkpoint.load(path)
     folder = shards_of(shards)
     split = chosen_split(folder, split)
-    report, found = _report(saved, folder, split, field, watch)
+    report, surveyed = _report(saved, folder, split, field, watch)
     report["checkpoint"] = str(path)
     if against is not None:
         rival = checkpoint.load(against)
@@ -74,7 +74,7 @@ def robustness(
             watch,
         ) as batches:
             other = survey_subsets(rival, batches)
-        report["against"] = {"checkpoint": str(against), "views": _paired(found, other)}
+        report["against"] = {"checkpoint": str(against), "views": _paired(surveyed, other)}
     return report
 
 
@@ -89,6 +89,7 @@ def _report(
         {f"by {field}": _values(stream, field)} if field else {}
     )
     fills: dict[str, nn.Module] = {}
+    # only a model that leaves gaps empty can be compared with filling them
     if options.missing == "masked":
         fills = {
             "by lot, zeros": Zero(len(names), options.width).eval(),
@@ -96,12 +97,12 @@ def _report(
         }
     views = _Views(names, subsets, values, fills)
     with watched(stream, "robustness", watch) as batches:
-        found = survey(saved, batches, views)
-    results = {name: found.summary(name, metric) for name in found.views}
+        surveyed = survey(saved, batches, views)
+    results = {name: surveyed.summary(name, metric) for name in surveyed.views}
     means = bootstrap_means(
-        np.stack([answers.score for answers in found.views.values()], 1), found.weight
+        np.stack([answers.score for answers in surveyed.views.values()], 1), surveyed.weight
     )
-    spans = {name: interval(means[:, place]) for place, name in enumerate(found.views)}
+    spans = {name: interval(means[:, place]) for place, name in enumerate(surveyed.views)}
     for name, result in results.items():
         result["low"], result["high"] = spans[name]
     scores = {subsets[name]: results[name][metric] for name in subsets}
@@ -112,14 +113,14 @@ def _report(
     )
     worst = min(shown, key=lambda name: shown[name])
     curves = {mechanism: _curve(results, mechanism, metric) for mechanism in views.mechanisms}
-    whole = found.there.all(1) & (found.weight > 0)
+    whole = surveyed.there.all(1) & (surveyed.weight > 0)
     report: dict[str, Any] = {
         "split": split,
         "target": options.target,
         "metric": metric,
-        "records": len(found.keys),
-        "records_with_target": int(found.weight.sum()),
-        "present": dict(zip(names, found.there.sum(0).tolist(), strict=True)),
+        "records": len(surveyed.keys),
+        "records_with_target": int(surveyed.weight.sum()),
+        "present": dict(zip(names, surveyed.there.sum(0).tolist(), strict=True)),
         "subsets": {name: results[name] for name in subsets},
         "all": results[everything][metric],
         "none": results[nothing][metric],
@@ -128,20 +129,20 @@ def _report(
         "worth": dict(zip(names, shapley(len(names), lambda subset: scores[subset]), strict=True)),
         "curves": curves,
         "areas": {mechanism: area(curve) for mechanism, curve in curves.items()},
-        "commonest_answer": _mean(found.prior, found.weight),
-        "mask_only": _from_presence(saved, shards, found),
+        "commonest_answer": _mean(surveyed.prior, surveyed.weight),
+        "mask_only": _from_presence(saved, shards, surveyed),
         "best_single": max(
             ((name, results[name][metric]) for name in names), key=lambda item: item[1]
         ),
         "complete_rows": {
             "rows": int(whole.sum()),
-            metric: _mean(found.views[everything].score, whole.astype(float))
+            metric: _mean(surveyed.views[everything].score, whole.astype(float))
             if whole.any()
             else None,
         },
-        "surer_without": _surer_without(found, names, subsets),
+        "surer_without": _surer_without(surveyed, names, subsets),
     }
-    return report, found
+    return report, surveyed
 
 
 class _Views:
@@ -159,7 +160,7 @@ class _Views:
         self.names, self.values = names, values
         self.subsets = {name: torch.tensor(mask) for name, mask in subsets.items()}
         self.high = {
-            mechanism: hiding.high_half(0, some.values()) for mechanism, some in values.items()
+            mechanism: hiding.high_half(0, by_key.values()) for mechanism, by_key in values.items()
         }
         self.fills: dict[str, nn.Module | None] = {"by lot": None, **fills}
         self.mechanisms = [*self.fills, *self.values]
@@ -168,6 +169,7 @@ class _Views:
         views: list[View] = [(name, shown_M, None) for name, shown_M in self.subsets.items()]
         there_BM = batch.present_BM.numpy()
         for seed in SEEDS:
+            # one table for all rates: what is hidden at a lower one stays hidden at a higher one
             table_BM = hiding.table(seed, batch.keys, self.names)
             for rate in RATES:
                 shown_BM = torch.from_numpy(hiding.shown(table_BM, there_BM, rate))
@@ -220,7 +222,7 @@ def _mean_tokens(saved: checkpoint.Saved, shards: Path) -> Mean:
     return mean.eval()
 
 
-def _from_presence(saved: checkpoint.Saved, shards: Path, found: Survey) -> float | None:
+def _from_presence(saved: checkpoint.Saved, shards: Path, surveyed: Survey) -> float | None:
     """The share of rows that presence alone answers rightly; None for tasks whose answers are no
     classes, and without a training split.
     """
@@ -232,27 +234,32 @@ def _from_presence(saved: checkpoint.Saved, shards: Path, found: Survey) -> floa
         return None
     with saved.inputs.open(shards, options.train_split, rank=0, world=1) as stream:
         probe = MaskProbe.fitted(stream, options.target)
+        # the shards may lack inputs of the model: only the columns that the probe has seen
         columns = [saved.inputs.names.index(name) for name in stream.names]
     classes = getattr(saved.objective, "classes", [])
     numbers = {name: number for number, name in enumerate(classes)}
+    # -2 is no class, not even the -1 of one that training did not know
     said = np.array(
-        [numbers.get(answer or "", -2) for answer in probe.answer(found.there[:, columns].tolist())]
+        [
+            numbers.get(answer or "", -2)
+            for answer in probe.answer(surveyed.there[:, columns].tolist())
+        ]
     )
-    return _mean((said == found.answer).astype(float), found.weight)
+    return _mean((said == surveyed.answer).astype(float), surveyed.weight)
 
 
 def _values(stream: Stream, target: str) -> dict[str, str]:
     """The target of each record by key, as a word; InputError where no record has it."""
     targets = targets_of(stream)
-    if not any(target in some for some in targets):
+    if not any(target in record for record in targets):
         raise InputError(
             f"--field {target}: no record of this split has"
-            f" it{nearest(target, sorted({name for some in targets for name in some}))}"
+            f" it{nearest(target, sorted({name for record in targets for name in record}))}"
         )
     keys = stream.index.keys(range(len(targets)))
     return {
-        key: json.dumps(some.get(target), sort_keys=True)
-        for key, some in zip(keys, targets, strict=True)
+        key: json.dumps(record.get(target), sort_keys=True)
+        for key, record in zip(keys, targets, strict=True)
     }
 
 
@@ -274,7 +281,7 @@ def _mean(values: np.ndarray, weight: np.ndarray) -> float:
 
 
 def _surer_without(
-    found: Survey, names: tuple[str, ...], subsets: Mapping[str, tuple[bool, ...]]
+    surveyed: Survey, names: tuple[str, ...], subsets: Mapping[str, tuple[bool, ...]]
 ) -> dict[str, float] | None:
     """For each part, the share of the rows that have it whose confidence rises when it goes, and by
     how much confidence falls in the mean.
@@ -283,38 +290,42 @@ def _surer_without(
     is to fall.
     """
     by_subset = {subset: name for name, subset in subsets.items()}
-    whole = found.views[by_subset[(True,) * len(names)]].confidence
+    whole = surveyed.views[by_subset[(True,) * len(names)]].confidence
     if np.isnan(whole).any():
         return None
     shares = {}
     for place, name in enumerate(names):
-        without = found.views[
+        without = surveyed.views[
             by_subset[tuple(other != place for other in range(len(names)))]
         ].confidence
-        has = found.there[:, place] & (found.weight > 0)
+        has = surveyed.there[:, place] & (surveyed.weight > 0)
         if has.any():
             shares[name] = float((without > whole)[has].mean())
             shares[f"{name}, mean fall"] = float((whole - without)[has].mean())
     return shares
 
 
-def _paired(one: Survey, other: Survey) -> dict[str, dict[str, float]]:
+def _paired(own: Survey, other: Survey) -> dict[str, dict[str, float]]:
     """For each view both models have: the difference of their scores and the middle 95 % of its
     resampled values.
     """
-    if one.keys != other.keys:
+    if own.keys != other.keys:
         raise InputError(
             "the two models do not answer the same records; compare them on the same shards and"
             " split"
         )
-    both = [name for name in one.views if name in other.views and "seed" not in name]
-    apart = np.stack([one.views[name].score - other.views[name].score for name in both], 1)
-    means = bootstrap_means(apart, one.weight)
-    found = {}
+    both = [name for name in own.views if name in other.views and "seed" not in name]
+    apart = np.stack([own.views[name].score - other.views[name].score for name in both], 1)
+    means = bootstrap_means(apart, own.weight)
+    differences = {}
     for place, name in enumerate(both):
         low, high = interval(means[:, place])
-        found[name] = {"difference": _mean(apart[:, place], one.weight), "low": low, "high": high}
-    return found
+        differences[name] = {
+            "difference": _mean(apart[:, place], own.weight),
+            "low": low,
+            "high": high,
+        }
+    return differences
 
 
 def robustness_text(report: Mapping[str, Any]) -> str:

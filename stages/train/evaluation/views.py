@@ -87,20 +87,20 @@ class Survey:
         """Means of a view; those of confidence only where answers are probabilities, metrics of all
         rows where the rows define them.
         """
-        found = self.views[view]
-        rows, known = max(self.weight.sum(), 1e-9), max((self.weight * self.known).sum(), 1e-9)
+        answers = self.views[view]
+        rows, known_rows = max(self.weight.sum(), 1e-9), max((self.weight * self.known).sum(), 1e-9)
         means = {
-            metric: float((found.score * self.weight).sum() / rows),
-            "loss": float((found.loss * self.weight * self.known).sum() / known),
-            "rows_with_any": int((found.has_any * self.weight).sum()),
+            metric: float((answers.score * self.weight).sum() / rows),
+            "loss": float((answers.loss * self.weight * self.known).sum() / known_rows),
+            "rows_with_any": int((answers.has_any * self.weight).sum()),
         }
-        if not np.isnan(found.brier).any():
-            means["brier"] = float((found.brier * self.weight * self.known).sum() / known)
-        if not np.isnan(found.confidence).any():
-            means["ece"] = calibration_error(found.confidence, found.score, self.weight)
+        if not np.isnan(answers.brier).any():
+            means["brier"] = float((answers.brier * self.weight * self.known).sum() / known_rows)
+        if not np.isnan(answers.confidence).any():
+            means["ece"] = calibration_error(answers.confidence, answers.score, self.weight)
         if self.truth is not None and (self.weight > 0).any():
-            rows = self.rows(found.answer, found.probability)
-            values = {name: one.of(rows) for name, one in self.metrics.items()}
+            rows = self.rows(answers.answer, answers.probability)
+            values = {name: definition.of(rows) for name, definition in self.metrics.items()}
             means |= {name: value for name, value in values.items() if not math.isnan(value)}
         return means
 
@@ -120,7 +120,7 @@ def survey(
         have.
     """
     metrics = metrics or {}
-    with_probability = any(one.needs_probability for one in metrics.values())
+    with_probability = any(definition.needs_probability for definition in metrics.values())
     model, objective = model or saved.model, saved.objective
     own = model.missing
     keys: list[str] = []
@@ -135,15 +135,18 @@ def survey(
         tokens, masks = model.encode(batch)
         keys += [key for key, is_real in zip(batch.keys, real.tolist(), strict=True) if is_real]
         truth_B = objective.truth(targets) if metrics else None
-        found = {
+        row_values = {
             "weight": weight_B,
             "known": known_B,
             "there": batch.present_BM,
             "prior": prior,
             "answer": _classes(encoded, known_B),
         }
-        columns.append(_numpy(found if truth_B is None else {**found, "truth": truth_B}, real))
+        columns.append(
+            _numpy(row_values if truth_B is None else {**row_values, "truth": truth_B}, real)
+        )
         for name, shown_BM, missing in views(batch):
+            # all views share the model: its own way comes back, whatever happens in between
             model.missing = own if missing is None else missing
             try:
                 logits = model.decide(tokens, masks, batch.present_BM & shown_BM)
@@ -155,18 +158,18 @@ def survey(
                     " learning_rate"
                 )
             score, _ = objective.score(logits, targets)
-            found = {
+            row_values = {
                 "score": score,
                 "has_any": (batch.present_BM & shown_BM).any(1),
                 **_told_by(objective, logits, encoded),
             }
-            found |= {
+            row_values |= {
                 "answer": objective.chosen(logits),
                 **({"probability": objective.meant(logits)} if with_probability else {}),
             }
-            answers.setdefault(name, []).append(_numpy(found, real))
+            answers.setdefault(name, []).append(_numpy(row_values, real))
     whole = (
-        {name: np.concatenate([some[name] for some in columns]) for name in columns[0]}
+        {name: np.concatenate([values[name] for values in columns]) for name in columns[0]}
         if columns
         else {}
     )
@@ -175,7 +178,7 @@ def survey(
     return Survey(
         keys,
         **whole,
-        views={name: _answers(some) for name, some in answers.items()},
+        views={name: _answers(pieces) for name, pieces in answers.items()},
         metrics=metrics,
     )
 
@@ -214,7 +217,9 @@ def _numpy(values: Mapping[str, Tensor], real: Tensor) -> dict[str, np.ndarray]:
 
 
 def _answers(pieces: list[dict[str, np.ndarray]]) -> Answers:
-    return Answers(**{name: np.concatenate([some[name] for some in pieces]) for name in pieces[0]})
+    return Answers(
+        **{name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    )
 
 
 def _told_by(objective: Objective, logits: Tensor, encoded: Tensor) -> dict[str, Tensor]:

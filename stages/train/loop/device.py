@@ -20,11 +20,11 @@ def device_of(options: TrainOptions) -> torch.device:
     try:
         torch.empty(0, device=options.device)
     except (RuntimeError, AssertionError) as error:
-        found = ", ".join(
+        devices = ", ".join(
             ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
         )
         raise InputError(
-            f"train.device: {options.device!r} cannot be used here; there are {found}"
+            f"train.device: {options.device!r} cannot be used here; there are {devices}"
         ) from error
     return torch.device(options.device)
 

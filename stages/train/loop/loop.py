@@ -63,6 +63,7 @@ def _train(
     prepared = prepare(options, shards, seed)
     run = Run(prepared, out, seed, say)
     if run.resume():
+        # finished without its report: only the evaluation is left to do
         kept = _kept_report(out, run.identity) if run.finished else None
         if kept is not None:
             say(f"training: finished before, on split {kept['split']}: {summary_text(kept)}")
@@ -88,22 +89,26 @@ def _train(
         began = time.monotonic()
         with watch(f"training: epoch {run.epoch + 1}", "records") as advance:
             summary = _epoch(run, advance)
+        # judged and kept with the mean of the weights, then trained on with the last ones
         with run.mean_weights():
             checked = validation.check(run)
             better = run.end_epoch(checked.score)
             if better and is_first():
                 checkpoint.save(out / "best.pt", run.about, run.step, {"run": run.identity})
+        # end_epoch has counted this epoch already
         summary |= {
             "epoch": run.epoch - 1,
             "seconds": round(time.monotonic() - began, 2),
             "validation": checked.score,
             "lr": run.rate,
         }
+        # before the state is saved: after a kill a line may stand twice, and none is lost
         if log is not None:
             log.write(
                 {**summary, **({"weights": checked.weights} if checked.weights else {})},
                 checked.examples,
             )
+        # whatever stops the run from here on costs nothing of this epoch
         run.save()
         score = (
             ""
@@ -119,6 +124,7 @@ def _train(
         )
     if log is not None:
         log.close()
+    # every process reads best.pt, which the first one wrote
     wait_for_all()
     split = chosen_split(shards, else_of=("test", options.val_split, options.train_split))
     report = evaluate_saved(checkpoint.load(out / "best.pt"), shards, split)
@@ -141,23 +147,30 @@ def _epoch(run: Run, advance: Callable[[int, int], None]) -> dict[str, Any]:
     asked = time.monotonic()
     saved = asked
     for raw in run.stream if run.steps < steps else ():
+        # data: the time since the last step went into waiting for it
         came = time.monotonic()
         batch, shown_BM, task = _on_device(run, raw)
         # so that every process goes on with the same chance when it is taken up again
         if world() > 1:
             torch.manual_seed(int(fingerprint(run.seed, run.epoch, run.steps, rank())[:15], 16))
+        # forward: sums and weights of the terms, which processes can add up before dividing
         with autocast(run.half, run.device):
             sums_K2 = run.forward(batch, shown_BM, task)
+        # loss and step: the run knows how many batches a step takes
         run.learn(sums_K2)
+        # as if the other processes' batches held as many: a display is not worth an exchange
         run.records += int((raw.weight_B > 0).sum()) * world()
         advance(min(run.records, len(run.stream.index)), len(run.stream.index))
         now = time.monotonic()
         waits.append(came - asked)
         computes.append(now - came)
+        # not after the last step: the end of the epoch saves in a moment
         if run.steps < steps and now - saved >= options.save_every_s:
             run.save()
             saved = time.monotonic()
+        # the time of saving is neither waiting nor computing
         asked = time.monotonic()
+    # once an epoch, since reading a number from the device waits for it
     loss = float(run.loss_sum) / max(1, run.steps)
     if not math.isfinite(loss):
         raise InputError(
@@ -166,17 +179,18 @@ def _epoch(run: Run, advance: Callable[[int, int], None]) -> dict[str, Any]:
         )
     seconds = sum(waits) + sum(computes)
     memory = torch.cuda.max_memory_allocated(run.device) if run.device.type == "cuda" else None
-    found = {
+    summary = {
         "loss": loss,
         "records_per_s": run.records / max(1e-9, seconds),
         **where_time_went(waits, computes),
     }
-    return found if memory is None else {**found, "gpu_bytes": memory}
+    return summary if memory is None else {**summary, "gpu_bytes": memory}
 
 
 def _on_device(run: Run, raw: FusionBatch) -> tuple[FusionBatch, Tensor, BatchTargets]:
     """The batch, which of its parts are shown, and what it is to be answered with."""
     batch = run.inputs.completed(raw)
+    # taken away for good, unlike what is hidden: no loss may ask for it either
     if run.options.absent:
         kept_BM = hiding.shown(
             hiding.table(run.seed, batch.keys, batch.names),
@@ -188,9 +202,11 @@ def _on_device(run: Run, raw: FusionBatch) -> tuple[FusionBatch, Tensor, BatchTa
     targets, draw_B = batch.targets(), mixing(batch, run.seed, run.epoch)
     encoded, weight_B = run.objective.encode(targets)
     if run.options.complete_only:
+        # such rows stay without weight: batches keep their shape, and epochs their steps
         whole_B1 = batch.present_BM.all(1, keepdim=True)
         weight_B, batch = weight_B * whole_B1[:, 0], batch.without(~whole_B1)
         shown_BM &= whole_B1
+        # for losses that read targets of their own
         targets = [
             target if whole else {}
             for target, whole in zip(targets, whole_B1[:, 0].tolist(), strict=True)

@@ -65,6 +65,7 @@ def make_schedule(
         cycles = options.optimiser in ("adam", "adamw")
         # a warm-up of one step exactly would be divided by its length, 0
         warm_up = _WARM_UP if (steps + 1) * _WARM_UP != 1 else 2 / (steps + 1)
+        # one more, since making the schedule counts as a step
         return torch.optim.lr_scheduler.OneCycleLR(
             optimiser, rates, total_steps=steps + 1, pct_start=warm_up, cycle_momentum=cycles
         )
@@ -86,13 +87,13 @@ def freeze(step: nn.Module, words: Iterable[str]) -> None:
     """
     names = [name for name, _ in step.named_parameters()]
     for word in words:
-        found = [parameter for name, parameter in step.named_parameters() if named_by(name, word)]
-        if not found:
+        frozen = [parameter for name, parameter in step.named_parameters() if named_by(name, word)]
+        if not frozen:
             raise InputError(
                 "train.freeze: nothing of the model is called"
                 f" {word!r}{nearest(word, _heads(names))}"
             )
-        for parameter in found:
+        for parameter in frozen:
             parameter.requires_grad_(False)
 
 
@@ -114,7 +115,8 @@ def _heads(names: Iterable[str]) -> list[str]:
 def named_by(name: str, word: str) -> bool:
     """Whether a parameter's name begins with a dotted word, with or without ``model``."""
     return any(
-        some == word or some.startswith(f"{word}.") for some in (name, name.removeprefix("model."))
+        spelling == word or spelling.startswith(f"{word}.")
+        for spelling in (name, name.removeprefix("model."))
     )
 
 
@@ -133,6 +135,7 @@ class MovingMean:
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
         """After a step."""
+        # twins stand under two names: the mean of both has to follow
         learned = {
             name
             for name, parameter in model.named_parameters(remove_duplicate=False)

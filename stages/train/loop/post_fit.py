@@ -85,12 +85,12 @@ def _choose(
     ]
 
     def loss() -> float:
-        found = 0.0
+        total = 0.0
         for tokens, masks, present_BM, encoded, usable_B in kept:
-            found += float(
+            total += float(
                 objective.loss(model.decide(tokens, masks, present_BM), encoded)[usable_B].sum()
             )
-        return found
+        return total
 
     if kept:
         model.fusion.choose(loss)  # type: ignore[operator]  # a weighted fusion has one

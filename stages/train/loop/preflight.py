@@ -115,7 +115,7 @@ def _one_batch(step: WithLosses, prepared: Prepared, device: torch.device) -> li
             module.eval()  # which would hide that a batch can be learned
     first = _own_loss(trial, batch, task)
     optimiser = torch.optim.Adam(
-        [some for some in trial.parameters() if some.requires_grad], lr=_RATE
+        [parameter for parameter in trial.parameters() if parameter.requires_grad], lr=_RATE
     )
     silent: list[str] = []
     number, last = 0, first
@@ -148,19 +148,24 @@ def _is_learned(first: float, last: float) -> bool:
 
 def _own_loss(step: WithLosses, batch: FusionBatch, task: BatchTargets) -> float:
     with torch.no_grad():
+        # the task's own term alone: others may rise while it is learned
         sums_K2: Tensor = step(batch, batch.present_BM, task)
     return float(total(sums_K2[:1]))
 
 
 def _silent(step: WithLosses, batch: FusionBatch) -> list[str]:
     """Parts of the batch whose encoders get no gradient, though they are there and may learn."""
-    found = []
+    silent = []
     for place, name in enumerate(step.model.names):
-        weights = [some for some in step.model.encoders[name].parameters() if some.requires_grad]
+        weights = [
+            parameter
+            for parameter in step.model.encoders[name].parameters()
+            if parameter.requires_grad
+        ]
         if (
             weights
             and batch.present_BM[:, place].any()
-            and not any(some.grad is not None and some.grad.any() for some in weights)
+            and not any(weight.grad is not None and weight.grad.any() for weight in weights)
         ):
-            found.append(name)
-    return found
+            silent.append(name)
+    return silent

@@ -105,20 +105,23 @@ def _fitted(
     """What the modality of each input has to know of the training split; of all its parts together
     where they share an encoder.
     """
-    found: dict[str, dict[str, Any]] = {}
+    by_part: dict[str, dict[str, Any]] = {}
     for name, entry in options.inputs.items():
         if not entry.feature:
-            alike = [name, *(other for other, one in options.inputs.items() if one.same_as == name)]
+            alike = [
+                name,
+                *(other for other, spec in options.inputs.items() if spec.same_as == name),
+            ]
             values = itertools.chain.from_iterable(
-                stream.index.values(one, _MOST_FITTED) for one in alike
+                stream.index.values(part, _MOST_FITTED) for part in alike
             )
             kind = modality(modalities[name])
             fitted = (
-                found[entry.same_as] if entry.same_as else kind.fit(entry.own(kind.name), values)
+                by_part[entry.same_as] if entry.same_as else kind.fit(entry.own(kind.name), values)
             )
             if fitted:
-                found[name] = fitted
-    return found
+                by_part[name] = fitted
+    return by_part
 
 
 def build(prepared: Prepared) -> tuple[WithLosses, str]:
@@ -130,6 +133,7 @@ def build(prepared: Prepared) -> tuple[WithLosses, str]:
     model.start_from(objective.prior())
     _standardise(model, prepared.stream, options.target)
     step = WithLosses(model, make_losses(options.losses, model.sizes(), prepared.about["losses"]))
+    # after standardising, since an encoder that is taken over brings its own scales
     taken = start_from(model, prepared.inputs, objective, options.start) if options.start else ""
     freeze(step, options.freeze)
     return step, taken

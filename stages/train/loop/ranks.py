@@ -50,7 +50,7 @@ def gathered(some: list[T]) -> list[T]:
         return some
     lists: list[list[T]] = [[] for _ in range(world())]
     distributed.all_gather_object(lists, some)
-    return [one for each in lists for one in each]
+    return [value for each in lists for value in each]
 
 
 def as_the_first(tensors: Iterable[Tensor]) -> None:

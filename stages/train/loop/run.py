@@ -60,6 +60,7 @@ class Run:
             prepared.objective,
             prepared.about,
         )
+        # first, since the model's weights are drawn when it is made
         torch.manual_seed(seed)
         if options.deterministic:
             torch.use_deterministic_algorithms(True, warn_only=True)
@@ -72,6 +73,7 @@ class Run:
             self.step.compile()
         if world() > 1:
             self.forward = nn.parallel.DistributedDataParallel(self.step)
+            # after the model: its weights are the same in all processes, dropout is not
             torch.manual_seed(seed + rank())
         self.optimiser = make_optimiser(self.step, options)
         self.schedule = make_schedule(
@@ -81,6 +83,7 @@ class Run:
         )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.half is torch.float16)
         self.mean = MovingMean(self.step, options.ema) if options.ema else None
+        # without what changes no weight: a run may go on with other threads
         own = options.model_dump(exclude={"save_every_s", "threads", "checks"})
         self.identity = fingerprint(
             checkpoint.VERSION, own, self.about["shards"], _alike(self.about["caches"]), seed
@@ -117,6 +120,7 @@ class Run:
         self.steps += 1
         if self.steps % options.accumulate and self.steps < steps:
             return
+        # clipping goes by the true length, which the scaler has multiplied
         self.scaler.unscale_(self.optimiser)
         nn.utils.clip_grad_norm_(self.step.parameters(), options.clip)
         self.scaler.step(self.optimiser)
@@ -213,11 +217,11 @@ class Run:
                 f"the shards have changed (fingerprint {before['shards']}, now"
                 f" {self.about['shards']})"
             )
-        known = _alike(before["caches"])
+        caches_before = _alike(before["caches"])
         caches = [
             name
             for name, cache in _alike(self.about["caches"]).items()
-            if known.get(name, cache) != cache
+            if caches_before.get(name, cache) != cache
         ]
         if caches:
             return f"the cached features of {', '.join(caches)} have changed"
@@ -250,6 +254,7 @@ class Run:
         self.schedule.load_state_dict(kept["schedule"])
         self.scaler.load_state_dict(kept["scaler"])
         self.stream.load_state_dict(kept["stream"])
+        # with several processes, each step begins from a seed of its own anyway
         if is_first():
             torch.set_rng_state(kept["random"])
             if kept["cuda_random"] is not None and self.device.type == "cuda":

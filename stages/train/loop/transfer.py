@@ -103,7 +103,7 @@ def _translated(
     """Their tensors, with rows that stand for words or classes in our order; without those that
     mean something else here, and why.
     """
-    found, why = dict(weights), []
+    tensors, why = dict(weights), []
     for part, vocabulary in (
         (name, fitted["vocabulary"])
         for name, fitted in inputs.fitted.items()
@@ -113,7 +113,7 @@ def _translated(
         if part in about["fitted"]:
             _by_row(
                 own,
-                found,
+                tensors,
                 [name],
                 [*_SPECIAL, *vocabulary],
                 [*_SPECIAL, *about["fitted"][part]["vocabulary"]],
@@ -123,47 +123,54 @@ def _translated(
             why.append(
                 f"the encoder of {part} begins anew: its cached features are of another extractor"
             )
-            found = {
+            tensors = {
                 name: tensor
-                for name, tensor in found.items()
+                for name, tensor in tensors.items()
                 if not name.startswith(f"encoders.{part}.")
             }
-    classes, known = getattr(objective, "classes", None), about["objective"].get("classes")
-    if classes != known and isinstance(model.head, nn.Sequential) and classes and known:
+    classes, their_classes = getattr(objective, "classes", None), about["objective"].get("classes")
+    if (
+        classes != their_classes
+        and isinstance(model.head, nn.Sequential)
+        and classes
+        and their_classes
+    ):
         last = f"head.{len(model.head) - 1}"
-        _by_row(own, found, [f"{last}.weight", f"{last}.bias"], classes, known)
-        why.append(f"{len(set(classes) & set(known))} of {len(classes)} classes are known to it")
-    elif classes != known:
+        _by_row(own, tensors, [f"{last}.weight", f"{last}.bias"], classes, their_classes)
+        why.append(
+            f"{len(set(classes) & set(their_classes))} of {len(classes)} classes are known to it"
+        )
+    elif classes != their_classes:
         why.append("the fusion over answers begins anew: its classes are others")
-        found = {
+        tensors = {
             name: tensor
-            for name, tensor in found.items()
+            for name, tensor in tensors.items()
             if not name.startswith(("fusion.", "head."))
         }
-    return found, why
+    return tensors, why
 
 
 def _by_row(
     own: Mapping[str, Tensor],
-    found: dict[str, Tensor],
+    kept: dict[str, Tensor],
     tensors: Sequence[str],
     names: Sequence[str],
-    known: Sequence[str],
+    their_names: Sequence[str],
 ) -> None:
     """Put the rows of these tensors into the order of ``names``, those that are not known as ours
     begin; leave all out where they do not fit.
     """
-    places = {name: place for place, name in enumerate(known)}
+    places = {name: place for place, name in enumerate(their_names)}
     rows = [(row, places[name]) for row, name in enumerate(names) if name in places]
     fits = rows and all(
-        name in own and name in found and own[name].shape[1:] == found[name].shape[1:]
+        name in own and name in kept and own[name].shape[1:] == kept[name].shape[1:]
         for name in tensors
     )
     for name in tensors:
-        theirs = found.pop(name, None)
+        theirs = kept.pop(name, None)
         if fits and theirs is not None:
-            found[name] = own[name].clone()
-            found[name][[row for row, _ in rows]] = theirs[[place for _, place in rows]].to(
+            kept[name] = own[name].clone()
+            kept[name][[row for row, _ in rows]] = theirs[[place for _, place in rows]].to(
                 own[name].dtype
             )
 

@@ -89,7 +89,7 @@ class Validation:
                     if metric is not None and metric.needs_probability
                     else []
                 )
-                rows.append(tuple(one[here] for one in told))
+                rows.append(tuple(column[here] for column in told))
             sums_2 += torch.stack([(scores * weights).sum(), weights.sum()]).to(run.device)
             gates_BM = decided.info.get("weights")
             if gates_BM is not None and gates_BM.shape == batch.present_BM.shape:
@@ -103,12 +103,15 @@ class Validation:
                     for key, answer, target in zip(batch.keys, answers, targets, strict=False)
                 ]
         if self._fits:
+            # fitted to the same rows, yet rounding may differ: all take what the first one has
             as_the_first([*model.state_dict().values(), sums_2])
         score, weight = (sums_2 if self._fits else summed(sums_2)).tolist()
         if metric is not None:
             every = rows if self._fits else gathered(rows)
             score = (
-                metric.of(Rows(*(torch.cat(some).numpy() for some in zip(*every, strict=True))))
+                metric.of(
+                    Rows(*(torch.cat(columns).numpy() for columns in zip(*every, strict=True)))
+                )
                 if every
                 else math.nan
             )
@@ -128,6 +131,7 @@ class Validation:
         stream.set_epoch(0)
         for raw in stream:
             batch = run.inputs.completed(raw)
+            # a fusion looks better than it is on the rows that it was fitted to
             if half and len(stream.index) >= _WORTH_HALVING:
                 mine_B = torch.tensor(
                     [(uniform_for(0, "fit", key) < 0.5) == (half == "to fit") for key in batch.keys]

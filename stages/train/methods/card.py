@@ -189,7 +189,7 @@ def _wanted(card: Card, name: str, value: Any) -> str:
             else f"{'true or false' if isinstance(default, bool) else 'a word'}, as {default!r}"
         )
     if isinstance(default, list):
-        fits = isinstance(value, list) and all(_is_number(one) for one in value)
+        fits = isinstance(value, list) and all(_is_number(item) for item in value)
         return "" if fits else "a list of numbers"
     if not _is_number(value) or (isinstance(default, int) and not isinstance(value, int)):
         return f"a {'whole ' if isinstance(default, int) else ''}number, as {default!r}"

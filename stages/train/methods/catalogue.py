@@ -742,7 +742,7 @@ def method_text(name: str) -> str:
         elsewhere = {
             *addresses(Addressed),
             *addresses(Extractor),
-            *(one.partition(".")[2] for one in addresses(Source)),
+            *(address.partition(".")[2] for address in addresses(Source)),
         }
         if name in elsewhere:
             raise InputError(f"{name}: is no method of training; see 'modalmill stages {name}'")

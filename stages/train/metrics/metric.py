@@ -42,14 +42,14 @@ class Rows:
         """The classes of the training split that are right for any row."""
         if self.truth.ndim == 2:  # labels
             return [int(number) for number in np.flatnonzero(self.truth.any(0))]
-        found: list[int] = np.unique(self.truth[self.truth >= 0]).astype(int).tolist()
-        return found
+        numbers: list[int] = np.unique(self.truth[self.truth >= 0]).astype(int).tolist()
+        return numbers
 
     def right(self, number: int) -> np.ndarray:
         """For which rows this class is right ``bool [N]``."""
         labels = self.truth.ndim == 2
-        found: np.ndarray = self.truth[:, number] > 0 if labels else self.truth == number
-        return found
+        is_right: np.ndarray = self.truth[:, number] > 0 if labels else self.truth == number
+        return is_right
 
     def counts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of each of :meth:`classes`: rows that are rightly answered so, rows that are answered so,
@@ -82,18 +82,18 @@ class Metric:
 
 def metrics_of(task: str) -> dict[str, Metric]:
     """The metrics of a task, by name."""
-    found: dict[str, Metric] = {}
+    metrics: dict[str, Metric] = {}
     for module in pkgutil.iter_modules([str(Path(__file__).parent / ROOM)]):
-        found[module.name] = outside.defined_in(
+        metrics[module.name] = outside.defined_in(
             importlib.import_module(f".{ROOM}.{module.name}", __package__), Metric
         )[0]()
-    found |= {outside.name_of(cls): cls() for cls in outside.classes(Metric, "metrics").values()}
-    return {name: metric for name, metric in sorted(found.items()) if task in metric.tasks}
+    metrics |= {outside.name_of(cls): cls() for cls in outside.classes(Metric, "metrics").values()}
+    return {name: metric for name, metric in sorted(metrics.items()) if task in metric.tasks}
 
 
 def mistake(task: str, name: str, own: str) -> str:
     """What is wrong with a metric's name for a task, or nothing. own: the metric that the task
     itself has.
     """
-    known = [own, *metrics_of(task)]
-    return "" if name in known else f"no metric of {task} is called {name!r}{nearest(name, known)}"
+    names = [own, *metrics_of(task)]
+    return "" if name in names else f"no metric of {task} is called {name!r}{nearest(name, names)}"

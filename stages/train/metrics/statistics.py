@@ -41,15 +41,17 @@ def bootstrap_means(
     """
     random = np.random.default_rng(seed)
     rows = len(values)
-    found = np.empty((draws, values.shape[1]))
+    means = np.empty((draws, values.shape[1]))
+    # all at once would take a number for each draw and row
     step = max(1, _AT_ONCE // max(1, rows))
     for begin in range(0, draws, step):
         count = min(step, draws - begin)
+        # how often each row is drawn is enough: a product takes the place of copies
         times = random.multinomial(rows, np.full(rows, 1 / rows), size=count) * weight
-        found[begin : begin + count] = (
+        means[begin : begin + count] = (
             times @ values / np.maximum(times.sum(1, keepdims=True), 1e-12)
         )
-    return found
+    return means
 
 
 def interval(means: np.ndarray) -> tuple[float, float]:
@@ -65,11 +67,12 @@ def shapley(parts: int, value: Callable[[tuple[bool, ...]], Any]) -> list[Any]:
     The values add up to ``value(all) - value(none)``; ``value`` may give an array, of one game a
     row.
     """
-    found = []
+    worths = []
     for part in range(parts):
         others = [place for place in range(parts) if place != part]
         total: Any = 0.0
         for size in range(parts):
+            # the share of orders of the parts in which just these come before this one
             share = math.factorial(size) * math.factorial(parts - size - 1) / math.factorial(parts)
             for chosen in itertools.combinations(others, size):
                 without = tuple(place in chosen for place in range(parts))
@@ -77,8 +80,8 @@ def shapley(parts: int, value: Callable[[tuple[bool, ...]], Any]) -> list[Any]:
                     value(tuple(place in chosen or place == part for place in range(parts)))
                     - value(without)
                 )
-        found.append(total)
-    return found
+        worths.append(total)
+    return worths
 
 
 def area(curve: Mapping[float, float]) -> float:

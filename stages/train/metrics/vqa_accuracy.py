@@ -126,15 +126,16 @@ _DOUBLE = [
 
 
 def _contractions() -> dict[str, str]:
-    known = {word.replace("'", ""): word for word in _SINGLE}
+    spellings = {word.replace("'", ""): word for word in _SINGLE}
     for word in _DOUBLE:
         places = [place for place, letter in enumerate(word) if letter == "'"]
         for place in places:
-            known[word[:place] + word[place + 1 :]] = word
-    known["somebody'd"] = "somebodyd"
+            spellings[word[:place] + word[place + 1 :]] = word
+    # this way round in the official list
+    spellings["somebody'd"] = "somebodyd"
     # the one word that begins with an apostrophe
-    known |= dict.fromkeys(("ow's'at", "'ows'at", "'ow'sat"), "'ow's'at")
-    return known
+    spellings |= dict.fromkeys(("ow's'at", "'ows'at", "'ow'sat"), "'ow's'at")
+    return spellings
 
 
 _CONTRACTIONS = _contractions()
@@ -155,6 +156,7 @@ def normalise(answer: str) -> str:
             if mark + " " in answer or " " + mark in answer or has_number
             else cleaned.replace(mark, " ")
         )
+    # the official scorer gives re.UNICODE, which is 32, in the place of the count
     cleaned = _STOP.sub("", cleaned, count=_MOST_STOPS)
     words = [_NUMBERS.get(word, word) for word in cleaned.lower().split()]
     return " ".join(_CONTRACTIONS.get(word, word) for word in words if word not in _ARTICLES)

@@ -68,12 +68,12 @@ def tables(rows: Iterable[tuple[str, list[str], str, str]]) -> dict[str, Any]:
         "questions": len(overall),
         "overall": _percent(overall),
         "by_answer_type": {
-            name: {"accuracy": _percent(some), "questions": len(some)}
-            for name, some in sorted(by_answer.items())
+            name: {"accuracy": _percent(scores), "questions": len(scores)}
+            for name, scores in sorted(by_answer.items())
         },
         "by_question_type": {
-            name: {"accuracy": _percent(some), "questions": len(some)}
-            for name, some in sorted(by_question.items())
+            name: {"accuracy": _percent(scores), "questions": len(scores)}
+            for name, scores in sorted(by_question.items())
         },
     }
 
@@ -109,7 +109,7 @@ def _answers(path: Path) -> dict[int, str]:
             f'{path}: wanted a list of {{"question_id": ..., "answer": ...}}, found'
             f" {type(rows).__name__}"
         )
-    found: dict[int, str] = {}
+    answers: dict[int, str] = {}
     for place, row in enumerate(rows):
         number = row.get("question_id") if isinstance(row, dict) else None
         answer = row.get("answer") if isinstance(row, dict) else None
@@ -118,10 +118,10 @@ def _answers(path: Path) -> dict[int, str]:
                 f'{path}: row {place + 1}: wanted {{"question_id": number, "answer": "words"}},'
                 f" found {json.dumps(row)[:80]}"
             )
-        if number in found:
+        if number in answers:
             raise InputError(f"{path}: row {place + 1}: question {number} is answered twice")
-        found[number] = answer
-    return found
+        answers[number] = answer
+    return answers
 
 
 def _annotations(path: Path) -> dict[int, dict[str, Any]]:
@@ -132,11 +132,11 @@ def _annotations(path: Path) -> dict[int, dict[str, Any]]:
         raise InputError(
             f'{path}: wanted an object with a list "annotations", as the official file has it'
         )
-    found: dict[int, dict[str, Any]] = {}
+    annotated: dict[int, dict[str, Any]] = {}
     for place, row in enumerate(rows):
         try:
             answers = [str(answer["answer"]) for answer in row["answers"]]
-            found[int(row["question_id"])] = {
+            annotated[int(row["question_id"])] = {
                 "answers": answers,
                 "answer_type": str(row.get("answer_type", "")),
                 "question_type": str(row.get("question_type", "")),
@@ -146,7 +146,7 @@ def _annotations(path: Path) -> dict[int, dict[str, Any]]:
                 f"{path}: annotation {place + 1}: wanted question_id and answers with an answer"
                 f" each ({error!r})"
             ) from None
-    return found
+    return annotated
 
 
 def _json(path: Path) -> Any:

@@ -44,9 +44,9 @@ def _means(
     kinds: Sequence[str], scores: np.ndarray, weight: np.ndarray
 ) -> dict[str, dict[str, float]]:
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
-    for kind, score, one in zip(kinds, scores.tolist(), weight.tolist(), strict=True):
-        sums[kind][0] += score * one
-        sums[kind][1] += one
+    for kind, score, row_weight in zip(kinds, scores.tolist(), weight.tolist(), strict=True):
+        sums[kind][0] += score * row_weight
+        sums[kind][1] += row_weight
     return {
         kind: {"accuracy": a / b, "questions": int(b)}
         for kind, (a, b) in sorted(sums.items(), key=lambda item: -item[1][1])
@@ -64,7 +64,7 @@ def _best_by_type(target: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, s
             for kind in {str(row.get("question_type", "")), ""}:
                 sums[kind][answer] += score  # type: ignore[assignment]  # a Counter of floats
     return {
-        kind: min(some, key=lambda answer: (-some[answer], answer))
-        for kind, some in sums.items()
-        if some
+        kind: min(scores, key=lambda answer: (-scores[answer], answer))
+        for kind, scores in sums.items()
+        if scores
     }

@@ -51,25 +51,25 @@ def explain(path: Path, given: Mapping[str, str], answer: str = "") -> Explanati
     predictor = Predictor(path, top=5)
     batch, parts = predictor.batch_of(given)
     saved, model = predictor.saved, predictor.saved.model
-    found = predictor.answer(batch)
-    number = _number(saved.objective, found, answer)
+    prediction = predictor.answer(batch)
+    number = _number(saved.objective, prediction, answer)
     with torch.no_grad():
         tokens, masks = model.encode(batch)
         decided = model.decided(tokens, masks, batch.present_BM, batch.present_BM)
     maps = {
-        name: some
-        for name in found["used"]
-        if (some := feature_maps(model, batch, name, _CHANNELS))
+        name: part_maps
+        for name in prediction["used"]
+        if (part_maps := feature_maps(model, batch, name, _CHANNELS))
     }
     worth = _worth(predictor, tokens, masks, batch.present_BM, number)
     carried = integrated_gradients(predictor, tokens, masks, batch.present_BM, number)
     report: dict[str, Any] = {
-        **found,
+        **prediction,
         "explained": _name(saved.objective, number, saved.options.target),
         "worth": {
             name: value
             for name, value in zip(predictor.names, worth, strict=True)
-            if name in found["used"]
+            if name in prediction["used"]
         },
         "without_anything": _value(
             predictor, tokens, masks, torch.zeros_like(batch.present_BM), number
@@ -77,12 +77,15 @@ def explain(path: Path, given: Mapping[str, str], answer: str = "") -> Explanati
         "carried": {},
         "attention": {},
         "weights": {},
-        "maps": {name: {one.layer: one.channels for one in some} for name, some in maps.items()},
+        "maps": {
+            name: {layer_maps.layer: layer_maps.channels for layer_maps in part_maps}
+            for name, part_maps in maps.items()
+        },
     }
     with torch.no_grad():
         looked_at = model.looked_at(tokens, masks, batch.present_BM)
     for place, name in enumerate(predictor.names):
-        if name in found["used"]:
+        if name in prediction["used"]:
             values = carried[place][0][masks[place][0]].tolist()
             kind, entry = saved.inputs.modality(name), saved.options.inputs[name]
             named = (
@@ -114,21 +117,22 @@ def integrated_gradients(
     the logit minus that of blank tokens.
     """
     model = predictor.saved.model
-    totals = [torch.zeros_like(some) for some in tokens]
+    totals = [torch.zeros_like(x_BTD) for x_BTD in tokens]
     for step in range(_STEPS):
         root = (step + 0.5) / _STEPS
         # most of the change is near the beginning: layer normalisation takes the size of a token
         # away
         share = root**3
-        moved = [(share * some.detach()).requires_grad_() for some in tokens]
+        moved = [(share * x_BTD.detach()).requires_grad_() for x_BTD in tokens]
         with torch.enable_grad():
             logit = model.decide(moved, masks, present_BM)[:, number].sum()
             gradients = torch.autograd.grad(logit, moved, allow_unused=True)
+        # steps of root**3 are 3 root**2 / steps wide
         totals = [
-            total if one is None else total + one * 3 * root**2 / _STEPS
-            for total, one in zip(totals, gradients, strict=True)
+            total if gradient is None else total + gradient * 3 * root**2 / _STEPS
+            for total, gradient in zip(totals, gradients, strict=True)
         ]
-    return [(total * some).sum(2).detach() for total, some in zip(totals, tokens, strict=True)]
+    return [(total * x_BTD).sum(2).detach() for total, x_BTD in zip(totals, tokens, strict=True)]
 
 
 @torch.no_grad()
@@ -147,18 +151,19 @@ def _worth(
     predictor: Predictor, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor, number: int
 ) -> list[float]:
     """The Shapley value of every part; parts that are absent are worth nothing."""
-    known: dict[tuple[bool, ...], float] = {}
+    values: dict[tuple[bool, ...], float] = {}
 
     def value(subset: tuple[bool, ...]) -> float:
+        # absent parts change nothing: subsets that differ in them alone are asked once
         shown = tuple(a and b for a, b in zip(subset, present_BM[0].tolist(), strict=True))
-        if shown not in known:
-            known[shown] = _value(predictor, tokens, masks, torch.tensor([shown]), number)
-        return known[shown]
+        if shown not in values:
+            values[shown] = _value(predictor, tokens, masks, torch.tensor([shown]), number)
+        return values[shown]
 
     return [round(worth, 6) for worth in shapley(len(predictor.names), value)]
 
 
-def _number(objective: Any, found: Mapping[str, Any], answer: str) -> int:
+def _number(objective: Any, prediction: Mapping[str, Any], answer: str) -> int:
     classes = getattr(objective, "classes", None)
     if classes is None:
         return 0
@@ -166,7 +171,7 @@ def _number(objective: Any, found: Mapping[str, Any], answer: str) -> int:
         raise InputError(
             f"--answer {answer}: the model has no such answer{nearest(answer, classes)}"
         )
-    return int(classes.index(answer or found["answers"][0]["answer"]))
+    return int(classes.index(answer or prediction["answers"][0]["answer"]))
 
 
 def _name(objective: Any, number: int, target: str) -> str:
@@ -266,7 +271,7 @@ def _draw(
             axes = figure.add_subplot(grid[row, columns - 1])
             axes.imshow(mosaic(maps[name], low_first=part.dim() == 1), cmap="gray")
             axes.set_title(
-                f"{name}: the channels of {' and '.join(one.layer for one in maps[name])} that"
+                f"{name}: the channels of {' and '.join(conv.layer for conv in maps[name])} that"
                 " vary most",
                 fontsize=9,
             )

@@ -84,7 +84,7 @@ def export(
         raise InputError(
             f"{out}: the exported graph differs from the model by {furthest:.2g}; it was not kept"
         )
-    one = _example(saved, whole, 1, 1)
+    single = _example(saved, whole, 1, 1)
     report = {
         "file": out.name,
         "inputs": {
@@ -101,8 +101,8 @@ def export(
         "int8": int8,
         "furthest_from_model": furthest,
         "subsets_compared": len(subsets),
-        "ms_p50": _timed(lambda: run(one)),
-        "ms_p50_model": _timed(lambda: whole(*one)),
+        "ms_p50": _timed(lambda: run(single)),
+        "ms_p50_model": _timed(lambda: whole(*single)),
     }
     if stream is not None:
         report["scores"] = _scores(saved, checkpoint.load(path), whole, run, stream, split)
@@ -145,7 +145,7 @@ def _scores(
         "model": survey_subsets(trained, stream),
     }
     subsets = {
-        name: {who: found.summary(name, metric)[metric] for who, found in asked.items()}
+        name: {who: survey.summary(name, metric)[metric] for who, survey in asked.items()}
         for name in asked["file"].views
     }
     return {"split": split, "metric": metric, "subsets": subsets}
@@ -166,6 +166,7 @@ def _compare(
     )
     furthest = 0.0
     for number, subset in enumerate(subsets.values()):
+        # of several sizes: a graph may have kept that of the example
         tensors = _example(saved, whole, 1 + number % _ROWS, number)
         tensors[-1] = torch.tensor(subset).expand(len(tensors[-1]), -1).contiguous()
         apart = float((run(tensors) - whole(*tensors)).abs().max()) / unit
@@ -198,13 +199,13 @@ def _shape(tensor: Tensor) -> dict[str, Any]:
 @torch.no_grad()
 def _timed(action: Callable[[], object]) -> float:
     """Milliseconds of a call, the median of thirty after three."""
-    found = []
+    durations_ms = []
     for number in range(_TIMED + 3):
         began = time.perf_counter()
         action()
         if number >= 3:
-            found.append((time.perf_counter() - began) * 1000)
-    return round(float(np.median(found)), 3)
+            durations_ms.append((time.perf_counter() - began) * 1000)
+    return round(float(np.median(durations_ms)), 3)
 
 
 def export_text(report: Mapping[str, Any]) -> str:

@@ -39,7 +39,7 @@ def feature_maps(model: FusionModel, batch: FusionBatch, name: str, most: int) -
     passed: dict[str, Tensor] = {}
 
     def keep(layer: str) -> Callable[[nn.Module, Any, Tensor], None]:
-        def hook(module: nn.Module, given: Any, out: Tensor) -> None:
+        def hook(module: nn.Module, inputs: Any, out: Tensor) -> None:
             if len(out) == 1 and min(out.shape[2:]) >= 2:
                 passed[layer] = out[0].float()
 
@@ -55,12 +55,12 @@ def feature_maps(model: FusionModel, batch: FusionBatch, name: str, most: int) -
     finally:
         for hook in hooks:
             hook.remove()
-    found = []
+    chosen = []
     for layer in dict.fromkeys([*list(passed)[:1], *list(passed)[-1:]]):
         maps_CHW = passed[layer]
         channels = maps_CHW.std((1, 2)).argsort(descending=True, stable=True)[:most]
-        found.append(FeatureMaps(layer, channels.tolist(), maps_CHW[channels].cpu().numpy()))
-    return found
+        chosen.append(FeatureMaps(layer, channels.tolist(), maps_CHW[channels].cpu().numpy()))
+    return chosen
 
 
 def mosaic(maps: list[FeatureMaps], tile: int = 64, low_first: bool = False) -> np.ndarray:
@@ -70,11 +70,13 @@ def mosaic(maps: list[FeatureMaps], tile: int = 64, low_first: bool = False) -> 
     low_first: the first row of a map is the lowest band of a spectrogram, and is drawn below.
     """
     rows = []
-    for some in maps:
+    for layer_maps in maps:
         tiles = []
-        for one in some.maps:
+        for channel_map in layer_maps.maps:
             spread = cv2.resize(
-                one[::-1] if low_first else one, (tile, tile), interpolation=cv2.INTER_NEAREST
+                channel_map[::-1] if low_first else channel_map,
+                (tile, tile),
+                interpolation=cv2.INTER_NEAREST,
             )
             spread = (spread - spread.min()) / max(1e-9, float(np.ptp(spread)))
             tiles.append(np.pad(spread, 2, constant_values=np.nan))

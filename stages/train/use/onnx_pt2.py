@@ -38,17 +38,17 @@ class Exportable(nn.Module):
 
     def forward(self, *tensors: Tensor) -> Tensor:
         """Probabilities ``[B, O]``, or numbers ``[B, 1]`` in the target's own unit."""
-        given = dict(zip(self.inputs, tensors, strict=True))
-        parts = {name: given[name] for name in self.names}
-        lengths = {name: given[f"{name}_length"] for name in self.with_length}
+        by_name = dict(zip(self.inputs, tensors, strict=True))
+        parts = {name: by_name[name] for name in self.names}
+        lengths = {name: by_name[f"{name}_length"] for name in self.with_length}
         batch = FusionBatch(
             self.names,
             Labels([], []),
             parts,
             lengths,
             {},
-            given["present"],
-            given["present"][:, 0].float(),
+            by_name["present"],
+            by_name["present"][:, 0].float(),
         )
         return self.objective.meant(self.model(batch))
 
@@ -75,8 +75,8 @@ def to_pt2(whole: Exportable, example: list[Tensor], out: Path) -> Graph:
         module = torch.export.load(out).module()
 
     def run(tensors: list[Tensor]) -> Tensor:
-        found: Tensor = module(*tensors)
-        return found
+        output: Tensor = module(*tensors)
+        return output
 
     return run
 
@@ -119,7 +119,7 @@ def to_onnx(whole: Exportable, example: list[Tensor], out: Path, int8: bool) -> 
             quantize_dynamic(graph, out, weight_type=QuantType.QInt8)
         plain.unlink()
     session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
-    wanted = {one.name for one in session.get_inputs()}
+    wanted = {entry.name for entry in session.get_inputs()}
 
     def run(tensors: list[Tensor]) -> Tensor:
         feed = {

@@ -47,9 +47,9 @@ class Predictor:
 
     def answer(self, batch: FusionBatch) -> dict[str, Any]:
         """The answer to a batch of one record."""
-        found = self._answer(batch, [{}])[0]
-        del found["key"]
-        return {"target": self.saved.options.target, **found}
+        prediction = self._answer(batch, [{}])[0]
+        del prediction["key"]
+        return {"target": self.saved.options.target, **prediction}
 
     def batch_of(self, given: Mapping[str, str]) -> tuple[FusionBatch, dict[str, str]]:
         """One record as a batch, and what was given for each part."""
@@ -71,8 +71,8 @@ class Predictor:
                 reader = csv.DictReader(file)
                 columns = self._columns(path, reader.fieldnames or ())
                 numbered = enumerate(reader, start=2)
-                while some := list(itertools.islice(numbered, _ROWS)):
-                    given = [
+                while lines := list(itertools.islice(numbered, _ROWS)):
+                    records = [
                         self._row(
                             path,
                             {
@@ -81,10 +81,10 @@ class Predictor:
                                 if row.get(column)
                             },
                         )
-                        for _, row in some
+                        for _, row in lines
                     ]
-                    keys = [row.get("key") or f"{path.name}:{line}" for line, row in some]
-                    yield from self._answer(*self._given.batch(given, keys))
+                    keys = [row.get("key") or f"{path.name}:{line}" for line, row in lines]
+                    yield from self._answer(*self._given.batch(records, keys))
         except FileNotFoundError:
             raise InputError(f"{path}: there is no such file") from None
         except (UnicodeDecodeError, csv.Error) as error:
@@ -115,10 +115,10 @@ class Predictor:
             for name in self.names
             for column in inputs.modality(name).columns(name, inputs.fitted.get(name, {}))
         }
-        found: dict[str, str] = {}
+        meanings: dict[str, str] = {}
         for column in columns:
             if column in wanted:
-                found[column] = column
+                meanings[column] = column
                 continue
             alike = [
                 name
@@ -126,23 +126,23 @@ class Predictor:
                 if inputs.modalities[name] == column and name not in columns
             ]
             if alike:
-                found[column] = alike[0]
-        if not found:
+                meanings[column] = alike[0]
+        if not meanings:
             raise InputError(
                 f"{path}: no column is called like a part of the model"
                 f" ({', '.join(sorted(wanted))}); found {', '.join(columns) or 'none'}"
             )
-        return found
+        return meanings
 
     def _row(self, path: Path, row: Mapping[str, str]) -> dict[str, str]:
         """What a row gives for each part; files lie beside the CSV."""
-        given = {}
+        values = {}
         for name in self.names:
             kind = self.saved.inputs.modality(name)
             value = kind.from_row(name, row, self.saved.inputs.fitted.get(name, {}))
             if value is not None:
-                given[name] = str(path.parent / value) if isinstance(kind, OnDisk) else value
-        return given
+                values[name] = str(path.parent / value) if isinstance(kind, OnDisk) else value
+        return values
 
     @torch.no_grad()
     def _answer(
@@ -156,14 +156,14 @@ class Predictor:
         labels = objective.labels(decided.logits_BO)
         captions = self._captioner.write(decided.vector_BD) if self._captioner else []
         self.milliseconds.append((time.perf_counter() - began) * 1000 / max(1, len(batch)))
-        found = []
-        for row, (key, some, wrong) in enumerate(zip(batch.keys, answers, damaged, strict=True)):
+        predictions = []
+        for row, (key, best, wrong) in enumerate(zip(batch.keys, answers, damaged, strict=True)):
             if batch.weight_B[row] > 0:
                 here = dict(zip(self.names, batch.present_BM[row].tolist(), strict=True))
-                found.append(
+                predictions.append(
                     {
                         "key": key,
-                        "answers": [_shown(answer, probability) for answer, probability in some],
+                        "answers": [_shown(answer, probability) for answer, probability in best],
                         **({"labels": labels[row]} if labels is not None else {}),
                         **({"caption": captions[row]} if captions else {}),
                         "used": [name for name in self.names if here[name]],
@@ -171,7 +171,7 @@ class Predictor:
                         **({"damaged": dict(wrong)} if wrong else {}),
                     }
                 )
-        return found
+        return predictions
 
 
 def _shown(answer: str, probability: float | None) -> dict[str, Any]:
@@ -187,17 +187,17 @@ def vqa_results(found: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     of the key.
     """
     results = []
-    for one in found:
-        number = one["key"].rpartition("-")[2]
+    for prediction in found:
+        number = prediction["key"].rpartition("-")[2]
         if not number.isdecimal():
             raise InputError(
-                f"{one['key']}: no question's number at the end of the key; VQA results are of"
-                " shards from a coco_vqa source"
+                f"{prediction['key']}: no question's number at the end of the key; VQA results are"
+                " of shards from a coco_vqa source"
             )
         results.append(
             {
                 "question_id": int(number),
-                "answer": one["answers"][0]["answer"] if one["answers"] else "",
+                "answer": prediction["answers"][0]["answer"] if prediction["answers"] else "",
             }
         )
     return results

@@ -28,9 +28,10 @@ def prune(model: nn.Module, sparsity: float) -> float:
     ]
     sizes = torch.cat([weight.abs().flatten() for weight in weights])
     gone = torch.zeros_like(sizes, dtype=torch.bool)
+    # by rank, since a threshold would take too many where weights are equal
     gone[sizes.argsort(stable=True)[: int(sparsity * len(sizes))]] = True
-    for weight, some in zip(
+    for weight, is_gone in zip(
         weights, torch.split(gone, [weight.numel() for weight in weights]), strict=True
     ):
-        weight[some.view_as(weight)] = 0
+        weight[is_gone.view_as(weight)] = 0
     return float(sum((weight == 0).sum() for weight in weights)) / len(sizes)

@@ -22,8 +22,8 @@ class MeanAveragePrecision(Metric):
         from sklearn.metrics import average_precision_score
 
         assert rows.probability is not None
-        found = [
+        precisions = [
             average_precision_score(rows.right(number), rows.probability[:, number])
             for number in rows.classes()
         ]
-        return float(np.mean(found)) if found else math.nan
+        return float(np.mean(precisions)) if precisions else math.nan
