@@ -20,8 +20,8 @@ class CropTime(Copies):
     copies: number of copies.
 
     The whole is the shortest of the record's sounds and videos; a record whose length is not known
-    gets no copy, nor does one whose span would be shorter than a frame. Timed text keeps the cues that overlap the span, moved to its start; other parts
-    stay as they are.
+    gets no copy, nor does one whose span would be shorter than a frame. Timed text keeps the cues
+    that overlap the span, moved to its start; other parts stay as they are.
     """
 
     share: float = 0.8

@@ -9,9 +9,7 @@ pixels, after the brightness of one was fitted to that of the other.
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -22,12 +20,7 @@ from ...schemas.contents import Contents
 from ...schemas.record import Fault
 from ..base import CorpusStage, Decision, Thumbnail, rows_of
 from ..modality import every_on_disk
-
-_BANDS = 4
-_BLOCK = 8  # pixels of a thumbnail
-_FLAT = 30.0  # variance of a thumbnail in which there is nothing to fit a gain to
-_MOST_DIFFERENCE = 4.5  # grey levels of the block that differs most
-_GAIN, _OFFSET = (0.8, 1.25), (-25.0, 25.0)
+from ._lookalikes import look_alikes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +62,7 @@ class Duplicates(CorpusStage):
         decisions: dict[str, Decision] = {}
         first: dict[bytes, int] = {}
         by_medium: dict[str, str] = {}
-        hashes: dict[int, list[int]] = defaultdict(list)
+        hashed: list[int] = []
         for row in order:
             content, media, phash = seen[row][:3]
             kept = first.setdefault(content, row) if content else row
@@ -88,10 +81,9 @@ class Duplicates(CorpusStage):
             for medium in media:
                 clusters.unite(by_medium.setdefault(medium, groups[row]), groups[row])
             if phash is not None:
-                hashes[phash].append(row)
+                hashed.append(row)
         if self.near_bits:
-            alike = _Alike([one.image for one in seen], thumbnail)
-            for rows in _near(hashes, self.near_bits, alike).values():
+            for rows in self._near(hashed, seen, thumbnail):
                 self._together(rows, keys, groups, seen, clusters, decisions)
         for row in order:
             root = clusters.root(groups[row])
@@ -125,6 +117,26 @@ class Duplicates(CorpusStage):
             beside,
         )
 
+    def _near(
+        self, rows: list[int], seen: list[_Seen], thumbnail: Thumbnail | None
+    ) -> list[list[int]]:
+        """The rows whose images look the same, each set of several in the order of keys."""
+        # equal bytes are equal pictures, and are looked at once
+        by_image: dict[str | int, list[int]] = defaultdict(list)
+        for row in rows:
+            by_image[seen[row].image or row].append(row)
+        pictures = list(by_image.values())
+        hashes = np.array([seen[some[0]].phash for some in pictures], np.uint64)
+
+        def of(number: int) -> np.ndarray | None:
+            image = seen[pictures[number][0]].image
+            return None if thumbnail is None or image is None else thumbnail(image)
+
+        together: dict[int, list[int]] = defaultdict(list)
+        for number, first in enumerate(look_alikes(hashes, self.near_bits, of).tolist()):
+            together[first] += pictures[number]
+        return [some for some in together.values() if len(some) > 1]
+
     def _together(
         self,
         rows: list[int],
@@ -146,75 +158,6 @@ class Duplicates(CorpusStage):
                 decisions[keys[row]] = Decision(
                     Fault("near_duplicate", bits, self.near_bits, message, "merged")
                 )
-
-
-class _Alike:
-    """Whether the images of two rows look the same; without thumbnails the hash alone decides."""
-
-    def __init__(self, images: list[str | None], thumbnail: Thumbnail | None) -> None:
-        self._images, self._thumbnail = images, thumbnail
-
-    def __call__(self, one: int, other: int) -> bool:
-        first, second = self._images[one], self._images[other]
-        if self._thumbnail is None or first is None or second is None or first == second:
-            return True
-        a, b = self._thumbnail(first), self._thumbnail(second)
-        return a is None or b is None or difference(a, b) <= _MOST_DIFFERENCE
-
-
-def difference(one: np.ndarray, other: np.ndarray) -> float:
-    """By how many grey levels the 8 x 8 block that differs most differs on average, once gain and
-    offset are fitted within bounds, either way.
-    """
-    return max(_one_way(one, other), _one_way(other, one))
-
-
-def _one_way(one: np.ndarray, other: np.ndarray) -> float:
-    a, b = one.astype(np.float32), other.astype(np.float32)
-    varies = float(a.var())
-    if varies < _FLAT:
-        return _worst_block(np.abs(a - b))
-    gain = float(((a - a.mean()) * (b - b.mean())).mean()) / varies
-    gain = min(_GAIN[1], max(_GAIN[0], gain))
-    offset = min(_OFFSET[1], max(_OFFSET[0], float(b.mean()) - gain * float(a.mean())))
-    return _worst_block(np.abs(gain * a + offset - b))
-
-
-def _worst_block(apart: np.ndarray) -> float:
-    apart = apart.mean(axis=2)
-    height, width = apart.shape[0] // _BLOCK, apart.shape[1] // _BLOCK
-    return float(apart.reshape(height, _BLOCK, width, _BLOCK).mean(axis=(1, 3)).max())
-
-
-def _near(
-    hashes: dict[int, list[int]], bits: int, alike: Callable[[int, int], bool]
-) -> dict[int, list[int]]:
-    """Rows that look the same, by a representative; only those of several."""
-    parent: dict[int, int] = {row: row for rows in hashes.values() for row in rows}
-
-    def root(row: int) -> int:
-        while parent[row] != row:
-            parent[row] = row = parent[parent[row]]
-        return row
-
-    # The rows of one hash first: each joins the first that it looks like, or stands for itself.
-    standing: dict[int, list[int]] = {}
-    for phash, rows in hashes.items():
-        some = standing[phash] = []
-        for row in rows:
-            like = next((other for other in some if alike(other, row)), None)
-            if like is None:
-                some.append(row)
-            else:
-                parent[row] = like
-    for one, other in near_pairs(sorted(hashes), bits):
-        for first, second in itertools.product(standing[one], standing[other]):
-            if root(first) != root(second) and alike(first, second):
-                parent[root(second)] = root(first)
-    found: dict[int, list[int]] = defaultdict(list)
-    for row in parent:
-        found[root(row)].append(row)
-    return {row: rows for row, rows in found.items() if len(rows) > 1}
 
 
 class _Seen(NamedTuple):
@@ -266,29 +209,3 @@ def _phash(signals: dict[str, float], parts: list[dict[str, Any]]) -> int | None
     if len(names) != 1 or f"{names[0]}.phash_high" not in signals:
         return None
     return int(signals[f"{names[0]}.phash_high"]) << 32 | int(signals[f"{names[0]}.phash_low"])
-
-
-def near_pairs(hashes: list[int], bits: int) -> list[tuple[int, int]]:
-    """Pairs of distinct 64-bit hashes (smaller first) that differ in at most ``bits`` bits.
-
-    Hashes at most b bits apart share one of b + 1 bands exactly (pigeonhole), so only hashes of a
-    common band are compared.
-    """
-    values = np.array(sorted(set(hashes)), np.uint64)
-    bands = max(_BANDS, bits + 1)
-    edges = np.linspace(0, 64, bands + 1).astype(int)
-    found: set[tuple[int, int]] = set()
-    for low, high in itertools.pairwise(edges):
-        band = (values >> np.uint64(low)) & np.uint64((1 << int(high - low)) - 1)
-        order = np.argsort(band, kind="stable")
-        starts = np.flatnonzero(np.r_[True, np.diff(band[order].astype(np.int64)) != 0])
-        for start, end in zip(starts, np.r_[starts[1:], len(order)], strict=True):
-            members = values[order[start:end]]
-            for position in range(len(members) - 1):
-                rest = members[position + 1 :]
-                close = np.bitwise_count(rest ^ members[position]) <= bits
-                found.update(
-                    (int(min(members[position], other)), int(max(members[position], other)))
-                    for other in rest[close]
-                )
-    return sorted(found)

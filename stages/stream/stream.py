@@ -471,6 +471,8 @@ class Stream(IterableDataset[FusionBatch]):
         cache, places = self._caches[name]
         mine = np.where(rows != PAD, places[rows], -1)
         np.greater_equal(mine, 0, out=present)
+        if not present.any():  # the cache may hold no vector at all
+            return torch.from_numpy(np.zeros((len(rows), cache.dims), cache.vectors.dtype))
         vectors = cache.vectors[np.maximum(mine, 0)]
         if not present.all():
             vectors[~present] = 0

@@ -17,8 +17,6 @@ from typing import Any, Protocol
 import numpy as np
 
 PAD = -1
-_LARGEST_TABLE = 1 << 20
-_ROUNDS = 8
 
 
 class Order(Protocol):

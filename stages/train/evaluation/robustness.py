@@ -314,7 +314,7 @@ def _paired(own: Survey, other: Survey) -> dict[str, dict[str, float]]:
             "the two models do not answer the same records; compare them on the same shards and"
             " split"
         )
-    both = [name for name in own.views if name in other.views and "seed" not in name]
+    both = [name for name in own.views if name in other.views and " seed " not in name]
     apart = np.stack([own.views[name].score - other.views[name].score for name in both], 1)
     means = bootstrap_means(apart, own.weight)
     differences = {}

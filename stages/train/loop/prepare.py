@@ -117,7 +117,9 @@ def _fitted(
             )
             kind = modality(modalities[name])
             fitted = (
-                by_part[entry.same_as] if entry.same_as else kind.fit(entry.own(kind.name), values)
+                by_part.get(entry.same_as, {})
+                if entry.same_as
+                else kind.fit(entry.own(kind.name), values)
             )
             if fitted:
                 by_part[name] = fitted

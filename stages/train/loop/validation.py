@@ -116,6 +116,7 @@ class Validation:
                 else math.nan
             )
             weight = 0.0 if math.isnan(score) else 1.0
+        gates_M2 = gates_M2 if self._fits else summed(gates_M2)
         gates = {
             name: round(float(total / max(1, count)), 4)
             for name, (total, count) in zip(model.names, gates_M2.tolist(), strict=True)

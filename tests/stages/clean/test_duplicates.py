@@ -21,27 +21,87 @@ from modalmill.schemas.errors import RecipeError
 from modalmill.schemas.manifest import Row, rows_to_table
 from modalmill.schemas.recipe import parse_recipe
 from modalmill.schemas.record import Origin, Part, Record
-from modalmill.stages.clean.duplicates import Duplicates, near_pairs
+from modalmill.stages.clean._lookalikes import (
+    block_steps,
+    differences,
+    least_difference,
+    look_alikes,
+)
+from modalmill.stages.clean.duplicates import Duplicates
 from tiny import jpeg, recipe, write
 
 
-@given(st.lists(st.integers(0, 2**64 - 1), max_size=30), st.integers(1, 9), st.data())
-def test_near_pairs_are_those_of_the_slow_search(
-    hashes: list[int], bits: int, data: st.DataObject
-) -> None:
+def closure(count: int, alike: Callable[[int, int], bool]) -> list[int]:
+    """The smallest number that each is united with, pair by pair."""
+    first = list(range(count))
+    changed = True
+    while changed:
+        changed = False
+        for one in range(count):
+            for other in range(count):
+                if first[one] < first[other] and alike(one, other):
+                    first[other] = first[one]
+                    changed = True
+    return first
+
+
+def with_flips(hashes: list[int], data: st.DataObject) -> np.ndarray:
+    """The hashes, and some that differ from them in a few bits."""
+    hashes = list(hashes)
     for base in hashes[:5]:
-        flips = data.draw(st.lists(st.integers(0, 63), max_size=10))
-        for flip in flips:
+        for flip in data.draw(st.lists(st.integers(0, 63), max_size=10)):
             base ^= 1 << flip
         hashes.append(base)
-    distinct = sorted(set(hashes))
-    slow = [
-        (one, other)
-        for place, one in enumerate(distinct)
-        for other in distinct[place + 1 :]
-        if (one ^ other).bit_count() <= bits
-    ]
-    assert near_pairs(hashes, bits) == sorted(slow)
+    return np.array(hashes, np.uint64)
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=20), st.integers(1, 9), st.data())
+def test_hashes_are_united_as_the_slow_search_unites_them(
+    hashes: list[int], bits: int, data: st.DataObject
+) -> None:
+    some = with_flips(hashes, data)
+    found = look_alikes(some, bits)
+    assert found.tolist() == closure(
+        len(some), lambda one, other: (int(some[one]) ^ int(some[other])).bit_count() <= bits
+    )
+
+
+def thumbnails(seed: int, count: int) -> np.ndarray:
+    """Pictures of few kinds, each brighter, flatter or noisier than the other ones of its kind."""
+    random = np.random.default_rng(seed)
+    kinds = random.integers(0, 256, (3, 4, 4, 3)).repeat(8, 1).repeat(8, 2).astype(float)
+    made = []
+    for number in range(count):
+        noise = random.normal(0, random.choice([0.5, 3, 8]), (32, 32, 3))
+        kind = kinds[number % 3]
+        made.append(kind * random.uniform(0.7, 1.3) + random.uniform(-40, 40) + noise)
+    return np.array(made).clip(0, 255).astype(np.uint8)
+
+
+@given(
+    st.integers(0, 10_000), st.lists(st.integers(0, 2**64 - 1), min_size=3, max_size=6), st.data()
+)
+def test_pictures_are_united_as_the_slow_search_unites_them(
+    seed: int, hashes: list[int], data: st.DataObject
+) -> None:
+    some = with_flips(hashes, data)
+    pictures = thumbnails(seed, len(some))
+    pictures[-1] = 128  # a flat one
+
+    def alike(one: int, other: int) -> bool:
+        near = (int(some[one]) ^ int(some[other])).bit_count() <= 8
+        return near and float(differences(pictures[one], pictures[other][None])[0]) <= 4.5
+
+    found = look_alikes(some, 8, lambda number: pictures[number])
+    assert found.tolist() == closure(len(some), alike)
+
+
+@given(st.integers(0, 10_000))
+def test_what_steps_between_blocks_refuse_would_be_refused(seed: int) -> None:
+    pictures = thumbnails(seed, 9)
+    steps = np.stack([block_steps(picture) for picture in pictures])
+    for picture, own in zip(pictures, steps, strict=True):
+        assert (least_difference(own, steps) <= differences(picture, pictures) + 0.01).all()
 
 
 def record(key: str, image_hash: str, text: str = "x", phash: int = 0, **targets: str) -> Record:

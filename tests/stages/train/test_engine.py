@@ -33,7 +33,7 @@ from modalmill.stages.train.model import checkpoint
 from modalmill.stages.train.model.encoders import InputPart
 from modalmill.stages.train.model.encoders.resnet import ResNet18
 from modalmill.stages.train.options import InputOptions, TrainOptions, parse_options
-from tiny import jpeg, recipe, write
+from tiny import jpeg, png, recipe, write
 from torch import nn
 
 KILLS = int(os.environ.get("MODALMILL_KILLS", "5"))
@@ -612,3 +612,27 @@ def test_a_moving_mean_takes_buffers_as_they_are_and_forgets_its_beginning() -> 
         mean.update(model)
     assert mean.mean["running_mean"].tolist() == [199.0, 199.0]
     assert mean.mean["weight"].tolist() == pytest.approx([5.0, 5.0], abs=1e-3)
+
+
+def test_two_pictures_share_one_encoder_from_the_recipe_to_the_answers(tmp_path: Path) -> None:
+    lines = ["left,right,same,split"]
+    for number in range(24):
+        write(tmp_path / f"{number}.png", png(16, 16, seed=number % 3))
+        split = ("train", "train", "val", "test")[number % 4]
+        lines.append(f"{number}.png,{(number * 5) % 24}.png,{'yn'[number % 2]},{split}")
+    write(tmp_path / "t.csv", "\n".join(lines))
+    media = {"left": {"path": "{left}"}, "right": {"path": "{right}"}}
+    source = {
+        "type": "csv",
+        "path": "t.csv",
+        "media": media,
+        "targets": ["same"],
+        "split": "{split}",
+    }
+    inputs = {"left": {"size": 16}, "right": {"size": 16, "same_as": "left"}}
+    more = {"target": "same", "inputs": inputs, "fusion": "siamese", "epochs": 1, "device": "cpu"}
+    value = recipe(tmp_path, {"s": source}, train={**more, "width": 8, "hidden": 8})
+    parsed = parse_recipe(value)
+    result = run(make_plan(parsed, tmp_path), tmp_path / "out", "serial")
+    assert result.training is not None
+    assert set(result.training["subsets"]) >= {"left", "right", "left+right"}
