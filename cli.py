@@ -216,6 +216,31 @@ def verify(
 
 
 @app.command()
+def leaks(
+    shards: ShardsArgument,
+    other: Annotated[
+        Path | None,
+        typer.Argument(help="Another set: leaks between the two, in place of those among splits."),
+    ] = None,
+    words: Annotated[
+        int, typer.Option(min=1, help="Texts of fewer words are no leak where they are equal.")
+    ] = 5,
+    json_: JsonOption = False,
+) -> None:
+    """Look for what splits, or two sets, have in common: media, pictures, recordings, texts,
+    groups; exit 1 where there is anything.
+    """
+    from .pipeline.leaks import find_leaks, leaks_text
+    from .pipeline.progress import Progress
+
+    with Progress(quiet=json_).step("leaks", "records") as advance:
+        found = find_leaks([shards] if other is None else [shards, other], words, advance)
+    _say(json.dumps(found.to_dict(), ensure_ascii=False) if json_ else leaks_text(found))
+    if found:
+        raise typer.Exit(1)
+
+
+@app.command()
 def inspect(
     shards: ShardsArgument,
     n: Annotated[int, typer.Option("-n", min=0, help="Samples to show.")] = 3,

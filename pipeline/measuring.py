@@ -29,7 +29,7 @@ from ..stages.media.refusing import refusing
 from ..stages.modality import every_on_disk, on_disk
 from .task import refuse_skipped
 
-MEASURED_VERSION = 3
+MEASURED_VERSION = 4
 
 SCHEMA = pa.schema(
     [
@@ -48,10 +48,9 @@ SCHEMA = pa.schema(
         ("duration_s", pa.float64()),
         ("signals", pa.map_(pa.string(), pa.float64())),
         ("tracks", pa.map_(pa.string(), pa.list_(pa.float32()))),
-        ("thumbnail", pa.binary()),
+        ("likeness", pa.binary()),
     ]
 )
-_THUMBNAIL = (32, 32, 3)
 _FACTS = (
     "hash",
     "damage",
@@ -111,6 +110,7 @@ class MeasureTask:
                 row |= found | {
                     "signals": sorted(found.get("signals", {}).items()),
                     "tracks": sorted(found.get("tracks", {}).items()),
+                    "likeness": found["likeness"].tobytes() if "likeness" in found else None,
                 }
             except DamageError as error:
                 row["damage"] = str(error)
@@ -168,16 +168,16 @@ class Measurements:
         """Write the measurements of a partition's media beside it."""
         places = sorted(self._places[medium] for medium in media if medium in self._places)
         rows = [
-            self._tables[number].take([place for _, place in some]).drop_columns(["thumbnail"])
+            self._tables[number].take([place for _, place in some]).drop_columns(["likeness"])
             for number, some in itertools.groupby(places, key=lambda place: place[0])
         ]
-        schema = SCHEMA.remove(SCHEMA.get_field_index("thumbnail"))
+        schema = SCHEMA.remove(SCHEMA.get_field_index("likeness"))
         write_table(path, pa.concat_tables(rows) if rows else schema.empty_table())
 
 
-class Thumbnails:
-    """The thumbnails of measured images by content hash ``uint8 [32, 32, 3]``, read from the memory
-    maps of the measurements when asked for.
+class Likenesses:
+    """What measured media are compared by, by content hash, read from the memory maps of the
+    measurements when asked for; its shape is the modality's to say.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -185,26 +185,24 @@ class Thumbnails:
         self._columns: list[pa.ChunkedArray] = []
 
     @functools.cached_property
-    def _places(self) -> dict[str, tuple[int, int]]:
-        places: dict[str, tuple[int, int]] = {}
+    def _places(self) -> dict[str, tuple[int, int, str]]:
+        places: dict[str, tuple[int, int, str]] = {}
         for path in sorted(self._folder.glob("*.arrow")):
             table = read_table(path)
-            has = pa.compute.is_valid(table["thumbnail"]).to_pylist()
-            for row, (content, there) in enumerate(
-                zip(table["hash"].to_pylist(), has, strict=True)
-            ):
-                if there:
-                    places.setdefault(content, (len(self._columns), row))
-            self._columns.append(table["thumbnail"])
+            has = pa.compute.is_valid(table["likeness"]).to_pylist()
+            kinds = table["modality"].to_pylist()
+            for row, content in enumerate(table["hash"].to_pylist()):
+                if has[row]:
+                    places.setdefault(content, (len(self._columns), row, kinds[row]))
+            self._columns.append(table["likeness"])
         return places
 
     def __call__(self, content: str) -> np.ndarray | None:
         place = self._places.get(content)
         if place is None:
             return None
-        return np.frombuffer(self._columns[place[0]][place[1]].as_py(), np.uint8).reshape(
-            _THUMBNAIL
-        )
+        column, row, kind = place
+        return on_disk(kind).likeness(self._columns[column][row].as_py())
 
 
 def measure_tasks(

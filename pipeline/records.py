@@ -22,7 +22,7 @@ from ..schemas.errors import DamageError, InputError
 from ..schemas.manifest import Row, record_from_dict, rows_to_table, table_to_records, written_only
 from ..schemas.record import Fault, Record
 from ..stages.base import Beat, CorpusStage, Decision, RecordStage
-from .measuring import Facts, Thumbnails, has_other_spans
+from .measuring import Facts, Likenesses, has_other_spans
 from .task import refuse_skipped
 
 
@@ -138,7 +138,7 @@ def read_counts(path: Path) -> list[Count]:
 
 def decide(stage: CorpusStage, partitions: Sequence[Path], measured: Path) -> dict[str, Decision]:
     """A corpus stage's decisions over all partitions, of which it sees only the columns it asked
-    for, and thumbnails if it takes them.
+    for, and likenesses if it takes them.
     """
     columns = [*stage.columns, "fate"]
     tables = [
@@ -146,7 +146,7 @@ def decide(stage: CorpusStage, partitions: Sequence[Path], measured: Path) -> di
     ]
     if not tables:
         return {}
-    return stage.decided(pa.concat_tables(tables), Thumbnails(measured))
+    return stage.decided(pa.concat_tables(tables), Likenesses(measured))
 
 
 def carry_out(

@@ -149,12 +149,13 @@ class RecordStage(Stage):
 
 @functools.cache
 def _takes_two(method: Callable[..., Any]) -> bool:
-    """Whether a stage's method takes a second argument: the random generator, or thumbnails."""
+    """Whether a stage's method takes a second argument: the random generator, or likenesses."""
     return len(inspect.signature(method).parameters) > 2
 
 
-# content hash of an image -> RGB uint8 [32, 32, 3]
-Thumbnail: TypeAlias = Callable[[str], "np.ndarray | None"]
+# content hash -> what a medium is compared by: RGB uint8 [32, 32, 3] of an image, a fingerprint
+# uint32 [F] of a sound
+Likeness: TypeAlias = Callable[[str], "np.ndarray | None"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,14 +181,14 @@ class CorpusStage(Stage):
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:
         """Decisions by key; records that are not named go on unchanged. A stage that looks at
-        pictures writes ``decide(table, thumbnail)``.
+        media writes ``decide(table, likeness)``.
         """
         raise NotImplementedError
 
-    def decided(self, table: pa.Table, thumbnail: Thumbnail) -> dict[str, Decision]:
-        """What ``decide`` says, with thumbnails where it takes them."""
+    def decided(self, table: pa.Table, likeness: Likeness) -> dict[str, Decision]:
+        """What ``decide`` says, with likenesses where it takes them."""
         decide: Callable[..., dict[str, Decision]] = type(self).decide
-        return decide(self, table, thumbnail) if _takes_two(decide) else decide(self, table)
+        return decide(self, table, likeness) if _takes_two(decide) else decide(self, table)
 
 
 def rows_of(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -219,7 +219,8 @@ class OnDisk(Modality):
 
     def measured(self, root: Path, part: Part, full: bool) -> dict[str, Any]:
         """Content hash, facts and, where ``full``, ``signals`` of the file of a part, and the
-        ``tracks`` over time that they are reductions of; DamageError for what cannot be used.
+        ``tracks`` over time that they are reductions of; where media of the modality can be
+        compared, the ``likeness`` by which they are. DamageError for what cannot be used.
 
         The file as a whole, whatever the span; of the steps those alone count that say how it is
         read.
@@ -233,6 +234,20 @@ class OnDisk(Modality):
         is decoded.
         """
         return dict(signals)
+
+    def likeness(self, data: bytes) -> np.ndarray:
+        """What ``measured`` gave as ``likeness``, from its bytes."""
+        import numpy as np
+
+        return np.frombuffer(data, np.uint8)
+
+    def likeness_of(self, data: bytes) -> Any:
+        """What a file is compared by; None where media of the modality are not compared."""
+        return None
+
+    def alike(self, likenesses: Sequence[Any]) -> list[tuple[int, int]]:
+        """Pairs of those that are one to eye or ear, by their numbers; enough to connect all."""
+        return []
 
     def rendered(self, root: Path, part: Part, options: ShardOptions) -> Rendered:
         """The part as it goes into the tar: the file as it is where it fits, else decoded once and

@@ -1,5 +1,5 @@
-"""Duplicates: exact ones by content become one record; near ones (images that look the same) share
-a group.
+"""Duplicates: exact ones by content become one record; near ones (images that look the same,
+recordings that are one, texts of the same words) share a group.
 
 A perceptual hash finds pictures that may look alike; charts, screenshots and dark frames that do
 not look alike have the same ones. So what a hash finds is confirmed on thumbnails of 32 x 32
@@ -9,6 +9,7 @@ pixels, after the brightness of one was fitted to that of the other.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -18,9 +19,12 @@ import pyarrow as pa
 
 from ...schemas.contents import Contents
 from ...schemas.record import Fault
-from ..base import CorpusStage, Decision, Thumbnail, rows_of
+from ..base import CorpusStage, Decision, Likeness, rows_of
+from ..media.fingerprint import sound_alikes
+from ..media.lookalikes import BITS, look_alikes
+from ..modalities.image.measure import perceptual_hash
+from ..modalities.text.words import compared_words
 from ..modality import every_on_disk
-from ._lookalikes import look_alikes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,18 +39,24 @@ class Duplicates(CorpusStage):
     near_bits: images whose 64-bit perceptual hashes differ in at most this many bits, and whose
         thumbnails look the same, are near duplicates: recompressed, scaled, a little brighter. 0
         turns it off.
+    sounds: recordings that are one by their fingerprints (compressed, resampled, louder, a piece of
+        at least half the shorter one) keep their records in one group.
+    text_words: records of texts alone keep in one group where they have the same words, but for
+        case, punctuation and spacing, and at least so many of them. 0 turns it off.
     near: ``group`` keeps near duplicates in one group; ``merge`` keeps the first of those whose
         texts and targets are equal, and groups the rest.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("key", "group", "parts", "targets", "signals", "absent")
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     exact: Literal["merge", "group"] = "merge"
     same_targets: bool = True
-    near_bits: int = 8
+    near_bits: int = BITS
     near: Literal["merge", "group"] = "group"
+    sounds: bool = True
+    text_words: int = 5
 
     def measures(self) -> tuple[str, ...]:
         return tuple(one.name for one in every_on_disk())
@@ -54,7 +64,7 @@ class Duplicates(CorpusStage):
     def mistakes(self, here: Contents) -> list[str]:
         return here.too_late("it makes groups of records")
 
-    def decide(self, table: pa.Table, thumbnail: Thumbnail | None = None) -> dict[str, Decision]:
+    def decide(self, table: pa.Table, likeness: Likeness | None = None) -> dict[str, Decision]:
         keys, groups = table["key"].to_pylist(), table["group"].to_pylist()
         seen = [self._seen(*row) for row in rows_of(table, "parts", "targets", "signals", "absent")]
         order = sorted(range(len(keys)), key=keys.__getitem__)
@@ -62,9 +72,10 @@ class Duplicates(CorpusStage):
         decisions: dict[str, Decision] = {}
         first: dict[bytes, int] = {}
         by_medium: dict[str, str] = {}
+        by_words: dict[str, str] = {}
         hashed: list[int] = []
         for row in order:
-            content, media, phash = seen[row][:3]
+            content, media, phash, words = seen[row][:4]
             kept = first.setdefault(content, row) if content else row
             if kept != row:
                 clusters.unite(groups[kept], groups[row])
@@ -80,11 +91,15 @@ class Duplicates(CorpusStage):
                     continue
             for medium in media:
                 clusters.unite(by_medium.setdefault(medium, groups[row]), groups[row])
+            if words:
+                clusters.unite(by_words.setdefault(words, groups[row]), groups[row])
             if phash is not None:
                 hashed.append(row)
         if self.near_bits:
-            for rows in self._near(hashed, seen, thumbnail):
+            for rows in self._near(hashed, seen, likeness):
                 self._together(rows, keys, groups, seen, clusters, decisions)
+        if self.sounds and likeness is not None:
+            self._unite_sounds([seen[row].sounds for row in order], by_medium, clusters, likeness)
         for row in order:
             root = clusters.root(groups[row])
             if root != groups[row] and keys[row] not in decisions:
@@ -113,12 +128,14 @@ class Duplicates(CorpusStage):
             _content(parts, targets) if known else b"",
             media,
             _phash(dict(signals or ()), parts),
+            _words_alone(parts, self.text_words),
             image,
             beside,
+            [part["hash"] for part in parts if part["modality"] == "audio" and part["hash"]],
         )
 
     def _near(
-        self, rows: list[int], seen: list[_Seen], thumbnail: Thumbnail | None
+        self, rows: list[int], seen: list[_Seen], likeness: Likeness | None
     ) -> list[list[int]]:
         """The rows whose images look the same, each set of several in the order of keys."""
         # equal bytes are equal pictures, and are looked at once
@@ -130,12 +147,26 @@ class Duplicates(CorpusStage):
 
         def of(number: int) -> np.ndarray | None:
             image = seen[pictures[number][0]].image
-            return None if thumbnail is None or image is None else thumbnail(image)
+            return None if likeness is None or image is None else likeness(image)
 
         together: dict[int, list[int]] = defaultdict(list)
         for number, first in enumerate(look_alikes(hashes, self.near_bits, of).tolist()):
             together[first] += pictures[number]
         return [some for some in together.values() if len(some) > 1]
+
+    def _unite_sounds(
+        self,
+        sounds: list[list[str]],
+        by_medium: dict[str, str],
+        clusters: _Clusters,
+        likeness: Likeness,
+    ) -> None:
+        """Unite the groups of recordings that are one."""
+        distinct = list(dict.fromkeys(itertools.chain.from_iterable(sounds)))
+        prints = {content: likeness(content) for content in distinct if content in by_medium}
+        known = [content for content, own in prints.items() if own is not None]
+        for one, other, _ in sound_alikes([prints[content] for content in known]):  # type: ignore[misc]
+            clusters.unite(by_medium[known[one]], by_medium[known[other]])
 
     def _together(
         self,
@@ -162,14 +193,17 @@ class Duplicates(CorpusStage):
 
 class _Seen(NamedTuple):
     """What is kept of a record: a digest of all it holds, the hashes of its media; the perceptual
-    and the content hash of its only image, and a digest of what stands beside it.
+    hash of its only image, its words where it is nothing but text; the content hash of that image,
+    a digest of what stands beside it, and the hashes of its sounds.
     """
 
     content: bytes
     media: list[str]
     phash: int | None
+    words: str
     image: str | None
     beside: bytes
+    sounds: list[str]
 
 
 class _Clusters:
@@ -203,9 +237,17 @@ def _content(parts: list[dict[str, Any]], targets: str) -> bytes:
     )
 
 
+def _words_alone(parts: list[dict[str, Any]], least: int) -> str:
+    """The words of a record that is nothing but text, as they are compared; empty for fewer."""
+    if not least or not parts or any(part["modality"] != "text" for part in parts):
+        return ""
+    texts = [compared_words(part["text"] or "") for part in parts]
+    return "\x1f".join(texts) if sum(len(text.split()) for text in texts) >= least else ""
+
+
 def _phash(signals: dict[str, float], parts: list[dict[str, Any]]) -> int | None:
     """The perceptual hash of the record's only image."""
     names = [part["name"] for part in parts if part["modality"] == "image"]
     if len(names) != 1 or f"{names[0]}.phash_high" not in signals:
         return None
-    return int(signals[f"{names[0]}.phash_high"]) << 32 | int(signals[f"{names[0]}.phash_low"])
+    return perceptual_hash(signals, f"{names[0]}.")

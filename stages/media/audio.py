@@ -8,6 +8,7 @@ file (see :mod:`.container`): a film's sound that begins late begins with silenc
 from __future__ import annotations
 
 import io
+import tempfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -102,6 +103,14 @@ def decode(path: Path, start_s: float | None = None, end_s: float | None = None)
                 f"the header claims {last - first:,} samples, {len(samples):,} are there",
             )
         return _finite(Sound(samples, rate))
+
+
+def decode_bytes(data: bytes) -> Sound:
+    """The sound of a file in memory; DamageError where it is not whole."""
+    with tempfile.NamedTemporaryFile(prefix="modalmill-") as file:
+        file.write(data)
+        file.flush()
+        return decode(Path(file.name))
 
 
 def _by_frames(path: Path, is_mp3: bool, start_s: float | None, end_s: float | None) -> Sound:

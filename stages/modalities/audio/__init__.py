@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -93,9 +93,28 @@ class Audio(OnDisk):
 
         assert part.uri is not None
         path = locate(root, part.uri)
-        facts, signals, tracks = measure_sound(path)
-        more = {"signals": signals, "tracks": tracks} if full else {"signals": {}}
-        return {"hash": content_hash(path), **facts, **more}
+        facts, signals, tracks, likeness = measure_sound(path)
+        found: dict[str, Any] = {"hash": content_hash(path), **facts}
+        if full:
+            found |= {"signals": signals, "tracks": tracks, "likeness": likeness}
+        return found
+
+    def likeness_of(self, data: bytes) -> np.ndarray:
+        from ...media.audio import decode_bytes
+        from ...media.fingerprint import fingerprint_of
+
+        sound = decode_bytes(data)
+        return fingerprint_of(sound.mono(), sound.rate_hz)
+
+    def alike(self, likenesses: Sequence[np.ndarray]) -> list[tuple[int, int]]:
+        from ...media.fingerprint import sound_alikes
+
+        return [(one, other) for one, other, _ in sound_alikes(likenesses)]
+
+    def likeness(self, data: bytes) -> np.ndarray:
+        import numpy as np
+
+        return np.frombuffer(data, np.uint32)
 
     def signals_within(
         self, part: Part, signals: Mapping[str, float], tracks: Mapping[str, np.ndarray]

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...media import audio
+from ...media.fingerprint import fingerprint_of
 
 _FULL_SCALE = 0.999
 _FRAME_S = 0.02
@@ -24,9 +25,9 @@ _STEEP = 2.5e-4  # eight steps
 
 def measure_sound(
     path: Path,
-) -> tuple[dict[str, int | float], dict[str, float], dict[str, np.ndarray]]:
-    """Facts (``duration_s``, ``sample_rate_hz``, ``channels``), signals and tracks of a sound,
-    decoded to its end; see :func:`sound_signals`. Of the file alone are
+) -> tuple[dict[str, int | float], dict[str, float], dict[str, np.ndarray], np.ndarray]:
+    """Facts (``duration_s``, ``sample_rate_hz``, ``channels``), signals, tracks and the fingerprint
+    of a sound, decoded to its end; see :func:`sound_signals`. Of the file alone are
 
     ``late_s``: seconds of silence before the sound of a film sets in. ``streams``: streams of sound
     in the file.
@@ -42,6 +43,7 @@ def measure_sound(
         },
         signals | {"late_s": sound.late_s, "streams": float(sound.streams)},
         tracks,
+        fingerprint_of(sound.mono(), sound.rate_hz),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -15,8 +15,11 @@ from ...media.files import read_file
 from ...modality import ModalityOptions, OnDisk, Rendered
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .spec import ImageSpec
 
+_LIKENESS = (32, 32, 3)
 _EXTRACTED_SIDE = 256  # pixels of the short side that extractors get at least
 
 
@@ -68,6 +71,26 @@ class Image(OnDisk):
             facts, signals = measure_image(data)
             found |= facts | {"signals": signals}
         return found
+
+    def likeness(self, data: bytes) -> np.ndarray:
+        import numpy as np
+
+        return np.frombuffer(data, np.uint8).reshape(_LIKENESS)
+
+    def likeness_of(self, data: bytes) -> tuple[int, np.ndarray]:
+        from .measure import measure_image, perceptual_hash
+
+        facts, signals = measure_image(data)
+        return perceptual_hash(signals), facts["likeness"]
+
+    def alike(self, likenesses: Sequence[tuple[int, np.ndarray]]) -> list[tuple[int, int]]:
+        import numpy as np
+
+        from ...media.lookalikes import BITS, look_alikes
+
+        hashes = np.array([own for own, _ in likenesses], np.uint64)
+        first = look_alikes(hashes, BITS, lambda number: likenesses[number][1])
+        return [(one, other) for other, one in enumerate(first.tolist()) if one != other]
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:
         from ...media import image

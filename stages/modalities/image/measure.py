@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import cv2
@@ -14,8 +15,15 @@ _HASH_SIDE = 32
 _BLACK, _WHITE = 16, 239
 
 
+def perceptual_hash(signals: Mapping[str, float], name: str = "") -> int:
+    """The 64-bit perceptual hash from the signals of an image; ``name``: what stands before
+    them.
+    """
+    return int(signals[f"{name}phash_high"]) << 32 | int(signals[f"{name}phash_low"])
+
+
 def measure_image(data: bytes) -> tuple[dict[str, Any], dict[str, float]]:
-    """Facts (``width``, ``height``; ``thumbnail``: 32 x 32 RGB pixels as bytes) and signals of an
+    """Facts (``width``, ``height``; ``likeness``: 32 x 32 RGB pixels) and signals of an
     image; DamageError where it does not decode to its end.
 
     ``sharpness``: variance of the Laplacian (Pech-Pacheco 2000) of the grey image scaled to a short
@@ -46,4 +54,4 @@ def measure_image(data: bytes) -> tuple[dict[str, Any], dict[str, float]]:
         "phash_low": float(int.from_bytes(bits[4:].tobytes(), "big")),
     }
     thumbnail = cv2.resize(pixels, (_HASH_SIDE, _HASH_SIDE), interpolation=cv2.INTER_AREA)
-    return {"width": width, "height": height, "thumbnail": thumbnail.tobytes()}, signals
+    return {"width": width, "height": height, "likeness": thumbnail}, signals

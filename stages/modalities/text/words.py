@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 PAD_TOKEN, UNKNOWN_TOKEN = 0, 1
+_INNER = "'\u2019"  # marks within a word, as in don't
 SPECIAL_TOKENS = 2  # ids that are no word of the vocabulary
 _ASCII_WORD = re.compile(r"[^\W_]+(?:'[^\W\d_]+)?|[^\w\s]|_")
 # Scripts whose words are not set apart: Thai, Lao, Myanmar, Khmer, kana, Han and its extensions.
@@ -16,6 +17,18 @@ _DENSE = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 )
+
+
+def compared_words(text: str) -> str:
+    """The text as it is compared with others: compatibility forms, case, punctuation and spacing
+    aside.
+
+    >>> compared_words("The  CAT sat, ﬁrst!")
+    'the cat sat first'
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    letters = (c if unicodedata.category(c)[0] in "LNM" else " " for c in folded if c not in _INNER)
+    return " ".join("".join(letters).split())
 
 
 def words(text: str) -> list[str]:

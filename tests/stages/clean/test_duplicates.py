@@ -13,21 +13,22 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import simplejpeg
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import RecipeError
-from modalmill.schemas.manifest import Row, rows_to_table
+from modalmill.schemas.manifest import Row, read_manifest, rows_to_table, table_to_records
 from modalmill.schemas.recipe import parse_recipe
 from modalmill.schemas.record import Origin, Part, Record
-from modalmill.stages.clean._lookalikes import (
+from modalmill.stages.clean.duplicates import Duplicates
+from modalmill.stages.media.lookalikes import (
     block_steps,
     differences,
     least_difference,
     look_alikes,
 )
-from modalmill.stages.clean.duplicates import Duplicates
 from tiny import jpeg, recipe, write
 
 
@@ -248,3 +249,57 @@ def test_a_near_picture_with_other_words_is_grouped_and_not_merged(
     rows = pq.read_table(tmp_path / "out" / "manifest").to_pylist()
     assert [row["key"] for row in rows] == ["s-1", "s-2"]
     assert len({row["group"] for row in rows}) == 1
+
+
+def groups_of(out: Path) -> dict[str, str]:
+    return {one.origin.id: one.group for one in table_to_records(read_manifest(out))}
+
+
+def test_encodings_of_one_recording_are_one_group(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
+    random = np.random.default_rng(0)
+    (tmp_path / "s").mkdir()
+    for number in range(3):
+        pieces = [
+            np.convolve(random.normal(0, 0.05, 1600), random.normal(0, 1, 64), "same")
+            for _ in range(20)
+        ]
+        sound = np.concatenate(pieces).clip(-1, 1)
+        for ending in ("wav", "flac", "mp3", "ogg"):
+            soundfile.write(tmp_path / "s" / f"{number}-{ending}.{ending}", sound, 16_000)
+    source = {"type": "audio_folder", "path": "s", "id": "{stem}"}
+    for name, options, wanted in (("on", {}, 3), ("off", {"sounds": False}, 12)):
+        stages = [{"clean.duplicates": options}]
+        run_recipe(recipe(tmp_path, {"s": source}, stages), tmp_path / name)
+        groups = groups_of(tmp_path / name)
+        assert len(set(groups.values())) == wanted
+    groups = groups_of(tmp_path / "on")
+    assert all(len({groups[key] for key in groups if key[0] == number}) == 1 for number in "012")
+
+
+def test_texts_of_the_same_words_are_one_group_whatever_their_labels(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
+    lines = [
+        "id,text,label",
+        'a,"I can\'t believe it, it is you!",joy',
+        'b,"i can’t believe it - it IS you",anger',
+        "c,Yes.,joy",
+        "d,yes,anger",
+        'e,"I can believe it, it is you!",joy',
+    ]
+    write(tmp_path / "t.csv", "\n".join(lines))
+    source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": "text", "targets": ["label"]}
+    for name, options, wanted in (
+        ("default", {}, [{"a", "b"}, {"c"}, {"d"}, {"e"}]),
+        ("one", {"text_words": 1}, [{"a", "b"}, {"c", "d"}, {"e"}]),
+        ("off", {"text_words": 0}, [{"a"}, {"b"}, {"c"}, {"d"}, {"e"}]),
+    ):
+        stages = [{"clean.duplicates": options}]
+        run_recipe(recipe(tmp_path, {"s": source}, stages), tmp_path / name)
+        groups = groups_of(tmp_path / name)
+        together = [{key for key in groups if groups[key] == group} for group in groups.values()]
+        assert [
+            some for place, some in enumerate(together) if some not in together[:place]
+        ] == wanted

@@ -41,7 +41,7 @@ def test_signals_of_a_span_of_sound_are_those_of_the_cut_out_file(
     soundfile.write(folder / "all.wav", sound, RATE_HZ, subtype="FLOAT")
     first, last = round(start_s * RATE_HZ), round((start_s + seconds) * RATE_HZ)
     soundfile.write(folder / "cut.wav", sound[first:last], RATE_HZ, subtype="FLOAT")
-    facts, _, tracks = measure_sound(folder / "all.wav")
+    facts, _, tracks, _ = measure_sound(folder / "all.wav")
     found = sound_signals(tracks, float(facts["duration_s"]), first / RATE_HZ, last / RATE_HZ)
     wanted = measure_sound(folder / "cut.wav")[1]
     # a frame of 20 ms may lie across an edge of a stretch, in the one file and not in the other

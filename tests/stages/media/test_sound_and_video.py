@@ -78,7 +78,7 @@ def test_what_is_no_sound_is_refused(tmp_path: Path, data: bytes) -> None:
 def test_sound_signals_tell_silence_and_clipping(tmp_path: Path) -> None:
     half = np.concatenate([np.zeros(8000, np.float32), tone(level=0.5, seconds=1.0)])
     soundfile.write(tmp_path / "half.wav", half, 8000)
-    facts, signals, _ = measure_sound(tmp_path / "half.wav")
+    facts, signals, *_ = measure_sound(tmp_path / "half.wav")
     assert facts == {"duration_s": 2.0, "sample_rate_hz": 8000, "channels": 1}
     assert abs(signals["silence"] - 0.5) < 0.01
     assert abs(signals["level_db"] - 10 * np.log10(0.5**2 / 2 / 2)) < 0.05

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+BITS = 8  # of 64, by which the hashes of pictures that look the same differ at most
 _SIDE, _BLOCK, _CELL = 32, 8, 4  # pixels of a thumbnail, of a block in it, of a cell in that
 _VALUES = _SIDE * _SIDE * 3
 _CELLS = (_BLOCK // _CELL) ** 2 * 3  # of a block, by colour

@@ -1,0 +1,213 @@
+"""Leaks: what two splits of a set of shards, or two sets, have in common.
+
+The shards themselves are read, whatever made them: media that are the same bytes, pictures that
+look the same, recordings that are one, records of texts alone that have the same words, and groups
+that lie in both. A recipe that was right has none; a set of somebody else may.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..schemas.disk import read_table
+from ..schemas.errors import DamageError, InputError
+from ..schemas.fingerprint import hash_bytes
+from ..schemas.index import SET_FILE, read_shard_set
+from ..stages.media.refusing import refusing
+from ..stages.modalities.text.words import compared_words
+from ..stages.modality import OnDisk, modality
+from .progress import Advance
+
+KINDS = {
+    "bytes": "media that are the same bytes",
+    "look-alike": "pictures that look the same, or recordings that are one",
+    "text": "records of texts alone that have the same words",
+    "group": "groups that lie in both",
+}
+_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A record in a split of a set; the part that is meant, where one is."""
+
+    side: str
+    key: str
+    part: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.side}: {self.key}" + (f" ({self.part})" if self.part else "")
+
+
+@dataclass
+class Leaks:
+    """Pairs by kind, and how many records of each side are in any. looked_at: how many things of
+    each kind were compared. damaged: media that could not be.
+    """
+
+    pairs: dict[str, list[tuple[Place, Place]]] = field(
+        default_factory=lambda: {kind: [] for kind in KINDS}
+    )
+    looked_at: Counter[str] = field(default_factory=Counter)
+    damaged: list[str] = field(default_factory=list)
+
+    def records(self) -> dict[str, int]:
+        """How many records of each side have a partner in another one."""
+        places = {
+            (place.side, place.key)
+            for some in self.pairs.values()
+            for pair in some
+            for place in pair
+        }
+        return dict(sorted(Counter(side for side, _ in places).items()))
+
+    def __bool__(self) -> bool:
+        return any(self.pairs.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, every pair among them."""
+        return {
+            "leaks": {kind: len(some) for kind, some in self.pairs.items()},
+            "records": self.records(),
+            "looked_at": dict(self.looked_at),
+            "damaged": self.damaged,
+            "pairs": [
+                {"kind": kind, "one": _json(one), "other": _json(other)}
+                for kind, some in self.pairs.items()
+                for one, other in some
+            ],
+        }
+
+
+def _json(place: Place) -> dict[str, str]:
+    return {"side": place.side, "key": place.key, **({"part": place.part} if place.part else {})}
+
+
+def find_leaks(sets: Sequence[Path], words: int, advance: Advance) -> Leaks:
+    """Leaks between the splits of one set, or between two sets. words: of fewer, equal texts are no
+    leak.
+    """
+    found = Leaks()
+    groups: dict[str, list[Place]] = defaultdict(list)
+    texts: dict[str, list[Place]] = defaultdict(list)
+    contents: dict[str, list[Place]] = defaultdict(list)
+    compared: dict[str, tuple[list[str], list[Any]]] = {}
+    done, total = 0, sum(shard.records for path in sets for shard in _shard_set(path)[1].shards)
+    for folder, shards in map(_shard_set, sets):
+        for shard in shards.shards:
+            side = f"{folder}:{shard.split}" if len(sets) > 1 else shard.split
+            index = read_table(folder / f"{shard.name}.arrow")
+            rows = index.select(["key", "group", "texts", "media"]).to_pylist()
+            with (folder / f"{shard.name}.tar").open("rb") as tar:
+                by_offset: dict[int, str] = {}
+                for row in rows:
+                    place = Place(side, row["key"])
+                    groups[row["group"]].append(place)
+                    if not row["media"]:
+                        own = [compared_words(one["text"] or "") for one in row["texts"]]
+                        if sum(len(text.split()) for text in own) >= words:
+                            texts["\x1f".join(own)].append(place)
+                    for member in row["media"]:
+                        if member["offset"] not in by_offset:
+                            tar.seek(member["offset"])
+                            data = tar.read(member["size"])
+                            content = by_offset[member["offset"]] = hash_bytes(data)
+                            if content not in contents:
+                                _compare_by(compared, member, data, content, found)
+                        where = Place(side, row["key"], member["part"])
+                        contents[by_offset[member["offset"]]].append(where)
+            done += len(rows)
+            advance(done, total)
+    found.looked_at.update(media=len(contents), texts=len(texts), groups=len(groups))
+    found.pairs["group"] += _across(groups.values())
+    found.pairs["text"] += _across(texts.values())
+    found.pairs["bytes"] += _across(contents.values())
+    for kind, (names, likenesses) in compared.items():
+        alike = _connected(len(names), _on_disk(kind).alike(likenesses))
+        found.pairs["look-alike"] += _across(
+            [place for number in some for place in contents[names[number]]] for some in alike
+        )
+    return found
+
+
+def _shard_set(path: Path) -> tuple[Path, Any]:
+    folder = path / "shards" if (path / "shards" / SET_FILE).is_file() else path
+    return folder, read_shard_set(folder)
+
+
+def _on_disk(kind: str) -> OnDisk:
+    found = modality(kind)
+    if not isinstance(found, OnDisk):
+        raise InputError(f"{kind}: is no modality of files")
+    return found
+
+
+def _compare_by(
+    compared: dict[str, tuple[list[str], list[Any]]],
+    member: Mapping[str, Any],
+    data: bytes,
+    content: str,
+    found: Leaks,
+) -> None:
+    """Keep what the medium is compared by, where its modality has something."""
+    kind = _on_disk(member["modality"])
+    try:
+        with refusing("decoder_failed", member["name"]):
+            likeness = kind.likeness_of(data)
+    except DamageError as error:
+        found.damaged.append(f"{member['name']}: {error}")
+        return
+    if likeness is not None:
+        names, likenesses = compared.setdefault(kind.name, ([], []))
+        names.append(content)
+        likenesses.append(likeness)
+
+
+def _across(sets: Iterable[list[Place]]) -> Iterator[tuple[Place, Place]]:
+    """Pairs of places in different sides: each of a set of equal things with the first of another
+    side.
+    """
+    for places in sets:
+        by_side: dict[str, list[Place]] = defaultdict(list)
+        for place in places:
+            by_side[place.side].append(place)
+        for one, other in itertools.combinations(sorted(by_side), 2):
+            first, second = sorted(set(by_side[one])), sorted(set(by_side[other]))
+            ours = {(mine, second[0]) for mine in first}
+            yield from sorted(ours | {(first[0], theirs) for theirs in second})
+
+
+def _connected(count: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
+    """The sets of several numbers that pairs connect."""
+    sets = {number: [number] for number in range(count)}
+    for one, other in pairs:
+        if sets[one] is not sets[other]:
+            gone = sets[other]
+            sets[one] += gone
+            for number in gone:
+                sets[number] = sets[one]
+    return [some for number, some in sets.items() if some[0] == number and len(some) > 1]
+
+
+def leaks_text(found: Leaks) -> str:
+    """For people: a line for each kind, and the first pairs of each."""
+    lines = []
+    for kind, what in KINDS.items():
+        pairs = found.pairs[kind]
+        lines.append(f"{len(pairs):>8,}  {kind:<11} {what}")
+        lines += [f"{'':10}{one} = {other}" for one, other in pairs[:_SHOWN]]
+        if len(pairs) > _SHOWN:
+            lines.append(f"{'':10}and {len(pairs) - _SHOWN:,} more; --json lists all")
+    looked = ", ".join(f"{number:,} {what}" for what, number in found.looked_at.items())
+    lines += ["", f"compared: {looked}"]
+    if found.damaged:
+        lines.append(f"not compared, for they do not decode: {', '.join(found.damaged[:3])}")
+    if found:
+        told = ", ".join(f"{number:,} of {side}" for side, number in found.records().items())
+        lines.append(f"records with a partner on another side: {told}")
+    return "\n".join(lines)

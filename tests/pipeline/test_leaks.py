@@ -1,0 +1,135 @@
+"""Leaks between splits and between sets: every planted pair is told, and nothing of a clean set."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+from modalmill import cli
+from modalmill.pipeline.leaks import _connected, find_leaks
+from modalmill.pipeline.run import Result
+from PIL import Image
+from tiny import recipe, write
+from typer.testing import CliRunner
+
+Run = Callable[..., Result]
+
+
+def picture(seed: int, quality: int = 95, side: int = 96) -> bytes:
+    random = np.random.default_rng(seed)
+    tiles = random.integers(0, 256, (6, 6, 3), np.uint8).repeat(16, 0).repeat(16, 1)
+    buffer = io.BytesIO()
+    Image.fromarray(tiles).resize((side, side)).save(buffer, "jpeg", quality=quality)
+    return buffer.getvalue()
+
+
+def sound(seed: int) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    pieces = [
+        np.convolve(random.normal(0, 0.05, 1600), random.normal(0, 1, 64), "same")
+        for _ in range(20)
+    ]
+    return np.concatenate(pieces).clip(-1, 1)
+
+
+def corpus(root: Path, planted: bool) -> dict[str, Any]:
+    """Twelve records of each kind in two splits, and if wanted a pair of every kind across them."""
+    (root / "m").mkdir(parents=True)
+    images, sounds, texts = (["id,file,group,split"] for _ in range(3))
+    for number in range(12):
+        split = ("train", "test")[number % 2]
+        write(root / "m" / f"{number}.jpg", picture(number))
+        soundfile.write(root / "m" / f"{number}.wav", sound(number), 16_000)
+        images.append(f"i{number},{number}.jpg,gi{number},{split}")
+        sounds.append(f"s{number},{number}.wav,gs{number},{split}")
+        texts.append(f"t{number},this is text number {number} of twelve,gt{number},{split}")
+    if planted:
+        write(root / "m" / "same.jpg", picture(0))
+        write(root / "m" / "alike.jpg", picture(2, quality=80))
+        soundfile.write(root / "m" / "alike.mp3", sound(4), 16_000)
+        images += ["same,same.jpg,g1,test", "alike,alike.jpg,g2,test", "grouped,11.jpg,gi0,test"]
+        sounds.append("alike,alike.mp3,g3,test")
+        texts.append("same,This is TEXT number 6 of twelve!,g4,test")
+    for name, lines in (("i", images), ("s", sounds), ("t", texts)):
+        write(root / f"{name}.csv", "\n".join(lines))
+
+    def source(name: str, **more: Any) -> dict[str, Any]:
+        own = {"type": "csv", "path": f"{name}.csv", "id": "{id}"}
+        return {**own, "group": "{group}", "split": "{split}", **more}
+
+    return {
+        "pictures": source("i", media={"image": {"path": "m/{file}", "unlisted": "ignore"}}),
+        "sounds": source("s", media={"voice": {"path": "m/{file}", "unlisted": "ignore"}}),
+        "texts": source("t", text={"note": "file"}),
+    }
+
+
+def leaks(*arguments: Any) -> tuple[int, dict[str, Any]]:
+    result = CliRunner().invoke(cli.app, ["leaks", *map(str, arguments), "--json"])
+    return result.exit_code, json.loads(result.stdout)
+
+
+def test_a_clean_set_has_none(tmp_path: Path, run_recipe: Run) -> None:
+    run_recipe(recipe(tmp_path, corpus(tmp_path, planted=False)))
+    code, found = leaks(tmp_path / "out")
+    assert (code, set(found["leaks"].values())) == (0, {0})
+    assert found["looked_at"] == {"media": 24, "texts": 12, "groups": 36}
+
+
+def test_every_planted_pair_is_found_and_no_other(tmp_path: Path, run_recipe: Run) -> None:
+    run_recipe(recipe(tmp_path, corpus(tmp_path, planted=True)))
+    code, found = leaks(tmp_path / "out" / "shards")
+    assert code == 1
+    pairs = {
+        (pair["kind"], *sorted(pair[side]["key"].partition("-")[2] for side in ("one", "other")))
+        for pair in found["pairs"]
+    }
+    assert pairs == {
+        ("bytes", "i0", "same"),
+        ("look-alike", "alike", "i2"),
+        ("look-alike", "alike", "s4"),
+        ("text", "same", "t6"),
+        ("group", "grouped", "i0"),
+    }
+    assert found["records"] == {"test": 5, "train": 4}
+
+
+def test_two_sets_are_compared_whole_and_a_set_with_itself_leaks_all(
+    tmp_path: Path, run_recipe: Run
+) -> None:
+    for name, planted in (("a", False), ("b", True)):
+        sources = corpus(tmp_path / name, planted)
+        run_recipe(recipe(tmp_path / name, sources), tmp_path / name / "out")
+    found = find_leaks(
+        [tmp_path / "a" / "out", tmp_path / "b" / "out"], 5, lambda done, total: None
+    )
+    assert len(found.pairs["bytes"]) >= 24
+    assert len(found.pairs["text"]) >= 12
+
+
+def test_people_read_the_kinds_the_pairs_and_what_was_compared(
+    tmp_path: Path, run_recipe: Run
+) -> None:
+    run_recipe(recipe(tmp_path, corpus(tmp_path, planted=True)))
+    result = CliRunner().invoke(cli.app, ["leaks", str(tmp_path / "out")])
+    assert result.exit_code == 1
+    assert "1  text        records of texts alone that have the same words" in result.stdout
+    assert "test: texts-same = train: texts-t6" in result.stdout
+    assert "records with a partner on another side: 5 of test, 4 of train" in result.stdout
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=15))
+def test_pairs_connect_sets(pairs: list[tuple[int, int]]) -> None:
+    sets = _connected(10, pairs)
+    own = {number: place for place, some in enumerate(sets) for number in some}
+    assert sum(map(len, sets)) == len(own)
+    assert all(one == other or own[one] == own[other] for one, other in pairs)
+    joined = {number for one, other in pairs if one != other for number in (one, other)}
+    assert set(own) == joined
