@@ -7,10 +7,14 @@ import string
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
+from films import write_film
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from modalmill.pipeline.run import Result
+from modalmill.schemas.errors import RecipeError
 from modalmill.schemas.manifest import Row, read_manifest, rows_to_table, table_to_records
 from modalmill.schemas.record import Cue, Origin, Part, Record
 from modalmill.stages.align.cut import Cut
@@ -161,3 +165,83 @@ def test_a_cut_makes_one_record_a_word_with_spans_on_sound_and_frames() -> None:
     ]
     assert made[0].parts["words"].cues == (Cue(0.25, 0.75, "bin"),)
     assert {record.group for record in made} == {"g"}
+
+
+@given(
+    st.floats(0.5, 200),
+    st.floats(0.3, 30),
+    st.one_of(st.none(), st.floats(0.2, 40)),
+    st.floats(0, 2),
+)
+def test_windows_cover_a_record_and_are_as_long_as_was_said(
+    seconds: float, window_s: float, hop_s: float | None, min_s: float
+) -> None:
+    parts = {
+        "sound": Part("audio", uri="a.wav", duration_s=seconds + 1, start_s=1.0),
+        "words": Part("text", text="a b", cues=(Cue(0.0, 0.1, "a"), Cue(0.2, 0.4, "b"))),
+        "about": Part("text", text="all of it"),
+    }
+    record = Record("k", "g", Origin("s", "f"), parts)
+    pieces = [
+        row.record
+        for row in Cut(by="windows", window_s=window_s, hop_s=hop_s, min_s=min_s).process(
+            record, 0, "align.cut"
+        )
+    ]
+    if len(pieces) == 1 and pieces[0] is record:
+        assert min(window_s, seconds) < max(min_s, 1e-3)
+        return
+    spans = [
+        ((part.start_s or 0) - 1, (part.end_s or 0) - 1)
+        for part in (piece.parts["sound"] for piece in pieces)
+    ]
+    hop = hop_s or window_s
+    assert [start for start, _ in spans] == pytest.approx([n * hop for n in range(len(spans))])
+    for start, end in spans:
+        assert end == pytest.approx(min(start + window_s, seconds))
+        assert end - start >= min_s - 1e-9
+    if hop <= window_s and min_s == 0:
+        assert spans[-1][1] == pytest.approx(seconds, abs=2e-3)
+    assert {piece.group for piece in pieces} == {"g"}
+    assert len({piece.key for piece in pieces}) == len(pieces)
+    assert all(piece.parts["about"] == parts["about"] for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"by": "windows"}, "window_s: say how long the windows are"),
+        ({"by": "windows", "window_s": 0.0}, "window_s: say how long the windows are"),
+        ({"by": "windows", "window_s": 2.0, "hop_s": 0.0}, "hop_s: wanted seconds above 0"),
+        ({"by": "words", "window_s": 2.0}, "window_s, hop_s: are for by: windows"),
+    ],
+)
+def test_windows_that_are_none_are_told(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        Cut(**options)
+
+
+def test_windows_of_what_has_no_time_are_told(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
+    sources = {"s": names(tmp_path, "t.csv", ["a"], "note")}
+    with pytest.raises(RecipeError, match="nothing before it gives a part that has a time"):
+        run_recipe(recipe(tmp_path, sources, [{"align.cut": {"by": "windows", "window_s": 1.0}}]))
+
+
+def test_windows_of_a_film_hold_its_sound_and_frames_of_the_same_time(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
+    write_film(tmp_path / "a.mp4", flash_at=2.5)
+    source = {"type": "video_folder", "path": ".", "sound": "voice"}
+    stages = [{"align.cut": {"by": "windows", "window_s": 1.0, "hop_s": 0.5}}]
+    options = {"video_frames": 25, "video_short_side": 64}
+    run_recipe(recipe(tmp_path, {"s": source}, stages, shard=options))
+    records = {one.key: one for one in table_to_records(read_manifest(tmp_path / "out"))}
+    assert len(records) == 7
+    levels = {key: record.signals["voice.level_db"] for key, record in records.items()}
+    loud = {key for key, level in levels.items() if level > -30}
+    # the beep at 2.5 s lies in the windows from 2 and from 2.5 s on
+    starts = {key: one.parts["voice"].start_s for key, one in records.items()}
+    assert {starts[key] for key in loud} == {2.0, 2.5}
+    assert all(one.parts["video"].start_s == starts[key] for key, one in records.items())
