@@ -5,9 +5,10 @@ MosaicML's.
 code. Against uniform permutations, whose values are 1 in every column:
 
 displacement    mean distance between a sample's place in the shards and in the epoch, of that of a
-uniform permutation (a third of the samples) shards a batch  different shards among a batch's
-samples neighbours      how often samples stored side by side come in the same batch twice
-how often two samples that shared a batch share one again in the next epoch
+                uniform permutation (a third of the samples)
+shards a batch  different shards among a batch's samples
+neighbours      how often samples stored side by side come in the same batch
+twice           how often two samples that shared a batch share one again in the next epoch
 
 ``--mosaic``: the python of an environment with mosaicml-streaming (``loaders/setup.sh``).
 """

@@ -1,8 +1,9 @@
 """The feature cache: each distinct content extracted once, kept in one Arrow file a part, found by
 record key.
 
-features/image.arrow        content id -> vector (float16), sorted by id; its metadata names the
-extractor features/image.keys.arrow   record key -> row of the file beside it
+features/image.arrow        content id -> vector (float16), sorted by id; in its metadata the
+                            extractor
+features/image.keys.arrow   record key -> row of the file beside it
 """
 
 from __future__ import annotations
@@ -171,15 +172,17 @@ def _write_part(
     target, keys_target = folder / f"{name}.arrow", folder / f"{name}.keys.arrow"
     found_stamp = read_note(target) if target.is_file() else {}
     faults: dict[str, list[str]] = found_stamp.pop("faults", {})
-    known = (
+    vectors = (
         _known(target, stamp)
         if all(found_stamp.get(key) == stamp[key] for key in ("extractor", "fit"))
         else {}
     )
-    faults = {content: fault for content, fault in faults.items() if content in distinct and known}
-    if known.keys() | faults.keys() != distinct.keys() or found_stamp != stamp:
+    faults = {
+        content: fault for content, fault in faults.items() if content in distinct and vectors
+    }
+    if vectors.keys() | faults.keys() != distinct.keys() or found_stamp != stamp:
         missing = sorted(
-            content for content in distinct if content not in known and content not in faults
+            content for content in distinct if content not in vectors and content not in faults
         )
         size = modality(extractor.modality).parts_per_task
         chunks = [
@@ -208,12 +211,12 @@ def _write_part(
                 .reshape(-1, extractor.dims())
             )
             for content, vector in zip(fresh["id"].to_pylist(), values, strict=True):
-                known[content] = stored(extractor, vector, weights)
-        ids = sorted(content for content in known if content in distinct)
+                vectors[content] = stored(extractor, vector, weights)
+        ids = sorted(content for content in vectors if content in distinct)
         write_table(
             target,
             _table(
-                ids, [known[content] for content in ids], extractor.dims(), np.float16
+                ids, [vectors[content] for content in ids], extractor.dims(), np.float16
             ).combine_chunks(),
             stamp | ({"faults": dict(sorted(faults.items()))} if faults else {}),
             rows_per_batch=max(1, len(ids)),
@@ -226,11 +229,11 @@ def _write_part(
             f" {extractor.address}; the first: {min(faults.values())[1]}"
         )
     rows = {content: row for row, content in enumerate(read_table(target)["id"].to_pylist())}
-    found = sorted((key, rows[content]) for key, content, _, _ in parts if content in rows)
+    keyed_rows = sorted((key, rows[content]) for key, content, _, _ in parts if content in rows)
     table = pa.table(
         {
-            "key": pa.array([key for key, _ in found], pa.string()),
-            "row": pa.array([row for _, row in found], pa.int64()),
+            "key": pa.array([key for key, _ in keyed_rows], pa.string()),
+            "row": pa.array([row for _, row in keyed_rows], pa.int64()),
         }
     )
     if not keys_target.is_file() or not read_table(keys_target).equals(table):

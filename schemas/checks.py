@@ -39,16 +39,16 @@ def shares(name: str, value: Any, count: int) -> list[float]:
     """``count`` numbers from 0 upwards, not all of them 0."""
     if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
         raise InputError(f"{name}: wanted a number for each set of shards, found {value!r}")
-    found = list(value)
-    if not all(isinstance(share, numbers.Real) for share in found):
-        raise InputError(f"{name}: wanted a number for each set of shards, found {found!r}")
-    if len(found) != count:
-        raise InputError(f"{name}: wanted {count}, one for each set of shards, found {len(found)}")
-    if not all(0 <= share < math.inf for share in found) or sum(found) <= 0:
+    values = list(value)
+    if not all(isinstance(share, numbers.Real) for share in values):
+        raise InputError(f"{name}: wanted a number for each set of shards, found {values!r}")
+    if len(values) != count:
+        raise InputError(f"{name}: wanted {count}, one for each set of shards, found {len(values)}")
+    if not all(0 <= share < math.inf for share in values) or sum(values) <= 0:
         raise InputError(
-            f"{name}: wanted numbers from 0 upwards, at least one above 0, found {found}"
+            f"{name}: wanted numbers from 0 upwards, at least one above 0, found {values}"
         )
-    return [float(share) for share in found]
+    return [float(share) for share in values]
 
 
 def choice(name: str, value: Any, kind: Any) -> None:
@@ -74,8 +74,8 @@ def normalization(name: str, value: Any) -> None:
         mean, deviation = value
         fits = (
             len(mean) == len(deviation) == 3
-            and all(math.isfinite(one) for one in mean)
-            and all(0 < one < math.inf for one in deviation)
+            and all(math.isfinite(channel) for channel in mean)
+            and all(0 < channel < math.inf for channel in deviation)
         )
     except (TypeError, ValueError):
         fits = False

@@ -29,11 +29,11 @@ def numbers(column: pa.Array | pa.ChunkedArray, missing: int | None = None) -> n
 def equals(column: pa.StringArray, word: str) -> np.ndarray:
     """Whether each string is this one, bool."""
     data = word.encode()
-    one = pa.Array.from_buffers(
+    wanted = pa.Array.from_buffers(
         pa.string(), 1, [None, pa.py_buffer(np.array([0, len(data)], np.int32)), pa.py_buffer(data)]
     )
-    found = pc.is_in(column, value_set=one)
-    return _bits(found.buffers()[1], found) if len(found) else np.empty(0, bool)
+    hits = pc.is_in(column, value_set=wanted)
+    return _bits(hits.buffers()[1], hits) if len(hits) else np.empty(0, bool)
 
 
 def _one(column: pa.Array | pa.ChunkedArray) -> pa.Array:

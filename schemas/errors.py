@@ -1,15 +1,15 @@
 """The errors a user can meet.
 
 ModalmillError
-├── RecipeError          the recipe asks for something that cannot be; lists every mistake at once
-├── InputError           a source cannot be read at all: a missing folder, a table that is not a
-table ├── ToleranceError       more records were rejected than the recipe tolerates ├──
-MissingPackageError  an optional package is needed; says the pip line that installs it ├──
-IntegrityError       a written file does not match its checksum or its index ├── StorageError
-the output cannot be written: disk full, no permission, another run at work ├── WorkerLostError
-a worker process was killed from outside, again and again ├── TransformError       a function that a
-user gave to the stream failed └── DamageError          one medium is damaged or refused; becomes a
-counted reject, never stops a run
+├── RecipeError          the recipe asks for something that cannot be; lists every mistake
+├── InputError           a source cannot be read at all: a missing folder, no table
+├── ToleranceError       more records were rejected than the recipe tolerates
+├── MissingPackageError  an optional package is needed; says the pip line that installs it
+├── IntegrityError       a written file does not match its checksum or its index
+├── StorageError         the output cannot be written: disk full, another run at work
+├── WorkerLostError      a worker process was killed from outside, again and again
+├── TransformError       a function that a user gave to the stream failed
+└── DamageError          one medium is damaged or refused; a counted reject, never a stop
 
 A fault in the program is none of them (``pipeline.guard.TaskFailed``, or whatever Python raised).
 """
@@ -87,9 +87,9 @@ class TransformError(ModalmillError):
 
 
 def _again(cls: type[ModalmillError], args: tuple[Any, ...]) -> ModalmillError:
-    made = cls.__new__(cls)
-    made.args = args
-    return made
+    error = cls.__new__(cls)
+    error.args = args
+    return error
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -166,13 +166,13 @@ def checked_index(path: Path, shard: Shard) -> Path:
     IntegrityError where it differs.
     """
     try:
-        found = hash_file(path)
+        checksum = hash_file(path)
     except OSError as error:
         raise IntegrityError(
             f"{path}: the index cannot be read: {error.strerror}; run the recipe again to write"
             " it anew"
         ) from None
-    if found != shard.index_xxh3:
+    if checksum != shard.index_xxh3:
         raise IntegrityError(
             f"{path}: the index differs from the checksum that {SET_FILE} has of it; run the"
             " recipe again to write it anew"

@@ -238,13 +238,13 @@ def number_columns(signals: pa.MapArray) -> dict[str, pa.Array]:
         zero_copy_only=False
     )
     codes = names.indices.to_numpy()
-    found = {}
+    columns = {}
     for code, name in enumerate(names.dictionary.to_pylist()):
         values, there = np.zeros(len(signals)), np.zeros(len(signals), bool)
         values[owners[codes == code]] = numbers[codes == code]
         there[owners[codes == code]] = True
-        found[name] = pa.array(values, pa.float64(), mask=~there)
-    return found
+        columns[name] = pa.array(values, pa.float64(), mask=~there)
+    return columns
 
 
 def read_manifest(folder: Path) -> pa.Table:

@@ -175,26 +175,26 @@ def parse_recipe(
     """The recipe of a mapping; :class:`RecipeError` names every field that is unknown, missing or
     of the wrong kind.
     """
-    found = list(problems)
+    mistakes = list(problems)
     try:
         recipe = Recipe.model_validate(value)
     except ValidationError as error:
-        raise RecipeError([*found, *mistake_lines(error, Recipe)], where=where) from None
+        raise RecipeError([*mistakes, *mistake_lines(error, Recipe)], where=where) from None
     if not _NAME.match(recipe.name):
-        found.append(f"name: wanted letters, digits, - and _, found {recipe.name!r}")
+        mistakes.append(f"name: wanted letters, digits, - and _, found {recipe.name!r}")
     if not recipe.sources:
-        found.append("sources: wanted at least one source, found none")
-    found += [
+        mistakes.append("sources: wanted at least one source, found none")
+    mistakes += [
         f"{place}: has a NUL character, which no name of a file can have"
         for place in _with_nul(value, "")
     ]
-    found += [
+    mistakes += [
         f"sources.{name}: a source's name is letters, digits and _"
         for name in recipe.sources
         if not _SOURCE.match(name)
     ]
-    if found:
-        raise RecipeError(found, where=where)
+    if mistakes:
+        raise RecipeError(mistakes, where=where)
     return recipe
 
 
@@ -203,15 +203,15 @@ def _with_nul(value: Any, place: str) -> list[str]:
         return [place] if "\0" in value else []
     if isinstance(value, Mapping):
         return [
-            found
+            bad_place
             for name, inner in value.items()
-            for found in _with_nul(inner, f"{place}.{name}" if place else str(name))
+            for bad_place in _with_nul(inner, f"{place}.{name}" if place else str(name))
         ]
     return (
         [
-            found
+            bad_place
             for number, inner in enumerate(value)
-            for found in _with_nul(inner, f"{place}.{number}")
+            for bad_place in _with_nul(inner, f"{place}.{number}")
         ]
         if isinstance(value, list)
         else []
@@ -259,9 +259,7 @@ def _field_names(model: type[Any] | None, place: tuple[int | str, ...]) -> list[
 def _similar_files(path: Path) -> str:
     folder = path.parent
     return (
-        nearest(path.name, [found.name for found in folder.glob("*.y*ml")])
-        if folder.is_dir()
-        else ""
+        nearest(path.name, [file.name for file in folder.glob("*.y*ml")]) if folder.is_dir() else ""
     )
 
 

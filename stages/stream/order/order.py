@@ -1,9 +1,9 @@
 """The order of an epoch: a pure function of seed, epoch and the records, so that any number of
 ranks and workers can take part and leave.
 
-global order    k7 k2 k9 k4 | k1 k8 k0 k3 | k5 k6          batch_size = 4 over all ranks
-rank 0 of 2     k7 k2       | k1 k8       | k5             each rank takes its slice of every global
-batch rank 1 of 2           k9 k4 |       k0 k3 |    k6
+global order    k7 k2 k9 k4 | k1 k8 k0 k3 | k5 k6      batch_size = 4 over all ranks
+rank 0 of 2     k7 k2       | k1 k8       | k5         each takes its slice of every batch
+rank 1 of 2           k9 k4 |       k0 k3 |    k6
 
 An order answers which records stand at the positions [start, stop) of an epoch, at once for any
 start: that is why a stream resumes at any sample as fast as it begins.

@@ -5,8 +5,9 @@ Wolpert 1992, *Stacked Generalization*. The rows are those of the validation spl
 so nothing of them was seen): the hold-out form, also called blending. On rows that the models did
 learn from, the second model would only learn how well they remember.
 
-    z = b + sum_S (a_m + sum_{n in S} A_mn) l_m + c_m        l_m: log-probabilities of part m's
-    model
+    z = b + sum_S (a_m + sum_{n in S} A_mn) l_m + c_m
+
+where l_m are the log-probabilities of part m's model.
 """
 
 from __future__ import annotations
