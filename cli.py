@@ -175,9 +175,13 @@ def account(
     """Print the account of a run; exit 1 when it does not add up."""
     from .pipeline.report import account_text, read_account
 
-    found = read_account(out)
-    _say(json.dumps(found.to_dict(), ensure_ascii=False) if json_ else account_text(found))
-    if found.problems():
+    run_account = read_account(out)
+    _say(
+        json.dumps(run_account.to_dict(), ensure_ascii=False)
+        if json_
+        else account_text(run_account)
+    )
+    if run_account.problems():
         raise typer.Exit(1)
 
 
@@ -234,9 +238,9 @@ def leaks(
     from .pipeline.progress import Progress
 
     with Progress(quiet=json_).step("leaks", "records") as advance:
-        found = find_leaks([shards] if other is None else [shards, other], words, advance)
-    _say(json.dumps(found.to_dict(), ensure_ascii=False) if json_ else leaks_text(found))
-    if found:
+        shared = find_leaks([shards] if other is None else [shards, other], words, advance)
+    _say(json.dumps(shared.to_dict(), ensure_ascii=False) if json_ else leaks_text(shared))
+    if shared:
         raise typer.Exit(1)
 
 
@@ -320,8 +324,8 @@ def evaluate(
     from .stages.train.evaluation.evaluate import evaluate as run_evaluation
     from .stages.train.evaluation.evaluate import table_text
 
-    found = run_evaluation(checkpoint, shards, split)
-    _say(json.dumps(found, ensure_ascii=False) if json_ else table_text(found))
+    scores = run_evaluation(checkpoint, shards, split)
+    _say(json.dumps(scores, ensure_ascii=False) if json_ else table_text(scores))
 
 
 @app.command()
@@ -337,8 +341,8 @@ def retrieve(
     from .stages.train.evaluation.retrieval import retrieval_text
     from .stages.train.evaluation.retrieval import retrieve as run_retrieval
 
-    found = run_retrieval(checkpoint, shards, split)
-    _say(json.dumps(found, ensure_ascii=False) if json_ else retrieval_text(found))
+    scores = run_retrieval(checkpoint, shards, split)
+    _say(json.dumps(scores, ensure_ascii=False) if json_ else retrieval_text(scores))
 
 
 @app.command()
@@ -375,8 +379,8 @@ def compare(
     from .pipeline.progress import Progress
 
     words = [word.strip() for word in methods.split(",") if word.strip()]
-    found = run_comparison(recipe, words, seeds, out, set_ or (), Progress(quiet))
-    _say(json.dumps(found, ensure_ascii=False) if json_ else compare_text(found))
+    comparison = run_comparison(recipe, words, seeds, out, set_ or (), Progress(quiet))
+    _say(json.dumps(comparison, ensure_ascii=False) if json_ else compare_text(comparison))
 
 
 @app.command()
@@ -406,9 +410,9 @@ def robustness(
     from .stages.train.evaluation.robustness import robustness as report_of
     from .stages.train.evaluation.robustness import robustness_text, write_robustness
 
-    found = report_of(checkpoint, shards, split, field, against, Progress(quiet=False).watch)
-    write_robustness(found, out or checkpoint.parent)
-    _say(json.dumps(found, ensure_ascii=False) if json_ else robustness_text(found))
+    report = report_of(checkpoint, shards, split, field, against, Progress(quiet=False).watch)
+    write_robustness(report, out or checkpoint.parent)
+    _say(json.dumps(report, ensure_ascii=False) if json_ else robustness_text(report))
 
 
 @app.command()
@@ -444,16 +448,16 @@ def predict(
     from .stages.train.use.predict import Predictor, prediction_text
     from .stages.train.use.predict import vqa_results as as_vqa_results
 
-    given = _given(part, image=image, text=text, audio=audio, video=video)
-    if bool(given) + (csv is not None) + (shards is not None) > 1:
+    parts = _given(part, image=image, text=text, audio=audio, video=video)
+    if bool(parts) + (csv is not None) + (shards is not None) > 1:
         raise RecipeError(
             ["wanted one record, --csv or --shards, found more than one of them"],
             where="command line",
         )
     predictor = Predictor(checkpoint, top)
     if csv is None and shards is None:
-        found = predictor.one(given)
-        _say(json.dumps(found, ensure_ascii=False) if json_ else prediction_text(found))
+        prediction = predictor.one(parts)
+        _say(json.dumps(prediction, ensure_ascii=False) if json_ else prediction_text(prediction))
         return
     rows = (
         predictor.rows(csv)
@@ -492,11 +496,15 @@ def explain(
     from .stages.train.use.explain import explain as run_explanation
     from .stages.train.use.explain import explain_text
 
-    found = run_explanation(
+    explanation = run_explanation(
         checkpoint, _given(part, image=image, text=text, audio=audio, video=video), answer
     )
-    _say(json.dumps(found.report, ensure_ascii=False) if json_ else explain_text(found.report))
-    found.draw(out)
+    _say(
+        json.dumps(explanation.report, ensure_ascii=False)
+        if json_
+        else explain_text(explanation.report)
+    )
+    explanation.draw(out)
     _say(f"picture: {out}", sys.stderr)
 
 
@@ -526,8 +534,8 @@ def export(
     from .stages.train.use.export import export as run_export
     from .stages.train.use.export import export_text
 
-    found = run_export(checkpoint, out, sparsity, int8, shards, split)
-    _say(json.dumps(found, ensure_ascii=False) if json_ else export_text(found))
+    report = run_export(checkpoint, out, sparsity, int8, shards, split)
+    _say(json.dumps(report, ensure_ascii=False) if json_ else export_text(report))
 
 
 @app.command("score-vqa")
@@ -550,8 +558,8 @@ def score_vqa(
     """
     from .stages.train.metrics.vqa_score import score_files, score_text
 
-    found = score_files(results, annotations, partial)
-    _say(json.dumps(found, ensure_ascii=False) if json_ else score_text(found))
+    scores = score_files(results, annotations, partial)
+    _say(json.dumps(scores, ensure_ascii=False) if json_ else score_text(scores))
 
 
 def main() -> NoReturn:
@@ -592,6 +600,7 @@ def main() -> NoReturn:
         )
         sys.exit(1)
     except BrokenPipeError:
+        # Python flushes stdout once more when it ends, and would fail once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except OSError as error:

@@ -41,18 +41,18 @@ def stage_text(name: str) -> str:
     nothing has.
     """
     name = name.lower()
-    known = [(address, kind) for _, kind in _KINDS for address in addresses(kind)]
-    chosen = [one for one in known if name in (one[0], _shown(*one))] or [
-        one for one in known if name == one[0].partition(".")[2]
+    entries = [(address, kind) for _, kind in _KINDS for address in addresses(kind)]
+    chosen = [entry for entry in entries if name in (entry[0], _shown(*entry))] or [
+        entry for entry in entries if name == entry[0].partition(".")[2]
     ]
     if not chosen and name in method_words():
         raise InputError(f"{name}: is a method of training; see 'modalmill methods {name}'")
     if not chosen:
         raise InputError(
             f"{name}: no source, stage or extractor has this"
-            f" name{nearest(name, [_shown(*one) for one in known])}"
+            f" name{nearest(name, [_shown(*entry) for entry in entries])}"
         )
-    return "\n\n".join("\n".join(_described(_shown(*one), find(*one))) for one in chosen)
+    return "\n\n".join("\n".join(_described(_shown(*entry), find(*entry))) for entry in chosen)
 
 
 def _described(name: str, cls: type[Addressed]) -> Iterator[str]:
@@ -60,9 +60,9 @@ def _described(name: str, cls: type[Addressed]) -> Iterator[str]:
     with their types and defaults.
     """
     yield name
-    for one in cls.__mro__:
-        if dataclasses.is_dataclass(one):  # the kinds themselves are none
-            yield from _documented(one)
+    for base in cls.__mro__:
+        if dataclasses.is_dataclass(base):  # the kinds themselves are none
+            yield from _documented(base)
             yield ""
     yield from _listed(cls)
     for inner in _inside(cls):
@@ -100,13 +100,13 @@ def _inside(cls: type[Addressed]) -> list[type]:
     """The classes of options that are themselves groups of options (``media: {audio: {path:
     ...}}``).
     """
-    found: dict[type, None] = {}
+    classes: dict[type, None] = {}
     waiting = list(typing.get_type_hints(cls).values())
     for hint in waiting:  # it grows
         waiting += typing.get_args(hint)
         if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-            found[hint] = None
-    return list(found)
+            classes[hint] = None
+    return list(classes)
 
 
 def _default(item: dataclasses.Field[Any]) -> str:

@@ -75,12 +75,16 @@ def _broken(address: str, kind: type[Addressed]) -> list[str]:
     """What it breaks as it is made of its defaults; one whose options have none cannot be tried,
     and its class alone is checked.
     """
-    made, _ = make(address, kind, {}, address)
-    if isinstance(made, Stage):
-        return broken_stage(made, some_records())
-    if isinstance(made, Source):
-        return broken_source(made)
-    return broken_extractor(made, some_data(made.modality)) if isinstance(made, Extractor) else []
+    operator, _ = make(address, kind, {}, address)
+    if isinstance(operator, Stage):
+        return broken_stage(operator, some_records())
+    if isinstance(operator, Source):
+        return broken_source(operator)
+    return (
+        broken_extractor(operator, some_data(operator.modality))
+        if isinstance(operator, Extractor)
+        else []
+    )
 
 
 def _broken_metric(metric: Metric) -> list[str]:

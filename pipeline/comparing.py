@@ -61,7 +61,7 @@ def compare(
                 break
         else:
             rows.append(_row(word, reports))
-    found = {
+    comparison = {
         "recipe": str(recipe_path),
         "seeds": seeds,
         "metric": rows[0]["metric"] if rows else "",
@@ -69,10 +69,11 @@ def compare(
         "left_out": left_out,
     }
     write_bytes(
-        target / "compare.json", (json.dumps(found, indent=1, ensure_ascii=False) + "\n").encode()
+        target / "compare.json",
+        (json.dumps(comparison, indent=1, ensure_ascii=False) + "\n").encode(),
     )
-    write_bytes(target / "compare.txt", (compare_text(found) + "\n").encode())
-    return found
+    write_bytes(target / "compare.txt", (compare_text(comparison) + "\n").encode())
+    return comparison
 
 
 def _options(
@@ -118,12 +119,12 @@ def _row(word: str, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     everything = max(
         reports[0]["subsets"], key=lambda name: name.count("+") + (name != "(nothing)")
     )
-    some = [name for name in reports[0]["subsets"] if name != "(nothing)"]
+    subsets = [name for name in reports[0]["subsets"] if name != "(nothing)"]
     by_subset = {
         name: statistics.fmean(report["subsets"][name][metric] for report in reports)
         for name in reports[0]["subsets"]
     }
-    worst = min(some, key=lambda name: by_subset[name])
+    worst = min(subsets, key=lambda name: by_subset[name])
     calibration = [report["subsets"][everything].get("ece") for report in reports]
     scores = [report["all"] for report in reports]
     return {
@@ -131,7 +132,7 @@ def _row(word: str, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "metric": metric,
         "all": statistics.fmean(scores),
         "deviation": statistics.stdev(scores) if len(scores) > 1 else None,
-        "mean_of_subsets": statistics.fmean(by_subset[name] for name in some),
+        "mean_of_subsets": statistics.fmean(by_subset[name] for name in subsets),
         "worst": by_subset[worst],
         "worst_subset": worst,
         "loss": statistics.fmean(report["subsets"][everything]["loss"] for report in reports),

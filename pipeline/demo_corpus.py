@@ -85,8 +85,8 @@ def write_corpus(root: Path, scenes: int = 700, seed: int = 5) -> Planted:
     planted = Planted()
     for folder in ("questions", "images", "sounds", "clips"):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    made = [_scene(number, rng) for number in range(1, scenes + 1)]
-    for scene in made:
+    drawn = [_scene(number, rng) for number in range(1, scenes + 1)]
+    for scene in drawn:
         (root / "images" / _image_name(scene.number)).write_bytes(_jpeg(_picture(scene, rng)))
         if scene.has_sound:
             _write_tone(root / "sounds" / f"{scene.number:012d}.wav", TONES[scene.tone], rng)
@@ -94,10 +94,10 @@ def write_corpus(root: Path, scenes: int = 700, seed: int = 5) -> Planted:
             _write_clip(
                 root / "clips" / f"{scene.number:012d}.mp4", WAYS[scene.way], rng, with_sound=True
             )
-    questions, annotations = _questions(made, rng)
-    _plant_in_vqa(root, made, questions, annotations, planted, rng)
-    _plant_in_media(root, made, planted, rng)
-    _write_notes(root / "notes.csv", made, planted)
+    questions, annotations = _questions(drawn, rng)
+    _plant_in_vqa(root, drawn, questions, annotations, planted, rng)
+    _plant_in_media(root, drawn, planted, rng)
+    _write_notes(root / "notes.csv", drawn, planted)
     _write_json(
         root / "questions" / "v2_OpenEnded_mscoco_demo2014_questions.json",
         {"task_type": "Open-Ended", "data_subtype": "demo2014", "questions": questions},
@@ -111,22 +111,22 @@ def write_corpus(root: Path, scenes: int = 700, seed: int = 5) -> Planted:
         "sounds": len(list((root / "sounds").iterdir())),
         "clips": len(list((root / "clips").iterdir())),
     }
-    _count_unmatched(root, made, questions, planted)
+    _count_unmatched(root, drawn, questions, planted)
     return planted
 
 
 def _scene(number: int, rng: np.random.Generator) -> _Scene:
-    def one(values: Any) -> str:
+    def pick(values: Any) -> str:
         return str(list(values)[int(rng.integers(len(values)))])
 
     asked = tuple(str(word) for word in rng.choice(list(QUESTIONS), size=_ASKED, replace=False))
     scene = _Scene(
         number,
-        one(COLOURS),
-        one(SHAPES),
-        one(TONES),
-        one(WAYS),
-        one(WEATHER),
+        pick(COLOURS),
+        pick(SHAPES),
+        pick(TONES),
+        pick(WAYS),
+        pick(WEATHER),
         asked,
         True,
         True,

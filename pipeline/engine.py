@@ -74,6 +74,8 @@ class Local:
                     for place, task in left:
                         self._start()
                         waiting[pool.submit(self._run, task)] = place
+                        # one behind each that runs: no worker waits while results are used, and
+                        # tasks that are made as they are taken are not all made at once
                         if len(waiting) >= 2 * self._workers:
                             break
                     if not waiting:
@@ -81,9 +83,11 @@ class Local:
                     done, _ = wait(waiting, return_when=FIRST_COMPLETED)
                     for future in done:
                         yield waiting.pop(future), future.result()
+            # GeneratorExit too: whoever takes no more results wants no more work
             except BaseException:
                 for future in waiting:
                     future.cancel()
+                # threads wait for their children's answers, and leaving the pool waits for threads
                 self._stop()
                 raise
 
@@ -97,6 +101,7 @@ class Local:
 
     def _run(self, task: Task) -> Any:
         with self._lock:
+            # under the lock: a guard that came after the stop would be ended by nobody
             if self._stopping:
                 raise WorkerLostError("the run is being stopped")
             guard = self._idle.pop() if self._idle else Guard().limit(*self._limits)
@@ -155,6 +160,7 @@ class Dask:
             (place, pickle.dumps(task, protocol=pickle.HIGHEST_PROTOCOL))
             for place, task in enumerate(tasks)
         )
+        # not pure: dask would take two equal calls for one, and these write files
         futures = {
             self._client.submit(_guarded, used, task, self._limits, pure=False): place
             for place, task in whole
@@ -185,6 +191,7 @@ def _guarded(used: Sequence[outside.UsedFile], task: bytes, limits: tuple[float,
     held: dict[tuple[float, int], Guard] | None = getattr(_guards, "held", None)
     if held is None:
         held = _guards.held = {}
+    # a dask worker outlives the run, and the next one may have other limits
     if limits not in held:
         held[limits] = Guard().limit(*limits)
     return held[limits].run(pickle.loads(task))

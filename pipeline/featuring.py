@@ -155,6 +155,7 @@ def _write_part(
     distinct = {content: part for _, content, part, _ in parts}
     weights: np.ndarray | None = None
     if hasattr(extractor, "fit"):
+        # what is fitted must not have seen the records that a model is tested on
         train = [part.text or "" for _, _, part, split in parts if split == "train"] or [
             part.text or "" for _, _, part, _ in parts
         ]
@@ -198,6 +199,7 @@ def _write_part(
             )
             for chunk in chunks
         ]
+        # files that are there were finished by a run that was stopped
         for _ in engine.map([task for task in tasks if not task.path.is_file()]):
             pass
         for task in tasks:

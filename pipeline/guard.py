@@ -64,6 +64,7 @@ class Guard:
 
     def __init__(self) -> None:
         self._limits = (0.0, 0)
+        # without a name: nothing is left to clean up, however parent and child end
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  # kept open as long as the guard
         self._file.truncate(_PAGE_BYTES)
         self._page = mmap.mmap(self._file.fileno(), _PAGE_BYTES)
@@ -94,8 +95,11 @@ class Guard:
             if self._stopped:
                 raise WorkerLostError("the run is being stopped")
             self.start()
+            # it still says what the last child was at, which must not be held against the next
             self._page[: _HEAD.size] = _HEAD.pack(0.0, 0)
             try:
+                # packed twice: classes of the user's files can be unpickled only when those are
+                # loaded
                 whole = pickle.dumps((task, skip, *self._limits), protocol=pickle.HIGHEST_PROTOCOL)
                 self._pipe.send_bytes(
                     pickle.dumps((outside.used(), whole), protocol=pickle.HIGHEST_PROTOCOL)
@@ -117,6 +121,8 @@ class Guard:
             item = self._item()
             self._kill()
             deaths[item, cause] += 1
+            # neither is the doing of an item, so there is none to leave out: try again, but not
+            # for ever
             if cause == "killed" or not item:
                 if deaths[item, cause] >= _MOST_DEATHS:
                     raise WorkerLostError(_why_lost(item, cause, ended_by))
@@ -133,6 +139,7 @@ class Guard:
         """
         while not self._pipe.poll(_POLL_S):
             began, _ = _HEAD.unpack_from(self._page)
+            # 0.0 is at no item: loading libraries and tasks has no deadline
             if began and time.monotonic() - began > self._limits[0]:
                 return False
         return True
@@ -154,6 +161,8 @@ class Guard:
         # decoders write notes to stderr
         quiet = None if "MODALMILL_DEBUG" in os.environ else subprocess.DEVNULL
         environment["MODALMILL_WARM"] = " ".join(WARM)
+        # the child has to find whatever this process can import, also where a script extended
+        # its path
         environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
         self._process = subprocess.Popen(
             command,
@@ -163,6 +172,7 @@ class Guard:
             stdout=subprocess.DEVNULL,
             stderr=quiet,
         )
+        # held open here as well, the pipe would never end when the child does
         theirs.close()
         self._pipe = ours
         if self._stopped:  # while it was being started
@@ -226,9 +236,12 @@ def child() -> None:
     """The child's main loop: tasks in, results out, until the parent goes away."""
     pipe_number, page_number = os.environ.pop("MODALMILL_CHILD").split(",")
     orphan_s = 0.0
+    # Ctrl-C reaches every process of the terminal; who is to end is for the parent to say
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # the system's own way with it ends the process even where a decoder never comes back to Python
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    # stdout leads nowhere; what user code prints is to be seen with MODALMILL_DEBUG
     sys.stdout = sys.stderr
     gc.set_threshold(*COLLECT)
     pipe = multiprocessing.connection.Connection(int(pipe_number))
@@ -252,7 +265,9 @@ def child() -> None:
             used, whole = pickle.loads(message)
             outside.install(used)
             task, skip, deadline_s, memory_bytes = pickle.loads(whole)
+            # a parent that lives has killed this process long before
             orphan_s = 2 * deadline_s + 1
+            # once: counted from a process that has grown, the bound would be a higher one
             if not bounded:
                 _bound_memory(memory_bytes)
                 bounded = True
@@ -264,6 +279,7 @@ def child() -> None:
             reply = ("error", error)
         except BaseException:
             reply = ("failure", traceback.format_exc())
+        # a death from here on is not the last item's doing
         signal.setitimer(signal.ITIMER_REAL, 0)
         page[: _HEAD.size] = _HEAD.pack(0.0, 0)
         try:
@@ -301,6 +317,8 @@ def _bound_memory(memory_bytes: int) -> None:
     """Let the address space grow by ``memory_bytes`` from here and no further."""
     try:
         with open("/proc/self/statm") as file:
+            # the address space, of which libraries map much and use little: the bound comes on
+            # top of it
             now = int(file.read().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (now + memory_bytes, now + memory_bytes))
     except (OSError, ValueError):  # no such limit on this system: the deadline alone guards

@@ -112,7 +112,8 @@ def _content(path: Path, root: Path, out: Path) -> object:
             f"{path}: there is no such file or folder; check 'data', 'base' and the paths of the"
             " source"
         )
-    found: list[tuple[str, list[int] | None]] = []
+    files: list[tuple[str, list[int] | None]] = []
+    # the output may lie inside of the data, and changes with every run
     stack, seen = [str(path)], {os.path.realpath(path), os.path.realpath(out)}
     while stack:
         folder = stack.pop()
@@ -120,13 +121,14 @@ def _content(path: Path, root: Path, out: Path) -> object:
             if entry.name.startswith("."):
                 continue
             if not entry.is_dir():
-                found.append((os.path.relpath(entry.path, root), stamp_of(entry.path)))
+                files.append((os.path.relpath(entry.path, root), stamp_of(entry.path)))
             # a link to a folder may lead in a circle
             elif (real := os.path.realpath(entry.path)) not in seen:
                 seen.add(real)
                 stack.append(entry.path)
+    # a name that is not UTF-8 comes with lone surrogates, and those cannot be fingerprinted
     return sorted(
-        (os.fsencode(name).decode("utf-8", "backslashreplace"), stamp) for name, stamp in found
+        (os.fsencode(name).decode("utf-8", "backslashreplace"), stamp) for name, stamp in files
     )
 
 

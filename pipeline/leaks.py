@@ -60,8 +60,8 @@ class Leaks:
         """How many records of each side have a partner in another one."""
         places = {
             (place.side, place.key)
-            for some in self.pairs.values()
-            for pair in some
+            for pairs in self.pairs.values()
+            for pair in pairs
             for place in pair
         }
         return dict(sorted(Counter(side for side, _ in places).items()))
@@ -72,14 +72,14 @@ class Leaks:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, every pair among them."""
         return {
-            "leaks": {kind: len(some) for kind, some in self.pairs.items()},
+            "leaks": {kind: len(pairs) for kind, pairs in self.pairs.items()},
             "records": self.records(),
             "looked_at": dict(self.looked_at),
             "damaged": self.damaged,
             "pairs": [
-                {"kind": kind, "one": _json(one), "other": _json(other)}
-                for kind, some in self.pairs.items()
-                for one, other in some
+                {"kind": kind, "one": _json(first), "other": _json(other)}
+                for kind, pairs in self.pairs.items()
+                for first, other in pairs
             ],
         }
 
@@ -92,7 +92,7 @@ def find_leaks(sets: Sequence[Path], words: int, advance: Advance) -> Leaks:
     """Leaks between the splits of one set, or between two sets. words: of fewer, equal texts are no
     leak.
     """
-    found = Leaks()
+    leaks = Leaks()
     groups: dict[str, list[Place]] = defaultdict(list)
     texts: dict[str, list[Place]] = defaultdict(list)
     contents: dict[str, list[Place]] = defaultdict(list)
@@ -109,30 +109,32 @@ def find_leaks(sets: Sequence[Path], words: int, advance: Advance) -> Leaks:
                     place = Place(side, row["key"])
                     groups[row["group"]].append(place)
                     if not row["media"]:
-                        own = [compared_words(one["text"] or "") for one in row["texts"]]
+                        own = [compared_words(entry["text"] or "") for entry in row["texts"]]
                         if sum(len(text.split()) for text in own) >= words:
                             texts["\x1f".join(own)].append(place)
                     for member in row["media"]:
+                        # records of one sample share their media: read each once
                         if member["offset"] not in by_offset:
                             tar.seek(member["offset"])
                             data = tar.read(member["size"])
                             content = by_offset[member["offset"]] = hash_bytes(data)
+                            # equal bytes need no comparing by looks
                             if content not in contents:
-                                _compare_by(compared, member, data, content, found)
+                                _compare_by(compared, member, data, content, leaks)
                         where = Place(side, row["key"], member["part"])
                         contents[by_offset[member["offset"]]].append(where)
             done += len(rows)
             advance(done, total)
-    found.looked_at.update(media=len(contents), texts=len(texts), groups=len(groups))
-    found.pairs["group"] += _across(groups.values())
-    found.pairs["text"] += _across(texts.values())
-    found.pairs["bytes"] += _across(contents.values())
+    leaks.looked_at.update(media=len(contents), texts=len(texts), groups=len(groups))
+    leaks.pairs["group"] += _across(groups.values())
+    leaks.pairs["text"] += _across(texts.values())
+    leaks.pairs["bytes"] += _across(contents.values())
     for kind, (names, likenesses) in compared.items():
         alike = _connected(len(names), _on_disk(kind).alike(likenesses))
-        found.pairs["look-alike"] += _across(
-            [place for number in some for place in contents[names[number]]] for some in alike
+        leaks.pairs["look-alike"] += _across(
+            [place for number in numbers for place in contents[names[number]]] for numbers in alike
         )
-    return found
+    return leaks
 
 
 def _shard_set(path: Path) -> tuple[Path, Any]:
@@ -141,10 +143,10 @@ def _shard_set(path: Path) -> tuple[Path, Any]:
 
 
 def _on_disk(kind: str) -> OnDisk:
-    found = modality(kind)
-    if not isinstance(found, OnDisk):
+    its_kind = modality(kind)
+    if not isinstance(its_kind, OnDisk):
         raise InputError(f"{kind}: is no modality of files")
-    return found
+    return its_kind
 
 
 def _compare_by(
@@ -176,8 +178,8 @@ def _across(sets: Iterable[list[Place]]) -> Iterator[tuple[Place, Place]]:
         by_side: dict[str, list[Place]] = defaultdict(list)
         for place in places:
             by_side[place.side].append(place)
-        for one, other in itertools.combinations(sorted(by_side), 2):
-            first, second = sorted(set(by_side[one])), sorted(set(by_side[other]))
+        for side, other in itertools.combinations(sorted(by_side), 2):
+            first, second = sorted(set(by_side[side])), sorted(set(by_side[other]))
             ours = {(mine, second[0]) for mine in first}
             yield from sorted(ours | {(first[0], theirs) for theirs in second})
 
@@ -185,13 +187,15 @@ def _across(sets: Iterable[list[Place]]) -> Iterator[tuple[Place, Place]]:
 def _connected(count: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
     """The sets of several numbers that pairs connect."""
     sets = {number: [number] for number in range(count)}
-    for one, other in pairs:
-        if sets[one] is not sets[other]:
+    for first, other in pairs:
+        if sets[first] is not sets[other]:
             gone = sets[other]
-            sets[one] += gone
+            sets[first] += gone
             for number in gone:
-                sets[number] = sets[one]
-    return [some for number, some in sets.items() if some[0] == number and len(some) > 1]
+                sets[number] = sets[first]
+    return [
+        numbers for number, numbers in sets.items() if numbers[0] == number and len(numbers) > 1
+    ]
 
 
 def leaks_text(found: Leaks) -> str:
@@ -200,7 +204,7 @@ def leaks_text(found: Leaks) -> str:
     for kind, what in KINDS.items():
         pairs = found.pairs[kind]
         lines.append(f"{len(pairs):>8,}  {kind:<11} {what}")
-        lines += [f"{'':10}{one} = {other}" for one, other in pairs[:_SHOWN]]
+        lines += [f"{'':10}{first} = {other}" for first, other in pairs[:_SHOWN]]
         if len(pairs) > _SHOWN:
             lines.append(f"{'':10}and {len(pairs) - _SHOWN:,} more; --json lists all")
     looked = ", ".join(f"{number:,} {what}" for what, number in found.looked_at.items())

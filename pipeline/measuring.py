@@ -104,13 +104,13 @@ class MeasureTask:
             try:
                 refuse_skipped(item, skip)
                 with refusing("decoder_failed", medium.uri):
-                    found = on_disk(medium.modality).measured(
+                    measured = on_disk(medium.modality).measured(
                         self.root, medium.part(), medium.modality in self.full
                     )
-                row |= found | {
-                    "signals": sorted(found.get("signals", {}).items()),
-                    "tracks": sorted(found.get("tracks", {}).items()),
-                    "likeness": found["likeness"].tobytes() if "likeness" in found else None,
+                row |= measured | {
+                    "signals": sorted(measured.get("signals", {}).items()),
+                    "tracks": sorted(measured.get("tracks", {}).items()),
+                    "likeness": measured["likeness"].tobytes() if "likeness" in measured else None,
                 }
             except DamageError as error:
                 row["damage"] = str(error)
@@ -124,9 +124,10 @@ def media_of(tables: Iterable[pa.Table], root: Path, measured: frozenset[str]) -
     result = []
     stamps: dict[str, str] = {}
     for table in tables:
-        found: set[Medium] = set()
-        result.append(found)
+        media: set[Medium] = set()
+        result.append(media)
         kinds = pa.compute.list_flatten(table["parts"]).combine_chunks().field("modality")
+        # asked of the column first: making Python objects of all parts takes far longer
         if measured.isdisjoint(kinds.unique().to_pylist()):
             continue
         for parts in table["parts"].to_pylist():
@@ -134,12 +135,13 @@ def media_of(tables: Iterable[pa.Table], root: Path, measured: frozenset[str]) -
                 if part["uri"] is None or part["modality"] not in measured:
                     continue
                 uri = part["uri"]
+                # many records may name one file
                 if uri not in stamps:
                     stamps[uri] = _stamp_text(root / uri)
                 reading = next(
                     (step["options"] for step in part["steps"] or () if step["op"] == "read"), ""
                 )
-                found.add(Medium(part["modality"], uri, stamps[uri], reading))
+                media.add(Medium(part["modality"], uri, stamps[uri], reading))
     return result
 
 
@@ -168,8 +170,8 @@ class Measurements:
         """Write the measurements of a partition's media beside it."""
         places = sorted(self._places[medium] for medium in media if medium in self._places)
         rows = [
-            self._tables[number].take([place for _, place in some]).drop_columns(["likeness"])
-            for number, some in itertools.groupby(places, key=lambda place: place[0])
+            self._tables[number].take([place for _, place in in_table]).drop_columns(["likeness"])
+            for number, in_table in itertools.groupby(places, key=lambda place: place[0])
         ]
         schema = SCHEMA.remove(SCHEMA.get_field_index("likeness"))
         write_table(path, pa.concat_tables(rows) if rows else schema.empty_table())
@@ -211,12 +213,13 @@ def measure_tasks(
     """Tasks of some seconds each for the media not yet measured."""
     tasks = []
     by_modality: dict[str, list[Medium]] = {}
+    # in order, so that the tasks of a stopped run are found again by their names
     for medium in sorted(media):
         by_modality.setdefault(medium.modality, []).append(medium)
-    for modality, some in by_modality.items():
+    for modality, of_kind in by_modality.items():
         size = on_disk(modality).media_per_task
-        for start in range(0, len(some), size):
-            chunk = tuple(some[start : start + size])
+        for start in range(0, len(of_kind), size):
+            chunk = tuple(of_kind[start : start + size])
             tasks.append(MeasureTask(root, chunk, full, folder / f"{fingerprint(chunk)}.arrow"))
     return tasks
 
@@ -273,6 +276,7 @@ class Facts:
 
 def has_other_spans(record: Record, before: Record) -> bool:
     """Whether any part was cut since, so that its signals are those of another span."""
+    # most stages hand on the same mapping, and nothing needs to be compared
     return record.parts is not before.parts and any(
         name in before.parts
         and (part.start_s, part.end_s) != (before.parts[name].start_s, before.parts[name].end_s)
@@ -286,5 +290,5 @@ def measure_config(full: frozenset[str], versions: Mapping[str, str]) -> str:
         MEASURED_VERSION,
         sorted(full),
         dict(versions),
-        {one.name: one.identity for one in every_on_disk()},
+        {kind.name: kind.identity for kind in every_on_disk()},
     )

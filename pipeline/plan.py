@@ -103,13 +103,13 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
             )
             continue
         address = kind if kind in addresses(Source) else f"{SOURCE_ROOM}.{kind}"
-        source, found = make(
+        source, mistakes = make(
             address,
             Source,
             {key: value for key, value in options.items() if key != "type"},
             f"sources.{name}",
         )
-        problems += found
+        problems += mistakes
         if source is not None:
             sources[name] = source
     stages = _stages(recipe, problems)
@@ -117,18 +117,19 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
     for part, entry in recipe.features.items():
         address, options = _entry(entry, f"features.{part}", problems)
         if address:
-            extractor, found = make(address, Extractor, options, f"features.{part}")
-            problems += found
+            extractor, mistakes = make(address, Extractor, options, f"features.{part}")
+            problems += mistakes
             if extractor is not None:
                 features[part] = extractor
     train = _train(recipe, problems, trains=until in (None, "train"))
     contents = Contents()
+    # with one of them unmade, whatever it gives would be told as missing everywhere after it
     if len(sources) == len(recipe.sources) and len(stages) == len(recipe.stages):
         lines, contents = _missing_names(recipe, sources, stages, features, train)
         problems += lines
-    known = [*LAST_STAGES, *(placed.address for placed in stages)]
-    if until is not None and until not in known:
-        problems.append(f"--until {until}: no stage of this recipe{nearest(until, known)}")
+    stops = [*LAST_STAGES, *(placed.address for placed in stages)]
+    if until is not None and until not in stops:
+        problems.append(f"--until {until}: no stage of this recipe{nearest(until, stops)}")
     if not root.is_dir():
         problems.append(f"data: {root} is no folder; set it with --set data=FOLDER")
     if problems:
@@ -157,8 +158,8 @@ def _stages(recipe: Recipe, problems: list[str]) -> list[Placed]:
         address, options = _entry(entry, f"stages.{number}", problems)
         if not address:
             continue
-        stage, found = make(address, Addressed, options, f"stages.{number} ({address})")
-        problems += found
+        stage, mistakes = make(address, Addressed, options, f"stages.{number} ({address})")
+        problems += mistakes
         if isinstance(stage, (RecordStage, CorpusStage)):
             seen[address] += 1
             placed.append(
@@ -183,8 +184,8 @@ def _train(recipe: Recipe, problems: list[str], trains: bool) -> Any:
         return None
     from ..stages.train.options import parse_options
 
-    options, found = parse_options(recipe.train)
-    problems += found
+    options, mistakes = parse_options(recipe.train)
+    problems += mistakes
     if trains and importlib.util.find_spec("torch") is None:
         problems.append(
             "train: needs the package torch, which is not installed: pip install"
@@ -233,7 +234,7 @@ def _missing_names(
     lines = []
     for name, source in sources.items():
         try:
-            given = source.contents()
+            contents = source.contents()
         except NotImplementedError:
             lines.append(
                 f"sources.{name}: {source.address} has no contents(); it has to say what its"
@@ -243,10 +244,10 @@ def _missing_names(
         lines += [
             f"sources.{name}: {part[:60]!r} is no name for a part, which becomes part of file"
             " names; wanted letters, digits, _ and -"
-            for part in given.parts
+            for part in contents.parts
             if not is_part_name(part)
         ]
-        here |= given
+        here |= contents
     for placed in stages:
         lines += [f"{placed.address}.{line}" for line in placed.stage.mistakes(here)]
         here = placed.stage.contents(here)
@@ -259,13 +260,13 @@ def _missing_names(
 
 def versions() -> dict[str, str]:
     """Versions of modalmill and of the libraries that can change bytes."""
-    found = {"modalmill": __version__}
+    installed = {"modalmill": __version__}
     for name in _LIBRARIES:
         try:
-            found[name] = importlib.metadata.version(name)
+            installed[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def identity(stage: Addressed, plan: Plan) -> str:

@@ -43,6 +43,7 @@ class Progress:
         state = {"last": began, "done": 0, "total": 0, "first": -1}
 
         def advance(done: int, total: int) -> None:
+            # what was finished before the step began is no part of its rate
             if state["first"] < 0:
                 state["first"] = done
             now = time.monotonic()

@@ -50,16 +50,19 @@ class RecordsTask:
             rows = [facts.attach(record) if facts else record]
             for (address, stage), count in zip(self.stages, counts, strict=True):
                 going: list[Record] = []
-                for one in rows:
-                    made = stage.process(one, self.seed, address)
+                for current in rows:
+                    results = stage.process(current, self.seed, address)
                     dropped = [
-                        row for row in made if row.fault is not None and row.fault.fate == "dropped"
+                        row
+                        for row in results
+                        if row.fault is not None and row.fault.fate == "dropped"
                     ]
-                    made = made[len(dropped) :]
-                    if not made:
+                    # their rows come first, and tell of parts, not of records
+                    results = results[len(dropped) :]
+                    if not results:
                         raise RuntimeError(
-                            f"{address} returned nothing for {one.key}; a stage gives a record or"
-                            " a fault"
+                            f"{address} returned nothing for {current.key}; a stage gives a record"
+                            " or a fault"
                         )
                     count.notes.update(
                         f"parts taken away: {row.fault.rule}"
@@ -67,25 +70,26 @@ class RecordsTask:
                         if row.fault is not None
                     )
                     out += dropped
-                    remark = stage.remark(one)
+                    remark = stage.remark(current)
                     if remark:
                         count.notes[remark] += 1
                     count.read += 1
-                    count.copies += len(made) - 1
-                    for row in made:
+                    count.copies += len(results) - 1
+                    for row in results:
                         if row.fault is None:
                             count.written += 1
-                            _note_dropped(count, one, row.record)
-                            cut = facts is not None and has_other_spans(row.record, one)
+                            _note_dropped(count, current, row.record)
+                            # the signals it came with were measured over another span
+                            cut = facts is not None and has_other_spans(row.record, current)
                             going.append(facts.attach(row.record) if facts and cut else row.record)
                         else:
                             _count_fault(count, row)
                             out.append(row)
                 rows = going
-            for one in rows:
+            for current in rows:
                 if counts:
-                    _note_written(counts[-1], one)
-                out.append(Row(one))
+                    _note_written(counts[-1], current)
+                out.append(Row(current))
         write_table(
             self.path,
             rows_to_table(out),
@@ -119,6 +123,7 @@ def _count_fault(count: Count, row: Row) -> None:
 
 def _note_dropped(count: Count, before: Record, after: Record) -> None:
     """Parts that a stage took from a record which goes on are counted by name and cause."""
+    # a stage that takes nothing away hands on the very same mapping
     if before.absent is not after.absent:
         for name, why in after.absent.items():
             if name not in before.absent and name in before.parts:

@@ -139,10 +139,10 @@ def read_rejects(out: Path, stage: str | None = None) -> list[dict[str, Any]]:
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{path}: cannot be read ({error}); run the recipe again") from error
     if stage is not None:
-        known = sorted(set(table["stage"].to_pylist()))
+        with_rejects = sorted(set(table["stage"].to_pylist()))
         account = read_account(out)
         every = {
-            *known,
+            *with_rejects,
             *(count.name for count in account.stages),
             *(f"ingest:{count.name}" for count in account.sources),
         }
@@ -232,10 +232,10 @@ def _foreign_text(path: Path, count: int) -> str:
         )
     lines: list[Any] = []
     for tar in tars:
-        found = scan(LocalFile(str(tar)))
-        parts = ", ".join(f"{name} ({kind})" for name, kind in found.parts.items()) or "none"
-        lines.append(f"{tar.name}: {found.table.num_rows:,} samples; parts: {parts}")
-        for row in found.table.slice(0, max(0, count)).to_pylist():
+        contents = scan(LocalFile(str(tar)))
+        parts = ", ".join(f"{name} ({kind})" for name, kind in contents.parts.items()) or "none"
+        lines.append(f"{tar.name}: {contents.table.num_rows:,} samples; parts: {parts}")
+        for row in contents.table.slice(0, max(0, count)).to_pylist():
             count -= 1
             lines.append(f"  {row['key']}")
             lines += [f"    {text['part']}: {_short(text['text'])}" for text in row["texts"]]

@@ -96,12 +96,13 @@ def run(
             else None,
         )
     with _locked(out), few_collections():
-        made = make_engine(
+        own_engine = make_engine(
             engine, workers, scheduler, plan.recipe.deadline_s, plan.recipe.memory_bytes
         )
         try:
-            return _run(plan, out, made, progress, resume)
+            return _run(plan, out, own_engine, progress, resume)
         except OSError as error:
+            # what lies elsewhere was only read
             if error.filename is not None and not Path(
                 os.fsdecode(error.filename)
             ).resolve().is_relative_to(out.resolve()):
@@ -110,7 +111,7 @@ def run(
                 ) from error
             raise storage_error(error, out) from error
         finally:
-            made.close()
+            own_engine.close()
 
 
 def _run(plan: Plan, out: Path, engine: Engine, progress: Progress, resume: bool) -> Result:
@@ -120,6 +121,7 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress, resume: bool
     facts = (
         _measure(plan, partitions, work, engine, progress, result) if plan.until != "ingest" else {}
     )
+    # a fault stands in the table of the stage that found it, and in none after it
     lost: list[Path] = list(partitions)
     partitions, more = _stages(plan, partitions, facts, work, engine, progress, result)
     lost += more
@@ -130,6 +132,7 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress, resume: bool
         for name in plan.splits - last.splits.keys()
         if result.account.stages
     )
+    # ahead of features and shards: a run that lost too much stops before the costly part
     _write_account(plan, out, result.account, faults)
     made_from, records_xxh3 = _write_manifest(out, partitions)
     if plan.runs("features") and plan.features:
@@ -171,6 +174,7 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress, resume: bool
     )
     _tidy(work, result.kept)
     if plan.runs("train") and plan.train is not None and plan.recipe.shard is not None:
+        # training has use for the cores and the memory of the workers
         engine.close()
         if not resume:
             shutil.rmtree(out / "training", ignore_errors=True)
@@ -230,17 +234,17 @@ def _ingest(
             advance(done, len(stems))
     partitions: list[Path] = []
     for name, stem in stems.items():
-        found = read_ingested(folder, stem, name)
-        if found is None:
+        ingested = read_ingested(folder, stem, name)
+        if ingested is None:
             raise InputError(
                 f"{folder}: the partitions of source {name} have gone while the run was at work;"
                 " run it again"
             )
-        partitions += found.partitions
-        if not found.count.read:
-            found.count.notes["nothing at all was read; check its path"] = 1
-        result.account.sources.append(found.count)
-        result.kept |= {*found.partitions, folder / f"{stem}.json"}
+        partitions += ingested.partitions
+        if not ingested.count.read:
+            ingested.count.notes["nothing at all was read; check its path"] = 1
+        result.account.sources.append(ingested.count)
+        result.kept |= {*ingested.partitions, folder / f"{stem}.json"}
     _note_like_groups(
         result.account.sources,
         {name: read_ingested(folder, stem, name) for name, stem in stems.items()},
@@ -261,10 +265,11 @@ def _note_like_groups(counts: Sequence[Count], ingested: Mapping[str, Ingested |
         return
     names: dict[str, set[str]] = {}
     for count in counts:
-        found = ingested[count.name]
+        from_source = ingested[count.name]
         names[count.name] = set()
-        for path in found.partitions if found is not None else ():
+        for path in from_source.partitions if from_source is not None else ():
             table = read_table(path).select(["key", "group"])
+            # a record without a group is called like its key
             grouped = table.filter(pc.not_equal(table["key"], table["group"]))
             prefix = f"{count.name}-"
             names[count.name].update(
@@ -307,12 +312,13 @@ def _measure(
         pending = [
             path for path, target in _measured_files(plan, partitions, work) if not target.is_file()
         ]
+        # a table beside a partition says that its media are measured; only the others are read
         if pending:
             media = set().union(
                 *media_of((read_table(path) for path in pending), plan.root, wanted)
             )
-            known = Measurements(media_folder).media()
-            tasks = measure_tasks(plan.root, media - known, plan.needs(), media_folder)
+            measured = Measurements(media_folder).media()
+            tasks = measure_tasks(plan.root, media - measured, plan.needs(), media_folder)
             done = len(media) - sum(len(task.media) for task in tasks)
             advance(done, len(media))
             for place, _ in engine.map(tasks):
@@ -335,6 +341,7 @@ def _gathered(
         for (_, target), media in zip(pending, wanted, strict=True):
             measurements.gather(target, media)
     result.kept |= {target for _, target in files}
+    # an empty table stands for "nothing to measure", so that it is not looked into again
     return {path: target for path, target in files if read_table(target).num_rows}
 
 
@@ -349,7 +356,7 @@ def _measured_files(plan: Plan, partitions: Sequence[Path], work: Path) -> list[
 
 def _measured_modalities(plan: Plan) -> frozenset[str]:
     """Those whose media are looked at before the stages, in depth or for their facts."""
-    always = {one.name for one in every_on_disk() if one.always_measured or plan.features}
+    always = {kind.name for kind in every_on_disk() if kind.always_measured or plan.features}
     return frozenset(plan.needs() | always)
 
 
@@ -372,6 +379,7 @@ def _stages(
     passed: list[Path] = []
     segments = _segments(plan.stages)
     if facts and (not segments or isinstance(segments[0][0].stage, CorpusStage)):
+        # facts come onto records together with record stages, of which there are none at the start
         segments.insert(0, [])
     total = sum(max(1, len(segment)) for segment in segments)
     with progress.step("stages", "stages") as advance:
@@ -431,6 +439,7 @@ def _record_stages(
     )
     targets, tasks = [], []
     for path in partitions:
+        # a partition is named by what it was made from, so its name stands for its contents
         target = (
             folder
             / f"{fingerprint(config, path.name, facts[path].name if path in facts else '')}.arrow"
@@ -502,11 +511,13 @@ def _write_account(
     """Write account and rejects, then stop the run if a stage lost more than is tolerated,
     or all.
     """
+    # first of all: whoever is told that the run stopped has to find out why
     _write_rejects(out, faults)
     write_json(out / "account.json", account.to_dict())
     none_left = not any(count.written for count in account.sources)
     for count in [*account.sources, *account.stages]:
         lost, going_in = count.rejected + count.missing, count.read + count.copies
+        # one empty source among others is no reason to stop, a stage that lets nothing through is
         is_empty = not count.written and (none_left or count not in account.sources)
         if not going_in or (not is_empty and lost / going_in <= plan.recipe.tolerance):
             continue
@@ -572,11 +583,13 @@ def _locked(out: Path) -> Iterator[None]:
         raise storage_error(error, out) from error
     try:
         try:
+            # the system gives the lock back with its process, however that ends
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StorageError(
                 f"{out}: another run is at work here; wait for it or choose another --out"
             ) from None
+        # whoever holds the lock writes alone, so these are of a run that was killed
         for stale in out.rglob(".*.tmp"):
             stale.unlink(missing_ok=True)
         yield

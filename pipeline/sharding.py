@@ -163,17 +163,20 @@ def write_shards(
     config = fingerprint(SHARD_VERSION, dict(versions), options.model_dump(), kinds)
     ledger = _read_ledger(work, folder)
     request = fingerprint(name, made_from, records_xxh3, config, seed)
+    # neither records nor media have to be looked at
     if ledger.get("request") == request:
         advance(ledger["samples"], ledger["samples"])
         return _finished(ledger, folder)
     samples = group_samples(records())
     naming = naming_of(samples)
+    # one record can change how members are called in the whole set
     config = fingerprint(config, sorted(naming.plain), naming.texts_in_json)
     pieces = plan_pieces(samples, seed)
     planned = plan_shards(pieces, options)
     total = sum(len(piece.samples) for piece in pieces)
     work.mkdir(parents=True, exist_ok=True)
-    known = _slices(ledger, work, folder)
+    slices = _slices(ledger, work, folder)
+    # by id(): the pieces live as long as this call, and are long to hash
     stems: dict[int, str] = {}
     missing: list[Piece] = []
     done = 0
@@ -185,11 +188,11 @@ def write_shards(
         nonlocal done
         for piece in pieces:
             stem = stems[id(piece)] = _piece_identity(piece, root, config, naming)
-            if stem in known and _is_whole(known[stem]):
+            if stem in slices and _is_whole(slices[stem]):
                 done += len(piece.samples)
                 advance(done, total)
             else:
-                known.pop(stem, None)
+                slices.pop(stem, None)
                 missing.append(piece)
                 yield PieceTask(piece, root, options, naming, work / stem)
 
@@ -199,20 +202,24 @@ def write_shards(
 
         def assemble(whole: bool) -> None:
             """Hand over the tars whose pieces are all there; ``whole``: all of them."""
+            # None, for a piece that was not looked up yet, is no key of slices
             while waiting and (
-                whole or all(stems.get(id(piece)) in known for piece in waiting[0][1])
+                whole or all(stems.get(id(piece)) in slices for piece in waiting[0][1])
             ):
-                shard, some = waiting.popleft()
-                assembly.add(shard, some, [known[stems[id(piece)]] for piece in some])
+                shard, its_pieces = waiting.popleft()
+                assembly.add(shard, its_pieces, [slices[stems[id(piece)]] for piece in its_pieces])
 
         for place, _ in engine.map(tasks()):
+            # tasks are numbered as they were given out, as the missing pieces are
             stem = stems[id(missing[place])]
-            known[stem] = _piece_slice(work, stem)
+            slices[stem] = _piece_slice(work, stem)
             done += len(missing[place].samples)
             advance(done, total)
             assemble(whole=False)
+        # no task comes back for tars of which nothing was missing
         assemble(whole=True)
         result = assembly.finish(name, records_xxh3, folder, naming.texts_in_json)
+    # after the tars have moved: written before, a crash between the two would make it a lie
     write_json(
         work / "ledger.json",
         {
@@ -221,12 +228,14 @@ def write_shards(
             "count": result.count.to_dict(),
             "faults": result.faults,
             "tars": _stamped(result.shards, folder),
-            "places": _places(planned, stems, known),
+            "places": _places(planned, stems, slices),
         },
     )
+    # until the ledger was there these were all that a stopped run could go on from
     for stem in stems.values():
         (work / f"{stem}.tar").unlink(missing_ok=True)
     keep = set(stems.values())
+    # an index stays: with its stretch of the tar it is a finished piece for the next run
     for path in work.glob("*.arrow"):
         if path.stem not in keep:
             path.unlink()
@@ -247,12 +256,13 @@ def _piece_identity(piece: Piece, root: Path, config: str, naming: Naming) -> st
 
 
 def _media_identity(sample: Sample, root: Path) -> list[Any]:
-    found: list[Any] = []
+    identities: list[Any] = []
     for name, part in sorted(sample.records[0].parts.items()):
+        # without a hash nothing else tells that the file was changed
         unmeasured = (
             stamp_of(root / part.uri) if part.uri is not None and part.hash is None else None
         )
-        found.append(
+        identities.append(
             (
                 name,
                 part.identity(),
@@ -263,7 +273,7 @@ def _media_identity(sample: Sample, root: Path) -> list[Any]:
                 part.duration_s,
             )
         )
-    return found
+    return identities
 
 
 def _piece_slice(work: Path, stem: str) -> _Slice:
@@ -275,15 +285,15 @@ def _slices(ledger: dict[str, Any], work: Path, folder: Path) -> dict[str, _Slic
     """Pieces that need not be written again: finished ones of a run that was stopped, and stretches
     of the tars that are there.
     """
-    known = {}
+    slices = {}
     for path in work.glob("*.arrow"):
         if path.with_suffix(".tar").is_file():
-            known[path.stem] = _piece_slice(work, path.stem)
+            slices[path.stem] = _piece_slice(work, path.stem)
     for stem, (tar, offset, length) in ledger.get("places", {}).items():
         index = work / f"{stem}.arrow"
-        if stem not in known and index.is_file() and tar in ledger["tars"]:
-            known[stem] = _Slice(folder / tar, offset, length, index)
-    return known
+        if stem not in slices and index.is_file() and tar in ledger["tars"]:
+            slices[stem] = _Slice(folder / tar, offset, length, index)
+    return slices
 
 
 def _is_whole(piece: _Slice) -> bool:
@@ -310,6 +320,7 @@ def _read_ledger(work: Path, folder: Path) -> dict[str, Any]:
         ):
             whole[name] = [stamp, xxh3]
     if len(whole) < len(ledger["tars"]):
+        # the set is no longer whole; its other tars are still of use
         ledger["request"] = None
     ledger["tars"] = whole
     return ledger
@@ -329,9 +340,9 @@ def _places(
     known: Mapping[str, _Slice],
 ) -> dict[str, list[Any]]:
     places = {}
-    for name, some in planned:
+    for name, pieces in planned:
         offset = 0
-        for piece in some:
+        for piece in pieces:
             stem = stems[id(piece)]
             places[stem] = [f"{name}.tar", offset, known[stem].length]
             offset += known[stem].length
@@ -345,6 +356,7 @@ class _Assembly:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        # one thread alone: tars, counts and faults come in planned order
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="modalmill-assembly")
         self._waiting: list[Future[None]] = []
         self._count = Count("shard")
@@ -395,6 +407,7 @@ class _Assembly:
                 size += part.length
             out.write(END)
             hasher.update(END)
+        # concat keeps the note of the first piece, which is not true of the tar
         table = (
             pa.concat_tables(tables).combine_chunks().replace_schema_metadata(INDEX_SCHEMA.metadata)
         )
@@ -444,6 +457,7 @@ class _Assembly:
 
 def _move_in(shards: ShardSet, card: str, building: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    # without it the folder is no set, so that no reader takes old and new tars for one
     (folder / SET_FILE).unlink(missing_ok=True)
     names = {f"{shard.name}{ending}" for shard in shards.shards for ending in (".tar", ".arrow")}
     for path in folder.iterdir():

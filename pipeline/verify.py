@@ -99,6 +99,7 @@ def _check_tar(path: Path, shard: Shard, index: Path | None) -> list[str]:
         return [head]
     for row in rows:
         for member in [*row["media"], *row["others"]]:
+            # records of one sample share their members
             if member["offset"] in seen:
                 continue
             seen.add(member["offset"])

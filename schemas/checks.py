@@ -17,6 +17,7 @@ def whole(name: str, value: Any, least: int | None = None) -> int:
         number = operator.index(value)
     except TypeError:
         raise InputError(f"{name}: wanted a whole number, found {value!r}") from None
+    # a whole number to Python, and hardly meant as one
     if isinstance(value, bool):
         raise InputError(f"{name}: wanted a whole number, found {value!r}")
     if least is not None and number < least:

@@ -25,11 +25,14 @@ def replacing(path: Path, synced: bool = True) -> Iterator[Path]:
     Unsynced, it survives the end of this process at any moment, but perhaps not that of the
     machine.
     """
+    # in the same folder, for a rename is whole within one file system only; the process in the
+    # name keeps two writers apart
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield aside
         if synced:
+            # synced after the rename, a crash of the machine could leave the name with no contents
             with open(aside, "rb+") as file:
                 os.fsync(file.fileno())
         os.replace(aside, path)
@@ -105,6 +108,7 @@ def write_table(
 def read_table(path: Path) -> pa.Table:
     """The table of an Arrow IPC file, as views of its memory map."""
     try:
+        # the views keep the mapping alive when the file is closed
         with pa.memory_map(str(path)) as source:
             return pa.ipc.open_file(source).read_all()
     except (pa.ArrowInvalid, FileNotFoundError) as error:

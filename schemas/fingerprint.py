@@ -32,6 +32,7 @@ def canonical(value: Any) -> str:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        # asdict would copy everything below as well; json comes back here for what is inside
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, Path):
         return value.as_posix()
@@ -60,6 +61,7 @@ def hash_file(path: Path, start: int = 0, length: int | None = None) -> str:
         left = os.fstat(file.fileno()).st_size - start if length is None else length
         while left > 0:
             piece = file.read(min(left, _CHUNK_BYTES))
+            # it has become shorter meanwhile, which the hash is there to show
             if not piece:
                 break
             state.update(piece)
@@ -75,6 +77,8 @@ def random_for(seed: int, *names: str) -> np.random.Generator:
     >>> bool(first.integers(100) == again.integers(100))
     True
     """
+    # between names stands a letter that they do not hold: ("a", "bc") is not ("ab", "c");
+    # Philox takes all 128 bits as its key, so streams of two names do not overlap by chance
     key = xxhash.xxh3_128_intdigest("\x1f".join((str(seed), *names)).encode())
     return np.random.Generator(np.random.Philox(key=key))
 

@@ -219,6 +219,7 @@ def to_manifest(tables: Sequence[pa.Table]) -> pa.Table:
     table = pa.concat_tables(
         [written_only(table).select([*MANIFEST_SCHEMA.names, "signals"]) for table in tables]
     )
+    # by key: the same records make the same file, however they were partitioned
     table = table.take(pa.compute.sort_indices(table["key"]))
     columns = number_columns(table["signals"].combine_chunks())
     table = table.drop_columns(["signals"])
@@ -231,6 +232,7 @@ def number_columns(signals: pa.MapArray) -> dict[str, pa.Array]:
     """One column of numbers for each name in a column of maps from names to numbers; null where a
     row does not have it.
     """
+    # of a slice the offsets do not begin at 0
     offsets = signals.offsets.to_numpy()
     owners = np.repeat(np.arange(len(signals)), np.diff(offsets))
     names = signals.keys.slice(offsets[0], offsets[-1] - offsets[0]).dictionary_encode()

@@ -182,4 +182,5 @@ def make_key(*words: str | int) -> str:
     safe = _UNSAFE.sub("-", raw).strip("-")
     if safe == raw and 0 < len(safe) <= _LONGEST_KEY:
         return safe
+    # 17: the hash and the dash before it
     return f"{safe[: _LONGEST_KEY - 17]}-{xxhash.xxh3_64_hexdigest(raw.encode())}".lstrip("-")
