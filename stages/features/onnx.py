@@ -69,14 +69,16 @@ class Onnx(Extractor):
         session = _session(_stamped(self.model))
         (first, *others), outputs = (
             session.get_inputs(),
-            [found.name for found in session.get_outputs()],
+            [tensor.name for tensor in session.get_outputs()],
         )
         if others or first.type not in _TYPES or not _fits(first.shape, self.of):
             wanted = "[N, T]" if self.of == "audio" else "[N, 3, H, W] or [N, H, W, 3]"
-            found = ", ".join(f"{one.name} {one.type} {one.shape}" for one in (first, *others))
+            described = ", ".join(
+                f"{tensor.name} {tensor.type} {tensor.shape}" for tensor in (first, *others)
+            )
             raise ValueError(
                 f"model: {self.model}: wanted one input {wanted} of float16, float32 or float64"
-                f" for {self.of}, found {found}"
+                f" for {self.of}, found {described}"
             )
         if self.output is not None and self.output not in outputs:
             raise ValueError(
@@ -109,13 +111,14 @@ class Onnx(Extractor):
             else [self._seen(pixels) for pixels in ([data] if self.of == "image" else data)]
         )
         try:
-            found = [self._raw(batch) for batch in batches]
+            outputs = [self._raw(batch) for batch in batches]
         except Exception as error:  # the runtime's errors have no common class
             raise DamageError(
                 "network_refuses", f"{self.model} cannot take it: {_first_line(error)}"
             ) from None
         return np.asarray(
-            np.mean([one.mean(axes, dtype=np.float64).ravel() for one in found], axis=0), np.float32
+            np.mean([output.mean(axes, dtype=np.float64).ravel() for output in outputs], axis=0),
+            np.float32,
         )
 
     def _heard(self, samples: Any) -> np.ndarray:
@@ -188,12 +191,12 @@ class Onnx(Extractor):
             axes = (1, 2) if _channels_last(self._wanted().shape) else (2, 3)
         else:
             longer = tuple(
-                axis for axis in range(1, rank) if len({some[axis] for some in shapes}) > 1
+                axis for axis in range(1, rank) if len({trial[axis] for trial in shapes}) > 1
             )
             axes = longer or ((1,) if rank == 3 else ())
         lengths = {
-            int(np.prod([some[axis] for axis in range(1, rank) if axis not in axes]))
-            for some in shapes
+            int(np.prod([trial[axis] for axis in range(1, rank) if axis not in axes]))
+            for trial in shapes
         }
         if len(lengths) > 1:
             raise ValueError(
@@ -235,12 +238,12 @@ def _stamped(model: str) -> _Files:
     and time; ValueError where there is none.
     """
     try:
-        found = Path(model).stat()
-        names = _beside(model, found.st_size, found.st_mtime_ns)
+        own = Path(model).stat()
+        names = _beside(model, own.st_size, own.st_mtime_ns)
         return tuple(
-            (name, some.st_size, some.st_mtime_ns)
+            (name, state.st_size, state.st_mtime_ns)
             for name in (model, *names)
-            for some in [Path(name).stat()]
+            for state in [Path(name).stat()]
         )
     except OSError as error:
         raise ValueError(

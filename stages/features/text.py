@@ -62,9 +62,9 @@ class Text(Extractor):
 
     def _bins(self, text: str) -> list[tuple[int, int]]:
         words = _WORD.findall(text.lower())
-        found = []
+        bins = []
         for length in range(1, self.ngrams + 1):
             for start in range(len(words) - length + 1):
                 value = xxhash.xxh3_64_intdigest(" ".join(words[start : start + length]).encode())
-                found.append((value % self.size, 1 if value >> 63 else -1))
-        return found
+                bins.append((value % self.size, 1 if value >> 63 else -1))
+        return bins

@@ -74,10 +74,11 @@ class Media:
     def __post_init__(self) -> None:
         if self.modality is None:
             return
-        known = [one.name for one in every_on_disk()]
-        if self.modality not in known:
+        modalities = [kind.name for kind in every_on_disk()]
+        if self.modality not in modalities:
             raise ValueError(
-                f"modality: no files are called {self.modality!r}{nearest(self.modality, known)}"
+                f"modality: no files are called {self.modality!r}"
+                f"{nearest(self.modality, modalities)}"
             )
         self.steps()
 
@@ -212,8 +213,8 @@ class Columns(Source):
                 (name, difflib.get_close_matches(name, known, n=1, cutoff=0.5)) for name in lost
             ]
             names = ", ".join(
-                f"{name!r}" + (f" (did you mean {found[0]!r}?)" if found else "")
-                for name, found in close
+                f"{name!r}" + (f" (did you mean {matches[0]!r}?)" if matches else "")
+                for name, matches in close
             )
             columns = ", ".join(known[:_MOST_SHOWN]) + (", ..." if len(known) > _MOST_SHOWN else "")
             raise InputError(f"{where}: the table has no column {names}; it has {columns}{hint}")
@@ -259,6 +260,7 @@ class Mapper:
         """The record of one row, or a counted reject with the row's place."""
         columns = self._columns
         self._rows += 1
+        # an object of JSON may lack any column; one that none of them has is misspelt
         self._lacking.difference_update(values)
         key = make_key(self._source, f"row-{number}")
         record = Record(key, key, Origin(self._source, file, number))
@@ -324,15 +326,15 @@ class Mapper:
         targets: dict[str, Any] = {}
         for name, text in self._targets.items():
             alone = values.get(text[1:-1])  # of a template that is one column and nothing else
-            found: Any = (
+            value: Any = (
                 _listed(alone)
                 if isinstance(alone, list)
                 else (template.fill(text, values) or "").strip()
             )
-            if isinstance(found, str) and name in columns.lists:
-                found = listed(found, columns.lists[name])
-            if found:
-                targets[name] = found
+            if isinstance(value, str) and name in columns.lists:
+                value = listed(value, columns.lists[name])
+            if value:
+                targets[name] = value
         for name, text in self._numbers.items():
             value_of = number_or_note(
                 name, template.fill(text, values), unmatched, columns.decimal, columns.thousands
@@ -372,13 +374,15 @@ class Mapper:
                 raise
             unmatched.append(Fault.unmatched(f"{name}_file", uri, f"{uri} is not there"))
             return None
+        # named it is, whatever becomes of the row
         self._named.add(uri)
         modality = entry.modality or by_ending(uri)
         if modality is None:
-            known = ", ".join(one.name for one in every_on_disk())
+            modalities = ", ".join(kind.name for kind in every_on_disk())
             raise DamageError(
                 "unknown_media",
-                f"{uri}: the ending does not say what it is; set modality for {name} ({known})",
+                f"{uri}: the ending does not say what it is; set modality for {name}"
+                f" ({modalities})",
             )
         return Part(modality, uri=uri, bytes=size, steps=self._steps[name])
 
@@ -405,11 +409,11 @@ class Mapper:
         InputError where a column that the mapping names was in no row at all: it is misspelt.
         """
         if self._rows and self._lacking:
-            known = sorted(set(self._columns.fields()) - self._lacking)
+            seen = sorted(set(self._columns.fields()) - self._lacking)
             lost = ", ".join(repr(name) for name in sorted(self._lacking))
             raise InputError(
                 f"{where}: no row has {lost}; check the names in the recipe (rows do have"
-                f" {', '.join(map(repr, known)) or 'none of them'})"
+                f" {', '.join(map(repr, seen)) or 'none of them'})"
             )
         if not self._columns.media and (self._columns.start or self._columns.end):
             yield Noted(
@@ -508,9 +512,9 @@ def _takes(entry: Media, uri: str) -> bool:
 
 def _modality(entry: Media, uri: str) -> str:
     """The modality of a file that the entry takes."""
-    found = entry.modality or by_ending(uri)
-    assert found is not None
-    return found
+    modality = entry.modality or by_ending(uri)
+    assert modality is not None
+    return modality
 
 
 def _endings(entries: list[tuple[str, Media]]) -> tuple[str, ...]:

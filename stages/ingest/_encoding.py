@@ -151,12 +151,12 @@ def _score(text: str, encoding: str) -> float:
 
 
 def _wide_score(text: str, encoding: str) -> float:
-    common, known = (re.compile(f"[{some}]") if some else None for some in _WIDE[encoding])
+    common, rarer = (re.compile(f"[{letters}]") if letters else None for letters in _WIDE[encoding])
     rows = _COMMON_BYTES.get(encoding)
     # A single one among plain letters is a sign of Latin text, ° or ±, whose byte took the next
     # letter with it.
     return sum(
-        _wide_worth(letter, common, known, rows)
+        _wide_worth(letter, common, rarer, rows)
         for run in _FOREIGN_RUN.findall(text)
         if len(run) > 1
         for letter in run
@@ -171,6 +171,7 @@ def _script_score(text: str, encoding: str) -> float:
         for letter in run:
             if letter in _PUNCTUATION:
                 total += _SIGN
+            # one alone between plain letters is no word of that script
             elif letters.match(letter) and len(run) > 1:
                 total += 1.0 if letter in common else 0.4 if letter.lower() == letter else 0.2
     return total

@@ -38,9 +38,9 @@ class Listing:
     def __iter__(self) -> Iterator[str]:
         top = self._root / self._folder
         if not top.is_dir():
-            found = "a file" if top.exists() else "nothing"
+            what = "a file" if top.exists() else "nothing"
             raise InputError(
-                f"{top}: wanted a folder with media, found {found}; check 'data' and 'path' in"
+                f"{top}: wanted a folder with media, found {what}; check 'data' and 'path' in"
                 " the recipe"
             )
         base = os.path.realpath(self._root)
@@ -120,13 +120,13 @@ class Loose:
         """The one file below the root that ``uri`` means if form does not count; None where there
         is none, or more than one.
         """
-        found = ""
+        actual = ""
         for word in uri.replace("\\", "/").split("/"):
-            names = self._listed(found).get(_folded(word), [])
+            names = self._listed(actual).get(_folded(word), [])
             if word not in names and len(names) != 1:
                 return None
-            found = join(found, word if word in names else names[0])
-        return found if found != uri else None
+            actual = join(actual, word if word in names else names[0])
+        return actual if actual != uri else None
 
     def _listed(self, folder: str) -> dict[str, list[str]]:
         if folder not in self._names:
@@ -141,6 +141,7 @@ class Loose:
 
 
 def _folded(name: str) -> str:
+    # some systems write accents apart from their letters, others do not tell capitals apart
     return unicodedata.normalize("NFC", name).casefold()
 
 

@@ -129,12 +129,12 @@ class Folder(Source):
         return [*_FIELDS, *(template.fields(self.parse) if self.parse else ()), *columns]
 
     def paths(self) -> list[str]:
-        found = [join(self.base, self.path)]
+        paths = [join(self.base, self.path)]
         if self.labels:
-            found.append(join(self.base, self.labels.path))
+            paths.append(join(self.base, self.labels.path))
         folders = (template.folder_of(path) or "" for path in self.cues.values())
         return list(
-            dict.fromkeys([*found, *(join(self.base, folder) or "." for folder in folders)])
+            dict.fromkeys([*paths, *(join(self.base, folder) or "." for folder in folders)])
         )
 
     def contents(self) -> Contents:
@@ -179,6 +179,7 @@ class Folder(Source):
             try:
                 beat(uri)
                 match = (
+                    # a template may speak of the name alone, or of the folders above it too
                     (parser.fullmatch(values["path"]) or parser.fullmatch(values["stem"]))
                     if parser
                     else None
@@ -241,12 +242,12 @@ class Folder(Source):
         problems = [
             f"labels.match: {line}" for line in template.problems(self.labels.match, columns)
         ]
-        known = self._fields(columns)
+        names = self._fields(columns)
         problems += [
             f"{option}: {line}"
             for option, text in self._templates().items()
             if text
-            for line in template.problems(text, known)
+            for line in template.problems(text, names)
         ]
         if problems:
             raise InputError(f"{file}: {'; '.join(problems)}; the table has {', '.join(columns)}")
@@ -379,9 +380,9 @@ class Folder(Source):
                 if value:
                     targets[target] = value
             for target, text in _templates(self.numbers).items():
-                found = number_or_note(target, template.fill(text, values), unmatched)
-                if found is not None:
-                    targets[target] = found
+                number = number_or_note(target, template.fill(text, values), unmatched)
+                if number is not None:
+                    targets[target] = number
             split = split_name(template.fill(self.split, values)) if self.split else None
             group = template.fill(self.group, values) if self.group else None
         except ValueError as error:

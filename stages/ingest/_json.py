@@ -17,15 +17,15 @@ def items(file: BinaryIO, path: str) -> Iterator[Any]:
     Numbers of more than 64 bits (hashes, 1e999) are beyond the fast parser; from the first of them
     on the one in Python goes on, at a tenth of the speed.
     """
-    given = 0
+    count = 0
     try:
         for value in _parsed(file, path, ijson):
-            given += 1
+            count += 1
             yield value
     except ijson.JSONError as error:
         if "overflow" not in str(error):
             raise
-        yield from itertools.islice(_parsed(file, path, ijson.get_backend("python")), given, None)
+        yield from itertools.islice(_parsed(file, path, ijson.get_backend("python")), count, None)
 
 
 def _parsed(file: BinaryIO, path: str, parser: Any) -> Iterator[Any]:

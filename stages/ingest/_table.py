@@ -87,9 +87,11 @@ def find_dialect(
     refuse_other_files(path)
     try:
         with unpacked(path) as data:
+            # of all bytes: the first foreign letter may stand in the last row
             encoding = encoding or find_encoding(data)
         with _opened(path, encoding) as file:
             lines = _sample(_lines(file, path))
+            # a sample that was cut may end inside of a row, which then tells nothing
             whole = not file.read(1)
     except IsADirectoryError:
         raise InputError(f"{path}: wanted a table, found a folder") from None
@@ -122,6 +124,7 @@ def find_dialect(
 
 def _opened(path: Path, encoding: str) -> io.TextIOWrapper:
     """The text of a table, unpacked where it is packed (.gz, .bz2, .xz)."""
+    # newline="": only csv can tell the ends of rows from those within quotes
     return io.TextIOWrapper(unpacked(path), encoding=encoding, errors=BROKEN_BYTES, newline="")
 
 
@@ -161,7 +164,7 @@ def _delimiter_and_quotes(
     Where quotes parse, the reading without them is no rival: it is the wider one where quoted cells
     hold the delimiter, and wrong.
     """
-    best, found = (-1.0, 0), (delimiter or ",", quoted if quoted is not None else True)
+    best, pair = (-1.0, 0), (delimiter or ",", quoted if quoted is not None else True)
     for mark in [delimiter] if delimiter else _DELIMITERS:
         choices = (
             [quoted]
@@ -173,8 +176,8 @@ def _delimiter_and_quotes(
         for quote in choices:
             score = _score(lines, mark, quote, whole)
             if score > best:
-                best, found = score, (mark, quote)
-    return found
+                best, pair = score, (mark, quote)
+    return pair
 
 
 def _quotes_parse(lines: list[str], mark: str, whole: bool) -> bool:
@@ -196,6 +199,7 @@ def _quotes_parse(lines: list[str], mark: str, whole: bool) -> bool:
             if not whole and source.is_empty():
                 return good > 0 and bad <= good * _BAD_SHARE  # the sample ends inside of a row
             bad += 1
+            # a bad row may have swallowed good ones: all but its first line are read again
             source.give_back(source.taken[1:])
             reader = csv.reader(source, delimiter=mark, strict=True)
     return False
@@ -217,12 +221,13 @@ def distinct(cells: list[str]) -> tuple[str, ...]:
     """The names of a header; one that stands there again gets the first number that is free: ``a``,
     ``a_2``.
     """
-    given = [cell.strip() for cell in cells]
-    taken, numbers, names = set(given), dict.fromkeys(given, 2), []
+    stripped = [cell.strip() for cell in cells]
+    taken, numbers, names = set(stripped), dict.fromkeys(stripped, 2), []
     seen: set[str] = set()
-    for cell in given:
+    for cell in stripped:
         name = cell
         if cell and cell in seen:
+            # another column may be called so already
             while (name := f"{cell}_{numbers[cell]}") in taken:
                 numbers[cell] += 1
             taken.add(name)
@@ -235,14 +240,14 @@ def _sample(lines: Iterator[str]) -> list[str]:
     """The first lines of a table, enough to hold some rows even where quoted cells run over many
     lines.
     """
-    found: list[str] = []
+    sample: list[str] = []
     letters = 0
     for line in lines:
-        found.append(line)
+        sample.append(line)
         letters += len(line)
-        if len(found) >= _SAMPLE_LINES or letters >= _SAMPLE_LETTERS:
+        if len(sample) >= _SAMPLE_LINES or letters >= _SAMPLE_LETTERS:
             break
-    return found
+    return sample
 
 
 def _score(lines: list[str], delimiter: str, quoted: bool, whole: bool) -> tuple[float, int]:
@@ -266,6 +271,7 @@ def _score(lines: list[str], delimiter: str, quoted: bool, whole: bool) -> tuple
     if not widths:
         return (0.0, 0)
     usual, count = max(widths.items(), key=lambda item: (item[1], item[0]))
+    # one column is what any delimiter makes that does not occur: little, and more than nothing
     return (0.001, 1) if usual == 1 else (count / widths.total(), usual)
 
 
@@ -297,6 +303,7 @@ def _lines(file: io.TextIOBase, path: Path) -> Iterator[str]:
                     f"{path}: line {number} has no end within {LONGEST_LINE:,} characters; this"
                     " is not delimited text"
                 )
+            # where the recipe says utf-8, the mark is still a letter of the first cell
             yield line.removeprefix("\ufeff") if number == 1 else line
     except UNPACKING_ERRORS as error:
         raise InputError(
@@ -337,6 +344,7 @@ def _reader(lines: Iterator[str], dialect: Dialect) -> Iterator[list[str]]:
         lines,
         delimiter=dialect.delimiter,
         quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE,
+        # otherwise what follows a closing quote is put to its cell, and nobody is told
         strict=dialect.quoted,
     )
 
@@ -359,6 +367,7 @@ def read_rows(path: Path, dialect: Dialect) -> Iterator[TableRow]:
             lines.taken.clear()
             try:
                 cells = next(reader)
+                # a quote that is closed much later makes one row of a whole table, and no error
                 if len(lines.taken) > _MOST_LINES_OF_ROW:
                     raise csv.Error(
                         f"a quoted cell runs over more than {_MOST_LINES_OF_ROW:,} lines"
@@ -389,24 +398,25 @@ def read_rows(path: Path, dialect: Dialect) -> Iterator[TableRow]:
                 )
                 continue
             if not any(cells):
+                # a blank line is no row, unless a row is a single cell
                 if cells or width == 1:
                     yield TableRow(number, {}, fault="empty_row")
                 continue
             named = {name: cell for name, cell in zip(dialect.header, cells, strict=False) if name}
             unnamed = [cell for name, cell in zip(dialect.header, cells, strict=False) if not name]
             extra = (*unnamed[unnamed_first:], *cells[width:])
-            fault = found = ""
+            fault = detail = ""
             if len(cells) < width and len(cells) < _last_named(dialect.header):
-                fault, found = "missing_columns", f"{len(cells)} of {width} columns"
+                fault, detail = "missing_columns", f"{len(cells)} of {width} columns"
             elif any(BROKEN in cell for cell in cells):
                 rule = "invalid_utf8" if dialect.encoding.startswith("utf") else "invalid_bytes"
-                fault, found = (
+                fault, detail = (
                     rule,
                     spelled_out(next(cell for cell in cells if BROKEN in cell))[:60],
                 )
             for name in names:
                 named.setdefault(name, "")
-            yield TableRow(number, named, extra, fault, found)
+            yield TableRow(number, named, extra, fault, detail)
 
 
 def _last_named(header: tuple[str, ...]) -> int:

@@ -63,7 +63,7 @@ def fill(template: str, values: Mapping[str, Any], some: bool = False) -> str | 
     if gone and (not some or len(gone) == len(names)):
         return None
 
-    def one(match: re.Match[str]) -> str:
+    def filled(match: re.Match[str]) -> str:
         value, form = values.get(match.group(1)), match.group(2)
         if is_absent(value):
             return ""
@@ -83,7 +83,7 @@ def fill(template: str, values: Mapping[str, Any], some: bool = False) -> str | 
             return getattr(text, form)()  # type: ignore[no-any-return]  # str.lower and str.upper
         return format(int(text), form)
 
-    return _FIELD.sub(one, template)
+    return _FIELD.sub(filled, template)
 
 
 def problems(template: str, known: Iterable[str] | None = None) -> list[str]:

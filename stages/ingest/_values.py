@@ -69,6 +69,7 @@ def number(text: str, decimal: str = ".", thousands: str = "") -> float | None:
         raise ValueError(
             f"{text[:60]!r} may mean thousands or tenths; set decimal: ',' or thousands: ','"
         )
+    # float alone would take 1_000, inf and nan as well
     value = float(plain) if len(plain) <= _LONGEST_NUMBER and _NUMBER.match(plain) else math.nan
     if not math.isfinite(value):
         raise ValueError(f"{text[:60]!r} is no finite number")
@@ -109,14 +110,14 @@ def table_parts(
     """The parts of tables that name columns; a cell that holds nothing is null, and a table of
     nothing else is no part.
     """
-    found = {}
+    parts = {}
     for name, columns in tables.items():
         cells = {column: _cell(values.get(column), decimal, thousands) for column in columns}
         if any(cell is not None for cell in cells.values()):
-            found[name] = Part("table", text=canonical(cells))
+            parts[name] = Part("table", text=canonical(cells))
         else:
             absent[name] = "absent"
-    return found
+    return parts
 
 
 def _cell(value: Any, decimal: str, thousands: str) -> str | int | float | None:
@@ -188,10 +189,10 @@ def check_templates(templates: Mapping[str, str | None], problems: Any) -> None:
     for name, template in templates.items():
         if template is None:
             continue
-        found = problems(template)
-        if not found and name in ("id", "group") and "{" not in template:
-            found = [
+        mistakes = problems(template)
+        if not mistakes and name in ("id", "group") and "{" not in template:
+            mistakes = [
                 f"wanted a template with a column in it, like '{{{template}}}', found {template!r}"
             ]
-        if found:
-            raise ValueError(f"{name}: {found[0]}")
+        if mistakes:
+            raise ValueError(f"{name}: {mistakes[0]}")

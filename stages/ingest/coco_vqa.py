@@ -128,7 +128,7 @@ class CocoVqa(Source):
         """Image id -> [path, whether a question named it], as the generator's result; files that
         cannot be used are yielded.
         """
-        found: dict[int, list[Any]] = {}
+        images: dict[int, list[Any]] = {}
         for uri in listing:
             tally["images"] += 1
             key = make_key(name, uri)
@@ -146,14 +146,14 @@ class CocoVqa(Source):
                 )
                 continue
             number = int(match.group(1))
-            if number in found:
+            if number in images:
                 yield Row(
                     record,
                     Fault(
                         "duplicate_id",
                         number,
                         "unique",
-                        f"{found[number][0]} has the same image id",
+                        f"{images[number][0]} has the same image id",
                     ),
                 )
                 continue
@@ -163,8 +163,8 @@ class CocoVqa(Source):
             except DamageError as error:
                 yield Row(record, Fault(error.rule, message=error.message))
                 continue
-            found[number] = [uri, False]
-        return found
+            images[number] = [uri, False]
+        return images
 
     def _questions(
         self,
@@ -216,6 +216,7 @@ class CocoVqa(Source):
                 if not image[1]:
                     image[1] = True
                     yield Merged("images")
+                    # questions of one image mostly stand together: one part at a time is enough
                     sizes.clear()
                 if image_id not in sizes:
                     sizes[image_id] = media_part(root, image[0], "image")
@@ -282,11 +283,11 @@ class CocoVqa(Source):
                     "duplicate_id", number, "unique", "an earlier annotation has this question_id"
                 )
             yield Row(Record(key, key, Origin(name, file, position, str(number))), fault)
-        for position, found in answers.broken:
+        for position, text in answers.broken:
             key = make_key(name, f"annotation-row-{position}")
             yield Row(
                 Record(key, key, Origin(name, file, position)),
-                Fault("broken_row", found, "question_id, answers", "the annotation is not whole"),
+                Fault("broken_row", text, "question_id, answers", "the annotation is not whole"),
             )
 
 
@@ -347,6 +348,7 @@ class _Spill:
         """No more will be added; sort."""
         self._starts.append(self._place)
         ids = np.frombuffer(self._ids, np.int64) if self._ids else np.empty(0, np.int64)
+        # stable: of several annotations with one id the first is the one that is taken
         self._order = np.argsort(ids, kind="stable")
         self._sorted = ids[self._order]
         self._taken = np.zeros(len(ids), bool)
@@ -360,8 +362,8 @@ class _Spill:
         index = int(self._order[place])
         self._taken[index] = True
         self._file.seek(self._starts[index])
-        found = json.loads(self._file.read(self._starts[index + 1] - self._starts[index]))
-        return {name: value for name, value in found.items() if value}
+        annotation = json.loads(self._file.read(self._starts[index + 1] - self._starts[index]))
+        return {name: value for name, value in annotation.items() if value}
 
     def left(self) -> Iterator[tuple[int, int, bool]]:
         """Question id and row of every annotation that no question took, and whether an earlier one

@@ -64,10 +64,10 @@ class Xlsx(Columns):
         names: tuple[str, ...] = ()
         mapper = Mapper(self, root, name, beat, checked=True)
         rows = _rows(sheet, root / file)
-        some = list(itertools.islice(rows, _MOST_TITLES))
+        first_rows = list(itertools.islice(rows, _MOST_TITLES))
         # a title is one cell above a table of several columns
-        least = 2 if any(_filled(cells) > 1 for cells in some) else 1
-        for number, cells in enumerate(itertools.chain(some, rows), 1):
+        least = 2 if any(_filled(cells) > 1 for cells in first_rows) else 1
+        for number, cells in enumerate(itertools.chain(first_rows, rows), 1):
             filled = _filled(cells)
             if not names:
                 if filled >= least:

@@ -51,7 +51,8 @@ def naming_of(samples: Iterable[Sample]) -> Naming:
             for name, part in record.parts.items():
                 names.setdefault(part.modality, set()).add(name)
     return Naming(
-        frozenset(name for some in names.values() for name in some if len(some) == 1), several
+        frozenset(name for of_kind in names.values() for name in of_kind if len(of_kind) == 1),
+        several,
     )
 
 
@@ -83,14 +84,15 @@ def group_samples(records: Iterable[Record]) -> list[Sample]:
             by_media.setdefault((record.split or "", record.group, *media), []).append(record)
         else:
             samples.append(Sample(record.key, (record,)))
-    taken = {sample.key for sample in samples} | {some[0].key for some in by_media.values()}
-    for some in by_media.values():
-        first = min(some, key=lambda record: record.key)
+    # a group can be called like a record, which then needs the name for itself
+    taken = {sample.key for sample in samples} | {sharing[0].key for sharing in by_media.values()}
+    for sharing in by_media.values():
+        first = min(sharing, key=lambda record: record.key)
         key = first.key
-        if len(some) > 1 and first.group not in taken:
+        if len(sharing) > 1 and first.group not in taken:
             key = first.group
             taken.add(key)
-        samples.append(Sample(key, tuple(sorted(some, key=lambda record: record.key))))
+        samples.append(Sample(key, tuple(sorted(sharing, key=lambda record: record.key))))
     return samples
 
 
@@ -106,6 +108,7 @@ def plan_pieces(samples: Iterable[Sample], seed: int) -> list[Piece]:
     for split, placed in sorted(by_split.items()):
         count = 1
         while count * SAMPLES_PER_PIECE < len(placed):
+            # doubled, a split that grows divides its pieces and moves no sample from one to another
             count *= 2
         bins: list[list[tuple[float, str, Sample]]] = [[] for _ in range(count)]
         for entry in placed:

@@ -64,8 +64,8 @@ class PieceWriter:
                 _refuse_damaged(part)
                 kind = on_disk(part.modality)
                 with refusing("decoder_failed", part.uri):
-                    found = kind.rendered(self._root, part, self._options)
-                noted += [found.note] if found.note else []
+                    rendered = kind.rendered(self._root, part, self._options)
+                noted += [rendered.note] if rendered.note else []
                 if first.signals.get(f"{name}.streams", 1) > 1:
                     noted.append(
                         f"files with several streams of {kind.stream_of}, of which the largest"
@@ -75,8 +75,8 @@ class PieceWriter:
                     (
                         name,
                         part.modality,
-                        found.ending if name in single else f"{name}.{found.ending}",
-                        found.data,
+                        rendered.ending if name in single else f"{name}.{rendered.ending}",
+                        rendered.data,
                     )
                 )
             if not self._naming.texts_in_json:
@@ -86,12 +86,14 @@ class PieceWriter:
             )
             members.sort(key=lambda member: member[2])
             self._write(sample, members)
+            # not before: a sample that fails is told as a fault and as nothing else
             self.notes.update(noted)
         except DamageError as error:
             return Fault(error.rule, None, "decodable to its end", error.message)
         return None
 
     def _write(self, sample: Sample, members: list[tuple[str, str, str, bytes]]) -> None:
+        # in memory first: what cannot have a header must leave no half of a sample in the file
         buffer = io.BytesIO()
         media, others = [], []
         for part, kind, ending, data in members:
@@ -156,8 +158,8 @@ def _own_members(record: Record, single: frozenset[str]) -> list[tuple[str, str,
     for name, part in sorted(record.parts.items()):
         kind = modality(part.modality)
         if isinstance(kind, InRecord) and kind.has_member and part.text is not None:
-            found = kind.member(name, part.text, name in single)
-            members.append((name, part.modality, found.ending, found.data))
+            member = kind.member(name, part.text, name in single)
+            members.append((name, part.modality, member.ending, member.data))
     return members
 
 
@@ -165,12 +167,12 @@ def signals(record: Record) -> list[tuple[str, float]]:
     """What is known of the record in numbers, by name: its measurements, and how long its sounds
     and videos are (``voice.duration_s``).
     """
-    found = dict(record.signals)
+    numbers = dict(record.signals)
     for name, part in record.parts.items():
         seconds = part.seconds() if modality(part.modality).timed else None
         if seconds is not None:
-            found[f"{name}.duration_s"] = seconds
-    return sorted(found.items())
+            numbers[f"{name}.duration_s"] = seconds
+    return sorted(numbers.items())
 
 
 def annotation(sample: Sample, with_texts: bool) -> str:
