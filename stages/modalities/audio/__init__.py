@@ -94,10 +94,10 @@ class Audio(OnDisk):
         assert part.uri is not None
         path = locate(root, part.uri)
         facts, signals, tracks, likeness = measure_sound(path)
-        found: dict[str, Any] = {"hash": content_hash(path), **facts}
+        result: dict[str, Any] = {"hash": content_hash(path), **facts}
         if full:
-            found |= {"signals": signals, "tracks": tracks, "likeness": likeness}
-        return found
+            result |= {"signals": signals, "tracks": tracks, "likeness": likeness}
+        return result
 
     def likeness_of(self, data: bytes) -> np.ndarray:
         from ...media.audio import decode_bytes
@@ -109,7 +109,7 @@ class Audio(OnDisk):
     def alike(self, likenesses: Sequence[np.ndarray]) -> list[tuple[int, int]]:
         from ...media.fingerprint import sound_alikes
 
-        return [(one, other) for one, other, _ in sound_alikes(likenesses)]
+        return [(first, other) for first, other, _ in sound_alikes(likenesses)]
 
     def likeness(self, data: bytes) -> np.ndarray:
         import numpy as np

@@ -54,23 +54,24 @@ def _tracks(sound: audio.Sound) -> dict[str, np.ndarray]:
     """
     mono = sound.mono()
     hop = max(1, round(_FRAME_S * sound.rate_hz))
-    begins = np.arange(0, len(mono), hop)
-    lengths = np.diff(np.append(begins, len(mono)))
-
-    def mean_of_frames(values: np.ndarray) -> np.ndarray:
-        return np.asarray(np.add.reduceat(values, begins, dtype=np.float64) / lengths)
-
-    power, mean = mean_of_frames(np.square(mono)), mean_of_frames(mono)
+    power, mean = _by_frames(np.square(mono), hop), _by_frames(mono, hop)
     tracks = {
         "hop": np.array([hop / sound.rate_hz], np.float32),
-        "power": power.astype(np.float32),
-        "moving": (power - np.square(mean)).clip(0.0).astype(np.float32),
+        "power": power,
+        "moving": (power - np.square(mean)).clip(0.0),
     }
     for channel, samples in enumerate(sound.samples.T):
         clipped = (np.abs(samples) >= _FULL_SCALE) | flat_tops(samples)
         if clipped.any():
-            tracks[f"clipped_{channel}"] = mean_of_frames(clipped).astype(np.float32)
+            tracks[f"clipped_{channel}"] = _by_frames(clipped.astype(np.float32), hop)
     return tracks
+
+
+def _by_frames(values: np.ndarray, hop: int) -> np.ndarray:
+    """The mean of each frame of ``hop`` values; the last one may be shorter."""
+    whole = len(values) // hop * hop
+    means = values[:whole].reshape(-1, hop).mean(1)
+    return np.append(means, values[whole:].mean()) if whole < len(values) else means
 
 
 def flat_tops(samples: np.ndarray) -> np.ndarray:
@@ -79,25 +80,18 @@ def flat_tops(samples: np.ndarray) -> np.ndarray:
     turned down, and the round top of a slow wave is none.
     """
     flat = np.zeros(len(samples), bool)
-    if len(samples) < _SHORTEST_TOP:
-        return flat
     for signed in (samples, -samples):
-        top = signed.max()
-        if top <= _STEEP:
+        top = signed.max(initial=0.0)
+        at_top = np.flatnonzero(signed >= top - _SAME_LEVEL)
+        if top <= _STEEP or len(at_top) < _SHORTEST_TOP:
             continue
-        edges = np.diff(
-            np.concatenate([[False], signed >= top - _SAME_LEVEL, [False]]).astype(np.int8)
-        )
-        begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-        long = ends - begins >= _SHORTEST_TOP
-        begins, ends = begins[long], ends[long]
+        firsts = np.flatnonzero(np.diff(at_top, prepend=-2) > 1)  # of each run, within at_top
+        lengths = np.diff(firsts, append=len(at_top))
+        begins, ends = at_top[firsts], at_top[firsts] + lengths
         before = signed[np.maximum(begins - 1, 0)]
         after = signed[np.minimum(ends, len(signed) - 1)]
         steep = np.minimum(top - before, top - after) > _STEEP
-        steps = np.zeros(len(samples) + 1, np.int32)
-        np.add.at(steps, begins[steep], 1)
-        np.add.at(steps, ends[steep], -1)
-        flat |= np.cumsum(steps[:-1]) > 0
+        flat[at_top[np.repeat((lengths >= _SHORTEST_TOP) & steep, lengths)]] = True
     return flat
 
 
