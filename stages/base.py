@@ -142,8 +142,8 @@ class RecordStage(Stage):
         )
         changed = apply(self, record, rng) if _takes_two(apply) else apply(self, record)
         return dropped + [
-            Row(made)
-            for made in (split(self, changed, rng) if _takes_two(split) else split(self, changed))
+            Row(result)
+            for result in (split(self, changed, rng) if _takes_two(split) else split(self, changed))
         ]
 
 
@@ -270,7 +270,7 @@ class Extractor(Addressed):
             self.address,
             self.version,
             options,
-            [_hashed(path, found.st_size, found.st_mtime_ns) for path, found in files],
+            [_hashed(path, state.st_size, state.st_mtime_ns) for path, state in files],
         )
 
     def dims(self) -> int:
@@ -286,6 +286,7 @@ class Extractor(Addressed):
 
 @functools.lru_cache(maxsize=64)
 def _hashed(path: Path, size: int, time_ns: int) -> str:
+    # size and time are what the cache is asked by: a changed file is hashed anew
     return hash_file(path)
 
 
@@ -322,25 +323,25 @@ def stored(extractor: Extractor, vector: np.ndarray, weights: np.ndarray | None)
 
 def options_of(named: Addressed) -> dict[str, Any]:
     """Its options as plain JSON, from which :func:`make` makes it again."""
-    found: dict[str, Any] = TypeAdapter(type(named)).dump_python(named, mode="json")
-    return found
+    options: dict[str, Any] = TypeAdapter(type(named)).dump_python(named, mode="json")
+    return options
 
 
 def find(address: str, kind: type[T]) -> type[T]:
     """The class at an address, for example ``clean.text``; KeyError with the nearest right address
     where there is none.
     """
-    known = addresses(kind)
-    if address not in known:
-        raise KeyError(f"no {_KIND_WORDS[kind]} is called {address!r}{nearest(address, known)}")
+    choices = addresses(kind)
+    if address not in choices:
+        raise KeyError(f"no {_KIND_WORDS[kind]} is called {address!r}{nearest(address, choices)}")
     theirs = _from_outside(kind)
     if address in theirs:
         return theirs[address]
     module = importlib.import_module(f"{__package__}.{address}")
-    found: type[T] = next(
+    cls: type[T] = next(
         value for value in vars(module).values() if _is_a(value, kind, module.__name__)
     )
-    return found
+    return cls
 
 
 def make(
@@ -376,11 +377,11 @@ def addresses(kind: type[Addressed]) -> list[str]:
     else:
         rooms = STAGE_ROOMS
     here = Path(__file__).parent
-    found = []
+    listed = []
     for room in rooms:
         modules = (module.name for module in pkgutil.iter_modules([str(here / room)]))
-        found += [f"{room}.{name}" for name in modules if not name.startswith("_")]
-    return sorted({*found, *_from_outside(kind)})
+        listed += [f"{room}.{name}" for name in modules if not name.startswith("_")]
+    return sorted({*listed, *_from_outside(kind)})
 
 
 def _from_outside(kind: type[T]) -> dict[str, type[T]]:
@@ -389,8 +390,8 @@ def _from_outside(kind: type[T]) -> dict[str, type[T]]:
     """
     if issubclass(kind, (Source, Extractor)):
         return outside.classes(kind, "sources" if issubclass(kind, Source) else "extractors")
-    found = outside.classes(Stage, "stages")
-    return {address: cls for address, cls in found.items() if issubclass(cls, kind)}
+    stages = outside.classes(Stage, "stages")
+    return {address: cls for address, cls in stages.items() if issubclass(cls, kind)}
 
 
 def _is_a(value: Any, kind: type[Addressed], module: str) -> bool:

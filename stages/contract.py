@@ -94,9 +94,9 @@ def _broken_record_stage(stage: RecordStage, records: Sequence[Record]) -> list[
                 " between them"
             )
         written = [row.record for row in rows if row.fault is None]
-        if len({one.key for one in written}) < len(written):
+        if len({copy.key for copy in written}) < len(written):
             lines.append(f"{where}: two of the records made of it have one key")
-        if any(one.group != record.group for one in written):
+        if any(copy.group != record.group for copy in written):
             lines.append(
                 f"{where}: what was made of it left its group, and can land in another split"
             )
@@ -122,8 +122,8 @@ def broken_extractor(extractor: Extractor, data: Iterable[Any]) -> list[str]:
     lines = _unpickled(extractor)
     if extractor.modality not in names():
         return [*lines, f"modality: there is none called {extractor.modality!r}"]
-    for one in data:
-        first, second = extractor.extract(one), extractor.extract(one)
+    for part in data:
+        first, second = extractor.extract(part), extractor.extract(part)
         if getattr(first, "shape", None) != (extractor.dims(),):
             lines.append(
                 f"wanted a vector of dims() = {extractor.dims()} numbers, found the shape"
@@ -165,7 +165,7 @@ def some_data(kind: str, seed: int = _SEED) -> list[Any]:
     nothing for others.
     """
     random = np.random.default_rng(seed)
-    made: dict[str, list[Any]] = {
+    by_kind: dict[str, list[Any]] = {
         "text": ["", "What colour is the bus?", "猫"],
         "image": [
             random.integers(0, 256, (48, 64, 3), dtype=np.uint8),
@@ -179,7 +179,7 @@ def some_data(kind: str, seed: int = _SEED) -> list[Any]:
         "table": [{"age": 34, "city": "Paris", "income": None}],
         "series": [random.normal(size=(100, 2)).astype(np.float32)],
     }
-    return made.get(kind, [])
+    return by_kind.get(kind, [])
 
 
 def _record(number: int, random: np.random.Generator) -> Record:

@@ -314,26 +314,26 @@ def _from_outside() -> dict[str, type[Modality]]:
 
 def on_disk(name: str) -> OnDisk:
     """The modality of a file."""
-    found = modality(name)
-    assert isinstance(found, OnDisk)
-    return found
+    kind = modality(name)
+    assert isinstance(kind, OnDisk)
+    return kind
 
 
 def in_record(name: str) -> InRecord:
     """The modality of a value in the record itself."""
-    found = modality(name)
-    assert isinstance(found, InRecord)
-    return found
+    kind = modality(name)
+    assert isinstance(kind, InRecord)
+    return kind
 
 
 def every_on_disk() -> list[OnDisk]:
     """The modalities of files."""
-    return [found for found in map(modality, names()) if isinstance(found, OnDisk)]
+    return [kind for kind in map(modality, names()) if isinstance(kind, OnDisk)]
 
 
 def timed() -> tuple[str, ...]:
     """The modalities of files that have a time axis."""
-    return tuple(one.name for one in every_on_disk() if one.timed)
+    return tuple(kind.name for kind in every_on_disk() if kind.timed)
 
 
 def is_in_record(name: str) -> bool:
@@ -355,7 +355,7 @@ def _promised() -> list[tuple[str, tuple[str, ...]]]:
     """The modalities that an ending is enough to know, each with its endings: asked for each row of
     a table.
     """
-    return [(one.name, one.suffixes) for one in every_on_disk() if one.by_ending]
+    return [(kind.name, kind.suffixes) for kind in every_on_disk() if kind.by_ending]
 
 
 def suffixes(wanted: Iterable[str | None]) -> tuple[str, ...]:
@@ -365,7 +365,7 @@ def suffixes(wanted: Iterable[str | None]) -> tuple[str, ...]:
     chosen = set(wanted)
     return tuple(
         ending
-        for one in every_on_disk()
-        if one.name in chosen or (None in chosen and one.by_ending)
-        for ending in one.suffixes
+        for kind in every_on_disk()
+        if kind.name in chosen or (None in chosen and kind.by_ending)
+        for ending in kind.suffixes
     )

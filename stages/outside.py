@@ -99,6 +99,7 @@ def install(files: Iterable[UsedFile]) -> None:
     for file in wanted:
         module = types.ModuleType(file.module_name)
         module.__file__ = file.path
+        # before it runs: dataclasses and pickle look up a class's module by its name
         sys.modules[file.module_name] = module
         try:
             # the user's own code, asked for by the user
@@ -136,7 +137,7 @@ def classes(base: type[Kind], kind: str) -> dict[str, type[Kind]]:
 
     kind: the entry points ``modalmill.<kind>``; their classes are loaded now.
     """
-    found = classes_of_files(base)
+    by_address = classes_of_files(base)
     for entry in _entry_points(kind):
         value = _loaded(entry)
         if not (isinstance(value, type) and issubclass(value, base)):
@@ -144,23 +145,23 @@ def classes(base: type[Kind], kind: str) -> dict[str, type[Kind]]:
                 f"{entry.value}: the entry point {entry.name!r} of modalmill.{kind} is no"
                 f" {base.__name__}"
             )
-        found[entry.name] = value
-    return found
+        by_address[entry.name] = value
+    return by_address
 
 
 def classes_of_files(base: type[Kind]) -> dict[str, type[Kind]]:
     """Address -> class, of those that files define."""
-    found: dict[str, type[Kind]] = {}
+    by_address: dict[str, type[Kind]] = {}
     for file in _used:
         for cls in defined_in(sys.modules[file.module_name], base):
             address = f"{file.stem}.{name_of(cls)}"
-            if address in found:
+            if address in by_address:
                 raise InputError(
                     f"use: {file.path} has two classes at one address, {address}:"
-                    f" {found[address].__name__} and {cls.__name__}"
+                    f" {by_address[address].__name__} and {cls.__name__}"
                 )
-            found[address] = cls
-    return found
+            by_address[address] = cls
+    return by_address
 
 
 def defined_in(module: types.ModuleType, base: type[Kind]) -> list[type[Kind]]:
@@ -179,7 +180,7 @@ def method_tables(kind: str) -> dict[str, Any]:
     """Word -> card of the methods of one kind: ``ENCODERS = {...}`` in a file, or an entry point
     ``modalmill.encoders``.
     """
-    found: dict[str, Any] = {}
+    cards: dict[str, Any] = {}
     for file in _used:
         table = getattr(sys.modules[file.module_name], kind.upper(), {})
         if not isinstance(table, Mapping):
@@ -187,10 +188,10 @@ def method_tables(kind: str) -> dict[str, Any]:
                 f"use: {file.path}: {kind.upper()}: wanted a mapping from words to cards, found"
                 f" {type(table).__name__}"
             )
-        found |= table
+        cards |= table
     for entry in _entry_points(kind):
-        found[entry.name] = _loaded(entry)
-    return found
+        cards[entry.name] = _loaded(entry)
+    return cards
 
 
 def source_of(cls: type) -> str:

@@ -104,7 +104,7 @@ def of_kind(value: Any, kind: str, shape: tuple[int | None, ...]) -> np.ndarray:
     if not isinstance(value, np.ndarray):
         raise TypeError(f"the transform gave {type(value).__name__}, wanted an array {wanted}")
     fits = value.ndim == len(shape) and all(
-        length in (None, found) for length, found in zip(shape, value.shape, strict=True)
+        length in (None, actual) for length, actual in zip(shape, value.shape, strict=True)
     )
     if not fits or not value.dtype.name.startswith(kind):
         raise TypeError(

@@ -48,7 +48,7 @@ class CropTime(Copies):
         frame_s = max((1 / part.fps for part in record.parts.values() if part.fps), default=0.0)
         if self.share * min(lengths) < frame_s:
             return (record,)
-        made = [record]
+        records = [record]
         for number in range(1, self.copies + 1):
             span = self.share * min(lengths)
             start = float(rng.uniform(0, min(lengths) - span))
@@ -56,5 +56,5 @@ class CropTime(Copies):
                 name: modality(part.modality).cut(part, start, start + span)
                 for name, part in record.parts.items()
             }
-            made.append(replace(copy_of(record, "time", number), parts=parts))
-        return made
+            records.append(replace(copy_of(record, "time", number), parts=parts))
+        return records

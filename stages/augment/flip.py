@@ -152,6 +152,7 @@ def swap_sides(text: str) -> str:
     places = sorted(
         {match.span(1) for pattern in _PLACES for match in pattern.finditer(text)}, reverse=True
     )
+    # from the end: left and right are of other lengths, and move what comes after them
     for start, end in places:
         text = text[:start] + _other(text[start:end]) + text[end:]
     return text
@@ -159,11 +160,11 @@ def swap_sides(text: str) -> str:
 
 def is_unclear(text: str) -> bool:
     """Whether a left or right of the text is neither surely a place nor surely none."""
-    known = [match.span() for pattern in _PLACES for match in pattern.finditer(text)] + [
+    settled = [match.span() for pattern in _PLACES for match in pattern.finditer(text)] + [
         match.span() for match in _NO_PLACE.finditer(text)
     ]
     return any(
-        not any(start <= match.start() and match.end() <= end for start, end in known)
+        not any(start <= match.start() and match.end() <= end for start, end in settled)
         for match in _SIDE.finditer(text)
     )
 

@@ -45,7 +45,7 @@ class Jitter(Copies):
         ]
         if not pictures or not self.takes(record):
             return (record,)
-        made = [record]
+        records = [record]
         for number in range(1, self.copies + 1):
             width, height = (round(float(rng.uniform(self.crop, 1.0)), 4) for _ in range(2))
             left, top = (
@@ -60,5 +60,5 @@ class Jitter(Copies):
                     Step("crop", {"left": left, "top": top, "width": width, "height": height}),
                 )
                 parts[name] = with_step(cropped, Step("brightness", {"factor": factor}))
-            made.append(replace(copy_of(record, "jitter", number), parts=parts))
-        return made
+            records.append(replace(copy_of(record, "jitter", number), parts=parts))
+        return records

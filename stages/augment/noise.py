@@ -29,7 +29,7 @@ class Noise(Copies):
         sounds = [name for name, part in record.parts.items() if part.modality == "audio"]
         if not sounds or not self.takes(record):
             return (record,)
-        made = [record]
+        records = [record]
         for number in range(1, self.copies + 1):
             gain, ratio = (
                 round(float(rng.uniform(*self.gain_db)), 3),
@@ -42,5 +42,5 @@ class Noise(Copies):
                     with_step(parts[name], Step("gain", {"db": gain})),
                     Step("noise", {"snr_db": ratio, "seed": seed}),
                 )
-            made.append(replace(copy_of(record, "noise", number), parts=parts))
-        return made
+            records.append(replace(copy_of(record, "noise", number), parts=parts))
+        return records

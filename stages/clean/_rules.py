@@ -38,6 +38,7 @@ def part_fault(record: Record, name: str, part: Part, rules: Iterable[Rule]) -> 
 
     for rule in rules:
         value = rule.value(part, signal)
+        # not "<": a signal that is NaN keeps no rule
         if rule.low is not None and not value >= rule.low:
             return Fault(
                 rule.name,
@@ -57,11 +58,11 @@ def part_fault(record: Record, name: str, part: Part, rules: Iterable[Rule]) -> 
 
 def faulty_parts(record: Record, modality: str, rules: list[Rule]) -> dict[str, Fault]:
     """The record's parts of a modality that break a rule, each with the first that it breaks."""
-    found = {
+    faults = {
         name: part_fault(record, name, part, rules)
         for name, part in record.parts_of(modality).items()
     }
-    return {name: fault for name, fault in found.items() if fault is not None}
+    return {name: fault for name, fault in faults.items() if fault is not None}
 
 
 class JudgesParts(RecordStage):

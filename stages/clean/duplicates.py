@@ -59,7 +59,7 @@ class Duplicates(CorpusStage):
     text_words: int = 5
 
     def measures(self) -> tuple[str, ...]:
-        return tuple(one.name for one in every_on_disk())
+        return tuple(kind.name for kind in every_on_disk())
 
     def mistakes(self, here: Contents) -> list[str]:
         return here.too_late("it makes groups of records")
@@ -116,7 +116,7 @@ class Duplicates(CorpusStage):
         media = [part["hash"] for part in parts if part["hash"] is not None]
         # A part that was named and is not there, or could not be used, is not the same as another
         # one.
-        known = all(why == "absent" for _, why in absent or ())
+        is_whole = all(why == "absent" for _, why in absent or ())
         images = [part for part in parts if part["modality"] == "image"]
         image = images[0]["hash"] if len(images) == 1 else None
         targets = targets if self.same_targets else ""
@@ -125,7 +125,7 @@ class Duplicates(CorpusStage):
             or targets.encode()
         )
         return _Seen(
-            _content(parts, targets) if known else b"",
+            _content(parts, targets) if is_whole else b"",
             media,
             _phash(dict(signals or ()), parts),
             _words_alone(parts, self.text_words),
@@ -143,7 +143,7 @@ class Duplicates(CorpusStage):
         for row in rows:
             by_image[seen[row].image or row].append(row)
         pictures = list(by_image.values())
-        hashes = np.array([seen[some[0]].phash for some in pictures], np.uint64)
+        hashes = np.array([seen[same[0]].phash for same in pictures], np.uint64)
 
         def of(number: int) -> np.ndarray | None:
             image = seen[pictures[number][0]].image
@@ -152,7 +152,7 @@ class Duplicates(CorpusStage):
         together: dict[int, list[int]] = defaultdict(list)
         for number, first in enumerate(look_alikes(hashes, self.near_bits, of).tolist()):
             together[first] += pictures[number]
-        return [some for some in together.values() if len(some) > 1]
+        return [members for members in together.values() if len(members) > 1]
 
     def _unite_sounds(
         self,
@@ -164,9 +164,9 @@ class Duplicates(CorpusStage):
         """Unite the groups of recordings that are one."""
         distinct = list(dict.fromkeys(itertools.chain.from_iterable(sounds)))
         prints = {content: likeness(content) for content in distinct if content in by_medium}
-        known = [content for content, own in prints.items() if own is not None]
-        for one, other, _ in sound_alikes([prints[content] for content in known]):  # type: ignore[misc]
-            clusters.unite(by_medium[known[one]], by_medium[known[other]])
+        heard = [content for content, own in prints.items() if own is not None]
+        for first, other, _ in sound_alikes([prints[content] for content in heard]):  # type: ignore[misc]
+            clusters.unite(by_medium[heard[first]], by_medium[heard[other]])
 
     def _together(
         self,

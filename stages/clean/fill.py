@@ -54,15 +54,15 @@ class Fill(CorpusStage):
         )
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:
-        known: list[Any] = []
+        values: list[Any] = []
         lacking: list[str] = []
         for key, split, targets, origin in rows_of(table, *self.columns):
             value = json.loads(targets).get(self.target)
             if value is not None:
-                known += [value] if split in (None, "train") else []
+                values += [value] if split in (None, "train") else []
             elif not self.only_source or origin["source"] == self.only_source:
                 lacking.append(key)
-        filler = self._filler(known)
+        filler = self._filler(values)
         decisions = {}
         for key in lacking:
             if filler is None:

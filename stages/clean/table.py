@@ -72,20 +72,20 @@ class Table(RecordStage):
         }
 
     def _faults(self, record: Record) -> dict[str, Fault]:
-        found = {}
+        faults = {}
         for name, part in self._tables(record).items():
             for (word, share), allowed in zip(
                 self._shares(part).items(), (self.max_missing, self.max_out_of_range), strict=True
             ):
                 if share > allowed:
-                    found[name] = Fault(
+                    faults[name] = Fault(
                         f"table_{word}",
                         share,
                         allowed,
                         f"{name}: {share:.6g} of the cells, above max_{word} {allowed:g}",
                     )
                     break
-        return found
+        return faults
 
     def _shares(self, part: Part) -> dict[str, float]:
         cells = json.loads(part.text or "{}")

@@ -124,10 +124,10 @@ class Text(RecordStage):
 
     def _faults(self, cleaned: Record) -> dict[str, Fault]:
         """The texts that are too short or too long as they are now, each with the rule it broke."""
-        found = {
+        faults = {
             name: self._fault_of(name, len(text.split())) for name, text in self._texts(cleaned)
         }
-        return {name: fault for name, fault in found.items() if fault is not None}
+        return {name: fault for name, fault in faults.items() if fault is not None}
 
     def _fault_of(self, name: str, words: int) -> Fault | None:
         if words < self.min_words:

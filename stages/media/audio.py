@@ -73,6 +73,7 @@ def decode(path: Path, start_s: float | None = None, end_s: float | None = None)
         rate = handle.samplerate
         if handle.frames == 0 and doubt is Doubt.NOTHING and handle.format.startswith("WAV"):
             raise DamageError("audio_empty", "the file holds no samples")
+        # libsndfile gives the largest number there is for a length that it does not know
         if doubt is Doubt.LENGTH or not 0 < handle.frames < 1 << 62:
             return _by_frames(path, handle.format == "MP3", start_s, end_s)
         if handle.frames / rate > LONGEST_SECONDS and end_s is None:
@@ -97,6 +98,7 @@ def decode(path: Path, start_s: float | None = None, end_s: float | None = None)
             raise DamageError(
                 "audio_damaged", f"the sound does not decode to its end: {error.error_string}"
             ) from None
+        # the length of compressed sound is an estimate
         if len(samples) < (last - first) * 0.98 - rate * 0.1:
             raise DamageError(
                 "audio_truncated",
@@ -107,6 +109,7 @@ def decode(path: Path, start_s: float | None = None, end_s: float | None = None)
 
 def decode_bytes(data: bytes) -> Sound:
     """The sound of a file in memory; DamageError where it is not whole."""
+    # the checks of formats map a file
     with tempfile.NamedTemporaryFile(prefix="modalmill-") as file:
         file.write(data)
         file.flush()
@@ -134,7 +137,7 @@ def decode_ffmpeg(
         with opened(source, "not_audio", "the sound cannot be decoded") as container:
             stream = sound_of(container)
             stream.codec_context.thread_count = 1
-            known, streams, zero = (
+            has_rate, streams, zero = (
                 bool(stream.codec_context.sample_rate),
                 len(container.streams.audio),
                 zero_of(container),
@@ -149,7 +152,7 @@ def decode_ffmpeg(
             "audio_damaged" if track.pieces else "not_audio", f"{error.message} ({first_error})"
         ) from None
     if not track.pieces:
-        if not known:
+        if not has_rate:
             raise DamageError("not_audio", f"the file cannot be read as sound ({first_error})")
         raise DamageError("audio_empty", "the file holds no samples")
     samples, rate = np.concatenate(track.pieces), track.rate_hz
@@ -157,6 +160,7 @@ def decode_ffmpeg(
         raise DamageError("audio_empty", "the file holds no samples")
     first = 0 if start_s is None else max(0, round(start_s * rate))
     last = len(samples) if end_s is None else min(len(samples), round(end_s * rate))
+    # the silence put before a stream is not of it
     if last <= max(first, track.late):
         raise DamageError("span_empty", f"the span [{start_s}, {end_s}) s holds no sound")
     return _finite(Sound(samples[first:last], rate, max(0, track.late - first) / rate, streams))
@@ -198,6 +202,7 @@ class _Track:
         if gap > _GAP_S * self.rate_hz or (not self.pieces and gap > 0):
             if not self.pieces:
                 self.late = gap
+            # no more than it takes to be refused: a broken time stamp must not cost the memory
             self._put(
                 np.zeros(
                     (min(gap, round(LONGEST_SECONDS * self.rate_hz) + 1), self._channels),

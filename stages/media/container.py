@@ -38,6 +38,7 @@ def opened(source: Path | BinaryIO, rule: str, what: str) -> Iterator[Any]:
     if not isinstance(source, Path):
         source.seek(0)
     try:
+        # a title in an odd encoding is no reason to refuse a film
         with av.open(
             str(source) if isinstance(source, Path) else source, "r", metadata_errors="ignore"
         ) as container:
@@ -121,8 +122,8 @@ def claimed_seconds(container: Any) -> float:
 
 def pixel_aspect(stream: Any) -> float:
     """Width of a pixel over its height as it is shown."""
-    found = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
-    ratio = float(found) if found else 1.0
+    aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
+    ratio = float(aspect) if aspect else 1.0
     return ratio if 1 / _WIDEST_PIXEL <= ratio <= _WIDEST_PIXEL else 1.0
 
 

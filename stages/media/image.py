@@ -23,6 +23,7 @@ from ...schemas.errors import DamageError
 from .depth import flattened, to_8_bits
 from .refusing import one_line, refusing
 
+# the workers share the cores already
 cv2.setNumThreads(0)
 
 LARGEST_PIXELS = 200_000_000
@@ -104,6 +105,7 @@ def decode(data: bytes, min_side: int = 0) -> np.ndarray:
     multiples), as long as its short side stays at least that long.
     """
     kind = sniff(data)
+    # first of all: a header can claim any size, and the decoder would make room for it
     size(data)
     if kind == "jpg":
         pixels = _decode_jpeg(data, min_side, "RGB")
@@ -162,6 +164,7 @@ def _decode_jpeg(data: bytes, min_side: int, colorspace: str) -> np.ndarray:
     except ValueError as error:
         text = one_line(error)
         if "colorspace" in text.lower() or "unsupported color" in text.lower():
+            # CMYK, which libjpeg-turbo does not turn into RGB
             pixels = _decode_pillow(data, "jpg")
             return (
                 pixels

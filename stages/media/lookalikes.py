@@ -22,6 +22,7 @@ _BLOCKS = (_SIDE // _BLOCK) ** 2
 _FLAT = 30.0  # variance of a thumbnail in which there is nothing to fit a gain to
 _GAIN, _OFFSET = (0.8, 1.25), (-25.0, 25.0)
 _MOST_DIFFERENCE = 4.5  # grey levels of the block that differs most
+# bounds are sums of float32: they may let through what the pixels refuse, not the other way
 _ROUNDING = 0.01
 _AT_ONCE = 64
 _BESIDE = 4
@@ -73,8 +74,8 @@ def look_alikes(hashes: np.ndarray, bits: int, thumbnail: Thumbnail | None = Non
 def _unite(united: _United, alike: _Alike, number: int, others: np.ndarray) -> None:
     """Unite a picture with those of the others that look like it."""
     while len(others):
-        some, others = others[:_AT_ONCE], others[_AT_ONCE:]
-        for other in some[alike(number, some)]:
+        chunk, others = others[:_AT_ONCE], others[_AT_ONCE:]
+        for other in chunk[alike(number, chunk)]:
             united.unite(number, int(other))
         others = others[united.label[others] != united.label[number]]
 
@@ -117,17 +118,17 @@ class _Alike:
 
     def __call__(self, number: int, others: np.ndarray) -> np.ndarray:
         """Which of the others do ``bool [K]``; one without a thumbnail does."""
-        found = np.ones(len(others), bool)
+        alike = np.ones(len(others), bool)
         mine, theirs = int(self._slots(np.array([number]))[0]), self._slots(others)
         if mine < 0:
-            return found
+            return alike
         places = np.flatnonzero(theirs >= 0)
         for refuses in (self._steps_refuse, self._cells_refuse, self._pixels_refuse):
             if len(places):
                 refused = refuses(mine, theirs[places])
-                found[places[refused]] = False
+                alike[places[refused]] = False
                 places = places[~refused]
-        return found
+        return alike
 
     def _steps_refuse(self, one: int, others: np.ndarray) -> np.ndarray:
         steps = self._kept.steps
@@ -149,7 +150,9 @@ class _Alike:
             there[0][:, None] * cells[one] + there[1][:, None] - cells[others],
             back[0][:, None] * cells[others] + back[1][:, None] - cells[one],
         )
-        least = [np.abs(some).reshape(-1, _BLOCKS, _CELLS).mean(2).max(1) for some in apart]
+        least = [
+            np.abs(difference).reshape(-1, _BLOCKS, _CELLS).mean(2).max(1) for difference in apart
+        ]
         return np.asarray(np.maximum(*least) > _MOST_DIFFERENCE + _ROUNDING)
 
     def _pixels_refuse(self, one: int, others: np.ndarray) -> np.ndarray:
@@ -238,8 +241,8 @@ def least_difference(one: np.ndarray, others: np.ndarray) -> np.ndarray:
         np.maximum(_GAIN[0] * one, _GAIN[1] * one),
     )
     beyond = np.maximum(low - others, others - high).clip(0.0)
-    found: np.ndarray = beyond.max(1) / 2
-    return found
+    least: np.ndarray = beyond.max(1) / 2
+    return least
 
 
 def differences(one: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -258,8 +261,8 @@ def _one_way(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     varies = a.var(axes)
     moved = ((a - _spread(mean_a)) * (b - _spread(mean_b))).mean(axes)
     gain, offset = _fitted(mean_a, varies, mean_b, moved)
-    found: np.ndarray = _blocks(np.abs(_spread(gain) * a + _spread(offset) - b)).max(1)
-    return found
+    largest: np.ndarray = _blocks(np.abs(_spread(gain) * a + _spread(offset) - b)).max(1)
+    return largest
 
 
 def _spread(values: np.ndarray) -> np.ndarray:

@@ -119,6 +119,7 @@ def _check_ogg(file: BinaryIO) -> Doubt:
             serial, number = page[14:18], int.from_bytes(page[18:22], "little")
             begins = bool(page[5] & 2)
             chained = chained or (begins and ended)
+            # a stream that begins counts from anew
             if not begins and number != numbers.get(serial, number):
                 raise DamageError(
                     "audio_damaged",
@@ -137,28 +138,29 @@ def _ogg_checksum(data: bytes) -> int:
     """CRC-32 of polynomial 0x04c11db7, most significant bit first, from 0: zlib's, which is the
     mirror image, of mirrored bytes.
     """
-    found = zlib.crc32(data.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
-    return int.from_bytes(found.to_bytes(4, "little").translate(_REVERSED), "big")
+    crc = zlib.crc32(data.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int.from_bytes(crc.to_bytes(4, "little").translate(_REVERSED), "big")
 
 
 def _check_mp3(file: BinaryIO) -> Doubt:
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        found = list(_mp3_frames(data))
-        claims = [claim for start, end in found if (claim := _claim(data[start:end])) is not None]
-        if not found:
+        frames = list(_mp3_frames(data))
+        claims = [claim for start, end in frames if (claim := _claim(data[start:end])) is not None]
+        if not frames:
             # not mp3 after all, or of a form whose frames do not say how long they are
             return Doubt.NOTHING
-        start, end = found[-1]
+        start, end = frames[-1]
         if end > len(data):
             raise DamageError(
                 "audio_truncated",
                 f"the last frame of the mp3 has {len(data) - start:,} of {end - start:,} bytes",
             )
-    if len(claims) == 1 and len(found) < claims[0] * _FEWER:
+    if len(claims) == 1 and len(frames) < claims[0] * _FEWER:
         raise DamageError(
-            "audio_truncated", f"the header claims {claims[0]:,} frames, {len(found):,} are there"
+            "audio_truncated", f"the header claims {claims[0]:,} frames, {len(frames):,} are there"
         )
-    more = len(claims) == 1 and claims[0] and len(found) - 1 > claims[0] / _FEWER + 2
+    # files put one behind the other have a header each, which speaks of its own part
+    more = len(claims) == 1 and claims[0] and len(frames) - 1 > claims[0] / _FEWER + 2
     return Doubt.LENGTH if len(claims) > 1 or more else Doubt.NOTHING
 
 
@@ -183,6 +185,7 @@ def _mp3_frames(data: mmap.mmap) -> Iterator[tuple[int, int]]:
             first_by = place + _FREE_BEGIN
             continue
         length = _frame(data[place : place + 4])
+        # of free format, or another format behind a tag of mp3
         if length == 0 or (not any_yet and data[place : place + 4] in _OTHER_SOUND):
             return
         if length is not None and (any_yet or _follows(data, place + length)):

@@ -161,8 +161,8 @@ def sound_gaps(path: Path) -> tuple[float, float] | None:
             stream.start_time * stream.time_base
         )
         ends = [
-            float((one.start_time + one.duration) * one.time_base) if one.duration else None
-            for one in (stream, sound)
+            float((each.start_time + each.duration) * each.time_base) if each.duration else None
+            for each in (stream, sound)
         ]
         return (start, ends[0] - ends[1] if ends[0] is not None and ends[1] is not None else 0.0)
 
@@ -223,6 +223,7 @@ def sampled(
     if not first < end:
         raise DamageError("span_empty", f"the span [{start_s}, {end_s}) s holds no frame")
     moments = first + (np.arange(count) + 0.5) * (end - first) / count
+    # a moment on the edge of two frames means the later one, however it was rounded
     places = np.maximum(
         0, np.searchsorted(film.times, moments + _CLOSE_S, side="right") - 1
     ).tolist()
@@ -236,17 +237,18 @@ def sampled(
         # a stored clip, of which just as many frames were chosen before
         places = list(range(count))
     if film.pictures is not None:
-        found = {place: decode_image(film.pictures[place], short_side) for place in set(places)}
+        pictures = {place: decode_image(film.pictures[place], short_side) for place in set(places)}
     elif reader == "decord":
-        found = _decord_places(source, film, sorted(set(places)), short_side)
+        pictures = _decord_places(source, film, sorted(set(places)), short_side)
     else:
-        found = _decode_places(source, film, sorted(set(places)), short_side, strict)
-    if not found:
+        pictures = _decode_places(source, film, sorted(set(places)), short_side, strict)
+    if not pictures:
         raise DamageError("video_damaged", "none of the wanted frames could be decoded")
     # A frame that never came (a damaged index) is stood in for by the one before it.
-    have = sorted(found)
+    have = sorted(pictures)
     chosen = [
-        found[max((other for other in have if other <= place), default=have[0])] for place in places
+        pictures[max((other for other in have if other <= place), default=have[0])]
+        for place in places
     ]
     since = 0.0 if start_s is None and clip is None else begin
     return Sampled(
@@ -309,31 +311,33 @@ def _pictures(source: Path | BinaryIO, rule: str = "video_damaged") -> Iterator[
 def _film(container: Any, stream: Any) -> _Film:
     """What its packets tell without being decoded; those that an edit list hides are not shown."""
     unit, zero = float(stream.time_base or 0), zero_of(container)
+    # each of its pictures is a whole JPEG, and needs neither seeking nor a decoder of films
     keep = stream.codec_context.name == "mjpeg"
-    found: list[tuple[int, int, bytes]] = []
+    packets: list[tuple[int, int, bytes]] = []
     bare = 0
     for packet in container.demux(stream):
         if packet.size and packet.pts is not None and not packet.is_discard:
-            found.append((packet.pts, packet.duration or 0, bytes(packet) if keep else b""))
+            packets.append((packet.pts, packet.duration or 0, bytes(packet) if keep else b""))
         elif packet.size and packet.pts is None:
             bare += 1
-    if not found and bare:
+    if not packets and bare:
         rate = float(stream.average_rate or stream.guessed_rate or 25)
         return _Film(None, [place / rate for place in range(bare)], bare / rate, None)
-    if not found:
+    if not packets:
         raise DamageError("video_empty", "the film holds no frame")
-    found.sort(key=lambda entry: entry[0])
-    times = [stamp * unit - zero for stamp, _, _ in found]
+    # packets come as they are decoded, which is not the order in which they are shown
+    packets.sort(key=lambda entry: entry[0])
+    times = [stamp * unit - zero for stamp, _, _ in packets]
     usual = (
         float(np.median(np.diff(times)))
         if len(times) > 1
         else 1 / float(stream.average_rate or stream.guessed_rate or 25)
     )
     return _Film(
-        [stamp for stamp, _, _ in found],
+        [stamp for stamp, _, _ in packets],
         times,
-        times[-1] + (found[-1][1] * unit or usual),
-        [data for _, _, data in found] if keep else None,
+        times[-1] + (packets[-1][1] * unit or usual),
+        [data for _, _, data in packets] if keep else None,
     )
 
 
@@ -348,7 +352,7 @@ def _decode_places(
     """The frames at these places of the film, as they are shown and scaled; decoding stops after
     the last of them.
     """
-    found: dict[int, np.ndarray] = {}
+    pictures: dict[int, np.ndarray] = {}
     seek = seek and film.stamps is not None and wanted[0] >= _WORTH_SEEKING
     stamps = [place if film.stamps is None else film.stamps[place] for place in wanted]
     left = list(zip(stamps, wanted, strict=True))
@@ -373,11 +377,16 @@ def _decode_places(
                 break  # some containers (MPEG-PS) seek too far
             while left and left[0][0] <= stamp:
                 exact, place = left.pop(0)
-                found[place] = shown.pixels(frame if exact == stamp or before is None else before)
+                # where the wanted frame never came, the one before it was still on the screen
+                pictures[place] = shown.pixels(
+                    frame if exact == stamp or before is None else before
+                )
             before = frame
             if not left:
-                return found
-    return _decode_places(source, film, wanted, short_side, strict, seek=False) if seek else found
+                return pictures
+    return (
+        _decode_places(source, film, wanted, short_side, strict, seek=False) if seek else pictures
+    )
 
 
 def _decoded(container: Any, stream: Any, strict: bool) -> Iterator[Any]:
@@ -403,6 +412,7 @@ class _Shown:
         turns = quarter_turns(frame)
         if self._size is None:
             self._size = _scaled(*_shown_size(frame, self._stream), self._short_side)
+        # scaled before it is turned: there is less to turn
         width, height = self._size[::-1] if turns % 2 else self._size
         pixels = self._reformatter.reformat(
             frame, width=width, height=height, format="rgb24"
@@ -457,6 +467,7 @@ def _decord_places(
             raise DamageError("video_damaged", "none of the frames could be decoded")
         width, height = _scaled(*_shown_size(first, stream), short_side)
     if not isinstance(source, Path):
+        # PyAV has read in it
         source.seek(0)
     try:
         reader = decord.VideoReader(
@@ -491,8 +502,10 @@ def encode_mjpeg(
     unit = Fraction(1, _UNITS)
     begins = [max(0, round(float(time) * _UNITS)) for time in times_s]
     for number in range(1, len(begins)):
+        # a container takes no two frames of one time
         begins[number] = max(begins[number], begins[number - 1] + 1)
     ends = [*begins[1:], max(begins[-1] + 1, round(seconds * _UNITS))]
+    # bitexact: no version of the writer in the file, so that the same frames make the same bytes
     with av.open(buffer, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream(
             "mjpeg", rate=Fraction(max(1, round(len(images) / max(seconds, 1e-3))))

@@ -112,17 +112,17 @@ class Series(OnDisk):
         """
         assert part.uri is not None
         path = locate(root, part.uri)
-        found: dict[str, Any] = {"hash": content_hash(path)}
+        result: dict[str, Any] = {"hash": content_hash(path)}
         raw = read_series(path, _reading_of(part))
         steps = np.diff(raw.times)
         gaps = float((steps > _FAR * raw.step_s).mean()) if len(steps) else 0.0
-        found |= {
+        result |= {
             "frames": len(raw.times),
             "channels": raw.values.shape[1],
             "duration_s": float(raw.times[-1]) + raw.step_s,
         }
-        found |= {"fps": 1 / raw.step_s} if raw.step_s else {}
-        return found | (
+        result |= {"fps": 1 / raw.step_s} if raw.step_s else {}
+        return result | (
             {"signals": {"missing": float(np.isnan(raw.values).mean()), "gaps": gaps}}
             if full
             else {}
@@ -149,9 +149,9 @@ class Series(OnDisk):
     ) -> SeriesSpec:
         if not fitted:
             return SeriesSpec()
-        known = {name: fitted[name] for name in ("columns", "rate_hz", "mean", "deviation")}
+        learned = {name: fitted[name] for name in ("columns", "rate_hz", "mean", "deviation")}
         return SeriesSpec(
-            **known, seconds=options.seconds, crop=options.crop if training else "start"
+            **learned, seconds=options.seconds, crop=options.crop if training else "start"
         )
 
     def fit(self, options: SeriesOptions, values: Iterable[bytes | None]) -> dict[str, Any]:
@@ -163,7 +163,7 @@ class Series(OnDisk):
         for data in values:
             if data is None:
                 continue
-            some, rate, names = decode_npz(data)
+            rows, rate, names = decode_npz(data)
             if columns is None:
                 columns, rate_hz, reading = names, rate, reading_in(data)
             if names != columns:
@@ -171,9 +171,9 @@ class Series(OnDisk):
                     f"series of one part have other columns: {', '.join(columns)} and"
                     f" {', '.join(names)}; name them in the source"
                 )
-            count = count + np.isfinite(some).sum(0)
-            total = total + np.nansum(some, 0, dtype=np.float64)
-            squares = squares + np.nansum(np.square(some, dtype=np.float64), 0)
+            count = count + np.isfinite(rows).sum(0)
+            total = total + np.nansum(rows, 0, dtype=np.float64)
+            squares = squares + np.nansum(np.square(rows, dtype=np.float64), 0)
         if columns is None:
             raise InputError("no record of the training split has this series")
         mean = total / np.maximum(count, 1)
@@ -224,9 +224,9 @@ def read_series(path: Path, reading: Reading) -> Raw:
         raise DamageError("series_damaged", f"several columns are called {', '.join(twice)}")
     lower = {name.strip().lower(): name for name in table.column_names}
     time = reading.time or next((lower[word] for word in _TIME_NAMES if word in lower), None)
-    known = ", ".join(table.column_names[:20])
+    listed = ", ".join(table.column_names[:20])
     if time is not None and time not in table.column_names:
-        raise DamageError("series_no_time", f"no column is called {time!r}; the file has {known}")
+        raise DamageError("series_no_time", f"no column is called {time!r}; the file has {listed}")
     columns = reading.columns
     if columns is None:
         columns = [
@@ -238,14 +238,14 @@ def read_series(path: Path, reading: Reading) -> Raw:
     if lost or not columns:
         raise DamageError(
             "series_no_columns",
-            f"no column of values is called {', '.join(lost) or 'anything'}; the file has {known}",
+            f"no column of values is called {', '.join(lost) or 'anything'}; the file has {listed}",
         )
     values = np.stack([_numbers(table[name], name) for name in columns], 1)
     if time is None:
         if reading.rate_hz is None:
             raise DamageError(
                 "series_no_time",
-                f"no column of times among {known}; name it with time, or say rate_hz",
+                f"no column of times among {listed}; name it with time, or say rate_hz",
             )
         return Raw(np.arange(len(values)) / reading.rate_hz, values, tuple(columns))
     times = _seconds(table[time], time, reading.unit)
@@ -344,8 +344,8 @@ def _numbers(column: pa.ChunkedArray, name: str) -> np.ndarray:
         raise DamageError(
             "series_no_numbers", f"the column {name!r} holds {column.type}, wanted numbers"
         )
-    found: np.ndarray = pc.fill_null(column.cast(pa.float64(), safe=False), np.nan).to_numpy()
-    return np.where(np.isfinite(found), found, np.nan)
+    numbers: np.ndarray = pc.fill_null(column.cast(pa.float64(), safe=False), np.nan).to_numpy()
+    return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def _seconds(column: pa.ChunkedArray, name: str, unit: str) -> np.ndarray:
@@ -359,10 +359,10 @@ def _seconds(column: pa.ChunkedArray, name: str, unit: str) -> np.ndarray:
             "series_no_time",
             f"the column {name!r} holds {column.type}, wanted seconds or timestamps",
         )
-    found: np.ndarray = (
+    seconds: np.ndarray = (
         pc.fill_null(column.cast(pa.float64(), safe=False), np.nan).to_numpy() * _UNITS[unit]
     )
-    return found
+    return seconds
 
 
 def _sorted(
@@ -480,10 +480,10 @@ def encode_npz(
 
 def reading_in(data: bytes) -> Reading:
     """How the file of a stored series told its times."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as found:
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         return (
-            Reading(time=str(found["time"]) or None, unit=str(found["unit"]))
-            if "time" in found
+            Reading(time=str(archive["time"]) or None, unit=str(archive["unit"]))
+            if "time" in archive
             else Reading()
         )
 
@@ -493,11 +493,11 @@ def decode_npz(data: bytes) -> tuple[np.ndarray, float, tuple[str, ...]]:
     ours.
     """
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as found:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             values, rate_hz, columns = (
-                found["values"],
-                float(found["rate_hz"]),
-                tuple(found["columns"].tolist()),
+                archive["values"],
+                float(archive["rate_hz"]),
+                tuple(archive["columns"].tolist()),
             )
         if (
             values.ndim != 2

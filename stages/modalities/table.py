@@ -61,8 +61,8 @@ class Table(InRecord):
     annotated_under = "tables"
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(part.text or "{}")
-        return found
+        cells: dict[str, Any] = json.loads(part.text or "{}")
+        return cells
 
     def annotated(self, text: str) -> Any:
         return json.loads(text)
@@ -142,21 +142,21 @@ class Table(InRecord):
                 "bad_cells",
                 f"the model knows no column {', '.join(unknown)}; it has {', '.join(columns)}",
             )
-        found = {}
+        checked = {}
         for name, cell in cells.items():
             if isinstance(cell, list | dict):
                 raise DamageError(
                     "bad_cells", f"{name}: wanted a number or a word, found a {type(cell).__name__}"
                 )
-            found[name] = as_cell(cell)
+            checked[name] = as_cell(cell)
             if (
                 name in columns
                 and name not in fitted.get("categories", {})
-                and found[name] is not None
-                and as_number(found[name]) is None
+                and checked[name] is not None
+                and as_number(checked[name]) is None
             ):
                 raise DamageError("bad_cells", f"{name}: wanted a number, found {str(cell)[:60]!r}")
-        return canonical(found)
+        return canonical(checked)
 
     def columns(self, part: str, fitted: Mapping[str, Any]) -> tuple[str, ...]:
         return (part, *fitted.get("columns", ()))
@@ -225,9 +225,9 @@ class TableSpec(Spec):
             cell = cells.get(name)
             if is_empty_cell(cell):
                 continue
-            known = self._places.get(name)
-            if known is not None:
-                row[place] = known.get(as_category(cell), len(known))
+            places = self._places.get(name)
+            if places is not None:
+                row[place] = places.get(as_category(cell), len(places))
             else:
                 number = as_number(cell)
                 row[place] = np.nan if number is None else number

@@ -64,13 +64,13 @@ class Image(OnDisk):
     def measured(self, root: Path, part: Part, full: bool) -> dict[str, Any]:
         assert part.uri is not None
         data = read_file(root, part.uri)
-        found: dict[str, Any] = {"hash": hash_bytes(data)}
+        result: dict[str, Any] = {"hash": hash_bytes(data)}
         if full:
             from .measure import measure_image
 
             facts, signals = measure_image(data)
-            found |= facts | {"signals": signals}
-        return found
+            result |= facts | {"signals": signals}
+        return result
 
     def likeness(self, data: bytes) -> np.ndarray:
         import numpy as np
@@ -90,7 +90,9 @@ class Image(OnDisk):
 
         hashes = np.array([own for own, _ in likenesses], np.uint64)
         first = look_alikes(hashes, BITS, lambda number: likenesses[number][1])
-        return [(one, other) for other, one in enumerate(first.tolist()) if one != other]
+        return [
+            (earliest, other) for other, earliest in enumerate(first.tolist()) if earliest != other
+        ]
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:
         from ...media import image

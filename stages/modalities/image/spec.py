@@ -118,10 +118,10 @@ def _scratch() -> bytearray:
     costs 5 to 10 % of decoding it.
     """
     try:
-        found: bytearray = _of_thread.scratch
+        scratch: bytearray = _of_thread.scratch
     except AttributeError:
-        found = _of_thread.scratch = bytearray(_SCRATCH_BYTES)
-    return found
+        scratch = _of_thread.scratch = bytearray(_SCRATCH_BYTES)
+    return scratch
 
 
 def _inception_crop(

@@ -66,8 +66,8 @@ class TextSpec(Spec):
         if self.tokenize is not None:
             ids = list(self.tokenize(text))[: self.length] or [UNKNOWN_TOKEN]
         else:
-            known = self.vocabulary
-            ids = [known.get(word, UNKNOWN_TOKEN) for word in words(text)[: self.length]] or [
+            vocabulary = self.vocabulary
+            ids = [vocabulary.get(word, UNKNOWN_TOKEN) for word in words(text)[: self.length]] or [
                 UNKNOWN_TOKEN
             ]
         out[: len(ids)] = ids

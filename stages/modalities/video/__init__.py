@@ -71,13 +71,13 @@ class Video(OnDisk):
 
         assert part.uri is not None
         path = locate(root, part.uri)
-        found: dict[str, Any] = {"hash": content_hash(path)}
+        result: dict[str, Any] = {"hash": content_hash(path)}
         if full:
             facts, signals, tracks = measure_video(path)
-            return found | facts | {"signals": signals, "tracks": tracks}
-        known = probe(path)
-        return found | {
-            word: getattr(known, word)
+            return result | facts | {"signals": signals, "tracks": tracks}
+        header = probe(path)
+        return result | {
+            word: getattr(header, word)
             for word in ("width", "height", "fps", "duration_s", "frames")
         }
 
@@ -112,7 +112,7 @@ class Video(OnDisk):
 
         assert part.uri is not None
         count, side = options.video_frames, options.video_short_side
-        found = video.sampled(
+        sampled = video.sampled(
             locate(root, part.uri),
             count,
             side,
@@ -123,13 +123,13 @@ class Video(OnDisk):
         )
         note = (
             ""
-            if found.distinct == count
+            if sampled.distinct == count
             else "films of fewer frames than video_frames, some of which are there more than once"
         )
         return Rendered(
             "mp4",
             video.encode_mjpeg(
-                apply_to_pixels(found.frames, part.steps), found.times_s, found.seconds
+                apply_to_pixels(sampled.frames, part.steps), sampled.times_s, sampled.seconds
             ),
             note,
         )
