@@ -78,15 +78,16 @@ class Contents:
         ]
 
     def lacking_split(self, option: str, name: str) -> list[str]:
-        """A line where no record can have this split."""
-        if self.open_splits or name in self.splits:
+        """A line where no record can have this split, or one of several (``fold1+fold2``)."""
+        lacking = [one for one in name.split("+") if one not in self.splits]
+        if self.open_splits or not lacking:
             return []
         if not self.splits:
             return [
                 f"{option}: wants the split {name!r}, and records have no split; add the stage"
                 " align.split"
             ]
-        return [_nothing(option, "split", name, self.splits)]
+        return [_nothing(option, "split", lacking[0], self.splits)]
 
     def too_late(self, what: str) -> list[str]:
         """A line where records have been split already, and ``what`` changes which of them belong

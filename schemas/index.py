@@ -57,6 +57,15 @@ INDEX_SCHEMA = pa.schema(
 )
 
 
+def names_of(split: str) -> list[str]:
+    """The splits that are meant by one name, or by several joined by ``+``.
+
+    >>> names_of("fold1+fold2")
+    ['fold1', 'fold2']
+    """
+    return list(dict.fromkeys(split.split("+")))
+
+
 @dataclass(frozen=True, slots=True)
 class Shard:
     """One tar of a set: its file name, split, numbers of records and samples, size in bytes and
@@ -92,6 +101,14 @@ class ShardSet:
         for shard in self.shards:
             counts[shard.split] = counts.get(shard.split, 0) + shard.records
         return counts
+
+    def records_of(self, split: str) -> int:
+        """Number of records of a split, or of several (``fold1+fold2``); 0 where one is not
+        there.
+        """
+        counts = self.splits()
+        names = names_of(split)
+        return sum(counts[name] for name in names) if set(names) <= set(counts) else 0
 
     def to_json(self) -> str:
         """The text of ``shards.json``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ from ...schemas.fingerprint import uniform_for
 from ...schemas.record import Fault
 from ..base import CorpusStage, Decision, rows_of
 
+_USUAL = {"train": 0.8, "val": 0.1, "test": 0.1}
 _NAME = re.compile(r"^[A-Za-z0-9_]{1,40}$")
 
 
@@ -22,7 +23,9 @@ _NAME = re.compile(r"^[A-Za-z0-9_]{1,40}$")
 class Split(CorpusStage):
     """Gives each record the split of its group, a pure function of the group's name and ``seed``.
 
-    shares: split -> share of the groups, in sum 1.
+    shares: split -> share of the groups, in sum 1; train .8, val .1, test .1 where nothing is said.
+    folds: so many splits of equal share in their place, ``fold1`` to ``foldN``, for
+    cross-validation: what trains names the others, as ``train_split: fold1+fold2``.
     keep: a split that a source gave is kept, and the others of its group get it too. Where a group
     was given two, the one that most of its records have (then the first by name) stays, and the
     records of the other are rejected: they would leak.
@@ -31,13 +34,21 @@ class Split(CorpusStage):
 
     columns: ClassVar[tuple[str, ...]] = ("key", "group", "split")
 
-    shares: dict[str, float] = field(
-        default_factory=lambda: {"train": 0.8, "val": 0.1, "test": 0.1}
-    )
+    shares: dict[str, float] | None = None
+    folds: int | None = None
     keep: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.folds is not None:
+            if self.shares is not None or self.folds < 2:
+                also = "" if self.shares is None else f" and shares {self.shares}"
+                raise ValueError(
+                    f"folds: wanted 2 or more, without shares, found {self.folds}{also}"
+                )
+            return
+        if self.shares is None:
+            return
         if (
             not self.shares
             or not all(share >= 0 for share in self.shares.values())
@@ -64,16 +75,21 @@ class Split(CorpusStage):
         kept = here.splits if self.keep else frozenset()
         return replace(
             here,
-            splits=kept | {name for name, share in self.shares.items() if share > 0},
+            splits=kept | {name for name, share in self._shares().items() if share > 0},
             open_splits=self.keep and here.open_splits,
             split_by=self.address,
         )
 
+    def _shares(self) -> dict[str, float]:
+        if self.folds is not None:
+            return {f"fold{number}": 1 / self.folds for number in range(1, self.folds + 1)}
+        return _USUAL if self.shares is None else self.shares
+
     def split_of(self, group: str) -> str:
         """The split of a group that was given none."""
         place = uniform_for(self.seed, "split", group)
-        names = list(self.shares)
-        ends = itertools.accumulate(self.shares.values())
+        names = list(self._shares())
+        ends = itertools.accumulate(self._shares().values())
         return next((name for name, end in zip(names, ends, strict=True) if place < end), names[-1])
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:

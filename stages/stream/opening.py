@@ -87,7 +87,7 @@ def open_stream(
     shards: a folder, a tar, a pattern (``out/train-*.tar``, ``data/{000..099}.tar``), a url of one
     (``s3://...``), or a list of them. Tars that others wrote are indexed at the first time;
     ``keys`` says which dot of a member's name ends the key.
-    split: ``train``, ``val``, ...; all splits where it is None.
+    split: ``train``, ``val``, ..., several as ``fold1+fold2``; all where it is None.
     batch_size: rows of a batch over all ranks together.
     parts: part name -> how it is decoded; with its modality's default where only names are given;
         every part where it is None.

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from ....schemas.columns import equals, numbers
 from ....schemas.errors import InputError, IntegrityError, nearest
 from ....schemas.fingerprint import fingerprint
+from ....schemas.index import names_of
 from ....schemas.manifest import number_columns
 from ...modality import is_in_record
 from ..order.order import PAD
@@ -217,13 +218,13 @@ class Index:
 
 
 def _of_split(shard_set: Found, split: str | None) -> list[Tar]:
-    tars = [tar for tar in shard_set.tars if split is None or tar.split == split]
-    if not tars:
-        raise InputError(
-            f"{shard_set.name}: no shards of split"
-            f" {split!r}{nearest(str(split), {tar.split for tar in shard_set.tars})}"
-        )
-    return tars
+    if split is None:
+        return list(shard_set.tars)
+    wanted, there = names_of(split), {tar.split for tar in shard_set.tars}
+    for name in wanted:
+        if name not in there:
+            raise InputError(f"{shard_set.name}: no shards of split {name!r}{nearest(name, there)}")
+    return [tar for tar in shard_set.tars if tar.split in wanted]
 
 
 def _read(path: Path) -> list[pa.RecordBatch]:

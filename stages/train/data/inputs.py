@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ....schemas.errors import InputError, nearest
-from ....schemas.index import read_shard_set
+from ....schemas.index import names_of, read_shard_set
 from ...modality import Modality, modality
 from ...stream import FeatureSpec, FusionBatch, Spec, Stream, open_stream
 from ...stream.shards.features import FeatureCache
@@ -228,10 +228,13 @@ def chosen_split(
     shards: Path, split: str = "", else_of: Sequence[str] = ("test", "val", "train")
 ) -> str:
     """The split that was asked for, or the first of the others that there is."""
-    splits = read_shard_set(shards).splits()
-    if split and split not in splits:
-        raise InputError(f"--split {split}: no such split{nearest(split, splits)}")
-    return split or next((name for name in else_of if name in splits), next(iter(splits)))
+    shard_set = read_shard_set(shards)
+    splits = shard_set.splits()
+    lacking = [name for name in names_of(split) if name not in splits] if split else []
+    if lacking:
+        raise InputError(f"--split {split}: no such split{nearest(lacking[0], splits)}")
+    others = (name for name in else_of if shard_set.records_of(name))
+    return split or next(others, next(iter(splits)))
 
 
 def targets_of(stream: Stream) -> list[dict[str, Any]]:

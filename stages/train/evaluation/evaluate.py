@@ -87,7 +87,7 @@ def _scored(saved: checkpoint.Saved, shards: Path, stream: Stream, surveyed: Sur
 
     def trained() -> Sequence[Mapping[str, Any]] | None:
         split = saved.options.train_split
-        if split not in read_shard_set(shards).splits():
+        if not read_shard_set(shards).records_of(split):
             return None
         return targets_of(saved.inputs.open(shards, split, rank=0, world=1))
 

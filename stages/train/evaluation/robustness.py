@@ -198,7 +198,7 @@ def _mean_tokens(saved: checkpoint.Saved, shards: Path) -> Mean:
     """
     options, model = saved.options, saved.model
     mean = Mean(len(options.inputs), options.width)
-    if options.train_split not in read_shard_set(shards).splits():
+    if not read_shard_set(shards).records_of(options.train_split):
         return mean.eval()
     total, count, rows = torch.zeros_like(mean.mean_MD), torch.zeros(len(options.inputs)), 0
     with saved.inputs.open(shards, options.train_split, rank=0, world=1) as stream:
@@ -227,9 +227,8 @@ def _from_presence(saved: checkpoint.Saved, shards: Path, surveyed: Survey) -> f
     classes, and without a training split.
     """
     options = saved.options
-    if (
-        saved.objective.link != "softmax"
-        or options.train_split not in read_shard_set(shards).splits()
+    if saved.objective.link != "softmax" or not read_shard_set(shards).records_of(
+        options.train_split
     ):
         return None
     with saved.inputs.open(shards, options.train_split, rank=0, world=1) as stream:

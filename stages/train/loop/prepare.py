@@ -55,9 +55,7 @@ def prepare(options: TrainOptions, shards: Path, seed: int) -> Prepared:
     modalities = dict(shard_set.parts)
     if options.batch_size is None:
         options = options.model_copy(
-            update={
-                "batch_size": default_batch_size(shard_set.splits().get(options.train_split, 0))
-            }
+            update={"batch_size": default_batch_size(shard_set.records_of(options.train_split))}
         )
     caches: dict[str, dict[str, Any]] = {}
     for name, entry in options.inputs.items():

@@ -41,7 +41,7 @@ class Validation:
         options = run.options
         self._fits = is_fitted(run.step.model)
         self._stream: Stream | None = None
-        if options.val_split in read_shard_set(shards).splits():
+        if read_shard_set(shards).records_of(options.val_split):
             # what is fitted is fitted to the same rows by all processes
             rank, world = (0, 1) if self._fits else (None, None)
             self._stream = run.inputs.open(shards, options.val_split, rank=rank, world=world)

@@ -14,9 +14,10 @@ from films import write_film
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from modalmill.pipeline.run import Result
-from modalmill.schemas.errors import RecipeError
+from modalmill.schemas.errors import InputError, RecipeError
 from modalmill.schemas.manifest import Row, read_manifest, rows_to_table, table_to_records
 from modalmill.schemas.record import Cue, Origin, Part, Record
+from modalmill.stages import stream
 from modalmill.stages.align.cut import Cut
 from modalmill.stages.align.split import Split
 from tiny import recipe, write
@@ -245,3 +246,56 @@ def test_windows_of_a_film_hold_its_sound_and_frames_of_the_same_time(
     starts = {key: one.parts["voice"].start_s for key, one in records.items()}
     assert {starts[key] for key in loud} == {2.0, 2.5}
     assert all(one.parts["video"].start_s == starts[key] for key, one in records.items())
+
+
+def test_folds_are_equal_parts_of_the_groups_and_several_splits_are_one(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
+    lines = ["id,note,kind,who"]
+    for row in range(600):
+        lines.append(f"{row},{'up' if row % 2 else 'down'} {row % 7},{'ab'[row % 2]},{row // 2}")
+    write(tmp_path / "t.csv", "\n".join(lines))
+    source = {
+        "type": "csv",
+        "path": "t.csv",
+        "id": "{id}",
+        "text": {"note": "note"},
+        "targets": ["kind"],
+        "group": "{who}",
+    }
+    train = {
+        "target": "kind",
+        "inputs": {"note": {"length": 2}},
+        "train_split": "fold1+fold2+fold4",
+        "val_split": "fold3",
+        "fusion": "mean",
+        "width": 8,
+        "hidden": 8,
+        "epochs": 4,
+        "learning_rate": 0.05,
+        "device": "cpu",
+    }
+    stages = [{"align.split": {"folds": 4}}]
+    result = run_recipe(recipe(tmp_path, {"s": source}, stages, train=train))
+    groups: dict[str, set[str]] = {}
+    for record in table_to_records(read_manifest(tmp_path / "out")):
+        groups.setdefault(record.split or "", set()).add(record.group)
+    assert sorted(groups) == ["fold1", "fold2", "fold3", "fold4"]
+    assert all(50 < len(some) < 100 for some in groups.values())
+    assert sum(map(len, groups.values())) == 300
+    assert result.training is not None
+    assert (result.training["split"], result.training["all"]) == ("fold3", 1.0)
+    shards = tmp_path / "out" / "shards"
+    with (
+        stream.open(shards, split="fold1+fold4") as both,
+        stream.open(shards, split="fold1") as first,
+        stream.open(shards, split="fold4") as last,
+    ):
+        assert both.samples == first.samples + last.samples
+    with pytest.raises(InputError, match="no shards of split 'fold5'; did you mean 'fold"):
+        stream.open(shards, split="fold1+fold5")
+    wrong = recipe(tmp_path, {"s": source}, stages, train={**train, "train_split": "fold1+fold9"})
+    with pytest.raises(RecipeError, match="gives a split called 'fold9'"):
+        run_recipe(wrong)
+    with pytest.raises(ValueError, match="folds: wanted 2 or more, without shares, found 1"):
+        Split(folds=1)
