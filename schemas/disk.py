@@ -112,14 +112,21 @@ def read_table(path: Path) -> pa.Table:
         with pa.memory_map(str(path)) as source:
             return pa.ipc.open_file(source).read_all()
     except (pa.ArrowInvalid, FileNotFoundError) as error:
-        raise IntegrityError(
-            f"{path}: not a whole Arrow file ({error}); remove the folder 'work' beside it and"
-            " run again"
-        ) from error
+        raise _broken(path, error) from error
+
+
+def _broken(path: Path, error: Exception) -> IntegrityError:
+    return IntegrityError(
+        f"{path}: not a whole Arrow file ({error}); remove the folder 'work' beside it and run"
+        " again"
+    )
 
 
 def read_note(path: Path) -> dict[str, Any]:
     """The note in an Arrow IPC file's metadata, without reading the rest."""
-    with pa.memory_map(str(path)) as source:
-        metadata = pa.ipc.open_file(source).schema.metadata or {}
+    try:
+        with pa.memory_map(str(path)) as source:
+            metadata = pa.ipc.open_file(source).schema.metadata or {}
+    except (pa.ArrowInvalid, FileNotFoundError) as error:
+        raise _broken(path, error) from error
     return dict(json.loads(metadata.get(b"note", b"{}")))

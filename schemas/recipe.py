@@ -280,12 +280,7 @@ def _override(value: dict[str, Any], text: str) -> str | None:
         if isinstance(target, list):
             position = _list_position(target, words)
             whole = next(
-                (
-                    entry
-                    for entry in target
-                    if ".".join(words)
-                    == (entry if isinstance(entry, str) else next(iter(entry), ""))
-                ),
+                (entry for entry in target if ".".join(words) == _address(entry)),
                 None,
             )
             if whole is not None:
@@ -296,18 +291,18 @@ def _override(value: dict[str, Any], text: str) -> str | None:
             if position is None:
                 return f"--set {text}: no entry of the list fits {'.'.join(words)!r}"
             index, used = position
-            entry = target[index]
-            if used and isinstance(entry, str):
-                entry = target[index] = {entry: {}}
-            target = entry
-            if used:
-                address = ".".join(words[:used])
-                if target[address] is None:
-                    target[address] = {}
-                target = target[address]
-                words = words[used:]
-            else:
+            address = _address(target[index])
+            if not address:
+                return f"--set {text}: entry {index} of the list is no stage with options"
+            if not used:  # by its number, with its address behind it or without
                 words = words[1:]
+                parts = address.split(".")
+                used = len(parts) if words[: len(parts)] == parts and words != parts else 0
+            if not isinstance(target[index], dict) or target[index][address] is None:
+                target[index] = {address: {}}
+            target, words = target[index][address], words[used:]
+            if not isinstance(target, dict):
+                return f"--set {text}: {address} has no options by name"
             continue
         if target.get(words[0]) is None:
             target[words[0]] = {}
@@ -324,6 +319,15 @@ def _override(value: dict[str, Any], text: str) -> str | None:
     return None
 
 
+def _address(entry: Any) -> str:
+    """What an entry of a list is called: ``clean.text``, or ``{clean.text: {...}}``; empty for what
+    is neither.
+    """
+    if isinstance(entry, dict):
+        entry = next(iter(entry), "")
+    return entry if isinstance(entry, str) else ""
+
+
 def _list_position(entries: list[Any], words: list[str]) -> tuple[int, int] | None:
     """Index of the list entry meant by the next words, and how many words its address takes (0: it
     was an index).
@@ -331,7 +335,7 @@ def _list_position(entries: list[Any], words: list[str]) -> tuple[int, int] | No
     if words[0].isdigit():
         return (int(words[0]), 0) if int(words[0]) < len(entries) else None
     for index, entry in enumerate(entries):
-        address = entry if isinstance(entry, str) else next(iter(entry), "")
+        address = _address(entry)
         parts = address.split(".")
         if words[: len(parts)] == parts and len(words) > len(parts):
             return index, len(parts)

@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Literal
 import pyarrow as pa
 
 from ...schemas.contents import Contents, Kind
+from ...schemas.errors import InputError
+from ...schemas.fingerprint import canonical
 from ...schemas.record import Fault
 from ..base import CorpusStage, Decision, rows_of
 
@@ -85,6 +87,14 @@ class Fill(CorpusStage):
         if self.by == "drop" or not known:
             return None
         if self.by == "mean":
+            words = [value for value in known if isinstance(value, (str, list))]
+            if words:
+                raise InputError(
+                    f"{self.address}: by: mean wants numbers, and {self.target!r} holds"
+                    f" {str(words[0])[:60]!r}; read it with 'numbers', or choose most_frequent"
+                )
             return sum(float(value) for value in known) / len(known)
-        counts = Counter(known)
-        return min(counts, key=lambda value: (-counts[value], str(value)))
+        # lists are counted as they stand
+        counts = Counter(canonical(value) for value in known)
+        first = {canonical(value): value for value in reversed(known)}
+        return first[min(counts, key=lambda text: (-counts[text], str(first[text])))]

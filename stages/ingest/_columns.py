@@ -25,6 +25,7 @@ from ._cues import cue_parts
 from ._files import Listing, Loose, join, media_part
 from ._values import (
     check_lists,
+    check_parts,
     check_tables,
     check_templates,
     given_splits,
@@ -137,6 +138,7 @@ class Columns(Source):
     def __post_init__(self) -> None:
         if self.decimal == self.thousands:
             raise ValueError(f"thousands: {self.thousands!r} is the decimal mark already")
+        check_parts(media=self.media, text=self.texts(), table=self.table, cues=self.cues)
         check_tables(self.table)
         check_lists(self.lists, _named(self.targets))
         check_templates(

@@ -26,6 +26,7 @@ from ._files import Listing, join, media_part
 from ._table import find_dialect, read_rows
 from ._values import (
     check_lists,
+    check_parts,
     check_tables,
     check_templates,
     given_splits,
@@ -100,6 +101,8 @@ class Folder(Source):
     part: str | None = None
 
     def __post_init__(self) -> None:
+        media = [self.part_name(), *self.more_parts("", 0)]
+        check_parts(part=media, text=self.text, table=self.table, cues=self.cues)
         check_tables(self.table)
         check_lists(self.lists, _templates(self.targets))
         check_templates({"parse": self.parse}, template.parse_problems)
@@ -223,7 +226,7 @@ class Folder(Source):
 
     def _labels(
         self, root: Path, name: str, tally: Counter[str]
-    ) -> Generator[Row, None, dict[str, tuple[int, dict[str, str]]]]:
+    ) -> Generator[Read, None, dict[str, tuple[int, dict[str, str]]]]:
         """The rows of the label table by file id, as the generator's result; rejects are
         yielded.
         """
@@ -243,6 +246,22 @@ class Folder(Source):
             f"labels.match: {line}" for line in template.problems(self.labels.match, columns)
         ]
         names = self._fields(columns)
+        own = set(self._fields(()))
+        hidden = (
+            own
+            & set(columns)
+            & {
+                word
+                for option, text in self._templates().items()
+                if text and option != "id"
+                for word in template.fields(text)
+            }
+        )
+        for word in sorted(hidden):
+            yield Noted(
+                f"column {word!r} of {file} not read: {{{word}}} is the file's own; give the column"
+                " another name"
+            )
         problems += [
             f"{option}: {line}"
             for option, text in self._templates().items()
@@ -335,6 +354,8 @@ class Folder(Source):
                 ),
             )
         except DamageError as error:
+            if identity and identity in labels:
+                used.add(identity)  # its file is there, and told for what it is
             return Row(record, Fault(error.rule, message=error.message))
         if identity in labels:
             used.add(identity)
@@ -419,6 +440,8 @@ class Folder(Source):
                 f"no file of the folder has the id {identity!r}",
             )
         ]
+        own = set(self._fields(()))
+        cells = {word: cell for word, cell in cells.items() if word not in own}
         return self._filled(record, name, cells, unmatched)
 
 

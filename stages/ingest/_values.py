@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...schemas.errors import nearest
@@ -162,6 +162,21 @@ def check_tables(tables: Mapping[str, list[str]]) -> None:
                 raise ValueError(
                     f"table.{name}: wanted the name of a column, found the template {column!r}"
                 )
+
+
+def check_parts(**named: Iterable[str]) -> None:
+    """ValueError for a part that is named twice: one of them would be lost. named: option -> the
+    parts that it gives.
+    """
+    first: dict[str, str] = {}
+    for option, parts in named.items():
+        for part in parts:
+            if part in first:
+                raise ValueError(
+                    f"{option}.{part}: a part of this name comes from {first[part]} already; give"
+                    " it another"
+                )
+            first[part] = option
 
 
 def check_lists(lists: Mapping[str, str], targets: Mapping[str, str]) -> None:

@@ -33,6 +33,7 @@ from ._files import Listing, join, media_part
 from ._json import items
 from ._table import UNPACKING_ERRORS, refuse_other_files, unpacked
 from ._template import is_absent, plain
+from ._values import split_name
 
 _WORDS = {
     "answer": "multiple_choice_answer",
@@ -69,6 +70,9 @@ class CocoVqa(Source):
     base: str = ""
     split: str | None = None
     group_kind: str | None = None
+
+    def __post_init__(self) -> None:
+        split_name(self.split)
 
     def paths(self) -> list[str]:
         return [
@@ -235,7 +239,7 @@ class CocoVqa(Source):
             if annotation is not None:
                 yield Merged("annotations")
                 shown = annotation.pop("image_id", None)
-                if shown is not None and shown != image_id:
+                if shown is not None and str(shown) != str(image_id):
                     yield Row(
                         record,
                         Fault(

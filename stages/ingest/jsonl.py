@@ -42,7 +42,7 @@ class Jsonl(Columns):
         refuse_other_files(root / file)
         try:
             with unpacked(root / file) as lines:
-                for number, line in enumerate(_documents(lines, file), 1):
+                for number, line in _documents(lines, file):
                     if not isinstance(line, bytes):
                         tally["rows"] += 1
                         yield _mapped(line, mapper, name, file, number)
@@ -57,13 +57,15 @@ class Jsonl(Columns):
         yield from mapper.rest(file, tally)
 
 
-def _documents(file: BinaryIO, name: str) -> Iterator[Any]:
-    """The lines of the file, or the values of the array that it is. Arrays in place of objects are
-    rows, and the first one names their values.
+def _documents(file: BinaryIO, name: str) -> Iterator[tuple[int, Any]]:
+    """The lines of the file by their numbers, or the values of the array that it is by theirs.
+    Arrays in place of objects are rows, and the first one names their values.
     """
+    number = 1
     first = file.readline(LONGEST_LINE)
     while first and not first.strip():
         first = file.readline(LONGEST_LINE)
+        number += 1
     start = len(codecs.BOM_UTF8) if first.startswith(codecs.BOM_UTF8) else 0
     if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in first[:4]:
         raise InputError(
@@ -77,8 +79,7 @@ def _documents(file: BinaryIO, name: str) -> Iterator[Any]:
             yield from _array(file, name)
             return
         header = row
-    line = first
-    number = 1
+    line, begin = first, number
     while line:
         if len(line) >= LONGEST_LINE:
             raise InputError(
@@ -86,12 +87,12 @@ def _documents(file: BinaryIO, name: str) -> Iterator[Any]:
                 " JSON lines"
             )
         if header is None:
-            yield line
-        elif number > 1 and line.strip():
+            yield number, line
+        elif number > begin and line.strip():
             try:
-                yield _named(header, _parsed(line))
+                yield number, _named(header, _parsed(line))
             except (ValueError, RecursionError):
-                yield line  # which is refused as what it is
+                yield number, line  # which is refused as what it is
         line = file.readline(LONGEST_LINE)
         number += 1
 
@@ -113,14 +114,14 @@ def _is_json(line: bytes) -> bool:
     return True
 
 
-def _array(file: BinaryIO, name: str) -> Iterator[Any]:
+def _array(file: BinaryIO, name: str) -> Iterator[tuple[int, Any]]:
     header: list[str] | None = None
     try:
-        for value in items(file, "item"):
+        for number, value in enumerate(items(file, "item"), 1):
             if isinstance(value, list) and header is None:
                 header = [str(cell) for cell in value]
             else:
-                yield value if header is None else _named(header, value)
+                yield number, value if header is None else _named(header, value)
     except ijson.JSONError as error:
         raise InputError(
             f"{name}: the JSON array is broken: {' '.join(str(error).split())[:160]}"

@@ -81,10 +81,13 @@ class Xlsx(Columns):
             tally["rows"] += 1
             beyond = [
                 cell
-                for word, cell in itertools.zip_longest(names, cells, fillvalue="")
-                if not word and not is_absent(cell)
+                for place, (word, cell) in enumerate(
+                    itertools.zip_longest(names, cells, fillvalue="")
+                )
+                # a first column without a name is the index that pandas writes
+                if not word and place and not is_absent(cell)
             ]
-            if beyond[not names[0] :]:
+            if beyond:
                 key = make_key(name, f"row-{number}")
                 fault = Fault(
                     "stray_columns",

@@ -197,7 +197,9 @@ class _Track:
             self._length if frame.time is None else round((float(frame.time) - zero) * self.rate_hz)
         )
         if not self.pieces and place < 0:
-            samples = samples[-place:]
+            samples, place = samples[-place:], 0
+            if not len(samples):  # it ends before the clock begins
+                return True
         gap = place - self._length
         if gap > _GAP_S * self.rate_hz or (not self.pieces and gap > 0):
             if not self.pieces:

@@ -50,6 +50,7 @@ _MAGICS: tuple[tuple[int, int, tuple[bytes, ...], str], ...] = (
     (0, 2, (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"Pf", b"PF"), "pnm"),
 )
 _TIFF_PHOTOMETRIC = 262
+_APP1, _FILL, _SCAN = 0xE1, 0xFF, (0xD9, 0xDA)  # markers of JPEG: end and begin of the scan
 _EXIF_ORIENTATION = 0x0112
 
 
@@ -244,7 +245,7 @@ def check_png(data: bytes) -> frozenset[bytes]:
 
 def has_exif(data: bytes) -> bool:
     """Whether a JPEG begins with an EXIF block, which may say that it is to be turned."""
-    return b"Exif\x00\x00" in data[:4096]
+    return _exif(data, "jpg") is not None
 
 
 def _orientation(data: bytes, kind: str) -> int:
@@ -267,8 +268,7 @@ def _orientation(data: bytes, kind: str) -> int:
 def _exif(data: bytes, kind: str) -> bytes | None:
     """The EXIF block as the TIFF file that it is; None where there is none."""
     if kind == "jpg":
-        place = data[:4096].find(b"Exif\x00\x00") + 6
-        return data[place : place + 65536] if place >= 6 else None
+        return _exif_of_jpeg(data)
     place = 8 if kind == "png" else 12
     while place + 8 <= len(data):
         first, second = data[place : place + 4], data[place + 4 : place + 8]
@@ -280,6 +280,23 @@ def _exif(data: bytes, kind: str) -> bytes | None:
         if name in (b"eXIf", b"EXIF"):
             return data[place + 8 : place + 8 + length].removeprefix(b"Exif\x00\x00")
         place += 8 + length + after
+    return None
+
+
+def _exif_of_jpeg(data: bytes) -> bytes | None:
+    """From the segments before the picture: other profiles may stand before it, and be long."""
+    place = 2
+    while data[place : place + 1] == b"\xff":
+        marker, length = data[place + 1], int.from_bytes(data[place + 2 : place + 4], "big")
+        if marker == _FILL:
+            place += 1
+            continue
+        if marker in _SCAN or length < 2:
+            return None
+        body = data[place + 4 : place + 2 + length]
+        if marker == _APP1 and body.startswith(b"Exif\x00\x00"):
+            return body[6:]
+        place += 2 + length
     return None
 
 
