@@ -271,19 +271,20 @@ def child() -> None:
             if not bounded:
                 _bound_memory(memory_bytes)
                 bounded = True
-            reply: tuple[str, Any] = ("result", task.run(beat, skip))
+            # here, for what cannot be sent is the task's failure and no death of the worker
+            reply = pickle.dumps(("result", task.run(beat, skip)), pickle.HIGHEST_PROTOCOL)
         except MemoryError:
             pipe.send_bytes(pickle.dumps(("memory", None)))  # the page still says at which item
             return
         except ModalmillError as error:
-            reply = ("error", error)
+            reply = pickle.dumps(("error", error), pickle.HIGHEST_PROTOCOL)
         except BaseException:
-            reply = ("failure", traceback.format_exc())
+            reply = pickle.dumps(("failure", traceback.format_exc()), pickle.HIGHEST_PROTOCOL)
         # a death from here on is not the last item's doing
         signal.setitimer(signal.ITIMER_REAL, 0)
         page[: _HEAD.size] = _HEAD.pack(0.0, 0)
         try:
-            pipe.send_bytes(pickle.dumps(reply, protocol=pickle.HIGHEST_PROTOCOL))
+            pipe.send_bytes(reply)
         except ConnectionError:
             return
 

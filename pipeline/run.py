@@ -589,6 +589,11 @@ def _locked(out: Path) -> Iterator[None]:
             raise StorageError(
                 f"{out}: another run is at work here; wait for it or choose another --out"
             ) from None
+        except OSError as error:  # some network file systems have no locks
+            raise StorageError(
+                f"{out}: the folder cannot be held by one run alone ({error.strerror}); choose an"
+                " --out on a file system with locks"
+            ) from error
         # whoever holds the lock writes alone, so these are of a run that was killed
         for stale in out.rglob(".*.tmp"):
             stale.unlink(missing_ok=True)

@@ -85,4 +85,6 @@ def random_for(seed: int, *names: str) -> np.random.Generator:
 
 def uniform_for(seed: int, *names: str) -> float:
     """One number in [0, 1) that depends on the seed and the names alone."""
-    return xxhash.xxh3_64_intdigest("\x1f".join((str(seed), *names)).encode()) / 2.0**64
+    number = xxhash.xxh3_64_intdigest("\x1f".join((str(seed), *names)).encode()) / 2.0**64
+    # the largest of the 64-bit numbers are rounded up to 1
+    return min(number, 1 - 2.0**-53)

@@ -35,10 +35,14 @@ def read_cues(path: Path) -> tuple[Cue, ...]:
     """The cues of a file, by its ending, in time order; DamageError with the line where the file is
     not what it says.
     """
-    size = path.stat().st_size
-    if size > LARGEST_BYTES:
-        raise DamageError("cues_too_large", f"{path.name} has {size:,} bytes")
-    text = spelled_out(decode_text(path.read_bytes())).removeprefix("\ufeff")
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_BYTES:
+            raise DamageError("cues_too_large", f"{path.name} has {size:,} bytes")
+        data = path.read_bytes()
+    except OSError as error:
+        raise DamageError("file_unreadable", f"{path.name}: {error.strerror}") from None
+    text = spelled_out(decode_text(data)).removeprefix("\ufeff")
     reader = read_align if path.suffix.lower() == ".align" else read_subtitles
     cues = sorted(reader(text, path.name), key=lambda cue: cue.start_s)
     if not cues:

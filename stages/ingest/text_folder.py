@@ -34,12 +34,17 @@ class TextFolder(Folder):
             if error.rule == "file_empty":
                 return None
             raise
-        size = path.stat().st_size
-        if size > _LARGEST_BYTES:
-            raise DamageError(
-                "text_too_large", f"{uri} has {size:,} bytes; at most {_LARGEST_BYTES:,} are read"
-            )
-        text = decode_text(path.read_bytes()).removeprefix("\ufeff")
+        try:
+            size = path.stat().st_size
+            if size > _LARGEST_BYTES:
+                raise DamageError(
+                    "text_too_large",
+                    f"{uri} has {size:,} bytes; at most {_LARGEST_BYTES:,} are read",
+                )
+            data = path.read_bytes()
+        except OSError as error:
+            raise DamageError("file_unreadable", f"{uri}: {error.strerror}") from None
+        text = decode_text(data).removeprefix("\ufeff")
         if BROKEN in text:
             raise DamageError("invalid_utf8", f"{uri}: some of its bytes are no text")
         return Part("text", text=text) if text.strip() else None
