@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from ..schemas.disk import read_table
-from ..schemas.errors import DamageError, InputError
+from ..schemas.errors import DamageError, InputError, IntegrityError
 from ..schemas.fingerprint import hash_bytes
 from ..schemas.index import SET_FILE, read_shard_set
 from ..stages.media.refusing import refusing
-from ..stages.modalities.text.words import compared_words
+from ..stages.modalities.text.words import compared_words, count_words
 from ..stages.modality import OnDisk, modality
 from .progress import Advance
 
@@ -34,14 +34,17 @@ _SHOWN = 10
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """A record in a split of a set; the part that is meant, where one is."""
+    """A record; the part that is meant, where one is. side: what is compared with the others, a
+    split or a whole set. shown: the side as people read it, with the split of a set.
+    """
 
     side: str
+    shown: str
     key: str
     part: str = ""
 
     def __str__(self) -> str:
-        return f"{self.side}: {self.key}" + (f" ({self.part})" if self.part else "")
+        return f"{self.shown}: {self.key}" + (f" ({self.part})" if self.part else "")
 
 
 @dataclass
@@ -59,7 +62,7 @@ class Leaks:
     def records(self) -> dict[str, int]:
         """How many records of each side have a partner in another one."""
         places = {
-            (place.side, place.key)
+            (place.shown, place.key)
             for pairs in self.pairs.values()
             for pair in pairs
             for place in pair
@@ -85,7 +88,7 @@ class Leaks:
 
 
 def _json(place: Place) -> dict[str, str]:
-    return {"side": place.side, "key": place.key, **({"part": place.part} if place.part else {})}
+    return {"side": place.shown, "key": place.key, **({"part": place.part} if place.part else {})}
 
 
 def find_leaks(sets: Sequence[Path], words: int, advance: Advance) -> Leaks:
@@ -93,6 +96,9 @@ def find_leaks(sets: Sequence[Path], words: int, advance: Advance) -> Leaks:
     leak.
     """
     leaks = Leaks()
+    folders = [_shard_set(path)[0].resolve() for path in sets]
+    if len(set(folders)) < len(folders):
+        raise InputError(f"{folders[0]}: the same set twice, which has all of itself in common")
     groups: dict[str, list[Place]] = defaultdict(list)
     texts: dict[str, list[Place]] = defaultdict(list)
     contents: dict[str, list[Place]] = defaultdict(list)
@@ -100,28 +106,36 @@ def find_leaks(sets: Sequence[Path], words: int, advance: Advance) -> Leaks:
     done, total = 0, sum(shard.records for path in sets for shard in _shard_set(path)[1].shards)
     for folder, shards in map(_shard_set, sets):
         for shard in shards.shards:
-            side = f"{folder}:{shard.split}" if len(sets) > 1 else shard.split
+            side = str(folder) if len(sets) > 1 else shard.split
+            shown = f"{folder}:{shard.split}" if len(sets) > 1 else shard.split
             index = read_table(folder / f"{shard.name}.arrow")
             rows = index.select(["key", "group", "texts", "media"]).to_pylist()
             with (folder / f"{shard.name}.tar").open("rb") as tar:
                 by_offset: dict[int, str] = {}
                 for row in rows:
-                    place = Place(side, row["key"])
-                    groups[row["group"]].append(place)
+                    place = Place(side, shown, row["key"])
+                    # a group of its own that nobody named says nothing about another set
+                    if row["group"] != row["key"]:
+                        groups[row["group"]].append(place)
                     if not row["media"]:
                         own = [compared_words(entry["text"] or "") for entry in row["texts"]]
-                        if sum(len(text.split()) for text in own) >= words:
+                        if sum(map(count_words, own)) >= words:
                             texts["\x1f".join(own)].append(place)
                     for member in row["media"]:
                         # records of one sample share their media: read each once
                         if member["offset"] not in by_offset:
                             tar.seek(member["offset"])
                             data = tar.read(member["size"])
+                            if len(data) < member["size"]:
+                                raise IntegrityError(
+                                    f"{tar.name}: is shorter than its index says (at"
+                                    f" {member['name']}); see 'modalmill verify'"
+                                )
                             content = by_offset[member["offset"]] = hash_bytes(data)
                             # equal bytes need no comparing by looks
                             if content not in contents:
                                 _compare_by(compared, member, data, content, leaks)
-                        where = Place(side, row["key"], member["part"])
+                        where = Place(side, shown, row["key"], member["part"])
                         contents[by_offset[member["offset"]]].append(where)
             done += len(rows)
             advance(done, total)
@@ -210,7 +224,10 @@ def leaks_text(found: Leaks) -> str:
     looked = ", ".join(f"{number:,} {what}" for what, number in found.looked_at.items())
     lines += ["", f"compared: {looked}"]
     if found.damaged:
-        lines.append(f"not compared, for they do not decode: {', '.join(found.damaged[:3])}")
+        lines.append(
+            f"compared by their bytes alone, for they do not decode: {len(found.damaged):,}, the"
+            f" first {found.damaged[0]}"
+        )
     if found:
         told = ", ".join(f"{number:,} of {side}" for side, number in found.records().items())
         lines.append(f"records with a partner on another side: {told}")

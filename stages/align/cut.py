@@ -12,7 +12,7 @@ from ..modality import modality, timed
 
 WINDOWS = "windows"
 _LARGEST = 1_000_000
-_SHORTEST_S = 1e-3
+_SHORTEST_S, _SHORTEST_HOP_S = 1e-3, 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,8 @@ class Cut(RecordStage):
     margin_s: seconds kept on both sides of a cue.
     min_s: shorter cues make no record, nor does a last window that is shorter.
 
-    Records without that part, or without anything to cut by, go on whole. Windows run over the
+    Records without that part, or without anything to cut by (no cue, no window of ``min_s``), go on
+    whole. Windows run over the
     shortest of the record's sounds, videos and series; timed text keeps the cues that overlap a
     window, other text stays as it is. The spans are written on the parts and carried out when media
     are decoded at the end. All pieces stay in the group of the whole.
@@ -42,10 +43,12 @@ class Cut(RecordStage):
 
     def __post_init__(self) -> None:
         if self.by == WINDOWS:
-            if self.window_s is None or self.window_s <= 0:
+            if self.window_s is None or self.window_s < _SHORTEST_HOP_S:
                 raise ValueError("window_s: say how long the windows are, in seconds above 0")
-            if self.hop_s is not None and self.hop_s <= 0:
-                raise ValueError(f"hop_s: wanted seconds above 0, found {self.hop_s}")
+            if self.hop_s is not None and self.hop_s < _SHORTEST_HOP_S:
+                raise ValueError(
+                    f"hop_s: wanted {_SHORTEST_HOP_S} seconds or more, found {self.hop_s}"
+                )
         elif self.window_s is not None or self.hop_s is not None:
             raise ValueError(
                 f"window_s, hop_s: are for by: {WINDOWS}, and it is cut by {self.by!r}"

@@ -23,7 +23,7 @@ from ..base import CorpusStage, Decision, Likeness, rows_of
 from ..media.fingerprint import sound_alikes
 from ..media.lookalikes import BITS, look_alikes
 from ..modalities.image.measure import perceptual_hash
-from ..modalities.text.words import compared_words
+from ..modalities.text.words import compared_words, count_words
 from ..modality import every_on_disk
 
 
@@ -242,7 +242,7 @@ def _words_alone(parts: list[dict[str, Any]], least: int) -> str:
     if not least or not parts or any(part["modality"] != "text" for part in parts):
         return ""
     texts = [compared_words(part["text"] or "") for part in parts]
-    return "\x1f".join(texts) if sum(len(text.split()) for text in texts) >= least else ""
+    return "\x1f".join(texts) if sum(map(count_words, texts)) >= least else ""
 
 
 def _phash(signals: dict[str, float], parts: list[dict[str, Any]]) -> int | None:

@@ -29,6 +29,7 @@ from ._values import (
     check_tables,
     check_templates,
     given_splits,
+    is_no_number,
     listed,
     number_or_note,
     seconds,
@@ -209,6 +210,11 @@ class Columns(Source):
 
     def check(self, known: list[str], where: str, hint: str = "") -> None:
         """InputError naming every column that the mapping wants and the table does not have."""
+        if self.split in known:
+            raise InputError(
+                f"{where}: split: {self.split!r} is the name of a column, and would be the split of"
+                f" every row; write '{{{self.split}}}'"
+            )
         lost = sorted(self.fields() - set(known))
         if lost:
             close = [
@@ -360,7 +366,7 @@ class Mapper:
 
     def _seconds(self, column: str | None, values: Mapping[str, Any]) -> float | None:
         text = template.fill(_as_template(column), values) if column else None
-        return seconds(text) if text is not None else None
+        return None if text is None or is_no_number(text) else seconds(text)
 
     def _media(
         self, name: str, entry: Media, values: Mapping[str, Any], unmatched: list[Fault]

@@ -164,6 +164,11 @@ def check_tables(tables: Mapping[str, list[str]]) -> None:
                 )
 
 
+def is_no_number(text: str) -> bool:
+    """Whether a cell says in one of the usual ways that there is no number."""
+    return text.strip().lower() in _NO_NUMBER
+
+
 def check_parts(**named: Iterable[str]) -> None:
     """ValueError for a part that is named twice: one of them would be lost. named: option -> the
     parts that it gives.
@@ -183,7 +188,10 @@ def check_lists(lists: Mapping[str, str], targets: Mapping[str, str]) -> None:
     """ValueError for a list that is no target, or has nothing between its values."""
     for name, separator in lists.items():
         if name not in targets:
-            raise ValueError(f"lists.{name}: no such target{nearest(name, targets)}")
+            raise ValueError(
+                f"lists.{name}: no such target{nearest(name, targets)}; it is named in 'targets' as"
+                " well"
+            )
         if not separator:
             raise ValueError(f"lists.{name}: wanted what stands between the values, found nothing")
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 from modalmill import cli
 from modalmill.pipeline.leaks import _connected, find_leaks
 from modalmill.pipeline.run import Result
+from modalmill.schemas.errors import InputError, IntegrityError
 from PIL import Image
 from tiny import recipe, write
 from typer.testing import CliRunner
@@ -101,17 +104,40 @@ def test_every_planted_pair_is_found_and_no_other(tmp_path: Path, run_recipe: Ru
     assert found["records"] == {"test": 5, "train": 4}
 
 
-def test_two_sets_are_compared_whole_and_a_set_with_itself_leaks_all(
+def test_two_sets_are_compared_with_each_other_and_not_with_themselves(
     tmp_path: Path, run_recipe: Run
 ) -> None:
     for name, planted in (("a", False), ("b", True)):
         sources = corpus(tmp_path / name, planted)
         run_recipe(recipe(tmp_path / name, sources), tmp_path / name / "out")
-    found = find_leaks(
-        [tmp_path / "a" / "out", tmp_path / "b" / "out"], 5, lambda done, total: None
-    )
-    assert len(found.pairs["bytes"]) >= 24
-    assert len(found.pairs["text"]) >= 12
+    sets = [tmp_path / name / "out" for name in "ab"]
+    found = find_leaks(sets, 5, lambda done, total: None)
+    assert len(found.pairs["bytes"]) == 26  # a picture of ours stands for three records there
+    assert len(found.pairs["text"]) == 13
+    for pairs in found.pairs.values():
+        assert all(one.side != other.side for one, other in pairs)
+    with pytest.raises(InputError, match="the same set twice"):
+        find_leaks([sets[0], sets[0] / "shards"], 5, lambda done, total: None)
+
+
+def test_texts_without_spaces_are_counted_by_their_characters(
+    tmp_path: Path, run_recipe: Run
+) -> None:
+    dog = "\u56fe\u7247\u4e2d\u7684\u72d7"
+    lines = ["id,text,split", f"a,{dog},train", f"b,{dog}\u3002,test"]
+    write(tmp_path / "t.csv", "\n".join([*lines, "c,a dog,train", "d,a dog,test"]))
+    own = {"type": "csv", "path": "t.csv", "id": "{id}", "text": "text", "split": "{split}"}
+    run_recipe(recipe(tmp_path, {"t": own}))
+    found = leaks(tmp_path / "out")[1]
+    assert [pair["one"]["key"] + pair["other"]["key"] for pair in found["pairs"]] == ["t-bt-a"]
+
+
+def test_a_tar_shorter_than_its_index_is_no_clean_set(tmp_path: Path, run_recipe: Run) -> None:
+    run_recipe(recipe(tmp_path, corpus(tmp_path, planted=False)))
+    tar = next((tmp_path / "out" / "shards").glob("train-*.tar"))
+    os.truncate(tar, tar.stat().st_size // 2)
+    with pytest.raises(IntegrityError, match="is shorter than its index says"):
+        find_leaks([tmp_path / "out"], 5, lambda done, total: None)
 
 
 def test_people_read_the_kinds_the_pairs_and_what_was_compared(

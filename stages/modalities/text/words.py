@@ -31,6 +31,15 @@ def compared_words(text: str) -> str:
     return " ".join("".join(letters).split())
 
 
+def count_words(text: str) -> int:
+    """How many words a text as it is compared has; in scripts without spaces each character is one.
+
+    >>> count_words("\u56fe\u7247\u4e2d dog")
+    4
+    """
+    return len(words(text))
+
+
 def words(text: str) -> list[str]:
     """Lower-case words and punctuation marks, in order; in scripts without spaces each character is
     a word. Vowel signs and accents stay with theirs.

@@ -52,14 +52,21 @@ def _tensors_of(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any] | None
     except Exception as error:  # torch raises many kinds for a file that is none of its own
         raise InputError(
             f"train.start: {path}: not a checkpoint or state_dict"
-            f" ({str(error).splitlines()[0][:120]})"
+            f" ({(str(error).splitlines() or [type(error).__name__])[0][:120]})"
         ) from error
-    weights = value.get("model", value) if isinstance(value, dict) else None
+    weights = (
+        value.get("model", value.get("state_dict", value)) if isinstance(value, dict) else None
+    )
     if not isinstance(weights, dict) or not all(
         isinstance(tensor, Tensor) for tensor in weights.values()
     ):
         raise InputError(f"train.start: {path}: wanted a checkpoint or a state_dict")
-    return dict(weights), json.loads(value["about"]) if "about" in value else None
+    broken = next((name for name, tensor in weights.items() if not _is_finite(tensor)), "")
+    if broken:
+        raise InputError(f"train.start: {path}: {broken} holds numbers that are not finite")
+    # as models trained on several devices are saved
+    weights = {name.removeprefix("module."): tensor for name, tensor in weights.items()}
+    return weights, json.loads(value["about"]) if "about" in value else None
 
 
 def _encoder_tensors(model: FusionModel, part: str, path: Path) -> dict[str, Tensor]:
@@ -173,6 +180,10 @@ def _by_row(
             kept[name][[row for row, _ in rows]] = theirs[[place for _, place in rows]].to(
                 own[name].dtype
             )
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
 
 
 def _some(names: list[str]) -> str:

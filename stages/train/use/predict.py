@@ -188,6 +188,8 @@ def vqa_results(found: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """
     results = []
     for prediction in found:
+        if "labels" in prediction:
+            raise InputError("VQA results hold one answer a question, and this model gives labels")
         number = prediction["key"].rpartition("-")[2]
         if not number.isdecimal():
             raise InputError(

@@ -213,7 +213,7 @@ def test_windows_cover_a_record_and_are_as_long_as_was_said(
     [
         ({"by": "windows"}, "window_s: say how long the windows are"),
         ({"by": "windows", "window_s": 0.0}, "window_s: say how long the windows are"),
-        ({"by": "windows", "window_s": 2.0, "hop_s": 0.0}, "hop_s: wanted seconds above 0"),
+        ({"by": "windows", "window_s": 2.0, "hop_s": 0.0}, "hop_s: wanted 0.01 seconds or more"),
         ({"by": "words", "window_s": 2.0}, "window_s, hop_s: are for by: windows"),
     ],
 )

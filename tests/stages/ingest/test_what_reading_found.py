@@ -20,7 +20,7 @@ from modalmill.schemas.recipe import load_recipe
 from modalmill.stages.ingest import text_folder
 from modalmill.stages.media import audio, image
 from PIL import Image, ImageCms
-from tiny import jpeg, recipe, vqa_corpus, write
+from tiny import jpeg, recipe, vqa_corpus, wav, write
 
 Run = Callable[..., Result]
 CSV = {"type": "csv", "path": "t.csv"}
@@ -237,3 +237,23 @@ def test_a_damaged_note_is_told_as_a_damaged_file(tmp_path: Path) -> None:
         read_note(write(tmp_path / "a.arrow", b"ARROW1 and no more"))
     with pytest.raises(IntegrityError, match="not a whole Arrow file"):
         read_note(tmp_path / "none.arrow")
+
+
+def test_a_bare_column_as_the_split_is_told(tmp_path: Path, run_recipe: Run) -> None:
+    write(tmp_path / "t.csv", "who,text\na,one\nb,two\n")
+    source = {**CSV, "text": {"x": "text"}, "split": "who"}
+    with pytest.raises(InputError, match=r"split: 'who' is the name of a column.*write '{who}'"):
+        run_recipe(recipe(tmp_path, {"s": source}))
+
+
+def test_a_time_that_is_none_leaves_the_row_uncut(tmp_path: Path, run_recipe: Run) -> None:
+    write(tmp_path / "a.wav", wav(seconds=1.0))
+    write(tmp_path / "t.csv", "id,from,to\na,nan,0.5\nb,0.2,N/A\nc,,\n")
+    media = {"voice": {"path": "a.wav", "unlisted": "ignore"}}
+    source = {**CSV, "id": "{id}", "media": media, "start": "from", "end": "to"}
+    run_recipe(recipe(tmp_path, {"s": source}))
+    spans = {
+        key: (one.parts["voice"].start_s, one.parts["voice"].end_s)
+        for key, one in records(tmp_path / "out").items()
+    }
+    assert spans == {"a": (None, 0.5), "b": (0.2, None), "c": (None, None)}

@@ -425,6 +425,16 @@ def test_an_encoder_begins_with_a_file_of_its_own_named_as_torchvision_names(
     tensors, said = trained(shards, tmp_path / "run", **options)
     assert torch.equal(tensors["encoders.image.conv1.weight"], alone["conv1.weight"])
     assert any(f"{len(alone)} tensors taken from" in line for line in said)
+    wrapped = {f"module.{name}": tensor for name, tensor in alone.items()}
+    torch.save({"state_dict": wrapped, "epoch": 3}, tmp_path / "parallel.pth")
+    options["start"] = {"image": str(tmp_path / "parallel.pth")}
+    tensors, _ = trained(shards, tmp_path / "parallel", **options)
+    assert torch.equal(tensors["encoders.image.conv1.weight"], alone["conv1.weight"])
+    (tmp_path / "empty.pth").touch()
+    torch.save({"conv1.weight": torch.full((64, 3, 7, 7), torch.nan)}, tmp_path / "nan.pth")
+    for name, told in (("empty", "not a checkpoint"), ("nan", "conv1.weight holds numbers that")):
+        with pytest.raises(InputError, match=told):
+            trained(shards, tmp_path / "bad", start={"image": str(tmp_path / f"{name}.pth")})
     wrong = {**OPTIONS, "start": {"imge": "a.pt"}}
     assert parse_options(wrong)[1] == ["train.start.imge: no such input; did you mean 'image'?"]
 
