@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,24 +41,35 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_every_command_of_the_readme_runs(folder: Path) -> None:
+@pytest.fixture(scope="module")
+def commands(folder: Path) -> list[tuple[str, subprocess.CompletedProcess[str]]]:
+    """Every command of the README and what came of it, in the order in which they stand."""
     block = re.search(r"```console\n(.*?)```", README, re.DOTALL)
     assert block is not None
-    commands = [line[2:] for line in block.group(1).splitlines()]
-    assert len(commands) == 13
-    for command in commands:
-        words = shlex.split(command)
+    done = []
+    for line in block.group(1).splitlines():
+        words = shlex.split(line[2:])
         assert words[0] == "modalmill"
-        done = subprocess.run(
+        run = subprocess.run(
             [sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True, check=False
         )
+        done.append((line[2:], run))
+    return done
+
+
+def test_every_command_of_the_readme_runs(
+    commands: list[tuple[str, subprocess.CompletedProcess[str]]],
+) -> None:
+    assert len(commands) == 13
+    for command, done in commands:
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
-def test_the_loop_of_the_readme_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_loop_of_the_readme_runs(
+    folder: Path, commands: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     code = re.search(r"```python\n(from modalmill.*?)```", README, re.DOTALL)
     assert code is not None
-    assert (folder / "out" / "pets" / "shards").is_dir(), "the commands run first"
     monkeypatch.chdir(folder)
     scope: dict[str, object] = {}
     exec(
