@@ -234,11 +234,11 @@ class TrainOptions(BaseModel):
             if options.get("target"):
                 lines += here.lacking_targets(f"train.losses.{word}.target", [options["target"]])
         lines += here.lacking_split("train.train_split", self.train_split)
-        return lines + (
-            here.lacking_split("train.val_split", self.val_split)
-            if "val_split" in self.model_fields_set
-            else []
-        )
+        word, own = split_choice(self.fusion)
+        is_fitted = FUSIONS[word].is_fitted or bool(own.get("grid"))
+        if "val_split" in self.model_fields_set or is_fitted:
+            lines += here.lacking_split("train.val_split", self.val_split)
+        return lines
 
 
 def parse_options(value: Mapping[str, Any]) -> tuple[TrainOptions | None, list[str]]:

@@ -160,6 +160,17 @@ def test_training_asks_for_parts_targets_and_splits_that_there_are(tmp_path: Pat
     ]
 
 
+def test_a_fusion_that_is_fitted_wants_the_split_that_it_is_fitted_to(tmp_path: Path) -> None:
+    stages = [{"align.split": {"shares": {"train": 0.8, "test": 0.2}}}]
+    for fusion in ("stacking", "late_weighted", {"weighted": {"grid": 4}}):
+        train = {"target": "kind", "inputs": {"text": {}}, "fusion": fusion}
+        assert mistakes(tmp_path, stages, train=train) == [
+            "train.val_split: nothing before it gives a split called 'val'; known are: test, train"
+        ]
+    train["fusion"] = "weighted"
+    assert mistakes(tmp_path, stages, train=train) == []
+
+
 def test_splits_and_values_that_only_the_data_tell_are_not_guessed_at(tmp_path: Path) -> None:
     lines = {
         "type": "jsonl",

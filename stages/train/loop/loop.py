@@ -62,7 +62,8 @@ def _train(
     out.mkdir(parents=True, exist_ok=True)
     prepared = prepare(options, shards, seed)
     run = Run(prepared, out, seed, say)
-    if run.resume():
+    resumed = run.resume()
+    if resumed:
         # finished without its report: only the evaluation is left to do
         kept = _kept_report(out, run.identity) if run.finished else None
         if kept is not None:
@@ -80,11 +81,12 @@ def _train(
         )
         if is_first():
             write_about(out, options, run.about, run.device, world(), run.parameters, seed)
-        if options.checks:
-            before_training(run.step, prepared, run.device, say)
+    # first, for it may refuse what the checks would take long over
+    validation = Validation(run, shards)
+    if options.checks and not resumed:
+        before_training(run.step, prepared, run.device, say)
     wait_for_all()
     log = Log(out) if is_first() else None
-    validation = Validation(run, shards)
     while not run.finished:
         began = time.monotonic()
         with watch(f"training: epoch {run.epoch + 1}", "records") as advance:

@@ -36,7 +36,8 @@ class Card:
     least: the smallest value of an option, above which it has to lie if it is written as 0.0.
     fault: what is wrong with options for a model of so many parts, or nothing.
     reads: for encoders, the modality. is_late: for fusions, whether it joins the answers of one
-        model a part (model-level fusion).
+        model a part (model-level fusion). is_fitted: for fusions, whether it has to be fitted to
+        the validation split, whatever its options.
     """
 
     where: str
@@ -49,6 +50,7 @@ class Card:
     fault: Callable[[int, Mapping[str, Any]], str] | None = None
     reads: str = ""
     is_late: bool = False
+    is_fitted: bool = False
 
     def load(self) -> Any:
         """The class; torch is imported now."""

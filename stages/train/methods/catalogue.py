@@ -265,6 +265,7 @@ FUSIONS: Mapping[str, Card] = WithOutside(
             "Stone 1961",
             "M D^2",
             is_late=True,
+            is_fitted=True,
         ),
         "late_attention": Card(
             "fusion.late_attention.LateAttentionFusion",
@@ -279,6 +280,7 @@ FUSIONS: Mapping[str, Card] = WithOutside(
             "Wolpert 1992",
             "M D^2 + M C",
             is_late=True,
+            is_fitted=True,
         ),
         "opinion_pool": Card(
             "fusion.opinion_pool.OpinionPoolFusion",
