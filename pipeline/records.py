@@ -20,10 +20,12 @@ from ..schemas.account import Count, presence_pattern
 from ..schemas.disk import read_note, read_table, write_table
 from ..schemas.errors import DamageError, InputError
 from ..schemas.manifest import Row, record_from_dict, rows_to_table, table_to_records, written_only
-from ..schemas.record import Fault, Record
+from ..schemas.record import Fault, Part, Record
 from ..stages.base import Beat, CorpusStage, Decision, RecordStage
 from .measuring import Facts, Likenesses, has_other_spans
 from .task import refuse_skipped
+
+_LATE_S = 0.1  # as annotators round
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class RecordsTask:
                 out.append(self._refused(record, skip, counts))
                 continue
             rows = [facts.attach(record) if facts else record]
+            if facts and counts and any(map(_ends_late, rows[0].parts.values())):
+                counts[0].notes["spans that end after their file does"] += 1
             for (address, stage), count in zip(self.stages, counts, strict=True):
                 going: list[Record] = []
                 for current in rows:
@@ -113,6 +117,13 @@ class RecordsTask:
             counts[0].read += 1
             _count_fault(counts[0], row)
         return row
+
+
+def _ends_late(part: Part) -> bool:
+    """Whether the span of a part goes on after its file."""
+    if part.end_s is None or part.duration_s is None:
+        return False
+    return part.end_s > part.duration_s + _LATE_S
 
 
 def _count_fault(count: Count, row: Row) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,10 @@ def write_picture(path: Path, draw: Callable[[Any], Any]) -> None:
         raise InputError(
             f"{path}: no picture is written as {path.suffix}; wanted {', '.join(sorted(kinds))}"
         )
-    figure.tight_layout()
-    with replacing(path) as aside:
-        figure.savefig(aside, dpi=120, format=path.suffix[1:] or "png")
+    with warnings.catch_warnings():
+        # matplotlib says it for every letter and every line of its source; the boxes are seen
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.tight_layout()
+        with replacing(path) as aside:
+            figure.savefig(aside, dpi=120, format=path.suffix[1:] or "png")
     pyplot.close(figure)

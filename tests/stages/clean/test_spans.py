@@ -230,3 +230,11 @@ def test_a_dark_picture_is_told_as_dark(tmp_path: Path, run_recipe: Run) -> None
     rules = {"max_dark": 0.9, "min_sharpness": 5}
     result = run_recipe(recipe(tmp_path, {"s": source}, [{"clean.image": rules}]))
     assert result.account.stages[0].reasons == {"image_dark": 1}
+
+
+def test_a_span_that_ends_after_its_file_is_counted(tmp_path: Path, run_recipe: Run) -> None:
+    source = two_halves(tmp_path)
+    rows = ["id,file,from,to", "in,a.wav,0,2.8", "rounded,a.wav,3,6.05", "beyond,a.wav,3,9"]
+    write(tmp_path / "t.csv", "\n".join(rows))
+    result = run_recipe(recipe(tmp_path, {"s": source}, [{"clean.audio": {}}]))
+    assert result.account.stages[0].notes == {"spans that end after their file does": 1}
