@@ -61,9 +61,9 @@ def _tensors_of(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any] | None
         isinstance(tensor, Tensor) for tensor in weights.values()
     ):
         raise InputError(f"train.start: {path}: wanted a checkpoint or a state_dict")
-    broken = next((name for name, tensor in weights.items() if not _is_finite(tensor)), "")
+    broken = next((name for name, tensor in weights.items() if _has_nan(tensor)), "")
     if broken:
-        raise InputError(f"train.start: {path}: {broken} holds numbers that are not finite")
+        raise InputError(f"train.start: {path}: {broken} holds NaN")
     # as models trained on several devices are saved
     weights = {name.removeprefix("module."): tensor for name, tensor in weights.items()}
     return weights, json.loads(value["about"]) if "about" in value else None
@@ -182,8 +182,8 @@ def _by_row(
             )
 
 
-def _is_finite(tensor: Tensor) -> bool:
-    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
+def _has_nan(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() and bool(torch.isnan(tensor).any())
 
 
 def _some(names: list[str]) -> str:
