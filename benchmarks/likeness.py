@@ -97,7 +97,9 @@ def encoded(form: str, subtype: str | None = None) -> Callable[[np.ndarray, int]
 
 def noisy(ratio_db: float) -> Callable[[np.ndarray, int], Sound]:
     def copy(samples: np.ndarray, rate_hz: int) -> Sound:
-        noise = np.random.default_rng(0).standard_normal(len(samples), np.float32)
+        # each sound has noise of its own, for noise that two of them share is alike
+        seed = int(np.abs(samples).sum(dtype=np.float64) * 1e6)
+        noise = np.random.default_rng(seed).standard_normal(len(samples), np.float32)
         level = float(np.square(samples).mean()) ** 0.5 * 10 ** (-ratio_db / 20)
         return samples + np.float32(level) * noise, rate_hz
 
