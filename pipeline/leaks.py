@@ -17,10 +17,11 @@ from typing import Any
 from ..schemas.disk import read_table
 from ..schemas.errors import DamageError, InputError, IntegrityError
 from ..schemas.fingerprint import hash_bytes
-from ..schemas.index import SET_FILE, read_shard_set
+from ..schemas.index import SET_FILE, ShardSet, read_shard_set
+from ..schemas.united import United
 from ..stages.media.refusing import refusing
 from ..stages.modalities.text.words import compared_words, count_words
-from ..stages.modality import OnDisk, modality
+from ..stages.modality import on_disk
 from .progress import Advance
 
 KINDS = {
@@ -96,15 +97,15 @@ def find_leaks(sets: Sequence[Path], words: int, advance: Advance) -> Leaks:
     leak.
     """
     leaks = Leaks()
-    folders = [_shard_set(path)[0].resolve() for path in sets]
-    if len(set(folders)) < len(folders):
-        raise InputError(f"{folders[0]}: the same set twice, which has all of itself in common")
+    opened = [_shard_set(path) for path in sets]
+    if len({folder.resolve() for folder, _ in opened}) < len(opened):
+        raise InputError(f"{sets[0]}: the same set twice, which has all of itself in common")
     groups: dict[str, list[Place]] = defaultdict(list)
     texts: dict[str, list[Place]] = defaultdict(list)
     contents: dict[str, list[Place]] = defaultdict(list)
     compared: dict[str, tuple[list[str], list[Any]]] = {}
-    done, total = 0, sum(shard.records for path in sets for shard in _shard_set(path)[1].shards)
-    for folder, shards in map(_shard_set, sets):
+    done, total = 0, sum(shard.records for _, shards in opened for shard in shards.shards)
+    for folder, shards in opened:
         for shard in shards.shards:
             side = str(folder) if len(sets) > 1 else shard.split
             shown = f"{folder}:{shard.split}" if len(sets) > 1 else shard.split
@@ -144,23 +145,19 @@ def find_leaks(sets: Sequence[Path], words: int, advance: Advance) -> Leaks:
     leaks.pairs["text"] += _across(texts.values())
     leaks.pairs["bytes"] += _across(contents.values())
     for kind, (names, likenesses) in compared.items():
-        alike = _connected(len(names), _on_disk(kind).alike(likenesses))
+        united = United(len(names))
+        for one, other in on_disk(kind).alike(likenesses):
+            united.unite(one, other)
         leaks.pairs["look-alike"] += _across(
-            [place for number in numbers for place in contents[names[number]]] for numbers in alike
+            [place for number in numbers for place in contents[names[number]]]
+            for numbers in united.sets()
         )
     return leaks
 
 
-def _shard_set(path: Path) -> tuple[Path, Any]:
+def _shard_set(path: Path) -> tuple[Path, ShardSet]:
     folder = path / "shards" if (path / "shards" / SET_FILE).is_file() else path
     return folder, read_shard_set(folder)
-
-
-def _on_disk(kind: str) -> OnDisk:
-    its_kind = modality(kind)
-    if not isinstance(its_kind, OnDisk):
-        raise InputError(f"{kind}: is no modality of files")
-    return its_kind
 
 
 def _compare_by(
@@ -171,7 +168,7 @@ def _compare_by(
     found: Leaks,
 ) -> None:
     """Keep what the medium is compared by, where its modality has something."""
-    kind = _on_disk(member["modality"])
+    kind = on_disk(member["modality"])
     try:
         with refusing("decoder_failed", member["name"]):
             likeness = kind.likeness_of(data)
@@ -196,20 +193,6 @@ def _across(sets: Iterable[list[Place]]) -> Iterator[tuple[Place, Place]]:
             first, second = sorted(set(by_side[side])), sorted(set(by_side[other]))
             ours = {(mine, second[0]) for mine in first}
             yield from sorted(ours | {(first[0], theirs) for theirs in second})
-
-
-def _connected(count: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """The sets of several numbers that pairs connect."""
-    sets = {number: [number] for number in range(count)}
-    for first, other in pairs:
-        if sets[first] is not sets[other]:
-            gone = sets[other]
-            sets[first] += gone
-            for number in gone:
-                sets[number] = sets[first]
-    return [
-        numbers for number, numbers in sets.items() if numbers[0] == number and len(numbers) > 1
-    ]
 
 
 def leaks_text(found: Leaks) -> str:

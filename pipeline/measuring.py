@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from ..schemas.disk import read_table, stamp_of, write_table
-from ..schemas.errors import DamageError
+from ..schemas.errors import DamageError, InputError
 from ..schemas.fingerprint import canonical, fingerprint
 from ..schemas.record import Part, Record, Step
 from ..stages.base import Beat
@@ -168,7 +168,10 @@ class Measurements:
 
     def gather(self, path: Path, media: Iterable[Medium]) -> None:
         """Write the measurements of a partition's media beside it."""
-        places = sorted(self._places[medium] for medium in media if medium in self._places)
+        gone = min((medium.uri for medium in media if medium not in self._places), default="")
+        if gone:
+            raise InputError(f"{gone}: has changed while the run was at work; run it again")
+        places = sorted(self._places[medium] for medium in media)
         rows = [
             self._tables[number].take([place for _, place in in_table]).drop_columns(["likeness"])
             for number, in_table in itertools.groupby(places, key=lambda place: place[0])

@@ -17,6 +17,15 @@ Kind: TypeAlias = Literal["text", "number", "list"]
 T = TypeVar("T")
 
 
+def names_of(split: str) -> list[str]:
+    """The splits that are meant by one name, or by several joined by ``+``.
+
+    >>> names_of("fold1+fold2")
+    ['fold1', 'fold2']
+    """
+    return list(dict.fromkeys(split.split("+")))
+
+
 @dataclass(frozen=True, slots=True)
 class Contents:
     """Names that records can have here.
@@ -79,7 +88,7 @@ class Contents:
 
     def lacking_split(self, option: str, name: str) -> list[str]:
         """A line where no record can have this split, or one of several (``fold1+fold2``)."""
-        lacking = [one for one in name.split("+") if one not in self.splits]
+        lacking = [one for one in names_of(name) if one not in self.splits]
         if self.open_splits or not lacking:
             return []
         if not self.splits:

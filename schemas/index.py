@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from .contents import names_of
 from .errors import InputError, IntegrityError
 from .fingerprint import hash_file
 
@@ -55,15 +56,6 @@ INDEX_SCHEMA = pa.schema(
     ],
     metadata={"modalmill.index": str(VERSION)},
 )
-
-
-def names_of(split: str) -> list[str]:
-    """The splits that are meant by one name, or by several joined by ``+``.
-
-    >>> names_of("fold1+fold2")
-    ['fold1', 'fold2']
-    """
-    return list(dict.fromkeys(split.split("+")))
 
 
 @dataclass(frozen=True, slots=True)

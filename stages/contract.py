@@ -20,7 +20,7 @@ from .base import Addressed, CorpusStage, Extractor, RecordStage, Source, Stage
 from .modality import Modality, OnDisk, modality, names
 from .spec import Spec
 
-_SIGNALS = (
+SIGNALS = (
     "sharpness",
     "dark",
     "bright",
@@ -191,7 +191,7 @@ def _record(number: int, random: np.random.Generator) -> Record:
         f"{name}.{word}": float(random.uniform())
         for name, part in parts.items()
         if part.uri
-        for word in _SIGNALS
+        for word in SIGNALS
     }
     key = f"s-{number}"
     targets = {"label": str(random.choice(["yes", "no"])), "score": float(random.normal())}

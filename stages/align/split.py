@@ -88,8 +88,8 @@ class Split(CorpusStage):
     def split_of(self, group: str) -> str:
         """The split of a group that was given none."""
         place = uniform_for(self.seed, "split", group)
-        names = list(self._shares())
-        ends = itertools.accumulate(self._shares().values())
+        shares = self._shares()
+        names, ends = list(shares), itertools.accumulate(shares.values())
         return next((name for name, end in zip(names, ends, strict=True) if place < end), names[-1])
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:

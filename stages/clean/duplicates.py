@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from ...schemas.contents import Contents
 from ...schemas.record import Fault
+from ...schemas.united import United
 from ..base import CorpusStage, Decision, Likeness, rows_of
 from ..media.fingerprint import sound_alikes
 from ..media.lookalikes import BITS, look_alikes
@@ -100,8 +101,9 @@ class Duplicates(CorpusStage):
                 self._together(rows, keys, groups, seen, clusters, decisions)
         if self.sounds and likeness is not None:
             self._unite_sounds([seen[row].sounds for row in order], by_medium, clusters, likeness)
+        roots = clusters.roots()
         for row in order:
-            root = clusters.root(groups[row])
+            root = roots[groups[row]]
             if root != groups[row] and keys[row] not in decisions:
                 decisions[keys[row]] = Decision(group=root)
         return decisions
@@ -207,19 +209,20 @@ class _Seen(NamedTuple):
 
 
 class _Clusters:
-    """Union-find over group names; the root of a cluster is its smallest name."""
+    """Groups by their names; a cluster is called like the first of its groups."""
 
     def __init__(self, names: list[str]) -> None:
-        self._parent = {name: name for name in names}
-
-    def root(self, name: str) -> str:
-        while self._parent[name] != name:
-            self._parent[name] = name = self._parent[self._parent[name]]
-        return name
+        self._names = sorted(set(names))
+        self._numbers = {name: number for number, name in enumerate(self._names)}
+        self._united = United(len(self._names))
 
     def unite(self, one: str, other: str) -> None:
-        first, second = sorted((self.root(one), self.root(other)))
-        self._parent[second] = first
+        self._united.unite(self._numbers[one], self._numbers[other])
+
+    def roots(self) -> dict[str, str]:
+        """Group -> the cluster that it is in."""
+        first = self._united.first().tolist()
+        return {name: self._names[first[number]] for name, number in self._numbers.items()}
 
 
 def _content(parts: list[dict[str, Any]], targets: str) -> bytes:

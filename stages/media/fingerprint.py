@@ -15,6 +15,7 @@ import numpy as np
 import scipy.fft
 import soxr
 
+from ...schemas.united import United
 from .spectrum import hz_to_mel, mel_to_hz
 
 RATE_HZ = 8000
@@ -89,23 +90,17 @@ def sound_alikes(prints: Sequence[np.ndarray]) -> list[tuple[int, int, float]]:
     """Pairs of recordings that are one, whole or a piece of at least half the shorter one: their
     numbers, the smaller first, and the share of bits that differ; enough pairs to connect all.
     """
-    together = list(range(len(prints)))
-
-    def root(number: int) -> int:
-        while together[number] != number:
-            together[number] = number = together[together[number]]
-        return number
-
+    united = United(len(prints))
     pairs = []
     heard = [int(np.count_nonzero(own)) for own in prints]
     for first, other, shift in _meetings(prints).tolist():
-        if root(first) == root(other):
+        if united.are(first, other):
             continue
         errors, frames = bit_errors(prints[first], prints[other], shift)
         least = max(_LEAST_FRAMES, _LEAST_SHARE * min(heard[first], heard[other]))
         if errors <= _MOST_ERRORS and frames >= least:
             pairs.append((first, other, errors))
-            together[root(other)] = root(first)
+            united.unite(first, other)
     return pairs
 
 

@@ -14,6 +14,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ...schemas.united import United
+
 BITS = 8  # of 64, by which the hashes of pictures that look the same differ at most
 _SIDE, _BLOCK, _CELL = 32, 8, 4  # pixels of a thumbnail, of a block in it, of a cell in that
 _VALUES = _SIDE * _SIDE * 3
@@ -39,7 +41,7 @@ def look_alikes(hashes: np.ndarray, bits: int, thumbnail: Thumbnail | None = Non
     hashes: ``uint64 [N]``. thumbnail: a picture's number -> RGB ``uint8 [32, 32, 3]``, or None
         where there is none; without thumbnails the hashes decide alone.
     """
-    united = _United(len(hashes))
+    united = United(len(hashes))
     alike = _Alike(len(hashes), thumbnail)
     # frames of a film stand beside each other, and are one set after a walk along them
     for number in range(len(hashes) - 1):
@@ -71,38 +73,13 @@ def look_alikes(hashes: np.ndarray, bits: int, thumbnail: Thumbnail | None = Non
     return united.first()
 
 
-def _unite(united: _United, alike: _Alike, number: int, others: np.ndarray) -> None:
+def _unite(united: United, alike: _Alike, number: int, others: np.ndarray) -> None:
     """Unite a picture with those of the others that look like it."""
     while len(others):
         chunk, others = others[:_AT_ONCE], others[_AT_ONCE:]
         for other in chunk[alike(number, chunk)]:
             united.unite(number, int(other))
         others = others[united.label[others] != united.label[number]]
-
-
-class _United:
-    """Sets of numbers, each with a label; the smaller of two sets is labelled anew."""
-
-    def __init__(self, count: int) -> None:
-        self.label = np.arange(count)
-        self._members: dict[int, list[int]] = {}
-
-    def unite(self, one: int, other: int) -> None:
-        into, gone = int(self.label[one]), int(self.label[other])
-        if into == gone:
-            return
-        mine, theirs = (self._members.pop(label, [label]) for label in (into, gone))
-        if len(mine) < len(theirs):
-            into, gone, mine, theirs = gone, into, theirs, mine
-        self.label[theirs] = into
-        self._members[into] = mine + theirs
-
-    def first(self) -> np.ndarray:
-        """For each number the smallest of its set."""
-        first = np.arange(len(self.label))
-        for members in self._members.values():
-            first[members] = min(members)
-        return first
 
 
 class _Alike:

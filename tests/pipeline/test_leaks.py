@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
-from hypothesis import strategies as st
 from modalmill import cli
-from modalmill.pipeline.leaks import _connected, find_leaks
+from modalmill.pipeline.leaks import find_leaks
 from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import InputError, IntegrityError
 from PIL import Image
@@ -149,13 +147,3 @@ def test_people_read_the_kinds_the_pairs_and_what_was_compared(
     assert "1  text        records of texts alone that have the same words" in result.stdout
     assert "test: texts-same = train: texts-t6" in result.stdout
     assert "records with a partner on another side: 5 of test, 4 of train" in result.stdout
-
-
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=15))
-def test_pairs_connect_sets(pairs: list[tuple[int, int]]) -> None:
-    sets = _connected(10, pairs)
-    own = {number: place for place, some in enumerate(sets) for number in some}
-    assert sum(map(len, sets)) == len(own)
-    assert all(one == other or own[one] == own[other] for one, other in pairs)
-    joined = {number for one, other in pairs if one != other for number in (one, other)}
-    assert set(own) == joined

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from modalmill.schemas.record import Record
 from modalmill.stages.base import Addressed, CorpusStage, RecordStage, addresses, find, make
-from modalmill.stages.contract import broken_class, broken_stage
+from modalmill.stages.contract import SIGNALS, broken_class, broken_stage
 from modalmill.stages.modality import names
 from strategies import records
 
@@ -34,20 +34,8 @@ def build(address: str) -> Any:
 
 def with_signals(record: Record) -> Record:
     """The record as measuring leaves it: signals for every part of media."""
-    words = (
-        "sharpness",
-        "dark",
-        "bright",
-        "clipping",
-        "silence",
-        "quiet",
-        "claim",
-        "black",
-        "frozen",
-        "damaged",
-    )
     signals = {
-        f"{name}.{word}": 0.5 for name, part in record.parts.items() if part.uri for word in words
+        f"{name}.{word}": 0.5 for name, part in record.parts.items() if part.uri for word in SIGNALS
     }
     parts = {
         name: dataclasses.replace(part, width=64, height=64, duration_s=10.0) if part.uri else part

@@ -22,6 +22,12 @@ def perceptual_hash(signals: Mapping[str, float], name: str = "") -> int:
     return int(signals[f"{name}phash_high"]) << 32 | int(signals[f"{name}phash_low"])
 
 
+def hash_bits(gray: np.ndarray) -> np.ndarray:
+    """The 64 bits of a perceptual hash as bytes ``uint8 [8]``, from grey pixels ``[32, 32]``."""
+    low = np.asarray(cv2.dct(gray.astype(np.float32)))[:8, :8].ravel()
+    return np.packbits(low > np.median(low))
+
+
 def measure_image(data: bytes) -> tuple[dict[str, Any], dict[str, float]]:
     """Facts (``width``, ``height``; ``likeness``: 32 x 32 RGB pixels) and signals of an
     image; DamageError where it does not decode to its end.
@@ -36,14 +42,7 @@ def measure_image(data: bytes) -> tuple[dict[str, Any], dict[str, float]]:
     width, height = image.size(data)
     pixels = image.decode(data, _SIDE)
     gray = image.scale_to(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), _SIDE)
-    low = np.asarray(
-        cv2.dct(
-            cv2.resize(gray, (_HASH_SIDE, _HASH_SIDE), interpolation=cv2.INTER_AREA).astype(
-                np.float32
-            )
-        )
-    )[:8, :8].ravel()
-    bits = np.packbits(low > np.median(low))
+    bits = hash_bits(cv2.resize(gray, (_HASH_SIDE, _HASH_SIDE), interpolation=cv2.INTER_AREA))
     histogram = np.bincount(gray.ravel(), minlength=256)
     signals = {
         "sharpness": float(np.var(cv2.Laplacian(gray, cv2.CV_32F), dtype=np.float64)),

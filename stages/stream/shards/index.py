@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ....schemas.columns import equals, numbers
+from ....schemas.contents import names_of
 from ....schemas.errors import InputError, IntegrityError, nearest
 from ....schemas.fingerprint import fingerprint
-from ....schemas.index import names_of
 from ....schemas.manifest import number_columns
 from ...modality import is_in_record
 from ..order.order import PAD

@@ -11,8 +11,9 @@ from typing import Any
 
 import torch
 
+from ....schemas.contents import names_of
 from ....schemas.errors import InputError, nearest
-from ....schemas.index import names_of, read_shard_set
+from ....schemas.index import read_shard_set
 from ...modality import Modality, modality
 from ...stream import FeatureSpec, FusionBatch, Spec, Stream, open_stream
 from ...stream.shards.features import FeatureCache

@@ -126,12 +126,6 @@ class TaskCard(Card):
     wants: str = ""
     one_class: bool = False
 
-    def refusal(self, where: str, word: str, target: str, kind: Kind | None) -> str:
-        """What is wrong with this task for a target of that kind, or nothing."""
-        if kind is None or kind in self.kinds:
-            return ""
-        return f"{where}: {word} wants {self.wants}, and {target!r} is a {kind}"
-
 
 @dataclass(frozen=True, slots=True)
 class Preset:

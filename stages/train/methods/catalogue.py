@@ -692,9 +692,12 @@ _KINDS = (
 
 def refused(where: str, task: str, target: str, kind: Kind | None) -> str:
     """What is wrong with a task for a target of that kind, and which tasks take it; or nothing."""
-    refusal = TASKS[task].refusal(where, task, target, kind)
-    others = [word for word, card in TASKS.items() if kind in card.kinds]
-    return f"{refusal}; task: {' or '.join(others)} takes it" if refusal and others else refusal
+    card = TASKS[task]
+    if kind is None or kind in card.kinds:
+        return ""
+    refusal = f"{where}: {task} wants {card.wants}, and {target!r} is a {kind}"
+    others = [word for word, other in TASKS.items() if kind in other.kinds]
+    return f"{refusal}; task: {' or '.join(others)} takes it" if others else refusal
 
 
 def methods_text() -> str:
