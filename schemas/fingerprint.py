@@ -25,9 +25,7 @@ def canonical(value: Any) -> str:
     >>> canonical({"b": (1, 2), "a": None})
     '{"a":null,"b":[1,2]}'
     """
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain
-    )
+    return _ENCODER.encode(value)
 
 
 def _plain(value: Any) -> Any:
@@ -41,6 +39,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"no canonical form for {type(value).__name__}")
+
+
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain
+)
 
 
 def fingerprint(*values: Any) -> str:
