@@ -227,8 +227,17 @@ def leaks(
         typer.Argument(help="Another set: leaks between the two, in place of those among splits."),
     ] = None,
     words: Annotated[
-        int, typer.Option(min=1, help="Texts of fewer words are no leak where they are equal.")
+        int, typer.Option(min=1, help="Texts of fewer words are no leak where they are alike.")
     ] = 5,
+    similarity: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Texts are near from this share of common runs of three words on (Jaccard), 0.5"
+            " to 1; 0 looks for the same words alone.",
+        ),
+    ] = 0.8,
     json_: JsonOption = False,
 ) -> None:
     """Look for what splits, or two sets, have in common: media, pictures, recordings, texts,
@@ -237,8 +246,9 @@ def leaks(
     from .pipeline.leaks import find_leaks, leaks_text
     from .pipeline.progress import Progress
 
+    sets = [shards] if other is None else [shards, other]
     with Progress(quiet=json_).step("leaks", "records") as advance:
-        shared = find_leaks([shards] if other is None else [shards, other], words, advance)
+        shared = find_leaks(sets, words, advance, similarity)
     _say(json.dumps(shared.to_dict(), ensure_ascii=False) if json_ else leaks_text(shared))
     if shared:
         raise typer.Exit(1)
