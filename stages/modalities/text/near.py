@@ -1,38 +1,37 @@
-"""Texts that share most of their words, found by MinHash and confirmed on the shingles themselves.
+"""Texts that share most of their words: every pair of them is found, and none that is not.
 
-A text is the set of its shingles, runs of a few words. The share of two sets that is common to both
-(Jaccard: intersection over union) says how near two texts are. Of a random order of all shingles
-the first one of two sets is the same with just that chance (Broder 1997), so a few hundred orders
-stand for a set. They are taken in bands of several rows, and texts that agree in all rows of any
-band are candidates (locality-sensitive hashing; Leskovec, Rajaraman & Ullman, Mining of Massive
-Datasets, chapter 3). A candidate counts where its Jaccard, computed from the sets, is large enough:
-what is found is true, and the bands only decide how little is missed.
+A text is the set of its shingles, runs of a few words, and how near two texts are is the share of
+shingles that both have of those that either has (Jaccard; Broder 1997). Two sets of a large share
+must have one of their rarest shingles in common: where each set is put in one order of all
+shingles, rare ones first, the first that both have comes so early that all which follows can still
+be common (prefix and position filters; Chaudhuri, Ganti & Kaushik 2006, Xiao et al. 2008;
+Leskovec, Rajaraman & Ullman, Mining of Massive Datasets, section 3.9). So only texts that meet at
+one of these are compared, by the sets themselves. Texts that follow one template are near to none:
+what they share is frequent, and comes late.
 
-The orders are fixed numbers and a shingle's number depends on its words alone, so what is united
-depends on neither the order of the texts nor the process. Kept are 8 bytes a shingle, and 4 a band
-and text; pairs are never listed.
+MinHash in bands misses 1 to 2 % of the pairs that are just near enough, and compares many that are
+not (see ``benchmarks/likeness.py``). Kept are 8 bytes a shingle and some 40 for each of those rare
+ones that comes twice; pairs are never listed. What is united depends on neither the order of the
+texts nor the process.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import xxhash
 
-from ....schemas.fingerprint import random_for
 from ....schemas.united import United
 from .words import words
 
 SIMILARITY = 0.8  # Jaccard, from which on texts are near
 SHINGLE = 3  # words
 PART = "\x1f"  # between the parts of a text, over which no shingle goes
-_RECALL = 0.99  # of pairs that are just near enough, which the bands are to find
-_ORDERS = 256  # bands times rows at most
-_MOST_ROWS = 32
+_ROUNDING = 1e-9
 _TEXTS_AT_ONCE = 4096
-_SHINGLES_AT_ONCE = 1 << 15
+_SHINGLES_AT_ONCE = 1 << 20
 _PAIRS_AT_ONCE = 4096
 
 
@@ -48,42 +47,10 @@ def near_texts(
     """
     sets = Shingles(texts, shingle)
     united = United(len(texts))
-    bands, rows = bands_and_rows(similarity)
-    keys = np.empty((bands, len(sets.full)), np.uint32)
-    company = np.zeros(len(sets.full), np.int64)
-    for band in range(bands):
-        keys[band] = _keys(sets, band, rows)
-        _, bucket, count = np.unique(keys[band], return_inverse=True, return_counts=True)
-        company += count[bucket]
-    for band in range(bands):
-        _unite_band(united, sets, keys[: band + 1], company, similarity)
+    if len(sets.numbers):
+        meetings = _Meetings(sets, _rare_ones(sets, similarity), similarity)
+        meetings.unite(united)
     return united.first()
-
-
-def bands_and_rows(similarity: float, recall: float = _RECALL) -> tuple[int, int]:
-    """How many bands of how many rows find this share of the pairs that are just so near: as many
-    rows as the orders allow, for more of them let fewer other pairs through.
-
-    >>> bands_and_rows(0.8)
-    (26, 8)
-    """
-    chosen = 1, 1
-    for rows in range(1, _MOST_ROWS + 1):
-        agree = similarity**rows
-        bands = 1 if agree == 1 else math.ceil(math.log(1 - recall) / math.log1p(-agree))
-        if rows > 1 and bands * rows > _ORDERS:
-            break
-        chosen = bands, rows
-    return chosen
-
-
-def expected_recall(similarity: float, bands: int, rows: int) -> float:
-    """The chance that two sets of this Jaccard agree in all rows of any band.
-
-    >>> round(expected_recall(0.8, 26, 8), 3)
-    0.992
-    """
-    return float(1 - (1 - similarity**rows) ** bands)
 
 
 def jaccard(one: str, other: str, shingle: int = SHINGLE) -> float:
@@ -122,7 +89,8 @@ class Shingles:
         # each has a shingle once, so that one which comes twice is in both
         again = (number[1:] == number[:-1]) & (pair[1:] == pair[:-1])
         common = np.bincount(pair[1:][again], minlength=len(one))
-        return common / np.maximum(1, self.sizes[one] + self.sizes[other] - common)
+        either = self.sizes[one] + self.sizes[other] - common
+        return np.asarray(common / np.maximum(1, either))
 
     def jaccard_with(self, one: int, others: np.ndarray) -> np.ndarray:
         """Of one text, which has shingles, with each of the others ``float64 [K]``."""
@@ -137,7 +105,8 @@ class Shingles:
         """The shingles of these texts, one text after the other."""
         sizes = self.sizes[texts]
         begins = np.cumsum(sizes) - sizes
-        return self.numbers[np.repeat(self.starts[texts] - begins, sizes) + np.arange(sizes.sum())]
+        places = np.repeat(self.starts[texts] - begins, sizes) + np.arange(sizes.sum())
+        return np.asarray(self.numbers[places])
 
 
 def _shingled(texts: Sequence[str], shingle: int) -> tuple[np.ndarray, np.ndarray]:
@@ -145,8 +114,8 @@ def _shingled(texts: Sequence[str], shingle: int) -> tuple[np.ndarray, np.ndarra
     hashes: list[int] = []
     lengths, text_of, place_of = [], [], []
     for number, text in enumerate(texts):
-        for place, part in enumerate(text.split(PART)):
-            own = words(part)
+        for place, piece in enumerate(text.split(PART)):
+            own = words(piece)
             hashes += [xxhash.xxh3_64_intdigest(word.encode()) for word in own]
             lengths.append(len(own))
             text_of.append(number)
@@ -162,95 +131,141 @@ def _shingled(texts: Sequence[str], shingle: int) -> tuple[np.ndarray, np.ndarra
         value[there] = _mixed(value[there] + word[there + step])
     # where a whole shingle begins, or a part of fewer words
     begins = left >= np.minimum(shingle, length[part])
-    value, text = value[begins], np.array(text_of, np.int64)[part[begins]]
-    order = np.lexsort((value, text))
-    value, text = value[order], text[order]
-    once = np.r_[True, (np.diff(value) != 0) | (np.diff(text) != 0)][: len(value)]
-    return value[once], np.bincount(text[once], minlength=len(texts))
-
-
-def _keys(sets: Shingles, band: int, rows: int) -> np.ndarray:
-    """Of each text that has shingles the number that stands for its first ones by the orders of a
-    band ``uint32``.
-    """
-    draws = random_for(0, "minhash", str(band)).integers(0, 1 << 64, (rows, 2), np.uint64)
-    factors, shifts = draws[:, 0] | np.uint64(1), draws[:, 1]
-    starts = sets.starts[sets.full]
-    keys = np.zeros(len(starts), np.uint64)
-    ends = starts + sets.sizes[sets.full]
-    first = 0
-    while first < len(starts):
-        # whole texts, at least one
-        last = max(first + 1, int(np.searchsorted(ends, starts[first] + _SHINGLES_AT_ONCE)))
-        numbers = sets.numbers[starts[first] : ends[last - 1]]
-        own = starts[first:last] - starts[first]
-        for factor, shift in zip(factors, shifts, strict=True):
-            least = np.minimum.reduceat(numbers * factor + shift, own)
-            keys[first:last] = _mixed(keys[first:last] + least)
-        first = last
-    return (keys >> np.uint64(32)).astype(np.uint32)
+    value, owner = value[begins], np.array(text_of, np.int64)[part[begins]]
+    order = np.lexsort((value, owner))
+    value, owner = value[order], owner[order]
+    once = np.r_[True, (np.diff(value) != 0) | (np.diff(owner) != 0)][: len(value)]
+    return value[once], np.bincount(owner[once], minlength=len(texts))
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:
     """Each bit of the result depends on all of the value's (the finalizer of SplitMix64)."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    return np.asarray(values ^ (values >> np.uint64(31)))
 
 
-def _unite_band(
-    united: United, sets: Shingles, keys: np.ndarray, company: np.ndarray, similarity: float
-) -> None:
-    """Unite the near ones of the texts that agree in the last band. What is united is not compared
-    again, nor what met in an earlier band.
+class _Rare(NamedTuple):
+    """Shingles at which texts can meet, by their numbers: of each the text, how many of its
+    shingles do not come before this one, and whether the text can be the smaller of two that meet
+    here. Of one shingle those come first, and of them the texts that meet most others, so that one
+    in the middle of many gathers them at once.
     """
-    # the text that meets most others comes first, so that a hub gathers those around it at once
-    order = np.lexsort((-company, keys[-1]))
-    starts = np.flatnonzero(np.r_[True, np.diff(keys[-1][order]) != 0][: len(order)])
-    ends = np.r_[starts[1:], len(order)]
-    first = np.repeat(order[starts], ends - starts)
-    for place in range(0, len(order), _PAIRS_AT_ONCE):
-        one, other = first[place : place + _PAIRS_AT_ONCE], order[place : place + _PAIRS_AT_ONCE]
-        new = _unlike(united, sets, keys, one, other, similarity)
-        one, other = sets.full[one[new]], sets.full[other[new]]
-        near = sets.jaccard(one, other) >= similarity
-        for mine, theirs in zip(one[near].tolist(), other[near].tolist(), strict=True):
-            united.unite(mine, theirs)
-    for start, end in zip(starts[ends - starts > 2], ends[ends - starts > 2], strict=True):
-        _unite_bucket(united, sets, keys, order[start:end], similarity)
+
+    number: np.ndarray
+    text: np.ndarray
+    left: np.ndarray
+    is_smaller: np.ndarray
 
 
-def _unite_bucket(
-    united: United, sets: Shingles, keys: np.ndarray, bucket: np.ndarray, similarity: float
-) -> None:
-    """Unite the near ones of a bucket, all of which were compared with the first."""
-    for place in range(1, len(bucket) - 1):
-        label = united.label[sets.full[bucket]]
-        if (label == label[0]).all():
-            return
-        one, rest = bucket[place], bucket[place + 1 :]
-        rest = rest[_unlike(united, sets, keys, one, rest, similarity)]
-        for start in range(0, len(rest), _PAIRS_AT_ONCE):
-            others = sets.full[rest[start : start + _PAIRS_AT_ONCE]]
-            near = sets.jaccard_with(int(sets.full[one]), others) >= similarity
-            for other in others[near].tolist():
-                united.unite(int(sets.full[one]), other)
+def _rare_ones(sets: Shingles, similarity: float) -> _Rare:
+    """Of each text so many of its rarest shingles that it meets every near one at the first shingle
+    that both have.
 
-
-def _unlike(
-    united: United,
-    sets: Shingles,
-    keys: np.ndarray,
-    one: np.ndarray,
-    other: np.ndarray,
-    similarity: float,
-) -> np.ndarray:
-    """At which places are pairs to compare: not united, of sizes that can be near (the smaller is
-    at least so large a share of the larger), and not met in an earlier band ``int64 [K]``.
+    The two have at least ``s / (1 + s) * (a + b)`` of a and b shingles in common, so none of the
+    first ``a - 2 s / (1 + s) * a`` of the smaller and ``b - s * b`` of the larger may be passed by.
     """
-    new = np.flatnonzero(united.label[sets.full[one]] != united.label[sets.full[other]])
-    one, other = np.broadcast_to(one, other.shape)[new], other[new]
-    small, large = np.sort([sets.sizes[sets.full[one]], sets.sizes[sets.full[other]]], axis=0)
-    kept = small / large >= similarity
-    new, one, other = new[kept], one[kept], other[kept]
-    return new[~(keys[:-1, one] == keys[:-1, other]).any(0)]
+    often, shift = _often(sets.numbers)
+    found: list[tuple[np.ndarray, ...]] = []
+    for first, last in _stretches(sets.sizes):
+        sizes = sets.sizes[first:last]
+        numbers = sets.numbers[sets.starts[first] :][: sizes.sum()]
+        times = often[(numbers >> shift).astype(np.int64)]
+        text = np.repeat(np.arange(last - first), sizes)
+        order = np.lexsort((numbers, times, text))
+        numbers, times = numbers[order], times[order]
+        before = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        size = sizes[text]
+        # one that comes once is in no other text
+        kept = (before <= size - _least(similarity * size)) & (times > 1)
+        least = _least(2 * similarity / (1 + similarity) * size)
+        found.append(
+            tuple(
+                values[kept]
+                for values in (numbers, text + first, size - before, before <= size - least, times)
+            )
+        )
+    number, text, left, is_smaller, times = map(np.concatenate, zip(*found, strict=True))
+    meets = np.bincount(text, times, len(sets.sizes))
+    order = np.lexsort((text, -meets[text], ~is_smaller, number))
+    return _Rare(number[order], text[order], left[order], is_smaller[order])
+
+
+def _often(numbers: np.ndarray) -> tuple[np.ndarray, np.uint64]:
+    """How often a shingle comes, at its number shifted to the right; of several at one place
+    together, for any order of all shingles will do.
+    """
+    bits = min(26, max(8, len(numbers).bit_length() + 2))
+    shift = np.uint64(64 - bits)
+    often = np.zeros(1 << bits, np.int64)
+    for start in range(0, len(numbers), len(often)):
+        places = (numbers[start : start + len(often)] >> shift).astype(np.int64)
+        often += np.bincount(places, minlength=len(often))
+    return often, shift
+
+
+def _stretches(sizes: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Texts ``[first, last)`` that have so many shingles together, and one text at least."""
+    ends, first = np.cumsum(sizes), 0
+    while first < len(sizes):
+        most = ends[first] - sizes[first] + _SHINGLES_AT_ONCE
+        last = max(first + 1, int(np.searchsorted(ends, most, "right")))
+        yield first, last
+        first = last
+
+
+def _least(count: np.ndarray) -> np.ndarray:
+    return np.ceil(count - _ROUNDING).astype(np.int64)
+
+
+class _Meetings:
+    """Texts that meet at a shingle, and which of them are near."""
+
+    def __init__(self, sets: Shingles, rare: _Rare, similarity: float) -> None:
+        self._sets, self._rare, self._similarity = sets, rare, similarity
+
+    def unite(self, united: United) -> None:
+        """Unite what is near. What is united already is not compared again."""
+        number, text = self._rare.number, self._rare.text
+        starts = np.flatnonzero(np.r_[True, number[1:] != number[:-1]][: len(number)])
+        ends = np.r_[starts[1:], len(number)]
+        meets = (ends - starts > 1) & self._rare.is_smaller[starts]
+        starts, ends = starts[meets], ends[meets]
+        # the first of each with the others, of many shingles at once
+        counts = ends - starts - 1
+        ones = np.repeat(starts, counts)
+        others = ones + 1 + np.arange(len(ones)) - np.repeat(np.cumsum(counts) - counts, counts)
+        for place in range(0, len(ones), _PAIRS_AT_ONCE):
+            one, other = ones[place:][:_PAIRS_AT_ONCE], others[place:][:_PAIRS_AT_ONCE]
+            can = self._can_be_near(united, one, other)
+            one, other = text[one[can]], text[other[can]]
+            near = self._sets.jaccard(one, other) >= self._similarity
+            for mine, theirs in zip(one[near].tolist(), other[near].tolist(), strict=True):
+                united.unite(mine, theirs)
+        for start, end in zip(starts[counts > 1].tolist(), ends[counts > 1].tolist(), strict=True):
+            self._unite_rest(united, start, end)
+
+    def _unite_rest(self, united: United, start: int, end: int) -> None:
+        """Unite the near ones of those at one shingle that were compared with the first alone."""
+        text = self._rare.text
+        for place in range(start + 1, end - 1):
+            label = united.label[text[start:end]]
+            if not self._rare.is_smaller[place] or (label == label[0]).all():
+                return
+            one, rest = int(text[place]), np.arange(place + 1, end)
+            rest = text[rest[self._can_be_near(united, np.full(len(rest), place), rest)]]
+            for first in range(0, len(rest), _PAIRS_AT_ONCE):
+                others = rest[first : first + _PAIRS_AT_ONCE]
+                near = self._sets.jaccard_with(one, others) >= self._similarity
+                for other in others[near].tolist():
+                    united.unite(one, other)
+
+    def _can_be_near(self, united: United, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Which pairs are to be compared ``bool [K]``: those that are not united, and have enough
+        shingles from this one on where it is the first that both have.
+        """
+        left, text, sizes = self._rare.left, self._rare.text, self._sets.sizes
+        share = self._similarity / (1 + self._similarity)
+        wanted = share * (sizes[text[one]] + sizes[text[other]]) - _ROUNDING
+        new = united.label[text[one]] != united.label[text[other]]
+        return np.asarray(new & (np.minimum(left[one], left[other]) >= wanted))

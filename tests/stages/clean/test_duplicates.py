@@ -29,21 +29,8 @@ from modalmill.stages.media.lookalikes import (
     least_difference,
     look_alikes,
 )
+from slow import closure
 from tiny import jpeg, recipe, write
-
-
-def closure(count: int, alike: Callable[[int, int], bool]) -> list[int]:
-    """The smallest number that each is united with, pair by pair."""
-    first = list(range(count))
-    changed = True
-    while changed:
-        changed = False
-        for one in range(count):
-            for other in range(count):
-                if first[one] < first[other] and alike(one, other):
-                    first[other] = first[one]
-                    changed = True
-    return first
 
 
 def with_flips(hashes: list[int], data: st.DataObject) -> np.ndarray:
