@@ -195,12 +195,11 @@ def _often(numbers: np.ndarray) -> tuple[np.ndarray, np.uint64]:
     """How often a shingle comes, at its number shifted to the right; of several at one place
     together, for any order of all shingles will do.
     """
-    bits = min(26, max(8, len(numbers).bit_length() + 2))
+    bits = min(26, max(8, len(numbers).bit_length() + 1))
     shift = np.uint64(64 - bits)
-    often = np.zeros(1 << bits, np.int64)
-    for start in range(0, len(numbers), len(often)):
-        places = (numbers[start : start + len(often)] >> shift).astype(np.int64)
-        often += np.bincount(places, minlength=len(often))
+    often = np.zeros(1 << bits, np.int32)
+    for start in range(0, len(numbers), _SHINGLES_AT_ONCE):
+        np.add.at(often, (numbers[start : start + _SHINGLES_AT_ONCE] >> shift).astype(np.int64), 1)
     return often, shift
 
 
