@@ -362,15 +362,24 @@ def compare(
         str,
         typer.Option(
             "--methods",
-            help="Names that 'modalmill methods' lists, by commas; recipe for it as it is; or all.",
+            help="Names that 'modalmill methods' lists, by commas; recipe for it as it is (all that"
+            " --folds trains where none is given); or all.",
         ),
-    ],
+    ] = "",
     seeds: Annotated[
         int,
         typer.Option(
             "--seeds", min=1, help="Runs of each method, with seeds that follow the recipe's."
         ),
     ] = 1,
+    folds: Annotated[
+        bool,
+        typer.Option(
+            "--folds",
+            help="Train once for each fold of align.split, on the others, and test on it: mean and"
+            " deviation over folds.",
+        ),
+    ] = False,
     out: OutOption = None,
     set_: Annotated[
         list[str] | None,
@@ -381,15 +390,16 @@ def compare(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but the table.")] = False,
     json_: JsonOption = False,
 ) -> None:
-    """Train a recipe with several methods on the same records and print one table of what each
-    makes of them.
+    """Train a recipe with several methods on the same records, or over folds of them, and print one
+    table of what each makes of them.
     """
     from .pipeline.comparing import compare as run_comparison
     from .pipeline.comparing import compare_text
     from .pipeline.progress import Progress
 
     words = [word.strip() for word in methods.split(",") if word.strip()]
-    comparison = run_comparison(recipe, words, seeds, out, set_ or (), Progress(quiet))
+    words = words or ["recipe"] * folds
+    comparison = run_comparison(recipe, words, seeds, out, set_ or (), Progress(quiet), folds)
     _say(json.dumps(comparison, ensure_ascii=False) if json_ else compare_text(comparison))
 
 
