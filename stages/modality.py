@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from ..schemas.errors import DamageError, InputError, nearest
+from ..schemas.quantity import Quantity
 from ..schemas.recipe import ShardOptions
 from ..schemas.record import Part, Step
 from . import outside
@@ -61,6 +62,8 @@ class Modality:
     options: what an input of a model takes beside the options of all inputs. first_encoder: what
         encodes it unless the recipe says otherwise.
     column: the type of its member's column for Hugging Face ``datasets``.
+    facts: what is known of its parts, names of ``schemas.quantity.FACTS``. signals: what measuring,
+        or a stage, finds of them.
     """
 
     timed: ClassVar[bool] = False
@@ -69,6 +72,8 @@ class Modality:
     version: ClassVar[int] = 1
     options: ClassVar[type[ModalityOptions]] = ModalityOptions
     first_encoder: ClassVar[str] = ""
+    facts: ClassVar[tuple[str, ...]] = ()
+    signals: ClassVar[Mapping[str, Quantity]] = {}
     column: ClassVar[Mapping[str, Any]] = {"dtype": "binary"}
 
     @property

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -25,6 +25,7 @@ from pydantic import Field
 from ...schemas import checks
 from ...schemas.errors import DamageError, InputError
 from ...schemas.fingerprint import canonical
+from ...schemas.quantity import Quantity, share
 from ...schemas.record import Part
 from ..modality import InRecord, ModalityOptions
 from ..spec import MIDDLE, Draws, Spec, Transform, of_kind
@@ -59,6 +60,10 @@ class Table(InRecord):
     options = TableOptions
     first_encoder = "table_tokens"
     annotated_under = "tables"
+    signals: ClassVar[Mapping[str, Quantity]] = {
+        "missing": share("share of cells that are absent; found by clean.table"),
+        "out_of_range": share("share of cells out of their range; found by clean.table"),
+    }
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> dict[str, Any]:
         cells: dict[str, Any] = json.loads(part.text or "{}")

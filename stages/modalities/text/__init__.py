@@ -27,6 +27,7 @@ class TextOptions(ModalityOptions):
 class Text(InRecord):
     """Texts. Timed ones hold their cues, and are cut with the medium beside them."""
 
+    facts = ("chars", "words")
     parts_per_task = 4096
     options = TextOptions
     first_encoder = "lstm"
