@@ -261,10 +261,7 @@ class Facts:
         parts: dict[str, Part] = {}
         absent = dict(record.absent)
         for name, part in record.parts.items():
-            reading = next(
-                (canonical(dict(step.options)) for step in part.steps if step.op == "read"), ""
-            )
-            place, row = self._rows.get((part.modality, part.uri, reading), (0, None))
+            place, row = self._row_of(part)
             if row is None or part.uri is None:
                 parts[name] = part
             elif (
@@ -281,6 +278,17 @@ class Facts:
                     )
                 signals |= {f"{name}.{word}": number for word, number in measured.items()}
         return replace(record, parts=parts, absent=absent, signals=signals)
+
+    def tracks_of(self, part: Part) -> dict[str, np.ndarray]:
+        """The tracks of the file of a part; empty where it was not measured."""
+        place, row = self._row_of(part)
+        return {} if row is None else self._tracks(place)
+
+    def _row_of(self, part: Part) -> tuple[int, dict[str, Any] | None]:
+        reading = next(
+            (canonical(dict(step.options)) for step in part.steps if step.op == "read"), ""
+        )
+        return self._rows.get((part.modality, part.uri, reading), (0, None))
 
     def _tracks(self, place: int) -> dict[str, np.ndarray]:
         # spans of one file mostly come one after the other

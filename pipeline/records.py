@@ -67,7 +67,9 @@ class RecordsTask:
         for (address, stage), count in zip(self.stages, counts, strict=True):
             ahead: list[Record] = []
             for current in going:
-                rows = stage.process(current, self.seed, address)
+                rows = stage.process(
+                    current, self.seed, address, facts.tracks_of if facts else None
+                )
                 if all(row.fault is not None and row.fault.fate == "dropped" for row in rows):
                     raise RuntimeError(
                         f"{address} returned nothing for {current.key}; a stage gives a record"

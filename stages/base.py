@@ -28,7 +28,7 @@ from ..schemas.errors import DamageError, InputError, MissingPackageError, neare
 from ..schemas.fingerprint import fingerprint, hash_file, random_for
 from ..schemas.manifest import Row
 from ..schemas.recipe import mistake_lines
-from ..schemas.record import Fault, Record
+from ..schemas.record import Fault, Part, Record
 from . import outside
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound="Addressed")
 Beat = Callable[[str], None]
+# the tracks of the file of a part, by name; empty where it was not measured
+TracksOf: TypeAlias = "Callable[[Part], Mapping[str, np.ndarray]]"
 
 MAD_TO_DEVIATION = 1.4826  # of a normal distribution (Hampel 1974)
 SOURCE_ROOM = "ingest"
@@ -124,7 +126,9 @@ class RecordStage(Stage):
         return {}
 
     def split(self, record: Record) -> Iterable[Record]:
-        """The records made of this one, itself included where it goes on."""
+        """The records made of this one, itself included where it goes on. Where its argument is
+        called ``tracks`` it gets what was measured of parts over time (``TracksOf``).
+        """
         return (record,)
 
     def remark(self, record: Record) -> str:
@@ -147,7 +151,9 @@ class RecordStage(Stage):
         """The stage as it is after it saw the records, in the columns ``fitted_on``."""
         return self
 
-    def process(self, record: Record, seed: int, address: str) -> list[Row]:
+    def process(
+        self, record: Record, seed: int, address: str, tracks: TracksOf | None = None
+    ) -> list[Row]:
         """A row for each part that was taken, then the record's rows after this stage.
 
         address: the stage's place in the recipe, for faults and random numbers.
@@ -170,11 +176,20 @@ class RecordStage(Stage):
         rng = (
             random_for(seed, address, record.key) if _takes(apply, 3) or _takes(split, 3) else None
         )
+        second: tuple[Any, ...] = (rng,) if _takes(split, 3) else ()
+        if asks_for_tracks(self):
+            second = (tracks or _no_tracks,)
         changed = apply(self, record, rng) if _takes(apply, 3) else apply(self, record)
-        return dropped + [
-            Row(result)
-            for result in (split(self, changed, rng) if _takes(split, 3) else split(self, changed))
-        ]
+        return dropped + [Row(result) for result in split(self, changed, *second)]
+
+
+def asks_for_tracks(stage: RecordStage) -> bool:
+    """Whether it makes records by what was measured over time."""
+    return "tracks" in inspect.signature(type(stage).split).parameters
+
+
+def _no_tracks(part: Part) -> Mapping[str, np.ndarray]:
+    return {}
 
 
 def judged(record: Record, address: str, verdicts: Mapping[tuple[str, str], bool]) -> Record:

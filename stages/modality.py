@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import IntEnum
 from pathlib import Path
@@ -214,6 +214,7 @@ class OnDisk(Modality):
     no_stream: the damage that says that a file holds none of it, so that the part is absent rather
         than broken.
     stream_of: what a stream of it is called, where a file can hold several.
+    cut_by: what parts it into segments (``silence``), named as ``align.cut`` names it.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = ()
@@ -222,6 +223,7 @@ class OnDisk(Modality):
     always_measured: ClassVar[bool] = False
     no_stream: ClassVar[str] = ""
     stream_of: ClassVar[str] = ""
+    cut_by: ClassVar[str] = ""
 
     def steps(self, options: Mapping[str, Any]) -> tuple[Step, ...]:
         """What a source says of its files beside their place, as steps on the part; ValueError for
@@ -251,6 +253,14 @@ class OnDisk(Modality):
         is decoded.
         """
         return dict(signals)
+
+    def segments(
+        self, part: Part, tracks: Mapping[str, np.ndarray], options: Mapping[str, float]
+    ) -> list[tuple[float, float]]:
+        """The segments [start, end) of the span of a part, in seconds of the part as it is now,
+        from the tracks of its file; nothing is decoded. ``options``: those of ``align.cut``.
+        """
+        raise NotImplementedError
 
     def likeness(self, data: bytes) -> np.ndarray:
         """What ``measured`` gave as ``likeness``, from its bytes."""
@@ -284,6 +294,14 @@ class OnDisk(Modality):
 
     def given(self, value: str, fitted: Mapping[str, Any]) -> Any:
         return given_file(value).read_bytes()
+
+
+def in_span(
+    part: Part, found: Callable[[float, float], list[tuple[float, float]]]
+) -> list[tuple[float, float]]:
+    """What is found between two times of a file, in seconds of a part that means that span."""
+    start, length = part.start_s or 0.0, part.seconds() or 0.0
+    return [(first - start, last - start) for first, last in found(start, start + length)]
 
 
 def given_file(value: str) -> Path:
@@ -346,6 +364,11 @@ def in_record(name: str) -> InRecord:
 def every_on_disk() -> list[OnDisk]:
     """The modalities of files."""
     return [kind for kind in map(modality, names()) if isinstance(kind, OnDisk)]
+
+
+def segmenters() -> dict[str, str]:
+    """What parts media into segments, as ``align.cut`` names it -> the modality it looks at."""
+    return {kind.cut_by: kind.name for kind in every_on_disk() if kind.cut_by}
 
 
 def timed() -> tuple[str, ...]:

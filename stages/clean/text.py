@@ -14,7 +14,7 @@ from typing import Any, Literal
 from ...schemas.contents import Contents
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Record
-from ..base import RecordStage, judged
+from ..base import RecordStage, TracksOf, judged
 
 _SPACES = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r"\s*\n\s*")
@@ -71,7 +71,9 @@ class Text(RecordStage):
     def mistakes(self, here: Contents) -> list[str]:
         return here.lacking_parts("parts", self.parts or [], "text")
 
-    def process(self, record: Record, seed: int, address: str) -> list[Row]:
+    def process(
+        self, record: Record, seed: int, address: str, tracks: TracksOf | None = None
+    ) -> list[Row]:
         """Each text is cleaned once: how much is left of it decides, and it is what goes on."""
         cleaned = self.apply(record)
         faults, verdicts = self._faults(cleaned), self._verdicts(cleaned)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +14,7 @@ from pydantic import Field
 from ....schemas.recipe import ShardOptions
 from ....schemas.record import Part
 from ...media.files import content_hash, locate
-from ...modality import Depth, ModalityOptions, OnDisk, Rendered
+from ...modality import Depth, ModalityOptions, OnDisk, Rendered, in_span
 from .signals import SIGNALS
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class Audio(OnDisk):
     always_measured = True
     no_stream = "no_audio_stream"
     stream_of = "sound"
+    cut_by = "silence"
     options = AudioOptions
     first_encoder = "spectrum_cnn"
 
@@ -131,6 +133,21 @@ class Audio(OnDisk):
 
         span = sound_signals(tracks, part.duration_s or 0.0, part.start_s, part.end_s)
         return {**signals, **span}
+
+    def segments(
+        self, part: Part, tracks: Mapping[str, np.ndarray], options: Mapping[str, float]
+    ) -> list[tuple[float, float]]:
+        from .segments import between_silences
+
+        return in_span(
+            part,
+            functools.partial(
+                between_silences,
+                tracks,
+                below_db=options["silence_db"],
+                min_silence_s=options["min_silence_s"],
+            ),
+        )
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:
         from ...media import audio

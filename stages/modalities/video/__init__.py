@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from pydantic import Field
 from ....schemas.recipe import ShardOptions, VideoReader
 from ....schemas.record import Part
 from ...media.files import content_hash, locate
-from ...modality import Depth, ModalityOptions, OnDisk, Rendered
+from ...modality import Depth, ModalityOptions, OnDisk, Rendered, in_span
 from .signals import SIGNALS
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Video(OnDisk):
     version = 3
     always_measured = True
     stream_of = "pictures"
+    cut_by = "shots"
     options = VideoOptions
     first_encoder = "frames_cnn"
 
@@ -93,6 +95,13 @@ class Video(OnDisk):
         from .measure import video_signals
 
         return {**signals, **video_signals(tracks, part.start_s, part.end_s)}
+
+    def segments(
+        self, part: Part, tracks: Mapping[str, np.ndarray], options: Mapping[str, float]
+    ) -> list[tuple[float, float]]:
+        from .segments import shots
+
+        return in_span(part, functools.partial(shots, tracks))
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:
         from ...media import video
