@@ -20,6 +20,7 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 
 from .fingerprint import canonical
+from .json_value import JsonValue
 from .record import Cue, Fault, Origin, Part, Record, Step
 
 VERSION = 1
@@ -105,8 +106,8 @@ class Row:
         self.unmatched = unmatched
 
 
-def _part_to_dict(name: str, part: Part) -> dict[str, Any]:
-    value: dict[str, Any] = {field: getattr(part, field) for field in _PART_NAMES[1:-2]}
+def _part_to_dict(name: str, part: Part) -> dict[str, JsonValue]:
+    value: dict[str, JsonValue] = {field: getattr(part, field) for field in _PART_NAMES[1:-2]}
     value["name"] = name
     value["cues"] = [
         {"start_s": cue.start_s, "end_s": cue.end_s, "text": cue.text} for cue in part.cues
@@ -129,7 +130,7 @@ def _part_from_dict(value: dict[str, Any]) -> tuple[str, Part]:
     return name, part
 
 
-def _text(value: Any) -> str | None:
+def _text(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return f"{value:.6g}" if isinstance(value, float) else str(value)
@@ -149,7 +150,7 @@ def _together(unmatched: Sequence[Fault]) -> Fault | None:
 
 def rows_to_table(rows: Iterable[Row]) -> pa.Table:
     """The work table of these rows, in their order."""
-    columns: dict[str, list[Any]] = {name: [] for name in WORK_SCHEMA.names}
+    columns: dict[str, list[object]] = {name: [] for name in WORK_SCHEMA.names}
     for row in rows:
         record, fault = row.record, row.fault or _together(row.unmatched)
         columns["key"].append(record.key)
