@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,6 +36,9 @@ from .progress import Progress
 from .records import RecordsTask, carry_out, decide, faulted_rows, read_counts
 from .sharding import Sharded, write_shards
 from .verify import stale
+
+if TYPE_CHECKING:
+    from ..stages.train.evaluation.evaluate import Evaluation
 
 RECORDS_VERSION = 3
 
@@ -69,7 +72,7 @@ class Result:
 
     account: Account
     shards: ShardSet | None = None
-    training: dict[str, Any] | None = None
+    training: Evaluation | None = None
     kept: set[Path] = field(default_factory=set)
 
 
@@ -200,9 +203,10 @@ def is_helper() -> bool:
     return os.environ.get("RANK", "0") != "0" and os.environ.get("WORLD_SIZE", "1") != "1"
 
 
-def _train(plan: Plan, out: Path, progress: Progress) -> dict[str, Any]:
+def _train(plan: Plan, out: Path, progress: Progress) -> Evaluation:
     from ..stages.train.loop.loop import train
 
+    assert plan.train is not None
     return train(
         plan.train,
         out / "shards",
