@@ -6,7 +6,6 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Iterator
-from typing import Any
 
 from ..schemas.errors import InputError, nearest
 from ..stages.base import Addressed, Extractor, Source, addresses, find
@@ -22,7 +21,7 @@ _KINDS: tuple[tuple[str, type[Addressed]], ...] = (
 
 def stages_text() -> str:
     """Every address with its first line and its options."""
-    lines: list[Any] = []
+    lines: list[object] = []
     for title, kind in _KINDS:
         lines.append(title)
         for address in addresses(kind):
@@ -77,7 +76,7 @@ def _listed(cls: type) -> Iterator[str]:
     yield from (f"    {item.name}: {item.type}{_default(item)}" for item in options)
 
 
-def _fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
+def _fields(cls: type) -> tuple[dataclasses.Field[object], ...]:
     return dataclasses.fields(cls)
 
 
@@ -109,7 +108,7 @@ def _inside(cls: type[Addressed]) -> list[type]:
     return list(classes)
 
 
-def _default(item: dataclasses.Field[Any]) -> str:
+def _default(item: dataclasses.Field[object]) -> str:
     if item.default is not dataclasses.MISSING:
         return f" = {item.default!r}"
     return (
@@ -119,7 +118,7 @@ def _default(item: dataclasses.Field[Any]) -> str:
     )
 
 
-def _option(item: dataclasses.Field[Any]) -> str:
+def _option(item: dataclasses.Field[object]) -> str:
     if item.default is not dataclasses.MISSING:
         return f"{item.name}={item.default!r}" if item.default is not None else item.name
     return (

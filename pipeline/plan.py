@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..schemas.contents import Contents
@@ -27,6 +27,9 @@ from ..stages.base import (
     addresses,
     make,
 )
+
+if TYPE_CHECKING:
+    from ..stages.train.options import TrainOptions
 
 _LIBRARIES = (
     "numpy",
@@ -66,7 +69,7 @@ class Plan:
     sources: dict[str, Source]
     stages: list[Placed]
     features: dict[str, Extractor]
-    train: Any = None
+    train: TrainOptions | None = None
     until: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     splits: frozenset[str] = frozenset()
@@ -168,7 +171,7 @@ def _stages(recipe: Recipe, problems: list[str]) -> list[Placed]:
     return placed
 
 
-def _entry(entry: Any, where: str, problems: list[str]) -> tuple[str, Any]:
+def _entry(entry: object, where: str, problems: list[str]) -> tuple[str, Any]:
     """Address and options of an entry written as ``address`` or ``address: {options}``."""
     if isinstance(entry, str):
         return entry, {}
@@ -179,7 +182,7 @@ def _entry(entry: Any, where: str, problems: list[str]) -> tuple[str, Any]:
     return "", {}
 
 
-def _train(recipe: Recipe, problems: list[str], trains: bool) -> Any:
+def _train(recipe: Recipe, problems: list[str], trains: bool) -> TrainOptions | None:
     if recipe.train is None:
         return None
     from ..stages.train.options import parse_options
@@ -205,7 +208,7 @@ def _train(recipe: Recipe, problems: list[str], trains: bool) -> Any:
     return options
 
 
-def _machine(options: Any) -> list[str]:
+def _machine(options: TrainOptions) -> list[str]:
     """What this machine cannot do of what the options ask for; torch is loaded only if they ask for
     something of their own.
     """
@@ -225,7 +228,7 @@ def _missing_names(
     sources: dict[str, Source],
     stages: list[Placed],
     features: dict[str, Extractor],
-    train: Any,
+    train: TrainOptions | None,
 ) -> tuple[list[str], Contents]:
     """Names of parts, targets, splits and sources that nothing before the place where they are used
     can give; and what records hold in the end.
