@@ -26,6 +26,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from ..schemas.contents import Contents
 from ..schemas.errors import DamageError, InputError, MissingPackageError, nearest
 from ..schemas.fingerprint import fingerprint, hash_file, random_for
+from ..schemas.json_value import JsonValue
 from ..schemas.manifest import Row
 from ..schemas.recipe import mistake_lines
 from ..schemas.record import Fault, Record
@@ -49,7 +50,7 @@ class Addressed:
     address: ClassVar[str] = ""
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         place = cls.__module__.split(".")[-2:]
         cls.address = (
@@ -148,7 +149,7 @@ class RecordStage(Stage):
 
 
 @functools.cache
-def _takes_two(method: Callable[..., Any]) -> bool:
+def _takes_two(method: Callable[..., object]) -> bool:
     """Whether a stage's method takes a second argument: the random generator, or likenesses."""
     return len(inspect.signature(method).parameters) > 2
 
@@ -169,7 +170,7 @@ class Decision:
     unmatched: tuple[Fault, ...] = ()
     group: str | None = None
     split: str | None = None
-    targets: Mapping[str, Any] = field(default_factory=dict)
+    targets: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 class CorpusStage(Stage):
@@ -321,9 +322,9 @@ def stored(extractor: Extractor, vector: np.ndarray, weights: np.ndarray | None)
     return np.asarray(vector).astype(np.float16)
 
 
-def options_of(named: Addressed) -> dict[str, Any]:
+def options_of(named: Addressed) -> dict[str, JsonValue]:
     """Its options as plain JSON, from which :func:`make` makes it again."""
-    options: dict[str, Any] = TypeAdapter(type(named)).dump_python(named, mode="json")
+    options: dict[str, JsonValue] = TypeAdapter(type(named)).dump_python(named, mode="json")
     return options
 
 
@@ -345,7 +346,7 @@ def find(address: str, kind: type[T]) -> type[T]:
 
 
 def make(
-    address: str, kind: type[T], options: Mapping[str, Any] | None, where: str
+    address: str, kind: type[T], options: Mapping[str, JsonValue] | None, where: str
 ) -> tuple[T | None, list[str]]:
     """The stage, source or extractor made of its options, or every mistake in them as one line
     each.
@@ -394,7 +395,7 @@ def _from_outside(kind: type[T]) -> dict[str, type[T]]:
     return {address: cls for address, cls in stages.items() if issubclass(cls, kind)}
 
 
-def _is_a(value: Any, kind: type[Addressed], module: str) -> bool:
+def _is_a(value: object, kind: type[Addressed], module: str) -> bool:
     if not (
         isinstance(value, type) and value.__module__ == module and issubclass(value, Addressed)
     ):

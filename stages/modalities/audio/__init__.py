@@ -124,7 +124,7 @@ class Audio(OnDisk):
         span = sound_signals(tracks, part.duration_s or 0.0, part.start_s, part.end_s)
         return {**signals, **span}
 
-    def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:
+    def decoded(self, root: Path, part: Part, wanted_by: object) -> object:
         from ...media import audio
         from ...media.steps import apply_to_samples
 
@@ -174,7 +174,7 @@ class Audio(OnDisk):
         return AudioSpec()
 
     def input_spec(
-        self, options: AudioOptions, fitted: Mapping[str, Any], training: bool
+        self, options: AudioOptions, fitted: Mapping[str, object], training: bool
     ) -> AudioSpec:
         from .spec import AudioSpec
 

@@ -88,7 +88,7 @@ class Video(OnDisk):
 
         return {**signals, **video_signals(tracks, part.start_s, part.end_s)}
 
-    def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:
+    def decoded(self, root: Path, part: Part, wanted_by: object) -> np.ndarray:
         from ...media import video
         from ...media.steps import apply_to_pixels
 
@@ -143,7 +143,7 @@ class Video(OnDisk):
         return VideoSpec()
 
     def input_spec(
-        self, options: VideoOptions, fitted: Mapping[str, Any], training: bool
+        self, options: VideoOptions, fitted: Mapping[str, object], training: bool
     ) -> VideoSpec:
         from .spec import VideoSpec
 
