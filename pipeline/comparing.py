@@ -8,7 +8,7 @@ import json
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from ..schemas.disk import write_bytes
 from ..schemas.errors import InputError, RecipeError, nearest
@@ -17,7 +17,40 @@ from .plan import make_plan
 from .progress import Progress
 from .run import run
 
+if TYPE_CHECKING:
+    from ..stages.train.options import TrainOptions
+
 AS_IT_IS = "recipe"
+
+
+class MethodRow(TypedDict):
+    """One method over its seeds. Means, and the standard deviation of the metric with everything
+    shown.
+    """
+
+    method: str
+    metric: str
+    all: float
+    deviation: float | None
+    mean_of_subsets: float
+    worst: float
+    worst_subset: str
+    loss: float
+    ece: float | None
+    subsets: dict[str, float]
+    commonest_answer: float
+    parameters: int
+    seconds: float
+
+
+class Comparison(TypedDict):
+    """What ``compare.json`` says. left_out: method -> why it was not tried."""
+
+    recipe: str
+    seeds: int
+    metric: str
+    methods: list[MethodRow]
+    left_out: dict[str, str]
 
 
 def compare(
@@ -27,7 +60,7 @@ def compare(
     out: Path | None,
     overrides: Sequence[str],
     progress: Progress,
-) -> dict[str, Any]:
+) -> Comparison:
     """Train a recipe with each of these methods and seeds; what an earlier comparison finished is
     not done again.
 
@@ -61,7 +94,7 @@ def compare(
                 break
         else:
             rows.append(_row(word, reports))
-    comparison = {
+    comparison: Comparison = {
         "recipe": str(recipe_path),
         "seeds": seeds,
         "metric": rows[0]["metric"] if rows else "",
@@ -78,7 +111,7 @@ def compare(
 
 def _options(
     section: Mapping[str, Any], methods: Sequence[str]
-) -> tuple[dict[str, Any], dict[str, str]]:
+) -> tuple[dict[str, TrainOptions], dict[str, str]]:
     """The options of each method over those of the recipe, and why the others of ``all`` cannot be
     tried.
     """
@@ -94,7 +127,7 @@ def _options(
         for word in words
         if word not in everything
     ]
-    chosen: dict[str, Any] = {}
+    chosen: dict[str, TrainOptions] = {}
     left_out: dict[str, str] = {}
     for word in words if not wrong else ():
         options, problems = parse_options(
@@ -111,10 +144,7 @@ def _options(
     return chosen, left_out
 
 
-def _row(word: str, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """One method over its seeds. Means, and the standard deviation of the metric with everything
-    shown.
-    """
+def _row(word: str, reports: Sequence[Mapping[str, Any]]) -> MethodRow:
     metric = reports[0]["metric"]
     everything = max(
         reports[0]["subsets"], key=lambda name: name.count("+") + (name != "(nothing)")
@@ -144,7 +174,7 @@ def _row(word: str, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def compare_text(found: Mapping[str, Any]) -> str:
+def compare_text(found: Comparison) -> str:
     """The comparison as a table, the best first."""
     rows = sorted(found["methods"], key=lambda row: -row["all"])
     width = max([len(row["method"]) for row in rows] + [8])

@@ -20,7 +20,7 @@ class Lstm(nn.LSTM):
         self, x_BTD: Tensor, state: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Outputs ``[B, T, D]`` in the precision at work, and the last state."""
-        if _is_at_work(x_BTD):
+        if _has_kernels(x_BTD):
             return super().forward(x_BTD, state)
         wide = None if state is None else (state[0].float(), state[1].float())
         with torch.autocast("cpu", enabled=False):
@@ -36,7 +36,7 @@ class Gru(nn.GRU):
         self, x_BTD: Tensor, state: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Outputs ``[B, T, D]`` in the precision at work, and the last state."""
-        if _is_at_work(x_BTD):
+        if _has_kernels(x_BTD):
             return super().forward(x_BTD, state)
         wide = None if state is None else state.float()
         with torch.autocast("cpu", enabled=False):
@@ -44,6 +44,6 @@ class Gru(nn.GRU):
         return out_BTD.to(torch.get_autocast_dtype("cpu")), after
 
 
-def _is_at_work(x_BTD: Tensor) -> bool:
-    """Whether the precision at work will do."""
+def _has_kernels(x_BTD: Tensor) -> bool:
+    """Whether this device computes it in the precision at work."""
     return x_BTD.device.type != "cpu" or not torch.is_autocast_enabled("cpu")
