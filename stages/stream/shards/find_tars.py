@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, TypedDict
+from typing import TypeAlias, TypedDict, cast
 
 import pyarrow as pa
 from braceexpand import braceexpand
@@ -267,7 +267,6 @@ def _note(place: Path) -> _Note | None:
     try:
         with pa.memory_map(str(place)) as source:
             metadata = pa.ipc.open_file(source).schema.metadata or {}
-        note: _Note = json.loads(metadata.get(b"note", b"{}"))
+        return cast("_Note", dict(json.loads(metadata.get(b"note", b"{}"))))
     except (OSError, ValueError, pa.ArrowInvalid):
         return None
-    return note
