@@ -111,6 +111,7 @@ class Modality:
         """How a stream reads it for who says no more than its name."""
         raise NotImplementedError
 
+    # Any, here and below: options and values are each modality's own
     def input_spec(self, options: Any, fitted: Mapping[str, object], training: bool) -> Spec:
         """How a model reads it: by the options of the input and what was fitted on the training
         split.
@@ -178,12 +179,6 @@ class InRecord(Modality):
         of values.
         """
         return {}
-
-    def longest(self, options: Any) -> float | None:
-        """The length that an input is cut to, in the unit of the spec's ``cut_to``; None where the
-        spec knows no lengths.
-        """
-        return None
 
     def given(self, value: str, fitted: Mapping[str, object]) -> Any:
         return value
@@ -259,12 +254,6 @@ class OnDisk(Modality):
     def estimated_bytes(self, part: Part, options: ShardOptions) -> int:
         """About how many bytes it will take in the tar, from what is known before it is read."""
         return part.bytes or 0
-
-    def longest(self, options: Any) -> float | None:
-        """The length that an input is cut to, in the unit of the spec's ``cut_to``; None where the
-        spec knows no lengths.
-        """
-        return None
 
     def given(self, value: str, fitted: Mapping[str, object]) -> Any:
         return given_file(value).read_bytes()
