@@ -73,41 +73,96 @@ def _root(
         outside.use(use, keep=True)
 
 
+RecipeArgument = Annotated[Path, typer.Argument(help="The recipe, a YAML file.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="A.B=C", help="Override a value of the recipe; may be repeated."),
+]
+EngineOption = Annotated[str, typer.Option("--engine", help="serial, local or dask.")]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Worker processes; all cores where it is not given."),
+]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Address of a dask scheduler, for example tcp://host:8786.",
+    ),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+
+
 @app.command()
 def run(
-    recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
+    recipe: RecipeArgument,
     out: OutOption = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="A.B=C", help="Override a value of the recipe; may be repeated."
-        ),
-    ] = None,
+    set_: SetOption = None,
     until: Annotated[
         str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")
     ] = None,
-    engine: Annotated[str, typer.Option("--engine", help="serial, local or dask.")] = "local",
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", min=1, help="Worker processes; all cores where it is not given."),
-    ] = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            "--scheduler",
-            metavar="ADDRESS",
-            help="Address of a dask scheduler, for example tcp://host:8786.",
-        ),
-    ] = None,
+    engine: EngineOption = "local",
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
     resume: Annotated[
         bool,
         typer.Option(
             "--resume/--no-resume", help="Go on with training where it stopped, or train anew."
         ),
     ] = True,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Run a recipe: raw corpora to shards, features and a trained model."""
+    target, result = _run(recipe, out, set_, until, engine, workers, scheduler, resume, quiet)
+    from .pipeline.report import account_text
+    from .pipeline.run import is_helper
+
+    if not quiet and not is_helper():
+        _say(account_text(result.account))
+        if result.training is not None:
+            from .stages.train.evaluation.evaluate import table_text
+
+            _say("\n" + table_text(result.training, brief=True) + "\n")
+        _say(_next_steps(target, result))
+
+
+@app.command()
+def measure(
+    recipe: RecipeArgument,
+    out: OutOption = None,
+    set_: SetOption = None,
+    engine: EngineOption = "local",
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Look before deciding: measure all media of a recipe's sources, without its stages, and show
+    how their numbers are distributed. What was measured is not measured again by 'run'.
+    """
+    target, _ = _run(recipe, out, set_, "measure", engine, workers, scheduler, True, quiet)
+    from .pipeline.report import measured_text
+
+    if not quiet:
+        _say(measured_text(target))
+        _say(
+            f"Each part with its numbers: {target / 'signals.parquet'}. What they mean: modalmill"
+            " signals. Rules on them: clean.rules in the recipe."
+        )
+
+
+def _run(
+    recipe: Path,
+    out: Path | None,
+    overrides: list[str] | None,
+    until: str | None,
+    engine: str,
+    workers: int | None,
+    scheduler: str | None,
+    resume: bool,
+    quiet: bool,
+) -> tuple[Path, Any]:
+    """Carry out a recipe; where, and what came of it."""
     from .pipeline.engine import early
     from .pipeline.guard import start_early
 
@@ -115,7 +170,6 @@ def run(
         start_early(early(workers))
     from .pipeline.plan import make_plan
     from .pipeline.progress import Progress
-    from .pipeline.report import account_text
     from .pipeline.run import is_helper
     from .pipeline.run import run as run_plan
     from .schemas.errors import RecipeError, nearest
@@ -126,20 +180,13 @@ def run(
             [f"--engine {engine}: no such engine{nearest(engine, ['serial', 'local', 'dask'])}"],
             where="command line",
         )
-    parsed, root = load_recipe(recipe, set_ or ())
+    parsed, root = load_recipe(recipe, overrides or ())
     plan = make_plan(parsed, root, until, where=str(recipe))
     target = out or Path("out") / parsed.name
-    quiet = quiet or is_helper()
-    progress = Progress(quiet)
+    progress = Progress(quiet or is_helper())
     # checked above
     result = run_plan(plan, target, engine, workers, scheduler, progress, resume)  # type: ignore[arg-type]
-    if not quiet:
-        _say(account_text(result.account))
-        if result.training is not None:
-            from .stages.train.evaluation.evaluate import table_text
-
-            _say("\n" + table_text(result.training, brief=True) + "\n")
-        _say(_next_steps(target, result))
+    return target, result
 
 
 def _given(named: list[str] | None, **parts: str | None) -> dict[str, str]:
@@ -265,6 +312,16 @@ def stages(
     from .pipeline.catalogue import stage_text, stages_text
 
     _say(stages_text() if name is None else stage_text(name))
+
+
+@app.command()
+def signals(
+    modality: Annotated[str | None, typer.Argument(help="Those of one modality.")] = None,
+) -> None:
+    """List what is known and measured of parts, which rules and filters ask for by name."""
+    from .pipeline.catalogue import signals_text
+
+    _say(signals_text(modality))
 
 
 @app.command()

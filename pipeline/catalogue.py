@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 import typing
 from collections.abc import Iterator
 
 from ..schemas.errors import InputError, nearest
+from ..schemas.quantity import Quantity
 from ..stages.base import Addressed, Extractor, Source, addresses, find
+from ..stages.modality import modality, names
 from ..stages.train.methods.catalogue import method_words
-from .report import render_text
+from .report import quantities, render_text
 
 _KINDS: tuple[tuple[str, type[Addressed]], ...] = (
     ("Sources (type: in a source)", Source),
@@ -52,6 +55,29 @@ def stage_text(name: str) -> str:
             f" name{nearest(name, [_shown(*entry) for entry in entries])}"
         )
     return "\n\n".join("\n".join(_described(_shown(*entry), find(*entry))) for entry in chosen)
+
+
+def signals_text(kind: str | None = None) -> str:
+    """What rules and the ``where`` of a stream can ask of the parts of each modality, or of one."""
+    chosen = names() if kind is None else (modality(kind).name,)
+    lines: list[object] = []
+    for name in chosen:
+        own = modality(name)
+        known = quantities(own)
+        lines.append(name)
+        lines += [
+            f"  {word:<15} {_range(quantity):<16} {quantity.about}"
+            for word, quantity in known.items()
+        ] or ["  nothing"]
+    example = 'clean.rules: {image.sharpness: ">= 100", image.aspect: [0.5, 2]}'
+    return render_text(*lines, "", f"By part and name in a recipe: {example}")
+
+
+def _range(quantity: Quantity) -> str:
+    """Its unit, or its range where it has none."""
+    if quantity.unit:
+        return quantity.unit
+    return f"{quantity.low:g} .. {quantity.high:g}" if math.isfinite(quantity.high) else ""
 
 
 def _described(name: str, cls: type[Addressed]) -> Iterator[str]:

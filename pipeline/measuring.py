@@ -151,10 +151,12 @@ def _stamp_text(path: Path) -> str:
 
 
 class Measurements:
-    """All measurements kept in a folder, by medium; what is heavy of them stays in the files."""
+    """All measurements kept in some folders, by medium; what is heavy of them stays in the
+    files.
+    """
 
-    def __init__(self, folder: Path) -> None:
-        self._tables = [read_table(path) for path in sorted(folder.glob("*.arrow"))]
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self._tables = [read_table(path) for path in _files_in(folders)]
         names = ["modality", "uri", "stamp", "reading"]
         self._places = {
             Medium(**row): (number, place)
@@ -185,14 +187,14 @@ class Likenesses:
     measurements when asked for; its shape is the modality's to say.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self._folders = tuple(folders)
         self._columns: list[pa.ChunkedArray] = []
 
     @functools.cached_property
     def _places(self) -> dict[str, tuple[int, int, str]]:
         places: dict[str, tuple[int, int, str]] = {}
-        for path in sorted(self._folder.glob("*.arrow")):
+        for path in _files_in(self._folders):
             table = read_table(path)
             has = pa.compute.is_valid(table["likeness"]).to_pylist()
             kinds = table["modality"].to_pylist()
@@ -210,17 +212,23 @@ class Likenesses:
         return on_disk(kind).likeness(self._columns[column][row].as_py())
 
 
+def _files_in(folders: Iterable[Path]) -> list[Path]:
+    return [path for folder in folders for path in sorted(folder.glob("*.arrow"))]
+
+
 def measure_tasks(
-    root: Path, media: Iterable[Medium], full: frozenset[str], folder: Path
+    root: Path, media: Iterable[Medium], full: frozenset[str], folders: Mapping[str, Path]
 ) -> list[MeasureTask]:
-    """Tasks of some seconds each for the media not yet measured."""
+    """Tasks of some seconds each for the media not yet measured. ``folders``: by modality, where
+    their measurements go.
+    """
     tasks = []
     by_modality: dict[str, list[Medium]] = {}
     # in order, so that the tasks of a stopped run are found again by their names
     for medium in sorted(media):
         by_modality.setdefault(medium.modality, []).append(medium)
     for modality, of_kind in by_modality.items():
-        size = on_disk(modality).media_per_task
+        size, folder = on_disk(modality).media_per_task, folders[modality]
         for start in range(0, len(of_kind), size):
             chunk = tuple(of_kind[start : start + size])
             tasks.append(MeasureTask(root, chunk, full, folder / f"{fingerprint(chunk)}.arrow"))
@@ -287,11 +295,14 @@ def has_other_spans(record: Record, before: Record) -> bool:
     )
 
 
-def measure_config(full: frozenset[str], versions: Mapping[str, str]) -> str:
-    """Fingerprint of what is measured and by which versions."""
-    return fingerprint(
-        MEASURED_VERSION,
-        sorted(full),
-        dict(versions),
-        {kind.name: kind.identity for kind in every_on_disk()},
-    )
+def media_folders(
+    folder: Path, full: frozenset[str], versions: Mapping[str, str]
+) -> dict[str, Path]:
+    """For each modality, where its measurements lie: all made by the same versions and in the same
+    depth.
+    """
+    return {
+        kind.name: folder
+        / fingerprint(MEASURED_VERSION, kind.name, kind.identity, kind.name in full, dict(versions))
+        for kind in every_on_disk()
+    }

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from ..stages.base import (
     addresses,
     make,
 )
+from ..stages.modality import every_on_disk
 
 if TYPE_CHECKING:
     from ..stages.train.options import TrainOptions
@@ -60,8 +61,10 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that a run will do, made and checked. ``splits`` are those that its records are
-    meant to be in.
+    """Everything that a run will do, made and checked.
+
+    splits: those that its records are meant to be in. measured: the modalities whose media must be
+        measured: decoded once, to the end.
     """
 
     recipe: Recipe
@@ -73,10 +76,7 @@ class Plan:
     until: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     splits: frozenset[str] = frozenset()
-
-    def needs(self) -> frozenset[str]:
-        """The modalities whose media must be measured: decoded once, to the end."""
-        return measured_by(self.stages)
+    measured: frozenset[str] = frozenset()
 
     def runs(self, step: str) -> bool:
         """Whether a last stage (``features``, ``shard``, ``train``) is part of this run."""
@@ -87,9 +87,41 @@ class Plan:
         )
 
 
-def measured_by(stages: Iterable[Placed]) -> frozenset[str]:
-    """The modalities whose signals these stages read."""
-    return frozenset(modality for placed in stages for modality in placed.stage.measures())
+def _measured(
+    recipe: Recipe, sources: Mapping[str, Contents], stages: Iterable[Placed]
+) -> tuple[frozenset[str], list[str]]:
+    """The modalities whose media are to be measured, for a stage reads their signals or the recipe
+    asks for it; and the names under ``measure`` that nothing has.
+    """
+    here = _together(recipe, sources.values())
+    wanted = [name.removesuffix(".*") for name in recipe.measure]
+    measured = {name for name in wanted if name in _measurable()}
+    for name in wanted:
+        kind = here.parts.get(name, "")
+        # where the files alone tell what a part is, it may be anything
+        measured.update(_measurable() if kind is None else {kind}.intersection(_measurable()))
+    lines = [
+        f"measure: {name!r} is no part of media, and no modality of them"
+        f"{nearest(name, [*here.parts, *_measurable()])}"
+        for name in wanted
+        if name not in _measurable() and here.parts.get(name, "") not in (None, *_measurable())
+    ]
+    for placed in stages:
+        measured.update(placed.stage.measured(here))
+        here = placed.stage.contents(here)
+    return frozenset(measured), lines
+
+
+def _measurable() -> list[str]:
+    return [kind.name for kind in every_on_disk()]
+
+
+def _together(recipe: Recipe, sources: Iterable[Contents]) -> Contents:
+    """What records hold before the first stage."""
+    here = Contents(sources=frozenset(recipe.sources))
+    for contents in sources:
+        here |= contents
+    return here
 
 
 def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str = "recipe") -> Plan:
@@ -130,6 +162,11 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
     if len(sources) == len(recipe.sources) and len(stages) == len(recipe.stages):
         lines, contents = _missing_names(recipe, sources, stages, features, train)
         problems += lines
+    measured = contents.measured
+    if until == "measure":
+        # whoever only measures wants to see what there is
+        kinds = contents.parts.values()
+        measured |= {name for name in _measurable() if name in kinds or None in kinds}
     stops = [*LAST_STAGES, *(placed.address for placed in stages)]
     if until is not None and until not in stops:
         problems.append(f"--until {until}: no stage of this recipe{nearest(until, stops)}")
@@ -151,6 +188,7 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
         until,
         versions(),
         contents.splits if until is None or until in _AFTER_STAGES else frozenset(),
+        measured,
     )
 
 
@@ -233,11 +271,11 @@ def _missing_names(
     """Names of parts, targets, splits and sources that nothing before the place where they are used
     can give; and what records hold in the end.
     """
-    here = Contents(sources=frozenset(recipe.sources), measured=measured_by(stages))
-    lines = []
+    lines: list[str] = []
+    of_source: dict[str, Contents] = {}
     for name, source in sources.items():
         try:
-            contents = source.contents()
+            of_source[name] = source.contents()
         except NotImplementedError:
             lines.append(
                 f"sources.{name}: {source.address} has no contents(); it has to say what its"
@@ -247,10 +285,12 @@ def _missing_names(
         lines += [
             f"sources.{name}: {part[:60]!r} is no name for a part, which becomes part of file"
             " names; wanted letters, digits, _ and -"
-            for part in contents.parts
+            for part in of_source[name].parts
             if not is_part_name(part)
         ]
-        here |= contents
+    measured, unknown = _measured(recipe, of_source, stages)
+    lines += unknown
+    here = replace(_together(recipe, of_source.values()), measured=measured)
     for placed in stages:
         lines += [f"{placed.address}.{line}" for line in placed.stage.mistakes(here)]
         here = placed.stage.contents(here)

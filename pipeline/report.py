@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -19,6 +20,9 @@ from ..schemas.disk import read_table
 from ..schemas.errors import InputError, nearest
 from ..schemas.index import SET_FILE, checked_index, read_shard_set
 from ..schemas.json_value import JsonValue
+from ..schemas.quantity import FACTS, Quantity
+from ..stages.modality import Modality, modality
+from .signals import SIGNALS_FILE
 
 _WIDTH = 118
 
@@ -167,6 +171,37 @@ def rejects_text(rows: list[dict[str, Any]]) -> str:
         )
         table.add_row(row["stage"], row["key"], row["fate"], row["rule"], where, row["message"])
     return render_text(table)
+
+
+def measured_text(out: Path) -> str:
+    """How the numbers of all parts are distributed, by part: facts, then signals."""
+    path = out / SIGNALS_FILE
+    if not path.is_file():
+        return "nothing was measured: no record has a part"
+    table = pq.read_table(path)
+    columns = ("part", "number", "unit", "known", "least", "p1", "median", "p99", "largest")
+    shown = _table(*columns, right=columns[3:])
+    for part in sorted(pc.unique(table["part"]).to_pylist()):
+        own = table.filter(pc.equal(table["part"], part))
+        kind = modality(own["modality"][0].as_py())
+        for name, quantity in quantities(kind).items():
+            if name not in own.column_names or quantity.is_code:
+                continue
+            values = own[name].drop_null().to_numpy()
+            values = values[np.isfinite(values)]
+            if len(values):
+                numbers = np.quantile(values, [0, 0.01, 0.5, 0.99, 1])
+                shown.add_row(part, name, quantity.unit, f"{len(values):,}", *map(_number, numbers))
+    return render_text(shown)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def quantities(kind: Modality) -> dict[str, Quantity]:
+    """What can be known of parts of a modality, by name."""
+    return {name: FACTS[name] for name in kind.facts} | dict(kind.signals)
 
 
 def inspect_text(folder: Path, count: int) -> str:

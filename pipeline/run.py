@@ -5,11 +5,12 @@ resumed where it stopped.
 from __future__ import annotations
 
 import fcntl
+import functools
 import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,21 +27,24 @@ from ..schemas.errors import InputError, StorageError, ToleranceError
 from ..schemas.fingerprint import fingerprint, hash_file
 from ..schemas.index import ShardSet
 from ..schemas.manifest import MANIFEST, table_to_records, to_manifest
-from ..stages.base import CorpusStage, RecordStage
+from ..schemas.record import Record
+from ..stages.base import CorpusStage, Likeness, RecordStage
 from ..stages.modality import every_on_disk, timed
+from .corpus import carry_out, decide, read_columns
 from .engine import Engine, EngineName, few_collections, make_engine
 from .ingesting import Ingested, IngestTask, ingest_stem, read_ingested
-from .measuring import Measurements, measure_config, measure_tasks, media_of
+from .measuring import Likenesses, Measurements, measure_tasks, media_folders, media_of
 from .plan import Placed, Plan, identity
 from .progress import Progress
-from .records import RecordsTask, carry_out, decide, faulted_rows, read_counts
+from .records import RecordsTask, faulted_rows, read_counts
 from .sharding import Sharded, write_shards
+from .signals import Judging, write_signals
 from .verify import stale
 
 if TYPE_CHECKING:
     from ..stages.train.evaluation.evaluate import Evaluation
 
-RECORDS_VERSION = 3
+RECORDS_VERSION = 4
 
 REJECTS_SCHEMA = pa.schema(
     [
@@ -126,7 +130,8 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress, resume: bool
     )
     # a fault stands in the table of the stage that found it, and in none after it
     lost: list[Path] = list(partitions)
-    partitions, more = _stages(plan, partitions, facts, work, engine, progress, result)
+    judges: list[Judging] = []
+    partitions, more = _stages(plan, partitions, facts, work, engine, progress, result, judges)
     lost += more
     faults = list(faulted_rows(lost))
     last = (result.account.stages or result.account.sources)[-1]
@@ -135,6 +140,8 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress, resume: bool
         for name in plan.splits - last.splits.keys()
         if result.account.stages
     )
+    # whoever is told that a rule left nothing wants to see what it read
+    write_signals(out, lost, partitions, judges)
     # ahead of features and shards: a run that lost too much stops before the costly part
     _write_account(plan, out, result.account, faults)
     made_from, records_xxh3 = _write_manifest(out, partitions)
@@ -311,7 +318,7 @@ def _measure(
     result: Result,
 ) -> dict[Path, Path]:
     """The file of measurements of each partition that has media to measure."""
-    wanted, media_folder = _measured_modalities(plan), _media_folder(plan, work)
+    wanted, folders = _measured_modalities(plan), _media_folders(plan, work)
     with progress.step("measure", "files") as advance:
         pending = [
             path for path, target in _measured_files(plan, partitions, work) if not target.is_file()
@@ -321,14 +328,13 @@ def _measure(
             media = set().union(
                 *media_of((read_table(path) for path in pending), plan.root, wanted)
             )
-            measured = Measurements(media_folder).media()
-            tasks = measure_tasks(plan.root, media - measured, plan.needs(), media_folder)
+            measured = Measurements(folders.values()).media()
+            tasks = measure_tasks(plan.root, media - measured, plan.measured, folders)
             done = len(media) - sum(len(task.media) for task in tasks)
             advance(done, len(media))
             for place, _ in engine.map(tasks):
                 done += len(tasks[place].media)
                 advance(done, len(media))
-    result.kept |= set(media_folder.glob("*.arrow"))
     return _gathered(plan, partitions, work, result)
 
 
@@ -339,7 +345,7 @@ def _gathered(
     files = _measured_files(plan, partitions, work)
     pending = [(path, target) for path, target in files if not target.is_file()]
     if pending:
-        measurements = Measurements(_media_folder(plan, work))
+        measurements = Measurements(_media_folders(plan, work).values())
         tables = (read_table(path) for path, _ in pending)
         wanted = media_of(tables, plan.root, _measured_modalities(plan))
         for (_, target), media in zip(pending, wanted, strict=True):
@@ -351,22 +357,20 @@ def _gathered(
 
 def _measured_files(plan: Plan, partitions: Sequence[Path], work: Path) -> list[tuple[Path, Path]]:
     """Each partition, and where the measurements of its media lie."""
-    config, wanted = _media_folder(plan, work).name, sorted(_measured_modalities(plan))
+    folders = _media_folders(plan, work)
+    config = [folders[name].name for name in sorted(_measured_modalities(plan))]
     folder = work / "measured"
-    return [
-        (path, folder / f"{fingerprint(path.name, config, wanted)}.arrow") for path in partitions
-    ]
+    return [(path, folder / f"{fingerprint(path.name, config)}.arrow") for path in partitions]
 
 
 def _measured_modalities(plan: Plan) -> frozenset[str]:
     """Those whose media are looked at before the stages, in depth or for their facts."""
     always = {kind.name for kind in every_on_disk() if kind.always_measured or plan.features}
-    return frozenset(plan.needs() | always)
+    return frozenset(plan.measured | always)
 
 
-def _media_folder(plan: Plan, work: Path) -> Path:
-    """Where measurements of media lie, all made by the same versions and in the same depth."""
-    return work / "media" / measure_config(plan.needs(), plan.versions)
+def _media_folders(plan: Plan, work: Path) -> dict[str, Path]:
+    return media_folders(work / "media", plan.measured, plan.versions)
 
 
 def _stages(
@@ -377,12 +381,15 @@ def _stages(
     engine: Engine,
     progress: Progress,
     result: Result,
+    judges: list[Judging],
 ) -> tuple[list[Path], list[Path]]:
-    """The partitions after all stages, and every table on the way, for its faults."""
+    """The partitions after all stages, and every table on the way, for its faults. ``judges`` gets
+    the stages that judge, in order.
+    """
     folder = work / "records"
     passed: list[Path] = []
     segments = _segments(plan.stages)
-    if facts and (not segments or isinstance(segments[0][0].stage, CorpusStage)):
+    if facts and (not segments or _sees_all(segments[0][0])):
         # facts come onto records together with record stages, of which there are none at the start
         segments.insert(0, [])
     total = sum(max(1, len(segment)) for segment in segments)
@@ -391,14 +398,21 @@ def _stages(
         advance(0, total)
         for segment in segments:
             if segment and isinstance(segment[0].stage, CorpusStage):
-                partitions = _corpus_stage(
-                    plan, segment[0], partitions, folder, _media_folder(plan, work)
-                )
+                judges.append(Judging(segment[0].address, lambda _: {}))
+                likeness = Likenesses(_media_folders(plan, work).values())
+                partitions = _corpus_stage(plan, segment[0], partitions, folder, likeness)
             else:
-                if is_later and not plan.needs().isdisjoint(timed()):
+                if is_later and not plan.measured.isdisjoint(timed()):
                     # a stage that cuts makes signals of other spans
                     facts = _gathered(plan, partitions, work, result)
-                partitions = _record_stages(plan, segment, partitions, facts, folder, engine)
+                fitted = functools.cache(functools.partial(_fitted, segment, partitions))
+                judges += [
+                    Judging(placed.address, functools.partial(_verdicts, fitted, number))
+                    for number, placed in enumerate(segment)
+                ]
+                partitions = _record_stages(
+                    plan, segment, fitted, partitions, facts, folder, engine
+                )
             is_later = True
             passed += partitions
             result.kept |= set(partitions)
@@ -412,15 +426,34 @@ def _stages(
     return partitions, passed
 
 
+def _sees_all(placed: Placed) -> bool:
+    """Whether a stage needs all records as they are before it."""
+    return isinstance(placed.stage, CorpusStage) or placed.stage.needs_fit()
+
+
+def _fitted(segment: Sequence[Placed], partitions: Sequence[Path]) -> tuple[RecordStage, ...]:
+    """The stages of a segment, of which the first may have to see all records."""
+    stages = [placed.stage for placed in segment if isinstance(placed.stage, RecordStage)]
+    if stages and stages[0].needs_fit():
+        table = read_columns(partitions, stages[0].fitted_on)
+        stages[0] = stages[0] if table is None else stages[0].fitted(table)
+    return tuple(stages)
+
+
+def _verdicts(
+    fitted: Callable[[], tuple[RecordStage, ...]], number: int, record: Record
+) -> Mapping[tuple[str, str], bool]:
+    """What one of the stages of a segment says of a record."""
+    return fitted()[number].verdicts(record)
+
+
 def _segments(stages: Sequence[Placed]) -> list[list[Placed]]:
-    """Record stages in a row belong to one segment, each corpus stage is one of its own."""
+    """Record stages in a row belong to one segment, each corpus stage is one of its own; a record
+    stage that must see all records first begins one.
+    """
     segments: list[list[Placed]] = []
     for placed in stages:
-        if (
-            isinstance(placed.stage, RecordStage)
-            and segments
-            and isinstance(segments[-1][0].stage, RecordStage)
-        ):
+        if not _sees_all(placed) and segments and isinstance(segments[-1][0].stage, RecordStage):
             segments[-1].append(placed)
         else:
             segments.append([placed])
@@ -430,6 +463,7 @@ def _segments(stages: Sequence[Placed]) -> list[list[Placed]]:
 def _record_stages(
     plan: Plan,
     segment: Sequence[Placed],
+    fitted: Callable[[], tuple[RecordStage, ...]],
     partitions: Sequence[Path],
     facts: dict[Path, Path],
     folder: Path,
@@ -440,6 +474,8 @@ def _record_stages(
         RECORDS_VERSION,
         seed,
         [(placed.address, identity(placed.stage, plan)) for placed in segment],
+        # it is fitted to all of them
+        [path.name for path in partitions] if segment and _sees_all(segment[0]) else [],
     )
     targets, tasks = [], []
     for path in partitions:
@@ -450,11 +486,8 @@ def _record_stages(
         )
         targets.append(target)
         if not target.is_file():
-            stages = tuple(
-                (placed.address, placed.stage)
-                for placed in segment
-                if isinstance(placed.stage, RecordStage)
-            )
+            addresses = [placed.address for placed in segment]
+            stages = tuple(zip(addresses, fitted(), strict=True))
             tasks.append(RecordsTask(path, facts.get(path), stages, seed, target))
     for _ in engine.map(tasks):
         pass
@@ -462,7 +495,7 @@ def _record_stages(
 
 
 def _corpus_stage(
-    plan: Plan, placed: Placed, partitions: Sequence[Path], folder: Path, measured: Path
+    plan: Plan, placed: Placed, partitions: Sequence[Path], folder: Path, likeness: Likeness
 ) -> list[Path]:
     assert isinstance(placed.stage, CorpusStage)
     config = fingerprint(
@@ -473,7 +506,7 @@ def _corpus_stage(
     )
     targets = [folder / f"{fingerprint(config, path.name)}.arrow" for path in partitions]
     if not all(target.is_file() for target in targets):
-        carry_out(placed.address, decide(placed.stage, partitions, measured), partitions, targets)
+        carry_out(placed.address, decide(placed.stage, partitions, likeness), partitions, targets)
     return targets
 
 

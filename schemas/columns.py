@@ -13,7 +13,7 @@ def numbers(column: pa.Array | pa.ChunkedArray, missing: int | None = None) -> n
     """A column of numbers as a view where it has no nulls; ``missing`` in their place where
     it has.
     """
-    column = _one(column)
+    column = one_array(column)
     kind = np.dtype(column.type.to_pandas_dtype())
     values = (
         np.frombuffer(column.buffers()[1], kind)[column.offset :][: len(column)]
@@ -36,10 +36,13 @@ def equals(column: pa.StringArray, word: str) -> np.ndarray:
     return _bits(hits.buffers()[1], hits) if len(hits) else np.empty(0, bool)
 
 
-def _one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+def one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """The column in one piece."""
     if not isinstance(column, pa.ChunkedArray):
         return column
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
 def _bits(buffer: pa.Buffer, column: pa.Array) -> np.ndarray:

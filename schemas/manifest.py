@@ -70,6 +70,8 @@ _RECORD_FIELDS: list[tuple[str, pa.DataType]] = [
     ),
 ]
 _SIGNALS = ("signals", pa.map_(pa.string(), pa.float64()))
+_VERDICT = pa.struct([("part", pa.string()), ("rule", pa.string()), ("kept", pa.bool_())])
+_VERDICTS = ("verdicts", pa.list_(_VERDICT))
 _FATE_FIELDS: list[tuple[str, pa.DataType]] = [
     ("fate", pa.string()),
     ("stage", pa.string()),
@@ -79,8 +81,9 @@ _FATE_FIELDS: list[tuple[str, pa.DataType]] = [
     ("message", pa.string()),
 ]
 MANIFEST_SCHEMA = pa.schema(_RECORD_FIELDS, metadata={"modalmill.manifest": str(VERSION)})
+FATE_NAMES = tuple(name for name, _ in _FATE_FIELDS)
 WORK_SCHEMA = pa.schema(
-    [*_RECORD_FIELDS, _SIGNALS, *_FATE_FIELDS], metadata={"modalmill.work": str(VERSION)}
+    [*_RECORD_FIELDS, _SIGNALS, _VERDICTS, *_FATE_FIELDS], metadata={"modalmill.work": str(VERSION)}
 )
 
 _PART_NAMES = tuple(field.name for field in _PART)
@@ -148,6 +151,14 @@ def _together(unmatched: Sequence[Fault]) -> Fault | None:
     )
 
 
+def verdict_dicts(record: Record) -> list[dict[str, Any]]:
+    """The verdicts on a record as they stand in a work table."""
+    return [
+        {"part": part, "rule": rule, "kept": kept}
+        for (part, rule), kept in sorted(record.verdicts.items())
+    ]
+
+
 def rows_to_table(rows: Iterable[Row]) -> pa.Table:
     """The work table of these rows, in their order."""
     columns: dict[str, list[object]] = {name: [] for name in WORK_SCHEMA.names}
@@ -166,6 +177,7 @@ def rows_to_table(rows: Iterable[Row]) -> pa.Table:
             {"source": origin.source, "file": origin.file, "row": origin.row, "id": origin.id}
         )
         columns["signals"].append(sorted(record.signals.items()))
+        columns["verdicts"].append(verdict_dicts(record))
         columns["fate"].append("written" if row.fault is None else row.fault.fate)
         columns["stage"].append(row.stage or None)
         columns["rule"].append(fault.rule if fault else None)
@@ -192,6 +204,10 @@ def record_from_dict(value: dict[str, Any]) -> Record:
         targets=json.loads(value["targets"]),
         absent=dict(value["absent"] or ()),
         signals=signals,
+        verdicts={
+            (verdict["part"], verdict["rule"]): verdict["kept"]
+            for verdict in value.get("verdicts") or ()
+        },
         origin=Origin(**value["origin"]),
     )
 

@@ -79,6 +79,10 @@ class Recipe(BaseModel):
         description="files of the user's own stages, sources, modalities, ...; relative to the"
         " recipe file",
     )
+    measure: list[str] = Field(
+        default_factory=list,
+        description="parts, or modalities, whose media are measured though no stage asks for it",
+    )
     sources: dict[str, dict[str, Any]]
     stages: list[str | dict[str, Any]] = Field(default_factory=list)
     shard: ShardOptions | None = Field(default_factory=ShardOptions)
@@ -277,6 +281,9 @@ def _override(value: dict[str, Any], text: str) -> str | None:
         return f"--set {text}: unknown option{nearest(words[0], Recipe.model_fields)}"
     target: Any = value
     while len(words) > 1:
+        words = _words_of(target, words)
+        if len(words) == 1:
+            break
         if isinstance(target, list):
             position = _list_position(target, words)
             whole = next(
@@ -317,6 +324,15 @@ def _override(value: dict[str, Any], text: str) -> str | None:
     else:
         target[words[0]] = new
     return None
+
+
+def _words_of(target: Any, words: list[str]) -> list[str]:
+    """The words of a place, the first of them joined where the mapping has a name with dots."""
+    for count in range(len(words), 1, -1):
+        name = ".".join(words[:count])
+        if isinstance(target, dict) and name in target:
+            return [name, *words[count:]]
+    return words
 
 
 def _address(entry: Any) -> str:

@@ -114,7 +114,7 @@ class Origin:
 @dataclass(frozen=True, slots=True)
 class Record:
     """One row of a manifest. ``group`` names what must never straddle splits; ``signals`` are
-    measurements of the parts.
+    measurements of the parts. ``verdicts`` say of (part, rule) whether the part keeps the rule.
     """
 
     key: str
@@ -125,6 +125,7 @@ class Record:
     split: str | None = None
     absent: Mapping[str, Absence] = field(default_factory=dict)
     signals: Mapping[str, float] = field(default_factory=dict)
+    verdicts: Mapping[tuple[str, str], bool] = field(default_factory=dict)
 
     def with_part(self, name: str, part: Part) -> Record:
         """The record with this part added or replaced."""
@@ -135,6 +136,10 @@ class Record:
         """The record without this part, with the reason kept."""
         parts = {key: part for key, part in self.parts.items() if key != name}
         return replace(self, parts=parts, absent={**self.absent, name: why})
+
+    def with_only(self, name: str) -> Record:
+        """The record with this part alone."""
+        return replace(self, parts={name: self.parts[name]})
 
     def parts_of(self, modality: str) -> dict[str, Part]:
         """The record's parts of one modality, by name."""
@@ -148,14 +153,15 @@ class Fault:
     ``fate`` is ``rejected`` (bad), ``missing`` (a required modality is not there) or ``merged`` (it
     lives on in another record); ``unmatched`` tells of a record that goes on without its partner: a
     row without the file it names, a file that no row speaks of; ``dropped`` of one that goes on
-    without a part that a stage took from it.
+    without a part that a stage took from it; ``replaced`` of one that was judged and went on as
+    others, cut to their spans.
     """
 
     rule: str
     value: object = None
     threshold: JsonValue = None
     message: str = ""
-    fate: Literal["rejected", "missing", "merged", "unmatched", "dropped"] = "rejected"
+    fate: Literal["rejected", "missing", "merged", "unmatched", "dropped", "replaced"] = "rejected"
 
     @classmethod
     def unmatched(cls, partner: str, value: object, message: str) -> Fault:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="Addressed")
 Beat = Callable[[str], None]
 
+MAD_TO_DEVIATION = 1.4826  # of a normal distribution (Hampel 1974)
 SOURCE_ROOM = "ingest"
 STAGE_ROOMS = ("align", "clean", "augment")
 FEATURE_ROOM = "features"
@@ -57,6 +58,11 @@ class Addressed:
             f"{place[-1]}.{outside.name_of(cls)}" if place[0] == outside.PREFIX else ".".join(place)
         )
 
+    @classmethod
+    def spelled(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options by field, where a recipe may spell them otherwise."""
+        return dict(options)
+
     def identity(self) -> str:
         """A fingerprint of the address, its version and every option; of the text of its file too
         where that is a user's own.
@@ -74,9 +80,14 @@ class Stage(Addressed):
 
     def measures(self) -> tuple[str, ...]:
         """The modalities whose signals it reads: their media are decoded to the end before the
-        stages.
+        stages. A stage that knows parts, and not what they are, writes ``measures(here)``.
         """
         return ()
+
+    def measured(self, here: Contents) -> tuple[str, ...]:
+        """What ``measures`` says, with what records can hold where it takes that."""
+        measures: Callable[..., tuple[str, ...]] = type(self).measures
+        return measures(self, here) if _takes(measures, 2) else measures(self)
 
     def mistakes(self, here: Contents) -> list[str]:
         """What its options ask for that records cannot hold where it stands, one line each."""
@@ -90,7 +101,12 @@ class Stage(Addressed):
 
 
 class RecordStage(Stage):
-    """A stage that looks at one record at a time."""
+    """A stage that looks at one record at a time.
+
+    fitted_on: the columns of the records that :meth:`fitted` reads.
+    """
+
+    fitted_on: ClassVar[tuple[str, ...]] = ("parts", "targets", "signals")
 
     def apply(self, record: Record) -> Record:
         """The changed record; the one given stays as it was. May take ``rng`` as a second argument,
@@ -118,17 +134,33 @@ class RecordStage(Stage):
         """
         return ""
 
+    def verdicts(self, record: Record) -> Mapping[tuple[str, str], bool]:
+        """Of each (part, rule) whether the part keeps the rule; those of all rules, whichever the
+        record breaks first. They stand in ``signals.parquet``.
+        """
+        return {}
+
+    def needs_fit(self) -> bool:
+        """Whether it must see all records before it can judge one."""
+        return False
+
+    def fitted(self, table: pa.Table) -> RecordStage:
+        """The stage as it is after it saw the records, in the columns ``fitted_on``."""
+        return self
+
     def process(self, record: Record, seed: int, address: str) -> list[Row]:
         """A row for each part that was taken, then the record's rows after this stage.
 
         address: the stage's place in the recipe, for faults and random numbers.
         """
+        record = judged(record, address, self.verdicts(record))
         fault = self.fault(record)
         if fault is not None:
             return [Row(record, fault, address)]
         taken = self.drops(record)
         dropped = [
-            Row(record, dataclasses.replace(why, fate="dropped"), address) for why in taken.values()
+            Row(record.with_only(name), dataclasses.replace(why, fate="dropped"), address)
+            for name, why in taken.items()
         ]
         for name in taken:
             record = record.without_part(
@@ -137,21 +169,29 @@ class RecordStage(Stage):
         apply: Callable[..., Record] = type(self).apply
         split: Callable[..., Iterable[Record]] = type(self).split
         rng = (
-            random_for(seed, address, record.key)
-            if _takes_two(apply) or _takes_two(split)
-            else None
+            random_for(seed, address, record.key) if _takes(apply, 3) or _takes(split, 3) else None
         )
-        changed = apply(self, record, rng) if _takes_two(apply) else apply(self, record)
+        changed = apply(self, record, rng) if _takes(apply, 3) else apply(self, record)
         return dropped + [
             Row(result)
-            for result in (split(self, changed, rng) if _takes_two(split) else split(self, changed))
+            for result in (split(self, changed, rng) if _takes(split, 3) else split(self, changed))
         ]
 
 
+def judged(record: Record, address: str, verdicts: Mapping[tuple[str, str], bool]) -> Record:
+    """The record with the verdicts of a stage's rules, which are called by its address."""
+    if not verdicts:
+        return record
+    named = {(part, f"{address}.{rule}"): kept for (part, rule), kept in verdicts.items()}
+    return dataclasses.replace(record, verdicts={**record.verdicts, **named})
+
+
 @functools.cache
-def _takes_two(method: Callable[..., object]) -> bool:
-    """Whether a stage's method takes a second argument: the random generator, or likenesses."""
-    return len(inspect.signature(method).parameters) > 2
+def _takes(method: Callable[..., object], count: int) -> bool:
+    """Whether a stage's method takes so many arguments, itself included: the last may be the random
+    generator, likenesses, or what records hold.
+    """
+    return len(inspect.signature(method).parameters) >= count
 
 
 # content hash -> what a medium is compared by: RGB uint8 [32, 32, 3] of an image, a fingerprint
@@ -189,7 +229,7 @@ class CorpusStage(Stage):
     def decided(self, table: pa.Table, likeness: Likeness) -> dict[str, Decision]:
         """What ``decide`` says, with likenesses where it takes them."""
         decide: Callable[..., dict[str, Decision]] = type(self).decide
-        return decide(self, table, likeness) if _takes_two(decide) else decide(self, table)
+        return decide(self, table, likeness) if _takes(decide, 3) else decide(self, table)
 
 
 def rows_of(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:
@@ -360,7 +400,7 @@ def make(
     if options is not None and not isinstance(options, Mapping):
         return None, [f"{where}: wanted options by name ({', '.join(names)}), found {options!r}"]
     try:
-        return TypeAdapter(cls).validate_python(dict(options or {})), []
+        return TypeAdapter(cls).validate_python(cls.spelled(options or {})), []
     except ValidationError as error:
         return None, mistake_lines(error, known=names, prefix=f"{where}.")
     except (MissingPackageError, ValueError) as error:

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ..schemas.errors import DamageError, InputError, nearest
 from ..schemas.json_value import JsonValue
+from ..schemas.quantity import Quantity
 from ..schemas.recipe import ShardOptions
 from ..schemas.record import Part, Step
 from . import outside
@@ -62,6 +63,8 @@ class Modality:
     options: what an input of a model takes beside the options of all inputs. first_encoder: what
         encodes it unless the recipe says otherwise.
     column: the type of its member's column for Hugging Face ``datasets``.
+    facts: what is known of its parts, names of ``schemas.quantity.FACTS``. signals: what measuring,
+        or a stage, finds of them.
     """
 
     timed: ClassVar[bool] = False
@@ -70,6 +73,8 @@ class Modality:
     version: ClassVar[int] = 1
     options: ClassVar[type[ModalityOptions]] = ModalityOptions
     first_encoder: ClassVar[str] = ""
+    facts: ClassVar[tuple[str, ...]] = ()
+    signals: ClassVar[Mapping[str, Quantity]] = {}
     column: ClassVar[Mapping[str, JsonValue]] = {"dtype": "binary"}
 
     @property

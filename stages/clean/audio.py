@@ -33,39 +33,9 @@ class Audio(JudgesParts):
 
     def rules(self) -> list[Rule]:
         return [
-            Rule(
-                "audio_too_short",
-                "min_seconds",
-                lambda part, _: part.seconds() or 0.0,
-                self.min_seconds,
-                None,
-            ),
-            Rule(
-                "audio_too_long",
-                "max_seconds",
-                lambda part, _: part.seconds() or 0.0,
-                None,
-                self.max_seconds,
-            ),
-            Rule(
-                "audio_clipped",
-                "max_clipping",
-                lambda _, signal: signal("clipping"),
-                None,
-                self.max_clipping,
-            ),
-            Rule(
-                "audio_silent",
-                "max_silence",
-                lambda _, signal: signal("silence"),
-                None,
-                self.max_silence,
-            ),
-            Rule(
-                "audio_quiet",
-                "max_quiet",
-                lambda _, signal: signal("quiet"),
-                None,
-                self.max_quiet,
-            ),
+            Rule("audio_too_short", "min_seconds", "duration_s", low=self.min_seconds),
+            Rule("audio_too_long", "max_seconds", "duration_s", high=self.max_seconds),
+            Rule("audio_clipped", "max_clipping", "clipping", high=self.max_clipping),
+            Rule("audio_silent", "max_silence", "silence", high=self.max_silence),
+            Rule("audio_quiet", "max_quiet", "quiet", high=self.max_quiet),
         ]

@@ -34,45 +34,11 @@ class Image(JudgesParts):
 
     def rules(self) -> list[Rule]:
         return [
-            Rule(
-                "image_too_small",
-                "min_side",
-                lambda part, _: min(part.width or 0, part.height or 0),
-                self.min_side,
-                None,
-            ),
-            Rule(
-                "image_too_large",
-                "max_side",
-                lambda part, _: max(part.width or 0, part.height or 0),
-                None,
-                self.max_side,
-            ),
-            Rule(
-                "image_too_long",
-                "max_aspect",
-                lambda part, _: _aspect(part.width, part.height),
-                None,
-                self.max_aspect,
-            ),
-            Rule("image_dark", "max_dark", lambda _, signal: signal("dark"), None, self.max_dark),
-            Rule(
-                "image_bright",
-                "max_bright",
-                lambda _, signal: signal("bright"),
-                None,
-                self.max_bright,
-            ),
+            Rule("image_too_small", "min_side", "short_side", low=self.min_side),
+            Rule("image_too_large", "max_side", "long_side", high=self.max_side),
+            Rule("image_too_long", "max_aspect", "aspect", high=self.max_aspect),
+            Rule("image_dark", "max_dark", "dark", high=self.max_dark),
+            Rule("image_bright", "max_bright", "bright", high=self.max_bright),
             # last, for a picture that is all dark is not sharp either
-            Rule(
-                "image_blurred",
-                "min_sharpness",
-                lambda _, signal: signal("sharpness"),
-                self.min_sharpness,
-                None,
-            ),
+            Rule("image_blurred", "min_sharpness", "sharpness", low=self.min_sharpness),
         ]
-
-
-def _aspect(width: int | None, height: int | None) -> float:
-    return max(width or 1, height or 1) / max(1, min(width or 1, height or 1))

@@ -14,9 +14,7 @@ import pyarrow as pa
 
 from ...schemas.contents import Contents
 from ...schemas.record import Fault
-from ..base import CorpusStage, Decision, rows_of
-
-_MAD_TO_DEVIATION = 1.4826
+from ..base import MAD_TO_DEVIATION, CorpusStage, Decision, rows_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +64,7 @@ class Outliers(CorpusStage):
             return {}
         values = np.array(numbers)
         distance = np.abs(values - np.median(values))
-        scale = _MAD_TO_DEVIATION * np.median(distance) or values.std()
+        scale = MAD_TO_DEVIATION * np.median(distance) or values.std()
         decisions = {}
         for key, value, far in zip(keys, numbers, distance > self.deviations * scale, strict=True):
             if far:

@@ -45,6 +45,13 @@ class Table(RecordStage):
         }
         return replace(record, signals={**record.signals, **shares}) if shares else record
 
+    def verdicts(self, record: Record) -> Mapping[tuple[str, str], bool]:
+        return {
+            (name, f"max_{word}"): share <= allowed
+            for name, part in self._tables(record).items()
+            for word, share, allowed in self._judged(part)
+        }
+
     def fault(self, record: Record) -> Fault | None:
         return (
             next(iter(self._faults(record).values()), None) if self.on_fault == "reject" else None
@@ -74,9 +81,7 @@ class Table(RecordStage):
     def _faults(self, record: Record) -> dict[str, Fault]:
         faults = {}
         for name, part in self._tables(record).items():
-            for (word, share), allowed in zip(
-                self._shares(part).items(), (self.max_missing, self.max_out_of_range), strict=True
-            ):
+            for word, share, allowed in self._judged(part):
                 if share > allowed:
                     faults[name] = Fault(
                         f"table_{word}",
@@ -86,6 +91,14 @@ class Table(RecordStage):
                     )
                     break
         return faults
+
+    def _judged(self, part: Part) -> list[tuple[str, float, float]]:
+        """Each share by name, and the most that is allowed of it."""
+        shares = self._shares(part)
+        return [
+            ("missing", shares["missing"], self.max_missing),
+            ("out_of_range", shares["out_of_range"], self.max_out_of_range),
+        ]
 
     def _shares(self, part: Part) -> dict[str, float]:
         cells = json.loads(part.text or "{}")

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from ...schemas.contents import Contents
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Record
-from ..base import RecordStage
+from ..base import RecordStage, judged
 
 _SPACES = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r"\s*\n\s*")
@@ -74,15 +74,23 @@ class Text(RecordStage):
     def process(self, record: Record, seed: int, address: str) -> list[Row]:
         """Each text is cleaned once: how much is left of it decides, and it is what goes on."""
         cleaned = self.apply(record)
+        verdicts = self._verdicts(cleaned)
+        record, cleaned = judged(record, address, verdicts), judged(cleaned, address, verdicts)
         faults = self._faults(cleaned)
         if faults and self.on_fault == "reject":
             return [Row(record, next(iter(faults.values())), address)]
         for name in faults:
             cleaned = cleaned.without_part(name, "filtered")
         return [
-            *(Row(record, replace(why, fate="dropped"), address) for why in faults.values()),
+            *(
+                Row(record.with_only(name), replace(why, fate="dropped"), address)
+                for name, why in faults.items()
+            ),
             Row(cleaned),
         ]
+
+    def verdicts(self, record: Record) -> Mapping[tuple[str, str], bool]:
+        return self._verdicts(self.apply(record))
 
     def fault(self, record: Record) -> Fault | None:
         return (
@@ -121,6 +129,14 @@ class Text(RecordStage):
             for name, part in record.parts_of("text").items()
             if self.parts is None or name in self.parts
         ]
+
+    def _verdicts(self, cleaned: Record) -> dict[tuple[str, str], bool]:
+        verdicts = {}
+        for name, text in self._texts(cleaned):
+            words = len(text.split())
+            verdicts[name, "min_words"] = words >= self.min_words
+            verdicts[name, "max_words"] = words <= self.max_words
+        return verdicts
 
     def _faults(self, cleaned: Record) -> dict[str, Fault]:
         """The texts that are too short or too long as they are now, each with the rule it broke."""

@@ -35,49 +35,11 @@ class Video(JudgesParts):
 
     def rules(self) -> list[Rule]:
         return [
-            Rule(
-                "video_too_small",
-                "min_side",
-                lambda part, _: min(part.width or 0, part.height or 0),
-                self.min_side,
-                None,
-            ),
-            Rule(
-                "video_too_short",
-                "min_seconds",
-                lambda part, _: part.seconds() or 0.0,
-                self.min_seconds,
-                None,
-            ),
-            Rule(
-                "video_too_long",
-                "max_seconds",
-                lambda part, _: part.seconds() or 0.0,
-                None,
-                self.max_seconds,
-            ),
-            Rule(
-                "video_damaged",
-                "max_damaged",
-                lambda _, signal: signal("damaged"),
-                None,
-                self.max_damaged,
-            ),
-            Rule(
-                "video_shorter_than_claimed",
-                "min_claim",
-                lambda _, signal: signal("claim"),
-                self.min_claim,
-                None,
-            ),
-            Rule(
-                "video_black", "max_black", lambda _, signal: signal("black"), None, self.max_black
-            ),
-            Rule(
-                "video_frozen",
-                "max_frozen",
-                lambda _, signal: signal("frozen"),
-                None,
-                self.max_frozen,
-            ),
+            Rule("video_too_small", "min_side", "short_side", low=self.min_side),
+            Rule("video_too_short", "min_seconds", "duration_s", low=self.min_seconds),
+            Rule("video_too_long", "max_seconds", "duration_s", high=self.max_seconds),
+            Rule("video_damaged", "max_damaged", "damaged", high=self.max_damaged),
+            Rule("video_shorter_than_claimed", "min_claim", "claim", low=self.min_claim),
+            Rule("video_black", "max_black", "black", high=self.max_black),
+            Rule("video_frozen", "max_frozen", "frozen", high=self.max_frozen),
         ]

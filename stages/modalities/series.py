@@ -24,6 +24,7 @@ from pydantic import Field, ValidationError
 from ...schemas import checks
 from ...schemas.errors import DamageError, InputError
 from ...schemas.json_value import JsonValue
+from ...schemas.quantity import Quantity, share
 from ...schemas.recipe import ShardOptions, mistake_lines
 from ...schemas.record import Part, Step
 from ..media.files import content_hash, locate
@@ -97,6 +98,11 @@ class Series(OnDisk):
     timed = True
     suffixes = (".csv", ".tsv", ".parquet", ".npy")
     by_ending = False
+    facts = ("bytes", "duration_s", "frames", "fps", "channels")
+    signals: ClassVar[Mapping[str, Quantity]] = {
+        "missing": share("share of values that are absent"),
+        "gaps": share("share of steps in time that are more than half too long"),
+    }
     media_per_task = 64
     always_measured = True
     options = SeriesOptions

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, ClassVar, TypedDict, cast
 
 import numpy as np
 from pydantic import Field
@@ -26,6 +26,7 @@ from ...schemas import checks
 from ...schemas.errors import DamageError, InputError
 from ...schemas.fingerprint import canonical
 from ...schemas.json_value import JsonValue
+from ...schemas.quantity import Quantity, share
 from ...schemas.record import Part
 from ..modality import InRecord, ModalityOptions
 from ..spec import MIDDLE, Draws, Spec, Transform, of_kind
@@ -71,6 +72,10 @@ class Table(InRecord):
     options = TableOptions
     first_encoder = "table_tokens"
     annotated_under = "tables"
+    signals: ClassVar[Mapping[str, Quantity]] = {
+        "missing": share("share of cells that are absent; found by clean.table"),
+        "out_of_range": share("share of cells out of their range; found by clean.table"),
+    }
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> dict[str, JsonValue]:
         cells: dict[str, JsonValue] = json.loads(part.text or "{}")

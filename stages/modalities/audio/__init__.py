@@ -14,6 +14,7 @@ from ....schemas.recipe import ShardOptions
 from ....schemas.record import Part
 from ...media.files import content_hash, locate
 from ...modality import ModalityOptions, OnDisk, Rendered
+from .signals import SIGNALS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,6 +81,8 @@ class Audio(OnDisk):
             ".tta",
         ),
     )
+    facts = ("bytes", "duration_s", "sample_rate_hz", "channels")
+    signals = SIGNALS
     media_per_task = 48
     version = 3
     always_measured = True

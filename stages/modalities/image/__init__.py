@@ -14,6 +14,7 @@ from ....schemas.recipe import ShardOptions
 from ....schemas.record import Part
 from ...media.files import read_file
 from ...modality import ModalityOptions, OnDisk, Rendered
+from .signals import SIGNALS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +56,8 @@ class Image(OnDisk):
         ),
         *(".jp2", ".j2k", ".jpx", ".pbm", ".pgm", ".ppm", ".pnm", ".pfm"),
     )
+    facts = ("bytes", "width", "height", "short_side", "long_side", "aspect")
+    signals = SIGNALS
     media_per_task = 256
     parts_per_task = 256
     version = 3

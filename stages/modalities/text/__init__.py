@@ -34,6 +34,7 @@ class Vocabulary(TypedDict, total=False):
 class Text(InRecord):
     """Texts. Timed ones hold their cues, and are cut with the medium beside them."""
 
+    facts = ("chars", "words")
     parts_per_task = 4096
     options = TextOptions
     first_encoder = "lstm"

@@ -12,6 +12,7 @@ from ....schemas.recipe import ShardOptions, VideoReader
 from ....schemas.record import Part
 from ...media.files import content_hash, locate
 from ...modality import ModalityOptions, OnDisk, Rendered
+from .signals import SIGNALS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,6 +58,11 @@ class Video(OnDisk):
         ),
         *(".3gp", ".3g2", ".wmv", ".asf", ".ogv", ".mxf"),
     )
+    facts = (
+        *("bytes", "duration_s", "frames", "fps"),
+        *("width", "height", "short_side", "long_side", "aspect"),
+    )
+    signals = SIGNALS
     media_per_task = 12
     parts_per_task = 16
     version = 3

@@ -21,10 +21,10 @@ from ....schemas.contents import names_of
 from ....schemas.errors import InputError, IntegrityError, nearest
 from ....schemas.fingerprint import fingerprint
 from ....schemas.manifest import number_columns
+from ....schemas.where import Where
 from ...modality import is_in_record
 from ..order.order import PAD
 from .find_tars import Found, Tar, join_parts
-from .where import Where
 
 
 class Index:

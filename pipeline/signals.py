@@ -1,0 +1,181 @@
+"""``OUT/signals.parquet``: a row for each part of every record, kept or not, with what is known and
+measured of it and the verdict of every rule.
+
+    key part modality source file row uri start_s end_s   which part of which record
+    fate stage rule                                        what became of it, where, and why
+    width, sharpness, ...                                  facts and signals, null where not known
+    clean.image.max_dark, ...                              whether it keeps the rule
+
+A part that was judged and then cut stands there with the span that was judged (fate ``replaced``),
+its pieces beside it. The rules of stages that a record did not come to are asked as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..schemas.columns import one_array
+from ..schemas.disk import read_table, replacing, stamp_of, write_json
+from ..schemas.manifest import number_columns, record_from_dict, verdict_dicts
+from ..schemas.quantity import FACTS, fact_column
+from ..schemas.record import Record
+from ..stages.base import judged
+
+SIGNALS_FILE = "signals.parquet"
+_VERSION = 1
+_FIRST = (
+    *("key", "part", "modality", "source", "file", "row", "uri", "start_s", "end_s"),
+    *("fate", "stage", "rule"),
+)
+
+
+class Judging(NamedTuple):
+    """A stage at its place, and what its rules say of a record."""
+
+    address: str
+    verdicts: Callable[[Record], Mapping[tuple[str, str], bool]]
+
+
+def write_signals(
+    out: Path, tables: Sequence[Path], last: Sequence[Path], judges: Sequence[Judging]
+) -> None:
+    """Write the table unless it is there already; none where no record has a part.
+
+    tables: the work tables of all steps, of which ``last`` hold what was kept. judges: all stages
+    in their order.
+    """
+    path, note = out / SIGNALS_FILE, out / "work" / "signals.json"
+    kept = json.loads(note.read_text()) if note.is_file() else {}
+    made_from = [_VERSION, *(table.name for table in tables)]
+    if kept.get("made_from") == made_from and kept.get("file") == stamp_of(path):
+        return
+    rows = []
+    for name in dict.fromkeys(tables):
+        table = read_table(name)
+        if name not in last:
+            table = table.filter(pc.not_equal(table["fate"], "written"))
+        if table.num_rows:
+            rows.append(_parts_of(_with_all_verdicts(table.combine_chunks(), judges)))
+    whole = _in_order(rows)
+    if whole is None:
+        path.unlink(missing_ok=True)
+    else:
+        with replacing(path) as aside:
+            pq.write_table(whole, aside, compression="zstd", row_group_size=65_536)
+    write_json(note, {"made_from": made_from, "file": stamp_of(path)})
+
+
+def _with_all_verdicts(table: pa.Table, judges: Sequence[Judging]) -> pa.Table:
+    """The table with the verdicts of the stages that its rejects did not come to."""
+    places = {judge.address: place for place, judge in enumerate(judges)}
+    ended = pc.and_(
+        pc.is_in(table["fate"], pa.array(["rejected", "missing"])),
+        # what a source rejects was not measured
+        pc.is_in(table["stage"], pa.array(list(places), pa.string())),
+    )
+    rows = np.flatnonzero(ended.to_numpy())
+    if not len(rows):
+        return table
+    verdicts = table["verdicts"].to_pylist()
+    for row, value in zip(rows, table.take(rows).to_pylist(), strict=True):
+        record = record_from_dict(value)
+        for judge in judges[places[value["stage"]] + 1 :]:
+            record = judged(record, judge.address, judge.verdicts(record))
+        verdicts[row] = verdict_dicts(record)
+    place = table.schema.get_field_index("verdicts")
+    return table.set_column(place, "verdicts", pa.array(verdicts, table.schema.types[place]))
+
+
+def _parts_of(table: pa.Table) -> pa.Table:
+    """One row for each part of each record."""
+    lists = one_array(table["parts"])
+    parts, owners = lists.flatten(), pc.list_parent_indices(lists).to_numpy()
+    origin = one_array(table["origin"])
+    columns: dict[str, pa.Array] = {"key": table["key"].take(owners)}
+    columns["part"] = parts.field("name")
+    columns["modality"] = parts.field("modality")
+    for name in ("source", "file", "row"):
+        columns[name] = origin.field(name).take(owners)
+    for name in ("uri", "start_s", "end_s"):
+        columns[name] = parts.field(name)
+    for name in ("fate", "stage", "rule"):
+        columns[name] = table[name].take(owners)
+    for name in FACTS:
+        numbers = fact_column(parts, name)
+        if not np.isnan(numbers).all():
+            columns[name] = pa.array(numbers, from_pandas=True)
+    # where each part of a name lies among all parts, by record; -1 where the record has none
+    places = {}
+    for name in pc.unique(parts.field("name")).to_pylist():
+        here = np.flatnonzero(pc.equal(parts.field("name"), name).to_numpy(zero_copy_only=False))
+        places[name] = np.full(len(table), -1)
+        places[name][owners[here]] = here
+    columns |= _signals_of(table, places, len(parts))
+    return pa.table(columns | _verdicts_of(table, places, len(parts)))
+
+
+def _signals_of(
+    table: pa.Table, places: Mapping[str, np.ndarray], count: int
+) -> dict[str, pa.Array]:
+    """Each signal of the parts as a column ``[count]``; one that is NaN stays so."""
+    columns: dict[str, pa.Array] = {}
+    values: dict[str, np.ndarray] = {}
+    known: dict[str, np.ndarray] = {}
+    for name, column in number_columns(one_array(table["signals"])).items():
+        part, _, word = name.rpartition(".")
+        if part not in places:
+            continue
+        there = column.is_valid().to_numpy(zero_copy_only=False) & (places[part] >= 0)
+        numbers = column.fill_null(0.0).to_numpy()
+        values.setdefault(word, np.zeros(count))[places[part][there]] = numbers[there]
+        known.setdefault(word, np.zeros(count, bool))[places[part][there]] = True
+    for word in sorted(values):
+        columns[word] = pa.array(values[word], mask=~known[word])
+    return columns
+
+
+def _verdicts_of(
+    table: pa.Table, places: Mapping[str, np.ndarray], count: int
+) -> dict[str, pa.Array]:
+    """Whether the parts keep each rule, as a column ``[count]``, null where it was not asked."""
+    lists = one_array(table["verdicts"])
+    owners = pc.list_parent_indices(lists).to_numpy()
+    verdicts = lists.flatten()
+    parts, rules = (verdicts.field(name).dictionary_encode() for name in ("part", "rule"))
+    at_part, at_rule = parts.indices.to_numpy(), rules.indices.to_numpy()
+    kept = verdicts.field("kept").to_numpy(zero_copy_only=False)
+    none = np.full(table.num_rows, -1)
+    rows = np.full(len(verdicts), -1)
+    for number, part in enumerate(parts.dictionary.to_pylist()):
+        own = at_part == number
+        rows[own] = places.get(part, none)[owners[own]]
+    columns = {}
+    for number, rule in enumerate(rules.dictionary.to_pylist()):
+        own = (at_rule == number) & (rows >= 0)
+        values, asked = np.zeros(count, bool), np.zeros(count, bool)
+        values[rows[own]], asked[rows[own]] = kept[own], True
+        columns[rule] = pa.array(values, mask=~asked)
+    return columns
+
+
+def _in_order(tables: Sequence[pa.Table]) -> pa.Table | None:
+    """All rows by key, part and span; None where there is none."""
+    if not any(table.num_rows for table in tables):
+        return None
+    whole = pa.concat_tables(tables, promote_options="default")
+    found = [name for name in whole.column_names if name not in (*_FIRST, *FACTS)]
+    order = pc.sort_indices(
+        whole, [(name, "ascending") for name in ("key", "part", "start_s", "end_s", "fate")]
+    )
+    facts = [name for name in FACTS if name in whole.column_names]
+    signals = sorted(name for name in found if "." not in name)
+    rules = sorted(name for name in found if "." in name)
+    return whole.select([*_FIRST, *facts, *signals, *rules]).take(order)

@@ -1,0 +1,317 @@
+"""Conditions in words: ``image.sharpness > 50 and split == 'train'``, evaluated on columns by a
+stream before any medium is read, and record by record by rules.
+
+The text is parsed by Python's own parser and only names, literals, comparisons, arithmetic,
+``and``, ``or``, ``not`` and ``in`` are taken from it; nothing is ever executed. A comparison with a
+value that is not there is neither true nor false (three-valued logic, as in SQL), and a record
+stays only where the whole is true.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .errors import InputError
+
+Columns: TypeAlias = Callable[[str], pa.Array]
+# of one record: a column's value, None where it has none; whether it has a part
+Value: TypeAlias = float | str | None
+ValueOf: TypeAlias = Callable[[str], Value]
+HasPart: TypeAlias = Callable[[str], bool]
+_Evaluated: TypeAlias = Callable[[ValueOf, HasPart], Any]
+_COMPARE: dict[type[ast.cmpop], Callable[..., Any]] = {
+    ast.Eq: pc.equal,
+    ast.NotEq: pc.not_equal,
+    ast.Lt: pc.less,
+    ast.LtE: pc.less_equal,
+    ast.Gt: pc.greater,
+    ast.GtE: pc.greater_equal,
+}
+_COMBINE: dict[type[ast.operator], Callable[..., Any]] = {
+    ast.Add: pc.add,
+    ast.Sub: pc.subtract,
+    ast.Mult: pc.multiply,
+    ast.Div: pc.divide,
+}
+
+
+_ON_VALUES: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+}
+
+
+class Where:
+    """A parsed condition, or a number made of others. ``names`` are the columns it reads, ``parts``
+    the parts it asks for (``'image' in parts``). ``is_condition``: it is no number.
+    ``called``: what messages call it.
+    """
+
+    def __init__(self, text: str, called: str = "where") -> None:
+        self.text = text
+        self._called = called
+        try:
+            self._tree = ast.parse(text.strip(), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            place = (
+                f" at column {error.offset}"
+                if isinstance(error, SyntaxError) and error.offset
+                else ""
+            )
+            raise InputError(
+                f"{called} {text!r}: cannot be read{place}; wanted for example:"
+                " image.sharpness > 50 and split == 'train'"
+            ) from None
+        self.names: set[str] = set()
+        self.parts: set[str] = set()
+        self._collect(self._tree)
+        self._compiled: _Evaluated | None = None
+        is_not = isinstance(self._tree, ast.UnaryOp) and isinstance(self._tree.op, ast.Not)
+        self.is_condition = is_not or isinstance(self._tree, (ast.BoolOp, ast.Compare))
+
+    def mask(self, columns: Columns, has_part: Columns) -> np.ndarray:
+        """``bool [N]``: where the filter is true. ``columns`` gives a column by name, ``has_part``
+        a column of booleans by part.
+        """
+        try:
+            result = _condition(self._value(self._tree, columns, has_part))
+            if not isinstance(result, (pa.Array, pa.ChunkedArray)) or not pa.types.is_boolean(
+                result.type
+            ):
+                raise self._wrong("is no condition")
+            return np.asarray(
+                pc.fill_null(result, False).to_numpy(zero_copy_only=False), dtype=bool
+            )
+        except (
+            pa.ArrowInvalid,
+            pa.ArrowNotImplementedError,
+            pa.ArrowTypeError,
+            OverflowError,
+        ) as error:
+            raise self._wrong(
+                f"compares what cannot be compared ({str(error).splitlines()[0]})"
+            ) from None
+
+    def of(self, value_of: ValueOf, has_part: HasPart) -> Any:
+        """The value for one record, of a condition True, False or None, where nobody knows."""
+        if self._compiled is None:
+            self._compiled = self._evaluated(self._tree)
+        return self._compiled(value_of, has_part)
+
+    def column(self, columns: Columns) -> pa.Array:
+        """The numbers for all records."""
+        return self._value(self._tree, columns, columns)
+
+    def _wrong(self, what: str) -> InputError:
+        return InputError(f"{self._called} {self.text!r}: {what}")
+
+    def _collect(self, node: ast.expr) -> None:
+        name = _dotted(node)
+        if name is not None:
+            self.names.add(name)
+            return
+        if (
+            isinstance(node, ast.Compare)
+            and len(node.ops) == 1
+            and isinstance(node.ops[0], (ast.In, ast.NotIn))
+        ):
+            if _dotted(node.comparators[0]) == "parts":
+                if not (isinstance(node.left, ast.Constant) and isinstance(node.left.value, str)):
+                    raise self._wrong("before 'in parts' wanted the name of a part in quotes")
+                self.parts.add(node.left.value)
+                return
+            if not isinstance(node.comparators[0], (ast.List, ast.Tuple, ast.Set)):
+                raise self._wrong(
+                    "after 'in' wanted a list or parts, for example: answer in ['yes', 'no']"
+                )
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                self._collect(child)
+
+    def _value(self, node: ast.expr, columns: Columns, has_part: Columns) -> Any:
+        def value(child: ast.expr) -> Any:
+            return self._value(child, columns, has_part)
+
+        name = _dotted(node)
+        if name is not None:
+            return columns(name)
+        if isinstance(node, ast.Constant) and isinstance(node.value, (int, float, str)):
+            return pa.scalar(
+                float(node.value)
+                if isinstance(node.value, int) and not isinstance(node.value, bool)
+                else node.value
+            )
+        if isinstance(node, ast.BoolOp):
+            join = pc.and_kleene if isinstance(node.op, ast.And) else pc.or_kleene
+            joined = _condition(value(node.values[0]))
+            for child in node.values[1:]:
+                joined = join(joined, _condition(value(child)))
+            return joined
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            return pc.invert(_condition(value(node.operand)))
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            return pc.negate(value(node.operand))
+        if isinstance(node, ast.BinOp) and type(node.op) in _COMBINE:
+            return _COMBINE[type(node.op)](value(node.left), value(node.right))
+        if isinstance(node, ast.Compare):
+            return self._compare(node, value, has_part)
+        raise self._not_taken(node)
+
+    def _not_taken(self, node: ast.expr) -> InputError:
+        return self._wrong(
+            f"holds {ast.unparse(node)!r}, which is not taken; use comparisons, and, or, not, in,"
+            " + - * /"
+        )
+
+    def _choices(self, node: ast.expr) -> list[float | str]:
+        """The values of a list that stands after ``in``."""
+        try:
+            values = ast.literal_eval(node)
+            return [float(item) if isinstance(item, int) else item for item in values]
+        except (ValueError, TypeError):
+            raise self._wrong("after 'in' wanted a list of plain values") from None
+
+    def _evaluated(self, node: ast.expr) -> _Evaluated:
+        """The same for one record, as a function: what is not there makes all that is made of it
+        unknown.
+        """
+        name = _dotted(node)
+        if name is not None:
+            return lambda value_of, _: value_of(name)
+        if isinstance(node, ast.Constant) and isinstance(node.value, (int, float, str)):
+            constant = node.value
+            return lambda *_: constant
+        if isinstance(node, ast.BoolOp):
+            decides = isinstance(node.op, ast.Or)
+            inner = [self._evaluated(child) for child in node.values]
+            return lambda *record: _joined((each(*record) for each in inner), decides)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Not, ast.USub)):
+            operand = self._evaluated(node.operand)
+            change = operator.not_ if isinstance(node.op, ast.Not) else operator.neg
+            return lambda *record: _unless_none(change, operand(*record))
+        if isinstance(node, ast.BinOp) and type(node.op) in _COMBINE:
+            left, right = self._evaluated(node.left), self._evaluated(node.right)
+            combine = _ON_VALUES.get(type(node.op), _divided)
+            return lambda *record: _unless_none(combine, left(*record), right(*record))
+        if isinstance(node, ast.Compare):
+            links = [
+                self._link(left, comparison, right)
+                for left, comparison, right in zip(
+                    [node.left, *node.comparators], node.ops, node.comparators, strict=False
+                )
+            ]
+            return lambda *record: _joined((link(*record) for link in links), False)
+        raise self._not_taken(node)
+
+    def _link(self, left: ast.expr, comparison: ast.cmpop, right: ast.expr) -> _Evaluated:
+        """One comparison of a chain, for one record."""
+        is_in = isinstance(comparison, ast.In)
+        if isinstance(comparison, (ast.In, ast.NotIn)) and _dotted(right) == "parts":
+            part = left.value  # type: ignore[attr-defined]  # _collect made sure of it
+            return lambda _, has_part: has_part(part) == is_in
+        value = self._evaluated(left)
+        if isinstance(comparison, (ast.In, ast.NotIn)):
+            choices = self._choices(right)
+            return lambda *record: _unless_none(
+                lambda inside: (inside in choices) == is_in, value(*record)
+            )
+        other, compare = self._evaluated(right), _ON_VALUES.get(type(comparison))
+        if compare is None:
+            raise self._wrong("uses 'is'; wanted ==")
+        return lambda *record: _compared(compare, value(*record), other(*record))
+
+    def _compare(
+        self, node: ast.Compare, value: Callable[[ast.expr], Any], has_part: Columns
+    ) -> Any:
+        left, chain = node.left, None
+        for kind, right in zip(node.ops, node.comparators, strict=True):
+            if isinstance(kind, (ast.In, ast.NotIn)):
+                if _dotted(right) == "parts":
+                    # _collect made sure that it is a constant
+                    comparison = has_part(left.value)  # type: ignore[attr-defined]
+                else:
+                    choices = self._choices(right)
+                    inside = value(left)
+                    if pa.types.is_null(inside.type):
+                        return _condition(inside)
+                    # is_in says False of a missing value; here it is unknown, also to 'not in'
+                    comparison = pc.if_else(
+                        pc.is_valid(inside),
+                        pc.is_in(inside, value_set=pa.array(choices, inside.type)),
+                        None,
+                    )
+                comparison = pc.invert(comparison) if isinstance(kind, ast.NotIn) else comparison
+            elif type(kind) in _COMPARE:
+                comparison = _COMPARE[type(kind)](value(left), value(right))
+            else:
+                raise self._wrong("uses 'is'; wanted ==")
+            chain = comparison if chain is None else pc.and_kleene(chain, comparison)
+            left = right
+        return chain
+
+
+def _condition(column: Any) -> Any:
+    """The same; a column that has no value in any record is a condition that nobody knows."""
+    return (
+        pa.nulls(len(column), pa.bool_())
+        if isinstance(column, pa.Array) and pa.types.is_null(column.type)
+        else column
+    )
+
+
+def _unless_none(function: Callable[..., Any], *values: Any) -> Any:
+    return None if any(value is None for value in values) else function(*values)
+
+
+def _joined(values: Iterable[bool | None], decides: bool) -> bool | None:
+    """``or`` (True decides) or ``and`` (False does) of three-valued truths."""
+    unknown = False
+    for value in values:
+        if value is None:
+            unknown = True
+        elif value is decides:
+            return decides
+    return None if unknown else not decides
+
+
+def _compared(compare: Callable[[Any, Any], Any], left: Any, right: Any) -> bool | None:
+    """None where one is not there, or is a text and the other a number."""
+    if left is None or right is None or isinstance(left, str) is not isinstance(right, str):
+        return None
+    return bool(compare(left, right))
+
+
+def _divided(left: float, right: float) -> float:
+    """As IEEE 754 says, and Arrow does: by zero is infinite, and zero by zero no number."""
+    if right:
+        return left / right
+    return (
+        math.nan
+        if not left or math.isnan(left)
+        else math.copysign(math.inf, left) * (math.copysign(1.0, right))
+    )
+
+
+def _dotted(node: ast.expr) -> str | None:
+    """``image.sharpness`` of a name or an attribute of names."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        base = _dotted(node.value)
+        return None if base is None else f"{base}.{node.attr}"
+    return None

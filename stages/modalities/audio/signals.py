@@ -1,0 +1,18 @@
+"""What is measured of a sound, by name; of the part's span but for those that are of the file."""
+
+from __future__ import annotations
+
+import math
+
+from ....schemas.quantity import Quantity, share
+
+SIGNALS = {
+    "clipping": share(
+        "share of samples at full scale or in flat tops, of the channel that has most"
+    ),
+    "silence": share("share of 20 ms frames below -60 dBFS, without a constant offset"),
+    "quiet": share("share of frames 40 dB or more below the loud ones of the recording"),
+    "level_db": Quantity("RMS level", "dBFS", -120.0, 10 * math.log10(2)),
+    "late_s": Quantity("silence before the sound of a film sets in, of the file", "s"),
+    "streams": Quantity("streams of sound in the file", "", 1.0),
+}

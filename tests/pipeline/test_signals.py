@@ -1,0 +1,259 @@
+"""``signals.parquet`` has a row for every part, kept or not, and the verdict of every rule."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+import pytest
+import soundfile
+import yaml
+from modalmill.pipeline.run import Result
+from modalmill.schemas.manifest import read_manifest
+from tiny import jpeg, mp4, png, recipe, wav, write
+
+Run = Callable[..., Result]
+MEDIA = {"image": "{id}.png", "voice": "{id}.wav", "film": "{id}.mp4"}
+STAGES: list[Any] = [
+    {"clean.image": {"min_sharpness": 19.6}},
+    {"clean.audio": {"min_seconds": 0.4, "on_fault": "drop_part"}},
+    "clean.duplicates",
+    {"clean.rules": {"image.brightness": "p10..p90", "text.words": "> 1"}},
+    {"clean.text": {"min_words": 3}},
+    {"clean.video": {"min_seconds": 0.55}},
+]
+
+
+def corpus(root: Path, count: int = 24) -> dict[str, Any]:
+    """Records of which every rule of ``STAGES`` takes some; one has a broken picture, two are
+    equal, some lack a part.
+    """
+    random = np.random.default_rng(0)
+    rows = ["id,words"]
+    for number in range(count):
+        write(root / f"{number}.png", png(seed=number % (count - 1)))
+        if number % 5:
+            write(root / f"{number}.wav", wav(seconds=0.3 if number % 3 else 0.6))
+        if number % 4 == 0:
+            write(root / f"{number}.mp4", mp4(4 + number % 3, sound=False))
+        rows.append(f"{number},{' '.join(['word'] * random.integers(1, 6))}")
+    write(root / "3.png", png(seed=3)[:-200])
+    write(root / "t.csv", "\n".join(rows))
+    media = {name: {"path": path} for name, path in MEDIA.items()}
+    return {"type": "csv", "path": "t.csv", "id": "{id}", "text": "words", "media": media}
+
+
+def signals(out: Path) -> pandas.DataFrame:
+    return pandas.read_parquet(out / "signals.parquet")
+
+
+def rejected_by_rules(table: pandas.DataFrame, stages: list[str]) -> dict[str, int]:
+    """Of each stage the records that break a rule of it, of those that came so far, by pandas."""
+    place = table.stage.map({stage: number for number, stage in enumerate(stages)})
+    ended = place.where(table.fate != "written")
+    result = {}
+    for number, stage in enumerate(stages):
+        rules = [name for name in table.columns if name.startswith(f"{stage}.")]
+        came = table[~(ended < number)]
+        if rules:
+            result[stage] = came[(came[rules] == False).any(axis=1)].key.nunique()  # noqa: E712
+    return result
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    root = tmp_path_factory.mktemp("signals")
+    value = recipe(root, {"s": corpus(root)}, STAGES, tolerance=1.0)
+    write(root / "r.yaml", yaml.safe_dump(value | {"data": str(root)}))
+    modalmill("run", root / "r.yaml", "--out", root / "out", "--until", "clean.video")
+    return root, json.loads((root / "out" / "account.json").read_text())
+
+
+def modalmill(*arguments: object) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "modalmill", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_yields_recomputed_from_the_table_are_those_of_the_account(
+    ran: tuple[Path, dict[str, Any]],
+) -> None:
+    root, account = ran
+    stages = account["stages"]
+    found = rejected_by_rules(signals(root / "out"), list(stages))
+    dropped = stages["clean.audio"]["notes"]["parts taken away: audio_too_short"]
+    wanted = {name: count["rejected"] for name, count in stages.items() if name in found}
+    assert found == wanted | {"clean.audio": dropped}
+    # each of them took some, or nothing is shown
+    assert all(found.values()), found
+
+
+def test_there_is_a_row_for_each_part_of_each_record_whatever_became_of_it(
+    ran: tuple[Path, dict[str, Any]],
+) -> None:
+    root, _ = ran
+    table = signals(root / "out")
+    files = {path.name for path in root.iterdir() if path.suffix in (".png", ".wav", ".mp4")}
+    assert set(table.uri.dropna()) == files
+    assert not table.duplicated(["key", "part"]).any()
+    assert table.key.nunique() == 24
+    manifest = read_manifest(root / "out").to_pylist()
+    kept = {(row["key"], part["name"]) for row in manifest for part in row["parts"]}
+    written = table[table.fate == "written"]
+    assert set(zip(written.key, written.part, strict=True)) == kept
+
+
+def test_every_rule_has_its_verdict_on_what_an_earlier_one_rejected(
+    ran: tuple[Path, dict[str, Any]],
+) -> None:
+    root, _ = ran
+    table = signals(root / "out")
+    blurred = table[(table.rule == "image_blurred") & (table.part == "image")]
+    assert len(blurred)
+    for rule in ("clean.image.max_dark", "clean.rules.image.brightness"):
+        assert blurred[rule].notna().all(), rule
+    texts = table[(table.rule == "image_blurred") & (table.part == "text")]
+    assert (texts["clean.text.min_words"] == (texts.words >= 3)).all()
+    assert set(texts["clean.text.min_words"]) == {True, False}
+    broken = table[table.uri == "3.png"].iloc[0]
+    assert broken["clean.image.decodable"] is np.False_ or broken["clean.image.decodable"] is False
+    assert pandas.isna(broken["clean.image.max_dark"])
+
+
+def test_verdicts_are_what_the_numbers_beside_them_say(
+    ran: tuple[Path, dict[str, Any]],
+) -> None:
+    root, _ = ran
+    table = signals(root / "out")
+    for rule, number, limit in (
+        ("clean.image.min_sharpness", "sharpness", 19.6),
+        ("clean.audio.min_seconds", "duration_s", 0.4),
+        ("clean.rules.text.words", "words", 2),
+    ):
+        asked = table[table[rule].notna()]
+        assert len(asked) > 5
+        assert (asked[rule] == (asked[number] >= limit)).all()
+
+
+def test_the_table_is_the_same_for_any_engine_and_is_not_written_twice(
+    ran: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    root, _ = ran
+    last = ("--until", "clean.video")
+    modalmill("run", root / "r.yaml", "--out", tmp_path / "b", *last, "--engine", "serial")
+    first, other = root / "out" / "signals.parquet", tmp_path / "b" / "signals.parquet"
+    assert first.read_bytes() == other.read_bytes()
+    stamp = os.stat(other).st_mtime_ns
+    modalmill("run", root / "r.yaml", "--out", tmp_path / "b", *last)
+    assert os.stat(other).st_mtime_ns == stamp
+    other.unlink()
+    modalmill("run", root / "r.yaml", "--out", tmp_path / "b", *last)
+    assert first.read_bytes() == other.read_bytes()
+
+
+def test_a_part_that_was_judged_and_then_cut_stands_beside_its_pieces(
+    tmp_path: Path, run_recipe: Run
+) -> None:
+    random, raw = np.random.default_rng(0), tmp_path / "raw"
+    raw.mkdir()
+    for number in range(3):
+        noise = random.normal(0, 0.1, 8000 * (2 + number))
+        noise[: 8000 * number] = 0  # the first seconds of the others are silent
+        soundfile.write(raw / f"{number}.wav", noise, 8000)
+    source = {"s": {"type": "audio_folder", "path": "raw"}}
+    stages = [
+        {"clean.audio": {"max_silence": 0.4}},
+        {"align.cut": {"by": "windows", "window_s": 1.0}},
+        {"clean.rules": {"audio.silence": "< 0.5"}},
+    ]
+    result = run_recipe(recipe(tmp_path, source, stages, tolerance=1.0))
+    table = signals(tmp_path / "out")
+    assert rejected_by_rules(table, ["clean.audio", "align.cut", "clean.rules"]) == {
+        "clean.audio": 1,
+        "clean.rules": 1,
+    }
+    assert [count.rejected for count in result.account.stages] == [1, 0, 1, 0]
+    whole = table[table.start_s.isna()].set_index("uri")
+    assert whole.fate.to_dict() == {
+        "raw/0.wav": "replaced",
+        "raw/1.wav": "replaced",
+        "raw/2.wav": "rejected",
+    }
+    assert whole.silence.round(2).to_dict() == {
+        "raw/0.wav": 0.0,
+        "raw/1.wav": 0.33,
+        "raw/2.wav": 0.5,
+    }
+    pieces = table[table.start_s.notna()]
+    assert pieces["clean.audio.max_silence"].isna().all()
+    assert pieces.round(3).groupby("uri").silence.apply(list).to_dict() == {
+        "raw/0.wav": [0.0, 0.0],
+        "raw/1.wav": [1.0, 0.0, 0.0],
+    }
+
+
+def test_copies_are_not_said_to_have_been_judged(tmp_path: Path, run_recipe: Run) -> None:
+    for number in range(4):
+        write(tmp_path / f"{number}.jpg", jpeg(seed=number))
+    stages = [
+        "clean.image",
+        {"align.split": {"shares": {"train": 1.0}}},
+        {"augment.jitter": {"copies": 2}},
+    ]
+    source = {"s": {"type": "image_folder", "path": "."}}
+    run_recipe(recipe(tmp_path, source, stages))
+    table = signals(tmp_path / "out")
+    assert len(table) == 12
+    assert table["clean.image.max_dark"].notna().sum() == 4
+
+
+def test_measuring_alone_shows_what_there_is_and_costs_the_run_nothing(
+    ran: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    root, _ = ran
+    shown = modalmill("measure", root / "r.yaml", "--out", tmp_path / "m")
+    table = signals(tmp_path / "m")
+    line = next(line.split() for line in shown.splitlines() if line.startswith("image  sharpness"))
+    sharpness = table[table.part == "image"].sharpness.dropna()
+    wanted = [f"{len(sharpness)}", *(sharpness.quantile(q) for q in (0, 0.01, 0.5, 0.99, 1))]
+    assert line[2] == wanted[0]
+    assert [float(word.replace(",", "")) for word in line[3:]] == pytest.approx(
+        wanted[1:], rel=2e-3
+    )
+    assert "phash" not in shown
+    # no stage was asked for, and the films were measured all the same
+    assert table[table.part == "film"].frozen.notna().all()
+    assert not [name for name in table.columns if name.startswith("clean.")]
+    media = {path: path.stat().st_mtime_ns for path in (tmp_path / "m" / "work").rglob("*.arrow")}
+    modalmill("run", root / "r.yaml", "--out", tmp_path / "m", "--until", "clean.video")
+    now = set((tmp_path / "m" / "work" / "media").rglob("*.arrow"))
+    assert now == {path for path in media if "media" in path.parts}
+    assert (tmp_path / "m" / "signals.parquet").read_bytes() == (
+        root / "out" / "signals.parquet"
+    ).read_bytes()
+
+
+def test_what_a_recipe_asks_to_measure_is_measured_though_no_stage_reads_it(
+    tmp_path: Path, run_recipe: Run
+) -> None:
+    write(tmp_path / "a.jpg", jpeg())
+    value = recipe(tmp_path, {"s": {"type": "image_folder", "path": "."}}, [])
+    run_recipe(value, tmp_path / "without")
+    assert "sharpness" not in signals(tmp_path / "without").columns
+    for name in ("image", "image.*"):
+        run_recipe(value | {"measure": [name]}, tmp_path / name)
+        assert signals(tmp_path / name).sharpness.notna().all()
+    with pytest.raises(Exception, match="did you mean 'image'"):
+        run_recipe(value | {"measure": ["imge"]})
