@@ -274,8 +274,17 @@ def leaks(
         typer.Argument(help="Another set: leaks between the two, in place of those among splits."),
     ] = None,
     words: Annotated[
-        int, typer.Option(min=1, help="Texts of fewer words are no leak where they are equal.")
+        int, typer.Option(min=1, help="Texts of fewer words are no leak where they are alike.")
     ] = 5,
+    similarity: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Texts are near from this share of common runs of three words on (Jaccard), 0.5"
+            " to 1; 0 looks for the same words alone.",
+        ),
+    ] = 0.8,
     json_: JsonOption = False,
 ) -> None:
     """Look for what splits, or two sets, have in common: media, pictures, recordings, texts,
@@ -284,8 +293,9 @@ def leaks(
     from .pipeline.leaks import find_leaks, leaks_text
     from .pipeline.progress import Progress
 
+    sets = [shards] if other is None else [shards, other]
     with Progress(quiet=json_).step("leaks", "records") as advance:
-        shared = find_leaks([shards] if other is None else [shards, other], words, advance)
+        shared = find_leaks(sets, words, advance, similarity)
     _say(json.dumps(shared.to_dict(), ensure_ascii=False) if json_ else leaks_text(shared))
     if shared:
         raise typer.Exit(1)
@@ -409,15 +419,24 @@ def compare(
         str,
         typer.Option(
             "--methods",
-            help="Names that 'modalmill methods' lists, by commas; recipe for it as it is; or all.",
+            help="Names that 'modalmill methods' lists, by commas; recipe for it as it is (all that"
+            " --folds trains where none is given); or all.",
         ),
-    ],
+    ] = "",
     seeds: Annotated[
         int,
         typer.Option(
             "--seeds", min=1, help="Runs of each method, with seeds that follow the recipe's."
         ),
     ] = 1,
+    folds: Annotated[
+        bool,
+        typer.Option(
+            "--folds",
+            help="Train once for each fold of align.split, on the others, and test on it: mean and"
+            " deviation over folds.",
+        ),
+    ] = False,
     out: OutOption = None,
     set_: Annotated[
         list[str] | None,
@@ -428,15 +447,16 @@ def compare(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but the table.")] = False,
     json_: JsonOption = False,
 ) -> None:
-    """Train a recipe with several methods on the same records and print one table of what each
-    makes of them.
+    """Train a recipe with several methods on the same records, or over folds of them, and print one
+    table of what each makes of them.
     """
     from .pipeline.comparing import compare as run_comparison
     from .pipeline.comparing import compare_text
     from .pipeline.progress import Progress
 
     words = [word.strip() for word in methods.split(",") if word.strip()]
-    comparison = run_comparison(recipe, words, seeds, out, set_ or (), Progress(quiet))
+    words = words or ["recipe"] * folds
+    comparison = run_comparison(recipe, words, seeds, out, set_ or (), Progress(quiet), folds)
     _say(json.dumps(comparison, ensure_ascii=False) if json_ else compare_text(comparison))
 
 

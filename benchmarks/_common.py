@@ -200,3 +200,39 @@ def print_versions(*packages: str) -> None:
         f"\n{len(os.sched_getaffinity(0))} cores of {os.cpu_count()} ({platform.machine()}),"
         f" Python {platform.python_version()}; {names}"
     )
+
+
+def pss_mib(command: list[str]) -> float:
+    """The most memory that a command and all its processes held at once, shared pages counted once
+    (PSS), in MiB.
+    """
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+    )
+    most = 0
+    while process.poll() is None:
+        most = max(most, sum(_pss_kib(number) for number in _tree(process.pid)))
+        time.sleep(0.05)
+    return most / 1024
+
+
+def _tree(root: int) -> list[int]:
+    found = [root]
+    for number in found:
+        for path in Path(f"/proc/{number}/task").glob("*/children"):
+            try:
+                found += [int(word) for word in path.read_text().split()]
+            except OSError:
+                continue
+    return found
+
+
+def _pss_kib(process: int) -> int:
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)

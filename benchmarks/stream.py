@@ -19,7 +19,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +35,7 @@ from _common import (
     modalmill,
     print_table,
     print_versions,
+    pss_mib,
     read_all,
     use_cores,
     work_folder,
@@ -311,42 +311,6 @@ def drop_cache(folder: Path) -> None:
         if path.is_file():
             with open(path, "rb") as file:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def pss_mib(command: list[str]) -> float:
-    """The most memory that a command and all its processes held at once, shared pages counted once
-    (PSS), in MiB.
-    """
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-    )
-    most = 0
-    while process.poll() is None:
-        most = max(most, sum(_pss_kib(number) for number in _tree(process.pid)))
-        time.sleep(0.05)
-    return most / 1024
-
-
-def _tree(root: int) -> list[int]:
-    found = [root]
-    for number in found:
-        for path in Path(f"/proc/{number}/task").glob("*/children"):
-            try:
-                found += [int(word) for word in path.read_text().split()]
-            except OSError:
-                continue
-    return found
-
-
-def _pss_kib(process: int) -> int:
-    try:
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
 
 
 def table(

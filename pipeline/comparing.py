@@ -1,19 +1,23 @@
 """Methods of training side by side: one recipe, one stream of records, and one table of what each
-method makes of them.
+method makes of them, on its test split or over folds.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import json
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from ..schemas.disk import write_bytes
 from ..schemas.errors import InputError, RecipeError, nearest
-from ..schemas.recipe import load_recipe
-from .plan import make_plan
+from ..schemas.index import read_shard_set
+from ..schemas.recipe import Recipe, load_recipe
+from . import folds
+from .plan import Plan, make_plan
 from .progress import Progress
 from .run import run
 
@@ -23,36 +27,6 @@ if TYPE_CHECKING:
 AS_IT_IS = "recipe"
 
 
-class MethodRow(TypedDict):
-    """One method over its seeds. Means, and the standard deviation of the metric with everything
-    shown.
-    """
-
-    method: str
-    metric: str
-    all: float
-    deviation: float | None
-    mean_of_subsets: float
-    worst: float
-    worst_subset: str
-    loss: float
-    ece: float | None
-    subsets: dict[str, float]
-    commonest_answer: float
-    parameters: int
-    seconds: float
-
-
-class Comparison(TypedDict):
-    """What ``compare.json`` says. left_out: method -> why it was not tried."""
-
-    recipe: str
-    seeds: int
-    metric: str
-    methods: list[MethodRow]
-    left_out: dict[str, str]
-
-
 def compare(
     recipe_path: Path,
     methods: Sequence[str],
@@ -60,12 +34,14 @@ def compare(
     out: Path | None,
     overrides: Sequence[str],
     progress: Progress,
-) -> Comparison:
+    over_folds: bool = False,
+) -> dict[str, Any]:
     """Train a recipe with each of these methods and seeds; what an earlier comparison finished is
     not done again.
 
     methods: names of ``modalmill methods``, ``recipe`` for the recipe as it is, ``all`` for all of
-    them. Writes ``compare.json`` and ``compare.txt`` into the recipe's output folder.
+    them. Writes ``compare.json`` and ``compare.txt`` into the recipe's output folder. over_folds:
+    train once for each fold, on the other ones, and test on it; ``folds.json`` and ``folds.txt``.
     """
     from ..stages.train.loop.log import seconds_trained
     from ..stages.train.loop.loop import train
@@ -75,38 +51,59 @@ def compare(
         raise InputError(f"{recipe_path}: has no train section; there is nothing to compare")
     target = out or Path("out") / recipe.name
     chosen, left_out = _options(recipe.train, methods)
-    run(make_plan(recipe, root, "shard", where=str(recipe_path)), target, progress=progress)
+    plan = make_plan if not over_folds else _plan_of_folds
+    run(plan(recipe, root, "shard", where=str(recipe_path)), target, progress=progress)
+    shards = target / "shards"
+    found = folds.folds_of(shards, next(iter(chosen.values())), progress) if over_folds else [""]
     rows = []
     for word, options in chosen.items():
         reports = []
-        for seed in range(recipe.seed, recipe.seed + seeds):
-            folder = target / "compare" / word / f"seed{seed}"
-            progress.line(f"compare: {word}, seed {seed}")
-            try:
-                report = train(
-                    options, target / "shards", folder, seed, progress.line, progress.watch
-                )
+        try:
+            for fold, seed in itertools.product(found, range(recipe.seed, recipe.seed + seeds)):
+                name = f"{fold}-seed{seed}" if fold else f"seed{seed}"
+                folder = target / "compare" / word / name
+                progress.line(f"compare: {word}, {fold + ', ' if fold else ''}seed {seed}")
+                own = options
+                if fold:
+                    own = folds.without(fold, found, options, read_shard_set(shards))
+                report = train(own, shards, folder, seed, progress.line, progress.watch)
+                if fold:
+                    report = folds.tested_on(fold, report, folder, shards)
+                    told = f"{report['metric']} {report['all']:.3f}"
+                    progress.line(f"compare: {word}, on {fold}: {told}")
                 reports.append({**report, "seconds": seconds_trained(folder)})
-            # torch has RuntimeErrors for all that goes wrong on a device
-            except (InputError, RuntimeError) as error:
-                left_out[word] = str(error).splitlines()[0] if str(error) else type(error).__name__
-                progress.line(f"compare: {word}: {left_out[word]}")
-                break
-        else:
-            rows.append(_row(word, reports))
-    comparison: Comparison = {
+            row = _row(word, reports)
+            rows.append(folds.over_folds(found, row, reports) if over_folds else row)
+        # torch has RuntimeErrors for all that goes wrong on a device
+        except (InputError, RuntimeError) as error:
+            left_out[word] = str(error).splitlines()[0] if str(error) else type(error).__name__
+            progress.line(f"compare: {word}: {left_out[word]}")
+    comparison = {
         "recipe": str(recipe_path),
         "seeds": seeds,
+        **({"folds": found} if over_folds else {}),
         "metric": rows[0]["metric"] if rows else "",
         "methods": rows,
         "left_out": left_out,
     }
+    name = "folds" if over_folds else "compare"
     write_bytes(
-        target / "compare.json",
+        target / f"{name}.json",
         (json.dumps(comparison, indent=1, ensure_ascii=False) + "\n").encode(),
     )
-    write_bytes(target / "compare.txt", (compare_text(comparison) + "\n").encode())
+    write_bytes(target / f"{name}.txt", (compare_text(comparison) + "\n").encode())
     return comparison
+
+
+def _plan_of_folds(recipe: Recipe, root: Path, until: str, where: str) -> Plan:
+    """The plan of a recipe whose splits are folds, whatever it trains on when it is run."""
+    assert recipe.train is not None
+    changed = recipe.model_copy(update={"train": folds.planned(recipe.train)})
+    try:
+        plan = make_plan(changed, root, until, where=where)
+    except RecipeError as error:
+        raise RecipeError(folds.plan_mistakes(error.problems), where=where) from error
+    return dataclasses.replace(plan, recipe=recipe)
 
 
 def _options(
@@ -144,7 +141,10 @@ def _options(
     return chosen, left_out
 
 
-def _row(word: str, reports: Sequence[Mapping[str, Any]]) -> MethodRow:
+def _row(word: str, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One method over its seeds. Means, and the standard deviation of the metric with everything
+    shown.
+    """
     metric = reports[0]["metric"]
     everything = max(
         reports[0]["subsets"], key=lambda name: name.count("+") + (name != "(nothing)")
@@ -174,7 +174,7 @@ def _row(word: str, reports: Sequence[Mapping[str, Any]]) -> MethodRow:
     }
 
 
-def compare_text(found: Comparison) -> str:
+def compare_text(found: Mapping[str, Any]) -> str:
     """The comparison as a table, the best first."""
     rows = sorted(found["methods"], key=lambda row: -row["all"])
     width = max([len(row["method"]) for row in rows] + [8])
@@ -182,9 +182,11 @@ def compare_text(found: Comparison) -> str:
         f"{'method':<{width}}{found['metric']:>16}{'subsets':>9}{'worst':>8}{'loss':>8}{'ece':>7}"
         f"{'parameters':>12}{'seconds':>9}"
     )
+    of_folds = f"{len(found['folds'])} folds, " if "folds" in found else ""
+    over = "; +-: standard deviation over folds" if of_folds else ""
     lines = [
-        f"{found['seeds']} seed{'s' if found['seeds'] > 1 else ''}; subsets: mean over all of"
-        " them; worst: the worst of them",
+        f"{of_folds}{found['seeds']} seed{'s' if found['seeds'] > 1 else ''}; subsets: mean over"
+        f" all of them; worst: the worst of them{over}",
         "",
         head,
     ]
@@ -199,5 +201,7 @@ def compare_text(found: Comparison) -> str:
         )
     if rows:
         lines += ["", f"always the commonest answer: {rows[0]['commonest_answer']:.3f}"]
+    if of_folds and rows:
+        lines += ["", *folds.folds_text(rows)]
     lines += [f"not tried: {word}: {why}" for word, why in found["left_out"].items()]
     return "\n".join(lines)

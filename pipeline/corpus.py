@@ -23,7 +23,7 @@ from ..schemas.manifest import (
     FATE_NAMES,
     WORK_SCHEMA,
     Row,
-    record_from_dict,
+    records_of,
     rows_to_table,
     table_to_records,
     written_only,
@@ -197,5 +197,5 @@ def _fetch(keys: Sequence[str], partitions: Sequence[Path]) -> Iterator[tuple[st
     values = pa.array(keys)
     for path in partitions:
         table = written_only(read_table(path))
-        for row in table.filter(pc.is_in(table["key"], value_set=values)).to_pylist():
-            yield row["key"], record_from_dict(row)
+        for record in records_of(table.filter(pc.is_in(table["key"], value_set=values))):
+            yield record.key, record

@@ -1,8 +1,9 @@
 """Leaks: what two splits of a set of shards, or two sets, have in common.
 
 The shards themselves are read, whatever made them: media that are the same bytes, pictures that
-look the same, recordings that are one, records of texts alone that have the same words, and groups
-that lie in both. A recipe that was right has none; a set of somebody else may.
+look the same, recordings that are one, records of texts alone that have the same words or share
+most of them, and groups that lie in both. A recipe that was right has none; a set of somebody else
+may.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ..schemas.fingerprint import hash_bytes
 from ..schemas.index import SET_FILE, ShardSet, read_shard_set
 from ..schemas.united import United
 from ..stages.media.refusing import refusing
+from ..stages.modalities.text.near import PART, SIMILARITY, near_texts
 from ..stages.modalities.text.words import compared_words, count_words
 from ..stages.modality import on_disk
 from .progress import Advance
@@ -28,6 +30,7 @@ KINDS = {
     "bytes": "media that are the same bytes",
     "look-alike": "pictures that look the same, or recordings that are one",
     "text": "records of texts alone that have the same words",
+    "near-text": "records of texts alone that share most of their words",
     "group": "groups that lie in both",
 }
 _SHOWN = 10
@@ -92,10 +95,14 @@ def _json(place: Place) -> dict[str, str]:
     return {"side": place.shown, "key": place.key, **({"part": place.part} if place.part else {})}
 
 
-def find_leaks(sets: Sequence[Path], words: int, advance: Advance) -> Leaks:
-    """Leaks between the splits of one set, or between two sets. words: of fewer, equal texts are no
-    leak.
+def find_leaks(
+    sets: Sequence[Path], words: int, advance: Advance, similarity: float = SIMILARITY
+) -> Leaks:
+    """Leaks between the splits of one set, or between two sets. words: of fewer, equal and near
+    texts are no leak. similarity: the share of shingles from which on texts are near, 0 for none.
     """
+    if 0 < similarity < 0.5:
+        raise InputError(f"--similarity: wanted 0, or a share in [0.5, 1], found {similarity}")
     leaks = Leaks()
     opened = [_shard_set(path) for path in sets]
     if len({folder.resolve() for folder, _ in opened}) < len(opened):
@@ -121,7 +128,7 @@ def find_leaks(sets: Sequence[Path], words: int, advance: Advance) -> Leaks:
                     if not row["media"]:
                         own = [compared_words(entry["text"] or "") for entry in row["texts"]]
                         if sum(map(count_words, own)) >= words:
-                            texts["\x1f".join(own)].append(place)
+                            texts[PART.join(own)].append(place)
                     for member in row["media"]:
                         # records of one sample share their media: read each once
                         if member["offset"] not in by_offset:
@@ -143,6 +150,7 @@ def find_leaks(sets: Sequence[Path], words: int, advance: Advance) -> Leaks:
     leaks.looked_at.update(media=len(contents), texts=len(texts), groups=len(groups))
     leaks.pairs["group"] += _across(groups.values())
     leaks.pairs["text"] += _across(texts.values())
+    leaks.pairs["near-text"] += _near_texts(texts, similarity) if similarity else []
     leaks.pairs["bytes"] += _across(contents.values())
     for kind, (names, likenesses) in compared.items():
         united = United(len(names))
@@ -179,6 +187,23 @@ def _compare_by(
         names, likenesses = compared.setdefault(kind.name, ([], []))
         names.append(content)
         likenesses.append(likeness)
+
+
+def _near_texts(
+    texts: Mapping[str, list[Place]], similarity: float
+) -> Iterator[tuple[Place, Place]]:
+    """Pairs across sides of other words, near directly or through others."""
+    together: dict[int, list[Place]] = defaultdict(list)
+    words: dict[Place, int] = {}
+    for number, (first, places) in enumerate(
+        zip(near_texts(list(texts), similarity).tolist(), texts.values(), strict=True)
+    ):
+        together[first] += places
+        words |= dict.fromkeys(places, number)
+    for one, other in _across(together.values()):
+        # those of the same words are told as such
+        if words[one] != words[other]:
+            yield one, other
 
 
 def _across(sets: Iterable[list[Place]]) -> Iterator[tuple[Place, Place]]:

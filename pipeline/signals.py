@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from ..schemas.columns import one_array
 from ..schemas.disk import read_table, replacing, stamp_of, write_json
-from ..schemas.manifest import number_columns, record_from_dict, verdict_dicts
+from ..schemas.manifest import number_columns, records_of, verdict_dicts
 from ..schemas.quantity import FACTS, fact_column
 from ..schemas.record import Record
 from ..stages.base import judged
@@ -85,9 +85,11 @@ def _with_all_verdicts(table: pa.Table, judges: Sequence[Judging]) -> pa.Table:
     if not len(rows):
         return table
     verdicts = table["verdicts"].to_pylist()
-    for row, value in zip(rows, table.take(rows).to_pylist(), strict=True):
-        record = record_from_dict(value)
-        for judge in judges[places[value["stage"]] + 1 :]:
+    rejects = table.take(rows)
+    stages = rejects["stage"].to_pylist()
+    for row, stage, reject in zip(rows, stages, records_of(rejects), strict=True):
+        record = reject
+        for judge in judges[places[stage] + 1 :]:
             record = judged(record, judge.address, judge.verdicts(record))
         verdicts[row] = verdict_dicts(record)
     place = table.schema.get_field_index("verdicts")

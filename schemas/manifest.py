@@ -8,7 +8,9 @@ of its own.
 
 from __future__ import annotations
 
+import itertools
 import json
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +22,6 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 
 from .fingerprint import canonical
-from .json_value import JsonValue
 from .record import Cue, Fault, Origin, Part, Record, Step
 
 VERSION = 1
@@ -86,7 +87,12 @@ WORK_SCHEMA = pa.schema(
     [*_RECORD_FIELDS, _SIGNALS, _VERDICTS, *_FATE_FIELDS], metadata={"modalmill.work": str(VERSION)}
 )
 
-_PART_NAMES = tuple(field.name for field in _PART)
+# those of a part's fields that are plain values: the name comes before them, cues and steps after
+_PLAIN = tuple(field.name for field in _PART)[1:-2]
+_plain_values = operator.attrgetter(*_PLAIN)
+
+
+_ORIGIN = ("source", "file", "row", "id")
 
 
 class Row:
@@ -107,30 +113,6 @@ class Row:
         self.fault = fault
         self.stage = stage
         self.unmatched = unmatched
-
-
-def _part_to_dict(name: str, part: Part) -> dict[str, JsonValue]:
-    value: dict[str, JsonValue] = {field: getattr(part, field) for field in _PART_NAMES[1:-2]}
-    value["name"] = name
-    value["cues"] = [
-        {"start_s": cue.start_s, "end_s": cue.end_s, "text": cue.text} for cue in part.cues
-    ]
-    value["steps"] = [
-        {"op": step.op, "options": canonical(dict(step.options))} for step in part.steps
-    ]
-    return value
-
-
-def _part_from_dict(value: dict[str, Any]) -> tuple[str, Part]:
-    name = value.pop("name")
-    cues = value.pop("cues") or ()
-    steps = value.pop("steps") or ()
-    part = Part(
-        **value,
-        cues=tuple(Cue(**cue) for cue in cues),
-        steps=tuple(Step(step["op"], json.loads(step["options"])) for step in steps),
-    )
-    return name, part
 
 
 def _text(value: object) -> str | None:
@@ -161,66 +143,149 @@ def verdict_dicts(record: Record) -> list[dict[str, Any]]:
 
 def rows_to_table(rows: Iterable[Row]) -> pa.Table:
     """The work table of these rows, in their order."""
-    columns: dict[str, list[object]] = {name: [] for name in WORK_SCHEMA.names}
-    for row in rows:
-        record, fault = row.record, row.fault or _together(row.unmatched)
-        columns["key"].append(record.key)
-        columns["group"].append(record.group)
-        columns["split"].append(record.split)
-        columns["parts"].append(
-            [_part_to_dict(name, part) for name, part in sorted(record.parts.items())]
-        )
-        columns["targets"].append(canonical(dict(record.targets)))
-        columns["absent"].append(sorted(record.absent.items()))
-        origin = record.origin
-        columns["origin"].append(
-            {"source": origin.source, "file": origin.file, "row": origin.row, "id": origin.id}
-        )
-        columns["signals"].append(sorted(record.signals.items()))
-        columns["verdicts"].append(verdict_dicts(record))
-        columns["fate"].append("written" if row.fault is None else row.fault.fate)
-        columns["stage"].append(row.stage or None)
-        columns["rule"].append(fault.rule if fault else None)
-        columns["value"].append(_text(fault.value) if fault else None)
-        columns["threshold"].append(_text(fault.threshold) if fault else None)
-        columns["message"].append(fault.message if fault else None)
-    arrays = [pa.array(columns[field.name], field.type) for field in WORK_SCHEMA]
+    rows = list(rows)
+    records = [row.record for row in rows]
+    faults = [row.fault or _together(row.unmatched) for row in rows]
+    origins = [record.origin for record in records]
+    columns: dict[str, object] = {
+        "key": [record.key for record in records],
+        "group": [record.group for record in records],
+        "split": [record.split for record in records],
+        "parts": _part_lists([sorted(record.parts.items()) for record in records]),
+        "targets": [canonical(dict(record.targets)) for record in records],
+        "absent": [sorted(record.absent.items()) for record in records],
+        "origin": _structs(
+            WORK_SCHEMA.field("origin").type,
+            [(origin.source, origin.file, origin.row, origin.id) for origin in origins],
+        ),
+        "signals": [sorted(record.signals.items()) for record in records],
+        "verdicts": [verdict_dicts(record) for record in records],
+        "fate": ["written" if row.fault is None else row.fault.fate for row in rows],
+        "stage": [row.stage or None for row in rows],
+        "rule": [fault.rule if fault else None for fault in faults],
+        "value": [_text(fault.value) if fault else None for fault in faults],
+        "threshold": [_text(fault.threshold) if fault else None for fault in faults],
+        "message": [fault.message if fault else None for fault in faults],
+    }
+    arrays = [_as_array(columns[field.name], field.type) for field in WORK_SCHEMA]
     return pa.Table.from_arrays(arrays, schema=WORK_SCHEMA)
 
 
-def record_from_dict(value: dict[str, Any]) -> Record:
-    """The record of one row as ``to_pylist`` gives it; columns named ``part.signal`` are its
-    signals.
+def _part_lists(parts: Sequence[Sequence[tuple[str, Part]]]) -> pa.ListArray:
+    """The parts of each record, by column: a dictionary for each part costs several times as
+    much.
     """
-    signals = dict(value.get("signals") or ())
-    for name, number in value.items():
-        if "." in name and number is not None:
-            signals[name] = number
-    return Record(
-        key=value["key"],
-        group=value["group"],
-        split=value["split"],
-        parts=dict(_part_from_dict(part) for part in value["parts"]),
-        targets=json.loads(value["targets"]),
-        absent=dict(value["absent"] or ()),
-        signals=signals,
-        verdicts={
-            (verdict["part"], verdict["rule"]): verdict["kept"]
-            for verdict in value.get("verdicts") or ()
-        },
-        origin=Origin(**value["origin"]),
-    )
+    flat = [entry for own in parts for entry in own]
+    plain = list(zip(*(_plain_values(part) for _, part in flat), strict=True))
+    cues = [[(cue.start_s, cue.end_s, cue.text) for cue in part.cues] for _, part in flat]
+    steps = [[(step.op, canonical(dict(step.options))) for step in part.steps] for _, part in flat]
+    children = [
+        [name for name, _ in flat],
+        *(plain or [()] * len(_PLAIN)),
+        _lists(_CUE, cues),
+        _lists(_STEP, steps),
+    ]
+    arrays = [_as_array(values, field.type) for values, field in zip(children, _PART, strict=True)]
+    structs = pa.StructArray.from_arrays(arrays, fields=list(_PART))
+    return pa.ListArray.from_arrays(_offsets(parts), structs)
+
+
+def _lists(kind: pa.StructType, values: Sequence[Sequence[tuple[Any, ...]]]) -> pa.ListArray:
+    """Lists of structs, from lists of their values."""
+    structs = _structs(kind, [entry for own in values for entry in own])
+    return pa.ListArray.from_arrays(_offsets(values), structs)
+
+
+def _structs(kind: pa.StructType, values: Sequence[tuple[Any, ...]]) -> pa.StructArray:
+    columns: Sequence[Sequence[Any]] = list(zip(*values, strict=True)) or [()] * len(kind)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, kind, strict=True)]
+    return pa.StructArray.from_arrays(arrays, fields=list(kind))
+
+
+def _offsets(lists: Sequence[Sequence[Any]]) -> pa.Array:
+    """Where each of several lists begins when they lie one after the other, and where all end."""
+    return pa.array(list(itertools.accumulate(map(len, lists), initial=0)), pa.int32())
+
+
+def _as_array(values: Any, kind: pa.DataType) -> pa.Array:
+    return values if isinstance(values, pa.Array) else pa.array(values, kind)
 
 
 def table_to_records(table: pa.Table) -> Iterator[Record]:
     """The records of a manifest or of the written rows of a work table, in order, a thousand rows
     in memory at a time.
     """
-    if "fate" in table.column_names:
-        table = written_only(table)
+    yield from records_of(written_only(table) if "fate" in table.column_names else table)
+
+
+def records_of(table: pa.Table) -> Iterator[Record]:
+    """The records of all rows, whatever became of them; columns named ``part.signal`` are their
+    signals.
+    """
     for batch in table.to_batches(max_chunksize=1000):
-        for value in batch.to_pylist():
-            yield record_from_dict(value)
+        columns = {name: batch.column(name) for name in batch.schema.names}
+        named = {name: column.to_pylist() for name, column in columns.items() if "." in name}
+        nothing = [()] * len(batch)
+        pairs = columns["signals"].to_pylist() if "signals" in columns else nothing
+        verdicts = columns["verdicts"].to_pylist() if "verdicts" in columns else nothing
+        origins = zip(
+            *(
+                columns["origin"].field(name).to_pylist()
+                for name in ("source", "file", "row", "id")
+            ),
+            strict=True,
+        )
+        values = zip(
+            *(columns[name].to_pylist() for name in ("key", "group", "split", "targets", "absent")),
+            origins,
+            _parts_in(columns["parts"]),
+            pairs,
+            verdicts,
+            strict=True,
+        )
+        for row, (key, group, split, targets, absent, origin, parts, own, judged) in enumerate(
+            values
+        ):
+            signals = dict(own or ())
+            for name, numbers in named.items():
+                if numbers[row] is not None:
+                    signals[name] = numbers[row]
+            yield Record(
+                key,
+                group,
+                Origin(*origin),
+                parts,
+                json.loads(targets) if targets != "{}" else {},
+                split,
+                dict(absent or ()),
+                signals,
+                {(verdict["part"], verdict["rule"]): verdict["kept"] for verdict in judged or ()},
+            )
+
+
+def _parts_in(lists: pa.ListArray) -> Iterator[dict[str, Part]]:
+    """The parts of each record by name."""
+    structs = lists.flatten()
+    names = structs.field("name").to_pylist()
+    plain = zip(*(structs.field(name).to_pylist() for name in _PLAIN), strict=True)
+    cues, steps = structs.field("cues"), structs.field("steps")
+    # most have neither, and nothing has to be looked at
+    timed = cues.to_pylist() if len(cues.flatten()) else [()] * len(names)
+    changed = steps.to_pylist() if len(steps.flatten()) else [()] * len(names)
+    parts = zip(
+        names,
+        (
+            Part(  # type: ignore[call-arg]  # in the order of its fields
+                *values,
+                tuple(Cue(**cue) for cue in own or ()),
+                tuple(Step(step["op"], json.loads(step["options"])) for step in own_steps or ()),
+            )
+            for values, own, own_steps in zip(plain, timed, changed, strict=True)
+        ),
+        strict=True,
+    )
+    for count in np.diff(lists.offsets.to_numpy()).tolist():
+        yield dict(itertools.islice(parts, count))
 
 
 def written_only(table: pa.Table) -> pa.Table:

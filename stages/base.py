@@ -183,7 +183,7 @@ def judged(record: Record, address: str, verdicts: Mapping[tuple[str, str], bool
     if not verdicts:
         return record
     named = {(part, f"{address}.{rule}"): kept for (part, rule), kept in verdicts.items()}
-    return dataclasses.replace(record, verdicts={**record.verdicts, **named})
+    return record.with_verdicts(named)
 
 
 @functools.cache

@@ -1,22 +1,27 @@
-"""Splits by hash of the group, never of the row."""
+"""Splits by hash of the group, or by the values of a column, never of the row."""
 
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
 from ...schemas.contents import Contents
-from ...schemas.fingerprint import uniform_for
+from ...schemas.errors import InputError
+from ...schemas.fingerprint import fingerprint, uniform_for
 from ...schemas.record import Fault
 from ..base import CorpusStage, Decision, rows_of
 
 _USUAL = {"train": 0.8, "val": 0.1, "test": 0.1}
 _NAME = re.compile(r"^[A-Za-z0-9_]{1,40}$")
+FOLD = "fold"  # what the names of folds begin with
+_NO_LETTER = re.compile(r"[^A-Za-z0-9_]")
+_MOST_LETTERS = 28
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,17 +30,23 @@ class Split(CorpusStage):
 
     shares: split -> share of the groups, in sum 1; train .8, val .1, test .1 where nothing is said.
     folds: so many splits of equal share in their place, ``fold1`` to ``foldN``, for
-    cross-validation: what trains names the others, as ``train_split: fold1+fold2``.
+    cross-validation: ``modalmill compare --folds`` tests on each, and what trains names the others,
+    as ``train_split: fold1+fold2``.
+    by: a target whose value takes the place of the group's name, so that all records of a speaker
+    lie in one split. Without shares and folds each value is a fold of its own (leave one group
+    out): ``fold4`` of the official fold 4, ``fold_ann`` of the speaker ann. A record without the
+    value goes with its group; where the whole group has none, it is missing.
     keep: a split that a source gave is kept, and the others of its group get it too. Where a group
-    was given two, the one that most of its records have (then the first by name) stays, and the
-    records of the other are rejected: they would leak.
+    was given two, by its source or by ``by``, the one that most of its records have (then the first
+    by name) stays, and the records of the other are rejected: they would leak.
     seed: another seed gives another split. New data never moves old records.
     """
 
-    columns: ClassVar[tuple[str, ...]] = ("key", "group", "split")
+    columns: ClassVar[tuple[str, ...]] = ("key", "group", "split", "targets")
 
     shares: dict[str, float] | None = None
     folds: int | None = None
+    by: str | None = None
     keep: bool = True
     seed: int = 0
 
@@ -64,56 +75,121 @@ class Split(CorpusStage):
                 )
 
     def mistakes(self, here: Contents) -> list[str]:
-        if here.copied_by is None:
-            return []
-        return [
-            f"shares: the copies of {here.copied_by} would go into every split; put it after"
-            " align.split"
-        ]
+        lines = [] if self.by is None else here.lacking_targets("by", [self.by])
+        if self.by is not None and here.targets.get(self.by) == "list":
+            lines.append(f"by: {self.by!r} is a list; wanted a target of one value")
+        if here.copied_by is not None:
+            lines.append(
+                f"shares: the copies of {here.copied_by} would go into every split; put it after"
+                " align.split"
+            )
+        return lines
 
     def contents(self, here: Contents) -> Contents:
         kept = here.splits if self.keep else frozenset()
+        made = () if self._is_open else self._shares().items()
         return replace(
             here,
-            splits=kept | {name for name, share in self._shares().items() if share > 0},
-            open_splits=self.keep and here.open_splits,
+            splits=kept | {name for name, share in made if share > 0},
+            open_splits=self._is_open or (self.keep and here.open_splits),
             split_by=self.address,
         )
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether the data name the splits."""
+        return self.by is not None and self.shares is None and self.folds is None
 
     def _shares(self) -> dict[str, float]:
         if self.folds is not None:
             return {f"fold{number}": 1 / self.folds for number in range(1, self.folds + 1)}
         return _USUAL if self.shares is None else self.shares
 
-    def split_of(self, group: str) -> str:
-        """The split of a group that was given none."""
-        place = uniform_for(self.seed, "split", group)
+    def split_of(self, name: str) -> str:
+        """The split of a group (or value) that was given none."""
+        if self._is_open:
+            return fold_name(name)
+        place = uniform_for(self.seed, "split", name)
         shares = self._shares()
         names, ends = list(shares), itertools.accumulate(shares.values())
         return next((name for name, end in zip(names, ends, strict=True) if place < end), names[-1])
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:
-        rows = list(rows_of(table, *self.columns))
+        rows = [
+            (key, group, split, self._split_by(targets))
+            for key, group, split, targets in rows_of(table, *self.columns)
+        ]
         given: dict[str, Counter[str]] = defaultdict(Counter)
-        for _, group, split in rows:
+        by_value: dict[str, Counter[str]] = defaultdict(Counter)
+        for _, group, split, own in rows:
             if self.keep and split is not None:
                 given[group][split] += 1
-        # the commonest one; of equally common ones the first by name
-        chosen = {
-            group: min(counts.items(), key=lambda split: (-split[1], split[0]))[0]
-            for group, counts in given.items()
-        }
+            if own is not None:
+                by_value[group][own] += 1
+        # what a source gave comes first, and the others of the group go with it
+        of_source = {group: _commonest(counts) for group, counts in given.items()}
+        of_value = {group: _commonest(counts) for group, counts in by_value.items()}
         decisions = {}
-        for key, group, split in rows:
-            mine = chosen.get(group) or self.split_of(group)
-            if group in chosen and split is not None and split != mine:
+        for key, group, split, own in rows:
+            if group in of_source:
+                mine, other = of_source[group], split
+            elif self.by is None:
+                mine, other = self.split_of(group), None
+            elif group in of_value:
+                mine, other = of_value[group], own
+            else:
+                fault = Fault(
+                    f"no target {self.by}",
+                    None,
+                    "present",
+                    f"the target {self.by} decides the split and is not there",
+                    "missing",
+                )
+                decisions[key] = Decision(fault)
+                continue
+            if other is not None and other != mine:
                 fault = Fault(
                     "group_in_two_splits",
-                    split,
+                    other,
                     mine,
-                    f"most of its group {group} is in {mine}; in {split} this record would leak",
+                    f"most of its group {group} is in {mine}; in {other} this record would leak",
                 )
                 decisions[key] = Decision(fault)
             elif split != mine:
                 decisions[key] = Decision(split=mine)
         return decisions
+
+    def _split_by(self, targets: str) -> str | None:
+        """The split of the value that is to decide, None where there is none."""
+        value = None if self.by is None else json.loads(targets).get(self.by)
+        if value is None:
+            return None
+        if isinstance(value, (list, dict)):
+            raise InputError(
+                f"{self.address}: by: {self.by!r} holds {str(value)[:60]}; wanted one value, a word"
+                " or a number"
+            )
+        return self.split_of(_word(value))
+
+
+def fold_name(word: str) -> str:
+    """The fold of a value, as a split can be called: letters, digits and _. Where others stand, or
+    too many, a few digits of the value's fingerprint keep it apart from its like.
+
+    >>> fold_name("4"), fold_name("ann")
+    ('fold4', 'fold_ann')
+    """
+    plain = _NO_LETTER.sub("_", word)[:_MOST_LETTERS]
+    name = FOLD + ("" if plain[:1].isdigit() else "_") + plain
+    return name if plain == word else f"{name}_{fingerprint(word)[:6]}"
+
+
+def _word(value: Any) -> str:
+    """A value as a word: 4.0 is 4."""
+    is_whole = isinstance(value, float) and value.is_integer()
+    return str(int(value)) if is_whole else str(value).strip()
+
+
+def _commonest(counts: Counter[str]) -> str:
+    """Of equally common ones the first by name."""
+    return min(counts.items(), key=lambda split: (-split[1], split[0]))[0]

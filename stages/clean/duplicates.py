@@ -1,5 +1,5 @@
 """Duplicates: exact ones by content become one record; near ones (images that look the same,
-recordings that are one, texts of the same words) share a group.
+recordings that are one, texts that share their words) share a group.
 
 A perceptual hash finds pictures that may look alike; charts, screenshots and dark frames that do
 not look alike have the same ones. So what a hash finds is confirmed on thumbnails of 32 x 32
@@ -24,6 +24,7 @@ from ..base import CorpusStage, Decision, Likeness, rows_of
 from ..media.fingerprint import sound_alikes
 from ..media.lookalikes import BITS, look_alikes
 from ..modalities.image.measure import perceptual_hash
+from ..modalities.text.near import PART, SHINGLE, SIMILARITY, jaccard, near_texts
 from ..modalities.text.words import compared_words, count_words
 from ..modality import every_on_disk
 
@@ -45,7 +46,16 @@ class Duplicates(CorpusStage):
     text_words: records of texts alone keep in one group where they have the same words, but for
         case, punctuation and spacing, and at least so many of them. 0 turns it off.
     near: ``group`` keeps near duplicates in one group; ``merge`` keeps the first of those whose
-        texts and targets are equal, and groups the rest.
+        texts and targets are equal, and groups the rest. Of images; texts have ``near_texts``.
+    near_texts: ``group`` keeps records of texts alone that share most of their words, directly or
+        through others, in one group; ``merge`` keeps the first of those whose targets and names of
+        parts are equal, merges into it what is near to it itself, and groups the rest. Words are
+        compared as ``text_words`` says, and texts of fewer than that take no part (0: all that
+        have a word do).
+    similarity: from which share on texts are near: shingles that both have of those that either
+        has (Jaccard, Broder 1997), in [0.5, 1].
+    shingle: words of a shingle, 1 to 20. A text of fewer words is one shingle. Larger: a changed
+        word weighs more (at 3 words and 0.8, one in the middle of a text of 29 is near).
     """
 
     columns: ClassVar[tuple[str, ...]] = ("key", "group", "parts", "targets", "signals", "absent")
@@ -58,6 +68,15 @@ class Duplicates(CorpusStage):
     near: Literal["merge", "group"] = "group"
     sounds: bool = True
     text_words: int = 5
+    near_texts: Literal["merge", "group", False] = False
+    similarity: float = SIMILARITY
+    shingle: int = SHINGLE
+
+    def __post_init__(self) -> None:
+        if not 0.5 <= self.similarity <= 1:
+            raise ValueError(f"similarity: wanted a share in [0.5, 1], found {self.similarity}")
+        if not 1 <= self.shingle <= 20:
+            raise ValueError(f"shingle: wanted 1 to 20 words, found {self.shingle}")
 
     def measures(self) -> tuple[str, ...]:
         return tuple(kind.name for kind in every_on_disk())
@@ -73,7 +92,7 @@ class Duplicates(CorpusStage):
         decisions: dict[str, Decision] = {}
         first: dict[bytes, int] = {}
         by_medium: dict[str, str] = {}
-        by_words: dict[str, str] = {}
+        by_words: dict[str, list[int]] = defaultdict(list)
         hashed: list[int] = []
         for row in order:
             content, media, phash, words = seen[row][:4]
@@ -93,12 +112,16 @@ class Duplicates(CorpusStage):
             for medium in media:
                 clusters.unite(by_medium.setdefault(medium, groups[row]), groups[row])
             if words:
-                clusters.unite(by_words.setdefault(words, groups[row]), groups[row])
+                by_words[words].append(row)
+                clusters.unite(groups[by_words[words][0]], groups[row])
             if phash is not None:
                 hashed.append(row)
         if self.near_bits:
             for rows in self._near(hashed, seen, likeness):
                 self._together(rows, keys, groups, seen, clusters, decisions)
+        if self.near_texts:
+            for rows in self._near_texts(by_words):
+                self._together_texts(rows, keys, groups, seen, clusters, decisions)
         if self.sounds and likeness is not None:
             self._unite_sounds([seen[row].sounds for row in order], by_medium, clusters, likeness)
         roots = clusters.roots()
@@ -130,10 +153,11 @@ class Duplicates(CorpusStage):
             _content(parts, targets) if is_whole else b"",
             media,
             _phash(dict(signals or ()), parts),
-            _words_alone(parts, self.text_words),
+            _words_alone(parts, self.text_words or (1 if self.near_texts else 0)),
             image,
             beside,
             [part["hash"] for part in parts if part["modality"] == "audio" and part["hash"]],
+            repr(([part["name"] for part in parts], targets)) if is_whole else "",
         )
 
     def _near(
@@ -155,6 +179,40 @@ class Duplicates(CorpusStage):
         for number, first in enumerate(look_alikes(hashes, self.near_bits, of).tolist()):
             together[first] += pictures[number]
         return [members for members in together.values() if len(members) > 1]
+
+    def _near_texts(self, by_words: dict[str, list[int]]) -> list[list[int]]:
+        """The rows whose texts are near, or the same, each set of several in the order of keys."""
+        together: dict[int, list[int]] = defaultdict(list)
+        first = near_texts(list(by_words), self.similarity, self.shingle)
+        for number, rows in zip(first.tolist(), by_words.values(), strict=True):
+            together[number] += rows
+        return [rows for rows in together.values() if len(rows) > 1]
+
+    def _together_texts(
+        self,
+        rows: list[int],
+        keys: list[str],
+        groups: list[str],
+        seen: list[_Seen],
+        clusters: _Clusters,
+        decisions: dict[str, Decision],
+    ) -> None:
+        kept: dict[str, int] = {}
+        for row in sorted(rows, key=keys.__getitem__):
+            clusters.unite(groups[rows[0]], groups[row])
+            # other labels are other records, and so may be one that lacks a part
+            first = kept.setdefault(seen[row].labels, row) if seen[row].labels else row
+            if self.near_texts != "merge" or first == row:
+                continue
+            share = jaccard(seen[first].words, seen[row].words, self.shingle)
+            if share >= self.similarity:
+                message = (
+                    f"its text is near that of {keys[first]} ({share:.0%} of the shingles of either"
+                    " are in both)"
+                )
+                decisions[keys[row]] = Decision(
+                    Fault("near_duplicate", share, self.similarity, message, "merged")
+                )
 
     def _unite_sounds(
         self,
@@ -196,7 +254,8 @@ class Duplicates(CorpusStage):
 class _Seen(NamedTuple):
     """What is kept of a record: a digest of all it holds, the hashes of its media; the perceptual
     hash of its only image, its words where it is nothing but text; the content hash of that image,
-    a digest of what stands beside it, and the hashes of its sounds.
+    a digest of what stands beside it, and the hashes of its sounds; the names of its parts and its
+    targets, empty where a part is missing.
     """
 
     content: bytes
@@ -206,6 +265,7 @@ class _Seen(NamedTuple):
     image: str | None
     beside: bytes
     sounds: list[str]
+    labels: str
 
 
 class _Clusters:
@@ -245,7 +305,7 @@ def _words_alone(parts: list[dict[str, Any]], least: int) -> str:
     if not least or not parts or any(part["modality"] != "text" for part in parts):
         return ""
     texts = [compared_words(part["text"] or "") for part in parts]
-    return "\x1f".join(texts) if sum(map(count_words, texts)) >= least else ""
+    return PART.join(texts) if sum(map(count_words, texts)) >= least else ""
 
 
 def _phash(signals: dict[str, float], parts: list[dict[str, Any]]) -> int | None:

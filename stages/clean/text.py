@@ -74,9 +74,10 @@ class Text(RecordStage):
     def process(self, record: Record, seed: int, address: str) -> list[Row]:
         """Each text is cleaned once: how much is left of it decides, and it is what goes on."""
         cleaned = self.apply(record)
-        verdicts = self._verdicts(cleaned)
-        record, cleaned = judged(record, address, verdicts), judged(cleaned, address, verdicts)
-        faults = self._faults(cleaned)
+        faults, verdicts = self._faults(cleaned), self._verdicts(cleaned)
+        cleaned = judged(cleaned, address, verdicts)
+        if faults:
+            record = judged(record, address, verdicts)
         if faults and self.on_fault == "reject":
             return [Row(record, next(iter(faults.values())), address)]
         for name in faults:
@@ -103,11 +104,11 @@ class Text(RecordStage):
         return self._faults(self.apply(record)) if self.on_fault == "drop_part" else {}
 
     def apply(self, record: Record) -> Record:
+        parts = dict(record.parts)
         for name, text in self._texts(record):
-            part = record.parts[name]
-            cues = tuple(replace(cue, text=self.clean(cue.text)) for cue in part.cues)
-            record = record.with_part(name, replace(part, text=self.clean(text), cues=cues))
-        return record
+            cues = tuple(replace(cue, text=self.clean(cue.text)) for cue in parts[name].cues)
+            parts[name] = replace(parts[name], text=self.clean(text), cues=cues)
+        return replace(record, parts=parts)
 
     def clean(self, text: str) -> str:
         """The cleaned text."""

@@ -271,50 +271,42 @@ class Mapper:
         self._rows += 1
         # an object of JSON may lack any column; one that none of them has is misspelt
         self._lacking.difference_update(values)
-        key = make_key(self._source, f"row-{number}")
-        record = Record(key, key, Origin(self._source, file, number))
+
+        def refused(fault: Fault, *words: str) -> Row:
+            """A reject; ``words`` make its key."""
+            key = make_key(self._source, *(words or (f"row-{number}",)))
+            return Row(Record(key, key, Origin(self._source, file, number, *words[-1:])), fault)
+
         try:
             self._beat(f"{file}, row {number}")
             identity = (
                 (template.fill(columns.id, values) or "").strip() if columns.id else str(number)
             )
         except DamageError as error:
-            return Row(record, Fault(error.rule, message=error.message))
+            return refused(Fault(error.rule, message=error.message))
         except ValueError as error:
-            return Row(
-                record,
-                Fault(
-                    "bad_id",
-                    str(error),
-                    columns.id,
-                    f"the id {columns.id!r} cannot be made of this row",
-                ),
-            )
+            message = f"the id {columns.id!r} cannot be made of this row"
+            return refused(Fault("bad_id", str(error), columns.id, message))
         if not identity:
-            return Row(record, Fault("empty_id", "", "a value", "the row's id is empty"))
+            return refused(Fault("empty_id", "", "a value", "the row's id is empty"))
         if identity in self._ids:
-            key = make_key(self._source, f"row-{number}", identity)
-            return Row(
-                replace(record, key=key, group=key, origin=replace(record.origin, id=identity)),
-                Fault("duplicate_id", identity, "unique", "an earlier row has this id"),
-            )
+            fault = Fault("duplicate_id", identity, "unique", "an earlier row has this id")
+            return refused(fault, f"row-{number}", identity)
         self._ids.add(identity)
-        key = make_key(self._source, identity)
-        record = replace(record, key=key, group=key, origin=replace(record.origin, id=identity))
         try:
             unmatched: list[Fault] = []
-            return Row(self._fill(record, values, unmatched), unmatched=unmatched)
+            origin = Origin(self._source, file, number, identity)
+            return Row(self._filled(origin, values, unmatched), unmatched=unmatched)
         except DamageError as error:
-            return Row(record, Fault(error.rule, message=error.message))
+            return refused(Fault(error.rule, message=error.message), identity)
         except ValueError as error:
-            return Row(
-                record,
-                Fault(
-                    "bad_value", str(error), message=f"a value of this row cannot be read: {error}"
-                ),
-            )
+            message = f"a value of this row cannot be read: {error}"
+            return refused(Fault("bad_value", str(error), message=message), identity)
 
-    def _fill(self, record: Record, values: Mapping[str, object], unmatched: list[Fault]) -> Record:
+    def _filled(
+        self, origin: Origin, values: Mapping[str, object], unmatched: list[Fault]
+    ) -> Record:
+        """The record of a row that has an id."""
         columns = self._columns
         absent: dict[str, Absence] = {}
         parts = text_parts(self._texts, values, absent)
@@ -356,13 +348,15 @@ class Mapper:
                     targets[word] = time
         group = template.fill(columns.group, values) if columns.group else None
         split = split_name(template.fill(columns.split, values)) if columns.split else None
-        return replace(
-            record,
-            parts=parts,
-            absent=absent,
-            targets=targets,
-            group=make_key(columns.group_kind or self._source, group) if group else record.key,
-            split=split,
+        key = make_key(self._source, origin.id)
+        return Record(
+            key,
+            make_key(columns.group_kind or self._source, group) if group else key,
+            origin,
+            parts,
+            targets,
+            split,
+            absent,
         )
 
     def _seconds(self, column: str | None, values: Mapping[str, object]) -> float | None:

@@ -4,6 +4,7 @@ fields out of a file's name.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -22,9 +23,10 @@ _BOUNDED = re.compile(r"(?:(?:\[\^?[^\[\]]+\]|\\[dwsDWS]|[\w-])(?:\{\d{1,3}(?:,\
 _WHOLE = 1 << 53  # beyond it a float is no longer sure of its last digit before the point
 
 
-def fields(template: str) -> list[str]:
+@functools.lru_cache(maxsize=1024)
+def fields(template: str) -> tuple[str, ...]:
     """The names of the fields in a template, in order."""
-    return [match.group(1) for match in _FIELD.finditer(template)]
+    return tuple(match.group(1) for match in _FIELD.finditer(template))
 
 
 def is_absent(value: object) -> bool:
@@ -58,6 +60,11 @@ def fill(template: str, values: Mapping[str, object], some: bool = False) -> str
     'A. '
     """
     names = fields(template)
+    if len(names) == 1 and len(names[0]) + 2 == len(template):
+        # a column and nothing else, as most are
+        alone = values.get(names[0])
+        if type(alone) is str:
+            return alone if alone.strip() else None
     gone = [name for name in names if is_absent(values.get(name))]
     if gone and (not some or len(gone) == len(names)):
         return None

@@ -12,7 +12,6 @@ import functools
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.fft
 import soxr
 
 from ...schemas.united import United
@@ -35,6 +34,8 @@ def fingerprint_of(samples: np.ndarray, rate_hz: int) -> np.ndarray:
     """The fingerprint ``uint32 [F]`` of mono samples ``[T]``, a value each 20 ms; 0 where the sound
     is silent. Empty for less than a quarter of a second.
     """
+    import scipy.fft  # late: it takes half a second, and most runs have no sounds to compare
+
     if rate_hz != RATE_HZ:
         samples = soxr.resample(samples, rate_hz, RATE_HZ, quality="LQ")
     count = (len(samples) - _WINDOW) // _HOP + 1

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-import scipy.fft
 
 _LINEAR_HZ = 200.0 / 3
 _BREAK_HZ = 1000.0
@@ -89,6 +88,8 @@ def power(samples: np.ndarray, fft_size: int, hop: int) -> np.ndarray:
     """Power spectrogram ``float32 [fft_size / 2 + 1, T]`` of mono sound, Hann window, frames
     centred, zeros beyond the ends.
     """
+    import scipy.fft  # late: it takes half a second
+
     padded = np.pad(samples.astype(np.float32), fft_size // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, fft_size)[::hop]
     window = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(fft_size) / fft_size)).astype(np.float32)
@@ -128,4 +129,6 @@ def mfcc(mel_db: np.ndarray, count: int = 20) -> np.ndarray:
     """Mel-frequency cepstral coefficients ``float32 [count, T]`` of a log-mel spectrogram: its
     orthonormal DCT-II.
     """
+    import scipy.fft  # late: it takes half a second
+
     return np.asarray(scipy.fft.dct(mel_db, axis=0, type=2, norm="ortho")[:count], np.float32)

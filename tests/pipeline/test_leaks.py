@@ -41,7 +41,9 @@ def sound(seed: int) -> np.ndarray:
 
 
 def corpus(root: Path, planted: bool) -> dict[str, Any]:
-    """Twelve records of each kind in two splits, and if wanted a pair of every kind across them."""
+    """Twelve records of each kind in two splits, with a long text in each of them, and if wanted a
+    pair of every kind across them.
+    """
     (root / "m").mkdir(parents=True)
     images, sounds, texts = (["id,file,group,split"] for _ in range(3))
     for number in range(12):
@@ -51,7 +53,10 @@ def corpus(root: Path, planted: bool) -> dict[str, Any]:
         images.append(f"i{number},{number}.jpg,gi{number},{split}")
         sounds.append(f"s{number},{number}.wav,gs{number},{split}")
         texts.append(f"t{number},this is text number {number} of twelve,gt{number},{split}")
+    long = "it was the best of times it was the worst of times it was the age of wisdom"
+    texts += [f"long,{long},gl,train", f"other,{long[::-1]} and so on and on,go,test"]
     if planted:
+        texts.append(f"near,{long.title()} then,gn,test")
         write(root / "m" / "same.jpg", picture(0))
         write(root / "m" / "alike.jpg", picture(2, quality=80))
         soundfile.write(root / "m" / "alike.mp3", sound(4), 16_000)
@@ -81,7 +86,7 @@ def test_a_clean_set_has_none(tmp_path: Path, run_recipe: Run) -> None:
     run_recipe(recipe(tmp_path, corpus(tmp_path, planted=False)))
     code, found = leaks(tmp_path / "out")
     assert (code, set(found["leaks"].values())) == (0, {0})
-    assert found["looked_at"] == {"media": 24, "texts": 12, "groups": 36}
+    assert found["looked_at"] == {"media": 24, "texts": 14, "groups": 38}
 
 
 def test_every_planted_pair_is_found_and_no_other(tmp_path: Path, run_recipe: Run) -> None:
@@ -97,9 +102,10 @@ def test_every_planted_pair_is_found_and_no_other(tmp_path: Path, run_recipe: Ru
         ("look-alike", "alike", "i2"),
         ("look-alike", "alike", "s4"),
         ("text", "same", "t6"),
+        ("near-text", "long", "near"),
         ("group", "grouped", "i0"),
     }
-    assert found["records"] == {"test": 5, "train": 4}
+    assert found["records"] == {"test": 6, "train": 5}
 
 
 def test_two_sets_are_compared_with_each_other_and_not_with_themselves(
@@ -111,7 +117,11 @@ def test_two_sets_are_compared_with_each_other_and_not_with_themselves(
     sets = [tmp_path / name / "out" for name in "ab"]
     found = find_leaks(sets, 5, lambda done, total: None)
     assert len(found.pairs["bytes"]) == 26  # a picture of ours stands for three records there
-    assert len(found.pairs["text"]) == 13
+    assert len(found.pairs["text"]) == 15
+    # of a text that has the same words over there too, the near one is told beside it
+    assert [(one.key, other.key) for one, other in found.pairs["near-text"]] == [
+        ("texts-long", "texts-near")
+    ]
     for pairs in found.pairs.values():
         assert all(one.side != other.side for one, other in pairs)
     with pytest.raises(InputError, match="the same set twice"):
@@ -146,4 +156,13 @@ def test_people_read_the_kinds_the_pairs_and_what_was_compared(
     assert result.exit_code == 1
     assert "1  text        records of texts alone that have the same words" in result.stdout
     assert "test: texts-same = train: texts-t6" in result.stdout
-    assert "records with a partner on another side: 5 of test, 4 of train" in result.stdout
+    assert "records with a partner on another side: 6 of test, 5 of train" in result.stdout
+
+
+def test_how_near_texts_are_told_is_asked_for(tmp_path: Path, run_recipe: Run) -> None:
+    run_recipe(recipe(tmp_path, corpus(tmp_path, planted=True)))
+    for words, wanted in (("0", 0), ("0.8", 1), ("1", 0)):
+        found = leaks(tmp_path / "out", "--similarity", words)[1]
+        assert found["leaks"]["near-text"] == wanted
+    with pytest.raises(InputError, match=r"--similarity: wanted 0, or a share in \[0.5, 1\]"):
+        find_leaks([tmp_path / "out"], 5, lambda done, total: None, 0.3)

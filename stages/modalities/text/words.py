@@ -19,6 +19,21 @@ _DENSE = (
 )
 
 
+class _LettersAlone(dict[int, str | int | None]):
+    """For :meth:`str.translate`: letters, digits and their marks stay, marks within a word go, and
+    all else is a space. Filled as characters are met.
+    """
+
+    def __missing__(self, code: int) -> str | int | None:
+        character = chr(code)
+        kept: str | int | None = code if unicodedata.category(character)[0] in "LNM" else " "
+        self[code] = None if character in _INNER else kept
+        return self[code]
+
+
+_LETTERS_ALONE = _LettersAlone()
+
+
 def compared_words(text: str) -> str:
     """The text as it is compared with others: compatibility forms, case, punctuation and spacing
     aside.
@@ -27,8 +42,7 @@ def compared_words(text: str) -> str:
     'the cat sat first'
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
-    letters = (c if unicodedata.category(c)[0] in "LNM" else " " for c in folded if c not in _INNER)
-    return " ".join("".join(letters).split())
+    return " ".join(folded.translate(_LETTERS_ALONE).split())
 
 
 def count_words(text: str) -> int:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
 import string
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from films import write_film
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import InputError, RecipeError
 from modalmill.schemas.manifest import Row, read_manifest, rows_to_table, table_to_records
+from modalmill.schemas.recipe import parse_recipe
 from modalmill.schemas.record import Cue, Origin, Part, Record
 from modalmill.stages import stream
 from modalmill.stages.align.cut import Cut
@@ -36,10 +41,8 @@ def names(root: Path, file: str, ids: list[str], column: str) -> dict[str, objec
 def test_an_outer_join_has_every_id_once_and_every_part_of_it(
     tmp_path_factory, left: set[str], right: set[str]
 ) -> None:  # type: ignore[no-untyped-def]
-    from modalmill.pipeline.plan import make_plan
     from modalmill.pipeline.report import read_rejects
     from modalmill.pipeline.run import run
-    from modalmill.schemas.recipe import parse_recipe
 
     root = tmp_path_factory.mktemp("join")
     sources = {
@@ -299,3 +302,77 @@ def test_folds_are_equal_parts_of_the_groups_and_several_splits_are_one(
         run_recipe(wrong)
     with pytest.raises(ValueError, match="folds: wanted 2 or more, without shares, found 1"):
         Split(folds=1)
+
+
+def split_table(*rows: tuple[str, str, str | None, dict[str, Any]]) -> pa.Table:
+    """Rows of key, group, split and targets."""
+    names = ("key", "group", "split", "targets")
+    columns = list(zip(*[(*row[:3], json.dumps(row[3])) for row in rows], strict=True))
+    return pa.table(dict(zip(names, columns, strict=True)))
+
+
+def test_each_value_is_a_fold_and_a_group_is_never_torn() -> None:
+    table = split_table(
+        ("a", "a", None, {"who": "ann"}),
+        ("b", "b", None, {"who": 4.0}),
+        ("c", "b", None, {"who": "4"}),
+        ("d", "b", None, {"who": "ann"}),
+        ("e", "b", None, {}),
+        ("f", "f", None, {}),
+        ("g", "g", "test", {"who": "ann"}),
+        ("h", "g", None, {"who": "bob"}),
+        ("i", "i", None, {"who": "Zo\u00eb"}),
+        ("j", "j", None, {"who": "Zo\u00e9"}),
+    )
+    decided = Split(by="who").decide(table)
+    splits = {key: one.split for key, one in decided.items() if one.fault is None}
+    faults = {key: (one.fault.rule, one.fault.fate) for key, one in decided.items() if one.fault}
+    zoe = {splits.pop(key) for key in "ij"}
+    assert splits == {"a": "fold_ann", "b": "fold4", "c": "fold4", "e": "fold4", "h": "test"}
+    assert faults == {
+        "d": ("group_in_two_splits", "rejected"),
+        "f": ("no target who", "missing"),
+    }
+    assert len(zoe) == 2
+    assert all(re.fullmatch(r"fold_Zo__[0-9a-f]{6}", name) for name in zoe)
+    assert Split(by="who", keep=False).decide(table)["g"].split == "fold_ann"
+
+
+def test_values_are_put_into_folds_and_shares_whole() -> None:
+    rows = [(f"k{n}", f"k{n}", None, {"who": f"speaker {n % 60}"}) for n in range(600)]
+    for stage, names in (
+        (Split(by="who", folds=3), {"fold1", "fold2", "fold3"}),
+        (Split(by="who"), None),
+        (Split(by="who", shares={"train": 0.5, "test": 0.5}), {"train", "test"}),
+    ):
+        decided = stage.decide(split_table(*rows))
+        by_value: dict[str, set[str | None]] = {}
+        for number, (key, *_) in enumerate(rows):
+            by_value.setdefault(str(number % 60), set()).add(decided[key].split)
+        assert all(len(splits) == 1 for splits in by_value.values())
+        found = set().union(*by_value.values())
+        assert found == names if names else len(found) == 60
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"by": "whoo"}, "by: nothing before it gives a target called 'whoo'; did you mean 'who'"),
+        ({"by": "tags"}, "by: 'tags' is a list; wanted a target of one value"),
+    ],
+)
+def test_a_column_that_cannot_decide_the_split_is_told_before_any_data(
+    tmp_path: Path, options: dict[str, Any], told: str
+) -> None:
+    write(tmp_path / "t.csv", "id,note,who,tags\n1,a,ann,x|y\n")
+    source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": {"note": "note"}}
+    source |= {"targets": ["who", "tags"], "lists": {"tags": "|"}}
+    with pytest.raises(RecipeError, match=re.escape(told)):
+        make_plan(
+            parse_recipe(recipe(tmp_path, {"s": source}, [{"align.split": options}])), tmp_path
+        )
+
+
+def test_lists_that_the_data_alone_tell_cannot_decide_the_split() -> None:
+    with pytest.raises(InputError, match="by: 'who' holds .*; wanted one value"):
+        Split(by="who").decide(split_table(("a", "a", None, {"who": ["x", "y"]})))

@@ -29,21 +29,8 @@ from modalmill.stages.media.lookalikes import (
     least_difference,
     look_alikes,
 )
+from slow import closure
 from tiny import jpeg, recipe, write
-
-
-def closure(count: int, alike: Callable[[int, int], bool]) -> list[int]:
-    """The smallest number that each is united with, pair by pair."""
-    first = list(range(count))
-    changed = True
-    while changed:
-        changed = False
-        for one in range(count):
-            for other in range(count):
-                if first[one] < first[other] and alike(one, other):
-                    first[other] = first[one]
-                    changed = True
-    return first
 
 
 def with_flips(hashes: list[int], data: st.DataObject) -> np.ndarray:
@@ -303,3 +290,87 @@ def test_texts_of_the_same_words_are_one_group_whatever_their_labels(
         assert [
             some for place, some in enumerate(together) if some not in together[:place]
         ] == wanted
+
+
+WISH = "night has ended for another day and morning has come in a special way may you smile"
+
+
+def test_near_texts_are_grouped_or_merged_where_that_is_asked_for(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
+    lines = [
+        "id,text,label",
+        f"a,{WISH},ham",
+        f"b,{WISH.upper()} like the sun!,ham",
+        f"c,{WISH} like,spam",
+        f"d,well {WISH} like the,spam",
+        "e,night has ended for one and for all and you should not smile at that,ham",
+        "f,yes,ham",
+        "g,no,ham",
+        "h,,ham",
+    ]
+    write(tmp_path / "t.csv", "\n".join(lines))
+    source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": "text", "targets": ["label"]}
+    for option, kept, wanted in (
+        (False, "abcdefgh", 8),
+        ("group", "abcdefgh", 5),
+        # other labels are other records
+        ("merge", "acefgh", 5),
+    ):
+        out = tmp_path / str(option)
+        stages = [{"clean.duplicates": {"near_texts": option}}]
+        run_recipe(recipe(tmp_path, {"s": source}, stages, shard=None), out)
+        groups = groups_of(out)
+        assert "".join(sorted(groups)) == kept
+        assert len(set(groups.values())) == wanted
+        if option:
+            assert groups["a"] == groups["c"]
+    rejects = pq.read_table(tmp_path / "merge" / "rejects.parquet").to_pylist()
+    told = {row["key"]: row["message"] for row in rejects if row["rule"] == "near_duplicate"}
+    assert told["s-b"] == (
+        "its text is near that of s-a (83% of the shingles of either are in both)"
+    )
+    assert set(told) == {"s-b", "s-d"}
+
+
+def text_record(key: str, text: str, **targets: str) -> Record:
+    return Record(key, key, Origin("s", "f"), {"note": Part("text", text=text)}, targets)
+
+
+def test_what_is_near_through_others_alone_is_grouped_and_not_merged() -> None:
+    words = WISH.split()
+    a, b, c = (
+        text_record(key, " ".join(words[start : start + 14]))
+        for start, key in enumerate(("a", "b", "c"))
+    )
+    assert decide(Duplicates(near_texts="merge", similarity=0.8), a, b, c) == {
+        "b": ("near_duplicate", None),
+        "c": ("", "a"),
+    }
+    assert decide(Duplicates(near_texts="merge", similarity=0.9), a, b, c) == {}
+
+
+def test_texts_beside_pictures_and_short_ones_are_not_compared() -> None:
+    pictured = [record(key, key, WISH, phash=2**40 * ord(key)) for key in "ab"]
+    assert decide(Duplicates(near_texts="group", near_bits=0), *pictured) == {}
+    short = [text_record(key, "yes it is", label=key) for key in "ab"]
+    assert decide(Duplicates(near_texts="group"), *short) == {}
+    assert decide(Duplicates(near_texts="group", text_words=0), *short) == {"b": ("", "a")}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"similarity": 0.4}, r"similarity: wanted a share in \[0.5, 1\], found 0.4"),
+        ({"shingle": 0}, "shingle: wanted 1 to 20 words, found 0"),
+        ({"near_texts": "both"}, "near_texts"),
+    ],
+)
+def test_options_that_cannot_be_are_told_before_any_data(
+    tmp_path: Path, options: dict[str, Any], told: str
+) -> None:
+    value = recipe(
+        tmp_path, {"a": {"type": "image_folder", "path": "."}}, [{"clean.duplicates": options}]
+    )
+    with pytest.raises(RecipeError, match=told):
+        make_plan(parse_recipe(value), tmp_path)
