@@ -26,12 +26,13 @@ import numpy as np
 import soundfile
 import soxr
 from _common import print_table, print_versions
+from modalmill.schemas.record import Part
 from modalmill.stages.media import audio
 from modalmill.stages.media.fingerprint import fingerprint_of, sound_alikes
 from modalmill.stages.media.lookalikes import look_alikes
-from modalmill.stages.modalities.audio.measure import measure_sound
 from modalmill.stages.modalities.image.measure import hash_bits
 from modalmill.stages.modalities.text.near import SIMILARITY, jaccard, near_texts
+from modalmill.stages.modality import Depth, on_disk
 
 Sound = tuple[np.ndarray, int]
 
@@ -257,7 +258,9 @@ def sounds(folder: Path | None) -> None:
     else:
         began = time.process_time()
         for path in sorted(folder.rglob("*.wav")):
-            measure_sound(path)
+            on_disk("audio").measured(
+                folder, Part("audio", uri=str(path.relative_to(folder))), Depth.LIKENESS
+            )
         measuring = time.process_time() - began
         decoded = [audio.decode(path) for path in sorted(folder.rglob("*.wav"))]
         own = [(sound.mono(), sound.rate_hz) for sound in decoded]

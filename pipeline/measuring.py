@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,10 @@ from ..schemas.fingerprint import canonical, fingerprint
 from ..schemas.record import Part, Record, Step
 from ..stages.base import Beat
 from ..stages.media.refusing import refusing
-from ..stages.modality import every_on_disk, on_disk
+from ..stages.modality import Depth, every_on_disk, on_disk
 from .task import refuse_skipped
 
-MEASURED_VERSION = 4
+MEASURED_VERSION = 5
 
 SCHEMA = pa.schema(
     [
@@ -86,13 +86,13 @@ class Medium:
 
 @dataclass(frozen=True, slots=True)
 class MeasureTask:
-    """Measures some media into one Arrow file. ``full`` names the modalities whose signals are
-    wanted, beside their hash and facts.
+    """Measures some media into one Arrow file. ``depths``: how far those of a modality are looked
+    into, where it is further than to their facts.
     """
 
     root: Path
     media: tuple[Medium, ...]
-    full: frozenset[str]
+    depths: Mapping[str, Depth]
     path: Path
 
     def run(self, beat: Beat, skip: Mapping[str, str]) -> int:
@@ -105,7 +105,9 @@ class MeasureTask:
                 refuse_skipped(item, skip)
                 with refusing("decoder_failed", medium.uri):
                     measured = on_disk(medium.modality).measured(
-                        self.root, medium.part(), medium.modality in self.full
+                        self.root,
+                        medium.part(),
+                        self.depths.get(medium.modality, Depth.FACTS),
                     )
                 row |= measured | {
                     "signals": sorted(measured.get("signals", {}).items()),
@@ -217,10 +219,13 @@ def _files_in(folders: Iterable[Path]) -> list[Path]:
 
 
 def measure_tasks(
-    root: Path, media: Iterable[Medium], full: frozenset[str], folders: Mapping[str, Path]
+    root: Path,
+    media: Iterable[Medium],
+    depths: Mapping[str, Depth],
+    folders: Mapping[str, Sequence[Path]],
 ) -> list[MeasureTask]:
-    """Tasks of some seconds each for the media not yet measured. ``folders``: by modality, where
-    their measurements go.
+    """Tasks of some seconds each for the media not yet measured. ``folders``: by modality, the
+    first is where their measurements go.
     """
     tasks = []
     by_modality: dict[str, list[Medium]] = {}
@@ -228,10 +233,10 @@ def measure_tasks(
     for medium in sorted(media):
         by_modality.setdefault(medium.modality, []).append(medium)
     for modality, of_kind in by_modality.items():
-        size, folder = on_disk(modality).media_per_task, folders[modality]
+        size, folder = on_disk(modality).media_per_task, folders[modality][0]
         for start in range(0, len(of_kind), size):
             chunk = tuple(of_kind[start : start + size])
-            tasks.append(MeasureTask(root, chunk, full, folder / f"{fingerprint(chunk)}.arrow"))
+            tasks.append(MeasureTask(root, chunk, depths, folder / f"{fingerprint(chunk)}.arrow"))
     return tasks
 
 
@@ -296,13 +301,18 @@ def has_other_spans(record: Record, before: Record) -> bool:
 
 
 def media_folders(
-    folder: Path, full: frozenset[str], versions: Mapping[str, str]
-) -> dict[str, Path]:
-    """For each modality, where its measurements lie: all made by the same versions and in the same
-    depth.
+    folder: Path, depths: Mapping[str, Depth], versions: Mapping[str, str]
+) -> dict[str, tuple[Path, ...]]:
+    """For each modality, where its measurements lie: all made by the same versions, to its depth.
+    Where signals are enough, those of a run that compared media as well are the same.
     """
-    return {
-        kind.name: folder
-        / fingerprint(MEASURED_VERSION, kind.name, kind.identity, kind.name in full, dict(versions))
-        for kind in every_on_disk()
-    }
+    folders = {}
+    for kind in every_on_disk():
+        depth = depths.get(kind.name, Depth.FACTS)
+        further = (Depth.LIKENESS,) if depth == Depth.SIGNALS else ()
+        folders[kind.name] = tuple(
+            folder
+            / fingerprint(MEASURED_VERSION, kind.name, kind.identity, int(each), dict(versions))
+            for each in (depth, *further)
+        )
+    return folders

@@ -27,7 +27,7 @@ from ..stages.base import (
     addresses,
     make,
 )
-from ..stages.modality import every_on_disk
+from ..stages.modality import Depth, every_on_disk
 
 if TYPE_CHECKING:
     from ..stages.train.options import TrainOptions
@@ -63,8 +63,8 @@ class Placed:
 class Plan:
     """Everything that a run will do, made and checked.
 
-    splits: those that its records are meant to be in. measured: the modalities whose media must be
-        measured: decoded once, to the end.
+    splits: those that its records are meant to be in. depths: of the modalities whose media must be
+        measured, decoded once and to the end, how far they are looked into.
     """
 
     recipe: Recipe
@@ -76,7 +76,7 @@ class Plan:
     until: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     splits: frozenset[str] = frozenset()
-    measured: frozenset[str] = frozenset()
+    depths: Mapping[str, Depth] = field(default_factory=dict)
 
     def runs(self, step: str) -> bool:
         """Whether a last stage (``features``, ``shard``, ``train``) is part of this run."""
@@ -148,6 +148,12 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
         if source is not None:
             sources[name] = source
     stages = _stages(recipe, problems)
+    compared = {
+        name
+        for placed in stages
+        if isinstance(placed.stage, CorpusStage)
+        for name in placed.stage.compares()
+    }
     features: dict[str, Extractor] = {}
     for part, entry in recipe.features.items():
         address, options = _entry(entry, f"features.{part}", problems)
@@ -188,7 +194,7 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
         until,
         versions(),
         contents.splits if until is None or until in _AFTER_STAGES else frozenset(),
-        measured,
+        {name: Depth.LIKENESS if name in compared else Depth.SIGNALS for name in measured},
     )
 
 

@@ -328,8 +328,8 @@ def _measure(
             media = set().union(
                 *media_of((read_table(path) for path in pending), plan.root, wanted)
             )
-            measured = Measurements(folders.values()).media()
-            tasks = measure_tasks(plan.root, media - measured, plan.measured, folders)
+            measured = Measurements(itertools.chain(*folders.values())).media()
+            tasks = measure_tasks(plan.root, media - measured, plan.depths, folders)
             done = len(media) - sum(len(task.media) for task in tasks)
             advance(done, len(media))
             for place, _ in engine.map(tasks):
@@ -345,7 +345,7 @@ def _gathered(
     files = _measured_files(plan, partitions, work)
     pending = [(path, target) for path, target in files if not target.is_file()]
     if pending:
-        measurements = Measurements(_media_folders(plan, work).values())
+        measurements = Measurements(itertools.chain(*_media_folders(plan, work).values()))
         tables = (read_table(path) for path, _ in pending)
         wanted = media_of(tables, plan.root, _measured_modalities(plan))
         for (_, target), media in zip(pending, wanted, strict=True):
@@ -358,7 +358,7 @@ def _gathered(
 def _measured_files(plan: Plan, partitions: Sequence[Path], work: Path) -> list[tuple[Path, Path]]:
     """Each partition, and where the measurements of its media lie."""
     folders = _media_folders(plan, work)
-    config = [folders[name].name for name in sorted(_measured_modalities(plan))]
+    config = [folders[name][0].name for name in sorted(_measured_modalities(plan))]
     folder = work / "measured"
     return [(path, folder / f"{fingerprint(path.name, config)}.arrow") for path in partitions]
 
@@ -366,11 +366,11 @@ def _measured_files(plan: Plan, partitions: Sequence[Path], work: Path) -> list[
 def _measured_modalities(plan: Plan) -> frozenset[str]:
     """Those whose media are looked at before the stages, in depth or for their facts."""
     always = {kind.name for kind in every_on_disk() if kind.always_measured or plan.features}
-    return frozenset(plan.measured | always)
+    return frozenset(plan.depths.keys() | always)
 
 
-def _media_folders(plan: Plan, work: Path) -> dict[str, Path]:
-    return media_folders(work / "media", plan.measured, plan.versions)
+def _media_folders(plan: Plan, work: Path) -> dict[str, tuple[Path, ...]]:
+    return media_folders(work / "media", plan.depths, plan.versions)
 
 
 def _stages(
@@ -399,10 +399,10 @@ def _stages(
         for segment in segments:
             if segment and isinstance(segment[0].stage, CorpusStage):
                 judges.append(Judging(segment[0].address, lambda _: {}))
-                likeness = Likenesses(_media_folders(plan, work).values())
+                likeness = Likenesses(itertools.chain(*_media_folders(plan, work).values()))
                 partitions = _corpus_stage(plan, segment[0], partitions, folder, likeness)
             else:
-                if is_later and not plan.measured.isdisjoint(timed()):
+                if is_later and not plan.depths.keys().isdisjoint(timed()):
                     # a stage that cuts makes signals of other spans
                     facts = _gathered(plan, partitions, work, result)
                 fitted = functools.cache(functools.partial(_fitted, segment, partitions))

@@ -220,6 +220,10 @@ class CorpusStage(Stage):
 
     columns: ClassVar[tuple[str, ...]] = ("key",)
 
+    def compares(self) -> tuple[str, ...]:
+        """The modalities whose likenesses it asks for."""
+        return self.measures() if _takes(type(self).decide, 3) else ()
+
     def decide(self, table: pa.Table) -> dict[str, Decision]:
         """Decisions by key; records that are not named go on unchanged. A stage that looks at
         media writes ``decide(table, likeness)``.

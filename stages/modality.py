@@ -16,6 +16,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -41,6 +42,16 @@ class ModalityOptions(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Depth(IntEnum):
+    """How far a file is looked into: for its facts alone, for its signals too, or also for what
+    others are compared with.
+    """
+
+    FACTS = 0
+    SIGNALS = 1
+    LIKENESS = 2
 
 
 class Rendered(NamedTuple):
@@ -218,10 +229,11 @@ class OnDisk(Modality):
             )
         return ()
 
-    def measured(self, root: Path, part: Part, full: bool) -> dict[str, Any]:
-        """Content hash, facts and, where ``full``, ``signals`` of the file of a part, and the
-        ``tracks`` over time that they are reductions of; where media of the modality can be
-        compared, the ``likeness`` by which they are. DamageError for what cannot be used.
+    def measured(self, root: Path, part: Part, depth: Depth) -> dict[str, Any]:
+        """Content hash and facts of the file of a part; from depth ``SIGNALS`` on its ``signals``,
+        and the ``tracks`` over time that they are reductions of; at ``LIKENESS`` also the
+        ``likeness`` by which media of the modality are compared, if they are. DamageError for what
+        cannot be used.
 
         The file as a whole, whatever the span; of the steps those alone count that say how it is
         read.

@@ -81,6 +81,9 @@ class Duplicates(CorpusStage):
     def measures(self) -> tuple[str, ...]:
         return tuple(kind.name for kind in every_on_disk())
 
+    def compares(self) -> tuple[str, ...]:
+        return ("image",) * bool(self.near_bits) + ("audio",) * self.sounds
+
     def mistakes(self, here: Contents) -> list[str]:
         return here.too_late("it makes groups of records")
 

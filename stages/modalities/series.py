@@ -28,7 +28,7 @@ from ...schemas.quantity import Quantity, share
 from ...schemas.recipe import ShardOptions, mistake_lines
 from ...schemas.record import Part, Step
 from ..media.files import content_hash, locate
-from ..modality import ModalityOptions, OnDisk, Rendered, given_file
+from ..modality import Depth, ModalityOptions, OnDisk, Rendered, given_file
 from ..spec import MIDDLE, Draws, Records, Spec, TimeCrop, Transform, of_kind, seconds_of
 
 _TIME_NAMES = ("time", "t", "time_s", "seconds", "timestamp", "datetime", "date")
@@ -124,7 +124,7 @@ class Series(OnDisk):
             raise ValueError("; ".join(mistake_lines(error, Reading))) from None
         return (Step("read", reading.model_dump(exclude_defaults=True)),)
 
-    def measured(self, root: Path, part: Part, full: bool) -> dict[str, Any]:
+    def measured(self, root: Path, part: Part, depth: Depth) -> dict[str, Any]:
         """Facts and signals: ``missing``, the share of values that are absent; ``gaps``, the share
         of steps in time more than half too long.
         """
@@ -142,7 +142,7 @@ class Series(OnDisk):
         result |= {"fps": 1 / raw.step_s} if raw.step_s else {}
         return result | (
             {"signals": {"missing": float(np.isnan(raw.values).mean()), "gaps": gaps}}
-            if full
+            if depth >= Depth.SIGNALS
             else {}
         )
 

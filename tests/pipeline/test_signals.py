@@ -16,6 +16,7 @@ import pytest
 import soundfile
 import yaml
 from modalmill.pipeline.run import Result
+from modalmill.schemas.disk import read_table
 from modalmill.schemas.manifest import read_manifest
 from tiny import jpeg, mp4, png, recipe, wav, write
 
@@ -257,3 +258,27 @@ def test_what_a_recipe_asks_to_measure_is_measured_though_no_stage_reads_it(
         assert signals(tmp_path / name).sharpness.notna().all()
     with pytest.raises(Exception, match="did you mean 'image'"):
         run_recipe(value | {"measure": ["imge"]})
+
+
+def test_fingerprints_are_made_where_a_stage_compares_and_serve_those_that_do_not(
+    tmp_path: Path, run_recipe: Run
+) -> None:
+    for number in range(3):
+        write(tmp_path / "raw" / f"{number}.wav", wav(300.0 + 100 * number))
+    source = {"s": {"type": "audio_folder", "path": "raw"}}
+    folder = tmp_path / "out" / "work" / "media"
+
+    def measured(*stages: Any) -> dict[Path, bool]:
+        run_recipe(recipe(tmp_path, source, ["clean.audio", *stages]))
+        return {
+            path: read_table(path)["likeness"].null_count == 0 for path in folder.rglob("*.arrow")
+        }
+
+    assert list(measured().values()) == [False]
+    assert list(measured({"clean.duplicates": {"sounds": False}}).values()) == [False]
+    both = measured("clean.duplicates")
+    assert sorted(both.values()) == [False, True]
+    # the other way round nothing is measured again
+    next(path for path, has_likeness in both.items() if not has_likeness).unlink()
+    assert list(measured().values()) == [True]
+    assert signals(tmp_path / "out").level_db.notna().all()

@@ -13,7 +13,7 @@ from pydantic import Field
 from ....schemas.recipe import ShardOptions
 from ....schemas.record import Part
 from ...media.files import content_hash, locate
-from ...modality import ModalityOptions, OnDisk, Rendered
+from ...modality import Depth, ModalityOptions, OnDisk, Rendered
 from .signals import SIGNALS
 
 if TYPE_CHECKING:
@@ -91,15 +91,20 @@ class Audio(OnDisk):
     options = AudioOptions
     first_encoder = "spectrum_cnn"
 
-    def measured(self, root: Path, part: Part, full: bool) -> dict[str, Any]:
-        from .measure import measure_sound
+    def measured(self, root: Path, part: Part, depth: Depth) -> dict[str, Any]:
+        from ...media import audio
+        from ...media.fingerprint import fingerprint_of
+        from .measure import measure_sound, sound_facts
 
         assert part.uri is not None
         path = locate(root, part.uri)
-        facts, signals, tracks, likeness = measure_sound(path)
-        result: dict[str, Any] = {"hash": content_hash(path), **facts}
-        if full:
-            result |= {"signals": signals, "tracks": tracks, "likeness": likeness}
+        sound = audio.decode(path)
+        result: dict[str, Any] = {"hash": content_hash(path), **sound_facts(sound)}
+        if depth >= Depth.SIGNALS:
+            signals, tracks = measure_sound(sound)
+            result |= {"signals": signals, "tracks": tracks}
+        if depth == Depth.LIKENESS:
+            result["likeness"] = fingerprint_of(sound.mono(), sound.rate_hz)
         return result
 
     def likeness_of(self, data: bytes) -> np.ndarray:

@@ -5,12 +5,10 @@ of any span.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 
 from ...media import audio
-from ...media.fingerprint import fingerprint_of
 
 _FULL_SCALE = 0.999
 _FRAME_S = 0.02
@@ -23,28 +21,25 @@ _SAME_LEVEL = 1.6e-5  # half a step of 16 bits
 _STEEP = 2.5e-4  # eight steps
 
 
-def measure_sound(
-    path: Path,
-) -> tuple[dict[str, int | float], dict[str, float], dict[str, np.ndarray], np.ndarray]:
-    """Facts (``duration_s``, ``sample_rate_hz``, ``channels``), signals, tracks and the fingerprint
-    of a sound, decoded to its end; see :func:`sound_signals`. Of the file alone are
+def sound_facts(sound: audio.Sound) -> dict[str, int | float]:
+    """What a sound is, without a look at its samples."""
+    return {
+        "duration_s": sound.duration_s,
+        "sample_rate_hz": sound.rate_hz,
+        "channels": sound.samples.shape[1],
+    }
+
+
+def measure_sound(sound: audio.Sound) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Signals and tracks of a sound, decoded to its end; see :func:`sound_signals`. Of the file
+    alone are
 
     ``late_s``: seconds of silence before the sound of a film sets in. ``streams``: streams of sound
     in the file.
     """
-    sound = audio.decode(path)
     tracks = _tracks(sound)
     signals = sound_signals(tracks, sound.duration_s)
-    return (
-        {
-            "duration_s": sound.duration_s,
-            "sample_rate_hz": sound.rate_hz,
-            "channels": sound.samples.shape[1],
-        },
-        signals | {"late_s": sound.late_s, "streams": float(sound.streams)},
-        tracks,
-        fingerprint_of(sound.mono(), sound.rate_hz),
-    )
+    return signals | {"late_s": sound.late_s, "streams": float(sound.streams)}, tracks
 
 
 def _tracks(sound: audio.Sound) -> dict[str, np.ndarray]:

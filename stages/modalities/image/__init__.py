@@ -13,7 +13,7 @@ from ....schemas.json_value import JsonValue
 from ....schemas.recipe import ShardOptions
 from ....schemas.record import Part
 from ...media.files import read_file
-from ...modality import ModalityOptions, OnDisk, Rendered
+from ...modality import Depth, ModalityOptions, OnDisk, Rendered
 from .signals import SIGNALS
 
 if TYPE_CHECKING:
@@ -65,13 +65,14 @@ class Image(OnDisk):
     first_encoder = "cnn"
     column: ClassVar[Mapping[str, JsonValue]] = {"dtype": "image"}
 
-    def measured(self, root: Path, part: Part, full: bool) -> dict[str, Any]:
+    def measured(self, root: Path, part: Part, depth: Depth) -> dict[str, Any]:
         assert part.uri is not None
         data = read_file(root, part.uri)
         result: dict[str, Any] = {"hash": hash_bytes(data)}
-        if full:
+        if depth >= Depth.SIGNALS:
             from .measure import measure_image
 
+            # with the thumbnail, which costs next to nothing
             facts, signals = measure_image(data)
             result |= facts | {"signals": signals}
         return result

@@ -11,7 +11,7 @@ from pydantic import Field
 from ....schemas.recipe import ShardOptions, VideoReader
 from ....schemas.record import Part
 from ...media.files import content_hash, locate
-from ...modality import ModalityOptions, OnDisk, Rendered
+from ...modality import Depth, ModalityOptions, OnDisk, Rendered
 from .signals import SIGNALS
 
 if TYPE_CHECKING:
@@ -71,14 +71,14 @@ class Video(OnDisk):
     options = VideoOptions
     first_encoder = "frames_cnn"
 
-    def measured(self, root: Path, part: Part, full: bool) -> dict[str, Any]:
+    def measured(self, root: Path, part: Part, depth: Depth) -> dict[str, Any]:
         from ...media.video import probe
         from .measure import measure_video
 
         assert part.uri is not None
         path = locate(root, part.uri)
         result: dict[str, Any] = {"hash": content_hash(path)}
-        if full:
+        if depth >= Depth.SIGNALS:
             facts, signals, tracks = measure_video(path)
             return result | facts | {"signals": signals, "tracks": tracks}
         header = probe(path)

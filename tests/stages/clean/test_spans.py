@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from modalmill.pipeline.run import Result
 from modalmill.schemas.manifest import read_manifest, table_to_records
+from modalmill.stages.media import audio
 from modalmill.stages.modalities.audio.measure import flat_tops, measure_sound, sound_signals
 from modalmill.stages.modalities.video.measure import measure_video, video_signals
 from PIL import Image
@@ -41,9 +42,10 @@ def test_signals_of_a_span_of_sound_are_those_of_the_cut_out_file(
     soundfile.write(folder / "all.wav", sound, RATE_HZ, subtype="FLOAT")
     first, last = round(start_s * RATE_HZ), round((start_s + seconds) * RATE_HZ)
     soundfile.write(folder / "cut.wav", sound[first:last], RATE_HZ, subtype="FLOAT")
-    facts, _, tracks, _ = measure_sound(folder / "all.wav")
-    found = sound_signals(tracks, float(facts["duration_s"]), first / RATE_HZ, last / RATE_HZ)
-    wanted = measure_sound(folder / "cut.wav")[1]
+    whole = audio.decode(folder / "all.wav")
+    tracks = measure_sound(whole)[1]
+    found = sound_signals(tracks, whole.duration_s, first / RATE_HZ, last / RATE_HZ)
+    wanted = measure_sound(audio.decode(folder / "cut.wav"))[0]
     # a frame of 20 ms may lie across an edge of a stretch, in the one file and not in the other
     edges = 0.02 * (5 * seconds + 2) / seconds
     assert found["silence"] == pytest.approx(wanted["silence"], abs=0.01 + edges)
@@ -167,7 +169,7 @@ def test_a_rule_on_film_judges_each_row_by_its_span(tmp_path: Path, run_recipe: 
 
 def signals_of(tmp_path: Path, samples: np.ndarray, rate_hz: int = 16_000) -> dict[str, float]:
     soundfile.write(tmp_path / "a.wav", samples, rate_hz, subtype="PCM_16")
-    return measure_sound(tmp_path / "a.wav")[1]
+    return measure_sound(audio.decode(tmp_path / "a.wav"))[0]
 
 
 @pytest.mark.parametrize("gain_db", [0.0, -0.26, -6.0])

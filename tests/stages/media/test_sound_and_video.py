@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from modalmill.schemas.errors import DamageError
 from modalmill.stages.media import audio, spectrum, video
-from modalmill.stages.modalities.audio.measure import measure_sound
+from modalmill.stages.modalities.audio.measure import measure_sound, sound_facts
 from modalmill.stages.modalities.video.measure import measure_video
 from tiny import mp4, tone, wav, write
 
@@ -78,13 +78,14 @@ def test_what_is_no_sound_is_refused(tmp_path: Path, data: bytes) -> None:
 def test_sound_signals_tell_silence_and_clipping(tmp_path: Path) -> None:
     half = np.concatenate([np.zeros(8000, np.float32), tone(level=0.5, seconds=1.0)])
     soundfile.write(tmp_path / "half.wav", half, 8000)
-    facts, signals, *_ = measure_sound(tmp_path / "half.wav")
+    sound = audio.decode(tmp_path / "half.wav")
+    facts, signals = sound_facts(sound), measure_sound(sound)[0]
     assert facts == {"duration_s": 2.0, "sample_rate_hz": 8000, "channels": 1}
     assert abs(signals["silence"] - 0.5) < 0.01
     assert abs(signals["level_db"] - 10 * np.log10(0.5**2 / 2 / 2)) < 0.05
     soundfile.write(tmp_path / "loud.wav", np.clip(tone(level=2.0), -1, 1), 8000, subtype="FLOAT")
     # |sin| > 1/2 for two thirds of the time
-    assert abs(measure_sound(tmp_path / "loud.wav")[1]["clipping"] - 2 / 3) < 0.02
+    assert abs(measure_sound(audio.decode(tmp_path / "loud.wav"))[0]["clipping"] - 2 / 3) < 0.02
 
 
 @pytest.mark.parametrize(
