@@ -7,7 +7,6 @@ import inspect
 import math
 import typing
 from collections.abc import Iterator
-from typing import Any
 
 from ..schemas.errors import InputError, nearest
 from ..schemas.quantity import Quantity
@@ -25,7 +24,7 @@ _KINDS: tuple[tuple[str, type[Addressed]], ...] = (
 
 def stages_text() -> str:
     """Every address with its first line and its options."""
-    lines: list[Any] = []
+    lines: list[object] = []
     for title, kind in _KINDS:
         lines.append(title)
         for address in addresses(kind):
@@ -61,7 +60,7 @@ def stage_text(name: str) -> str:
 def signals_text(kind: str | None = None) -> str:
     """What rules and the ``where`` of a stream can ask of the parts of each modality, or of one."""
     chosen = names() if kind is None else (modality(kind).name,)
-    lines: list[Any] = []
+    lines: list[object] = []
     for name in chosen:
         own = modality(name)
         known = quantities(own)
@@ -103,7 +102,7 @@ def _listed(cls: type) -> Iterator[str]:
     yield from (f"    {item.name}: {item.type}{_default(item)}" for item in options)
 
 
-def _fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
+def _fields(cls: type) -> tuple[dataclasses.Field[object], ...]:
     return dataclasses.fields(cls)
 
 
@@ -135,7 +134,7 @@ def _inside(cls: type[Addressed]) -> list[type]:
     return list(classes)
 
 
-def _default(item: dataclasses.Field[Any]) -> str:
+def _default(item: dataclasses.Field[object]) -> str:
     if item.default is not dataclasses.MISSING:
         return f" = {item.default!r}"
     return (
@@ -145,7 +144,7 @@ def _default(item: dataclasses.Field[Any]) -> str:
     )
 
 
-def _option(item: dataclasses.Field[Any]) -> str:
+def _option(item: dataclasses.Field[object]) -> str:
     if item.default is not dataclasses.MISSING:
         return f"{item.name}={item.default!r}" if item.default is not None else item.name
     return (

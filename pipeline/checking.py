@@ -23,6 +23,7 @@ from ..stages.contract import (
     some_records,
 )
 from ..stages.modality import Modality
+from ..stages.train.methods.card import Card
 from ..stages.train.metrics.metric import Metric, Rows
 
 _KINDS: tuple[tuple[str, type[Any]], ...] = (
@@ -104,7 +105,7 @@ def _broken_metric(metric: Metric) -> list[str]:
     )
 
 
-def _loads(card: Any) -> list[str]:
+def _loads(card: Card) -> list[str]:
     card.load()
     return []
 

@@ -10,7 +10,7 @@ import json
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..schemas.disk import write_bytes
 from ..schemas.errors import InputError, RecipeError, nearest
@@ -20,6 +20,9 @@ from . import folds
 from .plan import Plan, make_plan
 from .progress import Progress
 from .run import run
+
+if TYPE_CHECKING:
+    from ..stages.train.options import TrainOptions
 
 AS_IT_IS = "recipe"
 
@@ -105,7 +108,7 @@ def _plan_of_folds(recipe: Recipe, root: Path, until: str, where: str) -> Plan:
 
 def _options(
     section: Mapping[str, Any], methods: Sequence[str]
-) -> tuple[dict[str, Any], dict[str, str]]:
+) -> tuple[dict[str, TrainOptions], dict[str, str]]:
     """The options of each method over those of the recipe, and why the others of ``all`` cannot be
     tried.
     """
@@ -121,7 +124,7 @@ def _options(
         for word in words
         if word not in everything
     ]
-    chosen: dict[str, Any] = {}
+    chosen: dict[str, TrainOptions] = {}
     left_out: dict[str, str] = {}
     for word in words if not wrong else ():
         options, problems = parse_options(

@@ -12,10 +12,10 @@ import csv
 import io
 import json
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import cv2
@@ -23,6 +23,7 @@ import numpy as np
 import soundfile
 
 from ..schemas.fingerprint import random_for
+from ..schemas.json_value import JsonValue
 
 COLOURS = {
     "red": (200, 40, 40),
@@ -116,7 +117,7 @@ def write_corpus(root: Path, scenes: int = 700, seed: int = 5) -> Planted:
 
 
 def _scene(number: int, rng: np.random.Generator) -> _Scene:
-    def pick(values: Any) -> str:
+    def pick(values: Collection[str]) -> str:
         return str(list(values)[int(rng.integers(len(values)))])
 
     asked = tuple(str(word) for word in rng.choice(list(QUESTIONS), size=_ASKED, replace=False))
@@ -221,7 +222,7 @@ def _write_clip(
 
 def _questions(
     scenes: list[_Scene], rng: np.random.Generator
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+) -> tuple[list[dict[str, object]], list[dict[str, JsonValue]]]:
     questions, annotations = [], []
     for scene in scenes:
         for place, about in enumerate(scene.asked):
@@ -240,7 +241,7 @@ def _questions(
 
 def _annotation(
     image_id: int, number: int, about: str, answer: str, rng: np.random.Generator
-) -> dict[str, Any]:
+) -> dict[str, JsonValue]:
     said = [answer if rng.random() < 0.9 else "not sure" for _ in range(10)]
     return {
         "question_type": about,
@@ -262,8 +263,8 @@ def _image_name(number: int) -> str:
 def _plant_in_vqa(
     root: Path,
     scenes: list[_Scene],
-    questions: list[dict[str, Any]],
-    annotations: list[dict[str, Any]],
+    questions: list[dict[str, object]],
+    annotations: list[dict[str, JsonValue]],
     planted: Planted,
     rng: np.random.Generator,
 ) -> None:
@@ -319,7 +320,10 @@ def _plant_in_vqa(
 
 
 def _twin(
-    root: Path, scene: _Scene, questions: list[dict[str, Any]], annotations: list[dict[str, Any]]
+    root: Path,
+    scene: _Scene,
+    questions: list[dict[str, object]],
+    annotations: list[dict[str, JsonValue]],
 ) -> None:
     number = 800_000 + scene.number
     (root / "images" / _image_name(number)).write_bytes(
@@ -396,7 +400,7 @@ def _write_notes(path: Path, scenes: list[_Scene], planted: Planted) -> None:
 
 
 def _count_unmatched(
-    root: Path, scenes: list[_Scene], questions: list[dict[str, Any]], planted: Planted
+    root: Path, scenes: list[_Scene], questions: list[dict[str, object]], planted: Planted
 ) -> None:
     """What has no partner, counted from what was written: scene by scene in the join, and between
     questions, annotations and images.
@@ -426,7 +430,7 @@ def _count_unmatched(
     planted.unmatched["align.join: no_vqa"] = len(set().union(*others.values()) - rows.keys())
 
 
-def _write_json(path: Path, value: dict[str, Any]) -> None:
+def _write_json(path: Path, value: dict[str, object]) -> None:
     path.write_text(
         json.dumps({"info": {"description": "made by modalmill demo", "version": "2.0"}, **value}),
         encoding="utf-8",

@@ -29,7 +29,7 @@ EngineName: TypeAlias = Literal["serial", "local", "dask"]
 class Engine(Protocol):
     """Runs tasks; results come as they are ready, with the task's place in the list."""
 
-    def map(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
+    def map(self, tasks: Iterable[Task]) -> Iterator[tuple[int, object]]:
         """(place, result) of each task, in any order. Tasks are taken as there are workers for
         them.
         """
@@ -43,7 +43,7 @@ class Serial:
     here.
     """
 
-    def map(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
+    def map(self, tasks: Iterable[Task]) -> Iterator[tuple[int, object]]:
         for place, task in enumerate(tasks):
             yield place, task.run(_no_beat, {})
 
@@ -64,10 +64,10 @@ class Local:
         self._stopping = False
         self._lock = threading.Lock()
 
-    def map(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
+    def map(self, tasks: Iterable[Task]) -> Iterator[tuple[int, object]]:
         # on leaving it waits for its threads; close() comes after that
         with ThreadPoolExecutor(self._workers) as pool:
-            waiting: dict[Future[Any], int] = {}
+            waiting: dict[Future[object], int] = {}
             left = iter(enumerate(tasks))
             try:
                 while True:
@@ -99,7 +99,7 @@ class Local:
             self._idle = [guard.limit(*self._limits) for guard in take(early(self._workers))]
             self._all = list(self._idle)
 
-    def _run(self, task: Task) -> Any:
+    def _run(self, task: Task) -> object:
         with self._lock:
             # under the lock: a guard that came after the stop would be ended by nobody
             if self._stopping:
@@ -152,7 +152,7 @@ class Dask:
                 " with 'dask scheduler'"
             ) from error
 
-    def map(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
+    def map(self, tasks: Iterable[Task]) -> Iterator[tuple[int, object]]:
         from distributed import as_completed
 
         used = outside.used()
@@ -180,7 +180,7 @@ class Dask:
 _guards = threading.local()
 
 
-def _guarded(used: Sequence[outside.UsedFile], task: bytes, limits: tuple[float, int]) -> Any:
+def _guarded(used: Sequence[outside.UsedFile], task: bytes, limits: tuple[float, int]) -> object:
     """Run a task under this thread's guard; dask workers keep it between tasks, and the child ends
     with its worker.
 

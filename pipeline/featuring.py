@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,7 +20,9 @@ import pyarrow as pa
 
 from ..schemas.disk import read_note, read_table, stamp_of, write_json, write_table
 from ..schemas.errors import DamageError, InputError
+from ..schemas.features import FeatureNote
 from ..schemas.fingerprint import fingerprint
+from ..schemas.json_value import JsonValue
 from ..schemas.record import Part, Record
 from ..stages.base import Beat, Extractor, extracted, options_of, stored
 from ..stages.media.refusing import refusing
@@ -83,7 +85,7 @@ def write_features(
     wanted = [f"{name}{ending}" for name in plan.features for ending in (".arrow", ".keys.arrow")]
     total = len(plan.features)
     options = {name: options_of(extractor) for name, extractor in plan.features.items()}
-    if note.is_file() and json.loads(note.read_text()) == _note(
+    if note.is_file() and json.loads(note.read_text()) == _state(
         made_from, configs, options, folder, wanted
     ):
         advance(total, total)
@@ -121,13 +123,17 @@ def write_features(
     for path in folder.glob("*.arrow"):
         if path.name not in wanted:
             path.unlink()
-    write_json(note, _note(made_from, configs, options, folder, wanted))
+    write_json(note, _state(made_from, configs, options, folder, wanted))
     return lines
 
 
-def _note(
-    made_from: str, configs: dict[str, str], options: dict[str, Any], folder: Path, names: list[str]
-) -> dict[str, Any]:
+def _state(
+    made_from: str,
+    configs: Mapping[str, str],
+    options: Mapping[str, JsonValue],
+    folder: Path,
+    names: Sequence[str],
+) -> dict[str, JsonValue]:
     """What the caches were made from, and size and time of their files."""
     files = {name: stamp for name in names if (stamp := stamp_of(folder / name))}
     return {
@@ -160,28 +166,29 @@ def _write_part(
             part.text or "" for _, _, part, _ in parts
         ]
         weights = extractor.fit(train)
-    stamp = {
-        "extractor": config,
-        "address": extractor.address,
-        "dims": extractor.dims(),
-        "fit": fingerprint(weights.tolist()) if weights is not None else "",
-        "one_scale": extractor.one_scale,
-        "identity": extractor.identity(),
-        "options": options_of(extractor),
-        "weights": weights.tolist() if weights is not None else [],
-    }
+    note = FeatureNote(
+        extractor=config,
+        address=extractor.address,
+        dims=extractor.dims(),
+        fit=fingerprint(weights.tolist()) if weights is not None else "",
+        one_scale=extractor.one_scale,
+        identity=extractor.identity(),
+        options=options_of(extractor),
+        weights=weights.tolist() if weights is not None else [],
+    )
     target, keys_target = folder / f"{name}.arrow", folder / f"{name}.keys.arrow"
-    found_stamp = read_note(target) if target.is_file() else {}
-    faults: dict[str, list[str]] = found_stamp.pop("faults", {})
+    found_note = read_note(target) if target.is_file() else {}
+    faults: dict[str, list[str]] = found_note.pop("faults", {})
+    found = FeatureNote.from_dict(found_note)
     vectors = (
-        _known(target, stamp)
-        if all(found_stamp.get(key) == stamp[key] for key in ("extractor", "fit"))
+        _known(target, note.dims)
+        if (found.extractor, found.fit) == (note.extractor, note.fit)
         else {}
     )
     faults = {
         content: fault for content, fault in faults.items() if content in distinct and vectors
     }
-    if vectors.keys() | faults.keys() != distinct.keys() or found_stamp != stamp:
+    if vectors.keys() | faults.keys() != distinct.keys() or found != note:
         missing = sorted(
             content for content in distinct if content not in vectors and content not in faults
         )
@@ -220,7 +227,7 @@ def _write_part(
             _table(
                 ids, [vectors[content] for content in ids], extractor.dims(), np.float16
             ).combine_chunks(),
-            stamp | ({"faults": dict(sorted(faults.items()))} if faults else {}),
+            note.to_dict() | ({"faults": dict(sorted(faults.items()))} if faults else {}),
             rows_per_batch=max(1, len(ids)),
         )  # one batch: read as one view of the memory map
         for task in tasks:
@@ -257,14 +264,10 @@ def _table(
     )
 
 
-def _known(target: Path, stamp: dict[str, Any]) -> dict[str, np.ndarray]:
+def _known(target: Path, dims: int) -> dict[str, np.ndarray]:
     """The vectors of an earlier run by the same extractor with the same fit."""
     table = read_table(target)
     values = (
-        table["vector"]
-        .combine_chunks()
-        .flatten()
-        .to_numpy(zero_copy_only=False)
-        .reshape(-1, stamp["dims"])
+        table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, dims)
     )
     return dict(zip(table["id"].to_pylist(), values, strict=True))

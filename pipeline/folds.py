@@ -17,7 +17,7 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..schemas.contents import names_of
 from ..schemas.disk import read_table
@@ -27,6 +27,10 @@ from ..schemas.index import ShardSet, read_shard_set
 from ..stages.align.split import FOLD
 from .progress import Progress
 
+if TYPE_CHECKING:
+    from ..stages.train.evaluation.evaluate import Evaluation, OfTraining
+    from ..stages.train.options import TrainOptions
+
 ADVICE = "give the recipe align.split: {folds: 5}, or {by: TARGET} for a fold of each value"
 _ANY = f"{FOLD}1"
 _NO_SPLIT = "none"
@@ -34,7 +38,7 @@ _DIGITS = re.compile(r"(\d+)")
 _SHOWN = 5
 
 
-def folds_of(shards: Path, options: Any, progress: Progress) -> list[str]:
+def folds_of(shards: Path, options: TrainOptions, progress: Progress) -> list[str]:
     """The folds of a set of shards, all of which can be tested on and trained without."""
     splits = read_shard_set(shards).splits()
     folds = sorted((name for name in splits if name.startswith(FOLD)), key=_by_number)
@@ -119,7 +123,9 @@ def plan_mistakes(problems: Sequence[str]) -> list[str]:
     return [*others, f"--folds: nothing gives splits called fold1, fold2, ...; {ADVICE}"]
 
 
-def without(fold: str, folds: Sequence[str], options: Any, shards: ShardSet) -> Any:
+def without(
+    fold: str, folds: Sequence[str], options: TrainOptions, shards: ShardSet
+) -> TrainOptions:
     """The training options with which a fold is left out."""
     others = [name for name in folds if name != fold]
     own = options.val_split
@@ -136,7 +142,7 @@ def without(fold: str, folds: Sequence[str], options: Any, shards: ShardSet) -> 
     return options.model_copy(update={"train_split": "+".join(others), "val_split": own})
 
 
-def _needs_validation(options: Any) -> bool:
+def _needs_validation(options: TrainOptions) -> bool:
     from ..stages.train.methods.card import split_choice
     from ..stages.train.methods.catalogue import FUSIONS
 
@@ -144,18 +150,21 @@ def _needs_validation(options: Any) -> bool:
     return bool(FUSIONS[word].is_fitted or own.get("grid") or options.patience)
 
 
-def tested_on(fold: str, report: Mapping[str, Any], folder: Path, shards: Path) -> dict[str, Any]:
+def tested_on(fold: str, report: Evaluation, folder: Path, shards: Path) -> Evaluation:
     """The evaluation on the fold of the model that a run folder holds, in the place of the one that
     training ended with.
     """
     if report["split"] == fold:
-        return dict(report)
+        return report
     from ..stages.train.evaluation.evaluate import evaluate_saved, write_evaluation
     from ..stages.train.model import checkpoint
 
-    tested = evaluate_saved(checkpoint.load(folder / "best.pt"), shards, fold)
-    tested |= {name: report[name] for name in ("run", "parameters")}
-    tested["chosen_on_this_split"] = False
+    of_training: OfTraining = {
+        "run": report["run"],
+        "parameters": report["parameters"],
+        "chosen_on_this_split": False,
+    }
+    tested = evaluate_saved(checkpoint.load(folder / "best.pt"), shards, fold, of_training)
     write_evaluation(tested, folder)
     return tested
 

@@ -84,7 +84,7 @@ class Guard:
         if self._process is None or self._process.poll() is not None:
             self._start()
 
-    def run(self, task: Task) -> Any:
+    def run(self, task: Task) -> object:
         """The task's result; begun again after a death, and without the items that brought down two
         children each.
         """

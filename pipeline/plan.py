@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..schemas.contents import Contents
@@ -28,6 +28,9 @@ from ..stages.base import (
     make,
 )
 from ..stages.modality import Depth, every_on_disk
+
+if TYPE_CHECKING:
+    from ..stages.train.options import TrainOptions
 
 _LIBRARIES = (
     "numpy",
@@ -69,7 +72,7 @@ class Plan:
     sources: dict[str, Source]
     stages: list[Placed]
     features: dict[str, Extractor]
-    train: Any = None
+    train: TrainOptions | None = None
     until: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     splits: frozenset[str] = frozenset()
@@ -212,7 +215,7 @@ def _stages(recipe: Recipe, problems: list[str]) -> list[Placed]:
     return placed
 
 
-def _entry(entry: Any, where: str, problems: list[str]) -> tuple[str, Any]:
+def _entry(entry: object, where: str, problems: list[str]) -> tuple[str, Any]:
     """Address and options of an entry written as ``address`` or ``address: {options}``."""
     if isinstance(entry, str):
         return entry, {}
@@ -223,7 +226,7 @@ def _entry(entry: Any, where: str, problems: list[str]) -> tuple[str, Any]:
     return "", {}
 
 
-def _train(recipe: Recipe, problems: list[str], trains: bool) -> Any:
+def _train(recipe: Recipe, problems: list[str], trains: bool) -> TrainOptions | None:
     if recipe.train is None:
         return None
     from ..stages.train.options import parse_options
@@ -249,7 +252,7 @@ def _train(recipe: Recipe, problems: list[str], trains: bool) -> Any:
     return options
 
 
-def _machine(options: Any) -> list[str]:
+def _machine(options: TrainOptions) -> list[str]:
     """What this machine cannot do of what the options ask for; torch is loaded only if they ask for
     something of their own.
     """
@@ -269,7 +272,7 @@ def _missing_names(
     sources: dict[str, Source],
     stages: list[Placed],
     features: dict[str, Extractor],
-    train: Any,
+    train: TrainOptions | None,
 ) -> tuple[list[str], Contents]:
     """Names of parts, targets, splits and sources that nothing before the place where they are used
     can give; and what records hold in the end.

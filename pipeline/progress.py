@@ -8,9 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO, TypeAlias
+from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 from .terminal import say
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
 
 _LINE_EVERY_S = 5.0
 _WATCH_EVERY_S = 20.0
@@ -63,7 +66,7 @@ class Progress:
             done = f"{state['done']:,} {unit}"
             self.line(f"{name}: {done} in {seconds:.1f} s" + ("" if fresh else ", nothing to do"))
 
-    def _bars(self, transient: bool) -> Any:
+    def _bars(self, transient: bool) -> Bars:
         from rich.console import Console
         from rich.progress import (
             BarColumn,
@@ -116,7 +119,7 @@ class Progress:
             say(text, self._stream)
 
 
-def _advance_bar(bars: Any, name: str, unit: str) -> Advance:
+def _advance_bar(bars: Bars, name: str, unit: str) -> Advance:
     """A function that moves a new bar of these bars."""
     task = bars.add_task(name, total=None, unit=unit, rate="")
     began = time.monotonic()

@@ -19,6 +19,7 @@ from ..schemas.account import Account
 from ..schemas.disk import read_table
 from ..schemas.errors import InputError, nearest
 from ..schemas.index import SET_FILE, checked_index, read_shard_set
+from ..schemas.json_value import JsonValue
 from ..schemas.quantity import FACTS, Quantity
 from ..stages.modality import Modality, modality
 from .signals import SIGNALS_FILE
@@ -26,7 +27,7 @@ from .signals import SIGNALS_FILE
 _WIDTH = 118
 
 
-def render_text(*things: Any) -> str:
+def render_text(*things: object) -> str:
     """Rich tables and texts as plain text."""
     buffer = io.StringIO()
     console = Console(file=buffer, width=_WIDTH, force_terminal=False, color_system=None)
@@ -56,7 +57,7 @@ def account_text(account: Account) -> str:
         table.add_row(
             count.name, *(f"{values[word]:,}" if values[word] else "-" for word in numbers)
         )
-    lines: list[Any] = [table]
+    lines: list[object] = [table]
     for count in account.sources:
         if len(count.kinds) > 1:
             lines.append(
@@ -131,7 +132,7 @@ def read_account(out: Path) -> Account:
         ) from error
 
 
-def read_rejects(out: Path, stage: str | None = None) -> list[dict[str, Any]]:
+def read_rejects(out: Path, stage: str | None = None) -> list[dict[str, JsonValue]]:
     """The rows that a run left out or that go on without a partner, of one stage or of all."""
     path = out / "rejects.parquet"
     if not path.is_file():
@@ -214,7 +215,7 @@ def inspect_text(folder: Path, count: int) -> str:
     if not (folder / f"{shards.shards[0].name}.arrow").is_file() if shards.shards else False:
         folder = folder / "shards"
     records = sum(shard.records for shard in shards.shards)
-    lines: list[Any] = [
+    lines: list[object] = [
         f"{shards.name}: {records:,} records in {sum(shard.samples for shard in shards.shards):,}"
         f" samples, {len(shards.shards)} shards, "
         f"{sum(shard.bytes for shard in shards.shards) / 1e6:,.1f} MB, fingerprint"
@@ -265,7 +266,7 @@ def _foreign_text(path: Path, count: int) -> str:
             f"{path}: no {SET_FILE} here and no tar; wanted a folder that 'modalmill run' wrote"
             " shards into, or WebDataset tars"
         )
-    lines: list[Any] = []
+    lines: list[object] = []
     for tar in tars:
         contents = scan(LocalFile(str(tar)))
         parts = ", ".join(f"{name} ({kind})" for name, kind in contents.parts.items()) or "none"

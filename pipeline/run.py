@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -40,6 +40,9 @@ from .records import RecordsTask, faulted_rows, read_counts
 from .sharding import Sharded, write_shards
 from .signals import Judging, write_signals
 from .verify import stale
+
+if TYPE_CHECKING:
+    from ..stages.train.evaluation.evaluate import Evaluation
 
 RECORDS_VERSION = 4
 
@@ -73,7 +76,7 @@ class Result:
 
     account: Account
     shards: ShardSet | None = None
-    training: dict[str, Any] | None = None
+    training: Evaluation | None = None
     kept: set[Path] = field(default_factory=set)
 
 
@@ -207,9 +210,10 @@ def is_helper() -> bool:
     return os.environ.get("RANK", "0") != "0" and os.environ.get("WORLD_SIZE", "1") != "1"
 
 
-def _train(plan: Plan, out: Path, progress: Progress) -> dict[str, Any]:
+def _train(plan: Plan, out: Path, progress: Progress) -> Evaluation:
     from ..stages.train.loop.loop import train
 
+    assert plan.train is not None
     return train(
         plan.train,
         out / "shards",

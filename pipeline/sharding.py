@@ -14,9 +14,9 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, Self
 
 import pyarrow as pa
 import pyarrow.compute
@@ -29,13 +29,12 @@ from ..schemas.disk import (
     replacing,
     stamp_of,
     write_bytes,
-    write_json,
     write_table,
 )
 from ..schemas.fingerprint import fingerprint, hash_bytes, hash_file
-from ..schemas.index import INDEX_SCHEMA, MEMBER, SET_FILE, Shard, ShardSet
+from ..schemas.index import INDEX_SCHEMA, MEMBER, SET_FILE, IndexRow, Shard, ShardSet
 from ..schemas.recipe import ShardOptions
-from ..schemas.record import Record
+from ..schemas.record import Fault, Record
 from ..stages.base import Beat
 from ..stages.modality import in_record, modality, names
 from ..stages.shard.card import CARD_FILE, card_text
@@ -51,6 +50,7 @@ from ..stages.shard.plan import (
 from ..stages.shard.tar import END
 from ..stages.shard.write import PieceWriter, annotation, signals
 from .engine import Engine
+from .ledger import FaultRow, Ledger, PlaceInTar, TarState, read_ledger
 from .task import refuse_skipped
 
 SHARD_VERSION = 6
@@ -74,7 +74,7 @@ class PieceTask:
             beat(item)
             refuse_skipped(item, skip)
 
-        faults: list[dict[str, Any]] = []
+        faults: list[FaultRow] = []
         # Not synced: it is soon copied into a tar that is, and checked against its checksum if a
         # later run finds it.
         with (
@@ -88,19 +88,52 @@ class PieceTask:
                     faults += [_fault_row(record, fault) for record in sample.records]
         table = pa.Table.from_pylist(writer.rows, schema=INDEX_SCHEMA)
         samples = len({row["sample"] for row in writer.rows})
-        note = {
-            "faults": faults,
-            "bytes": writer.place,
-            "xxh3": writer.xxh3,
-            "samples": samples,
-            "holds": _holds(writer.rows, writer.parts),
-            "notes": writer.notes,
-        }
-        write_table(self.path.with_suffix(".arrow"), table, note)
+        note = _PieceNote(
+            faults=faults,
+            bytes=writer.place,
+            xxh3=writer.xxh3,
+            samples=samples,
+            holds=_holds(writer.rows, writer.parts),
+            notes=dict(writer.notes),
+        )
+        write_table(self.path.with_suffix(".arrow"), table, asdict(note))
         return len(self.piece.samples)
 
 
-def _fault_row(record: Record, fault: Any) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Holds:
+    """What the index rows of a piece hold: parts and members with their modality, targets and the
+    fields of tables with their kind, which parts are present together.
+    """
+
+    parts: Mapping[str, str]
+    targets: Mapping[str, str]
+    members: Mapping[str, str]
+    presence: Mapping[str, int]
+    fields: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PieceNote:
+    """What stands beside a piece's index rows: the samples that could not be written; length and
+    checksum of its bytes; and what a person should know of it.
+    """
+
+    faults: Sequence[FaultRow]
+    bytes: int
+    xxh3: str
+    samples: int
+    holds: _Holds
+    notes: Mapping[str, int]
+
+    @classmethod
+    def of(cls, index: Path) -> Self:
+        """As the file has it."""
+        note = read_note(index)
+        return cls(**{**note, "holds": _Holds(**note["holds"])})
+
+
+def _fault_row(record: Record, fault: Fault) -> FaultRow:
     origin = record.origin
     return {
         "key": record.key,
@@ -127,7 +160,7 @@ class Sharded:
 
     shards: ShardSet
     count: Count
-    faults: list[dict[str, Any]] = field(default_factory=list)
+    faults: list[FaultRow] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +194,11 @@ def write_shards(
     work, folder = out / "work" / "shard", out / "shards"
     kinds = {name: modality(name).identity for name in names()}
     config = fingerprint(SHARD_VERSION, dict(versions), options.model_dump(), kinds)
-    ledger = _read_ledger(work, folder)
+    ledger = read_ledger(work, folder)
     request = fingerprint(name, made_from, records_xxh3, config, seed)
     # neither records nor media have to be looked at
-    if ledger.get("request") == request:
-        advance(ledger["samples"], ledger["samples"])
+    if ledger.request == request:
+        advance(ledger.samples, ledger.samples)
         return _finished(ledger, folder)
     samples = group_samples(records())
     naming = naming_of(samples)
@@ -220,17 +253,14 @@ def write_shards(
         assemble(whole=True)
         result = assembly.finish(name, records_xxh3, folder, naming.texts_in_json)
     # after the tars have moved: written before, a crash between the two would make it a lie
-    write_json(
-        work / "ledger.json",
-        {
-            "request": request,
-            "samples": total,
-            "count": result.count.to_dict(),
-            "faults": result.faults,
-            "tars": _stamped(result.shards, folder),
-            "places": _places(planned, stems, slices),
-        },
-    )
+    Ledger(
+        request=request,
+        samples=total,
+        count=result.count,
+        faults=result.faults,
+        tars=_stamped(result.shards, folder),
+        places=_places(planned, stems, slices),
+    ).write(work)
     # until the ledger was there these were all that a stopped run could go on from
     for stem in stems.values():
         (work / f"{stem}.tar").unlink(missing_ok=True)
@@ -255,8 +285,8 @@ def _piece_identity(piece: Piece, root: Path, config: str, naming: Naming) -> st
     return fingerprint(config, piece.split, samples)
 
 
-def _media_identity(sample: Sample, root: Path) -> list[Any]:
-    identities: list[Any] = []
+def _media_identity(sample: Sample, root: Path) -> list[tuple[object, ...]]:
+    identities: list[tuple[object, ...]] = []
     for name, part in sorted(sample.records[0].parts.items()):
         # without a hash nothing else tells that the file was changed
         unmeasured = (
@@ -278,10 +308,10 @@ def _media_identity(sample: Sample, root: Path) -> list[Any]:
 
 def _piece_slice(work: Path, stem: str) -> _Slice:
     index = work / f"{stem}.arrow"
-    return _Slice(work / f"{stem}.tar", 0, int(read_note(index)["bytes"]), index)
+    return _Slice(work / f"{stem}.tar", 0, _PieceNote.of(index).bytes, index)
 
 
-def _slices(ledger: dict[str, Any], work: Path, folder: Path) -> dict[str, _Slice]:
+def _slices(ledger: Ledger, work: Path, folder: Path) -> dict[str, _Slice]:
     """Pieces that need not be written again: finished ones of a run that was stopped, and stretches
     of the tars that are there.
     """
@@ -289,9 +319,9 @@ def _slices(ledger: dict[str, Any], work: Path, folder: Path) -> dict[str, _Slic
     for path in work.glob("*.arrow"):
         if path.with_suffix(".tar").is_file():
             slices[path.stem] = _piece_slice(work, path.stem)
-    for stem, (tar, offset, length) in ledger.get("places", {}).items():
+    for stem, (tar, offset, length) in ledger.places.items():
         index = work / f"{stem}.arrow"
-        if stem not in slices and index.is_file() and tar in ledger["tars"]:
+        if stem not in slices and index.is_file() and tar in ledger.tars:
             slices[stem] = _Slice(folder / tar, offset, length, index)
     return slices
 
@@ -301,50 +331,28 @@ def _is_whole(piece: _Slice) -> bool:
     the checksum that its index notes.
     """
     own = piece.path == piece.index.with_suffix(".tar")
-    return not own or hash_file(piece.path) == read_note(piece.index)["xxh3"]
+    return not own or hash_file(piece.path) == _PieceNote.of(piece.index).xxh3
 
 
-def _read_ledger(work: Path, folder: Path) -> dict[str, Any]:
-    """The ledger of the run before, less the tars that are not as it left them. One with other
-    times (a copy) is read and compared.
-    """
-    try:
-        ledger: dict[str, Any] = json.loads((work / "ledger.json").read_text())
-    except (OSError, json.JSONDecodeError):
-        return {}
-    whole = {}
-    for name, (stamp, xxh3) in ledger["tars"].items():
-        path = folder / name
-        if path.is_file() and (
-            stamp_of(path) == stamp or (path.stat().st_size == stamp[0] and hash_file(path) == xxh3)
-        ):
-            whole[name] = [stamp, xxh3]
-    if len(whole) < len(ledger["tars"]):
-        # the set is no longer whole; its other tars are still of use
-        ledger["request"] = None
-    ledger["tars"] = whole
-    return ledger
-
-
-def _stamped(shards: ShardSet, folder: Path) -> dict[str, list[Any]]:
+def _stamped(shards: ShardSet, folder: Path) -> dict[str, TarState]:
     """Stamp and checksum of every file of the set."""
     sums = {SET_FILE: hash_bytes(shards.to_json().encode())}
     for shard in shards.shards:
         sums |= {f"{shard.name}.tar": shard.xxh3, f"{shard.name}.arrow": shard.index_xxh3}
-    return {name: [stamp_of(folder / name), xxh3] for name, xxh3 in sums.items()}
+    return {name: TarState(stamp_of(folder / name), xxh3) for name, xxh3 in sums.items()}
 
 
 def _places(
     planned: Sequence[tuple[str, list[Piece]]],
     stems: Mapping[int, str],
     known: Mapping[str, _Slice],
-) -> dict[str, list[Any]]:
+) -> dict[str, PlaceInTar]:
     places = {}
     for name, pieces in planned:
         offset = 0
         for piece in pieces:
             stem = stems[id(piece)]
-            places[stem] = [f"{name}.tar", offset, known[stem].length]
+            places[stem] = PlaceInTar(f"{name}.tar", offset, known[stem].length)
             offset += known[stem].length
     return places
 
@@ -360,7 +368,7 @@ class _Assembly:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="modalmill-assembly")
         self._waiting: list[Future[None]] = []
         self._count = Count("shard")
-        self._faults: list[dict[str, Any]] = []
+        self._faults: list[FaultRow] = []
         self._shards: list[Shard] = []
         self._parts: dict[str, str] = {}
         self._targets: dict[str, str] = {}
@@ -394,16 +402,16 @@ class _Assembly:
                 with open(part.path, "rb") as source:
                     _copy(source, part.offset, part.length, out, hasher)
                 tables.append(_shifted(read_table(part.index), size))
-                note = read_note(part.index)
-                self._faults += note["faults"]
-                self._count.notes.update(note["notes"])
-                self._parts |= note["holds"]["parts"]
-                self._targets |= note["holds"]["targets"]
-                self._members |= note["holds"]["members"]
-                for name_of_part, kinds in note["holds"]["fields"].items():
+                note = _PieceNote.of(part.index)
+                self._faults += note.faults
+                self._count.notes.update(note.notes)
+                self._parts |= note.holds.parts
+                self._targets |= note.holds.targets
+                self._members |= note.holds.members
+                for name_of_part, kinds in note.holds.fields.items():
                     self._fields.setdefault(name_of_part, {}).update(kinds)
-                presence.update(note["holds"]["presence"])
-                samples += note["samples"]
+                presence.update(note.holds.presence)
+                samples += note.samples
                 size += part.length
             out.write(END)
             hasher.update(END)
@@ -434,7 +442,7 @@ class _Assembly:
             future.result()
         count, shards = self._count, self._shards
         count.rejected = len(self._faults)
-        count.reasons.update(Counter(fault["rule"] for fault in self._faults))
+        count.reasons.update(Counter(str(fault["rule"]) for fault in self._faults))
         count.kinds["shards"] = len(shards)
         for shard in shards:
             count.splits[shard.split] += shard.records
@@ -469,7 +477,9 @@ def _move_in(shards: ShardSet, card: str, building: Path, folder: Path) -> None:
     write_bytes(folder / SET_FILE, shards.to_json().encode())
 
 
-def _copy(source: BinaryIO, offset: int, length: int, out: BinaryIO, hasher: Any) -> None:
+def _copy(
+    source: BinaryIO, offset: int, length: int, out: BinaryIO, hasher: xxhash.xxh3_128
+) -> None:
     source.seek(offset)
     while length > 0:
         data = source.read(min(length, _COPY_BYTES))
@@ -502,17 +512,13 @@ def _shifted(table: pa.Table, offset: int) -> pa.Table:
     return table
 
 
-def _finished(ledger: dict[str, Any], folder: Path) -> Sharded:
+def _finished(ledger: Ledger, folder: Path) -> Sharded:
     from ..schemas.index import read_shard_set
 
-    return Sharded(
-        read_shard_set(folder), Count.from_dict("shard", ledger["count"]), ledger["faults"]
-    )
+    return Sharded(read_shard_set(folder), ledger.count, ledger.faults)
 
 
-def _holds(rows: Sequence[Mapping[str, Any]], modalities: Mapping[str, str]) -> dict[str, Any]:
-    """What the index rows of a piece hold: parts and members with their modality, targets and the
-    fields of tables with their kind, which parts are present together."""
+def _holds(rows: Sequence[IndexRow], modalities: Mapping[str, str]) -> _Holds:
     parts: dict[str, str] = {}
     targets: dict[str, str] = {}
     members: dict[str, str] = {}
@@ -526,9 +532,10 @@ def _holds(rows: Sequence[Mapping[str, Any]], modalities: Mapping[str, str]) -> 
         }
         parts |= here
         for entry in row["texts"]:
-            fields.setdefault(entry["part"], {}).update(
-                in_record(here[entry["part"]]).fields(entry["text"])
-            )
+            if entry["text"] is not None:
+                fields.setdefault(entry["part"], {}).update(
+                    in_record(here[entry["part"]]).fields(entry["text"])
+                )
         presence[presence_pattern(here)] += 1
         for name, value in json.loads(row["targets"]).items():
             targets[name] = (
@@ -539,10 +546,4 @@ def _holds(rows: Sequence[Mapping[str, Any]], modalities: Mapping[str, str]) -> 
                 else "text"
             )
     fields = {part: kinds for part, kinds in fields.items() if kinds}
-    return {
-        "parts": parts,
-        "targets": targets,
-        "members": members,
-        "presence": presence,
-        "fields": fields,
-    }
+    return _Holds(parts, targets, members, dict(presence), fields)

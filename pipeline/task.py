@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..schemas.errors import DamageError
 
@@ -22,7 +22,7 @@ class Task(Protocol):
     something small.
     """
 
-    def run(self, beat: Beat, skip: Mapping[str, str]) -> Any:
+    def run(self, beat: Beat, skip: Mapping[str, str]) -> object:
         """Do the work. Call ``beat(item)`` before each item; treat items in ``skip`` as damaged,
         with that rule.
         """

@@ -55,7 +55,7 @@ class Count:
 
     def to_dict(self) -> dict[str, Any]:
         """The count as plain JSON values; ``read`` is called ``in``."""
-        value: dict[str, Any] = {
+        value: dict[str, object] = {
             "in": self.read,
             "copies": self.copies,
             "written": self.written,

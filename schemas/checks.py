@@ -25,7 +25,7 @@ def whole(name: str, value: Any, least: int | None = None) -> int:
     return number
 
 
-def above_zero(name: str, value: Any) -> float:
+def above_zero(name: str, value: object) -> float:
     """A number above 0."""
     if (
         isinstance(value, bool)
@@ -36,7 +36,7 @@ def above_zero(name: str, value: Any) -> float:
     return float(value)
 
 
-def shares(name: str, value: Any, count: int) -> list[float]:
+def shares(name: str, value: object, count: int) -> list[float]:
     """``count`` numbers from 0 upwards, not all of them 0."""
     if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
         raise InputError(f"{name}: wanted a number for each set of shards, found {value!r}")
@@ -52,7 +52,7 @@ def shares(name: str, value: Any, count: int) -> list[float]:
     return [float(share) for share in values]
 
 
-def choice(name: str, value: Any, kind: Any) -> None:
+def choice(name: str, value: object, kind: object) -> None:
     """One of the words of a ``Literal``."""
     words = get_args(kind)
     if value not in words:
@@ -63,7 +63,7 @@ def choice(name: str, value: Any, kind: Any) -> None:
         )
 
 
-def flag(name: str, value: Any) -> None:
+def flag(name: str, value: object) -> None:
     """True or False."""
     if not isinstance(value, bool):
         raise InputError(f"{name}: wanted True or False, found {value!r}")
@@ -87,7 +87,7 @@ def normalization(name: str, value: Any) -> None:
         )
 
 
-def function(name: str, value: Any) -> None:
+def function(name: str, value: object) -> None:
     """A function, or nothing."""
     if value is not None and not callable(value):
         raise InputError(f"{name}: wanted a function, found {value!r}")

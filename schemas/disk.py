@@ -7,7 +7,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -84,13 +84,16 @@ def write_bytes(path: Path, data: bytes) -> None:
         aside.write_bytes(data)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: object) -> None:
     """Write a JSON file for people and programs: indented, sorted as given."""
     write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def write_table(
-    path: Path, table: pa.Table, note: dict[str, Any] | None = None, rows_per_batch: int = 4096
+    path: Path,
+    table: pa.Table,
+    note: Mapping[str, object] | None = None,
+    rows_per_batch: int = 4096,
 ) -> None:
     """Write an Arrow IPC file; ``note`` is kept in the schema's metadata."""
     if note is not None:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Any
 
 
 class ModalmillError(Exception):
@@ -26,7 +25,7 @@ class ModalmillError(Exception):
     person.
     """
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         """As it is, whatever its constructor takes: errors come back from other processes."""
         return _again, (type(self), self.args), self.__dict__
 
@@ -86,7 +85,7 @@ class TransformError(ModalmillError):
     """A function that the user gave to a spec failed."""
 
 
-def _again(cls: type[ModalmillError], args: tuple[Any, ...]) -> ModalmillError:
+def _again(cls: type[ModalmillError], args: tuple[object, ...]) -> ModalmillError:
     error = cls.__new__(cls)
     error.args = args
     return error

@@ -10,7 +10,6 @@ import dataclasses
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xxhash
@@ -18,7 +17,7 @@ import xxhash
 _CHUNK_BYTES = 1 << 20
 
 
-def canonical(value: Any) -> str:
+def canonical(value: object) -> str:
     """The one JSON text of a value: sorted keys, no spaces, dataclasses as objects, tuples as
     lists.
 
@@ -28,7 +27,7 @@ def canonical(value: Any) -> str:
     return _ENCODER.encode(value)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         # asdict would copy everything below as well; json comes back here for what is inside
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
@@ -46,7 +45,7 @@ _ENCODER = json.JSONEncoder(
 )
 
 
-def fingerprint(*values: Any) -> str:
+def fingerprint(*values: object) -> str:
     """32 hex digits that change when any of the values changes."""
     return hash_bytes(canonical(values).encode())
 

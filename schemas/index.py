@@ -13,13 +13,14 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import pyarrow as pa
 
 from .contents import names_of
 from .errors import InputError, IntegrityError
 from .fingerprint import hash_file
+from .json_value import JsonValue
 
 VERSION = 2
 SET_FILE = "shards.json"
@@ -56,6 +57,50 @@ INDEX_SCHEMA = pa.schema(
     ],
     metadata={"modalmill.index": str(VERSION)},
 )
+
+
+class IndexCue(TypedDict):
+    """A stretch of a text in time."""
+
+    start_s: float
+    end_s: float
+    text: str
+
+
+class IndexText(TypedDict):
+    """A part that stands in its row."""
+
+    part: str
+    text: str | None
+    cues: list[IndexCue]
+
+
+class IndexMember(TypedDict):
+    """A member of the tar: bytes [offset, offset + size). xxh3: None in tars of others. media: what
+    the ending says it is, None for what is no medium.
+    """
+
+    part: str
+    modality: str
+    name: str
+    offset: int
+    size: int
+    xxh3: str | None
+    media: str | None
+
+
+class IndexRow(TypedDict):
+    """A record in its tar, as ``INDEX_SCHEMA`` has it. targets: as JSON."""
+
+    key: str
+    group: str
+    sample: str
+    texts: list[IndexText]
+    media: list[IndexMember]
+    others: list[IndexMember]
+    targets: str
+    absent: list[tuple[str, str]]
+    signals: list[tuple[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +149,7 @@ class ShardSet:
 
     def to_json(self) -> str:
         """The text of ``shards.json``."""
-        value: dict[str, Any] = {
+        value: dict[str, JsonValue] = {
             "modalmill": "shards",
             "version": VERSION,
             "name": self.name,

@@ -115,7 +115,7 @@ class Row:
         self.unmatched = unmatched
 
 
-def _text(value: Any) -> str | None:
+def _text(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return f"{value:.6g}" if isinstance(value, float) else str(value)
@@ -147,7 +147,7 @@ def rows_to_table(rows: Iterable[Row]) -> pa.Table:
     records = [row.record for row in rows]
     faults = [row.fault or _together(row.unmatched) for row in rows]
     origins = [record.origin for record in records]
-    columns: dict[str, Any] = {
+    columns: dict[str, object] = {
         "key": [record.key for record in records],
         "group": [record.group for record in records],
         "split": [record.split for record in records],

@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import xxhash
+
+from .json_value import JsonValue
 
 # not there; named and not there; damaged; refused by a rule
 Absence: TypeAlias = Literal["absent", "missing", "corrupt", "filtered"]
@@ -41,7 +43,7 @@ class Step:
     """
 
     op: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Part:
     cues: tuple[Cue, ...] = ()
     steps: tuple[Step, ...] = ()
 
-    def identity(self) -> tuple[Any, ...]:
+    def identity(self) -> tuple[object, ...]:
         """What makes two parts the same: the modality, the text or the content (its hash, else its
         place), the span and the steps.
         """
@@ -119,7 +121,7 @@ class Record:
     group: str
     origin: Origin
     parts: Mapping[str, Part] = field(default_factory=dict)
-    targets: Mapping[str, Any] = field(default_factory=dict)
+    targets: Mapping[str, JsonValue] = field(default_factory=dict)
     split: str | None = None
     absent: Mapping[str, Absence] = field(default_factory=dict)
     signals: Mapping[str, float] = field(default_factory=dict)
@@ -171,13 +173,13 @@ class Fault:
     """
 
     rule: str
-    value: Any = None
-    threshold: Any = None
+    value: object = None
+    threshold: JsonValue = None
     message: str = ""
     fate: Literal["rejected", "missing", "merged", "unmatched", "dropped", "replaced"] = "rejected"
 
     @classmethod
-    def unmatched(cls, partner: str, value: Any, message: str) -> Fault:
+    def unmatched(cls, partner: str, value: object, message: str) -> Fault:
         """A record goes on without this partner."""
         return cls(f"no_{partner}", value, None, message, "unmatched")
 

@@ -26,6 +26,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from ..schemas.contents import Contents
 from ..schemas.errors import DamageError, InputError, MissingPackageError, nearest
 from ..schemas.fingerprint import fingerprint, hash_file, random_for
+from ..schemas.json_value import JsonValue
 from ..schemas.manifest import Row
 from ..schemas.recipe import mistake_lines
 from ..schemas.record import Fault, Part, Record
@@ -52,7 +53,7 @@ class Addressed:
     address: ClassVar[str] = ""
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         place = cls.__module__.split(".")[-2:]
         cls.address = (
@@ -178,7 +179,7 @@ class RecordStage(Stage):
         )
         second: tuple[Any, ...] = (rng,) if _takes(split, 3) else ()
         if asks_for_tracks(self):
-            second = (tracks or _no_tracks,)
+            second = (tracks or no_tracks,)
         changed = apply(self, record, rng) if _takes(apply, 3) else apply(self, record)
         return dropped + [Row(result) for result in split(self, changed, *second)]
 
@@ -188,7 +189,8 @@ def asks_for_tracks(stage: RecordStage) -> bool:
     return "tracks" in inspect.signature(type(stage).split).parameters
 
 
-def _no_tracks(part: Part) -> Mapping[str, np.ndarray]:
+def no_tracks(part: Part) -> Mapping[str, np.ndarray]:
+    """Nothing was measured."""
     return {}
 
 
@@ -201,7 +203,7 @@ def judged(record: Record, address: str, verdicts: Mapping[tuple[str, str], bool
 
 
 @functools.cache
-def _takes(method: Callable[..., Any], count: int) -> bool:
+def _takes(method: Callable[..., object], count: int) -> bool:
     """Whether a stage's method takes so many arguments, itself included: the last may be the random
     generator, likenesses, or what records hold.
     """
@@ -224,7 +226,7 @@ class Decision:
     unmatched: tuple[Fault, ...] = ()
     group: str | None = None
     split: str | None = None
-    targets: Mapping[str, Any] = field(default_factory=dict)
+    targets: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 class CorpusStage(Stage):
@@ -380,9 +382,9 @@ def stored(extractor: Extractor, vector: np.ndarray, weights: np.ndarray | None)
     return np.asarray(vector).astype(np.float16)
 
 
-def options_of(named: Addressed) -> dict[str, Any]:
+def options_of(named: Addressed) -> dict[str, JsonValue]:
     """Its options as plain JSON, from which :func:`make` makes it again."""
-    options: dict[str, Any] = TypeAdapter(type(named)).dump_python(named, mode="json")
+    options: dict[str, JsonValue] = TypeAdapter(type(named)).dump_python(named, mode="json")
     return options
 
 
@@ -404,7 +406,7 @@ def find(address: str, kind: type[T]) -> type[T]:
 
 
 def make(
-    address: str, kind: type[T], options: Mapping[str, Any] | None, where: str
+    address: str, kind: type[T], options: Mapping[str, JsonValue] | None, where: str
 ) -> tuple[T | None, list[str]]:
     """The stage, source or extractor made of its options, or every mistake in them as one line
     each.
@@ -453,7 +455,7 @@ def _from_outside(kind: type[T]) -> dict[str, type[T]]:
     return {address: cls for address, cls in stages.items() if issubclass(cls, kind)}
 
 
-def _is_a(value: Any, kind: type[Addressed], module: str) -> bool:
+def _is_a(value: object, kind: type[Addressed], module: str) -> bool:
     if not (
         isinstance(value, type) and value.__module__ == module and issubclass(value, Addressed)
     ):

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..schemas.json_value import JsonValue
 from ..schemas.manifest import Row, rows_to_table
 from ..schemas.record import Cue, Fault, Origin, Part, Record
 from .base import Addressed, CorpusStage, Extractor, RecordStage, Source, Stage
@@ -160,12 +161,12 @@ def some_records(count: int = 40, seed: int = _SEED) -> list[Record]:
     return [_record(number, random) for number in range(count)]
 
 
-def some_data(kind: str, seed: int = _SEED) -> list[Any]:
+def some_data(kind: str, seed: int = _SEED) -> list[object]:
     """Parts by chance as extractors take them, for the modalities whose form the house knows;
     nothing for others.
     """
     random = np.random.default_rng(seed)
-    by_kind: dict[str, list[Any]] = {
+    by_kind: dict[str, list[object]] = {
         "text": ["", "What colour is the bus?", "猫"],
         "image": [
             random.integers(0, 256, (48, 64, 3), dtype=np.uint8),
@@ -194,7 +195,8 @@ def _record(number: int, random: np.random.Generator) -> Record:
         for word in SIGNALS
     }
     key = f"s-{number}"
-    targets = {"label": str(random.choice(["yes", "no"])), "score": float(random.normal())}
+    label, score = str(random.choice(["yes", "no"])), float(random.normal())
+    targets: dict[str, JsonValue] = {"label": label, "score": score}
     return Record(
         key,
         str(random.choice([key, "g"])),
@@ -231,13 +233,13 @@ def _part(kind: str, random: np.random.Generator) -> Part:
     )
 
 
-def _decisions(stage: CorpusStage, records: Sequence[Record]) -> Any:
+def _decisions(stage: CorpusStage, records: Sequence[Record]) -> object:
     return stage.decide(
         rows_to_table(Row(record) for record in records).select(list(stage.columns))
     )
 
 
-def _seen(rows: Iterable[Row]) -> list[Any]:
+def _seen(rows: Iterable[Row]) -> list[object]:
     return [(row.record, row.fault) for row in rows]
 
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from ..schemas.errors import DamageError, InputError, nearest
+from ..schemas.json_value import JsonValue
 from ..schemas.quantity import Quantity
 from ..schemas.recipe import ShardOptions
 from ..schemas.record import Part, Step
@@ -85,7 +86,7 @@ class Modality:
     first_encoder: ClassVar[str] = ""
     facts: ClassVar[tuple[str, ...]] = ()
     signals: ClassVar[Mapping[str, Quantity]] = {}
-    column: ClassVar[Mapping[str, Any]] = {"dtype": "binary"}
+    column: ClassVar[Mapping[str, JsonValue]] = {"dtype": "binary"}
 
     @property
     def name(self) -> str:
@@ -96,7 +97,7 @@ class Modality:
         return outside.name_of(type(self)) if own else type(self).__module__.rpartition(".")[2]
 
     @property
-    def identity(self) -> list[Any]:
+    def identity(self) -> list[object]:
         """What says that it does the same as before: its version, and the text of its file where
         that is a user's own.
         """
@@ -116,7 +117,7 @@ class Modality:
         end = base + end_s if part.end_s is None else min(base + end_s, part.end_s)
         return replace(part, start_s=base + start_s, end_s=end)
 
-    def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:
+    def decoded(self, root: Path, part: Part, wanted_by: object) -> object:
         """The part as extractors take it; DamageError where it is damaged. ``wanted_by``: its
         ``size``, ``rate_hz`` and ``frames`` count.
         """
@@ -126,13 +127,14 @@ class Modality:
         """How a stream reads it for who says no more than its name."""
         raise NotImplementedError
 
-    def input_spec(self, options: Any, fitted: Mapping[str, Any], training: bool) -> Spec:
+    # Any, here and below: options and values are each modality's own
+    def input_spec(self, options: Any, fitted: Mapping[str, object], training: bool) -> Spec:
         """How a model reads it: by the options of the input and what was fitted on the training
         split.
         """
         raise NotImplementedError
 
-    def fit(self, options: Any, values: Iterable[Any]) -> dict[str, Any]:
+    def fit(self, options: Any, values: Iterable[Any]) -> Mapping[str, object]:
         """What a model must know of the training split, as plain JSON. ``values``: its parts as
         ``Spec.fill`` takes them, read when asked for.
         """
@@ -144,25 +146,25 @@ class Modality:
         """
         return None
 
-    def given(self, value: str, fitted: Mapping[str, Any]) -> Any:
+    def given(self, value: str, fitted: Mapping[str, object]) -> Any:
         """What a person gave for the part (a file, or the value itself) as the spec's ``fill``
         takes it; DamageError where it cannot be read.
         """
         raise NotImplementedError
 
     def from_row(
-        self, part: str, row: Mapping[str, str | None], fitted: Mapping[str, Any]
+        self, part: str, row: Mapping[str, str | None], fitted: Mapping[str, object]
     ) -> str | None:
         """What a row of a CSV gives for the part; None where it gives nothing. Its column is called
         like the part.
         """
         return row.get(part) or None
 
-    def columns(self, part: str, fitted: Mapping[str, Any]) -> tuple[str, ...]:
+    def columns(self, part: str, fitted: Mapping[str, object]) -> tuple[str, ...]:
         """The columns that :meth:`from_row` looks at."""
         return (part,)
 
-    def token_names(self, value: str, fitted: Mapping[str, Any]) -> list[str] | None:
+    def token_names(self, value: str, fitted: Mapping[str, object]) -> list[str] | None:
         """What the tokens of the part stand for, in their order; None where they have no names."""
         return None
 
@@ -184,7 +186,7 @@ class InRecord(Modality):
         """
         raise NotImplementedError
 
-    def annotated(self, text: str) -> Any:
+    def annotated(self, text: str) -> JsonValue:
         """The value as it stands in the sample's json, below ``annotated_under``."""
         raise NotImplementedError
 
@@ -194,13 +196,7 @@ class InRecord(Modality):
         """
         return {}
 
-    def longest(self, options: Any) -> float | None:
-        """The length that an input is cut to, in the unit of the spec's ``cut_to``; None where the
-        spec knows no lengths.
-        """
-        return None
-
-    def given(self, value: str, fitted: Mapping[str, Any]) -> Any:
+    def given(self, value: str, fitted: Mapping[str, object]) -> Any:
         return value
 
 
@@ -225,7 +221,7 @@ class OnDisk(Modality):
     stream_of: ClassVar[str] = ""
     cut_by: ClassVar[str] = ""
 
-    def steps(self, options: Mapping[str, Any]) -> tuple[Step, ...]:
+    def steps(self, options: Mapping[str, JsonValue]) -> tuple[Step, ...]:
         """What a source says of its files beside their place, as steps on the part; ValueError for
         what this modality does not know.
         """
@@ -268,7 +264,7 @@ class OnDisk(Modality):
 
         return np.frombuffer(data, np.uint8)
 
-    def likeness_of(self, data: bytes) -> Any:
+    def likeness_of(self, data: bytes) -> object:
         """What a file is compared by; None where media of the modality are not compared."""
         return None
 
@@ -286,13 +282,7 @@ class OnDisk(Modality):
         """About how many bytes it will take in the tar, from what is known before it is read."""
         return part.bytes or 0
 
-    def longest(self, options: Any) -> float | None:
-        """The length that an input is cut to, in the unit of the spec's ``cut_to``; None where the
-        spec knows no lengths.
-        """
-        return None
-
-    def given(self, value: str, fitted: Mapping[str, Any]) -> Any:
+    def given(self, value: str, fitted: Mapping[str, object]) -> Any:
         return given_file(value).read_bytes()
 
 

@@ -27,7 +27,7 @@ from ..schemas.errors import InputError
 from ..schemas.fingerprint import hash_bytes
 
 Kind = TypeVar("Kind")
-Cached = TypeVar("Cached", bound=Callable[..., Any])
+Cached = TypeVar("Cached", bound=Callable[..., object])
 
 PREFIX = "modalmill_outside"
 _STEM = re.compile(r"[A-Za-z_]\w*\Z")
@@ -222,13 +222,16 @@ def _entry_points(kind: str) -> tuple[importlib.metadata.EntryPoint, ...]:
     return tuple(importlib.metadata.entry_points(group=f"modalmill.{kind}"))
 
 
-class WithOutside(Mapping[str, Any]):
+Method = TypeVar("Method")
+
+
+class WithOutside(Mapping[str, Method]):
     """A table of the house's own methods, with those from outside behind them."""
 
-    def __init__(self, kind: str, own: Mapping[str, Any]) -> None:
+    def __init__(self, kind: str, own: Mapping[str, Method]) -> None:
         self._kind, self._own = kind, dict(own)
 
-    def _all(self) -> dict[str, Any]:
+    def _all(self) -> dict[str, Method]:
         return {
             **self._own,
             **{
@@ -238,7 +241,7 @@ class WithOutside(Mapping[str, Any]):
             },
         }
 
-    def __getitem__(self, word: str) -> Any:
+    def __getitem__(self, word: str) -> Method:
         return self._all()[word]
 
     def __iter__(self) -> Iterator[str]:

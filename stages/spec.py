@@ -80,7 +80,7 @@ class Spec:
         """Write the part into its row; its length, 1 for what has none."""
         raise NotImplementedError
 
-    def value(self, data: Any, draws: Draws = MIDDLE) -> Any:
+    def value(self, data: Any, draws: Draws = MIDDLE) -> object:
         """The part as a Python value."""
         raise NotImplementedError
 
@@ -98,7 +98,7 @@ class Spec:
         raise NotImplementedError
 
 
-def of_kind(value: Any, kind: str, shape: tuple[int | None, ...]) -> np.ndarray:
+def of_kind(value: object, kind: str, shape: tuple[int | None, ...]) -> np.ndarray:
     """What a transform gave, if it is an array of this type and shape (None: of any length)."""
     wanted = f"{kind} [{', '.join('any' if length is None else str(length) for length in shape)}]"
     if not isinstance(value, np.ndarray):

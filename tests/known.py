@@ -9,9 +9,10 @@ from statistics import NormalDist
 from typing import Any
 
 import torch
+from modalmill.schemas.features import FeatureNote
 from modalmill.stages.stream import FusionBatch, Labels
 from modalmill.stages.train.data.inputs import Inputs
-from modalmill.stages.train.model.checkpoint import Saved
+from modalmill.stages.train.model.checkpoint import CheckpointHeader, Saved
 from modalmill.stages.train.model.loss_terms import BatchTargets
 from modalmill.stages.train.model.losses import make_losses
 from modalmill.stages.train.model.model import FusionModel
@@ -89,7 +90,7 @@ def fit(
     options = TrainOptions(**{**about, **more})
     answers = [target["y"] for target in data.targets()]
     objective = Classification("y", ["0", "1"], [answers.count("0"), answers.count("1")])
-    inputs = Inputs(options, {}, {}, {name: {"dims": 1} for name in NAMES})
+    inputs = Inputs(options, {}, {}, {name: FeatureNote(dims=1) for name in NAMES})
     model = FusionModel(inputs, 2)
     model.start_from(objective.prior())
     step = WithLosses(model, make_losses(options.losses, model.sizes(), {}))
@@ -122,4 +123,4 @@ def fit(
         total(step(some, shown, task)).backward()
         optimiser.step()
         schedule.step()
-    return Saved({**inputs.state(), "objective": objective.state()}, model.state_dict())
+    return Saved(CheckpointHeader.of(inputs, objective), model.state_dict())

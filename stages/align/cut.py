@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from ...schemas.contents import Contents
 from ...schemas.record import Cue, Part, Record, make_key
-from ..base import RecordStage, TracksOf
+from ..base import RecordStage, TracksOf, no_tracks
 from ..modality import modality, on_disk, segmenters, timed
 
 WINDOWS, SILENCE = "windows", "silence"
@@ -105,7 +105,7 @@ class Cut(RecordStage):
             return (segmenters()[self.by],)
         return timed() if self.by == WINDOWS else ()
 
-    def split(self, record: Record, tracks: TracksOf) -> Iterable[Record]:  # type: ignore[override]
+    def split(self, record: Record, tracks: TracksOf = no_tracks) -> Iterable[Record]:
         if self.by == WINDOWS:
             pieces = list(self._windows(record))
         elif self.by in segmenters():

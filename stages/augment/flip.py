@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
+from ...schemas.json_value import JsonValue
 from ...schemas.record import Part, Record, Step
 from ..modality import modality
 from ._copies import Copies, copy_of, with_step
@@ -137,7 +137,7 @@ class Flip(Copies):
         return _UNCLEAR if any(is_unclear(text) for text in [*texts, *words]) else ""
 
 
-def _words_of(values: Iterable[Any]) -> list[str]:
+def _words_of(values: Iterable[object]) -> list[str]:
     """The words among values, those within lists too."""
     every = [item for value in values for item in (value if isinstance(value, list) else [value])]
     return [item for item in every if isinstance(item, str)]
@@ -184,7 +184,7 @@ def _swapped(part: Part) -> Part:
     )
 
 
-def _swap_value(value: Any) -> Any:
+def _swap_value(value: JsonValue) -> JsonValue:
     """A target: a single left or right is an answer, and a place."""
     if isinstance(value, str):
         alone = _ALONE.fullmatch(value)

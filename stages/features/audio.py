@@ -5,7 +5,7 @@ weights.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class Audio(Extractor):
     def dims(self) -> int:
         return 2 * (self.mels + self.barks + self.coefficients)
 
-    def extract(self, data: Any) -> np.ndarray:
+    def extract(self, data: np.ndarray) -> np.ndarray:
         mel = log_mel(data, self.rate_hz, self.mels)
         bands = np.concatenate(
             [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -40,7 +40,7 @@ class Image(Extractor):
     def dims(self) -> int:
         return self.grid**2 * (3 * self.colours + self.angles)
 
-    def extract(self, data: Any) -> np.ndarray:
+    def extract(self, data: np.ndarray) -> np.ndarray:
         pixels = cv2.resize(scale_to(data, _SIDE), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
         hsv = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV_FULL)
         gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)

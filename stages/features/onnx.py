@@ -103,7 +103,7 @@ class Onnx(Extractor):
     def dims(self) -> int:
         return _shape(self, _stamped(self.model))[1]
 
-    def extract(self, data: Any) -> np.ndarray:
+    def extract(self, data: np.ndarray) -> np.ndarray:
         axes, _ = _shape(self, _stamped(self.model))
         batches = (
             [self._heard(data)]
@@ -121,7 +121,7 @@ class Onnx(Extractor):
             np.float32,
         )
 
-    def _heard(self, samples: Any) -> np.ndarray:
+    def _heard(self, samples: np.ndarray) -> np.ndarray:
         """Samples as the network takes them ``[1, T]``."""
         length = self._wanted().shape[1]
         heard = np.asarray(samples, np.float32)[: length if isinstance(length, int) else None]
@@ -211,7 +211,7 @@ def _shape(extractor: Onnx, files: _Files) -> tuple[tuple[int, ...], int]:
     return extractor.tried()
 
 
-def _fits(shape: list[Any], of: str) -> bool:
+def _fits(shape: list[object], of: str) -> bool:
     """Whether an input is of the rank and the channels of a modality; axes that have a name or none
     may be anything, but for batches of one.
     """
@@ -225,7 +225,7 @@ def _fits(shape: list[Any], of: str) -> bool:
     )
 
 
-def _channels_last(shape: list[Any]) -> bool:
+def _channels_last(shape: list[object]) -> bool:
     return bool(shape[3] == 3 and shape[1] != 3)
 
 

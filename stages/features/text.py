@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import xxhash
@@ -46,7 +46,7 @@ class Text(Extractor):
             seen[list(bins)] += 1
         return (np.log((1 + count) / (1 + seen)) + 1).astype(np.float32)
 
-    def extract(self, data: Any) -> np.ndarray:
+    def extract(self, data: str) -> np.ndarray:
         counts = np.zeros(self.size, np.float32)
         for number, sign in self._bins(data):
             counts[number] += sign

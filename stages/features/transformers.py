@@ -49,7 +49,7 @@ class Transformers(Extractor):
     def dims(self) -> int:
         return _width(self.model, self.revision)
 
-    def extract(self, data: Any) -> np.ndarray:
+    def extract(self, data: str | np.ndarray) -> np.ndarray:
         import torch
 
         processor, model = _load(self.model, self.of, self.revision)

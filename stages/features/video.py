@@ -5,7 +5,7 @@ weights.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -41,7 +41,7 @@ class Video(Extractor):
     def dims(self) -> int:
         return 2 * self._image().dims() + _GRID**2
 
-    def extract(self, data: Any) -> np.ndarray:
+    def extract(self, data: np.ndarray) -> np.ndarray:
         of_image = self._image()
         each = np.stack([of_image.extract(frame) for frame in data])
         small = np.stack(

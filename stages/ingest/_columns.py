@@ -15,6 +15,7 @@ from pydantic import ConfigDict, model_validator
 
 from ...schemas.contents import Contents, Kind
 from ...schemas.errors import DamageError, InputError, nearest
+from ...schemas.json_value import JsonValue
 from ...schemas.manifest import Row
 from ...schemas.record import Absence, Fault, Origin, Part, Record, Step, make_key
 from ..base import Beat, Merged, Noted, Read, Source
@@ -62,7 +63,7 @@ class Media:
 
     @model_validator(mode="before")
     @classmethod
-    def _apart(cls, given: Any) -> Any:
+    def _apart(cls, given: object) -> object:
         """Options of the modality, which stand beside the others in a recipe, put together."""
         if not isinstance(given, dict) or not isinstance(given.get("modality"), str):
             return given
@@ -264,7 +265,7 @@ class Mapper:
         self._loose = Loose(root)
         self._notes: Counter[str] = Counter()
 
-    def row(self, values: Mapping[str, Any], file: str, number: int) -> Row:
+    def row(self, values: Mapping[str, object], file: str, number: int) -> Row:
         """The record of one row, or a counted reject with the row's place."""
         columns = self._columns
         self._rows += 1
@@ -302,7 +303,9 @@ class Mapper:
             message = f"a value of this row cannot be read: {error}"
             return refused(Fault("bad_value", str(error), message=message), identity)
 
-    def _filled(self, origin: Origin, values: Mapping[str, Any], unmatched: list[Fault]) -> Record:
+    def _filled(
+        self, origin: Origin, values: Mapping[str, object], unmatched: list[Fault]
+    ) -> Record:
         """The record of a row that has an id."""
         columns = self._columns
         absent: dict[str, Absence] = {}
@@ -321,10 +324,10 @@ class Mapper:
         for name in with_time:
             parts[name] = replace(parts[name], start_s=start, end_s=end)
         parts.update(cue_parts(self._root, columns.base, columns.cues, values, absent, unmatched))
-        targets: dict[str, Any] = {}
+        targets: dict[str, JsonValue] = {}
         for name, text in self._targets.items():
             alone = values.get(text[1:-1])  # of a template that is one column and nothing else
-            value: Any = (
+            value = (
                 _listed(alone)
                 if isinstance(alone, list)
                 else (template.fill(text, values) or "").strip()
@@ -356,12 +359,12 @@ class Mapper:
             absent,
         )
 
-    def _seconds(self, column: str | None, values: Mapping[str, Any]) -> float | None:
+    def _seconds(self, column: str | None, values: Mapping[str, object]) -> float | None:
         text = template.fill(_as_template(column), values) if column else None
         return None if text is None or is_no_number(text) else seconds(text)
 
     def _media(
-        self, name: str, entry: Media, values: Mapping[str, Any], unmatched: list[Fault]
+        self, name: str, entry: Media, values: Mapping[str, object], unmatched: list[Fault]
     ) -> Part | None:
         relative = template.fill(entry.path, values)
         if relative is None:
@@ -490,12 +493,12 @@ class Mapper:
         return Row(record, unmatched=[Fault.unmatched("row", uri, "no row names this file")])
 
 
-def _why_absent(path: str, values: Mapping[str, Any]) -> Absence:
+def _why_absent(path: str, values: Mapping[str, object]) -> Absence:
     """``missing`` where the row names a file that is not there, ``absent`` where it names none."""
     return "absent" if template.fill(path, values) is None else "missing"
 
 
-def _listed(values: list[Any]) -> list[str]:
+def _listed(values: list[object]) -> list[str]:
     return [template.plain(value) for value in values if not template.is_absent(value)]
 
 

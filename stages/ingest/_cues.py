@@ -8,7 +8,6 @@ import html
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ...schemas.errors import DamageError
 from ...schemas.record import Absence, Cue, Fault, Part
@@ -54,7 +53,7 @@ def cue_parts(
     root: Path,
     base: str,
     paths: Mapping[str, str],
-    values: Mapping[str, Any],
+    values: Mapping[str, object],
     absent: dict[str, Absence],
     unmatched: list[Fault],
 ) -> dict[str, Part]:

@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import ConfigDict
 
 from ...schemas.contents import Contents, Kind
 from ...schemas.errors import DamageError, InputError
+from ...schemas.json_value import JsonValue
 from ...schemas.manifest import Row
 from ...schemas.record import Absence, Fault, Origin, Part, Record, make_key
 from ..base import Beat, Merged, Noted, Read, Source
@@ -391,7 +392,7 @@ class Folder(Source):
         row lacks leave them out.
         """
         parts, absent = dict(record.parts), dict(record.absent)
-        targets: dict[str, Any] = {}
+        targets: dict[str, JsonValue] = {}
         try:
             parts |= text_parts(self.text, values, absent) | table_parts(self.table, values, absent)
             for target, text in _templates(self.targets).items():

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import ijson
 
 
-def items(file: BinaryIO, path: str) -> Iterator[Any]:
+def items(file: BinaryIO, path: str) -> Iterator[object]:
     """The items at a path (``item``, ``questions.item``); ijson.JSONError where the file is not
     JSON. A byte order mark is passed over.
 
@@ -28,7 +28,7 @@ def items(file: BinaryIO, path: str) -> Iterator[Any]:
         yield from itertools.islice(_parsed(file, path, ijson.get_backend("python")), count, None)
 
 
-def _parsed(file: BinaryIO, path: str, parser: Any) -> Iterator[Any]:
+def _parsed(file: BinaryIO, path: str, parser: Any) -> Iterator[object]:
     file.seek(0)
     if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
         file.seek(0)

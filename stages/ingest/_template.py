@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
-from typing import Any
 
 from ...schemas.errors import nearest
 
@@ -30,7 +29,7 @@ def fields(template: str) -> tuple[str, ...]:
     return tuple(match.group(1) for match in _FIELD.finditer(template))
 
 
-def is_absent(value: Any) -> bool:
+def is_absent(value: object) -> bool:
     """Whether a cell is empty in any spelling: null, NaN, nothing but white space."""
     return (
         value is None
@@ -39,14 +38,14 @@ def is_absent(value: Any) -> bool:
     )
 
 
-def plain(value: Any) -> str:
+def plain(value: object) -> str:
     """A cell as text; a whole number is written the same way whether it came as 1 or as 1.0."""
     if isinstance(value, float) and value.is_integer() and abs(value) < _WHOLE:
         return str(int(value))
     return str(value)
 
 
-def fill(template: str, values: Mapping[str, Any], some: bool = False) -> str | None:
+def fill(template: str, values: Mapping[str, object], some: bool = False) -> str | None:
     """The template with its fields filled; None where one of them is absent from the row (with
     ``some``: where all of them are).
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ...schemas.errors import nearest
@@ -90,7 +90,7 @@ def number_or_note(
 
 
 def text_parts(
-    texts: Mapping[str, str], values: Mapping[str, Any], absent: dict[str, Absence]
+    texts: Mapping[str, str], values: Mapping[str, object], absent: dict[str, Absence]
 ) -> dict[str, Part]:
     """The parts of texts that templates make; ``absent`` gets those for which the values hold
     nothing.
@@ -102,7 +102,7 @@ def text_parts(
 
 def table_parts(
     tables: Mapping[str, list[str]],
-    values: Mapping[str, Any],
+    values: Mapping[str, object],
     absent: dict[str, Absence],
     decimal: str = ".",
     thousands: str = "",
@@ -120,7 +120,7 @@ def table_parts(
     return parts
 
 
-def _cell(value: Any, decimal: str, thousands: str) -> str | int | float | None:
+def _cell(value: object, decimal: str, thousands: str) -> str | int | float | None:
     if is_absent(value):
         return None
     if isinstance(value, list | dict):
@@ -205,7 +205,9 @@ def listed(cell: str, separator: str) -> list[str]:
     return [value for part in cell.split(separator) if (value := part.strip())]
 
 
-def check_templates(templates: Mapping[str, str | None], problems: Any) -> None:
+def check_templates(
+    templates: Mapping[str, str | None], problems: Callable[[str], Sequence[str]]
+) -> None:
     """ValueError for the first id or group without a column in it, and for any template that is not
     well formed.
     """

@@ -13,7 +13,7 @@ import re
 import tempfile
 from array import array
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -24,6 +24,7 @@ import numpy as np
 from ...schemas.contents import Contents, Kind
 from ...schemas.errors import DamageError, InputError
 from ...schemas.fingerprint import canonical
+from ...schemas.json_value import JsonValue
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Origin, Part, Record, make_key
 from ..base import Beat, Merged, Read, Source
@@ -105,18 +106,18 @@ class CocoVqa(Source):
                     answers.add(value)
             yield from self._questions(root, name, tally, images, answers)
             yield from self._left_over(name, answers)
-        for number, (uri, taken) in sorted(images.items()):
-            if not taken:
+        for number, image in sorted(images.items()):
+            if not image.taken:
                 key = make_key(name, "image", number)
                 record = Record(
                     key,
                     make_key(self.group_kind or name, number),
-                    Origin(name, uri, None, str(number)),
+                    Origin(name, image.uri, None, str(number)),
                     split=self.split,
                 )
                 record = replace(
                     record,
-                    parts={"image": media_part(root, uri, "image")},
+                    parts={"image": media_part(root, image.uri, "image")},
                     absent={"question": "absent"},
                 )
                 yield Row(
@@ -128,11 +129,11 @@ class CocoVqa(Source):
 
     def _images(
         self, root: Path, name: str, tally: Counter[str], beat: Beat, listing: Listing
-    ) -> Generator[Row, None, dict[int, list[Any]]]:
+    ) -> Generator[Row, None, dict[int, _Image]]:
         """Image id -> [path, whether a question named it], as the generator's result; files that
         cannot be used are yielded.
         """
-        images: dict[int, list[Any]] = {}
+        images: dict[int, _Image] = {}
         for uri in listing:
             tally["images"] += 1
             key = make_key(name, uri)
@@ -157,7 +158,7 @@ class CocoVqa(Source):
                         "duplicate_id",
                         number,
                         "unique",
-                        f"{images[number][0]} has the same image id",
+                        f"{images[number].uri} has the same image id",
                     ),
                 )
                 continue
@@ -167,7 +168,7 @@ class CocoVqa(Source):
             except DamageError as error:
                 yield Row(record, Fault(error.rule, message=error.message))
                 continue
-            images[number] = [uri, False]
+            images[number] = _Image(uri)
         return images
 
     def _questions(
@@ -175,7 +176,7 @@ class CocoVqa(Source):
         root: Path,
         name: str,
         tally: Counter[str],
-        images: dict[int, list[Any]],
+        images: dict[int, _Image],
         answers: _Spill,
     ) -> Iterator[Read]:
         file = join(self.base, self.questions)
@@ -217,13 +218,13 @@ class CocoVqa(Source):
                 parts["question"] = Part("text", text=plain(text))
             image = images.get(image_id)
             if image is not None:
-                if not image[1]:
-                    image[1] = True
+                if not image.taken:
+                    image.taken = True
                     yield Merged("images")
                     # questions of one image mostly stand together: one part at a time is enough
                     sizes.clear()
                 if image_id not in sizes:
-                    sizes[image_id] = media_part(root, image[0], "image")
+                    sizes[image_id] = media_part(root, image.uri, "image")
                 parts["image"] = sizes[image_id]
             targets = {}
             unmatched = (
@@ -295,14 +296,22 @@ class CocoVqa(Source):
             )
 
 
-def _answers(found: Any) -> list[str]:
+def _answers(found: Iterable[object] | None) -> list[str]:
     """The annotators' words; those who gave none (null) are left out."""
     words = [answer["answer"] if isinstance(answer, dict) else answer for answer in found or ()]
     return [plain(word) for word in words if not is_absent(word)]
 
 
-def _word(value: Any) -> str:
+def _word(value: object) -> str:
     return "" if is_absent(value) else plain(value)
+
+
+@dataclass(slots=True)
+class _Image:
+    """taken: whether a question asks about it."""
+
+    uri: str
+    taken: bool = False
 
 
 class _Spill:
@@ -357,7 +366,7 @@ class _Spill:
         self._sorted = ids[self._order]
         self._taken = np.zeros(len(ids), bool)
 
-    def take(self, number: int) -> dict[str, Any] | None:
+    def take(self, number: int) -> dict[str, JsonValue] | None:
         """The targets of a question id, once; None where there is no annotation."""
         small = self._small(number)
         place = int(np.searchsorted(self._sorted, small))

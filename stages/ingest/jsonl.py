@@ -7,10 +7,10 @@ from __future__ import annotations
 import codecs
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import BinaryIO, ClassVar
 
 import ijson
 
@@ -57,7 +57,7 @@ class Jsonl(Columns):
         yield from mapper.rest(file, tally)
 
 
-def _documents(file: BinaryIO, name: str) -> Iterator[tuple[int, Any]]:
+def _documents(file: BinaryIO, name: str) -> Iterator[tuple[int, object]]:
     """The lines of the file by their numbers, or the values of the array that it is by theirs.
     Arrays in place of objects are rows, and the first one names their values.
     """
@@ -97,7 +97,7 @@ def _documents(file: BinaryIO, name: str) -> Iterator[tuple[int, Any]]:
         number += 1
 
 
-def _named(header: list[str], row: Any) -> Any:
+def _named(header: list[str], row: object) -> object:
     """A row's values by the names of the first row; what is no such row stays as it is."""
     return (
         dict(zip(header, row, strict=False))
@@ -114,7 +114,7 @@ def _is_json(line: bytes) -> bool:
     return True
 
 
-def _array(file: BinaryIO, name: str) -> Iterator[tuple[int, Any]]:
+def _array(file: BinaryIO, name: str) -> Iterator[tuple[int, object]]:
     header: list[str] | None = None
     try:
         for number, value in enumerate(items(file, "item"), 1):
@@ -136,7 +136,7 @@ def _row(line: bytes, mapper: Mapper, name: str, file: str, number: int) -> Row:
     return _mapped(value, mapper, name, file, number)
 
 
-def _parsed(line: bytes) -> Any:
+def _parsed(line: bytes) -> object:
     """The value of a line; ValueError where it is none, or has half a surrogate pair, which is no
     text.
     """
@@ -146,7 +146,7 @@ def _parsed(line: bytes) -> Any:
     return value
 
 
-def _mapped(value: Any, mapper: Mapper, name: str, file: str, number: int) -> Row:
+def _mapped(value: object, mapper: Mapper, name: str, file: str, number: int) -> Row:
     if not isinstance(value, dict):
         return _broken(name, file, number, type(value).__name__, "is no object")
     return mapper.row(flatten(value), file, number)
@@ -160,13 +160,13 @@ def _broken(name: str, file: str, number: int, found: str, message: str) -> Row:
     )
 
 
-def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(value: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """Nested objects as ``a.b`` keys; lists stay as they are.
 
     >>> flatten({"a": {"b": 1}, "c": [2]})
     {'a.b': 1, 'c': [2]}
     """
-    flat: dict[str, Any] = {}
+    flat: dict[str, object] = {}
     for name, inner in value.items():
         if isinstance(inner, dict):
             flat |= flatten(inner, f"{prefix}{name}.")

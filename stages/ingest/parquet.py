@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.dataset
@@ -65,7 +65,9 @@ class Parquet(Columns):
             ) from None
         yield from mapper.rest(file, tally)
 
-    def _row(self, value: dict[str, Any], mapper: Mapper, name: str, file: str, number: int) -> Row:
+    def _row(
+        self, value: dict[str, object], mapper: Mapper, name: str, file: str, number: int
+    ) -> Row:
         flat = flatten(value)
         wrong = next(
             (word for word in sorted(self.fields()) if isinstance(flat.get(word), bytes)), None

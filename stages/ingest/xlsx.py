@@ -120,7 +120,7 @@ def _reading(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _rows(sheet: Any, path: Path) -> Iterator[tuple[Any, ...]]:
+def _rows(sheet: Any, path: Path) -> Iterator[tuple[object, ...]]:
     rows = sheet.iter_rows(values_only=True)
     while True:
         with _reading(path):
@@ -130,10 +130,10 @@ def _rows(sheet: Any, path: Path) -> Iterator[tuple[Any, ...]]:
         yield row
 
 
-def _filled(cells: tuple[Any, ...]) -> int:
+def _filled(cells: tuple[object, ...]) -> int:
     return sum(not is_absent(cell) for cell in cells)
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> object:
     """Dates as ISO 8601 writes them, other cells as they are."""
     return value.isoformat() if hasattr(value, "isoformat") else value

@@ -10,11 +10,12 @@ from __future__ import annotations
 import io
 import tempfile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
 import soxr
+from av import AudioFrame
 
 from ...schemas.errors import DamageError
 from .container import opened, sound_of, zero_of
@@ -179,7 +180,7 @@ class _Track:
         self._length = 0
         self._channels = 0
 
-    def add(self, frame: Any, zero: float) -> bool:
+    def add(self, frame: AudioFrame, zero: float) -> bool:
         """Put the next frame to the others; whether more are wanted."""
         array = frame.to_ndarray()
         samples = _to_float(

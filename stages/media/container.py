@@ -17,10 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, TypeVar
 
 import av
+from av import AudioStream, VideoFrame, VideoStream
+from av.container import InputContainer
 from av.stream import Disposition
 
 from ...schemas.errors import DamageError
@@ -31,9 +34,11 @@ _DEFAULT_IS_WORTH = 5_000_000
 _NO_FILM = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _WIDEST_PIXEL = 8.0
 
+AVStream = TypeVar("AVStream", VideoStream, AudioStream)
+
 
 @contextmanager
-def opened(source: Path | BinaryIO, rule: str, what: str) -> Iterator[Any]:
+def opened(source: Path | BinaryIO, rule: str, what: str) -> Iterator[InputContainer]:
     """The open container; whatever FFmpeg refuses is a DamageError with this rule."""
     if not isinstance(source, Path):
         source.seek(0)
@@ -49,7 +54,7 @@ def opened(source: Path | BinaryIO, rule: str, what: str) -> Iterator[Any]:
         raise DamageError(rule, f"{what}: the container is damaged ({one_line(error)})") from None
 
 
-def pictures_of(container: Any) -> Any:
+def pictures_of(container: InputContainer) -> VideoStream:
     """The stream of pictures that FFmpeg would take, the largest; a cover is none. DamageError
     where there is none, or nothing here decodes it.
     """
@@ -68,7 +73,7 @@ def pictures_of(container: Any) -> Any:
     )
 
 
-def sound_of(container: Any) -> Any:
+def sound_of(container: InputContainer) -> AudioStream:
     """The stream of sound that FFmpeg would take, that of most channels, then of the highest rate;
     DamageError as for :func:`pictures_of`.
     """
@@ -78,7 +83,7 @@ def sound_of(container: Any) -> Any:
     return _decodable(max(streams, key=lambda stream: (*_loudness(stream), -stream.index)), "sound")
 
 
-def films(container: Any) -> list[Any]:
+def films(container: InputContainer) -> list[VideoStream]:
     """Its streams of moving pictures."""
     return [stream for stream in container.streams.video if not stream.disposition & _NO_FILM]
 
@@ -92,7 +97,7 @@ def has_film(path: Path) -> bool:
         return False
 
 
-def zero_of(container: Any) -> float:
+def zero_of(container: InputContainer) -> float:
     """Where its own time begins, in seconds of its streams: at the earliest of them, and never
     before 0, where only what decoders need lies.
 
@@ -105,14 +110,20 @@ def zero_of(container: Any) -> float:
     ] == ["mjpeg"]:
         return 0.0
     starts = [
-        float(stream.start_time * stream.time_base)
+        in_seconds(stream.start_time, stream.time_base)
         for stream in streams
         if stream.start_time is not None
     ]
     return max(0.0, min(starts, default=0.0))
 
 
-def claimed_seconds(container: Any) -> float:
+def in_seconds(ticks: int, unit: Fraction | None) -> float:
+    """A time of a stream or a packet, which has a unit where it has times."""
+    assert unit is not None
+    return float(ticks * unit)
+
+
+def claimed_seconds(container: InputContainer) -> float:
     """How long the container says it is, on its own clock; 0 where it does not say."""
     if container.duration is None:
         return 0.0
@@ -120,24 +131,24 @@ def claimed_seconds(container: Any) -> float:
     return max(0.0, float(container.duration) / 1e6 - (zero_of(container) if ends_at else 0.0))
 
 
-def pixel_aspect(stream: Any) -> float:
+def pixel_aspect(stream: VideoStream) -> float:
     """Width of a pixel over its height as it is shown."""
     aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
     ratio = float(aspect) if aspect else 1.0
     return ratio if 1 / _WIDEST_PIXEL <= ratio <= _WIDEST_PIXEL else 1.0
 
 
-def quarter_turns(frame: Any) -> int:
+def quarter_turns(frame: VideoFrame) -> int:
     """How often a picture is to be turned counter-clockwise by 90 degrees, 0 to 3."""
     return int(round(frame.rotation / 90) % 4)
 
 
-def _size(stream: Any) -> int:
+def _size(stream: VideoStream) -> int:
     context = stream.codec_context
     return int(context.width * context.height) if context is not None else -1
 
 
-def _loudness(stream: Any) -> tuple[int, int]:
+def _loudness(stream: AudioStream) -> tuple[int, int]:
     context = stream.codec_context
     if context is None:
         return (-1, 0)
@@ -147,11 +158,11 @@ def _loudness(stream: Any) -> tuple[int, int]:
     )
 
 
-def _is_default(stream: Any) -> bool:
+def _is_default(stream: AVStream) -> bool:
     return bool(stream.disposition & Disposition.default)
 
 
-def _decodable(stream: Any, what: str) -> Any:
+def _decodable(stream: AVStream, what: str) -> AVStream:
     if stream.codec_context is None:
         raise DamageError("codec_unknown", f"nothing here decodes its {what}")
     return stream

@@ -15,7 +15,6 @@ A step leaves media that it does not apply to as they are.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import numpy as np
 
@@ -70,7 +69,7 @@ def _noise(samples: np.ndarray, snr_db: float, seed: int) -> np.ndarray:
     """
     offset = samples.mean(axis=0, dtype=np.float64)
     power = float(np.mean(np.square(samples - offset))) or 1e-12
-    noise: Any = np.random.Generator(np.random.Philox(key=seed)).standard_normal(
+    noise: np.ndarray = np.random.Generator(np.random.Philox(key=seed)).standard_normal(
         samples.shape, dtype=np.float32
     )
     noisy = samples + noise * np.float32((power / 10 ** (snr_db / 10)) ** 0.5)

@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import av
 import numpy as np
+from av import VideoFrame, VideoStream
+from av.container import InputContainer
 from av.video.reformatter import VideoReformatter
 
 from ...schemas.errors import DamageError
@@ -25,6 +27,7 @@ from ...schemas.recipe import VideoReader
 from .container import (
     claimed_seconds,
     films,
+    in_seconds,
     opened,
     pictures_of,
     pixel_aspect,
@@ -140,9 +143,8 @@ def end_of_all(path: Path) -> float:
         zero, end = zero_of(container), 0.0
         for packet in container.demux([*films(container), *container.streams.audio]):
             if packet.pts is not None:
-                end = max(
-                    end, float((packet.pts + (packet.duration or 0)) * packet.time_base) - zero
-                )
+                ends = in_seconds(packet.pts + (packet.duration or 0), packet.time_base)
+                end = max(end, ends - zero)
         return end
 
 
@@ -157,14 +159,15 @@ def sound_gaps(path: Path) -> tuple[float, float] | None:
             return None
         if sound.start_time is None or stream.start_time is None:
             return (0.0, 0.0)
-        start = float(sound.start_time * sound.time_base) - float(
-            stream.start_time * stream.time_base
+        begins = in_seconds(stream.start_time, stream.time_base)
+        start = in_seconds(sound.start_time, sound.time_base) - begins
+        if not stream.duration or not sound.duration:
+            return (start, 0.0)
+        ends = in_seconds(stream.start_time + stream.duration, stream.time_base)
+        return (
+            start,
+            ends - in_seconds(sound.start_time + sound.duration, sound.time_base),
         )
-        ends = [
-            float((each.start_time + each.duration) * each.time_base) if each.duration else None
-            for each in (stream, sound)
-        ]
-        return (start, ends[0] - ends[1] if ends[0] is not None and ends[1] is not None else 0.0)
 
 
 def _note_damage(damage: list[float] | None, time: float) -> None:
@@ -290,7 +293,9 @@ class _Film:
 
 
 @contextmanager
-def _pictures(source: Path | BinaryIO, rule: str = "video_damaged") -> Iterator[tuple[Any, Any]]:
+def _pictures(
+    source: Path | BinaryIO, rule: str = "video_damaged"
+) -> Iterator[tuple[InputContainer, VideoStream]]:
     with opened(
         source,
         rule,
@@ -308,7 +313,7 @@ def _pictures(source: Path | BinaryIO, rule: str = "video_damaged") -> Iterator[
         yield container, stream
 
 
-def _film(container: Any, stream: Any) -> _Film:
+def _film(container: InputContainer, stream: VideoStream) -> _Film:
     """What its packets tell without being decoded; those that an edit list hides are not shown."""
     unit, zero = float(stream.time_base or 0), zero_of(container)
     # each of its pictures is a whole JPEG, and needs neither seeking nor a decoder of films
@@ -356,7 +361,7 @@ def _decode_places(
     seek = seek and film.stamps is not None and wanted[0] >= _WORTH_SEEKING
     stamps = [place if film.stamps is None else film.stamps[place] for place in wanted]
     left = list(zip(stamps, wanted, strict=True))
-    before: Any = None
+    before: VideoFrame | None = None
     with _pictures(source) as (container, stream):
         shown = _Shown(stream, short_side)
         if seek:
@@ -389,7 +394,7 @@ def _decode_places(
     )
 
 
-def _decoded(container: Any, stream: Any, strict: bool) -> Iterator[Any]:
+def _decoded(container: InputContainer, stream: VideoStream, strict: bool) -> Iterator[VideoFrame]:
     """The frames; with damaged packets left out unless ``strict``, as measuring leaves them out."""
     for packet in container.demux(stream):
         try:
@@ -402,12 +407,12 @@ def _decoded(container: Any, stream: Any, strict: bool) -> Iterator[Any]:
 class _Shown:
     """Turns, stretches and scales frames as they are shown, all to the size of the first one."""
 
-    def __init__(self, stream: Any, short_side: int) -> None:
+    def __init__(self, stream: VideoStream, short_side: int) -> None:
         self._stream, self._short_side = stream, short_side
         self._reformatter = VideoReformatter()
         self._size: tuple[int, int] | None = None
 
-    def pixels(self, frame: Any) -> np.ndarray:
+    def pixels(self, frame: VideoFrame) -> np.ndarray:
         """RGB ``uint8 [H, W, 3]``."""
         turns = quarter_turns(frame)
         if self._size is None:
@@ -420,7 +425,7 @@ class _Shown:
         return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
 
 
-def _shown_size(frame: Any, stream: Any) -> tuple[int, int]:
+def _shown_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
     """Width and height of a frame as players show it."""
     width, height = max(1, round(frame.width * pixel_aspect(stream))), frame.height
     return (height, width) if quarter_turns(frame) % 2 else (width, height)
@@ -496,7 +501,7 @@ def encode_mjpeg(
     """Frames ``uint8 [T, H, W, 3]`` as an mp4 of JPEG pictures (Motion JPEG), each with the time at
     which it is shown; the whole is ``seconds`` long.
 
-    Any frame is one seek and one decode of an image.
+    object frame is one seek and one decode of an image.
     """
     buffer = io.BytesIO()
     unit = Fraction(1, _UNITS)

@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, TypedDict, cast
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,7 @@ from pydantic import Field, ValidationError
 
 from ...schemas import checks
 from ...schemas.errors import DamageError, InputError
+from ...schemas.json_value import JsonValue
 from ...schemas.quantity import Quantity, share
 from ...schemas.recipe import ShardOptions, mistake_lines
 from ...schemas.record import Part, Step
@@ -80,6 +81,17 @@ class Raw(NamedTuple):
         return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 0.0
 
 
+class FittedSeries(TypedDict):
+    """What the training split says of a series: how it is read, and each column's scale."""
+
+    columns: list[str]
+    rate_hz: float
+    time: str | None
+    unit: Literal["s", "ms", "us", "ns"]
+    mean: list[float]
+    deviation: list[float]
+
+
 class Series(OnDisk):
     """Values over time. ``decoded`` gives ``float32 [T, C]``."""
 
@@ -95,7 +107,7 @@ class Series(OnDisk):
     always_measured = True
     options = SeriesOptions
     first_encoder = "series_cnn"
-    column: ClassVar[Mapping[str, Any]] = {
+    column: ClassVar[Mapping[str, JsonValue]] = {
         "struct": [
             {"name": "values", "list": {"list": "float32"}},
             {"name": "rate_hz", "dtype": "float64"},
@@ -105,7 +117,7 @@ class Series(OnDisk):
         ]
     }
 
-    def steps(self, options: Mapping[str, Any]) -> tuple[Step, ...]:
+    def steps(self, options: Mapping[str, JsonValue]) -> tuple[Step, ...]:
         try:
             reading = Reading.model_validate(options)
         except ValidationError as error:
@@ -151,16 +163,21 @@ class Series(OnDisk):
         return SeriesSpec()
 
     def input_spec(
-        self, options: SeriesOptions, fitted: Mapping[str, Any], training: bool
+        self, options: SeriesOptions, fitted: Mapping[str, object], training: bool
     ) -> SeriesSpec:
         if not fitted:
             return SeriesSpec()
-        learned = {name: fitted[name] for name in ("columns", "rate_hz", "mean", "deviation")}
+        learned = cast("FittedSeries", fitted)
         return SeriesSpec(
-            **learned, seconds=options.seconds, crop=options.crop if training else "start"
+            columns=learned["columns"],
+            rate_hz=learned["rate_hz"],
+            mean=learned["mean"],
+            deviation=learned["deviation"],
+            seconds=options.seconds,
+            crop=options.crop if training else "start",
         )
 
-    def fit(self, options: SeriesOptions, values: Iterable[bytes | None]) -> dict[str, Any]:
+    def fit(self, options: SeriesOptions, values: Iterable[bytes | None]) -> FittedSeries:
         """Columns and rate, and mean and deviation of each column."""
         columns: tuple[str, ...] | None = None
         rate_hz, reading = 0.0, Reading()
@@ -196,12 +213,14 @@ class Series(OnDisk):
     def longest(self, options: SeriesOptions) -> float:
         return options.seconds
 
-    def given(self, value: str, fitted: Mapping[str, Any]) -> bytes:
-        reading = Reading(**{name: fitted[name] for name in ("columns", "rate_hz", "time", "unit")})
-        raw = read_series(given_file(value), reading)
-        return encode_npz(
-            resampled(raw, fitted["rate_hz"]), fitted["rate_hz"], raw.columns, reading
+    def given(self, value: str, fitted: Mapping[str, object]) -> bytes:
+        learned = cast("FittedSeries", fitted)
+        rate_hz = learned["rate_hz"]
+        reading = Reading(
+            columns=learned["columns"], rate_hz=rate_hz, time=learned["time"], unit=learned["unit"]
         )
+        raw = read_series(given_file(value), reading)
+        return encode_npz(resampled(raw, rate_hz), rate_hz, raw.columns, reading)
 
     def _read(self, root: Path, part: Part) -> tuple[np.ndarray, float, tuple[str, ...]]:
         """Values, rate and columns of a part, cut and at its rate."""

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict, cast
 
 import numpy as np
 from pydantic import Field
@@ -25,6 +25,7 @@ from pydantic import Field
 from ...schemas import checks
 from ...schemas.errors import DamageError, InputError
 from ...schemas.fingerprint import canonical
+from ...schemas.json_value import JsonValue
 from ...schemas.quantity import Quantity, share
 from ...schemas.record import Part
 from ..modality import InRecord, ModalityOptions
@@ -53,6 +54,17 @@ class TableOptions(ModalityOptions):
     )
 
 
+class FittedTable(TypedDict, total=False):
+    """What the training split says of a table's columns, in their order; the categories of those
+    that are no numbers.
+    """
+
+    columns: list[str]
+    mean: list[float]
+    deviation: list[float]
+    categories: dict[str, list[str]]
+
+
 class Table(InRecord):
     """Cells of a row. They stand in the json of their sample, under ``tables``."""
 
@@ -65,12 +77,13 @@ class Table(InRecord):
         "out_of_range": share("share of cells out of their range; found by clean.table"),
     }
 
-    def decoded(self, root: Path, part: Part, wanted_by: object) -> dict[str, Any]:
-        cells: dict[str, Any] = json.loads(part.text or "{}")
+    def decoded(self, root: Path, part: Part, wanted_by: object) -> dict[str, JsonValue]:
+        cells: dict[str, JsonValue] = json.loads(part.text or "{}")
         return cells
 
-    def annotated(self, text: str) -> Any:
-        return json.loads(text)
+    def annotated(self, text: str) -> JsonValue:
+        value: JsonValue = json.loads(text)
+        return value
 
     def fields(self, text: str) -> dict[str, str]:
         return {
@@ -83,11 +96,11 @@ class Table(InRecord):
         return TableSpec()
 
     def input_spec(
-        self, options: TableOptions, fitted: Mapping[str, Any], training: bool
+        self, options: TableOptions, fitted: Mapping[str, object], training: bool
     ) -> TableSpec:
-        return TableSpec(**fitted)
+        return TableSpec(**cast("FittedTable", fitted))
 
-    def fit(self, options: TableOptions, values: Iterable[str | None]) -> dict[str, Any]:
+    def fit(self, options: TableOptions, values: Iterable[str | None]) -> FittedTable:
         """Columns, their means and deviations, and the categories of those that are no numbers."""
         rows = [json.loads(text) for text in values if text is not None]
         columns = sorted({name for row in rows for name in row})
@@ -116,7 +129,7 @@ class Table(InRecord):
             deviation.append(spread if spread > 0 else 1.0)
         return {"columns": columns, "mean": mean, "deviation": deviation, "categories": categories}
 
-    def given(self, value: str, fitted: Mapping[str, Any]) -> str:
+    def given(self, value: str, fitted: Mapping[str, object]) -> str:
         """Cells as JSON, or written ``age=34, city=Paris``."""
         try:
             cells = (
@@ -131,16 +144,17 @@ class Table(InRecord):
         return self._checked(cells, fitted)
 
     def from_row(
-        self, part: str, row: Mapping[str, str | None], fitted: Mapping[str, Any]
+        self, part: str, row: Mapping[str, str | None], fitted: Mapping[str, object]
     ) -> str | None:
-        cells = {name: row[name] for name in fitted.get("columns", ()) if row.get(name)}
+        cells = {name: row[name] for name in _columns_of(fitted) if row.get(name)}
         return json.dumps(cells) if cells else row.get(part) or None
 
-    def _checked(self, cells: Mapping[str, Any], fitted: Mapping[str, Any]) -> str:
+    def _checked(self, cells: Mapping[str, JsonValue], fitted: Mapping[str, object]) -> str:
         """Cells read as a source reads them; DamageError for columns that the model does not have,
         and for words in the place of numbers.
         """
-        columns = fitted.get("columns", cells)
+        learned = cast("FittedTable", fitted)
+        columns = learned.get("columns", cells)
         unknown = sorted(set(cells) - set(columns))
         if unknown:
             raise DamageError(
@@ -156,18 +170,22 @@ class Table(InRecord):
             checked[name] = as_cell(cell)
             if (
                 name in columns
-                and name not in fitted.get("categories", {})
+                and name not in learned.get("categories", {})
                 and checked[name] is not None
                 and as_number(checked[name]) is None
             ):
                 raise DamageError("bad_cells", f"{name}: wanted a number, found {str(cell)[:60]!r}")
         return canonical(checked)
 
-    def columns(self, part: str, fitted: Mapping[str, Any]) -> tuple[str, ...]:
-        return (part, *fitted.get("columns", ()))
+    def columns(self, part: str, fitted: Mapping[str, object]) -> tuple[str, ...]:
+        return (part, *_columns_of(fitted))
 
-    def token_names(self, value: str, fitted: Mapping[str, Any]) -> list[str]:
-        return list(fitted["columns"])
+    def token_names(self, value: str, fitted: Mapping[str, object]) -> list[str]:
+        return list(_columns_of(fitted))
+
+
+def _columns_of(fitted: Mapping[str, object]) -> list[str]:
+    return cast("FittedTable", fitted).get("columns", [])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,13 +265,13 @@ class TableSpec(Spec):
         )
         return 1
 
-    def value(self, data: str, draws: Draws = MIDDLE) -> Any:
+    def value(self, data: str, draws: Draws = MIDDLE) -> object:
         """The cells, None where absent."""
         cells = json.loads(data)
         return cells if self.transform is None else self.transform(cells, draws.generator())
 
 
-def as_cell(value: Any) -> str | int | float | None:
+def as_cell(value: object) -> str | int | float | None:
     """A value as a cell: what is written as a number becomes one, unless it would lose something by
     it: a zero in front (``007``), or digits beyond 2^53, which are names and no amounts. None for
     nothing, and for numbers that are not finite.
@@ -273,7 +291,7 @@ def as_cell(value: Any) -> str | int | float | None:
     return None if text.lower() in _NOTHING else text
 
 
-def is_empty_cell(cell: Any) -> bool:
+def is_empty_cell(cell: object) -> bool:
     """Whether a cell holds nothing, in any of the usual spellings (NA, null, none, -, ?)."""
     return cell is None or (isinstance(cell, str) and cell.strip().lower() in ABSENT_WORDS)
 
@@ -291,7 +309,7 @@ def as_number(cell: Any) -> float | None:
     return number if number is None or math.isfinite(number) else math.nan
 
 
-def as_category(cell: Any) -> str:
+def as_category(cell: object) -> str:
     """A cell as a category; a whole number is the same one whether it came as 1 or as 1.0."""
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import yaml
 
 from ...schemas.index import ShardSet
+from ...schemas.json_value import JsonValue
 from ..modality import in_record, is_in_record, modality
 
 CARD_FILE = "README.md"
-_KINDS: dict[str, dict[str, Any]] = {
+_KINDS: dict[str, dict[str, JsonValue]] = {
     "number": {"dtype": "float64"},
     "text": {"dtype": "string"},
     "list": {"list": "string"},
@@ -41,7 +41,7 @@ def card_text(
     """The card. ``members``: ending of each kind of member -> the modality of what it holds.
     ``fields``: part -> its fields -> their kind.
     """
-    columns: list[dict[str, Any]] = [
+    columns: list[dict[str, JsonValue]] = [
         {"name": name, "dtype": "string"} for name in ("__key__", "__url__")
     ]
     columns += [
@@ -83,10 +83,10 @@ def card_text(
 
 def _annotation(
     shards: ShardSet, inner: Mapping[str, Mapping[str, str]], texts_in_json: bool
-) -> list[dict[str, Any]]:
+) -> list[dict[str, JsonValue]]:
     """The fields of a sample's json."""
     texts = sorted(name for name, kind in shards.parts.items() if kind == "text")
-    fields: list[dict[str, Any]] = [
+    fields: list[dict[str, JsonValue]] = [
         {"name": "key", "dtype": "string"},
         {"name": "group", "dtype": "string"},
     ]
@@ -105,7 +105,7 @@ def _annotation(
     )
     if texts:
         fields.append({"name": "cues", "struct": [{"name": name, **_CUES} for name in texts]})
-    annotated: dict[str, list[dict[str, Any]]] = {}
+    annotated: dict[str, list[dict[str, JsonValue]]] = {}
     for name, kind in sorted(shards.parts.items()):
         if is_in_record(kind) and (texts_in_json or not in_record(kind).has_member):
             columns = [

@@ -5,23 +5,23 @@ they are.
 from __future__ import annotations
 
 import io
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import xxhash
 
 from ...schemas.errors import DamageError
 from ...schemas.fingerprint import canonical, hash_bytes
+from ...schemas.index import IndexMember, IndexRow, IndexText
+from ...schemas.json_value import JsonValue
 from ...schemas.recipe import ShardOptions
 from ...schemas.record import Fault, Part, Record
 from ..media.refusing import refusing
 from ..modality import InRecord, is_in_record, modality, on_disk
 from .plan import Naming, Sample
 from .tar import header, padding
-
-IndexRow = dict[str, Any]
 
 
 class PieceWriter:
@@ -95,29 +95,30 @@ class PieceWriter:
     def _write(self, sample: Sample, members: list[tuple[str, str, str, bytes]]) -> None:
         # in memory first: what cannot have a header must leave no half of a sample in the file
         buffer = io.BytesIO()
-        media, others = [], []
+        media: list[IndexMember] = []
+        others: list[IndexMember] = []
         for part, kind, ending, data in members:
             name = f"{sample.key}.{ending}"
             buffer.write(header(name, len(data)))
-            entry = {
-                "part": part,
-                "modality": kind or "text",
-                "name": name,
-                "offset": self.place + buffer.tell(),
-                "size": len(data),
-                "xxh3": hash_bytes(data),
-            }
-            if kind and not is_in_record(kind):
-                media.append(entry | {"media": ending.rpartition(".")[2]})
-            else:
-                others.append(entry | {"media": None})
+            is_medium = kind != "" and not is_in_record(kind)
+            (media if is_medium else others).append(
+                {
+                    "part": part,
+                    "modality": kind or "text",
+                    "name": name,
+                    "offset": self.place + buffer.tell(),
+                    "size": len(data),
+                    "xxh3": hash_bytes(data),
+                    "media": ending.rpartition(".")[2] if is_medium else None,
+                }
+            )
             buffer.write(data)
             buffer.write(padding(len(data)))
         self._hasher.update(buffer.getbuffer())
         self._file.write(buffer.getbuffer())
         self.place += buffer.tell()
         for record in sample.records:
-            texts = [
+            texts: list[IndexText] = [
                 {
                     "part": name,
                     "text": part.text,
@@ -181,21 +182,22 @@ def annotation(sample: Sample, with_texts: bool) -> str:
     """
     values = []
     for record in sample.records:
-        value: dict[str, Any] = {
+        value: dict[str, JsonValue] = {
             "key": record.key,
             "group": record.group,
             "targets": dict(record.targets),
         }
         if record.absent:
             value["absent"] = dict(record.absent)
+        by_kind: dict[str, dict[str, JsonValue]] = defaultdict(dict)
         for name, part in sorted(record.parts.items()):
             if part.cues:
-                value.setdefault("cues", {})[name] = [
+                by_kind["cues"][name] = [
                     {"start_s": cue.start_s, "end_s": cue.end_s, "text": cue.text}
                     for cue in part.cues
                 ]
             kind = modality(part.modality)
             if isinstance(kind, InRecord) and (with_texts or not kind.has_member):
-                value.setdefault(kind.annotated_under, {})[name] = kind.annotated(part.text or "")
-        values.append(value)
+                by_kind[kind.annotated_under][name] = kind.annotated(part.text or "")
+        values.append(value | by_kind)
     return canonical({"key": sample.key, "records": values} if with_texts else values[0])

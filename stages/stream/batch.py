@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ...schemas.errors import InputError, nearest
+from ...schemas.json_value import JsonValue
 
 
 class Labelled(Protocol):
@@ -101,7 +102,7 @@ class FusionBatch:
         """The key of each row, empty for rows that only pad."""
         return self.labels.keys
 
-    def targets(self) -> list[dict[str, Any]]:
+    def targets(self) -> list[dict[str, JsonValue]]:
         """The targets of each row."""
         return [json.loads(text) for text in self.labels.targets]
 

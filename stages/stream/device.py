@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from ...schemas import checks
 from ...schemas.errors import InputError
 from .batch import FusionBatch
 from .order.draws import uniform_of
-from .stream import Stream
+from .stream import Stream, StreamState
 
 _AHEAD = 1
 
@@ -98,7 +97,7 @@ class OnDevice:
         while waiting:
             yield self._ready(*waiting.popleft())
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> StreamState:
         """Where the loop stands; see :meth:`Stream.state_dict`."""
         return (
             self._stream.state_dict()
@@ -106,7 +105,7 @@ class OnDevice:
             else self._stream.state_after(self._used)
         )
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Go on there."""
         self._used = None
         self._stream.load_state_dict(state)

@@ -7,7 +7,7 @@ import functools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -80,7 +80,7 @@ def open_stream(
     cache: str | Path | None = None,
     cache_bytes: int = 16 << 30,
     read_ahead_bytes: int = 64 << 20,
-    storage_options: Mapping[str, Any] | None = None,
+    storage_options: Mapping[str, object] | None = None,
 ) -> Stream:
     """A stream of batches from shards.
 
@@ -249,7 +249,7 @@ def is_url(path: str | Path) -> bool:
     return "://" in str(path) and not str(path).startswith("file://")
 
 
-def _storage(chunks: ChunkCache | None, options: Mapping[str, Any], path: str) -> Storage:
+def _storage(chunks: ChunkCache | None, options: Mapping[str, object], path: str) -> Storage:
     return (
         RemoteStorage(path, chunks, options)
         if chunks is not None and is_url(path)

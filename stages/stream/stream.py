@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias, TypedDict
 
 import numpy as np
 import torch
@@ -66,6 +66,16 @@ class _Job:
     positions: np.ndarray
     bucket: int
     stop: int
+
+
+class StreamState(TypedDict):
+    """Where a stream stands, and of which data and order: ``samples`` of an epoch are done."""
+
+    version: int
+    seed: int
+    epoch: int
+    samples: int
+    data: str
 
 
 class Stream(IterableDataset[FusionBatch]):
@@ -163,19 +173,19 @@ class Stream(IterableDataset[FusionBatch]):
             self.epoch, self._samples, self._is_placed = epoch, 0, True
             self._loops += 1  # a loop that runs is over
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> StreamState:
         """Where the stream stands, as plain JSON values: give it to :meth:`load_state_dict`, with
         any number of ranks and workers.
         """
         return self._state(self.epoch, self._samples)
 
-    def state_after(self, batch: FusionBatch) -> dict[str, Any]:
+    def state_after(self, batch: FusionBatch) -> StreamState:
         """The state for going on after this batch; for a stream under a ``DataLoader``, which runs
         ahead in copies of its own.
         """
         return self._state(batch.epoch, batch.samples)
 
-    def _state(self, epoch: int, samples: int) -> dict[str, Any]:
+    def _state(self, epoch: int, samples: int) -> StreamState:
         if self._ended(samples):
             epoch, samples = epoch + 1, 0
         return {
@@ -193,7 +203,7 @@ class Stream(IterableDataset[FusionBatch]):
             <= 0
         )
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Go on where the stream that gave ``state`` stood; other records, another order or another
         seed are refused.
         """
@@ -478,7 +488,7 @@ class Stream(IterableDataset[FusionBatch]):
             vectors[~present] = 0
         return torch.from_numpy(vectors)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """For another process: which rank this is has to be found here, where the group of
         processes is known.
         """
@@ -490,7 +500,7 @@ class Stream(IterableDataset[FusionBatch]):
             "_settings": replace(self._settings, rank=rank, world=world),
         }
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         # never pinned: a worker process must not touch the GPU
         self._pool = Pool(heap_slot, self._depth(self._settings.workers, self.batch_size) + 3)

@@ -232,7 +232,9 @@ class TrainOptions(BaseModel):
             )
         for word, options in map(split_choice, self.losses):
             if options.get("target"):
-                lines += here.lacking_targets(f"train.losses.{word}.target", [options["target"]])
+                lines += here.lacking_targets(
+                    f"train.losses.{word}.target", [str(options["target"])]
+                )
         lines += here.lacking_split("train.train_split", self.train_split)
         word, own = split_choice(self.fusion)
         is_fitted = FUSIONS[word].is_fitted or bool(own.get("grid"))
@@ -284,9 +286,11 @@ def with_method(section: Mapping[str, Any], word: str) -> dict[str, Any]:
     return merged
 
 
-def _without_encoder(entry: Any, encoders: Mapping[str, str]) -> Any:
+def _without_encoder(entry: object, encoders: Mapping[str, str]) -> object:
     """An input's options without its encoder, if a method has another for what that one reads."""
-    card = ENCODERS.get(str(entry.get("encoder"))) if isinstance(entry, Mapping) else None
+    if not isinstance(entry, Mapping):
+        return entry
+    card = ENCODERS.get(str(entry.get("encoder")))
     return (
         {key: value for key, value in entry.items() if key != "encoder"}
         if card is not None and card.reads in encoders
@@ -300,7 +304,7 @@ def encoder_word(spec: InputOptions, kind: str, options: TrainOptions) -> str:
     return spec.encoder or options.encoders.get("feature" if spec.feature else kind) or first
 
 
-def _mistakes_of(kind: str, options: Mapping[str, Any], where: str) -> list[str]:
+def _mistakes_of(kind: str, options: Mapping[str, object], where: str) -> list[str]:
     try:
         modality(kind).options.model_validate(options)
     except ValidationError as error:

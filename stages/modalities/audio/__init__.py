@@ -149,7 +149,7 @@ class Audio(OnDisk):
             ),
         )
 
-    def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:
+    def decoded(self, root: Path, part: Part, wanted_by: object) -> object:
         from ...media import audio
         from ...media.steps import apply_to_samples
 
@@ -199,7 +199,7 @@ class Audio(OnDisk):
         return AudioSpec()
 
     def input_spec(
-        self, options: AudioOptions, fitted: Mapping[str, Any], training: bool
+        self, options: AudioOptions, fitted: Mapping[str, object], training: bool
     ) -> AudioSpec:
         from .spec import AudioSpec
 

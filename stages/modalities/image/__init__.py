@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from ....schemas.fingerprint import hash_bytes
+from ....schemas.json_value import JsonValue
 from ....schemas.recipe import ShardOptions
 from ....schemas.record import Part
 from ...media.files import read_file
@@ -62,7 +63,7 @@ class Image(OnDisk):
     version = 3
     options = ImageOptions
     first_encoder = "cnn"
-    column: ClassVar[Mapping[str, Any]] = {"dtype": "image"}
+    column: ClassVar[Mapping[str, JsonValue]] = {"dtype": "image"}
 
     def measured(self, root: Path, part: Part, depth: Depth) -> dict[str, Any]:
         assert part.uri is not None
@@ -98,7 +99,7 @@ class Image(OnDisk):
             (earliest, other) for other, earliest in enumerate(first.tolist()) if earliest != other
         ]
 
-    def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:
+    def decoded(self, root: Path, part: Part, wanted_by: object) -> object:
         from ...media import image
         from ...media.steps import apply_to_pixels
 
@@ -128,7 +129,7 @@ class Image(OnDisk):
         return ImageSpec()
 
     def input_spec(
-        self, options: ImageOptions, fitted: Mapping[str, Any], training: bool
+        self, options: ImageOptions, fitted: Mapping[str, object], training: bool
     ) -> ImageSpec:
         from .spec import ImageSpec
 

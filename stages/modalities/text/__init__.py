@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypedDict, cast
 
 from pydantic import Field
 
+from ....schemas.json_value import JsonValue
 from ....schemas.record import Cue, Part
 from ...modality import InRecord, ModalityOptions, Rendered
 from .words import build_vocabulary, words
@@ -24,6 +25,12 @@ class TextOptions(ModalityOptions):
     vocabulary: int = Field(10_000, ge=1)
 
 
+class Vocabulary(TypedDict, total=False):
+    """What the training split says of a text: the number of each word."""
+
+    vocabulary: dict[str, int]
+
+
 class Text(InRecord):
     """Texts. Timed ones hold their cues, and are cut with the medium beside them."""
 
@@ -31,7 +38,7 @@ class Text(InRecord):
     parts_per_task = 4096
     options = TextOptions
     first_encoder = "lstm"
-    column: ClassVar[Mapping[str, Any]] = {"dtype": "string"}
+    column: ClassVar[Mapping[str, JsonValue]] = {"dtype": "string"}
     annotated_under = "texts"
     has_member = True
 
@@ -45,7 +52,7 @@ class Text(InRecord):
         )
         return replace(part, text=" ".join(cue.text for cue in cues), cues=cues)
 
-    def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:
+    def decoded(self, root: Path, part: Part, wanted_by: object) -> object:
         return part.text or ""
 
     def member(self, part: str, text: str, alone: bool) -> Rendered:
@@ -63,15 +70,17 @@ class Text(InRecord):
         return TextSpec()
 
     def input_spec(
-        self, options: TextOptions, fitted: Mapping[str, Any], training: bool
+        self, options: TextOptions, fitted: Mapping[str, object], training: bool
     ) -> TextSpec:
         from .spec import TextSpec
 
-        return TextSpec(length=options.length, vocabulary=fitted.get("vocabulary", {}))
+        return TextSpec(
+            length=options.length, vocabulary=cast("Vocabulary", fitted).get("vocabulary", {})
+        )
 
-    def fit(self, options: TextOptions, values: Iterable[str | None]) -> dict[str, Any]:
+    def fit(self, options: TextOptions, values: Iterable[str | None]) -> Vocabulary:
         """The vocabulary."""
         return {"vocabulary": build_vocabulary(values, options.vocabulary)}
 
-    def token_names(self, value: str, fitted: Mapping[str, Any]) -> list[str]:
+    def token_names(self, value: str, fitted: Mapping[str, object]) -> list[str]:
         return words(value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -74,7 +73,7 @@ class TextSpec(Spec):
         out[len(ids) :] = PAD_TOKEN
         return len(ids)
 
-    def value(self, text: str, draws: Draws = MIDDLE) -> Any:
+    def value(self, text: str, draws: Draws = MIDDLE) -> object:
         """The text itself."""
         return text if self.transform is None else self.transform(text, draws.generator())
 
@@ -82,7 +81,7 @@ class TextSpec(Spec):
         """Tokens of every record's text."""
         if not self.makes_tensors:
             return super().lengths(records, part)
-        tokenize: Callable[[str], Sequence[Any]] = self.tokenize or words
+        tokenize: Callable[[str], Sequence[object]] = self.tokenize or words
         return np.array(
             [
                 0 if text is None else len(tokenize(text))

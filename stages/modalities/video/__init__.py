@@ -103,7 +103,7 @@ class Video(OnDisk):
 
         return in_span(part, functools.partial(shots, tracks))
 
-    def decoded(self, root: Path, part: Part, wanted_by: object) -> Any:
+    def decoded(self, root: Path, part: Part, wanted_by: object) -> np.ndarray:
         from ...media import video
         from ...media.steps import apply_to_pixels
 
@@ -158,7 +158,7 @@ class Video(OnDisk):
         return VideoSpec()
 
     def input_spec(
-        self, options: VideoOptions, fitted: Mapping[str, Any], training: bool
+        self, options: VideoOptions, fitted: Mapping[str, object], training: bool
     ) -> VideoSpec:
         from .spec import VideoSpec
 

@@ -12,7 +12,7 @@ start: that is why a stream resumes at any sample as fast as it begins.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any, Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -30,16 +30,19 @@ class Order(Protocol):
         """
 
 
-class _Recent:
+Made = TypeVar("Made")
+
+
+class _Recent(Generic[Made]):
     """Remembers the last two results of a function; a copy sent to another process
     remembers none.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Made]) -> None:
         self._function = function
-        self._known: dict[Hashable, Any] = {}
+        self._known: dict[Hashable, Made] = {}
 
-    def __call__(self, *key: Hashable) -> Any:
+    def __call__(self, *key: Hashable) -> Made:
         # two results, since a batch may lie across the border of two windows or epochs
         if key not in self._known:
             while len(self._known) > 1:
@@ -47,7 +50,7 @@ class _Recent:
             self._known[key] = self._function(*key)
         return self._known[key]
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {"_function": self._function, "_known": {}}
 
 

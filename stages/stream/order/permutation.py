@@ -4,8 +4,6 @@ number.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ....schemas.fingerprint import random_for
@@ -71,8 +69,8 @@ def permuted(places: np.ndarray, count: int, keys: np.ndarray) -> np.ndarray:
 def _rounds(
     places: np.ndarray, height: np.uint64, width: np.uint64, keys: np.ndarray
 ) -> np.ndarray:
-    left: Any = places // width
-    right: Any = places % width
+    left: np.ndarray = places // width
+    right: np.ndarray = places % width
     # a round changes one coordinate by what the other says, so it can be undone: that makes it a
     # permutation, whatever mix does
     for number, key in enumerate(keys):

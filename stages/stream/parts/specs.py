@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ....schemas import checks
 from ....schemas.errors import DamageError, InputError
@@ -31,12 +30,12 @@ class BytesSpec(Spec):
     def is_cheap(self) -> bool:
         return self.transform is None
 
-    def value(self, data: bytes, draws: Draws = MIDDLE) -> Any:
+    def value(self, data: bytes, draws: Draws = MIDDLE) -> object:
         """The bytes."""
         content = self.read(data)
         return content if self.transform is None else self.transform(content, draws.generator())
 
-    def read(self, data: bytes) -> Any:
+    def read(self, data: bytes) -> object:
         """What the bytes mean, before the transform."""
         return data
 
@@ -47,7 +46,7 @@ class JsonSpec(BytesSpec):
 
     modality = "json"
 
-    def read(self, data: bytes) -> Any:
+    def read(self, data: bytes) -> object:
         try:
             return json.loads(data)
         except (ValueError, RecursionError) as error:

@@ -11,13 +11,13 @@ import pyarrow.compute as pc
 from ....schemas.columns import numbers
 from ....schemas.disk import read_note
 from ....schemas.errors import InputError
+from ....schemas.features import FeatureNote
 
 
 class FeatureCache:
     """Vectors of one part by record key. Nothing is read before it is used.
 
-    vectors: ``[N, D]`` in the type they were stored in. made_by: the extractor, the length of its
-        vectors and what it was fitted to.
+    vectors: ``[N, D]`` in the type they were stored in.
     """
 
     def __init__(self, folder: Path, part: str) -> None:
@@ -35,7 +35,7 @@ class FeatureCache:
             else table["vector"].chunk(0)
         )
         self.dims = column.type.list_size
-        self.made_by = {word: value for word, value in read_note(path).items() if word != "faults"}
+        self.made_by = FeatureNote.from_dict(read_note(path))
         self.vectors = numbers(column.flatten()).reshape(-1, self.dims)
         with pa.memory_map(str(keys_path)) as source:
             keys = pa.ipc.open_file(source).read_all()

@@ -12,11 +12,11 @@ import glob
 import json
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias, TypedDict, cast
 
 import pyarrow as pa
 from braceexpand import braceexpand
@@ -190,10 +190,27 @@ def _paths(storage: Storage, text: str) -> list[str]:
     return paths
 
 
+class _Wanted(TypedDict):
+    """What an index has to be of: this version of ours, the tar as it is, the rule of its keys."""
+
+    foreign: int
+    tar: str
+    version: str
+    keys: KeyRule
+
+
+class _Note(_Wanted):
+    """What stands with the index of a tar that others wrote."""
+
+    parts: dict[str, str]
+    interleaved: int
+    content: str
+
+
 def _foreign(storage: Storage, path: str, keys: KeyRule) -> tuple[Tar, dict[str, str]]:
     """A tar that others wrote, with its index, made now where there is none that fits."""
     file = storage.open(path)
-    wanted = {
+    wanted: _Wanted = {
         "foreign": FOREIGN_VERSION,
         "tar": path.rpartition("/")[2],
         "version": file.version(),
@@ -232,7 +249,7 @@ def _foreign(storage: Storage, path: str, keys: KeyRule) -> tuple[Tar, dict[str,
     return Tar(file, split, place, f"{wanted['tar']} {note['content']}"), note["parts"]
 
 
-def _write(places: Sequence[Path], table: pa.Table, note: dict[str, Any]) -> Path:
+def _write(places: Sequence[Path], table: pa.Table, note: Mapping[str, object]) -> Path:
     for place in places:
         try:
             write_table(place, table, note)
@@ -245,11 +262,11 @@ def _write(places: Sequence[Path], table: pa.Table, note: dict[str, Any]) -> Pat
     ) from last
 
 
-def _note(place: Path) -> dict[str, Any] | None:
+def _note(place: Path) -> _Note | None:
     """What an index file says of its tar; None where there is no whole file."""
     try:
         with pa.memory_map(str(place)) as source:
             metadata = pa.ipc.open_file(source).schema.metadata or {}
-        return dict(json.loads(metadata.get(b"note", b"{}")))
+        return cast("_Note", dict(json.loads(metadata.get(b"note", b"{}"))))
     except (OSError, ValueError, pa.ArrowInvalid):
         return None

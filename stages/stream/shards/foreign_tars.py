@@ -21,13 +21,14 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import pyarrow as pa
 
 from ....schemas.errors import IntegrityError
 from ....schemas.fingerprint import canonical
-from ....schemas.index import INDEX_SCHEMA
+from ....schemas.index import INDEX_SCHEMA, IndexMember, IndexRow, IndexText
+from ....schemas.json_value import JsonValue
 from ...modality import by_ending
 from .files import File
 
@@ -347,9 +348,10 @@ def _word(text: str) -> str:
 
 def _row(
     file: File, key: str, endings: Mapping[str, Member], names: Mapping[str, tuple[str, str]]
-) -> dict[str, Any]:
-    texts, media = [], []
-    targets: dict[str, Any] = {}
+) -> IndexRow:
+    texts: list[IndexText] = []
+    media: list[IndexMember] = []
+    targets: dict[str, JsonValue] = {}
     for ending, member in sorted(endings.items()):
         name, modality = names[ending]
         if member.size > LARGEST_MEMBER_BYTES:
@@ -370,29 +372,31 @@ def _row(
             targets |= _targets(ending, text)
             if ending != "json":
                 continue
-        entry = {
-            "part": name,
-            "modality": modality,
-            "name": member.name,
-            "offset": member.offset,
-            "size": member.size,
-            "xxh3": None,
-        }
-        media.append(entry | {"media": ending.rpartition(".")[2]})
-    row = {
+        media.append(
+            {
+                "part": name,
+                "modality": modality,
+                "name": member.name,
+                "offset": member.offset,
+                "size": member.size,
+                "xxh3": None,
+                "media": ending.rpartition(".")[2],
+            }
+        )
+    return {
         "key": key,
         "group": key,
         "sample": key,
         "texts": texts,
         "media": media,
         "others": [],
+        "targets": _text_of(targets),
         "absent": [],
         "signals": [],
     }
-    return row | {"targets": _text_of(targets)}
 
 
-def _text_of(targets: dict[str, Any]) -> str:
+def _text_of(targets: dict[str, JsonValue]) -> str:
     """The targets as json; none of them where half a surrogate pair makes them no text."""
     text = canonical(targets)
     try:
@@ -402,7 +406,7 @@ def _text_of(targets: dict[str, Any]) -> str:
     return text
 
 
-def _targets(ending: str, text: str) -> dict[str, Any]:
+def _targets(ending: str, text: str) -> dict[str, JsonValue]:
     """A json object's plain values, or the number (or word) of a class."""
     if ending == "json":
         try:

@@ -11,7 +11,6 @@ import functools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -244,7 +243,7 @@ class _Leaf:
     def __init__(self, batch: pa.RecordBatch, tar: int, place: tuple[Path, int]) -> None:
         self._batch, self.tar, self._place = batch, tar, place
         self.keys, self.targets = batch.column("key"), batch.column("targets")
-        self._found: dict[tuple[str, str], tuple[np.ndarray, Any]] = {}
+        self._found: dict[tuple[str, str], tuple[np.ndarray, pa.Array]] = {}
         self._signals: dict[str, pa.Array] | None = None
 
     def __len__(self) -> int:
@@ -271,7 +270,7 @@ class _Leaf:
         text: str | None = values.field("text")[places[place]].as_py()
         return text
 
-    def _member(self, column: str, part: str) -> tuple[np.ndarray, Any]:
+    def _member(self, column: str, part: str) -> tuple[np.ndarray, pa.Array]:
         """Where each record has this part in the flat list of a column, -1 where not, and that
         list.
         """
@@ -336,7 +335,7 @@ class _Leaf:
             pa.float64(),
         )
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         """Another process maps the file for itself."""
         return _leaf, (self._place, self.tar)
 

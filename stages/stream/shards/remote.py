@@ -24,13 +24,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 import xxhash
 
 from ....schemas.errors import InputError, MissingPackageError
 from ....schemas.fingerprint import fingerprint
 from .files import File, index_place
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 CHUNK_BYTES = 2 << 20
 _TRIES = 4
@@ -41,13 +44,14 @@ _KEPT_IN_MEMORY = 64
 _CONNECTIONS = 16
 _CANNOT_WRITE = "cannot be written ({}); give another folder, or set MODALMILL_CACHE"
 _VERSION_TAGS = ("ETag", "etag", "sha256", "md5Hash", "LastModified", "mtime", "updated")
+Told = TypeVar("Told")
 _log = logging.getLogger("modalmill.stream")
 
 
 class RemoteStorage:
     """Files behind urls of one kind. ``options`` go to fsspec's file system."""
 
-    def __init__(self, url: str, cache: ChunkCache, options: Mapping[str, Any]) -> None:
+    def __init__(self, url: str, cache: ChunkCache, options: Mapping[str, object]) -> None:
         self._protocol = url.partition("://")[0]
         self._cache, self._options = cache, dict(options)
 
@@ -58,7 +62,7 @@ class RemoteStorage:
         return bool(self._ask(path, lambda system: system.isfile(path)))
 
     def find(self, pattern: str) -> list[str]:
-        listing: Mapping[str, Mapping[str, Any]] = self._ask(
+        listing: Mapping[str, Mapping[str, object]] = self._ask(
             pattern, lambda system: system.glob(pattern, detail=True)
         )
         return sorted(
@@ -98,14 +102,14 @@ class RemoteStorage:
             path, int(info["size"]), f"{info['size']}-{tag}", self._cache, self._options
         )
 
-    def _ask(self, path: str, question: Callable[[Any], Any]) -> Any:
+    def _ask(self, path: str, question: Callable[[AbstractFileSystem], Told]) -> Told:
         return _retried(path, lambda: question(file_system(path, self._options)))
 
     def _with_protocol(self, name: str) -> str:
         return name if "://" in name else f"{self._protocol}://{name.lstrip('/')}"
 
 
-def file_system(url: str, options: Mapping[str, Any]) -> Any:
+def file_system(url: str, options: Mapping[str, object]) -> AbstractFileSystem:
     """fsspec's file system for a url; MissingPackageError where its package is not installed."""
     import fsspec
 
@@ -119,7 +123,7 @@ def file_system(url: str, options: Mapping[str, Any]) -> Any:
         raise InputError(f"{url}: {error}") from error
 
 
-def _retried(path: str, action: Callable[[], Any]) -> Any:
+def _retried(path: str, action: Callable[[], Told]) -> Told:
     """The result, tried again where the connection fails; what is not there or not allowed is told
     at once.
     """
@@ -149,7 +153,7 @@ class RemoteFile:
     """A file behind a url; stretches of it come from the cache."""
 
     def __init__(
-        self, name: str, size: int, version: str, cache: ChunkCache, options: Mapping[str, Any]
+        self, name: str, size: int, version: str, cache: ChunkCache, options: Mapping[str, object]
     ) -> None:
         self.name, self.size = name, size
         self._version, self._cache, self._options = version, cache, options
@@ -191,8 +195,7 @@ class RemoteFile:
                 raise OSError(f"bytes {begin:,} to {end:,} were asked for, {len(data):,} came")
             return data
 
-        data: bytes = _retried(self.name, get)
-        return data
+        return _retried(self.name, get)
 
 
 class ChunkCache:
@@ -218,10 +221,10 @@ class ChunkCache:
         self._since_scan = self._most_bytes
         self._told_full = False
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {"folder": self.folder, "_most_bytes": self._most_bytes}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._reset()
 

@@ -193,7 +193,7 @@ class Filler:
     def _at(self, name: str, row: int) -> str:
         return f"{self.index.tar_name(row)}: sample {self.index.keys([row])[0]}, part {name}"
 
-    def _source(self, name: str, row: int) -> Any:
+    def _source(self, name: str, row: int) -> bytes | str | None:
         """The bytes of a medium, checked, or the value that stands in the index; None where the
         record has none.
         """
@@ -217,7 +217,7 @@ class Filler:
         self,
         name: str,
         spec: Spec,
-        source: Any,
+        source: bytes | str | None,
         place: int,
         at: int,
         draws: Draws,

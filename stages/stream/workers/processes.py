@@ -17,10 +17,11 @@ import signal
 import traceback
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing import reduction
 from multiprocessing.connection import Connection
-from typing import Any
+from multiprocessing.process import BaseProcess
+from typing import TypeAlias
 
 from ....schemas.errors import InputError, ModalmillError, TransformError, WorkerLostError
 from .buffers import Arrays, Layout, Pool, Slot, mapped, shared_slot
@@ -28,6 +29,8 @@ from .filling import FilledRows, Filler, FillTask
 from .threads import Pending
 
 _PATIENCE_S = 5.0
+
+_Answer: TypeAlias = FilledRows | ModalmillError
 
 
 class ProcessCrew:
@@ -90,11 +93,11 @@ class ProcessCrew:
 class _Worker:
     """This side of a worker."""
 
-    def __init__(self, process: Any, pipe: Connection) -> None:
+    def __init__(self, process: BaseProcess, pipe: Connection) -> None:
         self.process, self.pipe = process, pipe
         self._knows: dict[int, weakref.ref[Slot]] = {}
         self._asked = 0
-        self._answers: deque[tuple[int, Any]] = deque()
+        self._answers: deque[tuple[int, _Answer]] = deque()
         self._answered = 0
         self.is_lost = False
 
@@ -113,7 +116,7 @@ class _Worker:
         self._asked += 1
         return self._asked
 
-    def answer(self, number: int) -> Any:
+    def answer(self, number: int) -> _Answer:
         """The answer to a task; those before it are kept for who asks later."""
         while self._answered < number:
             with self._told():
@@ -126,7 +129,7 @@ class _Worker:
         raise AssertionError("an answer is asked for once")
 
     @contextlib.contextmanager
-    def _told(self) -> Any:
+    def _told(self) -> Iterator[None]:
         if self.is_lost:
             raise WorkerLostError("a decoding process is gone; begin the loop anew")
         try:
@@ -226,7 +229,7 @@ def _work(pipe: Connection, others: Sequence[Connection], filler: Filler) -> Non
         for old in gone:
             slots.pop(old, None)
         try:
-            answer: Any = filler.fill(task, slots[number])
+            answer: _Answer = filler.fill(task, slots[number])
         except ModalmillError as error:
             answer = error
         except BaseException as error:  # it shall be seen where the batch was asked for
@@ -235,7 +238,7 @@ def _work(pipe: Connection, others: Sequence[Connection], filler: Filler) -> Non
             pipe.send(_sendable(answer))
 
 
-def _sendable(answer: Any) -> Any:
+def _sendable(answer: _Answer) -> _Answer:
     try:
         pickle.dumps(answer)
     except Exception as error:  # a value of a user's function that cannot travel

@@ -7,13 +7,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from ....schemas.contents import names_of
 from ....schemas.errors import InputError, nearest
+from ....schemas.features import FeatureNote
 from ....schemas.index import read_shard_set
+from ....schemas.json_value import JsonValue
 from ...modality import Modality, modality
 from ...stream import FeatureSpec, FusionBatch, Spec, Stream, open_stream
 from ...stream.shards.features import FeatureCache
@@ -28,29 +29,13 @@ class Inputs:
     other corpus can change it.
 
     modalities: part name -> modality. fitted: part name -> what its modality fitted on the training
-    split (the vocabulary of a text). caches: part name -> what its cached features were made by
-    (extractor, its options and weights, length of a vector, what it was fitted to).
+    split (the vocabulary of a text). caches: part name -> what its cached features were made by.
     """
 
     options: TrainOptions
     modalities: Mapping[str, str]
-    fitted: Mapping[str, Mapping[str, Any]]
-    caches: Mapping[str, Mapping[str, Any]]
-
-    @classmethod
-    def restored(cls, about: Mapping[str, Any]) -> Inputs:
-        """As a checkpoint has them."""
-        options = TrainOptions.model_validate(about["options"])
-        return cls(options, about["modalities"], about["fitted"], about["caches"])
-
-    def state(self) -> dict[str, Any]:
-        """As plain JSON, for a checkpoint."""
-        return {
-            "options": self.options.model_dump(),
-            "modalities": dict(self.modalities),
-            "fitted": dict(self.fitted),
-            "caches": dict(self.caches),
-        }
+    fitted: Mapping[str, Mapping[str, object]]
+    caches: Mapping[str, FeatureNote]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -73,7 +58,7 @@ class Inputs:
 
     def dims(self, name: str) -> int:
         """Length of a part's cached vector; 0 for parts that are read as media."""
-        return int(self.caches.get(name, {}).get("dims", 0))
+        return self.caches[name].dims if name in self.caches else 0
 
     def open(
         self,
@@ -146,15 +131,16 @@ class Inputs:
 
     def _check_cache(self, name: str, features: Path) -> None:
         wanted, offered = self.caches.get(name), FeatureCache(features, name).made_by
-        if wanted is None or made_alike(wanted) == made_alike(offered):
+        if wanted is None or wanted.alike() == offered.alike():
             return
-        other = next(key for key in made_alike(wanted) if offered.get(key) != wanted.get(key))
+        here, there = offered.alike(), wanted.alike()
+        other = next(key for key in there if here[key] != there[key])
         advice = "compute them by the recipe of the model, or train on these"
         explanations = {
             "extractor": "with other options or weights",
             "fit": "but fitted to other texts",
         }
-        what = explanations.get(other, f"({offered.get(other)}, not {wanted.get(other)})")
+        what = explanations.get(other, f"({here[other]}, not {there[other]})")
         if other == "fit":
             advice = (
                 "train on these, or train a model that is to serve other corpora on the text"
@@ -162,7 +148,7 @@ class Inputs:
             )
         raise InputError(
             f"{features / name}.arrow: these features of {name!r} were not made as those the"
-            f" model was trained on: by {offered.get('address')} {what};"
+            f" model was trained on: by {offered.address} {what};"
             f" {advice}"
         )
 
@@ -210,11 +196,6 @@ class Inputs:
         ) if spec.has_lengths else None
 
 
-def made_alike(cache: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes the vectors of two caches mean the same; not where a network lies, for example."""
-    return {key: cache.get(key) for key in ("address", "dims", "extractor", "fit")}
-
-
 def features_of(shards: Path) -> Path:
     """Where the cached features of a folder of shards lie."""
     return Path(os.path.abspath(shards)).parent / "features"
@@ -238,7 +219,7 @@ def chosen_split(
     return split or next(others, next(iter(splits)))
 
 
-def targets_of(stream: Stream) -> list[dict[str, Any]]:
+def targets_of(stream: Stream) -> list[dict[str, JsonValue]]:
     """The targets of every record of the stream's split, in the order of the shards; no medium is
     read.
     """

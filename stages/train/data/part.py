@@ -17,7 +17,7 @@ class InputPart:
 
     kind: str = ""
     options: InputOptions = field(default_factory=InputOptions)
-    fitted: Mapping[str, Any] = field(default_factory=dict)
+    fitted: Mapping[str, object] = field(default_factory=dict)
     dims: int = 0
     dropout: float = 0.0
 

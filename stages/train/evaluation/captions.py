@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TypedDict
 
 import torch
 
@@ -12,6 +12,23 @@ from ...stream import FusionBatch
 from ..metrics.bleu import bleu
 from ..model.checkpoint import Saved
 from ..model.losses.caption import sentences_of
+
+
+class CaptionScores(TypedDict):
+    """BLEU-4, and the share that is the same word for word, over the records that have a sentence
+    of this target.
+    """
+
+    target: str
+    records: int
+    bleu4: float
+    same: float
+
+
+class CaptionReport(TypedDict, total=False):
+    """Empty for a model that writes no sentences."""
+
+    captions: CaptionScores
 
 
 class Sentences:
@@ -31,23 +48,22 @@ class Sentences:
                 self._write(self._saved.inputs.completed(raw))
             yield raw
 
-    def report(self) -> dict[str, Any]:
-        """``captions``: BLEU-4 and the share that is the same word for word, over the records that
-        have a sentence.
-        """
+    def report(self) -> CaptionReport:
+        """How all that was written agrees."""
         if self._captioner is None or not self._written:
             return {}
         same = sum(
             sentence in references
             for sentence, references in zip(self._written, self._wanted, strict=True)
         ) / len(self._written)
-        scores = {
-            "target": self._captioner.target,
-            "records": len(self._written),
-            "bleu4": bleu(self._written, self._wanted),
-            "same": same,
+        return {
+            "captions": {
+                "target": self._captioner.target,
+                "records": len(self._written),
+                "bleu4": bleu(self._written, self._wanted),
+                "same": same,
+            }
         }
-        return {"captions": scores}
 
     @torch.no_grad()
     def _write(self, batch: FusionBatch) -> None:

@@ -8,34 +8,90 @@ them is answered from the learned prior, and counts too.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
 from ....schemas.index import read_shard_set
+from ....schemas.json_value import JsonValue
 from ...stream import Stream
 from ..data.inputs import chosen_split, shards_of, targets_of
 from ..data.subsets import largest_first, size_of, subset_name
 from ..metrics.metric import metrics_of
+from ..metrics.vqa_tables import VqaTables
 from ..model import checkpoint
-from ..model.objectives.objective import Scored
-from .captions import Sentences
+from ..model.objectives.objective import Scored, Targets
+from .captions import CaptionReport, Sentences
 from .views import Survey, survey_subsets
 from .write import write_report
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _SHOWN = 5
 _MOST_CLASSES = 50
 
 
-def evaluate(path: Path, shards: Path, split: str = "") -> dict[str, Any]:
+class Confusion(TypedDict):
+    """``counts[right][answered]``, by the numbers of the classes."""
+
+    classes: list[str]
+    counts: list[list[int]]
+
+
+class _WithConfusion(TypedDict, total=False):
+    confusion: Confusion
+
+
+class _WithUndefined(TypedDict, total=False):
+    metric_undefined: str
+
+
+class OfTraining(TypedDict, total=False):
+    """What training adds: its run, the model's parameters, and whether the best epoch was chosen on
+    the split that is evaluated.
+    """
+
+    run: str
+    parameters: int
+    chosen_on_this_split: bool
+
+
+class Evaluation(CaptionReport, VqaTables, _WithConfusion, _WithUndefined, OfTraining):
+    """What ``evaluation.json`` says.
+
+    metric: the one that heads the tables. metric_undefined: the one that was wanted, where the rows
+        do not define it.
+    present: part -> records that have it. presence: pattern -> records. subsets: parts shown ->
+        means over rows. all: of all parts. best_single: ``part``, and its metric by its name.
+    """
+
+    split: str
+    task: str
+    target: str
+    metric: str
+    records: int
+    records_with_target: int
+    present: dict[str, int]
+    presence: dict[str, int]
+    subsets: dict[str, dict[str, float]]
+    all: float
+    best_single: dict[str, str | float]
+    commonest_answer: float
+    shards: str
+
+
+def evaluate(path: Path, shards: Path, split: str = "") -> Evaluation:
     """The report on a checkpoint and a folder of shards; see :func:`evaluate_saved`."""
     folder = shards_of(shards)
     return evaluate_saved(checkpoint.load(path), folder, chosen_split(folder, split))
 
 
-def evaluate_saved(saved: checkpoint.Saved, shards: Path, split: str) -> dict[str, Any]:
+def evaluate_saved(
+    saved: checkpoint.Saved, shards: Path, split: str, of_training: OfTraining | None = None
+) -> Evaluation:
     """Metric, loss, calibration and numbers of rows for every subset of the model's parts, the best
     single part, and the commonest answer.
     """
@@ -57,13 +113,14 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, split: str) -> dict[st
     best = max(singles, key=lambda name: singles[name])
     patterns = Counter(subset_name(names, row) for row in surveyed.there.tolist())
     everything = subset_name(names, (True,) * len(names))
-    more = sentences.report() | objective.breakdown(_scored(saved, shards, stream, surveyed))
+    added: OfTraining = of_training or {}
+    undefined: _WithUndefined = {"metric_undefined": wanted} if metric != wanted else {}
     return {
         "split": split,
         "task": options.task,
         "target": options.target,
         "metric": metric,
-        **({"metric_undefined": wanted} if metric != wanted else {}),
+        **undefined,
         "records": len(surveyed.keys),
         "records_with_target": int(surveyed.weight.sum()),
         "present": dict(zip(names, surveyed.there.sum(0).tolist(), strict=True)),
@@ -74,18 +131,20 @@ def evaluate_saved(saved: checkpoint.Saved, shards: Path, split: str) -> dict[st
         "commonest_answer": _commonest(saved, surveyed, metric),
         **_confusion(saved, surveyed, everything),
         "shards": stream.index.fingerprint,
-        **more,
+        **sentences.report(),
+        **objective.breakdown(_scored(saved, shards, stream, surveyed)),
+        **added,
     }
 
 
 def _scored(saved: checkpoint.Saved, shards: Path, stream: Stream, surveyed: Survey) -> Scored:
     """The answers with every part shown, and where their targets are to be had."""
 
-    def asked() -> dict[str, Mapping[str, Any]]:
+    def asked() -> dict[str, Mapping[str, JsonValue]]:
         keys = stream.index.keys(range(len(stream.index)))
         return dict(zip(keys, targets_of(stream), strict=True))
 
-    def trained() -> Sequence[Mapping[str, Any]] | None:
+    def trained() -> Targets | None:
         split = saved.options.train_split
         if not read_shard_set(shards).records_of(split):
             return None
@@ -110,7 +169,7 @@ def _commonest(saved: checkpoint.Saved, surveyed: Survey, metric: str) -> float:
     )
 
 
-def _confusion(saved: checkpoint.Saved, surveyed: Survey, view: str) -> dict[str, Any]:
+def _confusion(saved: checkpoint.Saved, surveyed: Survey, view: str) -> _WithConfusion:
     """How often each class was answered for each, where they are few:
     ``counts[right][answered]``.
     """
@@ -128,7 +187,7 @@ def _confusion(saved: checkpoint.Saved, surveyed: Survey, view: str) -> dict[str
     return {"confusion": {"classes": list(classes), "counts": counts.tolist()}}
 
 
-def table_text(report: dict[str, Any], brief: bool = False) -> str:
+def table_text(report: Evaluation, brief: bool = False) -> str:
     """The report as a table, the most parts first. ``brief``: all parts, all but one, each alone,
     and none.
     """
@@ -147,9 +206,12 @@ def table_text(report: dict[str, Any], brief: bool = False) -> str:
                 f"{name:<44}{value[metric]:>14.3f}{value['loss']:>10.3f}{ece:>8}"
                 f"{value['rows_with_any']:>8,}"
             )
-    for name in ("answer_type", "question_type"):
-        cells = list(report.get(f"by_{name}", {}).items())[: None if not brief else _SHOWN]
-        lines += ["", f"by {name.replace('_', ' ')}, all parts shown"] if cells else []
+    for name, table in (
+        ("answer type", report.get("by_answer_type", {})),
+        ("question type", report.get("by_question_type", {})),
+    ):
+        cells = list(table.items())[: None if not brief else _SHOWN]
+        lines += ["", f"by {name}, all parts shown"] if cells else []
         lines += [
             f"  {kind or '(none)':<42}{cell['accuracy']:>14.3f}{cell['questions']:>26,}"
             for kind, cell in cells
@@ -176,7 +238,7 @@ def table_text(report: dict[str, Any], brief: bool = False) -> str:
     return "\n".join([*lines, summary_text(report)])
 
 
-def summary_text(report: dict[str, Any]) -> str:
+def summary_text(report: Evaluation) -> str:
     """The report in one line."""
     single = report["best_single"]
     return (
@@ -196,16 +258,16 @@ def summary_text(report: dict[str, Any]) -> str:
     )
 
 
-def write_evaluation(report: dict[str, Any], out: Path) -> None:
+def write_evaluation(report: Evaluation, out: Path) -> None:
     """Write ``evaluation.json``, ``evaluation.txt`` and, where matplotlib is installed,
     ``evaluation.png``.
     """
-    write_report(
-        out, "evaluation", report, table_text(report), lambda pyplot: _draw(report, pyplot)
-    )
+    write_report(out, "evaluation", report, table_text(report), lambda: _draw(report))
 
 
-def _draw(report: dict[str, Any], pyplot: Any) -> Any:
+def _draw(report: Evaluation) -> Figure:
+    from matplotlib import pyplot
+
     names = sorted(report["subsets"], key=lambda name: report["subsets"][name][report["metric"]])
     figure, axes = pyplot.subplots(figsize=(8, 1 + 0.28 * len(names)))
     axes.barh(names, [report["subsets"][name][report["metric"]] for name in names], color="#4878a8")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -20,8 +19,17 @@ _MOST_ROWS = 20_000
 _AT_ONCE = 1024
 
 
+class Retrieved(TypedDict):
+    """pairs: ``a -> b`` -> recall at each rank (``R@1``), ``median_rank``, and of how many
+    ``records``.
+    """
+
+    split: str
+    pairs: dict[str, dict[str, float]]
+
+
 @torch.no_grad()
-def retrieve(path: Path, shards: Path, split: str = "") -> dict[str, Any]:
+def retrieve(path: Path, shards: Path, split: str = "") -> Retrieved:
     """For every ordered pair of parts, how often the other part of the same record is among the
     first 1, 5 and 10 of all records that have both.
 
@@ -48,7 +56,7 @@ def retrieve(path: Path, shards: Path, split: str = "") -> dict[str, Any]:
         if rows >= _MOST_ROWS:
             break
     vectors_NMD, there_NM = torch.cat(embedded), torch.cat(present)
-    pairs = {}
+    pairs: dict[str, dict[str, float]] = {}
     for a, b in itertools.permutations(range(len(saved.model.names)), 2):
         both_N = there_NM[:, a] & there_NM[:, b]
         if both_N.any():
@@ -80,7 +88,7 @@ def ranks_of(asked_ND: Tensor, offered_ND: Tensor) -> Tensor:
     return torch.cat(ranks)
 
 
-def retrieval_text(found: Mapping[str, Any]) -> str:
+def retrieval_text(found: Retrieved) -> str:
     """The numbers as a table."""
     width = max([len(name) for name in found["pairs"]] + [8])
     lines = [

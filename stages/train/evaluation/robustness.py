@@ -11,7 +11,7 @@ import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -32,9 +32,59 @@ from .views import Survey, View, survey, survey_subsets
 from .watch import Watch, unwatched, watched
 from .write import write_report
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 RATES = (0.0, 0.3, 0.5, 0.7, 0.9)
 SEEDS = (0, 1, 2)
 _TRAINING_ROWS = 4096
+
+
+class Difference(TypedDict):
+    """The difference of two models' scores, and the middle 95 % of its resampled values."""
+
+    difference: float
+    low: float
+    high: float
+
+
+class Against(TypedDict):
+    """Another checkpoint, and by view how far this one is above it."""
+
+    checkpoint: str
+    views: dict[str, Difference]
+
+
+class Robustness(TypedDict):
+    """What ``robustness.json`` says.
+
+    present: part -> records that have it. subsets: parts shown -> means over rows and the interval
+        of the metric, ``low`` to ``high``. none: with nothing shown. worth: part -> Shapley value.
+    curves: mechanism -> rate -> metric. areas: under these. mask_only: what presence alone answers.
+    worst_subset, complete_rows: with the metric by its name.
+    """
+
+    split: str
+    target: str
+    metric: str
+    records: int
+    records_with_target: int
+    present: dict[str, int]
+    subsets: dict[str, dict[str, float]]
+    all: float
+    none: float
+    mean_of_subsets: float
+    worst_subset: dict[str, str | float]
+    worth: dict[str, float]
+    curves: dict[str, dict[float, float]]
+    areas: dict[str, float]
+    commonest_answer: float
+    mask_only: float | None
+    best_single: tuple[str, float]
+    complete_rows: dict[str, float | None]
+    surer_without: dict[str, float] | None
+    checkpoint: NotRequired[str]
+    against: NotRequired[Against]
 
 
 def robustness(
@@ -44,7 +94,7 @@ def robustness(
     field: str = "",
     against: Path | None = None,
     watch: Watch | None = None,
-) -> dict[str, Any]:
+) -> Robustness:
     """The report on a checkpoint and a folder of shards.
 
     field: a target on whose value absence depends in the mechanism ``field`` (MAR). against:
@@ -80,7 +130,7 @@ def robustness(
 
 def _report(
     saved: checkpoint.Saved, shards: Path, split: str, field: str, watch: Watch
-) -> tuple[dict[str, Any], Survey]:
+) -> tuple[Robustness, Survey]:
     options, metric = saved.options, saved.objective.metric
     names = saved.inputs.names
     subsets = subsets_of(names)
@@ -114,7 +164,7 @@ def _report(
     worst = min(shown, key=lambda name: shown[name])
     curves = {mechanism: _curve(results, mechanism, metric) for mechanism in views.mechanisms}
     whole = surveyed.there.all(1) & (surveyed.weight > 0)
-    report: dict[str, Any] = {
+    report: Robustness = {
         "split": split,
         "target": options.target,
         "metric": metric,
@@ -304,7 +354,7 @@ def _surer_without(
     return shares
 
 
-def _paired(own: Survey, other: Survey) -> dict[str, dict[str, float]]:
+def _paired(own: Survey, other: Survey) -> dict[str, Difference]:
     """For each view both models have: the difference of their scores and the middle 95 % of its
     resampled values.
     """
@@ -316,7 +366,7 @@ def _paired(own: Survey, other: Survey) -> dict[str, dict[str, float]]:
     both = [name for name in own.views if name in other.views and " seed " not in name]
     apart = np.stack([own.views[name].score - other.views[name].score for name in both], 1)
     means = bootstrap_means(apart, own.weight)
-    differences = {}
+    differences: dict[str, Difference] = {}
     for place, name in enumerate(both):
         low, high = interval(means[:, place])
         differences[name] = {
@@ -327,7 +377,7 @@ def _paired(own: Survey, other: Survey) -> dict[str, dict[str, float]]:
     return differences
 
 
-def robustness_text(report: Mapping[str, Any]) -> str:
+def robustness_text(report: Robustness) -> str:
     """The report as tables."""
     metric = report["metric"]
     lines = [
@@ -385,25 +435,23 @@ def robustness_text(report: Mapping[str, Any]) -> str:
         )
     if "against" in report:
         lines += ["", f"against {report['against']['checkpoint']} (paired bootstrap)"]
-        for name, cell in report["against"]["views"].items():
-            sign = "" if cell["low"] <= 0 <= cell["high"] else "  *"
-            lines.append(
-                f"  {name:<44}{cell['difference']:>+8.3f}{cell['low']:>+8.3f}{cell['high']:>+8.3f}"
-                f"{sign}"
-            )
+        for name, apart in report["against"]["views"].items():
+            low, high = apart["low"], apart["high"]
+            sign = "" if low <= 0 <= high else "  *"
+            lines.append(f"  {name:<44}{apart['difference']:>+8.3f}{low:>+8.3f}{high:>+8.3f}{sign}")
     return "\n".join(lines)
 
 
-def write_robustness(report: Mapping[str, Any], out: Path) -> None:
+def write_robustness(report: Robustness, out: Path) -> None:
     """Write ``robustness.json``, ``robustness.txt`` and, where matplotlib is installed,
     ``robustness.png`` into a folder.
     """
-    write_report(
-        out, "robustness", report, robustness_text(report), lambda pyplot: _draw(report, pyplot)
-    )
+    write_report(out, "robustness", report, robustness_text(report), lambda: _draw(report))
 
 
-def _draw(report: Mapping[str, Any], pyplot: Any) -> Any:
+def _draw(report: Robustness) -> Figure:
+    from matplotlib import pyplot
+
     metric, cells = report["metric"], report["subsets"]
     names = sorted(cells, key=lambda name: cells[name][metric])
     figure, (left, right) = pyplot.subplots(

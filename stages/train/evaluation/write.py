@@ -9,19 +9,22 @@ import json
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ....schemas.disk import replacing, write_bytes
 from ....schemas.errors import InputError, MissingPackageError
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 def write_report(
-    out: Path, name: str, report: Mapping[str, Any], text: str, draw: Callable[[Any], Any]
+    out: Path, name: str, report: Mapping[str, object], text: str, draw: Callable[[], Figure]
 ) -> None:
     """Write ``name.txt``, ``name.png`` where matplotlib is installed, and ``name.json`` into a
     folder.
 
-    draw: makes a figure by the plotting module that it is given. The JSON comes last: where it is,
+    draw: makes a figure; called where matplotlib is installed. The JSON comes last: where it is,
         the others are.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -33,9 +36,9 @@ def write_report(
     )
 
 
-def write_picture(path: Path, draw: Callable[[Any], Any]) -> None:
-    """Write the figure that ``draw`` makes by the plotting module it is given; MissingPackageError
-    where that is not installed, InputError for an ending that no picture has.
+def write_picture(path: Path, draw: Callable[[], Figure]) -> None:
+    """Write the figure that ``draw`` makes; MissingPackageError where matplotlib is not installed,
+    InputError for an ending that no picture has.
     """
     try:
         import matplotlib
@@ -44,7 +47,7 @@ def write_picture(path: Path, draw: Callable[[Any], Any]) -> None:
         from matplotlib import pyplot
     except ImportError as error:
         raise MissingPackageError("matplotlib", "train", "a picture") from error
-    figure = draw(pyplot)
+    figure = draw()
     kinds = figure.canvas.get_supported_filetypes()
     if path.suffix and path.suffix[1:].lower() not in kinds:
         raise InputError(

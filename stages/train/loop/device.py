@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 import torch
 
@@ -40,6 +39,6 @@ def precision_of(options: TrainOptions, device: torch.device) -> torch.dtype | N
     return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[options.precision]
 
 
-def autocast(half: torch.dtype | None, device: torch.device) -> AbstractContextManager[Any]:
+def autocast(half: torch.dtype | None, device: torch.device) -> AbstractContextManager[object]:
     """A context in which the model computes in half precision, if any."""
     return nullcontext() if half is None else torch.autocast(device.type, half)

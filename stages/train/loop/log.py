@@ -7,11 +7,47 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
 _WAITS = 0.1
+
+
+class Speed(TypedDict):
+    """Where the time of an epoch went: the share of waiting, steps in milliseconds, and what bounds
+    the speed.
+    """
+
+    wait_share: float
+    step_ms_p50: float
+    step_ms_p99: float
+    bound_by: str
+
+
+class Memory(TypedDict, total=False):
+    """The most that was taken, on a GPU."""
+
+    gpu_bytes: int
+
+
+class Learned(Speed, Memory):
+    """What an epoch came to."""
+
+    loss: float
+    records_per_s: float
+
+
+class EpochLine(Learned):
+    """A line of ``log.jsonl``. validation: the score, where there is such a split."""
+
+    epoch: int
+    seconds: float
+    validation: float | None
+    lr: float
 
 
 class Log:
@@ -19,7 +55,7 @@ class Log:
 
     def __init__(self, out: Path) -> None:
         self._path = out / "log.jsonl"
-        self._writer: Any = None
+        self._writer: SummaryWriter | None = None
         try:
             from torch.utils.tensorboard import SummaryWriter
 
@@ -27,18 +63,22 @@ class Log:
         except ImportError:
             pass
 
-    def write(self, summary: Mapping[str, Any], examples: Sequence[str] = ()) -> None:
-        """Add one epoch; ``examples`` are lines for TensorBoard alone."""
+    def write(
+        self, line: EpochLine, weights: Mapping[str, float], examples: Sequence[str] = ()
+    ) -> None:
+        """Add one epoch. weights: what the fusion gives each part, where it has weights. examples:
+        lines for TensorBoard alone.
+        """
         with open(self._path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(dict(summary)) + "\n")
+            file.write(json.dumps({**line, **({"weights": weights} if weights else {})}) + "\n")
         if self._writer is not None:
-            for name, value in summary.items():
+            for name, value in line.items():
                 if isinstance(value, (int, float)) and name != "epoch":
-                    self._writer.add_scalar(name, value, summary["epoch"])
-            for part, weight in summary.get("weights", {}).items():
-                self._writer.add_scalar(f"weights/{part}", weight, summary["epoch"])
+                    self._writer.add_scalar(name, value, line["epoch"])
+            for part, weight in weights.items():
+                self._writer.add_scalar(f"weights/{part}", weight, line["epoch"])
             if examples:
-                self._writer.add_text("examples", "  \n".join(examples), summary["epoch"])
+                self._writer.add_text("examples", "  \n".join(examples), line["epoch"])
 
     def close(self) -> None:
         """Write out what is left."""
@@ -55,10 +95,8 @@ def seconds_trained(out: Path) -> float:
         return 0.0
 
 
-def where_time_went(waits: Sequence[float], computes: Sequence[float]) -> dict[str, Any]:
-    """Of the seconds that each step waited for its batch, and computed: the share of waiting, steps
-    in milliseconds, and what bounds the speed.
-    """
+def where_time_went(waits: Sequence[float], computes: Sequence[float]) -> Speed:
+    """Of the seconds that each step waited for its batch, and computed."""
     if not waits:
         return {"wait_share": 0.0, "step_ms_p50": 0.0, "step_ms_p99": 0.0, "bound_by": "nothing"}
     steps = np.array(waits) + np.array(computes)

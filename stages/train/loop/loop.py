@@ -12,7 +12,6 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,13 +22,19 @@ from ...stream import FusionBatch
 from ..data import hiding
 from ..data.chance import mixing, record_numbers
 from ..data.inputs import chosen_split
-from ..evaluation.evaluate import evaluate_saved, summary_text, write_evaluation
+from ..evaluation.evaluate import (
+    Evaluation,
+    OfTraining,
+    evaluate_saved,
+    summary_text,
+    write_evaluation,
+)
 from ..evaluation.watch import Watch, unwatched
 from ..model import checkpoint
 from ..model.loss_terms import BatchTargets
 from ..options import TrainOptions
 from .device import autocast
-from .log import Log, where_time_went
+from .log import EpochLine, Learned, Log, Memory, where_time_went
 from .optimise import train_mode
 from .preflight import before_training
 from .prepare import prepare
@@ -41,7 +46,7 @@ from .validation import Validation
 
 def train(
     options: TrainOptions, shards: Path, out: Path, seed: int, say: Say, watch: Watch | None = None
-) -> dict[str, Any]:
+) -> Evaluation:
     """Train on a folder of shards and the ``features`` beside it, resume where an earlier run
     stopped, evaluate the best model.
 
@@ -58,7 +63,7 @@ def train(
 
 def _train(
     options: TrainOptions, shards: Path, out: Path, seed: int, say: Say, watch: Watch
-) -> dict[str, Any]:
+) -> Evaluation:
     out.mkdir(parents=True, exist_ok=True)
     prepared = prepare(options, shards, seed)
     run = Run(prepared, out, seed, say)
@@ -80,7 +85,7 @@ def _train(
             f" {len(run.stream)} steps an epoch on {run.device}"
         )
         if is_first():
-            write_about(out, options, run.about, run.device, world(), run.parameters, seed)
+            write_about(out, options, run.header, run.device, world(), run.parameters, seed)
     # first, for it may refuse what the checks would take long over
     validation = Validation(run, shards)
     if options.checks and not resumed:
@@ -90,15 +95,16 @@ def _train(
     while not run.finished:
         began = time.monotonic()
         with watch(f"training: epoch {run.epoch + 1}", "records") as advance:
-            summary = _epoch(run, advance)
+            learned = _epoch(run, advance)
         # judged and kept with the mean of the weights, then trained on with the last ones
         with run.mean_weights():
             checked = validation.check(run)
             better = run.end_epoch(checked.score)
             if better and is_first():
-                checkpoint.save(out / "best.pt", run.about, run.step, {"run": run.identity})
+                checkpoint.save(out / "best.pt", run.header, run.step, {"run": run.identity})
         # end_epoch has counted this epoch already
-        summary |= {
+        line: EpochLine = {
+            **learned,
             "epoch": run.epoch - 1,
             "seconds": round(time.monotonic() - began, 2),
             "validation": checked.score,
@@ -106,10 +112,7 @@ def _train(
         }
         # before the state is saved: after a kill a line may stand twice, and none is lost
         if log is not None:
-            log.write(
-                {**summary, **({"weights": checked.weights} if checked.weights else {})},
-                checked.examples,
-            )
+            log.write(line, checked.weights, checked.examples)
         # whatever stops the run from here on costs nothing of this epoch
         run.save()
         score = (
@@ -119,29 +122,29 @@ def _train(
             f" {checked.score:.3f}{' *' if better else ''}"
         )
         say(
-            f"training: epoch {run.epoch} of {options.epochs}, loss {summary['loss']:.4f}{score},"
-            f" {summary['records_per_s']:,.0f} records/s,"
-            f" waited {summary['wait_share']:.0%}, step {summary['step_ms_p50']:.0f} ms, bound by"
-            f" {summary['bound_by']}"
+            f"training: epoch {run.epoch} of {options.epochs}, loss {line['loss']:.4f}{score},"
+            f" {line['records_per_s']:,.0f} records/s,"
+            f" waited {line['wait_share']:.0%}, step {line['step_ms_p50']:.0f} ms, bound by"
+            f" {line['bound_by']}"
         )
     if log is not None:
         log.close()
     # every process reads best.pt, which the first one wrote
     wait_for_all()
     split = chosen_split(shards, else_of=("test", options.val_split, options.train_split))
-    report = evaluate_saved(checkpoint.load(out / "best.pt"), shards, split)
-    report |= {
+    of_training: OfTraining = {
         "run": run.identity,
         "parameters": run.parameters,
-        "chosen_on_this_split": report["split"] == options.val_split,
+        "chosen_on_this_split": split == options.val_split,
     }
+    report = evaluate_saved(checkpoint.load(out / "best.pt"), shards, split, of_training)
     if is_first():
         write_evaluation(report, out)
     say(f"training: on split {report['split']}: {summary_text(report)}")
     return report
 
 
-def _epoch(run: Run, advance: Callable[[int, int], None]) -> dict[str, Any]:
+def _epoch(run: Run, advance: Callable[[int, int], None]) -> Learned:
     """The rest of an epoch; what it came to."""
     options, steps = run.options, len(run.stream)
     train_mode(run.step)
@@ -180,13 +183,15 @@ def _epoch(run: Run, advance: Callable[[int, int], None]) -> dict[str, Any]:
             " look for broken targets with 'modalmill inspect'"
         )
     seconds = sum(waits) + sum(computes)
-    memory = torch.cuda.max_memory_allocated(run.device) if run.device.type == "cuda" else None
-    summary = {
+    memory: Memory = {}
+    if run.device.type == "cuda":
+        memory["gpu_bytes"] = torch.cuda.max_memory_allocated(run.device)
+    return {
         "loss": loss,
         "records_per_s": run.records / max(1e-9, seconds),
         **where_time_went(waits, computes),
+        **memory,
     }
-    return summary if memory is None else {**summary, "gpu_bytes": memory}
 
 
 def _on_device(run: Run, raw: FusionBatch) -> tuple[FusionBatch, Tensor, BatchTargets]:
@@ -227,10 +232,10 @@ def _on_device(run: Run, raw: FusionBatch) -> tuple[FusionBatch, Tensor, BatchTa
     return batch, shown_BM.to(run.device), task
 
 
-def _kept_report(out: Path, run: str) -> dict[str, Any] | None:
+def _kept_report(out: Path, run: str) -> Evaluation | None:
     """The evaluation that this very run wrote when it finished."""
     try:
-        report: dict[str, Any] = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
+        report: Evaluation = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return report if report.get("run") == run else None

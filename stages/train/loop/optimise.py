@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import nn
@@ -38,7 +37,7 @@ def make_optimiser(step: nn.Module, options: TrainOptions) -> torch.optim.Optimi
                 (share for word, share in options.rates.items() if named_by(name, word)), 1.0
             )
             groups.setdefault((rate, parameter.dim() > 1), []).append(parameter)
-    listed: list[dict[str, Any]] = [
+    listed: list[dict[str, object]] = [
         {
             "params": parameters,
             "lr": options.learning_rate * rate,

@@ -9,18 +9,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ....schemas.errors import InputError
+from ....schemas.features import FeatureNote
 from ....schemas.index import read_shard_set
 from ...modality import modality, names
 from ...stream import FeatureSpec, Stream
 from ...stream.shards.features import FeatureCache
 from ..data.inputs import Inputs, features_of, targets_of
+from ..model.checkpoint import CheckpointHeader
 from ..model.encoders.reduction import lda, pca
 from ..model.encoders.vector import Vector
 from ..model.losses import fit_losses, make_losses
@@ -39,14 +40,14 @@ _USUAL_BATCH, _SMALLEST_BATCH, _STEPS_AN_EPOCH = 64, 2, 20
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is read, the stream of the training split, the objective; and all that the checkpoint
-    says of itself (plain JSON).
+    """What is read, the stream of the training split, the objective; and what the checkpoint says
+    of itself.
     """
 
     inputs: Inputs
     stream: Stream
     objective: Objective
-    about: dict[str, Any]
+    header: CheckpointHeader
 
 
 def prepare(options: TrainOptions, shards: Path, seed: int) -> Prepared:
@@ -57,7 +58,7 @@ def prepare(options: TrainOptions, shards: Path, seed: int) -> Prepared:
         options = options.model_copy(
             update={"batch_size": default_batch_size(shard_set.records_of(options.train_split))}
         )
-    caches: dict[str, dict[str, Any]] = {}
+    caches: dict[str, FeatureNote] = {}
     for name, entry in options.inputs.items():
         if name not in modalities:
             raise InputError(
@@ -77,16 +78,10 @@ def prepare(options: TrainOptions, shards: Path, seed: int) -> Prepared:
     targets = targets_of(bare)
     inputs = Inputs(options, modalities, _fitted(options, modalities, bare), caches)
     objective = fit_objective(options, targets)
-    about = {
-        **inputs.state(),
-        "objective": objective.state(),
-        "losses": fit_losses(options.losses, targets),
-        "shards": shard_set.fingerprint,
-        "name": shard_set.name,
-        "torch": torch.__version__,
-    }
+    losses = fit_losses(options.losses, targets)
+    header = CheckpointHeader.of(inputs, objective, losses, shard_set.fingerprint, shard_set.name)
     return Prepared(
-        inputs, inputs.open(shards, options.train_split, seed, training=True), objective, about
+        inputs, inputs.open(shards, options.train_split, seed, training=True), objective, header
     )
 
 
@@ -99,11 +94,11 @@ def default_batch_size(records: int) -> int:
 
 def _fitted(
     options: TrainOptions, modalities: Mapping[str, str], stream: Stream
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Mapping[str, object]]:
     """What the modality of each input has to know of the training split; of all its parts together
     where they share an encoder.
     """
-    by_part: dict[str, dict[str, Any]] = {}
+    by_part: dict[str, Mapping[str, object]] = {}
     for name, entry in options.inputs.items():
         if not entry.feature:
             alike = [
@@ -132,7 +127,7 @@ def build(prepared: Prepared) -> tuple[WithLosses, str]:
     model = FusionModel(prepared.inputs, objective.outputs, objective.link)
     model.start_from(objective.prior())
     _standardise(model, prepared.stream, options.target)
-    step = WithLosses(model, make_losses(options.losses, model.sizes(), prepared.about["losses"]))
+    step = WithLosses(model, make_losses(options.losses, model.sizes(), prepared.header.losses))
     # after standardising, since an encoder that is taken over brings its own scales
     taken = start_from(model, prepared.inputs, objective, options.start) if options.start else ""
     freeze(step, options.freeze)
@@ -154,7 +149,7 @@ def _standardise(model: FusionModel, stream: Stream, target: str) -> None:
                 encoder.standardise(
                     vectors.mean(0),
                     vectors.std(0, correction=0),
-                    cache.made_by.get("one_scale", False),
+                    bool(cache.made_by.one_scale),
                 )
             if encoder.axes_FK is not None:
                 encoder.axes_FK.copy_(

@@ -8,15 +8,16 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from ....schemas.errors import InputError
+from ....schemas.features import FeatureNote
 from ....schemas.fingerprint import fingerprint
-from ..data.inputs import made_alike
 from ..model import checkpoint
+from ..model.checkpoint import CheckpointHeader, Training
 from ..model.with_losses import total
 from .device import device_of, precision_of
 from .optimise import MovingMean, make_optimiser, make_schedule
@@ -55,10 +56,10 @@ class Run:
         )
         self.device = device_of(options)
         self.half = precision_of(options, self.device)
-        self.stream, self.objective, self.about = (
+        self.stream, self.objective, self.header = (
             prepared.stream,
             prepared.objective,
-            prepared.about,
+            prepared.header,
         )
         # first, since the model's weights are drawn when it is made
         torch.manual_seed(seed)
@@ -86,7 +87,7 @@ class Run:
         # without what changes no weight: a run may go on with other threads
         own = options.model_dump(exclude={"save_every_s", "threads", "checks"})
         self.identity = fingerprint(
-            checkpoint.VERSION, own, self.about["shards"], _alike(self.about["caches"]), seed
+            checkpoint.VERSION, own, self.header.shards, _alike(self.header.caches), seed
         )
         self.epoch, self.steps, self.records = 0, 0, 0
         self.loss_sum = torch.zeros((), device=self.device, dtype=torch.float64)
@@ -178,7 +179,7 @@ class Run:
             "best": self.best,
             "since_best": self.since_best,
         }
-        training = {
+        training: Training = {
             "run": self.identity,
             "state": {**state, "finished": self.finished},
             "optimiser": self.optimiser.state_dict(),
@@ -193,7 +194,7 @@ class Run:
             "mean": None if self.mean is None else self.mean.mean,
             "mean_steps": 0 if self.mean is None else self.mean.steps,
         }
-        checkpoint.save(self.out / "last.pt", self.about, self.step, training)
+        checkpoint.save(self.out / "last.pt", self.header, self.step, training)
 
     def clear(self) -> None:
         """Put aside what another run left, into ``before``: its log and curves would go on in ours,
@@ -210,23 +211,22 @@ class Run:
             if (self.out / name).exists():
                 (self.out / name).rename(aside / name)
 
-    def _changes(self, before: dict[str, Any]) -> str:
+    def _changes(self, before: CheckpointHeader) -> str:
         """What makes this another run."""
-        if before["shards"] != self.about["shards"]:
+        if before.shards != self.header.shards:
             return (
-                f"the shards have changed (fingerprint {before['shards']}, now"
-                f" {self.about['shards']})"
+                f"the shards have changed (fingerprint {before.shards}, now {self.header.shards})"
             )
-        caches_before = _alike(before["caches"])
+        caches_before = _alike(before.caches)
         caches = [
             name
-            for name, cache in _alike(self.about["caches"]).items()
+            for name, cache in _alike(self.header.caches).items()
             if caches_before.get(name, cache) != cache
         ]
         if caches:
             return f"the cached features of {', '.join(caches)} have changed"
-        now = self.about["options"]
-        names = [name for name in now if before["options"].get(name) != now[name]]
+        now = self.header.options
+        names = [name for name in now if before.options.get(name) != now[name]]
         return f"{', '.join(names)} changed" if names else "the seed has changed"
 
     def resume(self) -> bool:
@@ -241,15 +241,15 @@ class Run:
         except InputError as error:
             self.say(f"training: {error}; starting anew")
             return False
-        kept = value["training"]
+        kept = value.training
         if kept.get("run") != self.identity:
             self.say(
-                f"training: {self._changes(value['about'])} since the last run here; starting"
+                f"training: {self._changes(value.header)} since the last run here; starting"
                 f" anew, its files are in {self.out.name}/before"
             )
             return False
-        self.step.model.load_state_dict(value["model"])
-        self.step.losses.load_state_dict(value["losses"])
+        self.step.model.load_state_dict(value.model)
+        self.step.losses.load_state_dict(value.losses)
         self.optimiser.load_state_dict(kept["optimiser"])
         self.schedule.load_state_dict(kept["schedule"])
         self.scaler.load_state_dict(kept["scaler"])
@@ -261,12 +261,14 @@ class Run:
                 torch.cuda.set_rng_state(kept["cuda_random"], self.device)
         self.loss_sum.copy_(kept["loss_sum"])
         if self.mean is not None:
-            self.mean.mean = {name: tensor.to(self.device) for name, tensor in kept["mean"].items()}
+            mean = kept["mean"]
+            assert mean is not None
+            self.mean.mean = {name: tensor.to(self.device) for name, tensor in mean.items()}
             self.mean.steps = kept["mean_steps"]
         for name, number in kept["state"].items():
             setattr(self, name, number)
         return True
 
 
-def _alike(caches: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {name: made_alike(cache) for name, cache in caches.items()}
+def _alike(caches: Mapping[str, FeatureNote]) -> dict[str, dict[str, str | int | None]]:
+    return {name: cache.alike() for name, cache in caches.items()}

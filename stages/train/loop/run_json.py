@@ -11,19 +11,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from .... import __version__
 from ....schemas.disk import write_bytes
+from ..model.checkpoint import CheckpointHeader
 from ..options import TrainOptions
 
 
 def write_about(
     out: Path,
     options: TrainOptions,
-    about: dict[str, Any],
+    header: CheckpointHeader,
     device: torch.device,
     processes: int,
     parameters: int,
@@ -39,7 +39,7 @@ def write_about(
         "options": options.model_dump(exclude_defaults=True),
         "seed": seed,
         "parameters": parameters,
-        "shards": {"name": about["name"], "fingerprint": about["shards"]},
+        "shards": {"name": header.name, "fingerprint": header.shards},
         "versions": {
             "modalmill": __version__,
             "torch": torch.__version__,

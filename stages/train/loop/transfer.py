@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from ....schemas.errors import InputError
-from ..data.inputs import Inputs, made_alike
+from ...modalities.text import Vocabulary
+from ..data.inputs import Inputs
+from ..model.checkpoint import CheckpointHeader
 from ..model.encoders.resnet3d import inflate
 from ..model.model import FusionModel
 from ..model.objectives import Objective
@@ -36,14 +38,14 @@ def start_from(
             for part, path in start.items()
         ]
         return "; ".join(lines)
-    theirs, about = _tensors_of(Path(start))
+    theirs, header = _tensors_of(Path(start))
     refused: list[str] = []
-    if about is not None:
-        theirs, refused = _translated(model.state_dict(), theirs, about, model, inputs, objective)
+    if header is not None:
+        theirs, refused = _translated(model.state_dict(), theirs, header, model, inputs, objective)
     return "; ".join([_taken(model, theirs, start), *refused])
 
 
-def _tensors_of(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any] | None]:
+def _tensors_of(path: Path) -> tuple[dict[str, Tensor], CheckpointHeader | None]:
     """The tensors of a file by their names, and what a checkpoint of ours says about itself."""
     try:
         value = torch.load(path, map_location="cpu", weights_only=True)
@@ -66,14 +68,16 @@ def _tensors_of(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any] | None
         raise InputError(f"train.start: {path}: {broken} holds NaN")
     # as models trained on several devices are saved
     weights = {name.removeprefix("module."): tensor for name, tensor in weights.items()}
-    return weights, json.loads(value["about"]) if "about" in value else None
+    if "about" not in value:
+        return weights, None
+    return weights, CheckpointHeader.from_dict(json.loads(value["about"]))
 
 
 def _encoder_tensors(model: FusionModel, part: str, path: Path) -> dict[str, Tensor]:
     """The tensors of a file for the encoder of one part, by their names in the model."""
     prefix = f"encoders.{part}."
-    theirs, about = _tensors_of(path)
-    if about is not None:
+    theirs, header = _tensors_of(path)
+    if header is not None:
         return {name: tensor for name, tensor in theirs.items() if name.startswith(prefix)}
     return {name if name.startswith(prefix) else prefix + name: theirs[name] for name in theirs}
 
@@ -102,7 +106,7 @@ def _taken(model: FusionModel, theirs: Mapping[str, Tensor], path: str) -> str:
 def _translated(
     own: Mapping[str, Tensor],
     weights: Mapping[str, Tensor],
-    about: Mapping[str, Any],
+    header: CheckpointHeader,
     model: FusionModel,
     inputs: Inputs,
     objective: Objective,
@@ -112,21 +116,21 @@ def _translated(
     """
     tensors, why = dict(weights), []
     for part, vocabulary in (
-        (name, fitted["vocabulary"])
+        (name, cast("Vocabulary", fitted)["vocabulary"])
         for name, fitted in inputs.fitted.items()
         if "vocabulary" in fitted
     ):
         name = f"encoders.{part}.embedding.weight"
-        if part in about["fitted"]:
+        if part in header.fitted:
             _by_row(
                 own,
                 tensors,
                 [name],
                 [*_SPECIAL, *vocabulary],
-                [*_SPECIAL, *about["fitted"][part]["vocabulary"]],
+                [*_SPECIAL, *cast("Vocabulary", header.fitted[part])["vocabulary"]],
             )
     for part, cache in inputs.caches.items():
-        if made_alike(about["caches"].get(part, {})) != made_alike(cache):
+        if part not in header.caches or header.caches[part].alike() != cache.alike():
             why.append(
                 f"the encoder of {part} begins anew: its cached features are of another extractor"
             )
@@ -135,7 +139,8 @@ def _translated(
                 for name, tensor in tensors.items()
                 if not name.startswith(f"encoders.{part}.")
             }
-    classes, their_classes = getattr(objective, "classes", None), about["objective"].get("classes")
+    classes = getattr(objective, "classes", None)
+    their_classes = cast("Sequence[str] | None", header.objective.get("classes"))
     if (
         classes != their_classes
         and isinstance(model.head, nn.Sequential)

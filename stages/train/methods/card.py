@@ -15,14 +15,15 @@ import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import yaml
 
 from ....schemas.contents import Kind
 from ....schemas.errors import nearest
+from ....schemas.json_value import JsonValue
 
-Choice: TypeAlias = "str | Mapping[str, Any]"
+Choice: TypeAlias = "str | Mapping[str, Mapping[str, JsonValue]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Card:
     source: str
     cost: str
     standard: bool = True
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, JsonValue] = field(default_factory=dict)
     least: Mapping[str, float] = field(default_factory=dict)
     fault: Callable[[int, Mapping[str, Any]], str] | None = None
     reads: str = ""
@@ -141,7 +142,7 @@ class Preset:
         ).strip()[1:-1]
 
 
-def split_choice(choice: Choice) -> tuple[str, Mapping[str, Any]]:
+def split_choice(choice: Choice) -> tuple[str, Mapping[str, JsonValue]]:
     """Word and options of ``tensor`` or ``{tensor: {rank: 5}}``."""
     if isinstance(choice, str):
         return choice, {}
@@ -175,7 +176,7 @@ def mistakes(where: str, choice: Choice, cards: Mapping[str, Card], parts: int) 
     return lines
 
 
-def _wanted(card: Card, name: str, value: Any) -> str:
+def _wanted(card: Card, name: str, value: JsonValue) -> str:
     """What the option should be instead, or nothing."""
     default = card.options[name]
     if isinstance(default, (bool, str)):
@@ -193,7 +194,7 @@ def _wanted(card: Card, name: str, value: Any) -> str:
     return "" if value >= least else f"at least {least:g}"
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: JsonValue) -> TypeGuard[float]:
     return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -16,7 +16,7 @@ _MOST_CELLS = 1 << 16
 _MOST_GRID = 20_000
 
 
-def _tensor_fault(parts: int, options: Mapping[str, Any]) -> str:
+def _tensor_fault(parts: int, options: Mapping[str, int]) -> str:
     cells = (options["rank"] + 1) ** parts
     if cells <= _MOST_CELLS:
         return ""
@@ -46,21 +46,21 @@ def _gated_fault(parts: int, options: Mapping[str, Any]) -> str:
     )
 
 
-def _alpha_fault(parts: int, options: Mapping[str, Any]) -> str:
+def _alpha_fault(parts: int, options: Mapping[str, float]) -> str:
     return "" if options["alpha"] > 0 else "wanted alpha above 0"
 
 
-def _target_fault(parts: int, options: Mapping[str, Any]) -> str:
+def _target_fault(parts: int, options: Mapping[str, str]) -> str:
     if options["task"] not in TASKS:
         return f"task: no such task {options['task']!r}{nearest(options['task'], TASKS)}"
     return "" if options["target"] else "say which target"
 
 
-def _caption_fault(parts: int, options: Mapping[str, Any]) -> str:
+def _caption_fault(parts: int, options: Mapping[str, object]) -> str:
     return "" if options["target"] else "say which target holds the sentences"
 
 
-def _contrast_fault(parts: int, options: Mapping[str, Any]) -> str:
+def _contrast_fault(parts: int, options: Mapping[str, float]) -> str:
     return "" if options["temperature"] > 0 else "wanted a temperature above 0"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -60,7 +59,7 @@ def interval(means: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def shapley(parts: int, value: Callable[[tuple[bool, ...]], Any]) -> list[Any]:
+def shapley(parts: int, value: Callable[[tuple[bool, ...]], float]) -> list[float]:
     """What each of M parts is worth, exactly: the Shapley value (1953) of ``value(subset)`` over
     all 2^M subsets.
 
@@ -70,7 +69,7 @@ def shapley(parts: int, value: Callable[[tuple[bool, ...]], Any]) -> list[Any]:
     worths = []
     for part in range(parts):
         others = [place for place in range(parts) if place != part]
-        total: Any = 0.0
+        total = 0.0
         for size in range(parts):
             # the share of orders of the parts in which just these come before this one
             share = math.factorial(size) * math.factorial(parts - size - 1) / math.factorial(parts)

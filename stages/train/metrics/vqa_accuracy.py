@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import cast
+
+from ....schemas.json_value import JsonValue
 
 _MARKS = ';/[]"{}()=+\\_-><@`,?!'
 _COMMA_IN_NUMBER = re.compile(r"\d,\d")
@@ -182,6 +185,11 @@ def _share(answer: str, truths: Sequence[str]) -> float:
     return (said * min(1.0, (said - 1) / 3) + (len(truths) - said) * min(1.0, said / 3)) / len(
         truths
     )
+
+
+def annotators_of(value: JsonValue) -> Sequence[str]:
+    """The annotators' answers in a target; that it is a list is made sure when a task is fitted."""
+    return cast("Sequence[str]", value)
 
 
 def soft_scores(annotators: Sequence[str]) -> dict[str, float]:

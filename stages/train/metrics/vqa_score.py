@@ -12,17 +12,34 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple, NotRequired, TypedDict
 
 from ....schemas.errors import InputError
 from .vqa_accuracy import accuracy
+from .vqa_tables import Cell
 
 _MOST_NAMED = 5
 
 
-def score_files(results: Path, annotations: Path, partial: bool = False) -> dict[str, Any]:
+class VqaScore(TypedDict):
+    """Means in percent. missing: how many questions have no answer, where files were scored."""
+
+    questions: int
+    overall: float
+    by_answer_type: dict[str, Cell]
+    by_question_type: dict[str, Cell]
+    missing: NotRequired[int]
+
+
+class _Question(NamedTuple):
+    annotators: list[str]
+    answer_type: str
+    question_type: str
+
+
+def score_files(results: Path, annotations: Path, partial: bool = False) -> VqaScore:
     """The score of a results file; InputError where it does not answer the annotated questions,
     each once.
 
@@ -46,15 +63,12 @@ def score_files(results: Path, annotations: Path, partial: bool = False) -> dict
     if not chosen:
         raise InputError(f"{results}: answers none of the {len(rows):,} questions of {annotations}")
     return {
-        **tables(
-            (answers[number], row["answers"], row["answer_type"], row["question_type"])
-            for number, row in chosen.items()
-        ),
+        **tables((answers[number], *question) for number, question in chosen.items()),
         "missing": len(missing),
     }
 
 
-def tables(rows: Iterable[tuple[str, list[str], str, str]]) -> dict[str, Any]:
+def tables(rows: Iterable[tuple[str, list[str], str, str]]) -> VqaScore:
     """Means in percent of (answer, annotators' answers, type of answer, type of question)."""
     overall: list[float] = []
     by_answer: dict[str, list[float]] = defaultdict(list)
@@ -78,18 +92,18 @@ def tables(rows: Iterable[tuple[str, list[str], str, str]]) -> dict[str, Any]:
     }
 
 
-def score_text(found: Mapping[str, Any]) -> str:
+def score_text(found: VqaScore) -> str:
     """The score as tables."""
     lines = [f"VQA accuracy {found['overall']:.2f} % over {found['questions']:,} questions"]
     if found.get("missing"):
         lines[0] += f"; {found['missing']:,} are not answered and left out"
-    for title, name in (
-        ("type of answer", "by_answer_type"),
-        ("type of question", "by_question_type"),
+    for title, cells in (
+        ("type of answer", found["by_answer_type"]),
+        ("type of question", found["by_question_type"]),
     ):
-        width = max([len(title), *(len(word) for word in found[name])])
+        width = max([len(title), *map(len, cells)])
         lines += ["", f"{title:<{width}}{'accuracy':>10}{'questions':>11}"]
-        rows = sorted(found[name].items(), key=lambda item: (-item[1]["questions"], item[0]))
+        rows = sorted(cells.items(), key=lambda item: (-item[1]["questions"], item[0]))
         lines += [
             f"{word:<{width}}{cell['accuracy']:>10.2f}{cell['questions']:>11,}"
             for word, cell in rows
@@ -124,7 +138,7 @@ def _answers(path: Path) -> dict[int, str]:
     return answers
 
 
-def _annotations(path: Path) -> dict[int, dict[str, Any]]:
+def _annotations(path: Path) -> dict[int, _Question]:
     """Question id -> the annotators' answers and both types."""
     value = _json(path)
     rows = value.get("annotations") if isinstance(value, dict) else None
@@ -132,15 +146,13 @@ def _annotations(path: Path) -> dict[int, dict[str, Any]]:
         raise InputError(
             f'{path}: wanted an object with a list "annotations", as the official file has it'
         )
-    annotated: dict[int, dict[str, Any]] = {}
+    annotated: dict[int, _Question] = {}
     for place, row in enumerate(rows):
         try:
             answers = [str(answer["answer"]) for answer in row["answers"]]
-            annotated[int(row["question_id"])] = {
-                "answers": answers,
-                "answer_type": str(row.get("answer_type", "")),
-                "question_type": str(row.get("question_type", "")),
-            }
+            annotated[int(row["question_id"])] = _Question(
+                answers, str(row.get("answer_type", "")), str(row.get("question_type", ""))
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"{path}: annotation {place + 1}: wanted question_id and answers with an answer"
@@ -149,13 +161,14 @@ def _annotations(path: Path) -> dict[int, dict[str, Any]]:
     return annotated
 
 
-def _json(path: Path) -> Any:
+def _json(path: Path) -> object:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value: object = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except (ValueError, IsADirectoryError) as error:
         raise InputError(f"{path}: is no json: {error}") from None
+    return value
 
 
 def _named(numbers: list[int]) -> str:

@@ -7,14 +7,15 @@ changes its scale, and a term that concerns no row adds exactly 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from torch import Tensor
 
 from .fusion._pool import pooled
 from .objectives import Objective
+from .objectives.objective import Targets
 
 Term: TypeAlias = tuple[Tensor, Tensor]
 Decide: TypeAlias = Callable[[list[Tensor], list[Tensor], Tensor], Tensor]
@@ -33,7 +34,7 @@ class BatchTargets:
     objective: Objective
     encoded: Tensor
     weight_B: Tensor
-    targets: Sequence[Mapping[str, Any]] = ()
+    targets: Targets = ()
     draw_B: Tensor | None = None
     progress: float = 0.0
     record_B: Tensor | None = None

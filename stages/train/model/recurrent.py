@@ -6,9 +6,6 @@ on the others ("could not create a primitive descriptor"); a GPU has its own in 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -19,32 +16,34 @@ class Lstm(nn.LSTM):
     """
 
     # no packed sequences
-    def forward(self, x_BTD: Tensor, state: Any = None) -> tuple[Tensor, Any]:  # type: ignore[override]
+    def forward(  # type: ignore[override]
+        self, x_BTD: Tensor, state: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Outputs ``[B, T, D]`` in the precision at work, and the last state."""
-        return _steady(super().forward, x_BTD, state)
+        if _has_kernels(x_BTD):
+            return super().forward(x_BTD, state)
+        wide = None if state is None else (state[0].float(), state[1].float())
+        with torch.autocast("cpu", enabled=False):
+            out_BTD, after = super().forward(x_BTD.float(), wide)
+        return out_BTD.to(torch.get_autocast_dtype("cpu")), after
 
 
 class Gru(nn.GRU):
     """Gated recurrent unit (Cho et al. 2014); arguments and weights are those of ``nn.GRU``."""
 
     # no packed sequences
-    def forward(self, x_BTD: Tensor, state: Any = None) -> tuple[Tensor, Any]:  # type: ignore[override]
+    def forward(  # type: ignore[override]
+        self, x_BTD: Tensor, state: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Outputs ``[B, T, D]`` in the precision at work, and the last state."""
-        return _steady(super().forward, x_BTD, state)
+        if _has_kernels(x_BTD):
+            return super().forward(x_BTD, state)
+        wide = None if state is None else state.float()
+        with torch.autocast("cpu", enabled=False):
+            out_BTD, after = super().forward(x_BTD.float(), wide)
+        return out_BTD.to(torch.get_autocast_dtype("cpu")), after
 
 
-def _steady(
-    forward: Callable[[Tensor, Any], tuple[Tensor, Any]], x_BTD: Tensor, state: Any
-) -> tuple[Tensor, Any]:
-    if x_BTD.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
-        return forward(x_BTD, state)
-    wide = (
-        tuple(part.float() for part in state)
-        if isinstance(state, tuple)
-        else state
-        if state is None
-        else state.float()
-    )
-    with torch.autocast("cpu", enabled=False):
-        out_BTD, after = forward(x_BTD.float(), wide)
-    return out_BTD.to(torch.get_autocast_dtype("cpu")), after
+def _has_kernels(x_BTD: Tensor) -> bool:
+    """Whether this device computes it in the precision at work."""
+    return x_BTD.device.type != "cpu" or not torch.is_autocast_enabled("cpu")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 import cv2
 import numpy as np
@@ -22,20 +22,49 @@ from ....schemas.errors import InputError, nearest
 from ...stream import FusionBatch
 from ..evaluation.write import write_picture
 from ..metrics.statistics import shapley
+from ..model.objectives import Objective
 from .feature_maps import FeatureMaps, feature_maps, mosaic
-from .predict import Predictor
+from .predict import Answer, Prediction, Predictor
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _STEPS = 512
 _CHANNELS = 6
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """report: the answer to one record with what it rests on (plain JSON). batch: the record as the
-    model saw it. maps: feature maps by part.
+class Carried(TypedDict):
+    """What each token of a part adds: the tokens' names, or how many there are."""
+
+    tokens: list[str] | int
+    values: list[float]
+
+
+class Explained(Prediction, total=False):
+    """An answer with what it rests on.
+
+    explained: the answer that is. worth: part -> Shapley value. without_anything: the answer's
+        probability then. attention, weights: where the fusion has them. maps: part -> layer ->
+        channels.
     """
 
-    report: dict[str, Any]
+    explained: str
+    worth: dict[str, float]
+    without_anything: float
+    carried: dict[str, Carried]
+    attention: dict[str, list[float]]
+    weights: dict[str, float]
+    maps: dict[str, dict[str, list[int]]]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """report: the answer to one record with what it rests on. batch: the record as the model saw
+    it. maps: feature maps by part.
+    """
+
+    report: Explained
     batch: FusionBatch
     maps: Mapping[str, list[FeatureMaps]]
 
@@ -43,7 +72,7 @@ class Explanation:
         """Write one picture: what the parts add, the image under what its places carried, words and
         moments likewise.
         """
-        write_picture(out, lambda pyplot: _draw(self.report, self.batch, self.maps, pyplot))
+        write_picture(out, lambda: _draw(self.report, self.batch, self.maps))
 
 
 def explain(path: Path, given: Mapping[str, str], answer: str = "") -> Explanation:
@@ -63,7 +92,7 @@ def explain(path: Path, given: Mapping[str, str], answer: str = "") -> Explanati
     }
     worth = _worth(predictor, tokens, masks, batch.present_BM, number)
     carried = integrated_gradients(predictor, tokens, masks, batch.present_BM, number)
-    report: dict[str, Any] = {
+    report: Explained = {
         **prediction,
         "explained": _name(saved.objective, number, saved.options.target),
         "worth": {
@@ -163,7 +192,7 @@ def _worth(
     return [round(worth, 6) for worth in shapley(len(predictor.names), value)]
 
 
-def _number(objective: Any, prediction: Mapping[str, Any], answer: str) -> int:
+def _number(objective: Objective, prediction: Prediction, answer: str) -> int:
     classes = getattr(objective, "classes", None)
     if classes is None:
         return 0
@@ -174,11 +203,12 @@ def _number(objective: Any, prediction: Mapping[str, Any], answer: str) -> int:
     return int(classes.index(answer or prediction["answers"][0]["answer"]))
 
 
-def _name(objective: Any, number: int, target: str) -> str:
-    return str(objective.classes[number]) if hasattr(objective, "classes") else target
+def _name(objective: Objective, number: int, target: str) -> str:
+    classes = getattr(objective, "classes", None)
+    return target if classes is None else str(classes[number])
 
 
-def _sure(answer: Mapping[str, Any]) -> str:
+def _sure(answer: Answer) -> str:
     """An answer, and how likely it is where that can be said."""
     return (
         f"{answer['answer']} ({answer['probability']:.1%})"
@@ -187,7 +217,7 @@ def _sure(answer: Mapping[str, Any]) -> str:
     )
 
 
-def explain_text(report: Mapping[str, Any]) -> str:
+def explain_text(report: Explained) -> str:
     """The explanation for people."""
     top = report["answers"][0]
     lines = [f"{report['target']}: {_sure(top)}; explained: {report['explained']}"]
@@ -222,12 +252,9 @@ def explain_text(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _draw(
-    report: Mapping[str, Any],
-    batch: FusionBatch,
-    maps: Mapping[str, list[FeatureMaps]],
-    pyplot: Any,
-) -> Any:
+def _draw(report: Explained, batch: FusionBatch, maps: Mapping[str, list[FeatureMaps]]) -> Figure:
+    from matplotlib import pyplot
+
     shown, columns = list(report["carried"]), 1 + bool(report["attention"]) + bool(maps)
     figure = pyplot.figure(figsize=(5 + 4 * columns, 2.4 + 2.8 * len(shown)))
     grid = figure.add_gridspec(1 + len(shown), columns)
@@ -280,7 +307,7 @@ def _draw(
 
 
 def _draw_tokens(
-    axes: Any, title: str, values: list[float], tokens: list[str] | int, part: Tensor, signed: bool
+    axes: Axes, title: str, values: list[float], tokens: list[str] | int, part: Tensor, signed: bool
 ) -> None:
     """A value for each token: over the picture where tokens are its places, as bars elsewhere."""
     axes.set_title(title, fontsize=9)

@@ -17,7 +17,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict, cast
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ from torch import Tensor
 
 from ....schemas.disk import write_bytes
 from ....schemas.errors import InputError
+from ....schemas.json_value import JsonValue
+from ...modalities.text import Vocabulary
 from ...modalities.text.words import SPECIAL_TOKENS
 from ...stream import FusionBatch, Stream
 from ..data.inputs import chosen_split, shards_of
@@ -40,6 +42,46 @@ _ROWS = 3
 _TIMED = 30
 
 
+class Tensors(TypedDict):
+    """An input of the file."""
+
+    shape: list[str | int]
+    type: str
+
+
+class Scores(TypedDict):
+    """subsets: parts shown -> the metric of the ``file``, and of the ``model`` as trained."""
+
+    split: str
+    metric: str
+    subsets: dict[str, dict[str, float]]
+
+
+class Exported(TypedDict):
+    """What stands beside the file: how it is used, and how it compares with the model.
+
+    output: ``number`` or ``probabilities``. answers: what the outputs stand for. fitted, features:
+        what its parts were made by.
+    """
+
+    file: str
+    inputs: dict[str, Tensors]
+    parts: list[str]
+    output: str
+    answers: list[str]
+    fitted: dict[str, Mapping[str, object]]
+    features: dict[str, dict[str, JsonValue]]
+    bytes: int
+    checkpoint_bytes: int
+    sparsity: float
+    int8: bool
+    furthest_from_model: float
+    subsets_compared: int
+    ms_p50: float
+    ms_p50_model: float
+    scores: NotRequired[Scores]
+
+
 def export(
     path: Path,
     out: Path,
@@ -47,7 +89,7 @@ def export(
     int8: bool = False,
     shards: Path | None = None,
     split: str = "",
-) -> dict[str, Any]:
+) -> Exported:
     """Write a checkpoint as ``out`` (``.pt2`` or ``.onnx``), compare the file with the model for
     every subset of the parts, and time it.
 
@@ -85,7 +127,7 @@ def export(
             f"{out}: the exported graph differs from the model by {furthest:.2g}; it was not kept"
         )
     single = _example(saved, whole, 1, 1)
-    report = {
+    report: Exported = {
         "file": out.name,
         "inputs": {
             name: _shape(tensor) for name, tensor in zip(whole.inputs, example, strict=True)
@@ -94,7 +136,7 @@ def export(
         "output": "number" if saved.objective.link == "identity" else "probabilities",
         "answers": getattr(saved.objective, "classes", [saved.options.target]),
         "fitted": dict(saved.inputs.fitted),
-        "features": dict(saved.inputs.caches),
+        "features": {name: note.to_dict() for name, note in saved.inputs.caches.items()},
         "bytes": out.stat().st_size,
         "checkpoint_bytes": path.stat().st_size,
         "sparsity": round(pruned, 6),
@@ -137,7 +179,7 @@ def _scores(
     run: Graph,
     stream: Stream,
     split: str,
-) -> dict[str, Any]:
+) -> Scores:
     """The metric for every subset: of the file, and of the model as it was trained."""
     metric = saved.objective.metric
     asked = {
@@ -183,7 +225,8 @@ def _example(saved: checkpoint.Saved, whole: Exportable, rows: int, seed: int) -
         if empty.dtype == torch.uint8:
             parts.append(torch.randint(0, 256, empty.shape, generator=random, dtype=torch.uint8))
         elif empty.dtype == torch.int64:
-            token_ids = len(saved.inputs.fitted[name]["vocabulary"]) + SPECIAL_TOKENS
+            fitted = cast("Vocabulary", saved.inputs.fitted[name])
+            token_ids = len(fitted["vocabulary"]) + SPECIAL_TOKENS
             parts.append(torch.randint(1, token_ids, empty.shape, generator=random))
         else:
             parts.append(torch.randn(empty.shape, generator=random) * 0.1)
@@ -192,7 +235,7 @@ def _example(saved: checkpoint.Saved, whole: Exportable, rows: int, seed: int) -
     return [*parts, *lengths, torch.ones(rows, len(whole.names), dtype=torch.bool)]
 
 
-def _shape(tensor: Tensor) -> dict[str, Any]:
+def _shape(tensor: Tensor) -> Tensors:
     return {"shape": ["batch", *tensor.shape[1:]], "type": str(tensor.dtype).removeprefix("torch.")}
 
 
@@ -208,7 +251,7 @@ def _timed(action: Callable[[], object]) -> float:
     return round(float(np.median(durations_ms)), 3)
 
 
-def export_text(report: Mapping[str, Any]) -> str:
+def export_text(report: Exported) -> str:
     """The report as lines."""
     lines = [
         f"{report['file']}: {report['bytes']:,} bytes (the checkpoint has"

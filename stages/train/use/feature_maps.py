@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -38,8 +37,8 @@ def feature_maps(model: FusionModel, batch: FusionBatch, name: str, most: int) -
     """
     passed: dict[str, Tensor] = {}
 
-    def keep(layer: str) -> Callable[[nn.Module, Any, Tensor], None]:
-        def hook(module: nn.Module, inputs: Any, out: Tensor) -> None:
+    def keep(layer: str) -> Callable[[nn.Module, object, Tensor], None]:
+        def hook(module: nn.Module, inputs: object, out: Tensor) -> None:
             if len(out) == 1 and min(out.shape[2:]) >= 2:
                 passed[layer] = out[0].float()
 

@@ -104,7 +104,7 @@ class Given:
             path = given_file(os.path.realpath(value))
             folder, part = path.parent, Part(kind.name, uri=path.name)
         vector = extracted(extractor, kind.decoded(folder, part, extractor), value)
-        weights = self.saved.inputs.caches[name]["weights"]
+        weights = self.saved.inputs.caches[name].weights
         return stored(extractor, vector, np.array(weights, np.float32) if weights else None)
 
     def _extractor(self, name: str) -> Extractor:
@@ -112,16 +112,16 @@ class Given:
         be had here, or is another one now.
         """
         cache = self.saved.inputs.caches[name]
-        if "options" not in cache:
+        if cache.options is None or cache.address is None:
             raise InputError(
                 f"{name}: the model was trained on features of an older version; run its recipe"
                 " again, or predict from --shards"
             )
-        where = f"{name}: the model reads features by {cache['address']}, which cannot be made here"
-        extractor, problems = make(cache["address"], Extractor, cache["options"], where)
+        where = f"{name}: the model reads features by {cache.address}, which cannot be made here"
+        extractor, problems = make(cache.address, Extractor, cache.options, where)
         if extractor is None:
             raise InputError("\n".join(problems))
-        if extractor.identity() != cache["identity"]:
+        if extractor.identity() != cache.identity:
             raise InputError(
                 f"{where}: its version, or the network it loads, is not that of the training;"
                 " predict from --shards"

@@ -11,7 +11,7 @@ import itertools
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -24,6 +24,37 @@ from ..model import checkpoint
 from .from_files import Given
 
 _ROWS = 32
+
+
+class Answer(TypedDict, total=False):
+    """probability: where the answer is no number."""
+
+    answer: str
+    probability: float
+
+
+class Prediction(TypedDict, total=False):
+    """The answers to one record, the likeliest first, and what they rest on.
+
+    target: for a record that a person gave, which has no key. labels, caption: of models that give
+        them. damaged: part -> why it could not be read, where any could not.
+    """
+
+    target: str
+    key: str
+    answers: list[Answer]
+    labels: list[str]
+    caption: str
+    used: list[str]
+    missing: list[str]
+    damaged: dict[str, str]
+
+
+class VqaResult(TypedDict):
+    """An answer in the official format."""
+
+    question_id: int
+    answer: str
 
 
 class Predictor:
@@ -39,13 +70,13 @@ class Predictor:
         self._captioner = self.saved.captioner
         self.milliseconds: list[float] = []
 
-    def one(self, given: Mapping[str, str]) -> dict[str, Any]:
+    def one(self, given: Mapping[str, str]) -> Prediction:
         """The answer to one record; ``given`` maps a modality to a file or words, or to
         ``part=...``. What cannot be read is an InputError.
         """
         return self.answer(self.batch_of(given)[0])
 
-    def answer(self, batch: FusionBatch) -> dict[str, Any]:
+    def answer(self, batch: FusionBatch) -> Prediction:
         """The answer to a batch of one record."""
         prediction = self._answer(batch, [{}])[0]
         del prediction["key"]
@@ -59,7 +90,7 @@ class Predictor:
             raise InputError(f"--{self.saved.inputs.modalities[name]} {parts[name]}: {why}")
         return batch, parts
 
-    def rows(self, path: Path) -> Iterator[dict[str, Any]]:
+    def rows(self, path: Path) -> Iterator[Prediction]:
         """The answer to each row of a CSV whose columns are named by parts (or modalities): files,
         relative to the CSV, and words.
 
@@ -90,7 +121,7 @@ class Predictor:
         except (UnicodeDecodeError, csv.Error) as error:
             raise InputError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
 
-    def shards(self, shards: Path, split: str = "") -> Iterator[dict[str, Any]]:
+    def shards(self, shards: Path, split: str = "") -> Iterator[Prediction]:
         """The answer to each record of a split of shards."""
         folder = shards_of(shards)
         for raw in self.saved.inputs.open(folder, chosen_split(folder, split), rank=0, world=1):
@@ -145,9 +176,7 @@ class Predictor:
         return values
 
     @torch.no_grad()
-    def _answer(
-        self, batch: FusionBatch, damaged: Sequence[Mapping[str, str]]
-    ) -> list[dict[str, Any]]:
+    def _answer(self, batch: FusionBatch, damaged: Sequence[Mapping[str, str]]) -> list[Prediction]:
         began = time.perf_counter()
         model = self.saved.model
         decided = model.decided(*model.encode(batch), batch.present_BM, batch.present_BM)
@@ -160,21 +189,23 @@ class Predictor:
         for row, (key, best, wrong) in enumerate(zip(batch.keys, answers, damaged, strict=True)):
             if batch.weight_B[row] > 0:
                 here = dict(zip(self.names, batch.present_BM[row].tolist(), strict=True))
-                predictions.append(
-                    {
-                        "key": key,
-                        "answers": [_shown(answer, probability) for answer, probability in best],
-                        **({"labels": labels[row]} if labels is not None else {}),
-                        **({"caption": captions[row]} if captions else {}),
-                        "used": [name for name in self.names if here[name]],
-                        "missing": [name for name in self.names if not here[name]],
-                        **({"damaged": dict(wrong)} if wrong else {}),
-                    }
-                )
+                prediction: Prediction = {
+                    "key": key,
+                    "answers": [_shown(answer, probability) for answer, probability in best],
+                }
+                if labels is not None:
+                    prediction["labels"] = labels[row]
+                if captions:
+                    prediction["caption"] = captions[row]
+                prediction["used"] = [name for name in self.names if here[name]]
+                prediction["missing"] = [name for name in self.names if not here[name]]
+                if wrong:
+                    prediction["damaged"] = dict(wrong)
+                predictions.append(prediction)
         return predictions
 
 
-def _shown(answer: str, probability: float | None) -> dict[str, Any]:
+def _shown(answer: str, probability: float | None) -> Answer:
     return (
         {"answer": answer}
         if probability is None
@@ -182,11 +213,11 @@ def _shown(answer: str, probability: float | None) -> dict[str, Any]:
     )
 
 
-def vqa_results(found: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def vqa_results(found: Iterable[Prediction]) -> list[VqaResult]:
     """Predictions in the official format of VQA results; the question's id is the number at the end
     of the key.
     """
-    results = []
+    results: list[VqaResult] = []
     for prediction in found:
         if "labels" in prediction:
             raise InputError("VQA results hold one answer a question, and this model gives labels")
@@ -205,7 +236,7 @@ def vqa_results(found: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return results
 
 
-def prediction_text(found: Mapping[str, Any]) -> str:
+def prediction_text(found: Prediction) -> str:
     """A prediction for people."""
     lines = [f"{found['target']}:"]
     lines += [

@@ -292,9 +292,9 @@ def test_a_recipe_caches_what_the_reference_says_until_the_weights_change(
     with monkeypatch.context() as patched:
         patched.delattr(Onnx, "extract")  # nothing is extracted
         assert (vectors(tmp_path / "b.onnx") == first).all()
-    assert FeatureCache(tmp_path / "out" / "features", "image").made_by["options"]["model"] == str(
-        tmp_path / "b.onnx"
-    )
+    options = FeatureCache(tmp_path / "out" / "features", "image").made_by.options
+    assert options is not None
+    assert options["model"] == str(tmp_path / "b.onnx")
     network(tmp_path / "b.onnx", "Conv", shape, weights[1], strides=[4, 4])
     assert not (vectors(tmp_path / "b.onnx") == first).any(1).all()
 

@@ -22,6 +22,7 @@ from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.progress import Progress
 from modalmill.pipeline.run import run
 from modalmill.schemas.errors import InputError
+from modalmill.schemas.features import FeatureNote
 from modalmill.schemas.recipe import parse_recipe
 from modalmill.stages.modalities.text.words import words
 from modalmill.stages.train.data.inputs import Inputs
@@ -74,12 +75,12 @@ def checkpoint_of(path: Path, fusion: Any) -> Path:
         options,
         {"note": "text", "v": "image"},
         {"note": {"vocabulary": vocabulary}},
-        {"v": {"dims": 6}},
+        {"v": FeatureNote(dims=6)},
     )
     model = FusionModel(inputs, 3)
-    about = {**inputs.state(), "objective": objective.state()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint.save(path, about, WithLosses(model, torch.nn.ModuleDict()), {})
+    header = checkpoint.CheckpointHeader.of(inputs, objective)
+    checkpoint.save(path, header, WithLosses(model, torch.nn.ModuleDict()), {})
     return path
 
 

@@ -11,6 +11,7 @@ import pytest
 import scipy.linalg
 import torch
 from modalmill.schemas.errors import InputError
+from modalmill.schemas.features import FeatureNote
 from modalmill.stages.media import spectrum as reference
 from modalmill.stages.train.data.inputs import Inputs
 from modalmill.stages.train.methods.catalogue import ENCODERS
@@ -63,7 +64,7 @@ def rows(word: str, count: int, seed: int = 0) -> tuple[Tensor, Tensor | None]:
         TrainOptions(target="y", inputs={"part": options}),
         {"part": reads},
         {"part": part_of(reads).fitted},
-        {"part": {"dims": 6}},
+        {"part": FeatureNote(dims=6)},
     )
     empty, length = inputs.blank("part", count)
     random = torch.Generator().manual_seed(seed)

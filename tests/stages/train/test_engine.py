@@ -119,8 +119,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def weights(out: Path, name: str = "last.pt") -> dict[str, torch.Tensor]:
-    found: dict[str, torch.Tensor] = checkpoint.read(out / name)["model"]
-    return found
+    return dict(checkpoint.read(out / name).model)
 
 
 def start(shards: Path, out: Path, kill_at: int = 0, ranks: int = 0, **more: Any) -> int:

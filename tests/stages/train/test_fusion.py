@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from campaign import fusions
+from modalmill.schemas.features import FeatureNote
 from modalmill.stages.stream import FusionBatch, Labels
 from modalmill.stages.train.data.inputs import Inputs
 from modalmill.stages.train.methods.catalogue import FUSIONS, LOSSES, MISSING
@@ -55,7 +56,7 @@ def inputs_of(options: TrainOptions) -> Inputs:
         options,
         MODALITIES,
         {"question": {"vocabulary": {str(number): number + 2 for number in range(8)}}},
-        {"vector": {"dims": DIMS}},
+        {"vector": FeatureNote(dims=DIMS)},
     )
 
 
@@ -320,7 +321,9 @@ def test_xor_of_two_modalities_is_learned(fusion: str) -> None:
     options = TrainOptions(
         target="y", inputs=inputs, fusion=choice, width=16, hidden=32, dropout=0.0
     )
-    made = FusionModel(Inputs(options, {}, {}, {"a": {"dims": 2}, "b": {"dims": 2}}), 2)
+    made = FusionModel(
+        Inputs(options, {}, {}, {"a": FeatureNote(dims=2), "b": FeatureNote(dims=2)}), 2
+    )
     parts = {
         name: torch.stack([bits[:, place], 1 - bits[:, place]], 1)
         for place, name in enumerate("ab")

@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,9 @@ def test_words_are_no_paths_and_numbers_that_a_cache_cannot_hold_are_no_answer(
 
 def test_features_of_an_older_version_are_told(trained: Path) -> None:
     predictor = Predictor(trained / "out" / "training" / "best.pt")
-    del predictor.saved.inputs.caches["question"]["options"]  # type: ignore[attr-defined]  # a dict
+    inputs = predictor.saved.inputs
+    caches = {**inputs.caches, "question": replace(inputs.caches["question"], options=None)}
+    predictor.saved.inputs = replace(inputs, caches=caches)
     with pytest.raises(
         InputError, match="question: the model was trained on features of an older version"
     ):

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Never
 
 import pytest
+from matplotlib import pyplot
+from matplotlib.figure import Figure
 from modalmill.schemas.errors import InputError
 from modalmill.stages.train.evaluation.write import write_picture, write_report
 
 
-def line(pyplot: Any) -> Any:
+def line() -> Figure:
     figure, axes = pyplot.subplots()
     axes.plot([1, 2])
     return figure
 
 
 def test_the_json_that_says_a_report_is_finished_comes_last(tmp_path: Path) -> None:
-    def killed(pyplot: Any) -> Any:
+    def killed() -> Never:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

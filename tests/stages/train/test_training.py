@@ -92,7 +92,7 @@ def test_a_run_stopped_between_epochs_ends_with_the_same_bytes(
     monkeypatch.setattr(checkpoint, "save", real)
     train(options, shards, tmp_path / "stopped", 3, lambda text: None)
     one, other = (
-        checkpoint.read(tmp_path / name / "last.pt")["model"] for name in ("whole", "stopped")
+        checkpoint.read(tmp_path / name / "last.pt").model for name in ("whole", "stopped")
     )
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert (tmp_path / "stopped" / "last.pt").read_bytes() == (

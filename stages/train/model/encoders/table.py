@@ -4,9 +4,12 @@ told as such, and has no other influence.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
+from ....modalities.table import FittedTable
 from ...data.part import InputPart
 
 _FURTHEST = 10.0  # deviations
@@ -19,8 +22,10 @@ class _Cells(nn.Module):
 
     def __init__(self, part: InputPart) -> None:
         super().__init__()
-        columns, categories = part.fitted["columns"], part.fitted["categories"]
+        fitted = cast("FittedTable", part.fitted)
+        columns, categories = fitted["columns"], fitted["categories"]
         self.numbers = [place for place, name in enumerate(columns) if name not in categories]
+        self.columns = len(columns)
         # the last is the unknown
         self.kinds = {
             place: len(categories[name]) + 1
@@ -51,7 +56,7 @@ class TableLinear(nn.Module):
         super().__init__()
         self.cells = _Cells(part)
         self.map = nn.Linear(
-            len(self.cells.numbers) + sum(self.cells.kinds.values()) + len(part.fitted["columns"]),
+            len(self.cells.numbers) + sum(self.cells.kinds.values()) + self.cells.columns,
             width,
         )
 
@@ -84,7 +89,7 @@ class TableTokens(nn.Module):
     def __init__(self, width: int, part: InputPart) -> None:
         super().__init__()
         self.cells = _Cells(part)
-        columns = len(part.fitted["columns"])
+        columns = self.cells.columns
         self.slope_CD = nn.Parameter(torch.randn(columns, width) * width**-0.5)
         self.bias_CD = nn.Parameter(torch.randn(columns, width) * width**-0.5)
         self.absence_CD = nn.Parameter(torch.randn(columns, width) * width**-0.5)

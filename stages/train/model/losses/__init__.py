@@ -6,18 +6,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from torch import nn
 
+from .....schemas.json_value import JsonValue
 from ...methods.card import Choice, split_choice
 from ...methods.catalogue import LOSSES
 from ..loss_terms import Sizes
+from ..objectives.objective import Targets
 
 
-def fit_losses(
-    choices: Sequence[Choice], targets: Sequence[Mapping[str, Any]]
-) -> dict[str, dict[str, Any]]:
+def fit_losses(choices: Sequence[Choice], targets: Targets) -> dict[str, dict[str, JsonValue]]:
     """What the losses have to know of the training split's targets, as plain JSON, by their
     words.
     """
@@ -30,7 +29,7 @@ def fit_losses(
 
 
 def make_losses(
-    choices: Sequence[Choice], sizes: Sizes, fitted: Mapping[str, Mapping[str, Any]]
+    choices: Sequence[Choice], sizes: Sizes, fitted: Mapping[str, Mapping[str, JsonValue]]
 ) -> nn.ModuleDict:
     """The losses of these choices, with parameters of their own."""
     losses: dict[str, nn.Module] = {}
@@ -41,7 +40,7 @@ def make_losses(
     return nn.ModuleDict(losses)
 
 
-def _named(choices: Sequence[Choice]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+def _named(choices: Sequence[Choice]) -> Iterator[tuple[str, str, Mapping[str, JsonValue]]]:
     """Name, word and options of each loss; the second multitask is ``multitask_2``."""
     seen: Counter[str] = Counter()
     for word, options in map(split_choice, choices):

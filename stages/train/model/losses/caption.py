@@ -8,8 +8,8 @@ is to tell.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +18,17 @@ from torch.nn import functional
 from .....schemas.errors import InputError
 from ....modalities.text.words import build_vocabulary, words
 from ..loss_terms import BatchTargets, Decided, Sizes, Term
+from ..objectives.objective import Targets
 from ..recurrent import Lstm
 
 PAD, UNKNOWN, END = 0, 1, 2  # END begins a sentence as well
 _SPECIAL = 3
+
+
+class CaptionWords(TypedDict):
+    """The words that sentences are made of."""
+
+    words: list[str]
 
 
 class Caption(nn.Module):
@@ -39,11 +46,11 @@ class Caption(nn.Module):
         weight: float = 0.5,
         length: int = 20,
         vocabulary: int = 5000,
-        fitted: Mapping[str, Any] | None = None,
+        fitted: CaptionWords | None = None,
     ) -> None:
         super().__init__()
         self.target, self.weight, self.length = target, weight, length
-        self.words: list[str] = list((fitted or {}).get("words", ()))
+        self.words: list[str] = fitted["words"] if fitted else []
         self._ids = {word: number for number, word in enumerate(self.words, _SPECIAL)}
         self.embedding = nn.Embedding(_SPECIAL + len(self.words), sizes.width, padding_idx=PAD)
         self.begin = nn.Linear(sizes.vector, 2 * sizes.width)
@@ -52,11 +59,11 @@ class Caption(nn.Module):
 
     @staticmethod
     def fit(
-        targets: Sequence[Mapping[str, Any]],
+        targets: Targets,
         target: str = "",
         vocabulary: int = 5000,
-        **options: Any,
-    ) -> dict[str, Any]:
+        **options: object,
+    ) -> CaptionWords:
         """The words of the training split's sentences, the commonest first."""
         sentences = [
             sentence for record in targets for sentence in sentences_of(record.get(target))
@@ -135,7 +142,7 @@ class Caption(nn.Module):
         )
 
 
-def sentences_of(value: Any) -> list[str]:
+def sentences_of(value: object) -> list[str]:
     """The sentences in a target: itself, or those of a list; none where it holds no words."""
     values = value if isinstance(value, list) else [value]
     return [sentence for sentence in values if isinstance(sentence, str) and words(sentence)]

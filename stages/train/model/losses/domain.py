@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +21,7 @@ from torch.nn import functional
 from .....schemas.errors import InputError
 from ..fusion._pool import row_mean
 from ..loss_terms import BatchTargets, Decided, Sizes, Term
+from ..objectives.objective import Targets
 
 
 class _Reverse(torch.autograd.Function):
@@ -47,6 +47,12 @@ def strength(progress: float) -> float:
     return 2 / (1 + math.exp(-10 * progress)) - 1
 
 
+class Domains(TypedDict, total=False):
+    """The domains, where a target names them."""
+
+    domains: list[str]
+
+
 class Domain(nn.Module):
     """field: a target that names the domain of a row; rows without it have no part in this. weight:
     beside the task's loss.
@@ -57,20 +63,18 @@ class Domain(nn.Module):
         sizes: Sizes,
         field: str = "",
         weight: float = 0.1,
-        fitted: Mapping[str, Any] | None = None,
+        fitted: Domains | None = None,
     ) -> None:
         super().__init__()
         self.field, self.weight = field, weight
-        self.domains: list[str] = list((fitted or {}).get("domains", []))
+        self.domains: list[str] = fitted["domains"] if fitted else []
         inputs, outputs = (sizes.vector, len(self.domains)) if field else (sizes.width, sizes.parts)
         self.classifier = nn.Sequential(
             nn.Linear(inputs, sizes.width), nn.GELU(), nn.Linear(sizes.width, outputs)
         )
 
     @staticmethod
-    def fit(
-        targets: Sequence[Mapping[str, Any]], field: str = "", weight: float = 0.1
-    ) -> dict[str, Any]:
+    def fit(targets: Targets, field: str = "", weight: float = 0.1) -> Domains:
         """The domains of the training split; InputError where there are not two."""
         if not field:
             return {}

@@ -6,14 +6,15 @@ The best s_k is ln L_k. Rows without one of the targets have no part in its term
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
+from .....schemas.json_value import JsonValue
 from ..loss_terms import BatchTargets, Decided, Sizes, Term
 from ..objectives import fit_target, load_objective
+from ..objectives.objective import Targets
 
 
 class MultiTask(nn.Module):
@@ -24,7 +25,7 @@ class MultiTask(nn.Module):
         sizes: Sizes,
         target: str = "",
         task: str = "classification",
-        fitted: Mapping[str, Any] | None = None,
+        fitted: Mapping[str, JsonValue] | None = None,
     ) -> None:
         super().__init__()
         self.objective = load_objective(task, fitted or {})
@@ -37,8 +38,8 @@ class MultiTask(nn.Module):
 
     @staticmethod
     def fit(
-        targets: Sequence[Mapping[str, Any]], target: str = "", task: str = "classification"
-    ) -> dict[str, Any]:
+        targets: Targets, target: str = "", task: str = "classification"
+    ) -> dict[str, JsonValue]:
         """The objective of the other target, fitted on the training split."""
         return fit_target("train.losses: multitask", task, target, targets).state()
 

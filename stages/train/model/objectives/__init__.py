@@ -5,9 +5,9 @@ alone and kept whole in the checkpoint.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from .....schemas.errors import InputError
+from .....schemas.json_value import JsonValue
 from ...methods.catalogue import TASKS, refused
 from ...options import TrainOptions
 from .objective import Objective, Targets
@@ -41,7 +41,7 @@ def fit_target(where: str, task: str, name: str, targets: Targets, most: int = 1
     return objective
 
 
-def load_objective(task: str, state: Mapping[str, Any]) -> Objective:
+def load_objective(task: str, state: Mapping[str, JsonValue]) -> Objective:
     """The objective that :meth:`Objective.state` described."""
     objective: Objective = TASKS[task].load()(**state)
     return objective

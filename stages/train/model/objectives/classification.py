@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .....schemas.json_value import JsonValue
 from .answers import OfClasses
+from .objective import Targets
 
 
 class Classification(OfClasses):
@@ -48,17 +49,17 @@ class Classification(OfClasses):
         return Classification(self.target, self.classes, self.counts)
 
     @classmethod
-    def fit(cls, target: str, known: Sequence[Any], most: int) -> Classification:
+    def fit(cls, target: str, known: Sequence[JsonValue], most: int) -> Classification:
         """The objective over the values of the training split."""
         counts = Counter(str(value) for value in known)
         kept = sorted(counts, key=lambda name: (-counts[name], name))[:most]
         return cls(target, kept, [counts[name] for name in kept])
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, JsonValue]:
         own = {"class_weights": self.class_weights, "focal": self.focal}
         return {"target": self.target, "classes": self.classes, "counts": self.counts, **own}
 
-    def encode(self, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
+    def encode(self, targets: Targets) -> tuple[Tensor, Tensor]:
         here = [str(target[self.target]) if self.target in target else None for target in targets]
         numbers = torch.tensor(
             [-1 if name is None else self._numbers.get(name, -1) for name in here]
@@ -82,7 +83,7 @@ class Classification(OfClasses):
             log_target=True,
         ).sum(1)
 
-    def score(self, logits: Tensor, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
+    def score(self, logits: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
         chosen = logits.argmax(1).tolist()
         right = [
             float(self.classes[number] == str(target.get(self.target)))
@@ -90,7 +91,7 @@ class Classification(OfClasses):
         ]
         return torch.tensor(right), self._has_target(targets)
 
-    def truth(self, targets: Sequence[Mapping[str, Any]]) -> Tensor:
+    def truth(self, targets: Targets) -> Tensor:
         return torch.tensor(
             [self._numbers.get(str(target.get(self.target)), -1) for target in targets],
             dtype=torch.float64,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
 
+from .....schemas.json_value import JsonValue
 from .answers import OfCoins
+from .objective import Targets
 
 _SAID = 0.5  # a label is answered from this probability on
 
@@ -35,12 +37,12 @@ class Multilabel(OfCoins):
         self._numbers = {name: number for number, name in enumerate(self.classes)}
 
     @classmethod
-    def fit(cls, target: str, known: Sequence[Any], most: int) -> Multilabel:
+    def fit(cls, target: str, known: Sequence[JsonValue], most: int) -> Multilabel:
         counts = Counter(label for labels in known for label in _distinct(labels))
         kept = sorted(counts, key=lambda label: (-counts[label], label))[:most]
         return cls(target, kept, [counts[label] for label in kept], len(known))
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, JsonValue]:
         return {
             "target": self.target,
             "classes": self.classes,
@@ -48,10 +50,10 @@ class Multilabel(OfCoins):
             "records": self.records,
         }
 
-    def encode(self, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
+    def encode(self, targets: Targets) -> tuple[Tensor, Tensor]:
         return self.truth(targets).float(), self._has_target(targets)
 
-    def score(self, logits: Tensor, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
+    def score(self, logits: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
         right_BC, said_BC = self.truth(targets), self.chosen(logits).cpu()
         right_B = torch.tensor([len(_distinct(target.get(self.target, ()))) for target in targets])
         both_B = (right_BC & said_BC).sum(1)
@@ -60,7 +62,7 @@ class Multilabel(OfCoins):
             targets
         )
 
-    def truth(self, targets: Sequence[Mapping[str, Any]]) -> Tensor:
+    def truth(self, targets: Targets) -> Tensor:
         right_BC = torch.zeros(len(targets), self.outputs, dtype=torch.bool)
         for row, target in enumerate(targets):
             for label in _distinct(target.get(self.target, ())):
@@ -100,6 +102,8 @@ class Multilabel(OfCoins):
         return torch.logit(torch.tensor(self.counts) / self.records, eps=1e-4)
 
 
-def _distinct(labels: Sequence[Any]) -> list[str]:
+def _distinct(labels: JsonValue) -> list[str]:
     """The labels as words, each once, without empty ones."""
-    return [label for label in dict.fromkeys(str(raw).strip() for raw in labels) if label]
+    # it is a list: fit_target refuses others
+    listed = cast("Sequence[JsonValue]", labels)
+    return [label for label in dict.fromkeys(str(raw).strip() for raw in listed) if label]

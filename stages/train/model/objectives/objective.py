@@ -10,15 +10,17 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .....schemas.errors import InputError
+from .....schemas.json_value import JsonValue
+from ...metrics.vqa_tables import VqaTables
 
-Targets = Sequence[Mapping[str, Any]]
+Targets: TypeAlias = Sequence[Mapping[str, JsonValue]]
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Scored:
     keys: Sequence[str]
     score: np.ndarray
     weight: np.ndarray
-    asked: Callable[[], Mapping[str, Mapping[str, Any]]]
+    asked: Callable[[], Mapping[str, Mapping[str, JsonValue]]]
     trained: Callable[[], Targets | None]
 
 
@@ -48,11 +50,11 @@ class Objective(abc.ABC):
 
     @classmethod
     @abc.abstractmethod
-    def fit(cls, target: str, known: Sequence[Any], most: int) -> Self:
+    def fit(cls, target: str, known: Sequence[JsonValue], most: int) -> Self:
         """The objective over the values of the training split; ``most``: of classes."""
 
     @abc.abstractmethod
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, JsonValue]:
         """Plain JSON values from which the objective is made again."""
 
     @abc.abstractmethod
@@ -125,7 +127,7 @@ class Objective(abc.ABC):
         """The same whose losses are plain likelihoods."""
         return self
 
-    def breakdown(self, scored: Scored) -> dict[str, Any]:
+    def breakdown(self, scored: Scored) -> VqaTables:
         """What an evaluation reports of this task beside its metrics."""
         return {}
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .....schemas.errors import InputError
-from .objective import Objective
+from .....schemas.json_value import JsonValue
+from .objective import Objective, Targets
 
 
 class Regression(Objective):
@@ -31,10 +32,10 @@ class Regression(Objective):
         self._decimals = max(0, 3 - math.floor(math.log10(abs(deviation) or 1.0)))
 
     @classmethod
-    def fit(cls, target: str, known: Sequence[Any], most: int = 1) -> Regression:
+    def fit(cls, target: str, known: Sequence[JsonValue], most: int = 1) -> Regression:
         """The objective over the numbers of the training split."""
         try:
-            values = np.array([float(value) for value in known])
+            values = np.array([_number(value) for value in known])
         except (TypeError, ValueError) as error:
             raise InputError(
                 f"train.target: {target!r} holds words ({error}); read it with 'numbers' in its"
@@ -42,13 +43,13 @@ class Regression(Objective):
             ) from error
         return cls(target, float(values.mean()), float(values.std()) or 1.0)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, JsonValue]:
         return {"target": self.target, "mean": self.mean, "deviation": self.deviation}
 
-    def encode(self, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
+    def encode(self, targets: Targets) -> tuple[Tensor, Tensor]:
         values = torch.tensor(
             [
-                (float(target.get(self.target, self.mean)) - self.mean) / self.deviation
+                (_number(target.get(self.target, self.mean)) - self.mean) / self.deviation
                 for target in targets
             ]
         )
@@ -61,13 +62,13 @@ class Regression(Objective):
         """Of normal distributions of variance 1."""
         return (logits.float() - peer.float()).square().sum(1) / 2
 
-    def score(self, logits: Tensor, targets: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
+    def score(self, logits: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
         encoded, weight = self.encode(targets)
         return -(logits.float().squeeze(1) - encoded).abs() * self.deviation, weight
 
-    def truth(self, targets: Sequence[Mapping[str, Any]]) -> Tensor:
+    def truth(self, targets: Targets) -> Tensor:
         return torch.tensor(
-            [float(target.get(self.target, self.mean)) for target in targets], dtype=torch.float64
+            [_number(target.get(self.target, self.mean)) for target in targets], dtype=torch.float64
         )
 
     def chosen(self, logits: Tensor) -> Tensor:
@@ -91,3 +92,8 @@ def _shown(value: float, decimals: int) -> str:
     """The number to so many decimals, without zeros at their end."""
     text = f"{value:.{decimals}f}"
     return text.rstrip("0").rstrip(".") if decimals else text
+
+
+def _number(value: JsonValue) -> float:
+    # what is none, float says
+    return float(cast("str | float", value))
