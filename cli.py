@@ -140,13 +140,16 @@ def measure(
     """Look before deciding: measure all media of a recipe's sources, without its stages, and show
     how their numbers are distributed. What was measured is not measured again by 'run'.
     """
-    target, _ = _run(recipe, out, set_, "measure", engine, workers, scheduler, True, quiet)
-    from .pipeline.report import measured_text
+    target, result = _run(
+        recipe, out, set_, "measure", engine, workers, scheduler, True, quiet, looks=True
+    )
+    from .pipeline.report import account_text, measured_text
 
     if not quiet:
+        _say(account_text(result.account) + "\n")
         _say(measured_text(target))
         _say(
-            f"Each part with its numbers: {target / 'signals.parquet'}. What they mean: modalmill"
+            f"Each part with its numbers: {target / 'measured.parquet'}. What they mean: modalmill"
             " signals. Rules on them: clean.rules in the recipe."
         )
 
@@ -161,6 +164,7 @@ def _run(
     scheduler: str | None,
     resume: bool,
     quiet: bool,
+    looks: bool = False,
 ) -> tuple[Path, Any]:
     """Carry out a recipe; where, and what came of it."""
     from .pipeline.engine import early
@@ -185,7 +189,7 @@ def _run(
     target = out or Path("out") / parsed.name
     progress = Progress(quiet or is_helper())
     # checked above
-    result = run_plan(plan, target, engine, workers, scheduler, progress, resume)  # type: ignore[arg-type]
+    result = run_plan(plan, target, engine, workers, scheduler, progress, resume, looks)  # type: ignore[arg-type]
     return target, result
 
 

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 from ..schemas.errors import InputError, nearest
 from ..schemas.where import Where
 from .report import plain_table, render_text, shown_number
-from .signals import SIGNALS_FILE
+from .signals import MEASURED_FILE, SIGNALS_FILE
 
 _OF_RECORD = ("key", "source", "file", "row", "fate", "stage", "rule")
-_OF_PART = ("part", "modality", "uri", "start_s", "end_s")
+_OF_PART = ("part", "modality", "uri", "start_s", "end_s", "damage")
 _EXAMPLE = "image.sharpness < 50 and fate == 'written'"
 
 
@@ -30,6 +30,8 @@ class Records:
 
     def __init__(self, out: Path) -> None:
         path = out / SIGNALS_FILE
+        if not path.is_file():
+            path = out / MEASURED_FILE
         if not path.is_file():
             raise InputError(
                 f"{out}: no {SIGNALS_FILE} here; wanted the output folder of 'modalmill run' or"

@@ -98,6 +98,8 @@ def _measured(
     measured = {name for name in wanted if name in _measurable()}
     for name in wanted:
         kind = here.parts.get(name, "")
+        if name in measured:
+            continue
         # where the files alone tell what a part is, it may be anything
         measured.update(_measurable() if kind is None else {kind}.intersection(_measurable()))
     lines = [

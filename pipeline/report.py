@@ -22,7 +22,7 @@ from ..schemas.index import SET_FILE, checked_index, read_shard_set
 from ..schemas.json_value import JsonValue
 from ..schemas.quantity import FACTS, Quantity
 from ..stages.modality import Modality, modality
-from .signals import SIGNALS_FILE
+from .signals import MEASURED_FILE
 
 _WIDTH = 118
 
@@ -176,14 +176,19 @@ def rejects_text(rows: list[dict[str, Any]]) -> str:
 
 def measured_text(out: Path) -> str:
     """How the numbers of all parts are distributed, by part: facts, then signals."""
-    path = out / SIGNALS_FILE
+    path = out / MEASURED_FILE
     if not path.is_file():
         return "nothing was measured: no record has a part"
     table = pq.read_table(path)
     columns = ("part", "number", "unit", "known", "least", "p1", "median", "p99", "largest")
     shown = plain_table(*columns, right=columns[3:])
+    lines: list[object] = [shown]
     for part in sorted(pc.unique(table["part"]).to_pylist()):
         own = table.filter(pc.equal(table["part"], part))
+        damaged = Counter(own["damage"].drop_null().to_pylist())
+        if damaged:
+            rules = ", ".join(f"{count:,} {rule}" for rule, count in damaged.most_common())
+            lines.append(f"{part}: of {len(own):,} cannot be used {damaged.total():,} ({rules})")
         kind = modality(own["modality"][0].as_py())
         for name, quantity in quantities(kind).items():
             if name not in own.column_names or quantity.is_code:
@@ -195,7 +200,7 @@ def measured_text(out: Path) -> str:
                 shown.add_row(
                     part, name, quantity.unit, f"{len(values):,}", *map(shown_number, numbers)
                 )
-    return render_text(shown)
+    return render_text(*lines)
 
 
 def shown_number(value: float) -> str:

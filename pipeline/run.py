@@ -38,7 +38,7 @@ from .plan import Placed, Plan, identity
 from .progress import Progress
 from .records import RecordsTask, faulted_rows, read_counts
 from .sharding import Sharded, write_shards
-from .signals import Judging, write_signals
+from .signals import MEASURED_FILE, SIGNALS_FILE, Judging, write_signals
 from .verify import stale
 
 if TYPE_CHECKING:
@@ -88,9 +88,11 @@ def run(
     scheduler: str | None = None,
     progress: Progress | None = None,
     resume: bool = True,
+    looks: bool = False,
 ) -> Result:
     """Carry out a plan below ``out``. What an earlier run finished is not done again; without
-    ``resume`` the model is trained anew all the same.
+    ``resume`` the model is trained anew all the same. ``looks``: write ``measured.parquet`` alone,
+    and leave what an earlier run wrote.
     """
     progress = progress or Progress(quiet=True)
     # a dask worker has a current folder of its own
@@ -107,7 +109,7 @@ def run(
             engine, workers, scheduler, plan.recipe.deadline_s, plan.recipe.memory_bytes
         )
         try:
-            return _run(plan, out, own_engine, progress, resume)
+            return _run(plan, out, own_engine, progress, resume, looks)
         except OSError as error:
             # what lies elsewhere was only read
             if error.filename is not None and not Path(
@@ -121,7 +123,9 @@ def run(
             own_engine.close()
 
 
-def _run(plan: Plan, out: Path, engine: Engine, progress: Progress, resume: bool) -> Result:
+def _run(
+    plan: Plan, out: Path, engine: Engine, progress: Progress, resume: bool, looks: bool
+) -> Result:
     work = out / "work"
     result = Result(Account())
     partitions = _ingest(plan, work, engine, progress, result)
@@ -133,6 +137,9 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress, resume: bool
     judges: list[Judging] = []
     partitions, more = _stages(plan, partitions, facts, work, engine, progress, result, judges)
     lost += more
+    if looks:
+        write_signals(out / MEASURED_FILE, lost, partitions, judges)
+        return result
     faults = list(faulted_rows(lost))
     last = (result.account.stages or result.account.sources)[-1]
     last.notes.update(
@@ -141,7 +148,7 @@ def _run(plan: Plan, out: Path, engine: Engine, progress: Progress, resume: bool
         if result.account.stages
     )
     # whoever is told that a rule left nothing wants to see what it read
-    write_signals(out, lost, partitions, judges)
+    write_signals(out / SIGNALS_FILE, lost, partitions, judges)
     # ahead of features and shards: a run that lost too much stops before the costly part
     _write_account(plan, out, result.account, faults)
     made_from, records_xxh3 = _write_manifest(out, partitions)

@@ -2,7 +2,7 @@
 measured of it and the verdict of every rule.
 
     key part modality source file row uri start_s end_s   which part of which record
-    fate stage rule                                        what became of it, where, and why
+    fate stage rule damage                                 what became of it, where, and why
     width, sharpness, ...                                  facts and signals, null where not known
     clean.image.max_dark, ...                              whether it keeps the rule
 
@@ -30,10 +30,11 @@ from ..schemas.record import Record
 from ..stages.base import judged
 
 SIGNALS_FILE = "signals.parquet"
+MEASURED_FILE = "measured.parquet"  # the same, of sources that were measured alone
 _VERSION = 1
 _FIRST = (
     *("key", "part", "modality", "source", "file", "row", "uri", "start_s", "end_s"),
-    *("fate", "stage", "rule"),
+    *("fate", "stage", "rule", "damage"),
 )
 
 
@@ -45,14 +46,14 @@ class Judging(NamedTuple):
 
 
 def write_signals(
-    out: Path, tables: Sequence[Path], last: Sequence[Path], judges: Sequence[Judging]
+    path: Path, tables: Sequence[Path], last: Sequence[Path], judges: Sequence[Judging]
 ) -> None:
     """Write the table unless it is there already; none where no record has a part.
 
     tables: the work tables of all steps, of which ``last`` hold what was kept. judges: all stages
     in their order.
     """
-    path, note = out / SIGNALS_FILE, out / "work" / "signals.json"
+    note = path.parent / "work" / f"{path.stem}.json"
     kept = json.loads(note.read_text()) if note.is_file() else {}
     made_from = [_VERSION, *(table.name for table in tables)]
     if kept.get("made_from") == made_from and kept.get("file") == stamp_of(path):
@@ -110,6 +111,7 @@ def _parts_of(table: pa.Table) -> pa.Table:
         columns[name] = parts.field(name)
     for name in ("fate", "stage", "rule"):
         columns[name] = table[name].take(owners)
+    columns["damage"] = pc.replace_substring_regex(parts.field("damage"), ":(.|\n)*", "")
     for name in FACTS:
         numbers = fact_column(parts, name)
         if not np.isnan(numbers).all():

@@ -148,9 +148,11 @@ class Record:
         )
 
     def without_part(self, name: str, why: Absence) -> Record:
-        """The record without this part, with the reason kept."""
+        """The record without this part and its signals, with the reason kept."""
         parts = {key: part for key, part in self.parts.items() if key != name}
-        return replace(self, parts=parts, absent={**self.absent, name: why})
+        own = f"{name}."
+        signals = {key: v for key, v in self.signals.items() if not key.startswith(own)}
+        return replace(self, parts=parts, absent={**self.absent, name: why}, signals=signals)
 
     def with_only(self, name: str) -> Record:
         """The record with this part alone."""

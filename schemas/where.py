@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
@@ -43,6 +44,8 @@ _COMBINE: dict[type[ast.operator], Callable[..., Any]] = {
 }
 
 
+_BACKQUOTED = re.compile(r"`([^`]+)`")
+_QUOTED = "_backquoted_"
 _ON_VALUES: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -66,7 +69,7 @@ class Where:
         self.text = text
         self._called = called
         try:
-            self._tree = ast.parse(text.strip(), mode="eval").body
+            self._tree = ast.parse(self._plain(text).strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             place = (
                 f" at column {error.offset}"
@@ -75,7 +78,8 @@ class Where:
             )
             raise InputError(
                 f"{called} {text!r}: cannot be read{place}; wanted for example:"
-                " image.sharpness > 50 and split == 'train'"
+                " image.sharpness > 50 and split == 'train'; names with other characters stand in"
+                " backquotes"
             ) from None
         self.names: set[str] = set()
         self.parts: set[str] = set()
@@ -83,6 +87,22 @@ class Where:
         self._compiled: _Evaluated | None = None
         is_not = isinstance(self._tree, ast.UnaryOp) and isinstance(self._tree.op, ast.Not)
         self.is_condition = is_not or isinstance(self._tree, (ast.BoolOp, ast.Compare))
+
+    def _plain(self, text: str) -> str:
+        """The text with names in backquotes replaced by ones that the parser takes."""
+        self._quoted: dict[str, str] = {}
+
+        def taken(match: re.Match[str]) -> str:
+            word = f"{_QUOTED}{len(self._quoted)}"
+            self._quoted[word] = match[1]
+            return word
+
+        return _BACKQUOTED.sub(taken, text)
+
+    def _named(self, node: ast.expr) -> str | None:
+        """``image.sharpness`` of a name or an attribute of names."""
+        name = _dotted(node)
+        return name if name is None else self._quoted.get(name, name)
 
     def mask(self, columns: Columns, has_part: Columns) -> np.ndarray:
         """``bool [N]``: where the filter is true. ``columns`` gives a column by name, ``has_part``
@@ -121,7 +141,7 @@ class Where:
         return InputError(f"{self._called} {self.text!r}: {what}")
 
     def _collect(self, node: ast.expr) -> None:
-        name = _dotted(node)
+        name = self._named(node)
         if name is not None:
             self.names.add(name)
             return
@@ -130,7 +150,7 @@ class Where:
             and len(node.ops) == 1
             and isinstance(node.ops[0], (ast.In, ast.NotIn))
         ):
-            if _dotted(node.comparators[0]) == "parts":
+            if self._named(node.comparators[0]) == "parts":
                 if not (isinstance(node.left, ast.Constant) and isinstance(node.left.value, str)):
                     raise self._wrong("before 'in parts' wanted the name of a part in quotes")
                 self.parts.add(node.left.value)
@@ -147,7 +167,7 @@ class Where:
         def value(child: ast.expr) -> Any:
             return self._value(child, columns, has_part)
 
-        name = _dotted(node)
+        name = self._named(node)
         if name is not None:
             return columns(name)
         if isinstance(node, ast.Constant) and isinstance(node.value, (int, float, str)):
@@ -190,7 +210,7 @@ class Where:
         """The same for one record, as a function: what is not there makes all that is made of it
         unknown.
         """
-        name = _dotted(node)
+        name = self._named(node)
         if name is not None:
             return lambda value_of, _: value_of(name)
         if isinstance(node, ast.Constant) and isinstance(node.value, (int, float, str)):
@@ -202,12 +222,15 @@ class Where:
             return lambda *record: _joined((each(*record) for each in inner), decides)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Not, ast.USub)):
             operand = self._evaluated(node.operand)
-            change = operator.not_ if isinstance(node.op, ast.Not) else operator.neg
-            return lambda *record: _unless_none(change, operand(*record))
+            if isinstance(node.op, ast.Not):
+                return lambda *record: _unless_none(operator.not_, operand(*record))
+            return lambda *record: _unless_none(operator.neg, self._number(operand(*record)))
         if isinstance(node, ast.BinOp) and type(node.op) in _COMBINE:
             left, right = self._evaluated(node.left), self._evaluated(node.right)
             combine = _ON_VALUES.get(type(node.op), _divided)
-            return lambda *record: _unless_none(combine, left(*record), right(*record))
+            return lambda *record: _unless_none(
+                combine, self._number(left(*record)), self._number(right(*record))
+            )
         if isinstance(node, ast.Compare):
             links = [
                 self._link(left, comparison, right)
@@ -218,10 +241,15 @@ class Where:
             return lambda *record: _joined((link(*record) for link in links), False)
         raise self._not_taken(node)
 
+    def _number(self, value: Value) -> float | None:
+        if isinstance(value, str):
+            raise self._wrong(f"reckons with {value!r}, which is a text; read it by 'numbers'")
+        return value
+
     def _link(self, left: ast.expr, comparison: ast.cmpop, right: ast.expr) -> _Evaluated:
         """One comparison of a chain, for one record."""
         is_in = isinstance(comparison, ast.In)
-        if isinstance(comparison, (ast.In, ast.NotIn)) and _dotted(right) == "parts":
+        if isinstance(comparison, (ast.In, ast.NotIn)) and self._named(right) == "parts":
             part = left.value  # type: ignore[attr-defined]  # _collect made sure of it
             return lambda _, has_part: has_part(part) == is_in
         value = self._evaluated(left)
@@ -241,7 +269,7 @@ class Where:
         left, chain = node.left, None
         for kind, right in zip(node.ops, node.comparators, strict=True):
             if isinstance(kind, (ast.In, ast.NotIn)):
-                if _dotted(right) == "parts":
+                if self._named(right) == "parts":
                     # _collect made sure that it is a constant
                     comparison = has_part(left.value)  # type: ignore[attr-defined]
                 else:

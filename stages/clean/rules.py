@@ -5,6 +5,7 @@ corpus itself may set.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import math
 import re
@@ -20,10 +21,10 @@ from ...schemas.contents import Contents
 from ...schemas.errors import InputError, nearest
 from ...schemas.manifest import number_columns
 from ...schemas.quantity import FACTS, fact, fact_column
-from ...schemas.record import Fault, Origin, Record
+from ...schemas.record import Fault, Record
 from ...schemas.where import Value, Where
 from ..base import MAD_TO_DEVIATION, RecordStage
-from ..modality import every_on_disk, is_in_record, modality
+from ..modality import Modality, every_on_disk, is_in_record, modality
 
 # what stands for the limits that the corpus sets; no part is called so
 _CORPUS = "__corpus__"
@@ -70,7 +71,14 @@ class Rules(RecordStage):
         }
         rules = named.get("rules", {})
         if isinstance(rules, Mapping):
-            named["rules"] = dict(_flat(rules)) | dict(_flat(options))
+            named["rules"] = {}
+            for left, wanted in itertools.chain(_flat(rules), _flat(options)):
+                if left.strip() in named["rules"]:
+                    raise ValueError(
+                        f"{left.strip()!r} stands here twice, under rules or as a section, and only"
+                        " one of them can count"
+                    )
+                named["rules"][left.strip()] = wanted
         return named
 
     def __post_init__(self) -> None:
@@ -88,7 +96,7 @@ class Rules(RecordStage):
                 if part not in here.parts or word in _KNOWN_FIRST:
                     continue
                 if kind is None:  # the files alone tell what it is
-                    kinds.update(each.name for each in every_on_disk())
+                    kinds.update(each.name for each in every_on_disk() if _knows(each, word))
                 elif not is_in_record(kind):
                     kinds.add(kind)
         return tuple(sorted(kinds))
@@ -102,6 +110,8 @@ class Rules(RecordStage):
                 lines += _unknown(rule.left, name, here)
             lines += _unlike(rule, here)
             lines += here.lacking_parts(rule.left, sorted(rule.asked_for()))
+            if "split" in rule.names and not here.splits and not here.open_splits:
+                lines += here.lacking_split(rule.left, "train")
             if self.on_fault == "drop_part" and len(rule.parts(here.parts)) != 1:
                 lines.append(
                     f"{rule.left}: on_fault drop_part wants rules on one part, of which it is plain"
@@ -145,11 +155,15 @@ class Rules(RecordStage):
         return drops
 
     def remark(self, record: Record) -> str:
-        for rule in self._all():
-            there = all(part in record.parts for part in rule.named_parts(record))
-            if there and rule.keeps(record, self._limits(rule)) is None:
-                return f"kept, for it is not known of them: {rule.left}"
-        return ""
+        unknown = [
+            rule.left
+            for rule in self._all()
+            if all(part in record.parts for part in rule.named_parts(record))
+            and rule.keeps(record, self._limits(rule)) is None
+        ]
+        if not unknown or self.fault(record) is not None:
+            return ""
+        return f"kept, for it is not known of them: {', '.join(unknown)}"
 
     def _limits(self, rule: _Rule) -> Limits:
         """What the corpus sets for a rule; nothing before it was seen."""
@@ -196,7 +210,8 @@ class _Rule:
         if not self._where.is_condition:
             raise InputError(f"{left}: is no condition; {_WANTED}")
         # read to its end now, so that a mistake is one of the recipe
-        self.keeps(Record("", "", Origin("", "")), {})
+        for read in (self._where, self._value):
+            read.of(lambda _: None, lambda _: False)
         self.names = {name for name in self._where.names if not name.startswith(_CORPUS)}
 
     def asked_for(self) -> set[str]:
@@ -211,13 +226,33 @@ class _Rule:
     def named_parts(self, record: Record) -> list[str]:
         """The parts that it speaks of, whether the record has them or not."""
         return [
-            _split(name)[0] for name in self.names if "." in name and name not in record.targets
+            _split(name)[0]
+            for name in self.names
+            if "." in name and name.removeprefix("targets.") not in record.targets
         ]
 
     def keeps(self, record: Record, limits: Limits) -> bool | None:
         """Whether the record keeps it; None where a number or a part is not there."""
-        kept: bool | None = self._where.of(_value_of(record, limits), record.parts.__contains__)
-        return kept
+        value_of = _value_of(record, limits)
+        values = [value_of(name) for name in self.names]
+        if self.left in self.names:
+            self._refuse_unlike(value_of(self.left), record)
+        if any(isinstance(value, float) and math.isnan(value) for value in values):
+            return False
+        kept: bool | None = self._where.of(value_of, record.parts.__contains__)
+        # what is made of numbers can be none: 0 / 0
+        made = self._value.of(value_of, record.parts.__contains__) if kept else None
+        return False if isinstance(made, float) and math.isnan(made) else kept
+
+    def _refuse_unlike(self, value: Value, record: Record) -> None:
+        """InputError where a text is compared with a number, which says nothing of any record."""
+        kind = "text" if isinstance(value, str) else "number"
+        if value is not None and kind != self.compared_with:
+            hint = "; read it by 'numbers' in its source" if kind == "text" else ""
+            raise InputError(
+                f"clean.rules: {self.left} is a {kind} ({value!r} in {record.origin}), and"
+                f" {self.wanted!r} compares it with a {self.compared_with}{hint}"
+            )
 
     def fault(self, record: Record, limits: Limits) -> Fault:
         """What the account is told of a record that breaks it."""
@@ -263,10 +298,21 @@ def rule_of(left: str, wanted: Any) -> _Rule:
     >>> rule_of("image.bytes", "p1..p99").limits
     ('p1', 'p99')
     """
-    here = f"({left})"
+    here, read = f"({left})", Where(left, "rule")
+    if not read.names and not read.parts:
+        raise InputError(f"{left}: names nothing of a record; {_WANTED}")
     if wanted is True or wanted is False:
-        return _Rule(left, "", here if wanted else f"not {here}")
+        if read.is_condition:
+            return _Rule(left, str(wanted).lower(), here if wanted else f"not {here}")
+        if "." in left or not read.names:
+            raise InputError(f"{left}: is no condition; {_WANTED}. YAML reads yes, no, on, off so")
+        # as sources read truth values
+        return _Rule(left, f"== {wanted}", f"{here} == {str(wanted)!r}", text=True)
+    if read.is_condition:
+        raise InputError(f"{left}: is a condition; wanted true or false, found {wanted!r}")
     if isinstance(wanted, (int, float)):
+        if not math.isfinite(wanted):
+            raise InputError(f"{left}: {_WANTED}, found {wanted!r}")
         return _Rule(left, f"== {wanted:g}", f"{here} == {wanted!r}")
     if isinstance(wanted, tuple):
         return _listed(left, wanted)
@@ -304,14 +350,14 @@ def _listed(left: str, wanted: tuple[Any, ...]) -> _Rule:
 
 
 def _between(left: str, shown: str, low: str, high: str) -> _Rule:
+    if any(not _QUANTILE.match(bound) and not _is_number(bound) for bound in (low, high)):
+        raise InputError(f"{left}: {_WANTED}, found {shown}; an open range is a comparison")
     (least, first), (largest, second) = _operand(low), _operand(high)
     limits = tuple(dict.fromkeys(first + second))
     try:
         is_empty = float(low) > float(high)
     except ValueError:
         is_empty = bool(first and second) and float(low[1:]) > float(high[1:])
-        if not (first or _is_number(low)) or not (second or _is_number(high)):
-            raise InputError(f"{left}: {_WANTED}, found {shown}") from None
     if is_empty:
         raise InputError(f"{left}: {shown} holds nothing, for {low} is more than {high}")
     return _Rule(left, shown, f"{least} <= ({left}) <= {largest}", limits)
@@ -350,7 +396,12 @@ def _value_of(record: Record, limits: Limits) -> Callable[[str], Value]:
         if name in _COLUMNS:
             column: str | None = getattr(record, name)
             return column
-        target = record.targets.get(name.removeprefix("targets."))
+        target = record.targets.get(name, record.targets.get(name.removeprefix("targets.")))
+        if isinstance(target, list):
+            raise InputError(
+                f"clean.rules: {name} is a list ({record.origin}), and rules compare texts and"
+                " numbers"
+            )
         if isinstance(target, (bool, int, float)):
             return float(target)
         return target if isinstance(target, str) else None
@@ -383,10 +434,15 @@ def _unlike(rule: _Rule, here: Contents) -> list[str]:
     kind: str | None = "number" if "." in rule.left else "text"
     if rule.left not in _COLUMNS:
         kind = here.targets.get(rule.left.removeprefix("targets."), kind)
-    if rule.left not in rule.names or kind not in ("number", "text") or kind == rule.compared_with:
+    if rule.left not in rule.names or kind is None or kind == rule.compared_with:
         return []
     hint = "; read it by 'numbers'" if kind == "text" else ""
     return [f"{rule.left}: is a {kind}{hint}, and {rule.wanted!r} compares it with another kind"]
+
+
+def _knows(kind: Modality, word: str) -> bool:
+    """Whether parts of a modality can have a number of this name."""
+    return word in kind.facts or word in kind.signals
 
 
 def _split(name: str) -> tuple[str, str]:

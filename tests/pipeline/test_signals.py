@@ -225,7 +225,8 @@ def test_measuring_alone_shows_what_there_is_and_costs_the_run_nothing(
 ) -> None:
     root, _ = ran
     shown = modalmill("measure", root / "r.yaml", "--out", tmp_path / "m")
-    table = signals(tmp_path / "m")
+    table = pandas.read_parquet(tmp_path / "m" / "measured.parquet")
+    assert "image: of 24 cannot be used 1 (1 image_truncated)" in shown
     line = next(line.split() for line in shown.splitlines() if line.startswith("image  sharpness"))
     sharpness = table[table.part == "image"].sharpness.dropna()
     wanted = [f"{len(sharpness)}", *(sharpness.quantile(q) for q in (0, 0.01, 0.5, 0.99, 1))]
@@ -244,6 +245,13 @@ def test_measuring_alone_shows_what_there_is_and_costs_the_run_nothing(
     assert (tmp_path / "m" / "signals.parquet").read_bytes() == (
         root / "out" / "signals.parquet"
     ).read_bytes()
+    # and a look at what there is leaves what a run wrote
+    written = {path: path.read_bytes() for path in (tmp_path / "m").glob("*.*")}
+    modalmill("measure", root / "r.yaml", "--out", tmp_path / "m")
+    assert written == {path: path.read_bytes() for path in (tmp_path / "m").glob("*.*")}
+    again = modalmill("run", root / "r.yaml", "--out", tmp_path / "m", "--until", "clean.video")
+    assert "rejected" in again
+    assert now == set((tmp_path / "m" / "work" / "media").rglob("*.arrow"))
 
 
 def test_what_a_recipe_asks_to_measure_is_measured_though_no_stage_reads_it(

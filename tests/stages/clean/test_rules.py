@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from modalmill.pipeline.report import read_rejects
 from modalmill.pipeline.run import Result
 from modalmill.schemas.contents import Contents
-from modalmill.schemas.errors import RecipeError
+from modalmill.schemas.errors import InputError, RecipeError
 from modalmill.schemas.manifest import Row, read_manifest, rows_to_table, table_to_records
 from modalmill.schemas.record import Origin, Part, Record
 from modalmill.stages.base import Addressed, RecordStage, make
@@ -94,10 +94,20 @@ def test_what_is_wanted_of_a_number(wanted: Any, kept: list[int]) -> None:
         ("'image' in parts", True, []),
         ("targets.answer", "red", [2]),
         ("source", "s", [0, 1, 2]),
+        ("`answer`", "red", [2]),
+        ("`the answer`", "red", [2]),
+        ("`class` == 'b' or `the answer` == 'yes'", True, [0, 1]),
+        ("flag", True, [0]),
+        ("flag", False, [1, 2]),
     ],
 )
 def test_what_is_wanted_of_words(left: str, wanted: Any, kept: list[int]) -> None:
-    records = [record(n, targets={"answer": word}) for n, word in enumerate(["yes", "no", "red"])]
+    records = [
+        record(
+            n, targets={"answer": word, "the answer": word, "class": "abc"[n], "flag": str(n == 0)}
+        )
+        for n, word in enumerate(["yes", "no", "red"])
+    ]
     assert kept_by(rules(rules={left: wanted}), records) == [f"k{n}" for n in kept]
 
 
@@ -125,6 +135,16 @@ HERE = Contents(
         ({"answer": "> 3"}, "read it by 'numbers'"),
         ({"image.dark <": 3}, "cannot be read"),
         ({"image.dark": True}, "is no condition"),
+        ({"image.dark": False}, "YAML reads yes, no"),
+        ({"image.dark": float("inf")}, "wanted a comparison"),
+        ({"image.dark": [float("-inf"), 5]}, "an open range is a comparison"),
+        ({"image.dark > 3": ">= 5"}, "is a condition; wanted true or false"),
+        ({"image.dark > 3": "true"}, "is a condition; wanted true or false"),
+        ({"5": ">= 4"}, "names nothing of a record"),
+        ({"image.dark": "< 1", "image": {"dark": "< 2"}}, "stands here twice"),
+        ({"rules": {"image.dark": "< 1"}, "image.dark ": "< 2"}, "stands here twice"),
+        ({"split": ["train"]}, "records have no split"),
+        ({"my score": "> 3"}, "stand in backquotes"),
         ({"open('x')": 3}, "is not taken"),
         ({"image.dark": "< 1", "on_fault": "drop"}, "'reject' or 'drop_part'"),
         ({"image.dark / sound.clipping": "< 1", "on_fault": "drop_part"}, "this one is on 2"),
@@ -175,6 +195,12 @@ def test_a_number_that_is_nan_keeps_no_rule_and_one_that_is_not_known_keeps_all_
 ):
     stage = rules(rules={"image.dark": "< 1"})
     assert stage.fault(picture(math.nan)) is not None
+    for never in ("!= 1", "not in [1]"):
+        assert rules(rules={"image.dark": never}).fault(picture(math.nan)) is not None
+    none = rules(rules={"(image.dark - 5) / (image.dark - 5)": "!= 1"})
+    assert none.fault(picture(5.0)) is not None
+    assert none.fault(picture(6.0)) is not None
+    assert none.fault(picture(6.0)) is not None
     unknown, absent = picture(None), record(1)
     assert stage.fault(unknown) is None
     assert stage.remark(unknown) == "kept, for it is not known of them: image.dark"
@@ -280,3 +306,36 @@ def test_a_plan_measures_what_rules_read_and_nothing_else(tmp_path: Path, run_re
         assert any((out / "work" / "media").rglob("*.arrow")) == measured
     with pytest.raises(RecipeError, match="did you mean 'image'"):
         run_recipe(recipe(tmp_path, source, [{"clean.rules": {"imag.dark": ">= 0"}}]))
+
+
+@pytest.mark.parametrize(
+    ("rule", "line"),
+    [
+        ({"score": ">= 0"}, "score is a text ('3' in t.csv, row 7).*read it by 'numbers'"),
+        ({"score + 1": ">= 0"}, "reckons with '3', which is a text"),
+        ({"number": "three"}, "number is a number .3.0 in t.csv, row 7."),
+        ({"several": "a"}, "several is a list .t.csv, row 7."),
+    ],
+)
+def test_what_says_nothing_of_any_record_stops_the_run(rule: dict[str, Any], line: str) -> None:
+    stage = rules(rules=rule)
+    targets = {"score": "3", "number": 3.0, "several": ["a"]}
+    with pytest.raises(InputError, match=line.replace("('3'", ".'3'").replace("7)", "7.")):
+        stage.fault(record(7, targets=targets))
+
+
+def test_a_part_that_was_taken_is_judged_by_no_later_rule_and_counts_in_no_quantile(
+    tmp_path: Path, run_recipe: Run
+) -> None:
+    source = {"s": pictures(tmp_path)}
+    stages = [
+        {"clean.image": {"max_dark": 0.5, "on_fault": "drop_part"}},
+        {"clean.rules": {"image.dark": "<= p100", "image.bright": ">= 0"}},
+        {"clean.rules": {"image.dark": "<= 0.5"}},
+        {"clean.outliers": {"column": "image.dark", "deviations": 3}},
+    ]
+    result = run_recipe(recipe(tmp_path, source, stages))
+    assert [count.rejected for count in result.account.stages[:4]] == [0, 0, 0, 0]
+    records = list(table_to_records(read_manifest(tmp_path / "out")))
+    assert sum(not each.parts for each in records) == 9
+    assert not any(each.signals for each in records if not each.parts)
