@@ -361,7 +361,7 @@ def methods(
     """List every method of the training stage, with what it is, where it comes from, and what it
     costs, or tell all about one.
     """
-    from .stages.train.methods.catalogue import method_text, methods_text
+    from .stages.train.methods.texts import method_text, methods_text
 
     _say(methods_text() if name is None else method_text(name))
 

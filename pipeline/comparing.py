@@ -112,7 +112,7 @@ def _options(
     """The options of each method over those of the recipe, and why the others of ``all`` cannot be
     tried.
     """
-    from ..stages.train.methods.catalogue import METHODS
+    from ..stages.train.methods.presets import METHODS
     from ..stages.train.options import parse_options, with_method
 
     everything = [AS_IT_IS, *METHODS]

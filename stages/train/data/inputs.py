@@ -18,7 +18,7 @@ from ....schemas.json_value import JsonValue
 from ...modality import Modality, modality
 from ...stream import FeatureSpec, FusionBatch, Spec, Stream, open_stream
 from ...stream.shards.features import FeatureCache
-from ..methods.catalogue import ENCODERS
+from ..methods.encoders import ENCODERS
 from ..options import TrainOptions, encoder_word
 from .part import InputPart
 
