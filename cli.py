@@ -374,7 +374,7 @@ def demo(
     """Make a small raw corpus with planted dirt, run the whole way on it, and show what
     came of it.
     """
-    from .pipeline.demo import demo as run_demo
+    from .demo.demo import demo as run_demo
     from .pipeline.progress import Progress
 
     _say(run_demo(out, Progress(quiet)))

@@ -8,7 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("schemas", "stages", "pipeline")
+ROOMS = ("schemas", "stages", "pipeline", "demo")
 # An operator is found by its address and called like its file: clean.image, features.image, the
 # modality image.
 OPERATORS = (
