@@ -325,6 +325,39 @@ def stages(
 
 
 @app.command()
+def look(
+    out: Annotated[Path, typer.Argument(help="Output folder of 'run' or 'measure'.")],
+    where: Annotated[
+        str, typer.Option("--where", help="A condition: image.dark > 0.5 and fate == 'written'.")
+    ] = "",
+    by: Annotated[
+        str, typer.Option("--by", help="Sort by this number; -image.dark: the largest first.")
+    ] = "",
+    n: Annotated[int, typer.Option("-n", min=1, help="Records to show.")] = 20,
+) -> None:
+    """Show records by what was measured of them, kept or not: signals, facts, fate, rule."""
+    from .pipeline.looking import look_text
+
+    _say(look_text(out, where, by, n))
+
+
+@app.command()
+def yields(
+    out: Annotated[Path, typer.Argument(help="Output folder of 'run' or 'measure'.")],
+    if_: Annotated[
+        list[str] | None,
+        typer.Option("--if", metavar="CONDITION", help="A rule that might be; may be repeated."),
+    ] = None,
+) -> None:
+    """Show what each rule takes, alone and beside others, and what one that you think of would
+    take: nothing is run, and nothing decoded.
+    """
+    from .pipeline.looking import yields_text
+
+    _say(yields_text(out, if_ or ()))
+
+
+@app.command()
 def signals(
     modality: Annotated[str | None, typer.Argument(help="Those of one modality.")] = None,
 ) -> None:

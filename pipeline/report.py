@@ -36,7 +36,8 @@ def render_text(*things: object) -> str:
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
 
 
-def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+def plain_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    """A table without lines; those of its columns that stand to the right."""
     table = Table(box=None, pad_edge=False, header_style="", padding=(0, 2, 0, 0))
     for name in columns:
         table.add_column(
@@ -51,7 +52,7 @@ def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
 def account_text(account: Account) -> str:
     """The account as a table, with what is present together and why things were left out."""
     numbers = ("in", "copies", "written", "rejected", "merged", "missing")
-    table = _table("source or stage", *numbers, right=numbers)
+    table = plain_table("source or stage", *numbers, right=numbers)
     for count in [*account.sources, *account.stages]:
         values = count.to_dict()
         table.add_row(
@@ -161,7 +162,7 @@ def rejects_text(rows: list[dict[str, Any]]) -> str:
     """Rejects as a table."""
     if not rows:
         return "nothing was left out"
-    table = _table("stage", "key", "fate", "rule", "where", "what")
+    table = plain_table("stage", "key", "fate", "rule", "where", "what")
     for row in rows:
         origin = row["origin"]
         where = (
@@ -180,7 +181,7 @@ def measured_text(out: Path) -> str:
         return "nothing was measured: no record has a part"
     table = pq.read_table(path)
     columns = ("part", "number", "unit", "known", "least", "p1", "median", "p99", "largest")
-    shown = _table(*columns, right=columns[3:])
+    shown = plain_table(*columns, right=columns[3:])
     for part in sorted(pc.unique(table["part"]).to_pylist()):
         own = table.filter(pc.equal(table["part"], part))
         kind = modality(own["modality"][0].as_py())
@@ -191,11 +192,14 @@ def measured_text(out: Path) -> str:
             values = values[np.isfinite(values)]
             if len(values):
                 numbers = np.quantile(values, [0, 0.01, 0.5, 0.99, 1])
-                shown.add_row(part, name, quantity.unit, f"{len(values):,}", *map(_number, numbers))
+                shown.add_row(
+                    part, name, quantity.unit, f"{len(values):,}", *map(shown_number, numbers)
+                )
     return render_text(shown)
 
 
-def _number(value: float) -> str:
+def shown_number(value: float) -> str:
+    """A number to be looked at: four digits, or whole where it is large."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
@@ -227,7 +231,7 @@ def inspect_text(folder: Path, count: int) -> str:
         "",
     ]
     patterns = sorted({pattern for counts in shards.presence.values() for pattern in counts})
-    table = _table("present together", *shards.presence, right=tuple(shards.presence))
+    table = plain_table("present together", *shards.presence, right=tuple(shards.presence))
     for pattern in patterns:
         table.add_row(
             pattern, *(f"{counts.get(pattern, 0):,}" for counts in shards.presence.values())

@@ -282,3 +282,70 @@ def test_fingerprints_are_made_where_a_stage_compares_and_serve_those_that_do_no
     next(path for path, has_likeness in both.items() if not has_likeness).unlink()
     assert list(measured().values()) == [True]
     assert signals(tmp_path / "out").level_db.notna().all()
+
+
+def cells(text: str) -> dict[str, list[int]]:
+    """The numbers of each line of a table, by what stands before them."""
+    lines = [line.split() for line in text.splitlines()[1:-1]]
+    return {" ".join(line[:-4]): [int(word) for word in line[-4:]] for line in lines}
+
+
+def test_yields_count_what_each_rule_takes_and_what_another_would(
+    ran: tuple[Path, dict[str, Any]],
+) -> None:
+    root, _ = ran
+    table = signals(root / "out")
+    found = cells(
+        modalmill("yields", root / "out", "--if", "image.dark <= 0.01", "--if", "text.words >= 3")
+    )
+    rules = [name for name in table.columns if name.startswith("clean.")]
+    broken = (table[rules] == False).groupby(table.key).any()  # noqa: E712
+    written = set(table[table.fate == "written"].key)
+    for rule in rules:
+        mine = broken.index[broken[rule]]
+        assert found[rule] == [
+            table[table[rule].notna()].key.nunique(),
+            len(mine),
+            int((broken.loc[mine].sum(axis=1) == 1).sum()),
+            len(written & set(mine)),
+        ]
+    words = table[table.part == "text"].set_index("key").words
+    assert found["text.words >= 3"][:2] == [len(words), int((words < 3).sum())]
+    assert found["text.words >= 3"][3] == 0  # clean.text has taken them
+    # a rule that was not there takes what a run with it takes
+    stages = [{"clean.rules": {"image.dark": "<= 0.01"}}]
+    value = yaml.safe_load((root / "r.yaml").read_text()) | {"stages": stages}
+    write(root / "what_if.yaml", yaml.safe_dump(value))
+    modalmill("run", root / "what_if.yaml", "--out", root / "what_if", "--until", "clean.rules")
+    other = json.loads((root / "what_if" / "account.json").read_text())
+    assert found["image.dark <= 0.01"][1] == other["stages"]["clean.rules"]["rejected"]
+
+
+def test_a_look_at_the_records_that_a_condition_names(
+    ran: tuple[Path, dict[str, Any]],
+) -> None:
+    root, _ = ran
+    shown = modalmill(
+        *("look", root / "out", "--by", "-image.sharpness", "-n", 5),
+        *("--where", "image.sharpness > 20 and rule != 'image_blurred' and 'text' in parts"),
+    ).splitlines()
+    table = signals(root / "out")
+    sharp = table[(table.part == "image") & (table.sharpness > 20) & table.rule.notna()]
+    sharp = sharp.sort_values("sharpness", ascending=False)
+    assert [line.split()[0] for line in shown[1:-1]] == list(sharp.key[:5])
+    assert shown[-1] == f"{len(sharp)} of 24 records; the first 5"
+    for arguments, line in (
+        (("look", root / "out", "--where", "image.sharpnes > 3"), "did you mean 'image.sharpness'"),
+        (("look", root / "out", "--where", "'imge' in parts"), "did you mean 'image'"),
+        (("look", root / "out", "--by", "image.sharpnes"), "did you mean 'image.sharpness'"),
+        (("look", root), "no signals.parquet here"),
+        (("yields", root / "out", "--if", "image.dark"), "is no condition"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "modalmill", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert line in done.stderr
