@@ -142,11 +142,12 @@ def measure(
     """
     target, _ = _run(recipe, out, set_, "measure", engine, workers, scheduler, True, quiet)
     from .pipeline.report import measured_text
+    from .schemas.layout import RunFolder
 
     if not quiet:
         _say(measured_text(target))
         _say(
-            f"Each part with its numbers: {target / 'signals.parquet'}. What they mean: modalmill"
+            f"Each part with its numbers: {RunFolder(target).signals}. What they mean: modalmill"
             " signals. Rules on them: clean.rules in the recipe."
         )
 

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..schemas.errors import InputError, nearest
+from ..schemas.layout import RunFolder
 from ..schemas.where import Where
 from .report import plain_table, render_text, shown_number
-from .signals import SIGNALS_FILE
 
 _OF_RECORD = ("key", "source", "file", "row", "fate", "stage", "rule")
 _OF_PART = ("part", "modality", "uri", "start_s", "end_s")
@@ -29,10 +29,10 @@ class Records:
     """
 
     def __init__(self, out: Path) -> None:
-        path = out / SIGNALS_FILE
+        path = RunFolder(out).signals
         if not path.is_file():
             raise InputError(
-                f"{out}: no {SIGNALS_FILE} here; wanted the output folder of 'modalmill run' or"
+                f"{out}: no {path.name} here; wanted the output folder of 'modalmill run' or"
                 " 'modalmill measure'"
             )
         try:

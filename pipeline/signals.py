@@ -24,12 +24,12 @@ import pyarrow.parquet as pq
 
 from ..schemas.columns import one_array
 from ..schemas.disk import read_table, replacing, stamp_of, write_json
+from ..schemas.layout import RunFolder
 from ..schemas.manifest import number_columns, records_of, verdict_dicts
 from ..schemas.quantity import FACTS, fact_column
 from ..schemas.record import Record
 from ..stages.base import judged
 
-SIGNALS_FILE = "signals.parquet"
 _VERSION = 1
 _FIRST = (
     *("key", "part", "modality", "source", "file", "row", "uri", "start_s", "end_s"),
@@ -52,7 +52,7 @@ def write_signals(
     tables: the work tables of all steps, of which ``last`` hold what was kept. judges: all stages
     in their order.
     """
-    path, note = out / SIGNALS_FILE, out / "work" / "signals.json"
+    path, note = RunFolder(out).signals, RunFolder(out).work.signals_note
     kept = json.loads(note.read_text()) if note.is_file() else {}
     made_from = [_VERSION, *(table.name for table in tables)]
     if kept.get("made_from") == made_from and kept.get("file") == stamp_of(path):
