@@ -68,6 +68,7 @@ def carry_out(
         table = written_only(read_table(source)).combine_chunks()
         own = [decisions.get(key) for key in table["key"].to_pylist()]
         count.read += len(own)
+        count.notes.update(decision.note for decision in own if decision and decision.note)
         in_full = np.array([decision is not None and _is_deep(decision) for decision in own], bool)
         columns = _as_columns(address, table.filter(pa.array(~in_full)), _of(own, ~in_full))
         _count_columns(count, columns)

@@ -218,7 +218,8 @@ Likeness: TypeAlias = Callable[[str], "np.ndarray | None"]
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What a corpus stage decides on one record: a fault, records to take parts and targets from,
-    partners it lacks, values to set.
+    partners it lacks, values to set, and what the account is to say of it, in the same words for
+    all alike.
     """
 
     fault: Fault | None = None
@@ -227,6 +228,7 @@ class Decision:
     group: str | None = None
     split: str | None = None
     targets: Mapping[str, JsonValue] = field(default_factory=dict)
+    note: str = ""
 
 
 class CorpusStage(Stage):

@@ -101,7 +101,7 @@ class Duplicates(CorpusStage):
             content, media, phash, words = seen[row][:4]
             kept = first.setdefault(content, row) if content else row
             if kept != row:
-                clusters.unite(groups[kept], groups[row])
+                clusters.unite(groups[kept], groups[row], "equal contents")
                 if self.exact == "merge":
                     fault = Fault(
                         "duplicate",
@@ -113,10 +113,10 @@ class Duplicates(CorpusStage):
                     decisions[keys[row]] = Decision(fault)
                     continue
             for medium in media:
-                clusters.unite(by_medium.setdefault(medium, groups[row]), groups[row])
+                clusters.unite(by_medium.setdefault(medium, groups[row]), groups[row], "one file")
             if words:
                 by_words[words].append(row)
-                clusters.unite(groups[by_words[words][0]], groups[row])
+                clusters.unite(groups[by_words[words][0]], groups[row], "the same words")
             if phash is not None:
                 hashed.append(row)
         if self.near_bits:
@@ -131,7 +131,8 @@ class Duplicates(CorpusStage):
         for row in order:
             root = roots[groups[row]]
             if root != groups[row] and keys[row] not in decisions:
-                decisions[keys[row]] = Decision(group=root)
+                note = f"put into the group of others, for {clusters.why(groups[row])}"
+                decisions[keys[row]] = Decision(group=root, note=note)
         return decisions
 
     def _seen(
@@ -202,7 +203,7 @@ class Duplicates(CorpusStage):
     ) -> None:
         kept: dict[str, int] = {}
         for row in sorted(rows, key=keys.__getitem__):
-            clusters.unite(groups[rows[0]], groups[row])
+            clusters.unite(groups[rows[0]], groups[row], "texts that are near")
             # other labels are other records, and so may be one that lacks a part
             first = kept.setdefault(seen[row].labels, row) if seen[row].labels else row
             if self.near_texts != "merge" or first == row:
@@ -229,7 +230,8 @@ class Duplicates(CorpusStage):
         prints = {content: likeness(content) for content in distinct if content in by_medium}
         heard = [content for content, own in prints.items() if own is not None]
         for first, other, _ in sound_alikes([prints[content] for content in heard]):  # type: ignore[misc]
-            clusters.unite(by_medium[heard[first]], by_medium[heard[other]])
+            mine, theirs = by_medium[heard[first]], by_medium[heard[other]]
+            clusters.unite(mine, theirs, "recordings that are one")
 
     def _together(
         self,
@@ -242,7 +244,7 @@ class Duplicates(CorpusStage):
     ) -> None:
         kept, *others = sorted(rows, key=keys.__getitem__)
         for row in others:
-            clusters.unite(groups[kept], groups[row])
+            clusters.unite(groups[kept], groups[row], "pictures that look alike")
             # other words or labels are other records
             if self.near == "merge" and seen[row].beside == seen[kept].beside:
                 bits = ((seen[kept].phash or 0) ^ (seen[row].phash or 0)).bit_count()
@@ -278,9 +280,17 @@ class _Clusters:
         self._names = sorted(set(names))
         self._numbers = {name: number for number, name in enumerate(self._names)}
         self._united = United(len(self._names))
+        self._why: dict[str, set[str]] = {}
 
-    def unite(self, one: str, other: str) -> None:
-        self._united.unite(self._numbers[one], self._numbers[other])
+    def unite(self, one: str, other: str, why: str) -> None:
+        if one != other:
+            self._united.unite(self._numbers[one], self._numbers[other])
+            for name in (one, other):
+                self._why.setdefault(name, set()).add(why)
+
+    def why(self, name: str) -> str:
+        """What a group has in common with others."""
+        return ", ".join(sorted(self._why[name]))
 
     def roots(self) -> dict[str, str]:
         """Group -> the cluster that it is in."""
