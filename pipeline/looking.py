@@ -22,7 +22,7 @@ _OF_PART = ("part", "modality", "uri", "start_s", "end_s")
 _EXAMPLE = "image.sharpness < 50 and fate == 'written'"
 
 
-class Records:
+class MeasuredRecords:
     """The records of a run, whatever became of them, with the numbers of their parts as columns.
 
     rows: a row of the table for each record. names: ``part.number`` of all that is known.
@@ -120,7 +120,7 @@ def look_text(out: Path, text: str, by: str, count: int) -> str:
     """Records for which a condition is true, with what it looks at; ``by``: the number that they
     are sorted by, the largest first where it begins with ``-``.
     """
-    records = Records(out)
+    records = MeasuredRecords(out)
     where = records.of(text) if text else None
     chosen = np.flatnonzero(records.kept(where)) if where else np.arange(records.count)
     numbers = [name for name in sorted(where.names if where else ()) if name in records.names]
@@ -141,7 +141,9 @@ def look_text(out: Path, text: str, by: str, count: int) -> str:
     return render_text(table, more if len(chosen) <= count else f"{more}; the first {count:,}")
 
 
-def _shown(records: Records, chosen: np.ndarray, numbers: Sequence[str]) -> Iterator[list[str]]:
+def _shown(
+    records: MeasuredRecords, chosen: np.ndarray, numbers: Sequence[str]
+) -> Iterator[list[str]]:
     columns = [records.column(name).take(chosen).to_pylist() for name in numbers]
     for place, row in enumerate(records.rows.take(chosen).to_pylist()):
         where = row["uri"] or row["file"]
@@ -160,7 +162,7 @@ def yields_text(out: Path, conditions: Sequence[str]) -> str:
     """What each rule of a run takes of all records, and what conditions that somebody thinks of
     would take.
     """
-    records = Records(out)
+    records = MeasuredRecords(out)
     every = dict(records.broken_by_rule())
     broken_by = np.zeros(records.count, int)
     for _, broken in every.values():
