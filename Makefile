@@ -29,7 +29,7 @@ bytes: $(VENV)/.installed
 check: $(VENV)/.installed
 	$(BIN)/ruff check .
 	mkdir -p build/typing && ln -sfn ../.. build/typing/modalmill
-	MYPYPATH=build/typing $(BIN)/mypy -p modalmill.schemas -p modalmill.stages -p modalmill.pipeline -m modalmill.cli
+	MYPYPATH=build/typing $(BIN)/mypy -p modalmill.schemas -p modalmill.stages -p modalmill.pipeline -p modalmill.demo -m modalmill.cli
 	$(BIN)/lint-imports
 
 clean:

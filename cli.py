@@ -144,12 +144,13 @@ def measure(
         recipe, out, set_, "measure", engine, workers, scheduler, True, quiet, looks=True
     )
     from .pipeline.report import account_text, measured_text
+    from .schemas.layout import RunFolder
 
     if not quiet:
         _say(account_text(result.account) + "\n")
         _say(measured_text(target))
         _say(
-            f"Each part with its numbers: {target / 'measured.parquet'}. What they mean: modalmill"
+            f"Each part with its numbers: {RunFolder(target).measured}. What they mean: modalmill"
             " signals. Rules on them: clean.rules in the recipe."
         )
 
@@ -398,7 +399,7 @@ def methods(
     """List every method of the training stage, with what it is, where it comes from, and what it
     costs, or tell all about one.
     """
-    from .stages.train.methods.catalogue import method_text, methods_text
+    from .stages.train.methods.texts import method_text, methods_text
 
     _say(methods_text() if name is None else method_text(name))
 
@@ -411,7 +412,7 @@ def demo(
     """Make a small raw corpus with planted dirt, run the whole way on it, and show what
     came of it.
     """
-    from .pipeline.demo import demo as run_demo
+    from .demo.demo import demo as run_demo
     from .pipeline.progress import Progress
 
     _say(run_demo(out, Progress(quiet)))

@@ -12,7 +12,7 @@ from ..schemas.errors import InputError, nearest
 from ..schemas.quantity import Quantity
 from ..stages.base import Addressed, Extractor, Source, addresses, find
 from ..stages.modality import modality, names
-from ..stages.train.methods.catalogue import method_words
+from ..stages.train.methods.texts import method_words
 from .report import quantities, render_text
 
 _KINDS: tuple[tuple[str, type[Addressed]], ...] = (

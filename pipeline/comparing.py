@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..schemas.disk import write_bytes
 from ..schemas.errors import InputError, RecipeError, nearest
 from ..schemas.index import read_shard_set
+from ..schemas.layout import RunFolder
 from ..schemas.recipe import Recipe, load_recipe
 from . import folds
 from .plan import Plan, make_plan
@@ -53,7 +54,7 @@ def compare(
     chosen, left_out = _options(recipe.train, methods)
     plan = make_plan if not over_folds else _plan_of_folds
     run(plan(recipe, root, "shard", where=str(recipe_path)), target, progress=progress)
-    shards = target / "shards"
+    shards = RunFolder(target).shards
     found = folds.folds_of(shards, next(iter(chosen.values())), progress) if over_folds else [""]
     rows = []
     for word, options in chosen.items():
@@ -61,7 +62,7 @@ def compare(
         try:
             for fold, seed in itertools.product(found, range(recipe.seed, recipe.seed + seeds)):
                 name = f"{fold}-seed{seed}" if fold else f"seed{seed}"
-                folder = target / "compare" / word / name
+                folder = RunFolder(target).compare / word / name
                 progress.line(f"compare: {word}, {fold + ', ' if fold else ''}seed {seed}")
                 own = options
                 if fold:
@@ -112,7 +113,7 @@ def _options(
     """The options of each method over those of the recipe, and why the others of ``all`` cannot be
     tried.
     """
-    from ..stages.train.methods.catalogue import METHODS
+    from ..stages.train.methods.presets import METHODS
     from ..stages.train.options import parse_options, with_method
 
     everything = [AS_IT_IS, *METHODS]

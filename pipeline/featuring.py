@@ -23,6 +23,7 @@ from ..schemas.errors import DamageError, InputError
 from ..schemas.features import FeatureNote
 from ..schemas.fingerprint import fingerprint
 from ..schemas.json_value import JsonValue
+from ..schemas.layout import RunFolder
 from ..schemas.record import Part, Record
 from ..stages.base import Beat, Extractor, extracted, options_of, stored
 from ..stages.media.refusing import refusing
@@ -77,7 +78,8 @@ def write_features(
     """Bring the caches of all parts that the recipe names up to date; a line for each that lacks
     some. ``made_from`` changes when the records do.
     """
-    folder, note = out / "features", out / "work" / "features.json"
+    folder, work = RunFolder(out).features, RunFolder(out).work
+    note = work.features_note
     configs = {
         name: fingerprint(FEATURES_VERSION, identity(extractor, plan))
         for name, extractor in plan.features.items()
@@ -105,7 +107,7 @@ def write_features(
             configs[name],
             parts[name],
             folder,
-            out / "work" / "features" / configs[name],
+            work.features / configs[name],
             plan.root,
             engine,
         )

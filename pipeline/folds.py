@@ -144,7 +144,7 @@ def without(
 
 def _needs_validation(options: TrainOptions) -> bool:
     from ..stages.train.methods.card import split_choice
-    from ..stages.train.methods.catalogue import FUSIONS
+    from ..stages.train.methods.fusions import FUSIONS
 
     word, own = split_choice(options.fusion)
     return bool(FUSIONS[word].is_fitted or own.get("grid") or options.patience)

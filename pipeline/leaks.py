@@ -18,7 +18,7 @@ from typing import Any
 from ..schemas.disk import read_table
 from ..schemas.errors import DamageError, InputError, IntegrityError
 from ..schemas.fingerprint import hash_bytes
-from ..schemas.index import SET_FILE, ShardSet, read_shard_set
+from ..schemas.index import ShardSet, read_shard_set, shards_within
 from ..schemas.united import United
 from ..stages.media.refusing import refusing
 from ..stages.modalities.text.near import PART, SIMILARITY, near_texts
@@ -164,7 +164,7 @@ def find_leaks(
 
 
 def _shard_set(path: Path) -> tuple[Path, ShardSet]:
-    folder = path / "shards" if (path / "shards" / SET_FILE).is_file() else path
+    folder = shards_within(path)
     return folder, read_shard_set(folder)
 
 

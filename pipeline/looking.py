@@ -13,29 +13,29 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..schemas.errors import InputError, nearest
+from ..schemas.layout import RunFolder
 from ..schemas.where import Where
 from .report import plain_table, render_text, shown_number
-from .signals import MEASURED_FILE, SIGNALS_FILE
 
 _OF_RECORD = ("key", "source", "file", "row", "fate", "stage", "rule")
 _OF_PART = ("part", "modality", "uri", "start_s", "end_s", "damage")
 _EXAMPLE = "image.sharpness < 50 and fate == 'written'"
 
 
-class Records:
+class MeasuredRecords:
     """The records of a run, whatever became of them, with the numbers of their parts as columns.
 
     rows: a row of the table for each record. names: ``part.number`` of all that is known.
     """
 
     def __init__(self, out: Path) -> None:
-        path = out / SIGNALS_FILE
+        path = RunFolder(out).signals
         if not path.is_file():
-            path = out / MEASURED_FILE
+            path = RunFolder(out).measured
         if not path.is_file():
             raise InputError(
-                f"{out}: no {SIGNALS_FILE} here; wanted the output folder of 'modalmill run' or"
-                " 'modalmill measure'"
+                f"{out}: no {RunFolder(out).signals.name} here; wanted the output folder of"
+                " 'modalmill run' or 'modalmill measure'"
             )
         try:
             table = pq.read_table(path)
@@ -122,7 +122,7 @@ def look_text(out: Path, text: str, by: str, count: int) -> str:
     """Records for which a condition is true, with what it looks at; ``by``: the number that they
     are sorted by, the largest first where it begins with ``-``.
     """
-    records = Records(out)
+    records = MeasuredRecords(out)
     where = records.of(text) if text else None
     chosen = np.flatnonzero(records.kept(where)) if where else np.arange(records.count)
     numbers = [name for name in sorted(where.names if where else ()) if name in records.names]
@@ -143,7 +143,9 @@ def look_text(out: Path, text: str, by: str, count: int) -> str:
     return render_text(table, more if len(chosen) <= count else f"{more}; the first {count:,}")
 
 
-def _shown(records: Records, chosen: np.ndarray, numbers: Sequence[str]) -> Iterator[list[str]]:
+def _shown(
+    records: MeasuredRecords, chosen: np.ndarray, numbers: Sequence[str]
+) -> Iterator[list[str]]:
     columns = [records.column(name).take(chosen).to_pylist() for name in numbers]
     for place, row in enumerate(records.rows.take(chosen).to_pylist()):
         where = row["uri"] or row["file"]
@@ -162,7 +164,7 @@ def yields_text(out: Path, conditions: Sequence[str]) -> str:
     """What each rule of a run takes of all records, and what conditions that somebody thinks of
     would take.
     """
-    records = Records(out)
+    records = MeasuredRecords(out)
     every = dict(records.broken_by_rule())
     broken_by = np.zeros(records.count, int)
     for _, broken in every.values():

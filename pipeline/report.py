@@ -20,9 +20,9 @@ from ..schemas.disk import read_table
 from ..schemas.errors import InputError, nearest
 from ..schemas.index import SET_FILE, checked_index, read_shard_set
 from ..schemas.json_value import JsonValue
+from ..schemas.layout import RunFolder
 from ..schemas.quantity import FACTS, Quantity
 from ..stages.modality import Modality, modality
-from .signals import MEASURED_FILE
 
 _WIDTH = 118
 
@@ -122,20 +122,20 @@ def _last_presence(account: Account) -> tuple[str, Counter[str]]:
 def read_account(out: Path) -> Account:
     """The account of a run's output folder."""
     try:
-        return Account.from_dict(json.loads((out / "account.json").read_text()))
+        return Account.from_dict(json.loads(RunFolder(out).account.read_text()))
     except FileNotFoundError:
         raise InputError(
             f"{out}: no account.json here; wanted the output folder of 'modalmill run'"
         ) from None
     except (KeyError, ValueError, TypeError, OSError) as error:
         raise InputError(
-            f"{out / 'account.json'}: not an account ({error}); run the recipe again"
+            f"{RunFolder(out).account}: not an account ({error}); run the recipe again"
         ) from error
 
 
 def read_rejects(out: Path, stage: str | None = None) -> list[dict[str, JsonValue]]:
     """The rows that a run left out or that go on without a partner, of one stage or of all."""
-    path = out / "rejects.parquet"
+    path = RunFolder(out).rejects
     if not path.is_file():
         raise InputError(
             f"{out}: no rejects.parquet here; wanted the output folder of 'modalmill run'"
@@ -176,7 +176,7 @@ def rejects_text(rows: list[dict[str, Any]]) -> str:
 
 def measured_text(out: Path) -> str:
     """How the numbers of all parts are distributed, by part: facts, then signals."""
-    path = out / MEASURED_FILE
+    path = RunFolder(out).measured
     if not path.is_file():
         return "nothing was measured: no record has a part"
     table = pq.read_table(path)
@@ -217,12 +217,12 @@ def inspect_text(folder: Path, count: int) -> str:
     """What a set of shards holds, or tars that others wrote."""
     if folder.suffix == ".tar" or (
         folder.is_dir()
-        and not any((place / SET_FILE).is_file() for place in (folder, folder / "shards"))
+        and not any((place / SET_FILE).is_file() for place in (folder, RunFolder(folder).shards))
     ):
         return _foreign_text(folder, count)
     shards = read_shard_set(folder)
     if not (folder / f"{shards.shards[0].name}.arrow").is_file() if shards.shards else False:
-        folder = folder / "shards"
+        folder = RunFolder(folder).shards
     records = sum(shard.records for shard in shards.shards)
     lines: list[object] = [
         f"{shards.name}: {records:,} records in {sum(shard.samples for shard in shards.shards):,}"

@@ -26,7 +26,8 @@ from ..schemas.disk import read_table, replacing, stamp_of, storage_error, write
 from ..schemas.errors import InputError, StorageError, ToleranceError
 from ..schemas.fingerprint import fingerprint, hash_file
 from ..schemas.index import ShardSet
-from ..schemas.manifest import MANIFEST, table_to_records, to_manifest
+from ..schemas.layout import RunFolder, WorkFolder
+from ..schemas.manifest import table_to_records, to_manifest
 from ..schemas.record import Record
 from ..stages.base import CorpusStage, Likeness, RecordStage
 from ..stages.modality import every_on_disk, timed
@@ -38,7 +39,7 @@ from .plan import Placed, Plan, identity
 from .progress import Progress
 from .records import RecordsTask, faulted_rows, read_counts
 from .sharding import Sharded, write_shards
-from .signals import MEASURED_FILE, SIGNALS_FILE, Judging, write_signals
+from .signals import Judging, write_signals
 from .verify import stale
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def run(
 def _run(
     plan: Plan, out: Path, engine: Engine, progress: Progress, resume: bool, looks: bool
 ) -> Result:
-    work = out / "work"
+    work = RunFolder(out).work
     result = Result(Account())
     partitions = _ingest(plan, work, engine, progress, result)
     facts = (
@@ -138,7 +139,7 @@ def _run(
     partitions, more = _stages(plan, partitions, facts, work, engine, progress, result, judges)
     lost += more
     if looks:
-        write_signals(out / MEASURED_FILE, lost, partitions, judges)
+        write_signals(RunFolder(out).measured, work.measured_note, lost, partitions, judges)
         return result
     faults = list(faulted_rows(lost))
     last = (result.account.stages or result.account.sources)[-1]
@@ -148,7 +149,7 @@ def _run(
         if result.account.stages
     )
     # whoever is told that a rule left nothing wants to see what it read
-    write_signals(out / SIGNALS_FILE, lost, partitions, judges)
+    write_signals(RunFolder(out).signals, work.signals_note, lost, partitions, judges)
     # ahead of features and shards: a run that lost too much stops before the costly part
     _write_account(plan, out, result.account, faults)
     made_from, records_xxh3 = _write_manifest(out, partitions)
@@ -187,14 +188,14 @@ def _run(
         )
     shown = plan.recipe.model_dump(mode="json") | {"data": str(plan.root.resolve())}
     write_bytes(
-        out / "recipe.yaml", yaml.safe_dump(shown, sort_keys=False, allow_unicode=True).encode()
+        RunFolder(out).recipe, yaml.safe_dump(shown, sort_keys=False, allow_unicode=True).encode()
     )
     _tidy(work, result.kept)
     if plan.runs("train") and plan.train is not None and plan.recipe.shard is not None:
         # training has use for the cores and the memory of the workers
         engine.close()
         if not resume:
-            shutil.rmtree(out / "training", ignore_errors=True)
+            shutil.rmtree(RunFolder(out).training, ignore_errors=True)
         result.training = _train(plan, out, progress)
     return result
 
@@ -223,8 +224,8 @@ def _train(plan: Plan, out: Path, progress: Progress) -> Evaluation:
     assert plan.train is not None
     return train(
         plan.train,
-        out / "shards",
-        out / "training",
+        RunFolder(out).shards,
+        RunFolder(out).training,
         plan.recipe.seed,
         progress.line,
         progress.watch,
@@ -232,11 +233,11 @@ def _train(plan: Plan, out: Path, progress: Progress) -> Evaluation:
 
 
 def _ingest(
-    plan: Plan, work: Path, engine: Engine, progress: Progress, result: Result
+    plan: Plan, work: WorkFolder, engine: Engine, progress: Progress, result: Result
 ) -> list[Path]:
-    folder = work / "ingest"
+    folder = work.ingested
     stems = {
-        name: ingest_stem(source, name, plan.root, identity(source, plan), work.parent)
+        name: ingest_stem(source, name, plan.root, identity(source, plan), work.root.parent)
         for name, source in plan.sources.items()
     }
     tasks = [
@@ -319,7 +320,7 @@ def _check_keys(partitions: Sequence[Path]) -> None:
 def _measure(
     plan: Plan,
     partitions: Sequence[Path],
-    work: Path,
+    work: WorkFolder,
     engine: Engine,
     progress: Progress,
     result: Result,
@@ -346,7 +347,7 @@ def _measure(
 
 
 def _gathered(
-    plan: Plan, partitions: Sequence[Path], work: Path, result: Result
+    plan: Plan, partitions: Sequence[Path], work: WorkFolder, result: Result
 ) -> dict[Path, Path]:
     """The measurements of each partition's media beside it, from those that are there."""
     files = _measured_files(plan, partitions, work)
@@ -362,11 +363,13 @@ def _gathered(
     return {path: target for path, target in files if read_table(target).num_rows}
 
 
-def _measured_files(plan: Plan, partitions: Sequence[Path], work: Path) -> list[tuple[Path, Path]]:
+def _measured_files(
+    plan: Plan, partitions: Sequence[Path], work: WorkFolder
+) -> list[tuple[Path, Path]]:
     """Each partition, and where the measurements of its media lie."""
     folders = _media_folders(plan, work)
     config = [folders[name][0].name for name in sorted(_measured_modalities(plan))]
-    folder = work / "measured"
+    folder = work.measured
     return [(path, folder / f"{fingerprint(path.name, config)}.arrow") for path in partitions]
 
 
@@ -376,15 +379,15 @@ def _measured_modalities(plan: Plan) -> frozenset[str]:
     return frozenset(plan.depths.keys() | always)
 
 
-def _media_folders(plan: Plan, work: Path) -> dict[str, tuple[Path, ...]]:
-    return media_folders(work / "media", plan.depths, plan.versions)
+def _media_folders(plan: Plan, work: WorkFolder) -> dict[str, tuple[Path, ...]]:
+    return media_folders(work.media, plan.depths, plan.versions)
 
 
 def _stages(
     plan: Plan,
     partitions: list[Path],
     facts: dict[Path, Path],
-    work: Path,
+    work: WorkFolder,
     engine: Engine,
     progress: Progress,
     result: Result,
@@ -393,7 +396,7 @@ def _stages(
     """The partitions after all stages, and every table on the way, for its faults. ``judges`` gets
     the stages that judge, in order.
     """
-    folder = work / "records"
+    folder = work.records
     passed: list[Path] = []
     segments = _segments(plan.stages)
     if facts and (not segments or _sees_all(segments[0][0])):
@@ -521,7 +524,7 @@ def _write_manifest(out: Path, partitions: Sequence[Path]) -> tuple[str, str]:
     """Write the manifest unless it is there already; a fingerprint of what it was made from, and
     its checksum.
     """
-    path, note = out / MANIFEST, out / "work" / "manifest.json"
+    path, note = RunFolder(out).manifest, RunFolder(out).work.manifest_note
     names = [partition.name for partition in partitions]
     kept = json.loads(note.read_text()) if path.is_file() and note.is_file() else {}
     if kept.get("made_from") == names and kept.get("file") == stamp_of(path) and "xxh3" in kept:
@@ -535,7 +538,7 @@ def _write_manifest(out: Path, partitions: Sequence[Path]) -> tuple[str, str]:
 
 
 def _records(out: Path) -> Iterator[Any]:
-    with pq.ParquetFile(out / MANIFEST) as file:
+    with pq.ParquetFile(RunFolder(out).manifest) as file:
         for batch in file.iter_batches(batch_size=4096):
             yield from table_to_records(pa.Table.from_batches([batch]))
 
@@ -545,7 +548,7 @@ def _write_rejects(out: Path, faults: Sequence[dict[str, Any]]) -> None:
         [{name: fault.get(name) for name in REJECTS_SCHEMA.names} for fault in faults],
         schema=REJECTS_SCHEMA,
     )
-    with replacing(out / "rejects.parquet") as aside:
+    with replacing(RunFolder(out).rejects) as aside:
         pq.write_table(table, aside, compression="zstd")
 
 
@@ -557,7 +560,7 @@ def _write_account(
     """
     # first of all: whoever is told that the run stopped has to find out why
     _write_rejects(out, faults)
-    write_json(out / "account.json", account.to_dict())
+    write_json(RunFolder(out).account, account.to_dict())
     none_left = not any(count.written for count in account.sources)
     for count in [*account.sources, *account.stages]:
         lost, going_in = count.rejected + count.missing, count.read + count.copies
@@ -604,25 +607,26 @@ def _first_cause(count: Count, faults: Sequence[dict[str, Any]]) -> str:
     return f"; the first: {where}: {roots[0]['message']}"
 
 
-def _tidy(work: Path, kept: set[Path]) -> None:
+def _tidy(work: WorkFolder, kept: set[Path]) -> None:
     """Remove work tables that no step of this run reads, and what killed workers left half-written;
     other files have their own rules.
     """
-    for aside in work.rglob(".*.tmp"):
+    for aside in work.root.rglob(".*.tmp"):
         aside.unlink(missing_ok=True)
-    for folder in (work / "ingest", work / "records", work / "measured"):
+    for folder in (work.ingested, work.records, work.measured):
         for path in folder.glob("*"):
             if path not in kept:
                 path.unlink(missing_ok=True)
-    shutil.rmtree(work / "shard" / "building", ignore_errors=True)
+    shutil.rmtree(work.building, ignore_errors=True)
 
 
 @contextmanager
 def _locked(out: Path) -> Iterator[None]:
     """The output folder held by this run alone; another run at work in it is one clear error."""
     try:
-        (out / "work").mkdir(parents=True, exist_ok=True)
-        handle = os.open(out / "work" / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+        work = RunFolder(out).work
+        work.root.mkdir(parents=True, exist_ok=True)
+        handle = os.open(work.lock, os.O_CREAT | os.O_RDWR, 0o644)
     except OSError as error:
         raise storage_error(error, out) from error
     try:

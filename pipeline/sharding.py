@@ -33,6 +33,7 @@ from ..schemas.disk import (
 )
 from ..schemas.fingerprint import fingerprint, hash_bytes, hash_file
 from ..schemas.index import INDEX_SCHEMA, MEMBER, SET_FILE, IndexRow, Shard, ShardSet
+from ..schemas.layout import RunFolder
 from ..schemas.recipe import ShardOptions
 from ..schemas.record import Fault, Record
 from ..stages.base import Beat
@@ -191,7 +192,7 @@ def write_shards(
 
     ``records_xxh3``: checksum of their manifest, kept in ``shards.json``.
     """
-    work, folder = out / "work" / "shard", out / "shards"
+    work, folder = RunFolder(out).work.pieces, RunFolder(out).shards
     kinds = {name: modality(name).identity for name in names()}
     config = fingerprint(SHARD_VERSION, dict(versions), options.model_dump(), kinds)
     ledger = read_ledger(work, folder)
@@ -231,7 +232,7 @@ def write_shards(
 
     waiting = deque(planned)
     advance(0, total)
-    with _Assembly(work / "building") as assembly:
+    with _Assembly(RunFolder(out).work.building) as assembly:
 
         def assemble(whole: bool) -> None:
             """Hand over the tars whose pieces are all there; ``whole``: all of them."""

@@ -29,8 +29,6 @@ from ..schemas.quantity import FACTS, fact_column
 from ..schemas.record import Record
 from ..stages.base import judged
 
-SIGNALS_FILE = "signals.parquet"
-MEASURED_FILE = "measured.parquet"  # the same, of sources that were measured alone
 _VERSION = 1
 _FIRST = (
     *("key", "part", "modality", "source", "file", "row", "uri", "start_s", "end_s"),
@@ -46,14 +44,13 @@ class Judging(NamedTuple):
 
 
 def write_signals(
-    path: Path, tables: Sequence[Path], last: Sequence[Path], judges: Sequence[Judging]
+    path: Path, note: Path, tables: Sequence[Path], last: Sequence[Path], judges: Sequence[Judging]
 ) -> None:
     """Write the table unless it is there already; none where no record has a part.
 
-    tables: the work tables of all steps, of which ``last`` hold what was kept. judges: all stages
-    in their order.
+    note: where it is said what it was made from. tables: the work tables of all steps, of which
+    ``last`` hold what was kept. judges: all stages in their order.
     """
-    note = path.parent / "work" / f"{path.stem}.json"
     kept = json.loads(note.read_text()) if note.is_file() else {}
     made_from = [_VERSION, *(table.name for table in tables)]
     if kept.get("made_from") == made_from and kept.get("file") == stamp_of(path):

@@ -9,15 +9,15 @@ import pyarrow as pa
 from ..schemas.disk import read_table
 from ..schemas.errors import InputError
 from ..schemas.fingerprint import fingerprint, hash_file
-from ..schemas.index import SET_FILE, Shard, read_shard_set
-from ..schemas.manifest import MANIFEST
+from ..schemas.index import SET_FILE, Shard, read_shard_set, shards_within
+from ..schemas.layout import RunFolder
 
 
 def verify(out: Path) -> tuple[int, list[str]]:
     """Number of files checked, and one line for each that is not what it should be, naming the
     damaged members.
     """
-    folder = out / "shards" if (out / "shards" / SET_FILE).is_file() else out
+    folder = shards_within(out)
     shards = read_shard_set(folder)
     problems: list[str] = []
     files = 1
@@ -38,11 +38,12 @@ def verify(out: Path) -> tuple[int, list[str]]:
         != shards.fingerprint
     ):
         problems.append(f"{folder / SET_FILE}: the fingerprint does not fit the shards it lists")
-    if (out / MANIFEST).is_file():
+    manifest = RunFolder(out).manifest
+    if manifest.is_file():
         files += 1
-        if hash_file(out / MANIFEST) != shards.records_xxh3:
+        if hash_file(manifest) != shards.records_xxh3:
             problems.append(
-                f"{out / MANIFEST}: is not the manifest that the shards were made from; run the"
+                f"{manifest}: is not the manifest that the shards were made from; run the"
                 " recipe to its end to renew them"
             )
     listed = {f"{shard.name}.tar" for shard in shards.shards}
@@ -59,7 +60,7 @@ def stale(out: Path, records_xxh3: str) -> bool:
     these.
     """
     try:
-        return read_shard_set(out / "shards").records_xxh3 != records_xxh3
+        return read_shard_set(RunFolder(out).shards).records_xxh3 != records_xxh3
     except InputError:
         return False
 

@@ -21,6 +21,7 @@ from .contents import names_of
 from .errors import InputError, IntegrityError
 from .fingerprint import hash_file
 from .json_value import JsonValue
+from .layout import RunFolder
 
 VERSION = 2
 SET_FILE = "shards.json"
@@ -168,11 +169,17 @@ class ShardSet:
         return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
+def shards_within(folder: Path) -> Path:
+    """The folder of shards in the output folder of a run; the folder itself where there is none."""
+    shards = RunFolder(folder).shards
+    return shards if (shards / SET_FILE).is_file() else folder
+
+
 def read_shard_set(folder: Path) -> ShardSet:
     """The manifest of the shards in a folder (or in its ``shards`` folder)."""
     path = folder / SET_FILE
-    if not path.is_file() and (folder / "shards" / SET_FILE).is_file():
-        path = folder / "shards" / SET_FILE
+    if not path.is_file():
+        path = shards_within(folder) / SET_FILE
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         if value.get("version") != VERSION:

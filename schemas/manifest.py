@@ -22,10 +22,10 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 
 from .fingerprint import canonical
+from .layout import RunFolder
 from .record import Cue, Fault, Origin, Part, Record, Step
 
 VERSION = 1
-MANIFEST = "manifest/part-00000.parquet"
 
 _CUE = pa.struct([("start_s", pa.float64()), ("end_s", pa.float64()), ("text", pa.string())])
 _STEP = pa.struct([("op", pa.string()), ("options", pa.string())])
@@ -333,4 +333,4 @@ def number_columns(signals: pa.MapArray) -> dict[str, pa.Array]:
 
 def read_manifest(folder: Path) -> pa.Table:
     """The manifest of an output folder."""
-    return pq.read_table(folder / MANIFEST)
+    return pq.read_table(RunFolder(folder).manifest)

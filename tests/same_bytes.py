@@ -78,11 +78,11 @@ def main(base: str) -> int:
             check=True,
         )
         try:
-            from modalmill.pipeline.demo import RECIPE
-            from modalmill.pipeline.demo_corpus import write_corpus
+            from modalmill.demo.corpus import write_corpus
+            from modalmill.demo.demo import recipe_bytes
 
             write_corpus(place / "demo" / "raw", 120)
-            (place / "demo" / "demo.yaml").write_text(RECIPE)
+            (place / "demo" / "demo.yaml").write_bytes(recipe_bytes())
             work: list[tuple[str, Path, Path | None]] = [
                 ("demo", place / "demo" / "demo.yaml", None)
             ]

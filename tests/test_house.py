@@ -8,7 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("schemas", "stages", "pipeline")
+ROOMS = ("schemas", "stages", "pipeline", "demo")
 # An operator is found by its address and called like its file: clean.image, features.image, the
 # modality image.
 OPERATORS = (
@@ -53,6 +53,50 @@ def test_no_two_public_names_are_the_same() -> None:
         if len(places) > 1 and name not in SAID_WITH_THEIR_MODULE
     }
     assert twice == {}
+
+
+def bound_by(body: list[ast.stmt]) -> set[str]:
+    """The names that a module has when it is imported."""
+    names = set()
+    for node in body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return names
+
+
+def test_a_room_that_offers_names_lists_them() -> None:
+    """All that are its own, none that is not there; constants, classes, functions, each by name."""
+    wrong = {}
+    for room in ROOMS:
+        for path in sorted((ROOT / room).rglob("__init__.py")):
+            body = ast.parse(path.read_text()).body
+            names = bound_by(body)
+            own = {
+                node.name
+                for node in body
+                if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name[0] != "_"
+            }
+            listed = [
+                name
+                for node in body
+                if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+                for name in ast.literal_eval(node.value)
+            ]
+            in_order = sorted(
+                set(listed), key=lambda name: (not name.isupper(), name[0].islower(), name)
+            )
+            is_right = own <= set(listed) <= names and listed == in_order
+            if (
+                not is_right
+                or any(name[0] == "_" for name in listed)
+                or bool(listed) != bool(names)
+            ):
+                wrong[str(path.relative_to(ROOT))] = listed
+    assert wrong == {}
 
 
 def test_the_walk_names_files_that_are_there() -> None:

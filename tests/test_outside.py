@@ -348,7 +348,7 @@ def test_entry_points_of_an_installed_package_are_found(tmp_path: Path) -> None:
     code = (
         "from modalmill.stages.base import Addressed, addresses, find\n"
         "from modalmill.stages.modality import modality, names\n"
-        "from modalmill.stages.train.methods.catalogue import ENCODERS\n"
+        "from modalmill.stages.train.methods.encoders import ENCODERS\n"
         "assert 'acme.shout' in addresses(Addressed) and find('acme.shout',"
         " Addressed)().max_share == 0.7\n"
         "assert 'smell' in names() and modality('smell').name == 'smell' and"

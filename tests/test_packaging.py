@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("schemas", "stages", "pipeline")
+ROOMS = ("schemas", "stages", "pipeline", "demo")
 
 
 def test_the_packages_listed_are_the_folders_on_disk() -> None:
@@ -21,6 +21,25 @@ def test_the_packages_listed_are_the_folders_on_disk() -> None:
         for path in (ROOT / room).rglob("__init__.py")
     }
     assert listed == folders | {"modalmill"}
+
+
+def test_files_that_are_no_code_are_packaged_too() -> None:
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"][
+        "package-data"
+    ]
+    listed = {
+        str(path.relative_to(ROOT))
+        for package, patterns in data.items()
+        for pattern in patterns
+        for path in ROOT.joinpath(*package.split(".")[1:]).glob(pattern)
+    }
+    on_disk = {
+        str(path.relative_to(ROOT))
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*")
+        if path.is_file() and path.suffix not in {".py", ".pyc"}
+    }
+    assert listed == on_disk == {"demo/recipe.yaml"}
 
 
 def test_only_three_modules_lie_at_the_root() -> None:

@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 from modalmill.stages.media import image
-from modalmill.stages.train.methods.catalogue import ENCODERS, FUSIONS, LOSSES, MISSING
+from modalmill.stages.train.methods.encoders import ENCODERS
+from modalmill.stages.train.methods.fusions import FUSIONS
+from modalmill.stages.train.methods.losses import LOSSES
+from modalmill.stages.train.methods.missing import MISSING
 from tiny import write
 
 ROOT = Path(__file__).parents[1]

@@ -12,16 +12,12 @@ from ...schemas.errors import nearest
 from ...schemas.recipe import mistake_lines
 from ..modality import modality, names
 from .methods.card import mistakes, split_choice
-from .methods.catalogue import (
-    ENCODERS,
-    FIRST_OF_FEATURES,
-    FUSIONS,
-    LOSSES,
-    METHODS,
-    MISSING,
-    TASKS,
-    refused,
-)
+from .methods.encoders import ENCODERS, FIRST_OF_FEATURES
+from .methods.fusions import FUSIONS
+from .methods.losses import LOSSES
+from .methods.missing import MISSING
+from .methods.presets import METHODS
+from .methods.tasks import TASKS, refused
 from .metrics.metric import mistake
 
 MOST_PARTS = 8

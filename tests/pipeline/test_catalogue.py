@@ -11,15 +11,12 @@ from modalmill.pipeline.catalogue import stage_text, stages_text
 from modalmill.schemas.errors import InputError
 from modalmill.stages.base import Addressed, Extractor, Source, addresses, find
 from modalmill.stages.modality import names
-from modalmill.stages.train.methods.catalogue import (
-    ENCODERS,
-    FUSIONS,
-    LOSSES,
-    METHODS,
-    MISSING,
-    method_text,
-    methods_text,
-)
+from modalmill.stages.train.methods.encoders import ENCODERS
+from modalmill.stages.train.methods.fusions import FUSIONS
+from modalmill.stages.train.methods.losses import LOSSES
+from modalmill.stages.train.methods.missing import MISSING
+from modalmill.stages.train.methods.presets import METHODS
+from modalmill.stages.train.methods.texts import method_text, methods_text
 from modalmill.stages.train.options import parse_options
 
 EVERY = [(address, kind) for kind in (Source, Addressed, Extractor) for address in addresses(kind)]

@@ -204,3 +204,6 @@ class Audio(OnDisk):
         from .spec import AudioSpec
 
         return AudioSpec(rate_hz=options.rate_hz, seconds=options.seconds)
+
+
+__all__ = ["Audio", "AudioOptions"]

@@ -138,3 +138,6 @@ class Image(OnDisk):
             crop=options.crop if training or options.crop != "random" else "center",
             flip=False,
         )
+
+
+__all__ = ["Image", "ImageOptions"]

@@ -84,3 +84,6 @@ class Text(InRecord):
 
     def token_names(self, value: str, fitted: Mapping[str, object]) -> list[str]:
         return words(value)
+
+
+__all__ = ["Text", "TextOptions", "Vocabulary"]

@@ -163,3 +163,6 @@ class Video(OnDisk):
         from .spec import VideoSpec
 
         return VideoSpec(frames=options.frames, size=options.size, reader=options.reader)
+
+
+__all__ = ["Video", "VideoOptions"]

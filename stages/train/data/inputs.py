@@ -13,12 +13,13 @@ import torch
 from ....schemas.contents import names_of
 from ....schemas.errors import InputError, nearest
 from ....schemas.features import FeatureNote
-from ....schemas.index import read_shard_set
+from ....schemas.index import SET_FILE, read_shard_set
 from ....schemas.json_value import JsonValue
+from ....schemas.layout import RunFolder
 from ...modality import Modality, modality
 from ...stream import FeatureSpec, FusionBatch, Spec, Stream, open_stream
 from ...stream.shards.features import FeatureCache
-from ..methods.catalogue import ENCODERS
+from ..methods.encoders import ENCODERS
 from ..options import TrainOptions, encoder_word
 from .part import InputPart
 
@@ -198,12 +199,12 @@ class Inputs:
 
 def features_of(shards: Path) -> Path:
     """Where the cached features of a folder of shards lie."""
-    return Path(os.path.abspath(shards)).parent / "features"
+    return RunFolder(Path(os.path.abspath(shards)).parent).features
 
 
 def shards_of(path: Path) -> Path:
     """The folder of shards that a user means by itself or by the run's folder."""
-    return path if (path / "shards.json").is_file() else path / "shards"
+    return path if (path / SET_FILE).is_file() else RunFolder(path).shards
 
 
 def chosen_split(

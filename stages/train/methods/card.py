@@ -2,7 +2,7 @@
 what it is; known without torch.
 
 A method is one file that its card names. A recipe chooses it by its word (``fusion: gated``), or by
-word and options (``fusion: {gated: {hard: true}}``). ``cards`` has them all.
+word and options (``fusion: {gated: {hard: true}}``). The files beside this one have them all.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ...stream import FusionBatch
 from ..data.inputs import Inputs
 from ..methods.card import split_choice
-from ..methods.catalogue import FUSIONS
+from ..methods.fusions import FUSIONS
 from .encoders import make_encoder
 from .fusion import make_fusion
 from .loss_terms import Decided, Sizes

@@ -29,7 +29,7 @@ from modalmill.stages.train.data.inputs import Inputs
 from modalmill.stages.train.evaluation.evaluate import evaluate
 from modalmill.stages.train.evaluation.retrieval import ranks_of
 from modalmill.stages.train.loop.loop import train
-from modalmill.stages.train.methods.catalogue import FUSIONS
+from modalmill.stages.train.methods.fusions import FUSIONS
 from modalmill.stages.train.model import checkpoint
 from modalmill.stages.train.model.fusion._contrast import pairs_term
 from modalmill.stages.train.model.fusion.common_space import CommonSpaceFusion

@@ -14,7 +14,7 @@ from modalmill.schemas.errors import InputError
 from modalmill.schemas.features import FeatureNote
 from modalmill.stages.media import spectrum as reference
 from modalmill.stages.train.data.inputs import Inputs
-from modalmill.stages.train.methods.catalogue import ENCODERS
+from modalmill.stages.train.methods.encoders import ENCODERS
 from modalmill.stages.train.model.encoders import InputPart
 from modalmill.stages.train.model.encoders.reduction import lda, pca
 from modalmill.stages.train.model.encoders.resnet import ResNet18, ResNet34, ResNet50, ResNet101

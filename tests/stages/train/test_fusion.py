@@ -14,7 +14,9 @@ from campaign import fusions
 from modalmill.schemas.features import FeatureNote
 from modalmill.stages.stream import FusionBatch, Labels
 from modalmill.stages.train.data.inputs import Inputs
-from modalmill.stages.train.methods.catalogue import FUSIONS, LOSSES, MISSING
+from modalmill.stages.train.methods.fusions import FUSIONS
+from modalmill.stages.train.methods.losses import LOSSES
+from modalmill.stages.train.methods.missing import MISSING
 from modalmill.stages.train.model.fusion import make_fusion
 from modalmill.stages.train.model.fusion.concat import ConcatFusion
 from modalmill.stages.train.model.fusion.weighted import WeightedFusion

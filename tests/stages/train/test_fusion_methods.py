@@ -10,14 +10,12 @@ import pytest
 import torch
 from modalmill.stages.train.data.inputs import Inputs
 from modalmill.stages.train.methods.card import Card, mistakes
-from modalmill.stages.train.methods.catalogue import (
-    ENCODERS,
-    FUSIONS,
-    LOSSES,
-    METHODS,
-    MISSING,
-    methods_text,
-)
+from modalmill.stages.train.methods.encoders import ENCODERS
+from modalmill.stages.train.methods.fusions import FUSIONS
+from modalmill.stages.train.methods.losses import LOSSES
+from modalmill.stages.train.methods.missing import MISSING
+from modalmill.stages.train.methods.presets import METHODS
+from modalmill.stages.train.methods.texts import methods_text
 from modalmill.stages.train.model.fusion import make_fusion
 from modalmill.stages.train.model.fusion._pool import weigh
 from modalmill.stages.train.model.model import FusionModel

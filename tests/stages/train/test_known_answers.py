@@ -12,7 +12,8 @@ from known import NAMES, SUBSETS, batch_of, bayes, channels, fit, gaussian
 from modalmill.stages.stream import FusionBatch
 from modalmill.stages.train.evaluation.views import survey
 from modalmill.stages.train.loop.post_fit import fit_fusion
-from modalmill.stages.train.methods.catalogue import FUSIONS, MISSING
+from modalmill.stages.train.methods.fusions import FUSIONS
+from modalmill.stages.train.methods.missing import MISSING
 from modalmill.stages.train.metrics.statistics import (
     area,
     bootstrap_means,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from modalmill.stages.train.methods.catalogue import MISSING
+from modalmill.stages.train.methods.missing import MISSING
 from modalmill.stages.train.model.missing import make_missing
 from modalmill.stages.train.model.missing.fill import Mean
 from modalmill.stages.train.model.missing.reconstruction import Reconstruction

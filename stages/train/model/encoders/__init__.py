@@ -8,7 +8,7 @@ from torch import nn
 
 from .....schemas.errors import InputError
 from ...data.part import InputPart
-from ...methods.catalogue import ENCODERS
+from ...methods.encoders import ENCODERS
 from ...options import TrainOptions, encoder_word
 
 

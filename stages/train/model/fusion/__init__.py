@@ -11,7 +11,7 @@ from __future__ import annotations
 from torch import nn
 
 from ...methods.card import Choice, split_choice
-from ...methods.catalogue import FUSIONS
+from ...methods.fusions import FUSIONS
 
 
 def make_fusion(

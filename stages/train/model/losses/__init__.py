@@ -11,7 +11,7 @@ from torch import nn
 
 from .....schemas.json_value import JsonValue
 from ...methods.card import Choice, split_choice
-from ...methods.catalogue import LOSSES
+from ...methods.losses import LOSSES
 from ..loss_terms import Sizes
 from ..objectives.objective import Targets
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from torch import nn
 
 from ...methods.card import Choice, split_choice
-from ...methods.catalogue import MISSING
+from ...methods.missing import MISSING
 
 
 def make_missing(choice: Choice, parts: int, width: int) -> nn.Module:

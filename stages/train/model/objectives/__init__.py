@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from .....schemas.errors import InputError
 from .....schemas.json_value import JsonValue
-from ...methods.catalogue import TASKS, refused
+from ...methods.tasks import TASKS, refused
 from ...options import TrainOptions
 from .objective import Objective, Targets
 

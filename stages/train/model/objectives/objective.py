@@ -1,8 +1,8 @@
 """What an objective is: everything that training, evaluation and prediction ask of what is learned.
 
-A task (``train.task``) is one file in this room that holds its objective, and a card in the
-catalogue; or a user's own, in a table ``TASKS``. It is fitted on the training split's targets alone
-and kept whole in the checkpoint.
+A task (``train.task``) is one file in this room that holds its objective, and a card in
+``methods/tasks.py``; or a user's own, in a table ``TASKS``. It is fitted on the training split's
+targets alone and kept whole in the checkpoint.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from modalmill.pipeline.demo import make_and_run, surprises
-from modalmill.pipeline.demo_corpus import Planted
+from modalmill.demo.corpus import Planted
+from modalmill.demo.demo import make_and_run, surprises
 from modalmill.pipeline.plan import versions
 from modalmill.pipeline.progress import Progress
 from modalmill.pipeline.run import Result

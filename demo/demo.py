@@ -5,67 +5,22 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 
+from ..pipeline.plan import make_plan
+from ..pipeline.progress import Progress
+from ..pipeline.report import account_text
+from ..pipeline.run import Result, run
 from ..schemas.disk import write_bytes
 from ..schemas.errors import StorageError
 from ..schemas.recipe import load_recipe
-from .demo_corpus import Planted, write_corpus
-from .plan import make_plan
-from .progress import Progress
-from .report import account_text
-from .run import Result, run
+from .corpus import Planted, write_corpus
 
-RECIPE = """\
-# The demo's recipe: four raw corpora become one, and a model learns to answer questions that
-# need more than one modality.
-name: demo
-data: raw
-seed: 7
-tolerance: 0.2
 
-sources:
-  vqa:
-    type: coco_vqa
-    questions: questions/v2_OpenEnded_mscoco_demo2014_questions.json
-    annotations: questions/v2_mscoco_demo2014_annotations.json
-    images: images
-  sounds: {type: audio_folder, path: sounds, id: "{stem:d}"}
-  clips: {type: video_folder, path: clips, id: "{stem:d}", sound: soundtrack}
-  notes: {type: csv, path: notes.csv, id: "{scene}", text: {note: note}}
-
-stages:
-  - align.join: {sources: [vqa, sounds, clips, notes], match: {vqa: "{group}"}}
-  - align.require: {parts: [question], targets: [answer]}
-  - clean.image: {min_side: 32, max_dark: 0.95}
-  - clean.audio: {max_silence: 0.9, on_fault: drop_part}
-  - clean.video: {on_fault: drop_part}
-  - clean.text: {}
-  - clean.duplicates: {near_bits: 0}
-  - align.split: {shares: {train: 0.75, val: 0.1, test: 0.15}}
-
-features:
-  note: {features.text: {size: 128}}
-
-shard: {image_short_side: 64, video_short_side: 64, video_frames: 8}
-
-train:
-  task: classification
-  target: answer
-  inputs:
-    question: {encoder: lstm, length: 8}
-    image: {encoder: cnn, size: 48}
-    audio: {encoder: spectrum_cnn, rate_hz: 8000, seconds: 0.5}
-    video: {encoder: frames_cnn, size: 32, frames: 6}
-    note: {feature: true}
-  fusion: opinion_pool
-  width: 64
-  hidden: 128
-  epochs: 24
-  batch_size: 32
-  learning_rate: 0.001
-  modality_dropout: 0.2
-"""
+def recipe_bytes() -> bytes:
+    """The demo's recipe, as it is written beside the corpus."""
+    return files(__package__).joinpath("recipe.yaml").read_bytes()
 
 
 def demo(out: Path, progress: Progress, scenes: int = 700) -> str:
@@ -84,7 +39,7 @@ def make_and_run(
     recipe_path = out / "demo.yaml"
     if out.exists() and not recipe_path.exists() and any(out.iterdir()):
         raise StorageError(f"{out}: the folder holds other things; choose another --out")
-    write_bytes(recipe_path, RECIPE.encode())
+    write_bytes(recipe_path, recipe_bytes())
     progress.line(f"making a raw corpus of {scenes} scenes in {out / 'raw'}")
     shutil.rmtree(out / "raw", ignore_errors=True)
     planted = write_corpus(out / "raw", scenes)

@@ -1,0 +1,18 @@
+"""What every method that contrasts parts takes: a weight and a temperature."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def contrast_fault(parts: int, options: Mapping[str, float]) -> str:
+    """What is wrong with a temperature, or nothing."""
+    return "" if options["temperature"] > 0 else "wanted a temperature above 0"
+
+
+CONTRAST: dict[str, Any] = {
+    "options": {"weight": 0.2, "temperature": 0.07},
+    "least": {"weight": 0},
+    "fault": contrast_fault,
+}
