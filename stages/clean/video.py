@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ._rules import JudgesParts, Rule
+from ._judging import JudgesParts, Rule
 
 
 @dataclass(frozen=True, kw_only=True)
