@@ -155,8 +155,11 @@ class Split(CorpusStage):
                     f"most of its group {group} is in {mine}; in {other} this record would leak",
                 )
                 decisions[key] = Decision(fault)
-            elif split != mine:
-                decisions[key] = Decision(split=mine)
+                continue
+            note = f"kept in the split of their source, and not in that of their {self.by}"
+            is_torn = group in of_source and own not in (None, mine)
+            if split != mine or is_torn:
+                decisions[key] = Decision(split=mine, note=note if is_torn else "")
         return decisions
 
     def _split_by(self, targets: str) -> str | None:

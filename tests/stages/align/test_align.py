@@ -328,7 +328,13 @@ def test_each_value_is_a_fold_and_a_group_is_never_torn() -> None:
     splits = {key: one.split for key, one in decided.items() if one.fault is None}
     faults = {key: (one.fault.rule, one.fault.fate) for key, one in decided.items() if one.fault}
     zoe = {splits.pop(key) for key in "ij"}
-    assert splits == {"a": "fold_ann", "b": "fold4", "c": "fold4", "e": "fold4", "h": "test"}
+    # g has its split from its source, and the account tells that others of ann lie elsewhere
+    assert splits == {
+        **{"a": "fold_ann", "b": "fold4", "c": "fold4", "e": "fold4"},
+        **{"g": "test", "h": "test"},
+    }
+    told = {key for key, one in decided.items() if "not in that of their who" in one.note}
+    assert told == {"g", "h"}
     assert faults == {
         "d": ("group_in_two_splits", "rejected"),
         "f": ("no target who", "missing"),
