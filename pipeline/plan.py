@@ -102,11 +102,12 @@ def _measured(
             continue
         # where the files alone tell what a part is, it may be anything
         measured.update(_measurable() if kind is None else {kind}.intersection(_measurable()))
+    media = [name for name, kind in here.parts.items() if kind in (None, *_measurable())]
+    known = list(dict.fromkeys([*media, *_measurable()]))
     lines = [
-        f"measure: {name!r} is no part of media, and no modality of them"
-        f"{nearest(name, [*here.parts, *_measurable()])}"
+        f"measure: {name!r} is no part of media, and no modality of them{nearest(name, known)}"
         for name in wanted
-        if name not in _measurable() and here.parts.get(name, "") not in (None, *_measurable())
+        if name not in known
     ]
     for placed in stages:
         measured.update(placed.stage.measured(here))
