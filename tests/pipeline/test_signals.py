@@ -15,8 +15,10 @@ import pandas
 import pytest
 import soundfile
 import yaml
+from modalmill.pipeline.looking import look_text, yields_text
 from modalmill.pipeline.run import Result
 from modalmill.schemas.disk import read_table
+from modalmill.schemas.errors import InputError
 from modalmill.schemas.manifest import read_manifest
 from tiny import jpeg, mp4, png, recipe, wav, write
 
@@ -342,18 +344,14 @@ def test_a_look_at_the_records_that_a_condition_names(
     sharp = sharp.sort_values("sharpness", ascending=False)
     assert [line.split()[0] for line in shown[1:-1]] == list(sharp.key[:5])
     assert shown[-1] == f"{len(sharp)} of 24 records; the first 5"
-    for arguments, line in (
-        (("look", root / "out", "--where", "image.sharpnes > 3"), "did you mean 'image.sharpness'"),
-        (("look", root / "out", "--where", "'imge' in parts"), "did you mean 'image'"),
-        (("look", root / "out", "--by", "image.sharpnes"), "did you mean 'image.sharpness'"),
-        (("look", root), "no signals.parquet here"),
-        (("yields", root / "out", "--if", "image.dark"), "is no condition"),
+    for where, by, line in (
+        ("image.sharpnes > 3", "", "did you mean 'image.sharpness'"),
+        ("'imge' in parts", "", "did you mean 'image'"),
+        ("", "image.sharpnes", "did you mean 'image.sharpness'"),
     ):
-        done = subprocess.run(
-            [sys.executable, "-m", "modalmill", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 1
-        assert line in done.stderr
+        with pytest.raises(InputError, match=line):
+            look_text(root / "out", where, by, 5)
+    with pytest.raises(InputError, match=r"no signals.parquet here"):
+        look_text(root, "", "", 5)
+    with pytest.raises(InputError, match="is no condition"):
+        yields_text(root / "out", ["image.dark"])
