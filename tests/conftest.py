@@ -13,7 +13,10 @@ from hypothesis import settings
 
 # small models, and two test processes: threads would only wait for each other
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-settings.register_profile("steady", deadline=None)
+# a campaign draws as many examples as hypothesis does by itself
+settings.register_profile(
+    "steady", deadline=None, max_examples=100 if os.environ.get("MODALMILL_CAMPAIGN") else 60
+)
 settings.load_profile("steady")
 sys.path.insert(0, str(Path(__file__).parent))  # tests import tiny and strategies by name
 
