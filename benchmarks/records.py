@@ -9,6 +9,7 @@ nothing to do, and one with another threshold.
 
 from __future__ import annotations
 
+import argparse
 import random
 import shutil
 import sys
@@ -17,7 +18,6 @@ from pathlib import Path
 import numpy as np
 import yaml
 from _common import (
-    arguments,
     fresh,
     made_once,
     print_table,
@@ -70,8 +70,12 @@ def write_corpus(folder: Path, count: int) -> None:
 
 def main() -> None:
     """Run all sizes and print the table."""
-    parser = arguments(__doc__, "not used here", 0)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--cores", type=int, default=2, help="default: %(default)s")
+    parser.add_argument("--work", type=Path, help="folder for inputs and outputs, kept")
     options = parser.parse_args()
     use_cores(options.cores)
     rows, times, memory = [], [], []

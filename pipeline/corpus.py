@@ -30,7 +30,7 @@ from ..schemas.manifest import (
 )
 from ..schemas.record import Record
 from ..stages.base import CorpusStage, Decision, Likeness
-from .records import count_fault
+from .records import count_fault, note_written
 
 
 def read_columns(partitions: Sequence[Path], columns: Sequence[str]) -> pa.Table | None:
@@ -136,9 +136,7 @@ def _carried_out(
         return row
     going = _changed(address, record, decision, absorbed)
     count.written += 1
-    count.presence[presence_pattern(going.parts)] += 1
-    if going.split is not None:
-        count.splits[going.split] += 1
+    note_written(count, going)
     count.unmatched.update(fault.rule for fault in decision.unmatched)
     return Row(going, None, address, decision.unmatched)
 

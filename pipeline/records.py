@@ -78,16 +78,13 @@ class RecordsTask:
                 written = [row.record for row in rows if row.fault is None]
                 gone += [row for row in rows if row.fault is not None]
                 _count_rows(count, current, rows)
-                remark = stage.remark(current)
-                if remark:
-                    count.notes[remark] += 1
                 if written and not any(_is_still(result, current) for result in written):
                     gone += _replaced(current, address)
                 ahead += [_going_on(result, current, facts) for result in written]
             going = ahead
         for result in going:
             if counts:
-                _note_written(counts[-1], result)
+                note_written(counts[-1], result)
         return gone + [Row(result) for result in going]
 
     def _refused(self, record: Record, skip: Mapping[str, str], counts: Sequence[Count]) -> Row:
@@ -141,6 +138,8 @@ def _count_rows(count: Count, before: Record, rows: Sequence[Row]) -> None:
     count.read += 1
     count.copies -= 1
     for row in rows:
+        if row.note:
+            count.notes[row.note] += 1
         if row.fault is None:
             count.written += 1
             _note_dropped(count, before, row.record)
@@ -168,7 +167,8 @@ def _note_dropped(count: Count, before: Record, after: Record) -> None:
                 count.kinds[f"{name} dropped: {why}"] += 1
 
 
-def _note_written(count: Count, record: Record) -> None:
+def note_written(count: Count, record: Record) -> None:
+    """Count a record by the parts that it has, and by split."""
     count.presence[presence_pattern(record.parts)] += 1
     if record.split is not None:
         count.splits[record.split] += 1

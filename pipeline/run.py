@@ -29,7 +29,7 @@ from ..schemas.index import ShardSet
 from ..schemas.layout import RunFolder, WorkFolder
 from ..schemas.manifest import table_to_records, to_manifest
 from ..schemas.record import Record
-from ..stages.base import CorpusStage, Likeness, RecordStage
+from ..stages.base import CorpusStage, Likeness, RecordStage, Verdicts
 from ..stages.modality import every_on_disk, timed
 from .corpus import carry_out, decide, read_columns
 from .engine import Engine, EngineName, few_collections, make_engine
@@ -452,9 +452,9 @@ def _fitted(segment: Sequence[Placed], partitions: Sequence[Path]) -> tuple[Reco
 
 def _verdicts(
     fitted: Callable[[], tuple[RecordStage, ...]], number: int, record: Record
-) -> Mapping[tuple[str, str], bool]:
+) -> Verdicts:
     """What one of the stages of a segment says of a record."""
-    return fitted()[number].verdicts(record)
+    return fitted()[number].judge(record).verdicts
 
 
 def _segments(stages: Sequence[Placed]) -> list[list[Placed]]:

@@ -27,7 +27,7 @@ from ..schemas.disk import read_table, replacing, stamp_of, write_json
 from ..schemas.manifest import number_columns, records_of, verdict_dicts
 from ..schemas.quantity import FACTS, fact_column
 from ..schemas.record import Record
-from ..stages.base import judged
+from ..stages.base import Verdicts, judged
 
 _VERSION = 1
 _FIRST = (
@@ -40,7 +40,7 @@ class Judging(NamedTuple):
     """A stage at its place, and what its rules say of a record."""
 
     address: str
-    verdicts: Callable[[Record], Mapping[tuple[str, str], bool]]
+    verdicts: Callable[[Record], Verdicts]
 
 
 def write_signals(
@@ -55,10 +55,10 @@ def write_signals(
     made_from = [_VERSION, *(table.name for table in tables)]
     if kept.get("made_from") == made_from and kept.get("file") == stamp_of(path):
         return
-    rows = []
+    rows, kept_last = [], set(last)
     for name in dict.fromkeys(tables):
         table = read_table(name)
-        if name not in last:
+        if name not in kept_last:
             table = table.filter(pc.not_equal(table["fate"], "written"))
         if table.num_rows:
             rows.append(_parts_of(_with_all_verdicts(table.combine_chunks(), judges)))

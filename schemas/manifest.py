@@ -97,10 +97,10 @@ _ORIGIN = ("source", "file", "row", "id")
 
 class Row:
     """A record with its fate after a stage: ``fault is None`` means written. ``unmatched`` names
-    the partners it goes on without.
+    the partners it goes on without, ``note`` is what the account is to say beside it.
     """
 
-    __slots__ = ("fault", "record", "stage", "unmatched")
+    __slots__ = ("fault", "note", "record", "stage", "unmatched")
 
     def __init__(
         self,
@@ -108,7 +108,9 @@ class Row:
         fault: Fault | None = None,
         stage: str = "",
         unmatched: Sequence[Fault] = (),
+        note: str = "",
     ) -> None:
+        self.note = note
         self.record = record
         self.fault = fault
         self.stage = stage

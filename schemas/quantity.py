@@ -79,7 +79,7 @@ def fact_column(parts: pa.StructArray, name: str) -> np.ndarray:
     if name in _OF_SIDES:
         width, height = _numbers(parts, "width"), _numbers(parts, "height")
         width[width == 0], height[height == 0] = math.nan, math.nan
-        return np.asarray(_OF_SIDES[name](width, height), np.float64)
+        return np.asarray(_OF_SIDE_COLUMNS[name](width, height), np.float64)
     if name != "duration_s":
         return _numbers(parts, name)
     length, end = _numbers(parts, "duration_s"), _numbers(parts, "end_s")
@@ -92,7 +92,13 @@ _OF_TEXT: Mapping[str, Callable[[str], int]] = {
     "chars": len,
     "words": lambda text: len(text.split()),
 }
-_OF_SIDES: Mapping[str, Callable[..., Any]] = {
+# of one picture, and of a column of them
+_OF_SIDES: Mapping[str, Callable[[int, int], float]] = {
+    "short_side": min,
+    "long_side": max,
+    "aspect": lambda width, height: max(width, height) / min(width, height),
+}
+_OF_SIDE_COLUMNS: Mapping[str, Callable[..., Any]] = {
     "short_side": np.minimum,
     "long_side": np.maximum,
     "aspect": lambda width, height: np.maximum(width, height) / np.minimum(width, height),

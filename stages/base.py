@@ -18,7 +18,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -82,14 +83,15 @@ class Stage(Addressed):
 
     def measures(self) -> tuple[str, ...]:
         """The modalities whose signals it reads: their media are decoded to the end before the
-        stages. A stage that knows parts, and not what they are, writes ``measures(here)``.
+        stages.
         """
         return ()
 
     def measured(self, here: Contents) -> tuple[str, ...]:
-        """What ``measures`` says, with what records can hold where it takes that."""
-        measures: Callable[..., tuple[str, ...]] = type(self).measures
-        return measures(self, here) if _takes(measures, 2) else measures(self)
+        """The same where records can hold this; for a stage that knows parts, and not what they
+        are.
+        """
+        return self.measures()
 
     def mistakes(self, here: Contents) -> list[str]:
         """What its options ask for that records cannot hold where it stands, one line each."""
@@ -100,6 +102,22 @@ class Stage(Addressed):
         here.
         """
         return here
+
+
+# of (part, rule): whether the part keeps the rule
+Verdicts: TypeAlias = Mapping[tuple[str, str], bool]
+
+
+class Judgement(NamedTuple):
+    """All that a stage says of a record before it changes it: the verdicts of its rules, whichever
+    the record breaks first (they stand in ``signals.parquet``), the fault for which it goes no
+    further, the parts that are to be taken from it, and what the account is to say.
+    """
+
+    verdicts: Verdicts = MappingProxyType({})
+    fault: Fault | None = None
+    drops: Mapping[str, Fault] = MappingProxyType({})
+    remark: str = ""
 
 
 class RecordStage(Stage):
@@ -138,11 +156,13 @@ class RecordStage(Stage):
         """
         return ""
 
-    def verdicts(self, record: Record) -> Mapping[tuple[str, str], bool]:
-        """Of each (part, rule) whether the part keeps the rule; those of all rules, whichever the
-        record breaks first. They stand in ``signals.parquet``.
+    def judge(self, record: Record) -> Judgement:
+        """What ``fault``, ``drops`` and ``remark`` say. A stage with rules writes this one in their
+        place, and asks each rule once.
         """
-        return {}
+        fault = self.fault(record)
+        drops = self.drops(record) if fault is None else {}
+        return Judgement({}, fault, drops, self.remark(record))
 
     def needs_fit(self) -> bool:
         """Whether it must see all records before it can judge one."""
@@ -159,11 +179,10 @@ class RecordStage(Stage):
 
         address: the stage's place in the recipe, for faults and random numbers.
         """
-        record = judged(record, address, self.verdicts(record))
-        fault = self.fault(record)
+        verdicts, fault, taken, remark = self.judge(record)
+        record = judged(record, address, verdicts)
         if fault is not None:
-            return [Row(record, fault, address)]
-        taken = self.drops(record)
+            return [Row(record, fault, address, note=remark)]
         dropped = [
             Row(record.with_only(name), dataclasses.replace(why, fate="dropped"), address)
             for name, why in taken.items()
@@ -178,15 +197,13 @@ class RecordStage(Stage):
             random_for(seed, address, record.key) if _takes(apply, 3) or _takes(split, 3) else None
         )
         second: tuple[Any, ...] = (rng,) if _takes(split, 3) else ()
-        if asks_for_tracks(self):
+        if "tracks" in _arguments(split):
             second = (tracks or no_tracks,)
         changed = apply(self, record, rng) if _takes(apply, 3) else apply(self, record)
-        return dropped + [Row(result) for result in split(self, changed, *second)]
-
-
-def asks_for_tracks(stage: RecordStage) -> bool:
-    """Whether it makes records by what was measured over time."""
-    return "tracks" in inspect.signature(type(stage).split).parameters
+        rows = dropped + [Row(result) for result in split(self, changed, *second)]
+        if rows:
+            rows[0].note = remark
+        return rows
 
 
 def no_tracks(part: Part) -> Mapping[str, np.ndarray]:
@@ -194,7 +211,7 @@ def no_tracks(part: Part) -> Mapping[str, np.ndarray]:
     return {}
 
 
-def judged(record: Record, address: str, verdicts: Mapping[tuple[str, str], bool]) -> Record:
+def judged(record: Record, address: str, verdicts: Verdicts) -> Record:
     """The record with the verdicts of a stage's rules, which are called by its address."""
     if not verdicts:
         return record
@@ -203,11 +220,15 @@ def judged(record: Record, address: str, verdicts: Mapping[tuple[str, str], bool
 
 
 @functools.cache
+def _arguments(method: Callable[..., object]) -> tuple[str, ...]:
+    return tuple(inspect.signature(method).parameters)
+
+
 def _takes(method: Callable[..., object], count: int) -> bool:
     """Whether a stage's method takes so many arguments, itself included: the last may be the random
-    generator, likenesses, or what records hold.
+    generator, likenesses, or tracks.
     """
-    return len(inspect.signature(method).parameters) >= count
+    return len(_arguments(method)) >= count
 
 
 # content hash -> what a medium is compared by: RGB uint8 [32, 32, 3] of an image, a fingerprint

@@ -80,16 +80,18 @@ class RuleInWords:
 
     def keeps(self, record: Record, limits: Limits) -> bool | None:
         """Whether the record keeps it; None where a number or a part is not there."""
-        value_of = _value_of(record, limits)
-        values = [value_of(name) for name in self.names]
-        if self.left in self.names:
-            self._refuse_unlike(value_of(self.left), record)
-        if any(isinstance(value, float) and math.isnan(value) for value in values):
-            return False
-        kept: bool | None = self._where.of(value_of, record.parts.__contains__)
-        # what is made of numbers can be none: 0 / 0
-        made = self._value.of(value_of, record.parts.__contains__) if kept else None
-        return False if isinstance(made, float) and math.isnan(made) else kept
+        value_of, has_part = _value_of(record, limits), record.parts.__contains__
+        for name in self.names:
+            value = value_of(name)
+            if _is_nan(value):
+                return False
+            if name == self.left:
+                self._refuse_unlike(value, record)
+        kept: bool | None = self._where.of(value_of, has_part)
+        if kept and self.left not in self.names:
+            # what is made of numbers can be none: 0 / 0
+            return not _is_nan(self._value.of(value_of, has_part))
+        return kept
 
     def _refuse_unlike(self, value: Value, record: Record) -> None:
         """InputError where a text is compared with a number, which says nothing of any record."""
@@ -259,6 +261,10 @@ def _value_of(record: Record, limits: Limits) -> Callable[[str], Value]:
         return target if isinstance(target, str) else None
 
     return value_of
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
 
 
 def part_and_word(name: str) -> tuple[str, str]:

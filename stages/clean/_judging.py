@@ -1,15 +1,39 @@
-"""Rules on the numbers of a part, shared by the stages that clean media."""
+"""Stages with rules: what they have in common, and rules on the numbers of a modality's parts."""
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ...schemas.quantity import fact
-from ...schemas.record import Fault, Part, Record
-from ..base import RecordStage
+from ...schemas.record import Fault, Record
+from ..base import Judgement, RecordStage, Verdicts
+
+
+class Judges(RecordStage):
+    """A stage with rules on parts: it rejects the record that has a faulty one, or takes the faulty
+    part away. It writes ``judge``, in which each rule is asked once.
+    """
+
+    on_fault: Literal["reject", "drop_part"]
+
+    def judge(self, record: Record) -> Judgement:
+        raise NotImplementedError
+
+    def judgement(self, verdicts: Verdicts, faults: Mapping[str, Fault]) -> Judgement:
+        """What follows from the faulty parts, each with the first rule that it breaks."""
+        if self.on_fault == "drop_part":
+            return Judgement(verdicts, drops=faults)
+        return Judgement(verdicts, next(iter(faults.values()), None))
+
+    def fault(self, record: Record) -> Fault | None:
+        return self.judge(record).fault
+
+    def drops(self, record: Record) -> Mapping[str, Fault]:
+        return self.judge(record).drops
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,39 +59,10 @@ class Rule:
         return Fault(self.name, value, limit, message)
 
 
-def _judged(
-    record: Record, name: str, part: Part, rules: Iterable[Rule]
-) -> Iterator[tuple[Rule, float]]:
-    """Each rule with what it reads of a part."""
-    for rule in rules:
-        value = record.signals.get(f"{name}.{rule.reads}")
-        if value is None:
-            value = fact(part, rule.reads)
-        yield rule, math.nan if value is None else value
-
-
-def part_fault(record: Record, name: str, part: Part, rules: Iterable[Rule]) -> Fault | None:
-    """The first rule that a part breaks; damage found while measuring comes first."""
-    if part.damage:
-        damage, _, message = part.damage.partition(": ")
-        return Fault(damage, None, "decodable to its end", f"{name} ({part.uri}): {message}")
-    return next(
-        (
-            rule.fault(value, f"{name} ({part.uri or 'text'})")
-            for rule, value in _judged(record, name, part, rules)
-            if not rule.keeps(value)
-        ),
-        None,
-    )
-
-
-class JudgesParts(RecordStage):
-    """A stage with rules on the parts of one modality: it rejects the record that has a faulty one,
-    or takes the faulty part away.
-    """
+class JudgesParts(Judges):
+    """A stage with rules on the numbers of the parts of one modality."""
 
     modality: ClassVar[str]
-    on_fault: Literal["reject", "drop_part"]
 
     def measures(self) -> tuple[str, ...]:
         return (self.modality,)
@@ -76,28 +71,27 @@ class JudgesParts(RecordStage):
         """The rules in the order in which they are tried."""
         raise NotImplementedError
 
-    def verdicts(self, record: Record) -> Mapping[tuple[str, str], bool]:
-        verdicts = {}
+    @functools.cached_property
+    def _rules(self) -> list[Rule]:
+        return self.rules()
+
+    def judge(self, record: Record) -> Judgement:
+        verdicts: dict[tuple[str, str], bool] = {}
+        faults: dict[str, Fault] = {}
         for name, part in record.parts_of(self.modality).items():
+            of = f"{name} ({part.uri or 'text'})"
             verdicts[name, "decodable"] = not part.damage
-            # of what is damaged nothing was measured
-            if not part.damage:
-                for rule, value in _judged(record, name, part, self.rules()):
-                    verdicts[name, rule.option] = rule.keeps(value)
-        return verdicts
-
-    def fault(self, record: Record) -> Fault | None:
-        if self.on_fault != "reject":
-            return None
-        return next(iter(self._faults(record).values()), None)
-
-    def drops(self, record: Record) -> Mapping[str, Fault]:
-        return self._faults(record) if self.on_fault == "drop_part" else {}
-
-    def _faults(self, record: Record) -> dict[str, Fault]:
-        """The parts that break a rule, each with the first that it breaks."""
-        faults = {
-            name: part_fault(record, name, part, self.rules())
-            for name, part in record.parts_of(self.modality).items()
-        }
-        return {name: fault for name, fault in faults.items() if fault is not None}
+            if part.damage:  # found while measuring, which gave nothing else then
+                damage, _, message = part.damage.partition(": ")
+                fault = Fault(damage, None, "decodable to its end", f"{of}: {message}")
+                faults[name] = fault
+                continue
+            for rule in self._rules:
+                value = record.signals.get(f"{name}.{rule.reads}")
+                if value is None:
+                    value = fact(part, rule.reads)
+                number = math.nan if value is None else value
+                keeps = verdicts[name, rule.option] = rule.keeps(number)
+                if not keeps and name not in faults:
+                    faults[name] = rule.fault(number, of)
+        return self.judgement(verdicts, faults)

@@ -21,15 +21,16 @@ from ...schemas.manifest import number_columns
 from ...schemas.quantity import FACTS, fact_column
 from ...schemas.record import Fault, Record
 from ...schemas.where import Where
-from ..base import RecordStage
+from ..base import Judgement, RecordStage
 from ..modality import Modality, every_on_disk, is_in_record, modality
 from ._in_words import COLUMNS, WANTED, Limits, RuleInWords, part_and_word, rule_of
+from ._judging import Judges
 
 _KNOWN_FIRST = frozenset({"bytes", "chars", "words"})  # without a look into the file
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rules(RecordStage):
+class Rules(Judges):
     """Rejects records that break a rule, or takes the part away that breaks it.
 
     rules: what is looked at -> what is wanted of it. Looked at are signals and facts of parts
@@ -74,7 +75,7 @@ class Rules(RecordStage):
             except InputError as error:
                 raise ValueError(str(error)) from None
 
-    def measures(self, here: Contents) -> tuple[str, ...]:  # type: ignore[override]
+    def measured(self, here: Contents) -> tuple[str, ...]:
         kinds: set[str] = set()
         for rule in self._all():
             for part, word in map(part_and_word, rule.names):
@@ -117,50 +118,34 @@ class Rules(RecordStage):
         }
         return _FittedRules(rules=self.rules, on_fault=self.on_fault, limits=limits)
 
-    def verdicts(self, record: Record) -> Mapping[tuple[str, str], bool]:
-        verdicts = {}
+    def judge(self, record: Record) -> Judgement:
+        verdicts: dict[tuple[str, str], bool] = {}
+        faults: dict[str, Fault] = {}
+        broken: Fault | None = None
+        unknown: list[str] = []
         for rule in self._all():
-            kept = rule.keeps(record, self._limits(rule))
-            if kept is not None:
-                # a rule on targets alone is one on all parts
-                for part in rule.parts(record.parts) or record.parts:
-                    verdicts[part, rule.left] = kept
-        return verdicts
-
-    def fault(self, record: Record) -> Fault | None:
-        if self.on_fault != "reject":
-            return None
-        return next((fault for _, fault in self._faults(record)), None)
-
-    def drops(self, record: Record) -> Mapping[str, Fault]:
-        drops: dict[str, Fault] = {}
-        if self.on_fault == "drop_part":
-            for rule, fault in self._faults(record):
-                for part in rule.parts(record.parts):
-                    drops.setdefault(part, fault)
-        return drops
-
-    def remark(self, record: Record) -> str:
-        unknown = [
-            rule.left
-            for rule in self._all()
-            if all(part in record.parts for part in rule.named_parts(record))
-            and rule.keeps(record, self._limits(rule)) is None
-        ]
-        if not unknown or self.fault(record) is not None:
-            return ""
-        return f"kept, for it is not known of them: {', '.join(unknown)}"
+            limits = self._limits(rule)
+            kept = rule.keeps(record, limits)
+            read = rule.parts(record.parts)
+            if kept is None:
+                if all(part in record.parts for part in rule.named_parts(record)):
+                    unknown.append(rule.left)
+                continue
+            # a rule on targets alone is one on all parts
+            verdicts |= {(part, rule.left): kept for part in read or record.parts}
+            if not kept:
+                fault = rule.fault(record, limits)
+                broken = broken or fault
+                faults = dict.fromkeys(read, fault) | faults
+        if self.on_fault == "reject" and broken is not None:
+            return Judgement(verdicts, broken)
+        drops = faults if self.on_fault == "drop_part" else {}
+        remark = f"kept, for it is not known of them: {', '.join(unknown)}" if unknown else ""
+        return Judgement(verdicts, None, drops, remark)
 
     def _limits(self, rule: RuleInWords) -> Limits:
         """What the corpus sets for a rule; nothing before it was seen."""
         return {}
-
-    def _faults(self, record: Record) -> Iterator[tuple[RuleInWords, Fault]]:
-        """The rules that a record breaks."""
-        for rule in self._all():
-            limits = self._limits(rule)
-            if rule.keeps(record, limits) is False:
-                yield rule, rule.fault(record, limits)
 
     def _all(self) -> list[RuleInWords]:
         return [rule_of(left, wanted) for left, wanted in self.rules.items()]

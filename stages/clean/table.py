@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ...schemas.contents import Contents
 from ...schemas.record import Fault, Part, Record
-from ..base import RecordStage
+from ..base import Judgement
 from ..modalities.table import as_number, is_empty_cell
+from ._judging import Judges
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table(RecordStage):
+class Table(Judges):
     """Rejects records whose table breaks a rule, or takes only the table away.
 
     parts: the tables it looks at; all of them where it is not given.
@@ -45,20 +45,22 @@ class Table(RecordStage):
         }
         return replace(record, signals={**record.signals, **shares}) if shares else record
 
-    def verdicts(self, record: Record) -> Mapping[tuple[str, str], bool]:
-        return {
-            (name, f"max_{word}"): share <= allowed
-            for name, part in self._tables(record).items()
-            for word, share, allowed in self._judged(part)
-        }
-
-    def fault(self, record: Record) -> Fault | None:
-        return (
-            next(iter(self._faults(record).values()), None) if self.on_fault == "reject" else None
-        )
-
-    def drops(self, record: Record) -> Mapping[str, Fault]:
-        return self._faults(record) if self.on_fault == "drop_part" else {}
+    def judge(self, record: Record) -> Judgement:
+        verdicts: dict[tuple[str, str], bool] = {}
+        faults: dict[str, Fault] = {}
+        for name, part in self._tables(record).items():
+            shares = self._shares(part)
+            for word, allowed in (
+                ("missing", self.max_missing),
+                ("out_of_range", self.max_out_of_range),
+            ):
+                keeps = verdicts[name, f"max_{word}"] = shares[word] <= allowed
+                if not keeps and name not in faults:
+                    message = (
+                        f"{name}: {shares[word]:.6g} of the cells, above max_{word} {allowed:g}"
+                    )
+                    faults[name] = Fault(f"table_{word}", shares[word], allowed, message)
+        return self.judgement(verdicts, faults)._replace(remark=self.remark(record))
 
     def remark(self, record: Record) -> str:
         columns = {
@@ -77,28 +79,6 @@ class Table(RecordStage):
             for name, part in record.parts_of("table").items()
             if self.parts is None or name in self.parts
         }
-
-    def _faults(self, record: Record) -> dict[str, Fault]:
-        faults = {}
-        for name, part in self._tables(record).items():
-            for word, share, allowed in self._judged(part):
-                if share > allowed:
-                    faults[name] = Fault(
-                        f"table_{word}",
-                        share,
-                        allowed,
-                        f"{name}: {share:.6g} of the cells, above max_{word} {allowed:g}",
-                    )
-                    break
-        return faults
-
-    def _judged(self, part: Part) -> list[tuple[str, float, float]]:
-        """Each share by name, and the most that is allowed of it."""
-        shares = self._shares(part)
-        return [
-            ("missing", shares["missing"], self.max_missing),
-            ("out_of_range", shares["out_of_range"], self.max_out_of_range),
-        ]
 
     def _shares(self, part: Part) -> dict[str, float]:
         cells = json.loads(part.text or "{}")

@@ -6,7 +6,6 @@ import functools
 import importlib.util
 import re
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +13,8 @@ from typing import Any, Literal
 from ...schemas.contents import Contents
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Record
-from ..base import RecordStage, TracksOf, judged
+from ..base import Judgement, TracksOf, judged
+from ._judging import Judges
 
 _SPACES = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r"\s*\n\s*")
@@ -26,7 +26,7 @@ _C1 = {code: bytes([code]).decode("cp1252", "ignore") or None for code in range(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Text(RecordStage):
+class Text(Judges):
     """Repairs and normalises texts, and refuses those that are too short or too long.
 
     parts: names of the text parts; all of them where it is left out.
@@ -76,34 +76,19 @@ class Text(RecordStage):
     ) -> list[Row]:
         """Each text is cleaned once: how much is left of it decides, and it is what goes on."""
         cleaned = self.apply(record)
-        faults, verdicts = self._faults(cleaned), self._verdicts(cleaned)
+        verdicts, fault, taken, _ = self._judge(cleaned)
+        if fault is not None:
+            return [Row(judged(record, address, verdicts), fault, address)]
         cleaned = judged(cleaned, address, verdicts)
-        if faults:
-            record = judged(record, address, verdicts)
-        if faults and self.on_fault == "reject":
-            return [Row(record, next(iter(faults.values())), address)]
-        for name in faults:
+        dropped = []
+        for name, why in taken.items():
+            as_it_was = judged(record.with_only(name), address, verdicts)
+            dropped.append(Row(as_it_was, replace(why, fate="dropped"), address))
             cleaned = cleaned.without_part(name, "filtered")
-        return [
-            *(
-                Row(record.with_only(name), replace(why, fate="dropped"), address)
-                for name, why in faults.items()
-            ),
-            Row(cleaned),
-        ]
+        return [*dropped, Row(cleaned)]
 
-    def verdicts(self, record: Record) -> Mapping[tuple[str, str], bool]:
-        return self._verdicts(self.apply(record))
-
-    def fault(self, record: Record) -> Fault | None:
-        return (
-            next(iter(self._faults(self.apply(record)).values()), None)
-            if self.on_fault == "reject"
-            else None
-        )
-
-    def drops(self, record: Record) -> Mapping[str, Fault]:
-        return self._faults(self.apply(record)) if self.on_fault == "drop_part" else {}
+    def judge(self, record: Record) -> Judgement:
+        return self._judge(self.apply(record))
 
     def apply(self, record: Record) -> Record:
         parts = dict(record.parts)
@@ -133,20 +118,18 @@ class Text(RecordStage):
             if self.parts is None or name in self.parts
         ]
 
-    def _verdicts(self, cleaned: Record) -> dict[tuple[str, str], bool]:
-        verdicts = {}
+    def _judge(self, cleaned: Record) -> Judgement:
+        """Which texts are too short or too long as they are now."""
+        verdicts: dict[tuple[str, str], bool] = {}
+        faults: dict[str, Fault] = {}
         for name, text in self._texts(cleaned):
             words = len(text.split())
             verdicts[name, "min_words"] = words >= self.min_words
             verdicts[name, "max_words"] = words <= self.max_words
-        return verdicts
-
-    def _faults(self, cleaned: Record) -> dict[str, Fault]:
-        """The texts that are too short or too long as they are now, each with the rule it broke."""
-        faults = {
-            name: self._fault_of(name, len(text.split())) for name, text in self._texts(cleaned)
-        }
-        return {name: fault for name, fault in faults.items() if fault is not None}
+            fault = self._fault_of(name, words)
+            if fault is not None:
+                faults[name] = fault
+        return self.judgement(verdicts, faults)
 
     def _fault_of(self, name: str, words: int) -> Fault | None:
         if words < self.min_words:

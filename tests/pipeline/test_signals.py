@@ -355,3 +355,24 @@ def test_a_look_at_the_records_that_a_condition_names(
         look_text(root, "", "", 5)
     with pytest.raises(InputError, match="is no condition"):
         yields_text(root / "out", ["image.dark"])
+
+
+def test_a_rule_on_sounds_does_not_measure_the_pictures_again(
+    tmp_path: Path, run_recipe: Run
+) -> None:
+    for number in range(3):
+        write(tmp_path / f"{number}.png", png(seed=number))
+        write(tmp_path / f"{number}.wav", wav())
+    write(tmp_path / "t.csv", "id\n0\n1\n2\n")
+    media = {"image": {"path": "{id}.png"}, "voice": {"path": "{id}.wav"}}
+    source = {"s": {"type": "csv", "path": "t.csv", "id": "{id}", "media": media}}
+
+    def measured(stages: list[Any]) -> set[Path]:
+        run_recipe(recipe(tmp_path, source, stages))
+        return {
+            path
+            for path in (tmp_path / "out" / "work" / "media").rglob("*.arrow")
+            if "image" in read_table(path)["modality"].to_pylist()
+        }
+
+    assert measured(["clean.image"]) == measured(["clean.image", "clean.audio"]) != set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -157,28 +157,31 @@ def test_clicks_and_short_silences_part_nothing_and_quiet_is_relative(tmp_path: 
     assert between_silences(tracks, 0.0, length, 40.0, 0.3) == []
 
 
+def write_frames(path: Path, frames: Iterable[np.ndarray], width: int, height: int) -> Path:
+    """A film of RGB pictures ``uint8 [height, width, 3]``."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.bit_rate = 3_000_000
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
 def film_of(path: Path, lengths: list[int], moving: float = 0.0, noise: float = 0.0) -> Path:
     """Shots of so many frames, each of a smooth picture of its own that wanders, with noise."""
     random = np.random.default_rng(sum(lengths))
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=FPS)
-        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = (
-            160,
-            120,
-            "yuv420p",
-            2_000_000,
-        )
+
+    def frames() -> Iterator[np.ndarray]:
         for length in lengths:
-            coarse = random.uniform(0, 255, (8, 12))
-            picture = np.kron(coarse, np.ones((30, 30)))
+            picture = np.kron(random.uniform(0, 255, (8, 12)), np.ones((30, 30)))
             for number in range(length):
-                shift = round(moving * number)
-                frame = np.roll(picture, shift, 1)[:120, :160]
+                frame = np.roll(picture, round(moving * number), 1)[:120, :160]
                 frame = np.clip(frame + random.normal(0, noise + 1e-9, frame.shape), 0, 255)
-                pixels = np.repeat(frame.astype(np.uint8)[..., None], 3, 2)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
-        container.mux(stream.encode(None))
-    return path
+                yield np.repeat(frame.astype(np.uint8)[..., None], 3, 2)
+
+    return write_frames(path, frames(), 160, 120)
 
 
 @settings(max_examples=12)
@@ -204,31 +207,13 @@ def test_the_shots_of_real_films_are_where_they_were_joined(shared: Path, tmp_pa
         sorted((shared / "grid_s1").rglob("*.mpg"))[:2]
         + sorted((shared / "mdn_video").rglob("*.mp4"))[:3]
     )
-    joined, edges = tmp_path / "joined.mp4", [0.0]
-    with av.open(str(joined), "w") as out:
-        stream = out.add_stream("mpeg4", rate=FPS)
-        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = (
-            320,
-            240,
-            "yuv420p",
-            3_000_000,
-        )
-        for clip in clips:
-            with av.open(str(clip)) as container:
-                frames = 0
-                for frame in container.decode(video=0):
-                    if frames == 2 * FPS:
-                        break
-                    out.mux(
-                        stream.encode(
-                            av.VideoFrame.from_ndarray(
-                                frame.reformat(320, 240, "rgb24").to_ndarray(), "rgb24"
-                            )
-                        )
-                    )
-                    frames += 1
-                edges.append(edges[-1] + frames / FPS)
-        out.mux(stream.encode(None))
+    frames, edges = [], [0.0]
+    for clip in clips:
+        with av.open(str(clip)) as container:
+            own = itertools.islice(container.decode(video=0), 2 * FPS)
+            frames += [frame.reformat(320, 240, "rgb24").to_ndarray() for frame in own]
+        edges.append(len(frames) / FPS)
+    joined = write_frames(tmp_path / "joined.mp4", frames, 320, 240)
     found = shots(measure_video(joined)[2], 0.0, edges[-1])
     begins = [start for start, _ in found]
     for edge in edges[:-1]:

@@ -203,11 +203,11 @@ def test_a_number_that_is_nan_keeps_no_rule_and_one_that_is_not_known_keeps_all_
     assert none.fault(picture(6.0)) is not None
     unknown, absent = picture(None), record(1)
     assert stage.fault(unknown) is None
-    assert stage.remark(unknown) == "kept, for it is not known of them: image.dark"
-    assert stage.verdicts(unknown) == {}
+    assert stage.judge(unknown).remark == "kept, for it is not known of them: image.dark"
+    assert stage.judge(unknown).verdicts == {}
     # the record has no picture, so the rule is not about it
     assert stage.fault(absent) is None
-    assert stage.remark(absent) == ""
+    assert stage.judge(absent).remark == ""
 
 
 def pictures(root: Path, count: int = 20) -> dict[str, Any]:
