@@ -138,7 +138,7 @@ def measure(
     quiet: QuietOption = False,
 ) -> None:
     """Look before deciding: measure all media of a recipe's sources, without its stages, and show
-    how their numbers are distributed. What was measured is not measured again by 'run'.
+    how their numbers are distributed. A run whose stages read them does not measure them again.
     """
     target, result = _run(
         recipe, out, set_, "measure", engine, workers, scheduler, True, quiet, looks=True

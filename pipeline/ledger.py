@@ -84,7 +84,8 @@ def read_ledger(work: Path, folder: Path) -> Ledger:
     """
     try:
         ledger = Ledger.from_dict(json.loads((work / _FILE).read_text()))
-    except (OSError, json.JSONDecodeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # none, or one that another version wrote: everything is written anew
         return Ledger()
     whole = {name: tar for name, tar in ledger.tars.items() if _is_as_left(folder / name, tar)}
     # a set that is no longer whole: its other tars are still of use

@@ -356,11 +356,15 @@ def every_on_disk() -> list[OnDisk]:
     return [kind for kind in map(modality, names()) if isinstance(kind, OnDisk)]
 
 
+@outside.forgets
+@functools.cache
 def segmenters() -> dict[str, str]:
     """What parts media into segments, as ``align.cut`` names it -> the modality it looks at."""
     return {kind.cut_by: kind.name for kind in every_on_disk() if kind.cut_by}
 
 
+@outside.forgets
+@functools.cache
 def timed() -> tuple[str, ...]:
     """The modalities of files that have a time axis."""
     return tuple(kind.name for kind in every_on_disk() if kind.timed)

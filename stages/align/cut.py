@@ -123,12 +123,14 @@ class Cut(RecordStage):
             return
         length = part.seconds() or 0.0
         options = {"silence_db": self.silence_db, "min_silence_s": self.min_silence_s}
-        found = [
-            span for span in kind.segments(part, own, options) if span[1] - span[0] >= self.min_s
+        margin = self.margin_s if self.by == SILENCE else 0.0
+        spans = [
+            (max(0.0, start - margin), min(length, end + margin))
+            for start, end in kind.segments(part, own, options)
+            if end - start >= self.min_s
         ]
-        for number, (start, end) in enumerate(self._no_longer(found)):
-            margin = self.margin_s if self.by == SILENCE else 0.0
-            yield _piece(record, number, max(0.0, start - margin), min(length, end + margin))
+        for number, (start, end) in enumerate(self._no_longer(spans)):
+            yield _piece(record, number, start, end)
 
     def _no_longer(self, spans: list[tuple[float, float]]) -> Iterator[tuple[float, float]]:
         """The spans, those that are longer than ``max_s`` in equal pieces."""

@@ -255,6 +255,9 @@ def test_recordings_become_a_record_for_each_stretch_and_nothing_is_decoded_for_
     media = {path: path.stat().st_mtime_ns for path in (tmp_path / "one/work/media").rglob("*")}
     near(cut("one", margin_s=0.1, min_s=0.5), [("a", 0.4, 1.6), whole])
     near(cut("one", max_s=0.6), [("a", 0.5, 1.0), ("a", 1.0, 1.5), ("a", 2.1, 2.5), whole])
+    # what is parted for its length has margins at its ends alone
+    parted = [("a", 0.4, 0.8), ("a", 0.8, 1.2), ("a", 1.2, 1.6), ("a", 2.0, 2.3), ("a", 2.3, 2.6)]
+    near(cut("one", max_s=0.5, margin_s=0.1), [*parted, whole])
     near(cut("one", min_silence_s=0.8), [("a", 0.5, 2.5), whole])
     assert media == {
         path: path.stat().st_mtime_ns for path in (tmp_path / "one/work/media").rglob("*")

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from modalmill.pipeline.report import read_rejects
@@ -339,3 +340,13 @@ def test_a_part_that_was_taken_is_judged_by_no_later_rule_and_counts_in_no_quant
     records = list(table_to_records(read_manifest(tmp_path / "out")))
     assert sum(not each.parts for each in records) == 9
     assert not any(each.signals for each in records if not each.parts)
+
+
+def test_the_rules_of_the_docs_are_rules() -> None:
+    docs = (Path(__file__).parents[3] / "docs" / "recipes.md").read_text()
+    block = docs[docs.index("stages:\n  - clean.rules:") :].partition("```")[0]
+    stages = yaml.safe_load(block)["stages"]
+    options = stages[0]["clean.rules"]
+    parts = {"image": "image", "sound": "audio", "film": "video", "caption": "text"}
+    assert mistakes(options, Contents(parts=parts, targets={"language": "text"})) == []
+    assert len(options) == 8
