@@ -363,6 +363,23 @@ def yields(
 
 
 @app.command()
+def duplicates(
+    out: Annotated[Path, typer.Argument(help="Output folder of a run.")],
+    of: Annotated[str, typer.Option("--of", help="The set that this record is in.")] = "",
+    kind: Annotated[
+        str, typer.Option("--kind", help="Pairs of one kind: content, bytes, look-alike, ...")
+    ] = "",
+    n: Annotated[int, typer.Option("-n", min=1, help="Sets, and pairs of each, to show.")] = 5,
+    json_: JsonOption = False,
+) -> None:
+    """Show what clean.duplicates found records to have in common, pair by pair, kept or merged."""
+    from .pipeline.duplicates import duplicates_text, read_duplicates
+
+    pairs = read_duplicates(out, kind, of)
+    _say(json.dumps(pairs, ensure_ascii=False) if json_ else duplicates_text(pairs, n))
+
+
+@app.command()
 def signals(
     modality: Annotated[str | None, typer.Argument(help="Those of one modality.")] = None,
 ) -> None:

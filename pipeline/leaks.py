@@ -196,7 +196,7 @@ def _near_texts(
     together: dict[int, list[Place]] = defaultdict(list)
     words: dict[Place, int] = {}
     for number, (first, places) in enumerate(
-        zip(near_texts(list(texts), similarity).tolist(), texts.values(), strict=True)
+        zip(near_texts(list(texts), similarity).first().tolist(), texts.values(), strict=True)
     ):
         together[first] += places
         words |= dict.fromkeys(places, number)

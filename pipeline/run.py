@@ -21,6 +21,7 @@ from ..schemas.layout import RunFolder, WorkFolder
 from ..schemas.manifest import Manifest, write_manifest
 from ..schemas.rejects import FaultRow, faulted_rows, write_rejects
 from ..stages.shard.assemble import Sharded
+from .duplicates import write_duplicates
 from .engine import Engine, EngineName, few_collections, make_engine
 from .ingesting import ingest
 from .lock import locked
@@ -124,6 +125,7 @@ class _Running:
         self._note_empty_splits()
         # whoever is told that a rule left nothing wants to see what it read
         write_signals(folder.signals, work.signals_note, tables, staging.partitions, staging.judges)
+        write_duplicates(folder.duplicates, work.duplicates_note, staging.edges)
         # ahead of features and shards: a run that lost too much stops before the costly part
         self._account_for(faults)
         manifest = write_manifest(folder.manifest, work.manifest_note, staging.partitions)
@@ -168,7 +170,7 @@ class _Running:
         with self._progress.step("stages", "stages") as advance:
             staging.carry_out(self._engine, advance)
         self._result.account.stages += staging.counts
-        self._kept |= {*ingested, *staging.passed, *measuring.kept}
+        self._kept |= {*ingested, *staging.passed, *staging.edges, *measuring.kept}
         return staging
 
     def _note_empty_splits(self) -> None:

@@ -17,6 +17,7 @@ from ..schemas.record import Record
 from ..stages.base import CorpusStage, RecordStage, Verdicts
 from ..stages.modality import timed
 from .corpus import carry_out, decide, read_columns
+from .duplicates import write_edges
 from .engine import Engine
 from .measuring import Measuring
 from .plan import Placed, Plan, identity
@@ -31,7 +32,8 @@ class Staging:
 
     partitions: the work tables as they are now. passed: every table that a stage wrote; a fault
         stands in that of the stage that found it, and in none after it. judges: the stages that
-        judge, in order. counts: of each stage.
+        judge, in order. counts: of each stage. edges: what corpus stages found records to have in
+        common.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Staging:
         self.passed: list[Path] = []
         self.judges: list[Judging] = []
         self.counts: list[Count] = []
+        self.edges: list[Path] = []
 
     def carry_out(self, engine: Engine, advance: Callable[[int, int], None]) -> None:
         """All stages, one after the other; ``advance(done, total)`` counts them."""
@@ -120,9 +123,13 @@ class Staging:
         self.partitions = [
             self._folder / f"{fingerprint(config, path.name)}.arrow" for path in partitions
         ]
+        edges = self._folder / f"{fingerprint(config, 'edges')}.arrow"
         if not all(target.is_file() for target in self.partitions):
             decisions = decide(stage, partitions, self._measuring.likenesses())
+            # first: once the partitions are there, nobody asks for it again
+            write_edges(edges, placed.address, decisions)
             carry_out(placed.address, decisions, partitions, self.partitions)
+        self.edges += [edges] if edges.is_file() else []
 
 
 def _sees_all(placed: Placed) -> bool:

@@ -237,10 +237,25 @@ Likeness: TypeAlias = Callable[[str], "np.ndarray | None"]
 
 
 @dataclass(frozen=True, slots=True)
+class Edge:
+    """What a record has in common with another.
+
+    kind: a word, as ``bytes`` or ``look-alike``. other: the key of the other. distance: how far the
+        two are apart, in the unit of the kind; 0 where they are equal in it. merged: whether the
+        record lives on in the other.
+    """
+
+    kind: str
+    other: str
+    distance: float = 0.0
+    merged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What a corpus stage decides on one record: a fault, records to take parts and targets from,
-    partners it lacks, values to set, and what the account is to say of it, in the same words for
-    all alike.
+    partners it lacks, values to set, what the account is to say of it, in the same words for all
+    alike, and what it has in common with others, for ``duplicates.parquet``.
     """
 
     fault: Fault | None = None
@@ -250,6 +265,7 @@ class Decision:
     split: str | None = None
     targets: Mapping[str, JsonValue] = field(default_factory=dict)
     note: str = ""
+    edges: tuple[Edge, ...] = ()
 
 
 class CorpusStage(Stage):

@@ -94,10 +94,8 @@ class Image(OnDisk):
         from ...media.lookalikes import BITS, look_alikes
 
         hashes = np.array([own for own, _ in likenesses], np.uint64)
-        first = look_alikes(hashes, BITS, lambda number: likenesses[number][1])
-        return [
-            (earliest, other) for other, earliest in enumerate(first.tolist()) if earliest != other
-        ]
+        united = look_alikes(hashes, BITS, lambda number: likenesses[number][1])
+        return [(one, other) for one, other, _ in united.edges]
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> object:
         from ...media import image
