@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...schemas.contents import Contents
 from ...schemas.errors import nearest
 from ...schemas.recipe import mistake_lines
-from ..modality import modality, names
+from ..modality import ModalityOptions, modality, names
 from .methods.card import mistakes, split_choice
 from .methods.encoders import ENCODERS, FIRST_OF_FEATURES
 from .methods.fusions import FUSIONS
@@ -50,7 +50,7 @@ class InputOptions(BaseModel):
     )
     rank: int = Field(32, ge=1, description="how many axes")
 
-    def own(self, kind: str) -> Any:
+    def own(self, kind: str) -> ModalityOptions:
         """The options of the modality, those of others left out."""
         options = modality(kind).options
         return options.model_validate(
@@ -112,13 +112,13 @@ class TrainOptions(BaseModel):
         default_factory=dict,
         description="modality (or feature) -> encoder of all its inputs that do not name one",
     )
-    fusion: str | dict[str, dict[str, Any]] = Field(
+    fusion: str | dict[str, dict[str, object]] = Field(
         "attention", description="a word that 'modalmill methods' lists, or {word: {option: value}}"
     )
-    missing: str | dict[str, dict[str, Any]] = Field(
+    missing: str | dict[str, dict[str, object]] = Field(
         "masked", description="what stands for an absent part, chosen likewise"
     )
-    losses: list[str | dict[str, dict[str, Any]]] = Field(
+    losses: list[str | dict[str, dict[str, object]]] = Field(
         default_factory=list, description="what is asked beside the task, chosen likewise"
     )
     class_weights: bool = Field(False, description="let rare classes count more: N / (C n_c)")
@@ -239,7 +239,7 @@ class TrainOptions(BaseModel):
         return lines
 
 
-def parse_options(value: Mapping[str, Any]) -> tuple[TrainOptions | None, list[str]]:
+def parse_options(value: Mapping[str, object]) -> tuple[TrainOptions | None, list[str]]:
     """The options, or every mistake in them as one line each."""
     if not isinstance(value, Mapping):
         return None, [f"train: wanted options by name, found {value!r}"]
@@ -251,8 +251,10 @@ def parse_options(value: Mapping[str, Any]) -> tuple[TrainOptions | None, list[s
                 "train.method: no such method"
                 f" {value['method']!r}{nearest(str(value['method']), METHODS)}"
             ]
-        encoders = {**preset.options.get("encoders", {}), **(value.get("encoders") or {})}
-        value = {**preset.options, **value, **({"encoders": encoders} if encoders else {})}
+        given = value.get("encoders") or {}
+        value = {**preset.options, **value}
+        if isinstance(given, Mapping) and (both := {**preset.options.get("encoders", {}), **given}):
+            value["encoders"] = both
     inputs = value.get("inputs")
     if isinstance(inputs, Mapping):
         value = {
@@ -266,7 +268,7 @@ def parse_options(value: Mapping[str, Any]) -> tuple[TrainOptions | None, list[s
     return (None if _found(options, problems) else options), problems
 
 
-def with_method(section: Mapping[str, Any], word: str) -> dict[str, Any]:
+def with_method(section: Mapping[str, object], word: str) -> dict[str, object]:
     """The ``train`` section with what a method sets in the place of its own; encoders of inputs
     give way to encoders that the method chooses.
     """
@@ -274,7 +276,8 @@ def with_method(section: Mapping[str, Any], word: str) -> dict[str, Any]:
     merged = {name: value for name, value in {**section, **preset}.items() if name != "method"}
     inputs, encoders = section.get("inputs"), preset.get("encoders", {})
     if encoders:
-        merged["encoders"] = {**(section.get("encoders") or {}), **encoders}
+        given = section.get("encoders") or {}
+        merged["encoders"] = {**given, **encoders} if isinstance(given, Mapping) else given
     if encoders and isinstance(inputs, Mapping):
         merged["inputs"] = {
             name: _without_encoder(entry, encoders) for name, entry in inputs.items()

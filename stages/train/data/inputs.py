@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -22,6 +23,15 @@ from ...stream.shards.features import FeatureCache
 from ..methods.encoders import ENCODERS
 from ..options import TrainOptions, encoder_word
 from .part import InputPart
+
+
+@runtime_checkable
+class _TellsDivision(Protocol):
+    """The class of an encoder that tells whether its tokens divide the whole of a row, padding
+    too.
+    """
+
+    divides_whole: bool
 
 
 @dataclass(frozen=True)
@@ -117,7 +127,8 @@ class Inputs:
         """
         kind, entry = self.modality(name), self.options.inputs[name]
         word = encoder_word(entry, kind.name, self.options)
-        if getattr(ENCODERS[word].load(), "divides_whole", False):
+        encoder = ENCODERS[word].load()
+        if isinstance(encoder, _TellsDivision) and encoder.divides_whole:
             raise InputError(
                 f"train.buckets.{name}: tokens of {word} divide the whole of a sound, however"
                 " long; take spectrum_lstm or frames"

@@ -139,7 +139,7 @@ def _translated(
                 for name, tensor in tensors.items()
                 if not name.startswith(f"encoders.{part}.")
             }
-    classes = getattr(objective, "classes", None)
+    classes = objective.classes
     their_classes = cast("Sequence[str] | None", header.objective.get("classes"))
     if (
         classes != their_classes

@@ -15,15 +15,18 @@ import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any, TypeAlias, TypedDict, TypeGuard, TypeVar
 
 import yaml
 
 from ....schemas.contents import Kind
-from ....schemas.errors import nearest
+from ....schemas.errors import InputError, nearest
 from ....schemas.json_value import JsonValue
 
-Choice: TypeAlias = "str | Mapping[str, Mapping[str, JsonValue]]"
+Made = TypeVar("Made")
+Choice: TypeAlias = "str | Mapping[str, Mapping[str, object]]"
+# all options of one method, after they were compared with their defaults; Any: they are its own
+Options: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +51,27 @@ class Card:
     standard: bool = True
     options: Mapping[str, JsonValue] = field(default_factory=dict)
     least: Mapping[str, float] = field(default_factory=dict)
-    fault: Callable[[int, Mapping[str, Any]], str] | None = None
+    fault: Callable[[int, Options], str] | None = None
     reads: str = ""
     is_late: bool = False
     is_fitted: bool = False
 
-    def load(self) -> Any:
+    def load(self) -> object:
         """The class; torch is imported now."""
         module, name = self._place()
-        return getattr(importlib.import_module(module, __package__), name)
+        found: object = getattr(importlib.import_module(module, __package__), name)
+        return found
+
+    def make(self, kind: type[Made], /, *given: object, **options: object) -> Made:
+        """What its class makes of these; InputError where that is none of this kind."""
+        build = self.load()
+        made: object = build(*given, **options) if callable(build) else build
+        if not isinstance(made, kind):
+            raise InputError(
+                f"{self.where}: wanted a {kind.__module__.partition('.')[0]} {kind.__name__},"
+                f" found {type(made).__name__}"
+            )
+        return made
 
     def _place(self) -> tuple[str, str]:
         """The module, relative to this room unless it is a user's own (``package.module:Class``),
@@ -128,12 +143,25 @@ class TaskCard(Card):
     one_class: bool = False
 
 
+class Settings(TypedDict, total=False):
+    """The options of training that a preset may set, as a recipe has them."""
+
+    encoders: Mapping[str, str]
+    fusion: Choice
+    missing: Choice
+    losses: list[str]
+    class_weights: bool
+    focal: float
+    complete_only: bool
+    modality_dropout: float
+
+
 @dataclass(frozen=True, slots=True)
 class Preset:
     """A name for some options of training together."""
 
     what: str
-    options: Mapping[str, Any]
+    options: Settings
 
     def text(self) -> str:
         """The options as a recipe has them."""
@@ -142,7 +170,7 @@ class Preset:
         ).strip()[1:-1]
 
 
-def split_choice(choice: Choice) -> tuple[str, Mapping[str, JsonValue]]:
+def split_choice(choice: Choice) -> tuple[str, Mapping[str, object]]:
     """Word and options of ``tensor`` or ``{tensor: {rank: 5}}``."""
     if isinstance(choice, str):
         return choice, {}
@@ -176,7 +204,7 @@ def mistakes(where: str, choice: Choice, cards: Mapping[str, Card], parts: int) 
     return lines
 
 
-def _wanted(card: Card, name: str, value: JsonValue) -> str:
+def _wanted(card: Card, name: str, value: object) -> str:
     """What the option should be instead, or nothing."""
     default = card.options[name]
     if isinstance(default, (bool, str)):
@@ -194,7 +222,7 @@ def _wanted(card: Card, name: str, value: JsonValue) -> str:
     return "" if value >= least else f"at least {least:g}"
 
 
-def _is_number(value: JsonValue) -> TypeGuard[float]:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
 
 

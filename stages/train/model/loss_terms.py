@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from torch import Tensor
 
@@ -83,6 +83,7 @@ class Sizes:
     outputs: int
 
 
+@runtime_checkable
 class Loss(Protocol):
     """Adds terms to the loss: a fusion with an objective of its own, or an auxiliary loss."""
 

@@ -134,7 +134,7 @@ def export(
         },
         "parts": list(saved.inputs.names),
         "output": "number" if saved.objective.link == "identity" else "probabilities",
-        "answers": getattr(saved.objective, "classes", [saved.options.target]),
+        "answers": saved.objective.classes or [saved.options.target],
         "fitted": dict(saved.inputs.fitted),
         "features": {name: note.to_dict() for name, note in saved.inputs.caches.items()},
         "bytes": out.stat().st_size,
@@ -157,8 +157,6 @@ def export(
 
 class _File:
     """The exported file in the place of the model, so that it is scored by the same means."""
-
-    missing = None
 
     def __init__(self, whole: Exportable, run: Graph) -> None:
         self._whole, self._run = whole, run

@@ -21,8 +21,7 @@ def make_encoder(name: str, part: InputPart, options: TrainOptions) -> nn.Module
             f"train.inputs.{name}: the encoder {word} reads {ENCODERS[word].reads}, this part is"
             f" {reads}"
         )
-    encoder: nn.Module = ENCODERS[word].load()(options.width, part)
-    return encoder
+    return ENCODERS[word].make(nn.Module, options.width, part)
 
 
 __all__ = ["InputPart", "make_encoder"]

@@ -6,14 +6,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 from torch import nn
 
+from .....schemas.errors import InputError
 from .....schemas.json_value import JsonValue
 from ...methods.card import Choice, split_choice
 from ...methods.losses import LOSSES
-from ..loss_terms import Sizes
+from ..loss_terms import Loss, Sizes
 from ..objectives.objective import Targets
+
+
+@runtime_checkable
+class FitsTargets(Protocol):
+    """The class of a loss that has to know the targets of the training split."""
+
+    def fit(self, targets: Targets, **options: object) -> dict[str, JsonValue]:
+        """What it has to know, as plain JSON: its argument ``fitted``."""
 
 
 def fit_losses(choices: Sequence[Choice], targets: Targets) -> dict[str, dict[str, JsonValue]]:
@@ -22,25 +32,30 @@ def fit_losses(choices: Sequence[Choice], targets: Targets) -> dict[str, dict[st
     """
     fitted = {}
     for name, word, options in _named(choices):
-        fit = getattr(LOSSES[word].load(), "fit", None)
-        if fit is not None:
-            fitted[name] = fit(targets, **options)
+        loss = LOSSES[word].load()
+        if isinstance(loss, FitsTargets):
+            fitted[name] = loss.fit(targets, **options)
     return fitted
 
 
 def make_losses(
     choices: Sequence[Choice], sizes: Sizes, fitted: Mapping[str, Mapping[str, JsonValue]]
 ) -> nn.ModuleDict:
-    """The losses of these choices, with parameters of their own."""
+    """The losses of these choices, with parameters of their own; InputError for what is none."""
     losses: dict[str, nn.Module] = {}
     for name, word, options in _named(choices):
-        losses[name] = LOSSES[word].load()(
-            sizes, **options, **({"fitted": fitted[name]} if name in fitted else {})
-        )
+        known = {"fitted": fitted[name]} if name in fitted else {}
+        loss = LOSSES[word].make(nn.Module, sizes, **options, **known)
+        if not isinstance(loss, Loss):
+            raise InputError(
+                f"train.losses: {word}: wanted a method terms(decided, task), and"
+                f" {type(loss).__name__} has none"
+            )
+        losses[name] = loss
     return nn.ModuleDict(losses)
 
 
-def _named(choices: Sequence[Choice]) -> Iterator[tuple[str, str, Mapping[str, JsonValue]]]:
+def _named(choices: Sequence[Choice]) -> Iterator[tuple[str, str, Mapping[str, object]]]:
     """Name, word and options of each loss; the second multitask is ``multitask_2``."""
     seen: Counter[str] = Counter()
     for word, options in map(split_choice, choices):
