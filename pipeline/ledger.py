@@ -62,7 +62,7 @@ class Ledger:
             places={stem: PlaceInTar(*place) for stem, place in value.get("places", {}).items()},
         )
 
-    def to_dict(self) -> dict[str, JsonValue]:
+    def to_dict(self) -> dict[str, object]:
         """As the file has it."""
         return {
             "request": self.request,

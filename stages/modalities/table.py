@@ -296,6 +296,7 @@ def is_empty_cell(cell: object) -> bool:
     return cell is None or (isinstance(cell, str) and cell.strip().lower() in ABSENT_WORDS)
 
 
+# Any: float() itself says what is no number
 def as_number(cell: Any) -> float | None:
     """A cell as a number, NaN for the usual spellings of a missing one and for what is not finite;
     None where it is a word.

@@ -9,6 +9,7 @@ from .card import Card
 
 ENCODERS: Mapping[str, Card] = WithOutside(
     "encoders",
+    Card,
     {
         "cnn": Card(
             "encoders.image.ImageCnn",

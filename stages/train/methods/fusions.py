@@ -45,6 +45,7 @@ def _gated_fault(parts: int, options: Options) -> str:
 
 FUSIONS: Mapping[str, Card] = WithOutside(
     "fusions",
+    Card,
     {
         "concat": Card(
             "fusion.concat.ConcatFusion",
