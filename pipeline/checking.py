@@ -110,6 +110,7 @@ def _loads(card: object) -> list[str]:
     if not isinstance(card, Card):
         return [f"wanted a Card of stages.train.methods, found {type(card).__name__}"]
     card.load()
+    card.defaults()
     return []
 
 

@@ -20,8 +20,9 @@ from ....schemas.layout import RunFolder
 from ...modality import Modality, modality
 from ...stream import FeatureSpec, FusionBatch, Spec, Stream, open_stream
 from ...stream.shards.features import FeatureCache
+from ..methods.card import split_choice
 from ..methods.encoders import ENCODERS
-from ..options import TrainOptions, encoder_word
+from ..options import TrainOptions, encoder_choice
 from .part import InputPart
 
 
@@ -126,7 +127,7 @@ class Inputs:
         InputError where its encoder cannot have them.
         """
         kind, entry = self.modality(name), self.options.inputs[name]
-        word = encoder_word(entry, kind.name, self.options)
+        word, _ = split_choice(encoder_choice(entry, kind.name, self.options))
         encoder = ENCODERS[word].load()
         if isinstance(encoder, _TellsDivision) and encoder.divides_whole:
             raise InputError(

@@ -17,7 +17,6 @@ from ..fusion.attention import Layer
 from ..recurrent import Gru, Lstm
 
 _WIDTHS = (3, 4, 5)
-_LAYERS = 2
 
 
 class _Text(nn.Module):
@@ -84,11 +83,11 @@ class TextGru(_TwoWays):
 
 
 class TextTransformer(_Text):
-    """Two layers of self-attention (Vaswani et al. 2017) with sinusoidal positions."""
+    """Self-attention (Vaswani et al. 2017) with sinusoidal positions. layers: how many of it."""
 
-    def __init__(self, width: int, part: InputPart) -> None:
+    def __init__(self, width: int, part: InputPart, *, layers: int = 2) -> None:
         super().__init__(width, part)
-        self.layers = nn.ModuleList(Layer(width, part.dropout) for _ in range(_LAYERS))
+        self.layers = nn.ModuleList(Layer(width, part.dropout) for _ in range(layers))
 
     def encode(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """One vector a word."""
