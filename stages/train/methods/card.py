@@ -164,7 +164,7 @@ class TaskCard(Card):
     one_class: bool = False
 
 
-class Settings(TypedDict, total=False):
+class PresetOptions(TypedDict, total=False):
     """The options of training that a preset may set, as a recipe has them."""
 
     encoders: Mapping[str, str]
@@ -182,7 +182,7 @@ class Preset:
     """A name for some options of training together."""
 
     what: str
-    options: Settings
+    options: PresetOptions
 
     def text(self) -> str:
         """The options as a recipe has them."""
