@@ -13,6 +13,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from torch import Tensor
 
+from ....schemas.json_value import JsonValue
 from .fusion._pool import pooled
 from .objectives import Objective
 from .objectives.objective import Targets
@@ -89,3 +90,11 @@ class Loss(Protocol):
 
     def terms(self, decided: Decided, task: BatchTargets) -> list[Term]:
         """Values and weights ``[B]``."""
+
+
+@runtime_checkable
+class FitsTargets(Protocol):
+    """The class of a loss that has to know the targets of the training split."""
+
+    def fit(self, targets: Targets, **options: object) -> dict[str, JsonValue]:
+        """What it has to know, as plain JSON: its argument ``fitted``."""

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol, runtime_checkable
 
 from torch import nn
 
@@ -14,16 +13,8 @@ from .....schemas.errors import InputError
 from .....schemas.json_value import JsonValue
 from ...methods.card import Choice, split_choice
 from ...methods.losses import LOSSES
-from ..loss_terms import Loss, Sizes
+from ..loss_terms import FitsTargets, Loss, Sizes
 from ..objectives.objective import Targets
-
-
-@runtime_checkable
-class FitsTargets(Protocol):
-    """The class of a loss that has to know the targets of the training split."""
-
-    def fit(self, targets: Targets, **options: object) -> dict[str, JsonValue]:
-        """What it has to know, as plain JSON: its argument ``fitted``."""
 
 
 def fit_losses(choices: Sequence[Choice], targets: Targets) -> dict[str, dict[str, JsonValue]]:
