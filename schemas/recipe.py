@@ -135,6 +135,7 @@ class _OneOfEach(yaml.SafeLoader):
     nothing.
     """
 
+    # Any: as the loader has it
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """The mapping of a node."""
         first: dict[str, yaml.ScalarNode] = {}

@@ -275,6 +275,7 @@ class CorpusStage(Stage):
         return decide(self, table, likeness) if _takes(decide, 3) else decide(self, table)
 
 
+# Any: pyarrow does not say what a column holds
 def rows_of(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:
     """The values of these columns row by row, of which a few thousand rows at a time are Python
     objects.

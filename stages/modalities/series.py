@@ -92,6 +92,11 @@ class FittedSeries(TypedDict):
     deviation: list[float]
 
 
+def learned_series(fitted: Mapping[str, object]) -> FittedSeries:
+    """What ``Series.fit`` gave, as it comes back from a checkpoint."""
+    return cast("FittedSeries", fitted)
+
+
 class Series(OnDisk):
     """Values over time. ``decoded`` gives ``float32 [T, C]``."""
 
@@ -166,7 +171,7 @@ class Series(OnDisk):
     ) -> SeriesSpec:
         if not fitted:
             return SeriesSpec()
-        learned = cast("FittedSeries", fitted)
+        learned = learned_series(fitted)
         return SeriesSpec(
             columns=learned["columns"],
             rate_hz=learned["rate_hz"],
@@ -213,7 +218,7 @@ class Series(OnDisk):
         return options.seconds
 
     def given(self, value: str, fitted: Mapping[str, object]) -> bytes:
-        learned = cast("FittedSeries", fitted)
+        learned = learned_series(fitted)
         rate_hz = learned["rate_hz"]
         reading = Reading(
             columns=learned["columns"], rate_hz=rate_hz, time=learned["time"], unit=learned["unit"]

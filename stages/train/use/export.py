@@ -17,7 +17,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NotRequired, TypedDict, cast
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from torch import Tensor
 from ....schemas.disk import write_bytes
 from ....schemas.errors import InputError
 from ....schemas.json_value import JsonValue
-from ...modalities.text import Vocabulary
+from ...modalities.text import learned_words
 from ...modalities.text.words import SPECIAL_TOKENS
 from ...stream import FusionBatch, Stream
 from ..data.inputs import chosen_split, shards_of
@@ -223,7 +223,7 @@ def _example(saved: checkpoint.Saved, whole: Exportable, rows: int, seed: int) -
         if empty.dtype == torch.uint8:
             parts.append(torch.randint(0, 256, empty.shape, generator=random, dtype=torch.uint8))
         elif empty.dtype == torch.int64:
-            fitted = cast("Vocabulary", saved.inputs.fitted[name])
+            fitted = learned_words(saved.inputs.fitted[name])
             token_ids = len(fitted["vocabulary"]) + SPECIAL_TOKENS
             parts.append(torch.randint(1, token_ids, empty.shape, generator=random))
         else:

@@ -5,12 +5,11 @@ More padding changes nothing in any of them.
 from __future__ import annotations
 
 import math
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from ....modalities.text import Vocabulary
+from ....modalities.text import learned_words
 from ....modalities.text.words import SPECIAL_TOKENS
 from ...data.part import InputPart
 from ..fusion.attention import Layer
@@ -27,7 +26,7 @@ class _Text(nn.Module):
     def __init__(self, width: int, part: InputPart) -> None:
         super().__init__()
         self.embedding = nn.Embedding(
-            len(cast("Vocabulary", part.fitted)["vocabulary"]) + SPECIAL_TOKENS,
+            len(learned_words(part.fitted)["vocabulary"]) + SPECIAL_TOKENS,
             width,
             padding_idx=0,
         )
