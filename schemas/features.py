@@ -6,7 +6,7 @@ features/image.keys.arrow   record key -> row of the file beside it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
@@ -44,9 +44,10 @@ class FeatureNote:
     weights: Sequence[float] | None = None
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+    def from_dict(cls, value: Mapping[str, JsonValue]) -> Self:
         """As JSON has it."""
-        return cls(**{item.name: value[item.name] for item in fields(cls) if item.name in value})
+        make: Callable[..., Self] = cls
+        return make(**{item.name: value[item.name] for item in fields(cls) if item.name in value})
 
     def to_dict(self) -> dict[str, JsonValue]:
         """As plain JSON, without what is not known."""

@@ -14,7 +14,7 @@ import operator
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -137,7 +137,15 @@ def _together(unmatched: Sequence[Fault]) -> Fault | None:
     )
 
 
-def verdict_dicts(record: Record) -> list[dict[str, Any]]:
+class VerdictRow(TypedDict):
+    """A verdict as a table has it."""
+
+    part: str
+    rule: str
+    kept: bool
+
+
+def verdict_dicts(record: Record) -> list[VerdictRow]:
     """The verdicts on a record as they stand in a work table."""
     return [
         {"part": part, "rule": rule, "kept": kept}
@@ -194,24 +202,24 @@ def _part_lists(parts: Sequence[Sequence[tuple[str, Part]]]) -> pa.ListArray:
     return pa.ListArray.from_arrays(_offsets(parts), structs)
 
 
-def _lists(kind: pa.StructType, values: Sequence[Sequence[tuple[Any, ...]]]) -> pa.ListArray:
+def _lists(kind: pa.StructType, values: Sequence[Sequence[tuple[object, ...]]]) -> pa.ListArray:
     """Lists of structs, from lists of their values."""
     structs = _structs(kind, [entry for own in values for entry in own])
     return pa.ListArray.from_arrays(_offsets(values), structs)
 
 
-def _structs(kind: pa.StructType, values: Sequence[tuple[Any, ...]]) -> pa.StructArray:
-    columns: Sequence[Sequence[Any]] = list(zip(*values, strict=True)) or [()] * len(kind)
+def _structs(kind: pa.StructType, values: Sequence[tuple[object, ...]]) -> pa.StructArray:
+    columns: Sequence[Sequence[object]] = list(zip(*values, strict=True)) or [()] * len(kind)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, kind, strict=True)]
     return pa.StructArray.from_arrays(arrays, fields=list(kind))
 
 
-def _offsets(lists: Sequence[Sequence[Any]]) -> pa.Array:
+def _offsets(lists: Sequence[Sequence[object]]) -> pa.Array:
     """Where each of several lists begins when they lie one after the other, and where all end."""
     return pa.array(list(itertools.accumulate(map(len, lists), initial=0)), pa.int32())
 
 
-def _as_array(values: Any, kind: pa.DataType) -> pa.Array:
+def _as_array(values: object, kind: pa.DataType) -> pa.Array:
     return values if isinstance(values, pa.Array) else pa.array(values, kind)
 
 

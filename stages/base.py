@@ -62,7 +62,7 @@ class Addressed:
         )
 
     @classmethod
-    def spelled(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+    def spelled(cls, options: Mapping[str, object]) -> dict[str, object]:
         """The options by field, where a recipe may spell them otherwise."""
         return dict(options)
 
@@ -196,7 +196,7 @@ class RecordStage(Stage):
         rng = (
             random_for(seed, address, record.key) if _takes(apply, 3) or _takes(split, 3) else None
         )
-        second: tuple[Any, ...] = (rng,) if _takes(split, 3) else ()
+        second: tuple[object, ...] = (rng,) if _takes(split, 3) else ()
         if "tracks" in _arguments(split):
             second = (tracks or no_tracks,)
         changed = apply(self, record, rng) if _takes(apply, 3) else apply(self, record)
@@ -291,6 +291,7 @@ class CorpusStage(Stage):
         return decide(self, table, likeness) if _takes(decide, 3) else decide(self, table)
 
 
+# Any: pyarrow does not say what a column holds
 def rows_of(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:
     """The values of these columns row by row, of which a few thousand rows at a time are Python
     objects.
@@ -377,10 +378,15 @@ class Extractor(Addressed):
         """Length of the vector."""
         raise NotImplementedError
 
+    # Any: what a part is when it is decoded is its modality's own
     def extract(self, data: Any) -> np.ndarray:
         """The vector of one decoded part: text, RGB ``[H, W, 3]``, mono sound ``[T]`` at
         ``sample_rate_hz`` or frames ``[T, H, W, 3]``.
         """
+        raise NotImplementedError
+
+    def weigh(self, vector: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The vector ``[dims]`` weighted by what ``fit`` gave: of extractors that have ``fit``."""
         raise NotImplementedError
 
 
@@ -390,7 +396,7 @@ def _hashed(path: Path, size: int, time_ns: int) -> str:
     return hash_file(path)
 
 
-def extracted(extractor: Extractor, data: Any, of: str) -> np.ndarray:
+def extracted(extractor: Extractor, data: object, of: str) -> np.ndarray:
     """The vector of a decoded part, before any fit ``[dims]``; DamageError for numbers that a cache
     cannot hold, InputError for another shape: the extractor's fault, not the medium's.
     """
@@ -416,8 +422,8 @@ def stored(extractor: Extractor, vector: np.ndarray, weights: np.ndarray | None)
     """The vector as a cache holds it ``float16 [dims]``: weighted by what the extractor was fitted
     to, where it is fitted.
     """
-    if weights is not None:  # fitted, and so it can weigh
-        vector = extractor.weigh(vector, weights)  # type: ignore[attr-defined]
+    if weights is not None:
+        vector = extractor.weigh(vector, weights)
     return np.asarray(vector).astype(np.float16)
 
 
@@ -444,9 +450,7 @@ def find(address: str, kind: type[T]) -> type[T]:
     return cls
 
 
-def make(
-    address: str, kind: type[T], options: Mapping[str, JsonValue] | None, where: str
-) -> tuple[T | None, list[str]]:
+def make(address: str, kind: type[T], options: object, where: str) -> tuple[T | None, list[str]]:
     """The stage, source or extractor made of its options, or every mistake in them as one line
     each.
     """

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypedDict
 
 from pydantic import BaseModel, ConfigDict
 
@@ -62,6 +62,26 @@ class Rendered(NamedTuple):
     ending: str
     data: bytes
     note: str = ""
+
+
+class Measured(TypedDict, total=False):
+    """What is found of a file: the ``hash`` of its contents always, its facts, and from depth
+    ``SIGNALS`` on what was asked for.
+
+    tracks: over time, by their names. likeness: by which media of the modality are compared.
+    """
+
+    hash: str
+    width: int
+    height: int
+    frames: int
+    fps: float | None
+    sample_rate_hz: int
+    channels: int
+    duration_s: float | None
+    signals: Mapping[str, float]
+    tracks: Mapping[str, np.ndarray]
+    likeness: np.ndarray
 
 
 class Modality:
@@ -146,7 +166,7 @@ class Modality:
         """
         return None
 
-    def given(self, value: str, fitted: Mapping[str, object]) -> Any:
+    def given(self, value: str, fitted: Mapping[str, object]) -> object:
         """What a person gave for the part (a file, or the value itself) as the spec's ``fill``
         takes it; DamageError where it cannot be read.
         """
@@ -196,7 +216,7 @@ class InRecord(Modality):
         """
         return {}
 
-    def given(self, value: str, fitted: Mapping[str, object]) -> Any:
+    def given(self, value: str, fitted: Mapping[str, object]) -> object:
         return value
 
 
@@ -221,7 +241,7 @@ class OnDisk(Modality):
     stream_of: ClassVar[str] = ""
     cut_by: ClassVar[str] = ""
 
-    def steps(self, options: Mapping[str, JsonValue]) -> tuple[Step, ...]:
+    def steps(self, options: Mapping[str, object]) -> tuple[Step, ...]:
         """What a source says of its files beside their place, as steps on the part; ValueError for
         what this modality does not know.
         """
@@ -231,7 +251,7 @@ class OnDisk(Modality):
             )
         return ()
 
-    def measured(self, root: Path, part: Part, depth: Depth) -> dict[str, Any]:
+    def measured(self, root: Path, part: Part, depth: Depth) -> Measured:
         """Content hash and facts of the file of a part; from depth ``SIGNALS`` on its ``signals``,
         and the ``tracks`` over time that they are reductions of; at ``LIKENESS`` also the
         ``likeness`` by which media of the modality are compared, if they are. DamageError for what
@@ -268,6 +288,7 @@ class OnDisk(Modality):
         """What a file is compared by; None where media of the modality are not compared."""
         return None
 
+    # Any: as its own likeness_of gives them
     def alike(self, likenesses: Sequence[Any]) -> list[tuple[int, int]]:
         """Pairs of those that are one to eye or ear, by their numbers; enough to connect all."""
         return []
@@ -282,7 +303,7 @@ class OnDisk(Modality):
         """About how many bytes it will take in the tar, from what is known before it is read."""
         return part.bytes or 0
 
-    def given(self, value: str, fitted: Mapping[str, object]) -> Any:
+    def given(self, value: str, fitted: Mapping[str, object]) -> object:
         return given_file(value).read_bytes()
 
 

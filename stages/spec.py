@@ -16,6 +16,7 @@ import numpy as np
 from ..schemas.errors import InputError
 
 TimeCrop: TypeAlias = Literal["start", "random"]
+# Any, here and below: what a part is when it is read is its modality's own
 Transform: TypeAlias = Callable[[Any, np.random.Generator], Any]
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -133,7 +133,7 @@ class Duplicates(CorpusStage):
 
     def _seen(
         self,
-        parts: list[dict[str, Any]],
+        parts: Sequence[_PartRow],
         targets: str,
         signals: list[tuple[str, float]] | None,
         absent: list[tuple[str, str]] | None,
@@ -237,6 +237,19 @@ class Duplicates(CorpusStage):
             sets.unite(by_medium[heard[first]], by_medium[heard[other]], "recording", errors)
 
 
+class _PartRow(TypedDict):
+    """What is compared of a part, as a work table has it."""
+
+    name: str
+    modality: str
+    hash: str | None
+    uri: str | None
+    text: str | None
+    start_s: float | None
+    end_s: float | None
+    steps: list[dict[str, str]]
+
+
 class _Seen(NamedTuple):
     """What is kept of a record: a digest of all it holds, the hashes of its media; the perceptual
     hash of its only image, its words where it is nothing but text; the content hash of that image,
@@ -316,7 +329,7 @@ class _Sets:
         return decisions
 
 
-def _content(parts: list[dict[str, Any]], targets: str) -> bytes:
+def _content(parts: Sequence[_PartRow], targets: str) -> bytes:
     """What makes a record the same as another; empty where a part's content is not known."""
     pieces = []
     for part in parts:
@@ -331,7 +344,7 @@ def _content(parts: list[dict[str, Any]], targets: str) -> bytes:
     )
 
 
-def _words_alone(parts: list[dict[str, Any]], least: int) -> str:
+def _words_alone(parts: Sequence[_PartRow], least: int) -> str:
     """The words of a record that is nothing but text, as they are compared; empty for fewer."""
     if not least or not parts or any(part["modality"] != "text" for part in parts):
         return ""
@@ -339,7 +352,7 @@ def _words_alone(parts: list[dict[str, Any]], least: int) -> str:
     return PART.join(texts) if sum(map(count_words, texts)) >= least else ""
 
 
-def _phash(signals: dict[str, float], parts: list[dict[str, Any]]) -> int | None:
+def _phash(signals: dict[str, float], parts: Sequence[_PartRow]) -> int | None:
     """The perceptual hash of the record's only image."""
     names = [part["name"] for part in parts if part["modality"] == "image"]
     if len(names) != 1 or f"{names[0]}.phash_high" not in signals:

@@ -7,14 +7,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from ....schemas.recipe import ShardOptions
 from ....schemas.record import Part
 from ...media.files import content_hash, locate
-from ...modality import Depth, ModalityOptions, OnDisk, Rendered, in_span
+from ...modality import Depth, Measured, ModalityOptions, OnDisk, Rendered, in_span
 from .signals import SIGNALS
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Audio(OnDisk):
     options = AudioOptions
     first_encoder = "spectrum_cnn"
 
-    def measured(self, root: Path, part: Part, depth: Depth) -> dict[str, Any]:
+    def measured(self, root: Path, part: Part, depth: Depth) -> Measured:
         from ...media import audio
         from ...media.fingerprint import fingerprint_of
         from .measure import measure_sound, sound_facts
@@ -101,7 +101,7 @@ class Audio(OnDisk):
         assert part.uri is not None
         path = locate(root, part.uri)
         sound = audio.decode(path)
-        result: dict[str, Any] = {"hash": content_hash(path), **sound_facts(sound)}
+        result: Measured = {"hash": content_hash(path), **sound_facts(sound)}
         if depth >= Depth.SIGNALS:
             signals, tracks = measure_sound(sound)
             result |= {"signals": signals, "tracks": tracks}
