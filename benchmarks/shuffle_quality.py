@@ -45,7 +45,7 @@ def uniform(epoch: int) -> np.ndarray:
 def default(epoch: int) -> np.ndarray:
     from modalmill.stages.stream.order.permutation import Shuffled
 
-    return Shuffled(COUNT, 7).rows(epoch, 0, COUNT)
+    return Shuffled(COUNT, 7).records(epoch, 0, COUNT)
 
 
 def formula(epoch: int) -> np.ndarray:
@@ -63,7 +63,9 @@ def blocks(epoch: int) -> np.ndarray:
     asked = Blocks()
     starts = np.arange(0, COUNT + 1, asked.block_bytes // BYTES)
     starts = np.append(starts, COUNT) if starts[-1] != COUNT else starts
-    return BlockShuffled(starts, 7, asked.window_bytes // asked.block_bytes).rows(epoch, 0, COUNT)
+    return BlockShuffled(starts, 7, asked.window_bytes // asked.block_bytes).records(
+        epoch, 0, COUNT
+    )
 
 
 def webdataset(epoch: int, buffer: int) -> np.ndarray:
