@@ -1,14 +1,14 @@
 """How far the orders of an epoch are from uniform permutations: modalmill's, webdataset's,
 MosaicML's.
 
-200,000 samples of 25 kB in 200 shards, batches of 64; every order is made by the library's own
+200,000 records of 25 kB in 200 shards, batches of 64; every order is made by the library's own
 code. Against uniform permutations, whose values are 1 in every column:
 
-displacement    mean distance between a sample's place in the shards and in the epoch, of that of a
-                uniform permutation (a third of the samples)
-shards a batch  different shards among a batch's samples
-neighbours      how often samples stored side by side come in the same batch
-twice           how often two samples that shared a batch share one again in the next epoch
+displacement    mean distance between a record's place in the shards and in the epoch, of that of a
+                uniform permutation (a third of the records)
+shards a batch  different shards among a batch's records
+neighbours      how often records stored side by side come in the same batch
+twice           how often two records that shared a batch share one again in the next epoch
 
 ``--mosaic``: the python of an environment with mosaicml-streaming (``loaders/setup.sh``).
 """
@@ -74,8 +74,8 @@ def webdataset(epoch: int, buffer: int) -> np.ndarray:
     chance = random.Random(epoch)
     shards = list(range(SHARDS))
     chance.shuffle(shards)
-    samples = (number * SHARD + place for number in shards for place in range(SHARD))
-    return np.fromiter(webdataset.filters.shuffle(buffer, rng=chance)(samples), np.int64)
+    records = (number * SHARD + place for number in shards for place in range(SHARD))
+    return np.fromiter(webdataset.filters.shuffle(buffer, rng=chance)(records), np.int64)
 
 
 def mosaic(epoch: int, python: Path, algorithm: str) -> np.ndarray:

@@ -118,7 +118,7 @@ def test_a_dataloader_over_the_stream(place: Path) -> None:
     assert (epoch, records_done) == ("2", "0")
 
 
-def test_ranks_of_ddp_evaluate_each_sample_once(place: Path) -> None:
+def test_ranks_of_ddp_evaluate_each_record_once(place: Path) -> None:
     held_out = stream.open(place / "out" / "shards", split="val", shuffle=False).records
     output = script(
         place, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "ddp.py"

@@ -63,10 +63,10 @@ class GlobalBatches:
         """A rank's slices of the batches of an epoch, after the ``done`` records that have been
         handed out; of these, number ``turn`` and every ``turns``-th from there on.
         """
-        size = self._size
+        size, total = self._size, len(self._order)
         for number in range(turn, self.count(done), turns):
             start = done + number * size
-            stop = min(start + size, len(self._order))
+            stop = min(start + size, total)
             records = self._order.records(epoch, start, stop)
             yield Job(
                 rank_slice(records, size, rank, world),

@@ -248,7 +248,8 @@ class _Leaf:
     def __init__(self, batch: pa.RecordBatch, tar: int, place: tuple[Path, int]) -> None:
         self._batch, self.tar, self._place = batch, tar, place
         self.keys, self.targets = batch.column("key"), batch.column("targets")
-        self._found: dict[tuple[str, str], tuple[np.ndarray, pa.Array]] = {}
+        self._members: dict[tuple[str, str], tuple[np.ndarray, pa.Array]] = {}
+        self._fields: dict[tuple[str, str, str], tuple[np.ndarray, pa.Array]] = {}
         self._signals: dict[str, pa.Array] | None = None
 
     def __len__(self) -> int:
@@ -264,22 +265,33 @@ class _Leaf:
         return out
 
     def checksum(self, part: str, place: int) -> str | None:
-        places, values = self._member("media", part)
-        checksum: str | None = values.field("xxh3")[places[place]].as_py()
+        places, checksums = self._field("media", part, "xxh3")
+        checksum: str | None = checksums[places[place]].as_py()
         return checksum
 
     def text(self, part: str, place: int) -> str | None:
-        places, values = self._member("texts", part)
-        if places[place] < 0:
+        places, texts = self._field("texts", part, "text")
+        at = places[place]
+        if at < 0:
             return None
-        text: str | None = values.field("text")[places[place]].as_py()
+        text: str | None = texts[at].as_py()
         return text
+
+    def _field(self, column: str, part: str, field: str) -> tuple[np.ndarray, pa.Array]:
+        """The same as :meth:`_member`, with one field of the list's entries; kept, since it is
+        asked for by every row of a batch.
+        """
+        located = self._fields.get((column, part, field))
+        if located is None:
+            places, values = self._member(column, part)
+            located = self._fields[column, part, field] = (places, values.field(field))
+        return located
 
     def _member(self, column: str, part: str) -> tuple[np.ndarray, pa.Array]:
         """Where each record has this part in the flat list of a column, -1 where not, and that
         list.
         """
-        located = self._found.get((column, part))
+        located = self._members.get((column, part))
         if located is None:
             lists = self._batch.column(column)
             values = lists.flatten()
@@ -287,7 +299,7 @@ class _Leaf:
             here = np.flatnonzero(equals(values.field("part"), part))
             places = np.full(len(self), -1, np.int64)
             places[owners[here]] = here
-            located = self._found[column, part] = (places, values)
+            located = self._members[column, part] = (places, values)
         return located
 
     def signals(self) -> dict[str, pa.Array]:

@@ -36,7 +36,7 @@ def filled_ahead(
     start: Callable[[Job], Pending],
     make: Make[Made],
     depth: int,
-    shall_stop: Callable[[float], bool],
+    shall_stop: Callable[[float], bool] | None = None,
 ) -> Iterator[Made]:
     """What ``make`` gives for the arrays of each batch, in order.
 
@@ -58,7 +58,8 @@ def filled_ahead(
             job, pending = waiting.popleft()
             began = time.perf_counter()
             filled = _result(pending)
-            more = more and not shall_stop(time.perf_counter() - began)
+            if shall_stop is not None and shall_stop(time.perf_counter() - began):
+                more = False
             try:
                 made = make(job, pending.slot.arrays, filled)
             finally:

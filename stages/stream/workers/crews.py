@@ -101,7 +101,7 @@ class Crews:
         key: int,
         make: Make[Made],
         workers: int,
-        shall_stop: Callable[[float], bool] = lambda waited_s: False,
+        shall_stop: Callable[[float], bool] | None = None,
     ) -> Iterator[Made]:
         start = functools.partial(self._start, crew, key, workers)
         return filled_ahead(jobs, start, make, self._depth if workers else 0, shall_stop)

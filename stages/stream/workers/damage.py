@@ -27,19 +27,22 @@ class DamageCount:
 
     def count(self, filled: Sequence[FilledRows]) -> None:
         """Note the damage of a batch; IntegrityError where it is too much."""
-        for message in (message for rows in filled for message in rows.damage):
-            self.total += 1
-            self._of_epoch += 1
+        for rows in filled:
+            for message in rows.damage:
+                self._note(message)
+
+    def _note(self, message: str) -> None:
+        self.total += 1
+        self._of_epoch += 1
+        if self.total <= _MOST_TOLD:
             self._tell(message)
-            if self._of_epoch > self._budget:
-                raise IntegrityError(
-                    f"{self._of_epoch:,} media of this epoch were damaged, more than"
-                    f" damage_budget={self._budget:,}; the last: {message}"
-                )
+        if self._of_epoch > self._budget:
+            raise IntegrityError(
+                f"{self._of_epoch:,} media of this epoch were damaged, more than"
+                f" damage_budget={self._budget:,}; the last: {message}"
+            )
 
     def _tell(self, message: str) -> None:
-        if self.total > _MOST_TOLD:
-            return
         more = (
             "; what follows is counted in 'damaged' and told no more"
             if self.total == _MOST_TOLD
@@ -54,9 +57,9 @@ def after_damage(records: np.ndarray, filled: Sequence[FilledRows]) -> np.ndarra
     ``records`` itself where there was none: it may be a view of the order's table, and is not
     changed.
     """
-    instead = {row: record for rows in filled for row, record in rows.instead.items()}
-    if not instead:
-        return records
-    changed = records.copy()
-    changed[list(instead)] = list(instead.values())
+    changed = records
+    for rows in filled:
+        for row, record in rows.instead.items():
+            changed = records.copy() if changed is records else changed
+            changed[row] = record
     return changed
