@@ -240,34 +240,6 @@ def test_a_state_of_other_data_or_another_seed_is_refused(
             other.load_state_dict(state)
 
 
-def test_a_state_of_version_1_is_gone_on_with(vqa_shards: Path) -> None:
-    """It called the records that are done ``samples``; everything else is as it was."""
-    one = stream.open(vqa_shards, parts=TEXT, batch_size=4, seed=3)
-    wanted = [batch.keys for batch in one]
-    former = {"version": 1, "seed": 3, "epoch": 0, "samples": 8, "data": one.state_dict()["data"]}
-    again = stream.open(vqa_shards, parts=TEXT, batch_size=4, seed=3)
-    again.load_state_dict(former)
-    assert again.state_dict() == {**one.state_dict(), "epoch": 0, "records_done": 8}
-    assert [batch.keys for batch in again] == wanted[2:]
-    for wrong in ({**former, "samples": -1}, {**former, "samples": 21}):
-        with pytest.raises(stream.InputError, match="the state's samples: wanted at"):
-            again.load_state_dict(wrong)
-    for mixed in ({**former, "version": 2}, {**again.state_dict(), "version": 1}):
-        with pytest.raises(stream.InputError, match="wanted a state of version 2"):
-            again.load_state_dict(mixed)
-
-
-def test_former_names_of_what_counts_records_still_answer_and_say_so(vqa_shards: Path) -> None:
-    one = stream.open(vqa_shards, parts=TEXT, batch_size=4)
-    batch = next(iter(one))
-    with pytest.warns(DeprecationWarning, match=r"Stream.samples .* 'records' now") as told:
-        assert one.samples == one.records == 20
-    assert told[0].filename == __file__
-    with pytest.warns(DeprecationWarning, match=r"FusionBatch.samples .* 'records_done'") as told:
-        assert batch.samples == batch.records_done == 4
-    assert told[0].filename == __file__
-
-
 RANK = textwrap.dedent(
     """
     import json, sys
