@@ -20,7 +20,7 @@ from ..schemas.index import ShardSet
 from ..schemas.layout import RunFolder, WorkFolder
 from ..schemas.manifest import Manifest, write_manifest
 from ..schemas.rejects import FaultRow, faulted_rows, write_rejects
-from ..stages.shard.assemble import Sharded
+from ..stages.shard.assembly import Sharded
 from .duplicates import write_duplicates
 from .engine import Engine, EngineName, few_collections, make_engine
 from .ingesting import ingest

@@ -16,7 +16,7 @@ from ..schemas.manifest import Manifest
 from ..schemas.recipe import ShardOptions
 from ..stages.base import Beat
 from ..stages.modality import modality, names
-from ..stages.shard.assemble import Assembly, Sharded
+from ..stages.shard.assembly import Assembly, Sharded
 from ..stages.shard.ledger import Ledger, PlaceInTar, read_ledger, states_of
 from ..stages.shard.pieces import WrittenPiece, piece_stem, write_piece, written_pieces
 from ..stages.shard.plan import (

@@ -18,7 +18,7 @@ from ....schemas.errors import InputError
 from ....schemas.features import FeatureNote
 from ....schemas.json_value import JsonValue
 from ...media.refusing import one_line
-from ...stream.stream import StreamState
+from ...stream.cursor import StreamState
 from ..data.inputs import Inputs
 from ..options import TrainOptions
 from .losses import make_losses
