@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -53,24 +53,28 @@ class PairRow(TypedDict):
     stage: str
 
 
-def write_edges(path: Path, address: str, decisions: Mapping[str, Decision]) -> None:
-    """Keep what a corpus stage found that records have in common; no file where it found
-    nothing.
-    """
-    rows = [
+def edges_of(
+    address: str, keys: pa.ChunkedArray, decided: Sequence[Decision | None]
+) -> list[dict[str, object]]:
+    """What a corpus stage found that the records of these keys have in common with others."""
+    return [
         {
-            "key": key,
+            "key": keys[row].as_py(),
             "other": edge.other,
             "kind": edge.kind,
             "distance": edge.distance,
             "merged": edge.merged,
             "stage": address,
         }
-        for key, decision in decisions.items()
+        for row, decision in enumerate(decided)
+        if decision is not None
         for edge in decision.edges
     ]
-    if rows:
-        write_table(path, pa.Table.from_pylist(rows, schema=_EDGES))
+
+
+def write_edges(path: Path, rows: Sequence[dict[str, object]]) -> None:
+    """Keep what a corpus stage found; a table without rows where it found nothing."""
+    write_table(path, pa.Table.from_pylist(list(rows), schema=_EDGES))
 
 
 def write_duplicates(path: Path, note: Path, tables: Sequence[Path]) -> None:
@@ -81,8 +85,8 @@ def write_duplicates(path: Path, note: Path, tables: Sequence[Path]) -> None:
     made_from = [_VERSION, *(table.name for table in tables)]
     if kept.get("made_from") == made_from and kept.get("file") == stamp_of(path):
         return
-    if tables:
-        edges = pa.concat_tables([read_table(table) for table in tables])
+    edges = pa.concat_tables([_EDGES.empty_table(), *(read_table(table) for table in tables)])
+    if len(edges):
         edges = edges.add_column(0, "set", _sets_of(edges))
         with replacing(path) as aside:
             pq.write_table(

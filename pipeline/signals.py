@@ -12,8 +12,9 @@ its pieces beside it. The rules of stages that a record did not come to are aske
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,8 @@ from ..schemas.record import Record
 from ..stages.base import Verdicts, judged
 
 _VERSION = 1
+_ROWS_PER_GROUP = 65_536  # of the Parquet file
+_OF_FEW_WORDS = ("part", "modality", "source", "file", "fate", "stage", "rule", "damage")
 _FIRST = (
     *("key", "part", "modality", "source", "file", "row", "uri", "start_s", "end_s"),
     *("fate", "stage", "rule", "damage"),
@@ -61,13 +64,20 @@ def write_signals(
         if name not in kept_last:
             table = table.filter(pc.not_equal(table["fate"], "written"))
         if table.num_rows:
-            rows.append(_parts_of(_with_all_verdicts(table.combine_chunks(), judges)))
-    whole = _in_order(rows)
-    if whole is None:
-        path.unlink(missing_ok=True)
+            parts = _parts_of(_with_all_verdicts(table.combine_chunks(), judges))
+            if len(parts):
+                rows.append(_with_dictionaries(parts))
+    if rows:
+        pieces = _in_order(rows)
+        first = next(pieces)
+        with (
+            replacing(path) as aside,
+            pq.ParquetWriter(aside, first.schema, compression="zstd") as writer,
+        ):
+            for piece in itertools.chain([first], pieces):
+                writer.write_table(piece, row_group_size=_ROWS_PER_GROUP)
     else:
-        with replacing(path) as aside:
-            pq.write_table(whole, aside, compression="zstd", row_group_size=65_536)
+        path.unlink(missing_ok=True)
     write_json(note, {"made_from": made_from, "file": stamp_of(path)})
 
 
@@ -167,16 +177,36 @@ def _verdicts_of(
     return columns
 
 
-def _in_order(tables: Sequence[pa.Table]) -> pa.Table | None:
-    """All rows by key, part and span; None where there is none."""
-    if not any(table.num_rows for table in tables):
-        return None
-    whole = pa.concat_tables(tables, promote_options="default")
+def _in_order(tables: Sequence[pa.Table]) -> Iterator[pa.Table]:
+    """All rows by key, part and span, so many at a time; nothing where there is none."""
+    whole = pa.concat_tables(tables, promote_options="default").unify_dictionaries()
     found = [name for name in whole.column_names if name not in (*_FIRST, *FACTS)]
+    by = ("key", "part", "start_s", "end_s", "fate")
     order = pc.sort_indices(
-        whole, [(name, "ascending") for name in ("key", "part", "start_s", "end_s", "fate")]
+        _without_dictionaries(whole.select(by)), [(name, "ascending") for name in by]
     )
     facts = [name for name in FACTS if name in whole.column_names]
     signals = sorted(name for name in found if "." not in name)
     rules = sorted(name for name in found if "." in name)
-    return whole.select([*_FIRST, *facts, *signals, *rules]).take(order)
+    whole = whole.select([*_FIRST, *facts, *signals, *rules]).combine_chunks()
+    for start in range(0, len(whole), _ROWS_PER_GROUP):
+        yield _without_dictionaries(whole.take(order.slice(start, _ROWS_PER_GROUP)))
+
+
+def _with_dictionaries(table: pa.Table) -> pa.Table:
+    """The columns whose few words come again and again, by number: all rows are in memory at
+    once.
+    """
+    for name in _OF_FEW_WORDS:
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, name, table[name].dictionary_encode())
+    return table
+
+
+def _without_dictionaries(table: pa.Table) -> pa.Table:
+    for place, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            table = table.set_column(
+                place, field.name, table[field.name].cast(field.type.value_type)
+            )
+    return table

@@ -17,7 +17,6 @@ from ..schemas.record import Record
 from ..stages.base import CorpusStage, RecordStage, Verdicts
 from ..stages.modality import timed
 from .corpus import carry_out, decide, read_columns
-from .duplicates import write_edges
 from .engine import Engine
 from .measuring import Measuring
 from .plan import Placed, Plan, identity
@@ -124,12 +123,10 @@ class Staging:
             self._folder / f"{fingerprint(config, path.name)}.arrow" for path in partitions
         ]
         edges = self._folder / f"{fingerprint(config, 'edges')}.arrow"
-        if not all(target.is_file() for target in self.partitions):
+        if not all(path.is_file() for path in (*self.partitions, edges)):
             decisions = decide(stage, partitions, self._measuring.likenesses())
-            # first: once the partitions are there, nobody asks for it again
-            write_edges(edges, placed.address, decisions)
-            carry_out(placed.address, decisions, partitions, self.partitions)
-        self.edges += [edges] if edges.is_file() else []
+            carry_out(placed.address, decisions, partitions, self.partitions, edges)
+        self.edges.append(edges)
 
 
 def _sees_all(placed: Placed) -> bool:

@@ -21,12 +21,14 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 
+from .columns import one_array
 from .disk import read_table, replacing, stamp_of, write_json
 from .fingerprint import canonical, fingerprint, hash_file
 from .layout import RunFolder
 from .record import Cue, Fault, Origin, Part, Record, Step
 
 VERSION = 1
+_ROWS_PER_GROUP = 16_384  # of the Parquet file
 
 _CUE = pa.struct([("start_s", pa.float64()), ("end_s", pa.float64()), ("text", pa.string())])
 _STEP = pa.struct([("op", pa.string()), ("options", pa.string())])
@@ -125,7 +127,7 @@ def as_text(value: object) -> str | None:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _together(unmatched: Sequence[Fault]) -> Fault | None:
+def one_fault(unmatched: Sequence[Fault]) -> Fault | None:
     """Several missing partners as one note."""
     if len(unmatched) < 2:
         return unmatched[0] if unmatched else None
@@ -157,7 +159,7 @@ def rows_to_table(rows: Iterable[Row]) -> pa.Table:
     """The work table of these rows, in their order."""
     rows = list(rows)
     records = [row.record for row in rows]
-    faults = [row.fault or _together(row.unmatched) for row in rows]
+    faults = [row.fault or one_fault(row.unmatched) for row in rows]
     origins = [record.origin for record in records]
     columns: dict[str, object] = {
         "key": [record.key for record in records],
@@ -310,16 +312,35 @@ def to_manifest(tables: Sequence[pa.Table]) -> pa.Table:
     """One manifest of several work tables: written rows by key, each signal a column of its own,
     NaN-free.
     """
+    return pa.concat_tables(list(manifest_pieces(tables))).combine_chunks()
+
+
+def manifest_pieces(tables: Sequence[pa.Table], rows: int = _ROWS_PER_GROUP) -> Iterator[pa.Table]:
+    """The manifest, so many rows at a time; one piece without rows where there are none."""
     table = pa.concat_tables(
         [written_only(table).select([*MANIFEST_SCHEMA.names, "signals"]) for table in tables]
     )
     # by key: the same records make the same file, however they were partitioned
-    table = table.take(pa.compute.sort_indices(table["key"]))
-    columns = number_columns(table["signals"].combine_chunks())
-    table = table.drop_columns(["signals"])
-    for name in sorted(columns):
-        table = table.append_column(name, columns[name])
-    return table.replace_schema_metadata(MANIFEST_SCHEMA.metadata).combine_chunks()
+    order = pyarrow.compute.sort_indices(table["key"])
+    # in one chunk: each take would make one of many otherwise
+    table = table.combine_chunks()
+    names = sorted(pyarrow.compute.unique(_names_in(table["signals"])).to_pylist())
+    for start in range(0, len(table), rows) or (0,):
+        piece = table.take(order.slice(start, rows))
+        columns = number_columns(one_array(piece["signals"]))
+        piece = piece.drop_columns(["signals"])
+        for name in names:
+            column = columns.get(name)
+            none = pa.nulls(len(piece), pa.float64())
+            piece = piece.append_column(name, none if column is None else column)
+        yield piece.replace_schema_metadata(MANIFEST_SCHEMA.metadata)
+
+
+def _names_in(maps: pa.ChunkedArray) -> pa.Array:
+    """The keys of all of these maps."""
+    whole = one_array(maps)
+    offsets = whole.offsets.to_numpy()
+    return whole.keys.slice(offsets[0], offsets[-1] - offsets[0])
 
 
 def number_columns(signals: pa.MapArray) -> dict[str, pa.Array]:
@@ -371,9 +392,14 @@ def write_manifest(path: Path, note: Path, partitions: Sequence[Path]) -> Manife
     kept = json.loads(note.read_text()) if path.is_file() and note.is_file() else {}
     if kept.get("made_from") == names and kept.get("file") == stamp_of(path) and "xxh3" in kept:
         return Manifest(path, made_from, kept["xxh3"])
-    table = to_manifest([read_table(partition) for partition in partitions])
-    with replacing(path) as aside:
-        pq.write_table(table, aside, compression="zstd", row_group_size=16_384)
+    pieces = manifest_pieces([read_table(partition) for partition in partitions])
+    first = next(pieces)
+    with (
+        replacing(path) as aside,
+        pq.ParquetWriter(aside, first.schema, compression="zstd") as writer,
+    ):
+        for piece in itertools.chain([first], pieces):
+            writer.write_table(piece, row_group_size=_ROWS_PER_GROUP)
     checksum = hash_file(path)
     write_json(note, {"made_from": names, "file": stamp_of(path), "xxh3": checksum})
     return Manifest(path, made_from, checksum)

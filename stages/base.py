@@ -268,6 +268,50 @@ class Decision:
     edges: tuple[Edge, ...] = ()
 
 
+class ByRow(Mapping[str, Decision]):
+    """Decisions that are made when they are asked for, by row of the table that the stage saw, so
+    that those of a million records need not lie in memory at once.
+
+    keys: the table's column. of: the decisions of the rows ``[start, stop)``, None for a record
+        that goes on unchanged.
+    """
+
+    def __init__(
+        self, keys: pa.ChunkedArray, of: Callable[[int, int], list[Decision | None]]
+    ) -> None:
+        self._keys = keys
+        self.of = of
+
+    @functools.cached_property
+    def _by_key(self) -> dict[str, Decision]:
+        decided = self.of(0, len(self._keys))
+        return {
+            key: decision
+            for key, decision in zip(self._keys.to_pylist(), decided, strict=True)
+            if decision is not None
+        }
+
+    def __getitem__(self, key: str) -> Decision:
+        return self._by_key[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_key)
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+
+def decided_rows(
+    decisions: Mapping[str, Decision], keys: pa.ChunkedArray, start: int
+) -> list[Decision | None]:
+    """The decisions on the records of these keys, which stand in the stage's table from the row
+    ``start`` on.
+    """
+    if isinstance(decisions, ByRow):
+        return decisions.of(start, start + len(keys))
+    return [decisions.get(key) for key in keys.to_pylist()] if decisions else [None] * len(keys)
+
+
 class CorpusStage(Stage):
     """A stage that must see all records at once. It reads narrow columns and decides by key; the
     pipeline carries it out.
@@ -279,15 +323,16 @@ class CorpusStage(Stage):
         """The modalities whose likenesses it asks for."""
         return self.measures() if _takes(type(self).decide, 3) else ()
 
-    def decide(self, table: pa.Table) -> dict[str, Decision]:
+    def decide(self, table: pa.Table) -> Mapping[str, Decision]:
         """Decisions by key; records that are not named go on unchanged. A stage that looks at
-        media writes ``decide(table, likeness)``.
+        media writes ``decide(table, likeness)``; one that decides on nearly every record had better
+        give them ``ByRow``.
         """
         raise NotImplementedError
 
-    def decided(self, table: pa.Table, likeness: Likeness) -> dict[str, Decision]:
+    def decided(self, table: pa.Table, likeness: Likeness) -> Mapping[str, Decision]:
         """What ``decide`` says, with likenesses where it takes them."""
-        decide: Callable[..., dict[str, Decision]] = type(self).decide
+        decide: Callable[..., Mapping[str, Decision]] = type(self).decide
         return decide(self, table, likeness) if _takes(decide, 3) else decide(self, table)
 
 

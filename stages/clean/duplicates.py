@@ -8,16 +8,17 @@ pixels, after the brightness of one was fitted to that of the other.
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, NamedTuple, TypedDict
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
 
+from ...schemas.columns import one_array
 from ...schemas.contents import Contents
 from ...schemas.record import Fault
 from ...schemas.united import United
@@ -99,80 +100,85 @@ class Duplicates(CorpusStage):
         return here.too_late("it makes groups of records")
 
     def decide(self, table: pa.Table, likeness: Likeness | None = None) -> dict[str, Decision]:
-        seen = [self._seen(*row) for row in rows_of(table, "parts", "targets", "signals", "absent")]
-        sets = _Sets(table["key"].to_pylist(), table["group"].to_pylist())
-        first: dict[bytes, int] = {}
+        seen = _Seen(len(table))
+        columns = rows_of(table, "parts", "targets", "signals", "absent")
+        for row, (parts, targets, signals, absent) in enumerate(columns):
+            self._look_at(seen, row, parts, targets, signals, absent)
+        sets = _Sets(table["key"], table["group"])
+        first = sets.first_alike(seen.content)
+        for row in sets.in_order(np.flatnonzero(first != np.arange(len(first))).tolist()):
+            kept = int(first[row])
+            sets.unite(kept, row, "content")
+            if self.exact == "merge":
+                message = f"its parts are the same as those of {sets.key(kept)}"
+                sets.merge(row, kept, "content", Fault("duplicate", sets.key(kept), None, message))
         by_medium: dict[str, int] = {}
-        by_words: dict[str, list[int]] = defaultdict(list)
-        hashed: list[int] = []
-        for row in sets.order:
-            content, media, phash, words = seen[row][:4]
-            kept = first.setdefault(content, row) if content else row
-            if kept != row:
-                sets.unite(kept, row, "content")
-                if self.exact == "merge":
-                    message = f"its parts are the same as those of {sets.keys[kept]}"
-                    sets.merge(
-                        row, kept, "content", Fault("duplicate", sets.keys[kept], None, message)
-                    )
-                    continue
-            for medium in media:
-                sets.unite(by_medium.setdefault(medium, row), row, "bytes")
-            if words:
-                by_words[words].append(row)
-                sets.unite(by_words[words][0], row, "text")
-            if phash is not None:
-                hashed.append(row)
+        for row in sets.in_order(seen.media):
+            if not sets.is_merged(row):
+                for medium in seen.media[row].contents:
+                    sets.unite(by_medium.setdefault(medium, row), row, "bytes")
+        first = sets.first_alike(seen.words)
+        for row in np.flatnonzero(first != np.arange(len(first))).tolist():
+            if not sets.is_merged(row):
+                sets.unite(int(first[row]), row, "text")
         if self.near_bits:
-            self._unite_pictures(hashed, seen, sets, likeness)
+            self._unite_pictures(seen.media, sets, likeness)
         if self.near_texts:
-            self._unite_texts(by_words, seen, sets)
+            self._unite_texts(seen, sets)
         if self.sounds and likeness is not None:
-            self._unite_sounds([seen[row].sounds for row in sets.order], by_medium, sets, likeness)
+            self._unite_sounds(seen.media, by_medium, sets, likeness)
         return sets.decisions()
 
-    def _seen(
+    def _look_at(
         self,
+        seen: _Seen,
+        row: int,
         parts: Sequence[_PartRow],
         targets: str,
         signals: list[tuple[str, float]] | None,
         absent: list[tuple[str, str]] | None,
-    ) -> _Seen:
-        media = [part["hash"] for part in parts if part["hash"] is not None]
+    ) -> None:
+        """Keep of a record what it is compared by."""
         # A part that was named and is not there, or could not be used, is not the same as another
         # one.
         is_whole = all(why == "absent" for _, why in absent or ())
-        images = [part for part in parts if part["modality"] == "image"]
-        image = images[0]["hash"] if len(images) == 1 else None
         targets = targets if self.same_targets else ""
-        beside = (
-            _content([part for part in parts if part["modality"] != "image"], targets)
-            or targets.encode()
-        )
-        return _Seen(
-            _content(parts, targets) if is_whole else b"",
-            media,
-            _phash(dict(signals or ()), parts),
-            _words_alone(parts, self.text_words or (1 if self.near_texts else 0)),
-            image,
-            beside,
-            [part["hash"] for part in parts if part["modality"] == "audio" and part["hash"]],
-            repr(([part["name"] for part in parts], targets)) if is_whole else "",
-        )
+        content = _content(parts, targets) if is_whole else None
+        if content is not None:
+            seen.content[row] = _digest(content)
+        media = [part["hash"] for part in parts if part["hash"] is not None]
+        if media:
+            others = [part for part in parts if part["modality"] != "image"]
+            images = [part["hash"] for part in parts if part["modality"] == "image"]
+            seen.media[row] = _Media(
+                media,
+                _phash(dict(signals or ()), parts),
+                images[0] if len(images) == 1 else None,
+                _digest(_content(others, targets) or targets),
+                [part["hash"] for part in parts if part["modality"] == "audio" and part["hash"]],
+            )
+        words = _words_alone(parts, self.text_words or (1 if self.near_texts else 0))
+        if words:
+            seen.words[row] = _digest(words)
+            if self.near_texts:
+                seen.texts[row] = words
+                names = [part["name"] for part in parts]
+                seen.labels[row] = repr((names, targets)) if is_whole else ""
 
     def _unite_pictures(
-        self, rows: list[int], seen: list[_Seen], sets: _Sets, likeness: Likeness | None
+        self, media: Mapping[int, _Media], sets: _Sets, likeness: Likeness | None
     ) -> None:
         """Unite the records whose images look the same."""
         # equal bytes are equal pictures, and are looked at once
         by_image: dict[str | int, list[int]] = defaultdict(list)
-        for row in rows:
-            by_image[seen[row].image or row].append(row)
+        for row in sets.in_order(media):
+            if media[row].phash is not None and not sets.is_merged(row):
+                by_image[media[row].image or row].append(row)
         pictures = list(by_image.values())
-        hashes = np.array([seen[same[0]].phash for same in pictures], np.uint64)
+        hashes = np.array([media[same[0]].phash for same in pictures], np.uint64)
 
         def of(number: int) -> np.ndarray | None:
-            image = seen[pictures[number][0]].image
+            image = media[pictures[number][0]].image
             return None if likeness is None or image is None else likeness(image)
 
         united = look_alikes(hashes, self.near_bits, of)
@@ -182,22 +188,25 @@ class Duplicates(CorpusStage):
             return
         # those of one file look alike as well, though no edge says so
         for numbers in united.all_sets():
-            alike = sets.in_order(pictures[number] for number in numbers)
-            for row in alike[1:]:
-                kept = alike[0]
+            kept, *others = sets.in_order(row for number in numbers for row in pictures[number])
+            for row in others:
                 # other words or labels are other records
-                if seen[row].beside != seen[kept].beside:
+                if media[row].beside != media[kept].beside:
                     continue
-                bits = ((seen[kept].phash or 0) ^ (seen[row].phash or 0)).bit_count()
+                bits = ((media[kept].phash or 0) ^ (media[row].phash or 0)).bit_count()
                 message = (
-                    f"its image looks the same as that of {sets.keys[kept]} ({bits} of 64 bits"
+                    f"its image looks the same as that of {sets.key(kept)} ({bits} of 64 bits"
                     " differ)"
                 )
                 fault = Fault("near_duplicate", bits, self.near_bits, message)
                 sets.merge(row, kept, "look-alike", fault, bits)
 
-    def _unite_texts(self, by_words: dict[str, list[int]], seen: list[_Seen], sets: _Sets) -> None:
+    def _unite_texts(self, seen: _Seen, sets: _Sets) -> None:
         """Unite the records of texts alone that are near."""
+        by_words: dict[str, list[int]] = defaultdict(list)
+        for row in sets.in_order(seen.texts):
+            if not sets.is_merged(row):
+                by_words[seen.texts[row]].append(row)
         texts = list(by_words.values())
         united = near_texts(list(by_words), self.similarity, self.shingle)
         for one, other, distance in united.edges:
@@ -207,16 +216,17 @@ class Duplicates(CorpusStage):
         # those of the same words are near as well, though no edge says so
         for numbers in united.all_sets():
             kept: dict[str, int] = {}
-            for row in sets.in_order(texts[number] for number in numbers):
+            for row in sets.in_order(row for number in numbers for row in texts[number]):
                 # other labels are other records, and so may be one that lacks a part
-                first = kept.setdefault(seen[row].labels, row) if seen[row].labels else row
+                labels = seen.labels[row]
+                first = kept.setdefault(labels, row) if labels else row
                 if first == row:
                     continue
-                share = jaccard(seen[first].words, seen[row].words, self.shingle)
+                share = jaccard(seen.texts[first], seen.texts[row], self.shingle)
                 if share < self.similarity:
                     continue
                 message = (
-                    f"its text is near that of {sets.keys[first]} ({share:.0%} of the shingles of"
+                    f"its text is near that of {sets.key(first)} ({share:.0%} of the shingles of"
                     " either are in both)"
                 )
                 fault = Fault("near_duplicate", share, self.similarity, message)
@@ -224,17 +234,20 @@ class Duplicates(CorpusStage):
 
     def _unite_sounds(
         self,
-        sounds: list[list[str]],
-        by_medium: dict[str, int],
+        media: Mapping[int, _Media],
+        by_medium: Mapping[str, int],
         sets: _Sets,
         likeness: Likeness,
     ) -> None:
         """Unite the records of recordings that are one."""
-        distinct = list(dict.fromkeys(itertools.chain.from_iterable(sounds)))
-        prints = {content: likeness(content) for content in distinct if content in by_medium}
-        heard = [content for content, own in prints.items() if own is not None]
-        for first, other, errors in sound_alikes([prints[content] for content in heard]):  # type: ignore[misc]
-            sets.unite(by_medium[heard[first]], by_medium[heard[other]], "recording", errors)
+        every = (content for row in sets.in_order(media) for content in media[row].sounds)
+        prints = {
+            content: likeness(content) for content in dict.fromkeys(every) if content in by_medium
+        }
+        heard = {content: own for content, own in prints.items() if own is not None}
+        contents = list(heard)
+        for first, other, errors in sound_alikes(list(heard.values())):
+            sets.unite(by_medium[contents[first]], by_medium[contents[other]], "recording", errors)
 
 
 class _PartRow(TypedDict):
@@ -250,98 +263,138 @@ class _PartRow(TypedDict):
     steps: list[dict[str, str]]
 
 
-class _Seen(NamedTuple):
-    """What is kept of a record: a digest of all it holds, the hashes of its media; the perceptual
-    hash of its only image, its words where it is nothing but text; the content hash of that image,
-    a digest of what stands beside it, and the hashes of its sounds; the names of its parts and its
-    targets, empty where a part is missing.
+class _Media(NamedTuple):
+    """What a record with media is compared by: the hashes of them; the perceptual hash of its only
+    image, and that image's content hash; a digest of what stands beside it; the hashes of its
+    sounds.
     """
 
-    content: bytes
-    media: list[str]
+    contents: list[str]
     phash: int | None
-    words: str
     image: str | None
-    beside: bytes
+    beside: tuple[int, int]
     sounds: list[str]
-    labels: str
+
+
+class _Seen:
+    """What records are compared by, by row: a few bytes of each, and more of those with media.
+
+    content, words: digests ``uint64 [N, 2]`` of all that a record holds, and of its words where it
+        is nothing but text; 0 where there is none. texts, labels: the words themselves, and the
+        names of parts with the targets, empty where a part is missing; for near texts alone.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.content = np.zeros((count, 2), np.uint64)
+        self.words = np.zeros((count, 2), np.uint64)
+        self.media: dict[int, _Media] = {}
+        self.texts: dict[int, str] = {}
+        self.labels: dict[int, str] = {}
 
 
 class _Sets:
     """Records that have something in common, by row: their groups become one, called like the first
     of them.
-
-    order: the rows by key.
     """
 
-    def __init__(self, keys: list[str], groups: list[str]) -> None:
-        self.keys = keys
-        self.order = sorted(range(len(keys)), key=keys.__getitem__)
-        self._groups = groups
-        self._names = sorted(set(groups))
-        self._numbers = {name: number for number, name in enumerate(self._names)}
-        self._united = United(len(self._names))
+    def __init__(self, keys: pa.ChunkedArray, groups: pa.ChunkedArray) -> None:
+        self._keys = one_array(keys)
+        self._rank = np.empty(len(keys), np.int64)  # of the rows by key
+        self._rank[pc.sort_indices(self._keys).to_numpy()] = np.arange(len(keys))
+        named = one_array(groups).dictionary_encode()
+        order = pc.sort_indices(named.dictionary)
+        # numbered by name, so that the smallest number of a set is the first name
+        numbers = np.empty(len(order), np.int64)
+        numbers[order.to_numpy()] = np.arange(len(order))
+        self._names = named.dictionary.take(order)
+        self._group = numbers[named.indices.to_numpy()]
+        self._united = United(len(order))
         self._edges: dict[int, list[Edge]] = defaultdict(list)
-        self._kinds: dict[str, set[str]] = defaultdict(set)
+        self._kinds: dict[int, set[str]] = defaultdict(set)
         self._faults: dict[int, Fault] = {}
 
-    def in_order(self, rows: Iterable[list[int]]) -> list[int]:
-        """All of these rows by key."""
-        return sorted(itertools.chain.from_iterable(rows), key=self.keys.__getitem__)
+    def key(self, row: int) -> str:
+        """The key of a row."""
+        key: str = self._keys[row].as_py()
+        return key
+
+    def in_order(self, rows: Iterable[int]) -> list[int]:
+        """These rows by key."""
+        return sorted(rows, key=self._rank.__getitem__)
+
+    def first_alike(self, digests: np.ndarray) -> np.ndarray:
+        """For each row the first by key that has the same digest ``int64 [N]``; itself where it has
+        none.
+        """
+        first = np.arange(len(digests))
+        rows = np.flatnonzero(digests.any(axis=1))
+        high, low = digests[rows].T
+        rows = rows[np.lexsort((self._rank[rows], low, high))]
+        begins = np.r_[True, (digests[rows][1:] != digests[rows][:-1]).any(axis=1)][: len(rows)]
+        first[rows] = rows[begins][np.cumsum(begins) - 1]
+        return first
+
+    def is_merged(self, row: int) -> bool:
+        """Whether the record lives on in another."""
+        return row in self._faults
 
     def unite(self, one: int, other: int, kind: str, distance: float = 0.0) -> None:
         """Two records have something in common; nothing new where they are of one group."""
-        mine, theirs = self._groups[one], self._groups[other]
+        mine, theirs = int(self._group[one]), int(self._group[other])
         if mine == theirs:
             return
-        self._united.unite(self._numbers[mine], self._numbers[theirs])
+        self._united.unite(mine, theirs)
         self._kinds[mine].add(kind)
         self._kinds[theirs].add(kind)
-        first, later = sorted((one, other), key=self.keys.__getitem__)
-        self._edges[later].append(Edge(kind, self.keys[first], float(distance)))
+        first, later = self.in_order((one, other))
+        self._edges[later].append(Edge(kind, self.key(first), float(distance)))
 
     def merge(self, row: int, kept: int, kind: str, fault: Fault, distance: float = 0.0) -> None:
         """A record lives on in another."""
         self._faults[row] = replace(fault, fate="merged")
-        edge = Edge(kind, self.keys[kept], float(distance))
+        edge = Edge(kind, self.key(kept), float(distance))
         # it may be what united them
         self._edges[row] = [other for other in self._edges[row] if other != edge]
         self._edges[row].append(replace(edge, merged=True))
 
     def decisions(self) -> dict[str, Decision]:
         """What follows, by key."""
-        first = self._united.first().tolist()
+        first = self._united.first()
+        moved = np.flatnonzero(first[self._group] != self._group).tolist()
         decisions = {}
-        for row in self.order:
-            group, edges = self._groups[row], tuple(self._edges.get(row, ()))
-            name = self._names[first[self._numbers[group]]]
+        for row in self.in_order({*moved, *self._edges, *self._faults}):
+            edges = tuple(self._edges.get(row, ()))
+            group = int(self._group[row])
             if row in self._faults:
                 decision = Decision(self._faults[row], edges=edges)
-            elif name != group:
+            elif first[group] != group:
                 common = ", ".join(sorted(KINDS[kind] for kind in self._kinds[group]))
                 note = f"put into the group of others, for {common}"
+                name: str = self._names[int(first[group])].as_py()
                 decision = Decision(group=name, note=note, edges=edges)
-            elif edges:
-                decision = Decision(edges=edges)
             else:
-                continue
-            decisions[self.keys[row]] = decision
+                decision = Decision(edges=edges)
+            decisions[self.key(row)] = decision
         return decisions
 
 
-def _content(parts: Sequence[_PartRow], targets: str) -> bytes:
-    """What makes a record the same as another; empty where a part's content is not known."""
+def _digest(text: str) -> tuple[int, int]:
+    """128 bits that are the same for no other text, and are not 0."""
+    number = xxhash.xxh3_128_intdigest(text.encode("utf-8", "surrogatepass")) | 1
+    return number >> 64, number & 0xFFFFFFFFFFFFFFFF
+
+
+def _content(parts: Sequence[_PartRow], targets: str) -> str | None:
+    """What makes a record the same as another; None where a part's content is not known, or there
+    is no part.
+    """
     pieces = []
     for part in parts:
         what = part["text"] if part["uri"] is None else part["hash"]
         if what is None:
-            return b""
+            return None
         pieces.append(repr((part["name"], what, part["start_s"], part["end_s"], part["steps"])))
-    return (
-        hashlib.blake2b("\x1f".join([*pieces, targets]).encode(), digest_size=16).digest()
-        if pieces
-        else b""
-    )
+    return "\x1f".join([*pieces, targets]) if pieces else None
 
 
 def _words_alone(parts: Sequence[_PartRow], least: int) -> str:
