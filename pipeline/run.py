@@ -19,7 +19,7 @@ from ..schemas.errors import InputError
 from ..schemas.index import ShardSet
 from ..schemas.layout import RunFolder, WorkFolder
 from ..schemas.manifest import Manifest, write_manifest
-from ..schemas.rejects import FaultRow, faulted_rows, write_rejects
+from ..schemas.rejects import Faults, write_rejects
 from ..stages.shard.assembly import Sharded
 from .duplicates import write_duplicates
 from .engine import Engine, EngineName, few_collections, make_engine
@@ -121,7 +121,7 @@ class _Running:
         ingested = self._ingest(work)
         staging = self._stages(work, ingested)
         tables = [*ingested, *staging.passed]
-        faults = list(faulted_rows(tables))
+        faults = Faults(tables)
         self._note_empty_splits()
         # whoever is told that a rule left nothing wants to see what it read
         write_signals(folder.signals, work.signals_note, tables, staging.partitions, staging.judges)
@@ -132,7 +132,7 @@ class _Running:
         if plan.runs("features") and plan.features:
             self._features(manifest)
         if plan.runs("shard") and plan.recipe.shard is not None:
-            self._account_for(faults + self._shard(manifest).faults)
+            self._account_for(Faults(tables, self._shard(manifest).faults))
         elif stale(self._out, manifest.xxh3):
             self._progress.line(
                 f"shard: the shards in {self._out} are of an earlier run with other records; run"
@@ -196,7 +196,7 @@ class _Running:
         self._result.account.stages.append(sharded.count)
         return sharded
 
-    def _account_for(self, faults: Sequence[FaultRow]) -> None:
+    def _account_for(self, faults: Faults) -> None:
         """Write rejects and account, then stop the run if too much was lost."""
         # first of all: whoever is told that the run stopped has to find out why
         write_rejects(self._folder.rejects, faults)

@@ -7,12 +7,10 @@ from pathlib import Path
 
 from ..schemas.account import Account, Count
 from ..schemas.errors import InputError, ToleranceError
-from ..schemas.rejects import FaultRow
+from ..schemas.rejects import FaultRow, Faults
 
 
-def refuse_losses(
-    account: Account, faults: Sequence[FaultRow], tolerance: float, out: Path
-) -> None:
+def refuse_losses(account: Account, faults: Faults, tolerance: float, out: Path) -> None:
     """InputError where a stage left nothing, ToleranceError where it left out a larger share than
     ``tolerance``.
     """
@@ -37,26 +35,28 @@ def refuse_losses(
         )
 
 
-def _first_cause(count: Count, faults: Sequence[FaultRow]) -> str:
+def _first_cause(count: Count, faults: Faults) -> str:
     """The first of a stage's rejects in words; where it lacked a part, why that part was not there
     from the start.
     """
-    mine = [
-        fault
-        for fault in faults
-        if fault["stage"] in (count.name, f"ingest:{count.name}")
-        and fault["fate"] in ("rejected", "missing")
-    ]
-    parts = [fault["rule"].removeprefix("no ") for fault in mine if fault["fate"] == "missing"]
-    roots = [
-        fault
-        for fault in faults
-        if fault["fate"] == "unmatched" and parts and f"no_{parts[0]}_file" in fault["rule"]
-    ] or mine
-    if not roots:
+    lost = _first(faults, count.name, ("rejected", "missing"))
+    if lost is None:
         return ""
-    origin = roots[0]["origin"]
+    missing = _first(faults, count.name, ("missing",))
+    if missing is not None:
+        why = f"no_{missing['rule'].removeprefix('no ')}_file"
+        gone = (fault for fault in faults if fault["fate"] == "unmatched" and why in fault["rule"])
+        lost = next(gone, lost)
+    origin = lost["origin"]
     where = (
         f"{origin['file']}, row {origin['row']}" if origin["row"] is not None else origin["file"]
     )
-    return f"; the first: {where}: {roots[0]['message']}"
+    return f"; the first: {where}: {lost['message']}"
+
+
+def _first(faults: Faults, stage: str, fates: Sequence[str]) -> FaultRow | None:
+    """The first record that a stage, or the source of that name, left out."""
+    own = (stage, f"ingest:{stage}")
+    return next(
+        (fault for fault in faults if fault["stage"] in own and fault["fate"] in fates), None
+    )
