@@ -51,8 +51,8 @@ def stretches_of_speech(
 
     As ``get_speech_timestamps`` of Silero VAD 6 has it: one begins with a frame that is as likely
     as ``threshold``, and ends with the first below ``neg_threshold`` (``threshold`` - 0.15 where it
-    is None) from which on none reaches ``threshold`` until ``min_silence_s`` have gone by. What the
-    span ends in goes on to its end.
+    is None) from which on none reaches ``threshold`` until ``min_silence_s`` have gone by. A pause
+    that the span ends in may be of any length, where the original counts a short one as speech.
     """
     if neg_threshold is None:
         neg_threshold = max(threshold - _NEG_BELOW, _LEAST_NEG)
@@ -68,7 +68,7 @@ def stretches_of_speech(
                 found.append((begin, end))
                 begin = end = -1
     if begin >= 0:
-        found.append((begin, last))
+        found.append((begin, last if end < 0 else end))
     # what lies in the last frame alone may lie before the span
     spans = ((max(one * HOP_S, start_s), min(other * HOP_S, end_s)) for one, other in found)
     return [(one, other) for one, other in spans if other > one]
