@@ -182,6 +182,8 @@ class Audio(OnDisk):
 
         base, (start, end) = part.start_s or 0.0, span
         cuts = least_likely_cuts(tracks, base + start, base + end, max_s)
+        if not cuts:
+            return super().parted(part, tracks, by, span, max_s)
         return list(itertools.pairwise([start, *(cut - base for cut in cuts), end]))
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> object:

@@ -78,21 +78,35 @@ def least_likely_cuts(
     tracks: Mapping[str, np.ndarray], start_s: float, end_s: float, max_s: float
 ) -> list[float]:
     """Where a stretch [start_s, end_s) is cut so that no piece is longer than ``max_s``, in seconds
-    of the recording: in the middle of the frame in which speech is least likely of those that leave
-    no piece shorter than ``max_s`` / 2 (the min-cut of WhisperX, Bain et al. 2023).
+    of the recording; none where it is not, or where frames are too coarse for it.
+
+    Cuts lie in the middle of frames, and pieces are no shorter than ``max_s`` / 2: the min-cut of
+    WhisperX (Bain et al. 2023). There each cut is the least likely one after the last; here the
+    cuts are chosen together, so that their likelihoods of speech have the smallest sum.
     """
+    if end_s - start_s <= max_s + _CLOSE:
+        return []
+    first, last = _frames_of(start_s, end_s, len(tracks[TRACK]))
+    times = np.concatenate([[start_s], (np.arange(first, last) + 0.5) * HOP_S, [end_s]])
+    likely = np.concatenate([[0.0], tracks[TRACK][first:last], [0.0]])
+    # where the piece that ends at each time may begin
+    lows = np.searchsorted(times, times - max_s - _CLOSE)
+    highs = np.searchsorted(times, times - max_s / 2 + _CLOSE, side="right")
+    best, before = np.full(len(times), np.inf), np.zeros(len(times), int)
+    best[0] = 0.0
+    for place in range(1, len(times)):
+        low, high = lows[place], highs[place]
+        if low < high:
+            before[place] = low + int(best[low:high].argmin())
+            best[place] = best[before[place]] + likely[place]
+    if np.isinf(best[-1]):
+        return []
     cuts: list[float] = []
-    begin = start_s
-    while end_s - begin > max_s + _CLOSE:
-        low, high = begin + max_s / 2, min(begin + max_s, end_s - max_s / 2)
-        first, last = math.ceil(low / HOP_S - 0.5), math.floor(high / HOP_S - 0.5) + 1
-        likely = tracks[TRACK][first:last]
-        begin = high
-        if len(likely):
-            # the last of them, so that there are few pieces
-            begin = (last - 1 - int(np.argmin(likely[::-1])) + 0.5) * HOP_S
-        cuts.append(begin)
-    return cuts
+    place = int(before[-1])
+    while place:
+        cuts.append(float(times[place]))
+        place = int(before[place])
+    return cuts[::-1]
 
 
 def _frames_of(start_s: float, end_s: float, count: int) -> tuple[int, int]:

@@ -328,7 +328,7 @@ def test_a_recording_is_cut_by_its_speech_and_nothing_is_decoded_for_another_thr
     assert all(a <= c < d <= b for (a, b), (c, d) in zip(sentences, strict, strict=True))
     # what is too long is parted in a pause, and nothing is lost
     pauses = [(b, c) for (_, b), (c, _) in itertools.pairwise(by_pauses)]
-    (_, whole), long = sentences[1], cut(min_silence_s=1.0, max_s=4.0)[1:]
+    (_, whole), long = sentences[1], cut(min_silence_s=1.0, max_s=3.4)[1:]
     assert [a for a, _ in long[1:]] == [b for _, b in long[:-1]]
     assert (long[0][0], long[-1][1]) == (sentences[1][0], whole)
     assert len(long) > 1

@@ -114,28 +114,49 @@ def test_the_share_of_speech_is_of_seconds_and_not_of_frames() -> None:
 
 
 @given(
-    st.lists(st.integers(0, 100), min_size=4, max_size=200), st.floats(0.1, 3.0), st.floats(0, 0.9)
+    st.lists(st.integers(0, 100), min_size=4, max_size=16),
+    st.floats(2.5, 6.0),
+    st.floats(0, 0.9),
+    st.floats(0, 0.9),
 )
 def test_what_is_too_long_is_cut_where_speech_is_least_likely(
-    hundredths: list[int], max_s: float, begin: float
+    hundredths: list[int], most: float, skipped: float, missing: float
 ) -> None:
     likely = [value / 100 for value in hundredths]
-    end = len(likely) * HOP_S
-    start = begin * end
+    start, end, max_s = skipped * HOP_S, (len(likely) - missing) * HOP_S, most * HOP_S
     cuts = least_likely_cuts(track(likely), start, end, max_s)
-    edges = [start, *cuts, end]
-    for one, other in itertools.pairwise(edges):
-        assert other - one <= max_s + 1e-6
-        assert not cuts or other - one >= max_s / 2 - 1e-6
-    for before, cut in itertools.pairwise([start, *cuts]):
-        low, high = before + max_s / 2, min(before + max_s, end - max_s / 2)
-        inside = [
-            likely[place]
-            for place in range(len(likely))
-            if low <= (place + 0.5) * HOP_S - 1e-9 and (place + 0.5) * HOP_S + 1e-9 <= high
-        ]
-        if inside:
-            assert likely[math.floor(cut / HOP_S)] <= min(inside)
+
+    def fit(edges: Sequence[float]) -> bool:
+        lengths = [other - one for one, other in itertools.pairwise(edges)]
+        return all(max_s / 2 - 1e-6 <= length <= max_s + 1e-6 for length in lengths)
+
+    middles = [(place + 0.5) * HOP_S for place in range(len(likely))]
+    some = [place for place, middle in enumerate(middles) if start < middle < end]
+    ways = [
+        sum(likely[place] for place in chosen)
+        for count in range(1, 9)
+        for chosen in itertools.combinations(some, count)
+        if fit([start, *(middles[place] for place in chosen), end])
+    ]
+    if end - start <= max_s or not ways:
+        assert cuts == []
+    else:
+        assert fit([start, *cuts, end])
+        own = sum(likely[math.floor(cut / HOP_S)] for cut in cuts)
+        assert own == pytest.approx(min(ways), abs=1e-5)
+
+
+@given(LIKELY, st.floats(0.25, 1.5))
+def test_pieces_of_speech_follow_one_another_and_keep_to_the_length(
+    likely: list[float], max_s: float
+) -> None:
+    length = len(likely) * HOP_S
+    part = Part("audio", uri="a.wav", duration_s=length + 5, start_s=5.0, end_s=length + 5)
+    whole = track([0.0] * 156 + [*likely, 0.0])
+    found = on_disk("audio").parted(part, whole, "speech", (0.0, length), max_s)
+    assert (found[0][0], found[-1][1]) == (0.0, length)
+    assert [end for _, end in found[:-1]] == [start for start, _ in found[1:]]
+    assert all(max_s / 2 - 1e-3 <= end - start <= max_s + 1e-3 for start, end in found[:-1])
 
 
 @needs_network
