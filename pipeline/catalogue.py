@@ -66,18 +66,17 @@ def signals_text(kind: str | None = None) -> str:
         known = quantities(own)
         lines.append(name)
         lines += [
-            f"  {word:<15} {_range(quantity):<16} {quantity.about}{_request(name, quantity)}"
+            f"  {word:<15} {_range(quantity):<16} {quantity.about}"
+            + (" (on request)" if quantity.on_request else "")
             for word, quantity in known.items()
         ] or ["  nothing"]
+        asked = {quantity.on_request: None for quantity in known.values() if quantity.on_request}
+        lines += [
+            f"  on request: where a stage, a rule or 'measure: [{name}.{each}]' asks for it"
+            for each in asked
+        ]
     example = 'clean.rules: {image.sharpness: ">= 100", image.aspect: [0.5, 2]}'
     return render_text(*lines, "", f"By part and name in a recipe: {example}")
-
-
-def _request(kind: str, quantity: Quantity) -> str:
-    """How to ask for it, where it is not measured anyway."""
-    if not quantity.on_request:
-        return ""
-    return f"; where a stage, a rule or 'measure: [{kind}.{quantity.on_request}]' asks for it"
 
 
 def _range(quantity: Quantity) -> str:

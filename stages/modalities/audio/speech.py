@@ -87,8 +87,10 @@ def least_likely_cuts(
     if end_s - start_s <= max_s + _CLOSE:
         return []
     first, last = _frames_of(start_s, end_s, len(tracks[TRACK]))
-    times = np.concatenate([[start_s], (np.arange(first, last) + 0.5) * HOP_S, [end_s]])
-    likely = np.concatenate([[0.0], tracks[TRACK][first:last], [0.0]])
+    middles = (np.arange(first, last) + 0.5) * HOP_S
+    inside = (middles > start_s) & (middles < end_s)
+    times = np.concatenate([[start_s], middles[inside], [end_s]])
+    likely = np.concatenate([[0.0], tracks[TRACK][first:last][inside], [0.0]])
     # where the piece that ends at each time may begin
     lows = np.searchsorted(times, times - max_s - _CLOSE)
     highs = np.searchsorted(times, times - max_s / 2 + _CLOSE, side="right")
