@@ -52,7 +52,7 @@ def framed(samples: np.ndarray) -> np.ndarray:
 
 
 def by_track(likely: np.ndarray, length_s: float) -> Spans:
-    found = stretches_of_speech({"speech": likely}, 0.0, length_s, 0.5, None, PAUSE_S)
+    found = stretches_of_speech({"speech": likely}, 0.0, length_s, 0.5, 0.35, PAUSE_S)
     return [(start, end) for start, end in found if end - start >= SHORTEST_S]
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..schemas.contents import Contents
@@ -197,9 +197,9 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
     }
     features: dict[str, Extractor] = {}
     for part, entry in recipe.features.items():
-        address, options = _entry(entry, f"features.{part}", problems)
+        address, own = _entry(entry, f"features.{part}", problems)
         if address:
-            extractor, mistakes = make(address, Extractor, options, f"features.{part}")
+            extractor, mistakes = make(address, Extractor, own, f"features.{part}")
             problems += mistakes
             if extractor is not None:
                 features[part] = extractor
@@ -256,7 +256,7 @@ def _stages(recipe: Recipe, problems: list[str]) -> list[Placed]:
     return placed
 
 
-def _entry(entry: object, where: str, problems: list[str]) -> tuple[str, Any]:
+def _entry(entry: object, where: str, problems: list[str]) -> tuple[str, object]:
     """Address and options of an entry written as ``address`` or ``address: {options}``."""
     if isinstance(entry, str):
         return entry, {}

@@ -4,6 +4,7 @@
     account.json                      what became of every record
     rejects.parquet                   those that were left out, and why
     signals.parquet                   what was measured of every part
+    duplicates.parquet                what records have in common, pair by pair
     measured.parquet                  the same of the sources, by who only looks
     manifest/part-00000.parquet       every record that is left
     shards/                           tars, their indexes, shards.json
@@ -46,6 +47,11 @@ class RunFolder:
     def signals(self) -> Path:
         """What was measured of every part, as Parquet."""
         return self.root / "signals.parquet"
+
+    @property
+    def duplicates(self) -> Path:
+        """What records were found to have in common, as Parquet; only where anything was."""
+        return self.root / "duplicates.parquet"
 
     @property
     def measured(self) -> Path:
@@ -143,6 +149,11 @@ class WorkFolder:
     def signals_note(self) -> Path:
         """What the table of signals was made from."""
         return self.root / "signals.json"
+
+    @property
+    def duplicates_note(self) -> Path:
+        """What the table of what records have in common was made from."""
+        return self.root / "duplicates.json"
 
     @property
     def measured_note(self) -> Path:

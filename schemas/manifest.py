@@ -12,16 +12,17 @@ import itertools
 import json
 import operator
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 
-from .fingerprint import canonical
+from .disk import read_table, replacing, stamp_of, write_json
+from .fingerprint import canonical, fingerprint, hash_file
 from .layout import RunFolder
 from .record import Cue, Fault, Origin, Part, Record, Step
 
@@ -117,7 +118,8 @@ class Row:
         self.unmatched = unmatched
 
 
-def _text(value: object) -> str | None:
+def as_text(value: object) -> str | None:
+    """A value as it stands in a column of texts."""
     if value is None or isinstance(value, str):
         return value
     return f"{value:.6g}" if isinstance(value, float) else str(value)
@@ -135,7 +137,15 @@ def _together(unmatched: Sequence[Fault]) -> Fault | None:
     )
 
 
-def verdict_dicts(record: Record) -> list[dict[str, Any]]:
+class VerdictRow(TypedDict):
+    """A verdict as a table has it."""
+
+    part: str
+    rule: str
+    kept: bool
+
+
+def verdict_dicts(record: Record) -> list[VerdictRow]:
     """The verdicts on a record as they stand in a work table."""
     return [
         {"part": part, "rule": rule, "kept": kept}
@@ -165,8 +175,8 @@ def rows_to_table(rows: Iterable[Row]) -> pa.Table:
         "fate": ["written" if row.fault is None else row.fault.fate for row in rows],
         "stage": [row.stage or None for row in rows],
         "rule": [fault.rule if fault else None for fault in faults],
-        "value": [_text(fault.value) if fault else None for fault in faults],
-        "threshold": [_text(fault.threshold) if fault else None for fault in faults],
+        "value": [as_text(fault.value) if fault else None for fault in faults],
+        "threshold": [as_text(fault.threshold) if fault else None for fault in faults],
         "message": [fault.message if fault else None for fault in faults],
     }
     arrays = [_as_array(columns[field.name], field.type) for field in WORK_SCHEMA]
@@ -192,24 +202,24 @@ def _part_lists(parts: Sequence[Sequence[tuple[str, Part]]]) -> pa.ListArray:
     return pa.ListArray.from_arrays(_offsets(parts), structs)
 
 
-def _lists(kind: pa.StructType, values: Sequence[Sequence[tuple[Any, ...]]]) -> pa.ListArray:
+def _lists(kind: pa.StructType, values: Sequence[Sequence[tuple[object, ...]]]) -> pa.ListArray:
     """Lists of structs, from lists of their values."""
     structs = _structs(kind, [entry for own in values for entry in own])
     return pa.ListArray.from_arrays(_offsets(values), structs)
 
 
-def _structs(kind: pa.StructType, values: Sequence[tuple[Any, ...]]) -> pa.StructArray:
-    columns: Sequence[Sequence[Any]] = list(zip(*values, strict=True)) or [()] * len(kind)
+def _structs(kind: pa.StructType, values: Sequence[tuple[object, ...]]) -> pa.StructArray:
+    columns: Sequence[Sequence[object]] = list(zip(*values, strict=True)) or [()] * len(kind)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, kind, strict=True)]
     return pa.StructArray.from_arrays(arrays, fields=list(kind))
 
 
-def _offsets(lists: Sequence[Sequence[Any]]) -> pa.Array:
+def _offsets(lists: Sequence[Sequence[object]]) -> pa.Array:
     """Where each of several lists begins when they lie one after the other, and where all end."""
     return pa.array(list(itertools.accumulate(map(len, lists), initial=0)), pa.int32())
 
 
-def _as_array(values: Any, kind: pa.DataType) -> pa.Array:
+def _as_array(values: object, kind: pa.DataType) -> pa.Array:
     return values if isinstance(values, pa.Array) else pa.array(values, kind)
 
 
@@ -336,3 +346,34 @@ def number_columns(signals: pa.MapArray) -> dict[str, pa.Array]:
 def read_manifest(folder: Path) -> pa.Table:
     """The manifest of an output folder."""
     return pq.read_table(RunFolder(folder).manifest)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A written manifest. made_from: changes when the records do. xxh3: checksum of the file."""
+
+    path: Path
+    made_from: str
+    xxh3: str
+
+    def records(self) -> Iterator[Record]:
+        """All records, by key, some thousand in memory at a time."""
+        with pq.ParquetFile(self.path) as file:
+            for batch in file.iter_batches(batch_size=4096):
+                yield from table_to_records(pa.Table.from_batches([batch]))
+
+
+def write_manifest(path: Path, note: Path, partitions: Sequence[Path]) -> Manifest:
+    """Write the manifest of these work tables, unless ``note`` says that it is there already."""
+    # a partition is named by what it was made from
+    names = [partition.name for partition in partitions]
+    made_from = fingerprint(names)
+    kept = json.loads(note.read_text()) if path.is_file() and note.is_file() else {}
+    if kept.get("made_from") == names and kept.get("file") == stamp_of(path) and "xxh3" in kept:
+        return Manifest(path, made_from, kept["xxh3"])
+    table = to_manifest([read_table(partition) for partition in partitions])
+    with replacing(path) as aside:
+        pq.write_table(table, aside, compression="zstd", row_group_size=16_384)
+    checksum = hash_file(path)
+    write_json(note, {"made_from": names, "file": stamp_of(path), "xxh3": checksum})
+    return Manifest(path, made_from, checksum)

@@ -7,7 +7,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -100,7 +99,7 @@ _OF_SIDES: Mapping[str, Callable[[int, int], float]] = {
     "long_side": max,
     "aspect": lambda width, height: max(width, height) / min(width, height),
 }
-_OF_SIDE_COLUMNS: Mapping[str, Callable[..., Any]] = {
+_OF_SIDE_COLUMNS: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "short_side": np.minimum,
     "long_side": np.maximum,
     "aspect": lambda width, height: np.maximum(width, height) / np.minimum(width, height),

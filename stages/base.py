@@ -62,7 +62,7 @@ class Addressed:
         )
 
     @classmethod
-    def spelled(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+    def spelled(cls, options: Mapping[str, object]) -> dict[str, object]:
         """The options by field, where a recipe may spell them otherwise."""
         return dict(options)
 
@@ -197,7 +197,7 @@ class RecordStage(Stage):
         rng = (
             random_for(seed, address, record.key) if _takes(apply, 3) or _takes(split, 3) else None
         )
-        second: tuple[Any, ...] = (rng,) if _takes(split, 3) else ()
+        second: tuple[object, ...] = (rng,) if _takes(split, 3) else ()
         if "tracks" in _arguments(split):
             second = (tracks or no_tracks,)
         changed = apply(self, record, rng) if _takes(apply, 3) else apply(self, record)
@@ -238,10 +238,25 @@ Likeness: TypeAlias = Callable[[str], "np.ndarray | None"]
 
 
 @dataclass(frozen=True, slots=True)
+class Edge:
+    """What a record has in common with another.
+
+    kind: a word, as ``bytes`` or ``look-alike``. other: the key of the other. distance: how far the
+        two are apart, in the unit of the kind; 0 where they are equal in it. merged: whether the
+        record lives on in the other.
+    """
+
+    kind: str
+    other: str
+    distance: float = 0.0
+    merged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What a corpus stage decides on one record: a fault, records to take parts and targets from,
-    partners it lacks, values to set, and what the account is to say of it, in the same words for
-    all alike.
+    partners it lacks, values to set, what the account is to say of it, in the same words for all
+    alike, and what it has in common with others, for ``duplicates.parquet``.
     """
 
     fault: Fault | None = None
@@ -251,6 +266,7 @@ class Decision:
     split: str | None = None
     targets: Mapping[str, JsonValue] = field(default_factory=dict)
     note: str = ""
+    edges: tuple[Edge, ...] = ()
 
 
 class CorpusStage(Stage):
@@ -276,6 +292,7 @@ class CorpusStage(Stage):
         return decide(self, table, likeness) if _takes(decide, 3) else decide(self, table)
 
 
+# Any: pyarrow does not say what a column holds
 def rows_of(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:
     """The values of these columns row by row, of which a few thousand rows at a time are Python
     objects.
@@ -362,10 +379,15 @@ class Extractor(Addressed):
         """Length of the vector."""
         raise NotImplementedError
 
+    # Any: what a part is when it is decoded is its modality's own
     def extract(self, data: Any) -> np.ndarray:
         """The vector of one decoded part: text, RGB ``[H, W, 3]``, mono sound ``[T]`` at
         ``sample_rate_hz`` or frames ``[T, H, W, 3]``.
         """
+        raise NotImplementedError
+
+    def weigh(self, vector: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The vector ``[dims]`` weighted by what ``fit`` gave: of extractors that have ``fit``."""
         raise NotImplementedError
 
 
@@ -375,7 +397,7 @@ def _hashed(path: Path, size: int, time_ns: int) -> str:
     return hash_file(path)
 
 
-def extracted(extractor: Extractor, data: Any, of: str) -> np.ndarray:
+def extracted(extractor: Extractor, data: object, of: str) -> np.ndarray:
     """The vector of a decoded part, before any fit ``[dims]``; DamageError for numbers that a cache
     cannot hold, InputError for another shape: the extractor's fault, not the medium's.
     """
@@ -401,8 +423,8 @@ def stored(extractor: Extractor, vector: np.ndarray, weights: np.ndarray | None)
     """The vector as a cache holds it ``float16 [dims]``: weighted by what the extractor was fitted
     to, where it is fitted.
     """
-    if weights is not None:  # fitted, and so it can weigh
-        vector = extractor.weigh(vector, weights)  # type: ignore[attr-defined]
+    if weights is not None:
+        vector = extractor.weigh(vector, weights)
     return np.asarray(vector).astype(np.float16)
 
 
@@ -429,9 +451,7 @@ def find(address: str, kind: type[T]) -> type[T]:
     return cls
 
 
-def make(
-    address: str, kind: type[T], options: Mapping[str, JsonValue] | None, where: str
-) -> tuple[T | None, list[str]]:
+def make(address: str, kind: type[T], options: object, where: str) -> tuple[T | None, list[str]]:
     """The stage, source or extractor made of its options, or every mistake in them as one line
     each.
     """

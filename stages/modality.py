@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import IntFlag
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypedDict
 
 from pydantic import BaseModel, ConfigDict
 
@@ -65,6 +65,26 @@ class Rendered(NamedTuple):
     ending: str
     data: bytes
     note: str = ""
+
+
+class Measured(TypedDict, total=False):
+    """What is found of a file: the ``hash`` of its contents always, its facts, and from depth
+    ``SIGNALS`` on what was asked for.
+
+    tracks: over time, by their names. likeness: by which media of the modality are compared.
+    """
+
+    hash: str
+    width: int
+    height: int
+    frames: int
+    fps: float | None
+    sample_rate_hz: int
+    channels: int
+    duration_s: float | None
+    signals: Mapping[str, float]
+    tracks: Mapping[str, np.ndarray]
+    likeness: np.ndarray
 
 
 class Modality:
@@ -149,7 +169,7 @@ class Modality:
         """
         return None
 
-    def given(self, value: str, fitted: Mapping[str, object]) -> Any:
+    def given(self, value: str, fitted: Mapping[str, object]) -> object:
         """What a person gave for the part (a file, or the value itself) as the spec's ``fill``
         takes it; DamageError where it cannot be read.
         """
@@ -199,7 +219,7 @@ class InRecord(Modality):
         """
         return {}
 
-    def given(self, value: str, fitted: Mapping[str, object]) -> Any:
+    def given(self, value: str, fitted: Mapping[str, object]) -> object:
         return value
 
 
@@ -228,7 +248,7 @@ class OnDisk(Modality):
     cut_by: ClassVar[tuple[str, ...]] = ()
     on_request: ClassVar[tuple[str, ...]] = ()
 
-    def steps(self, options: Mapping[str, JsonValue]) -> tuple[Step, ...]:
+    def steps(self, options: Mapping[str, object]) -> tuple[Step, ...]:
         """What a source says of its files beside their place, as steps on the part; ValueError for
         what this modality does not know.
         """
@@ -238,7 +258,7 @@ class OnDisk(Modality):
             )
         return ()
 
-    def measured(self, root: Path, part: Part, depth: Depth) -> dict[str, Any]:
+    def measured(self, root: Path, part: Part, depth: Depth) -> Measured:
         """Content hash and facts of the file of a part; from depth ``SIGNALS`` on its ``signals``,
         and the ``tracks`` over time that they are reductions of; with ``LIKENESS`` also the
         ``likeness`` by which media of the modality are compared, if they are, with ``ON_REQUEST``
@@ -261,7 +281,7 @@ class OnDisk(Modality):
         return dict(signals)
 
     def segments(
-        self, part: Part, tracks: Mapping[str, np.ndarray], by: str, options: Mapping[str, Any]
+        self, part: Part, tracks: Mapping[str, np.ndarray], by: str, options: Mapping[str, float]
     ) -> list[tuple[float, float]]:
         """The segments [start, end) of the span of a part by one of ``cut_by``, in seconds of the
         part as it is now, from the tracks of its file; nothing is decoded. ``options``: those of
@@ -293,6 +313,7 @@ class OnDisk(Modality):
         """What a file is compared by; None where media of the modality are not compared."""
         return None
 
+    # Any: as its own likeness_of gives them
     def alike(self, likenesses: Sequence[Any]) -> list[tuple[int, int]]:
         """Pairs of those that are one to eye or ear, by their numbers; enough to connect all."""
         return []
@@ -307,7 +328,7 @@ class OnDisk(Modality):
         """About how many bytes it will take in the tar, from what is known before it is read."""
         return part.bytes or 0
 
-    def given(self, value: str, fitted: Mapping[str, object]) -> Any:
+    def given(self, value: str, fitted: Mapping[str, object]) -> object:
         return given_file(value).read_bytes()
 
 

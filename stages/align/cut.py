@@ -23,6 +23,7 @@ _USUAL: Mapping[str, Mapping[str, float]] = {
     SILENCE: {"min_silence_s": 0.3},
     SPEECH: {"threshold": 0.5, "min_silence_s": 0.1, "margin_s": 0.03, "min_s": 0.25},
 }
+_NEG_BELOW, _LEAST_NEG = 0.15, 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +106,7 @@ class Cut(RecordStage):
                     f"threshold, neg_threshold: are for by: {SPEECH}, and it is cut by {self.by!r}"
                 )
             return
-        high = self._of("threshold")
-        low = high if self.neg_threshold is None else self.neg_threshold
+        high, low = self._of("threshold"), self._neg_threshold()
         if not 0 < low <= high <= 1:
             raise ValueError(
                 "threshold, neg_threshold: wanted numbers above 0 and up to 1, neg_threshold not"
@@ -161,7 +161,7 @@ class Cut(RecordStage):
         options = {
             "silence_db": self.silence_db,
             "threshold": self._of("threshold"),
-            "neg_threshold": self.neg_threshold,
+            "neg_threshold": self._neg_threshold(),
             "min_silence_s": self._of("min_silence_s"),
         }
         spans = [
@@ -181,6 +181,11 @@ class Cut(RecordStage):
         """The value of an option whose usual one depends on what is cut by."""
         given: float | None = getattr(self, option)
         return _USUAL.get(self.by, {}).get(option, 0.0) if given is None else given
+
+    def _neg_threshold(self) -> float:
+        if self.neg_threshold is not None:
+            return self.neg_threshold
+        return max(self._of("threshold") - _NEG_BELOW, _LEAST_NEG)
 
     def _cues(self, record: Record) -> Iterator[Record]:
         text = record.parts.get(self.by)

@@ -7,7 +7,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pyarrow as pa
 
@@ -187,10 +187,11 @@ def fold_name(word: str) -> str:
     return name if plain == word else f"{name}_{fingerprint(word)[:6]}"
 
 
-def _word(value: Any) -> str:
+def _word(value: object) -> str:
     """A value as a word: 4.0 is 4."""
-    is_whole = isinstance(value, float) and value.is_integer()
-    return str(int(value)) if is_whole else str(value).strip()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
 
 
 def _commonest(counts: Counter[str]) -> str:

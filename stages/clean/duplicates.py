@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import defaultdict
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, NamedTuple, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -20,13 +21,23 @@ import pyarrow as pa
 from ...schemas.contents import Contents
 from ...schemas.record import Fault
 from ...schemas.united import United
-from ..base import CorpusStage, Decision, Likeness, rows_of
+from ..base import CorpusStage, Decision, Edge, Likeness, rows_of
 from ..media.fingerprint import sound_alikes
 from ..media.lookalikes import BITS, look_alikes
 from ..modalities.image.measure import perceptual_hash
 from ..modalities.text.near import PART, SHINGLE, SIMILARITY, jaccard, near_texts
 from ..modalities.text.words import compared_words, count_words
 from ..modality import every_on_disk
+
+# what records have in common, as an edge of theirs says it and as people read it
+KINDS = {
+    "content": "equal contents",
+    "bytes": "one file",
+    "text": "the same words",
+    "look-alike": "pictures that look alike",
+    "near-text": "texts that are near",
+    "recording": "recordings that are one",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,56 +99,41 @@ class Duplicates(CorpusStage):
         return here.too_late("it makes groups of records")
 
     def decide(self, table: pa.Table, likeness: Likeness | None = None) -> dict[str, Decision]:
-        keys, groups = table["key"].to_pylist(), table["group"].to_pylist()
         seen = [self._seen(*row) for row in rows_of(table, "parts", "targets", "signals", "absent")]
-        order = sorted(range(len(keys)), key=keys.__getitem__)
-        clusters = _Clusters(groups)
-        decisions: dict[str, Decision] = {}
+        sets = _Sets(table["key"].to_pylist(), table["group"].to_pylist())
         first: dict[bytes, int] = {}
-        by_medium: dict[str, str] = {}
+        by_medium: dict[str, int] = {}
         by_words: dict[str, list[int]] = defaultdict(list)
         hashed: list[int] = []
-        for row in order:
+        for row in sets.order:
             content, media, phash, words = seen[row][:4]
             kept = first.setdefault(content, row) if content else row
             if kept != row:
-                clusters.unite(groups[kept], groups[row], "equal contents")
+                sets.unite(kept, row, "content")
                 if self.exact == "merge":
-                    fault = Fault(
-                        "duplicate",
-                        keys[kept],
-                        None,
-                        f"its parts are the same as those of {keys[kept]}",
-                        "merged",
+                    message = f"its parts are the same as those of {sets.keys[kept]}"
+                    sets.merge(
+                        row, kept, "content", Fault("duplicate", sets.keys[kept], None, message)
                     )
-                    decisions[keys[row]] = Decision(fault)
                     continue
             for medium in media:
-                clusters.unite(by_medium.setdefault(medium, groups[row]), groups[row], "one file")
+                sets.unite(by_medium.setdefault(medium, row), row, "bytes")
             if words:
                 by_words[words].append(row)
-                clusters.unite(groups[by_words[words][0]], groups[row], "the same words")
+                sets.unite(by_words[words][0], row, "text")
             if phash is not None:
                 hashed.append(row)
         if self.near_bits:
-            for rows in self._near(hashed, seen, likeness):
-                self._together(rows, keys, groups, seen, clusters, decisions)
+            self._unite_pictures(hashed, seen, sets, likeness)
         if self.near_texts:
-            for rows in self._near_texts(by_words):
-                self._together_texts(rows, keys, groups, seen, clusters, decisions)
+            self._unite_texts(by_words, seen, sets)
         if self.sounds and likeness is not None:
-            self._unite_sounds([seen[row].sounds for row in order], by_medium, clusters, likeness)
-        roots = clusters.roots()
-        for row in order:
-            root = roots[groups[row]]
-            if root != groups[row] and keys[row] not in decisions:
-                note = f"put into the group of others, for {clusters.why(groups[row])}"
-                decisions[keys[row]] = Decision(group=root, note=note)
-        return decisions
+            self._unite_sounds([seen[row].sounds for row in sets.order], by_medium, sets, likeness)
+        return sets.decisions()
 
     def _seen(
         self,
-        parts: list[dict[str, Any]],
+        parts: Sequence[_PartRow],
         targets: str,
         signals: list[tuple[str, float]] | None,
         absent: list[tuple[str, str]] | None,
@@ -164,10 +160,10 @@ class Duplicates(CorpusStage):
             repr(([part["name"] for part in parts], targets)) if is_whole else "",
         )
 
-    def _near(
-        self, rows: list[int], seen: list[_Seen], likeness: Likeness | None
-    ) -> list[list[int]]:
-        """The rows whose images look the same, each set of several in the order of keys."""
+    def _unite_pictures(
+        self, rows: list[int], seen: list[_Seen], sets: _Sets, likeness: Likeness | None
+    ) -> None:
+        """Unite the records whose images look the same."""
         # equal bytes are equal pictures, and are looked at once
         by_image: dict[str | int, list[int]] = defaultdict(list)
         for row in rows:
@@ -179,81 +175,79 @@ class Duplicates(CorpusStage):
             image = seen[pictures[number][0]].image
             return None if likeness is None or image is None else likeness(image)
 
-        together: dict[int, list[int]] = defaultdict(list)
-        for number, first in enumerate(look_alikes(hashes, self.near_bits, of).tolist()):
-            together[first] += pictures[number]
-        return [members for members in together.values() if len(members) > 1]
-
-    def _near_texts(self, by_words: dict[str, list[int]]) -> list[list[int]]:
-        """The rows whose texts are near, or the same, each set of several in the order of keys."""
-        together: dict[int, list[int]] = defaultdict(list)
-        first = near_texts(list(by_words), self.similarity, self.shingle)
-        for number, rows in zip(first.tolist(), by_words.values(), strict=True):
-            together[number] += rows
-        return [rows for rows in together.values() if len(rows) > 1]
-
-    def _together_texts(
-        self,
-        rows: list[int],
-        keys: list[str],
-        groups: list[str],
-        seen: list[_Seen],
-        clusters: _Clusters,
-        decisions: dict[str, Decision],
-    ) -> None:
-        kept: dict[str, int] = {}
-        for row in sorted(rows, key=keys.__getitem__):
-            clusters.unite(groups[rows[0]], groups[row], "texts that are near")
-            # other labels are other records, and so may be one that lacks a part
-            first = kept.setdefault(seen[row].labels, row) if seen[row].labels else row
-            if self.near_texts != "merge" or first == row:
-                continue
-            share = jaccard(seen[first].words, seen[row].words, self.shingle)
-            if share >= self.similarity:
+        united = look_alikes(hashes, self.near_bits, of)
+        for one, other, bits in united.edges:
+            sets.unite(pictures[one][0], pictures[other][0], "look-alike", bits)
+        if self.near == "group":
+            return
+        # those of one file look alike as well, though no edge says so
+        for numbers in united.all_sets():
+            alike = sets.in_order(pictures[number] for number in numbers)
+            for row in alike[1:]:
+                kept = alike[0]
+                # other words or labels are other records
+                if seen[row].beside != seen[kept].beside:
+                    continue
+                bits = ((seen[kept].phash or 0) ^ (seen[row].phash or 0)).bit_count()
                 message = (
-                    f"its text is near that of {keys[first]} ({share:.0%} of the shingles of either"
-                    " are in both)"
+                    f"its image looks the same as that of {sets.keys[kept]} ({bits} of 64 bits"
+                    " differ)"
                 )
-                decisions[keys[row]] = Decision(
-                    Fault("near_duplicate", share, self.similarity, message, "merged")
+                fault = Fault("near_duplicate", bits, self.near_bits, message)
+                sets.merge(row, kept, "look-alike", fault, bits)
+
+    def _unite_texts(self, by_words: dict[str, list[int]], seen: list[_Seen], sets: _Sets) -> None:
+        """Unite the records of texts alone that are near."""
+        texts = list(by_words.values())
+        united = near_texts(list(by_words), self.similarity, self.shingle)
+        for one, other, distance in united.edges:
+            sets.unite(texts[one][0], texts[other][0], "near-text", distance)
+        if self.near_texts != "merge":
+            return
+        # those of the same words are near as well, though no edge says so
+        for numbers in united.all_sets():
+            kept: dict[str, int] = {}
+            for row in sets.in_order(texts[number] for number in numbers):
+                # other labels are other records, and so may be one that lacks a part
+                first = kept.setdefault(seen[row].labels, row) if seen[row].labels else row
+                if first == row:
+                    continue
+                share = jaccard(seen[first].words, seen[row].words, self.shingle)
+                if share < self.similarity:
+                    continue
+                message = (
+                    f"its text is near that of {sets.keys[first]} ({share:.0%} of the shingles of"
+                    " either are in both)"
                 )
+                fault = Fault("near_duplicate", share, self.similarity, message)
+                sets.merge(row, first, "near-text", fault, 1 - share)
 
     def _unite_sounds(
         self,
         sounds: list[list[str]],
-        by_medium: dict[str, str],
-        clusters: _Clusters,
+        by_medium: dict[str, int],
+        sets: _Sets,
         likeness: Likeness,
     ) -> None:
-        """Unite the groups of recordings that are one."""
+        """Unite the records of recordings that are one."""
         distinct = list(dict.fromkeys(itertools.chain.from_iterable(sounds)))
         prints = {content: likeness(content) for content in distinct if content in by_medium}
         heard = [content for content, own in prints.items() if own is not None]
-        for first, other, _ in sound_alikes([prints[content] for content in heard]):  # type: ignore[misc]
-            mine, theirs = by_medium[heard[first]], by_medium[heard[other]]
-            clusters.unite(mine, theirs, "recordings that are one")
+        for first, other, errors in sound_alikes([prints[content] for content in heard]):  # type: ignore[misc]
+            sets.unite(by_medium[heard[first]], by_medium[heard[other]], "recording", errors)
 
-    def _together(
-        self,
-        rows: list[int],
-        keys: list[str],
-        groups: list[str],
-        seen: list[_Seen],
-        clusters: _Clusters,
-        decisions: dict[str, Decision],
-    ) -> None:
-        kept, *others = sorted(rows, key=keys.__getitem__)
-        for row in others:
-            clusters.unite(groups[kept], groups[row], "pictures that look alike")
-            # other words or labels are other records
-            if self.near == "merge" and seen[row].beside == seen[kept].beside:
-                bits = ((seen[kept].phash or 0) ^ (seen[row].phash or 0)).bit_count()
-                message = (
-                    f"its image looks the same as that of {keys[kept]} ({bits} of 64 bits differ)"
-                )
-                decisions[keys[row]] = Decision(
-                    Fault("near_duplicate", bits, self.near_bits, message, "merged")
-                )
+
+class _PartRow(TypedDict):
+    """What is compared of a part, as a work table has it."""
+
+    name: str
+    modality: str
+    hash: str | None
+    uri: str | None
+    text: str | None
+    start_s: float | None
+    end_s: float | None
+    steps: list[dict[str, str]]
 
 
 class _Seen(NamedTuple):
@@ -273,32 +267,69 @@ class _Seen(NamedTuple):
     labels: str
 
 
-class _Clusters:
-    """Groups by their names; a cluster is called like the first of its groups."""
+class _Sets:
+    """Records that have something in common, by row: their groups become one, called like the first
+    of them.
 
-    def __init__(self, names: list[str]) -> None:
-        self._names = sorted(set(names))
+    order: the rows by key.
+    """
+
+    def __init__(self, keys: list[str], groups: list[str]) -> None:
+        self.keys = keys
+        self.order = sorted(range(len(keys)), key=keys.__getitem__)
+        self._groups = groups
+        self._names = sorted(set(groups))
         self._numbers = {name: number for number, name in enumerate(self._names)}
         self._united = United(len(self._names))
-        self._why: dict[str, set[str]] = {}
+        self._edges: dict[int, list[Edge]] = defaultdict(list)
+        self._kinds: dict[str, set[str]] = defaultdict(set)
+        self._faults: dict[int, Fault] = {}
 
-    def unite(self, one: str, other: str, why: str) -> None:
-        if one != other:
-            self._united.unite(self._numbers[one], self._numbers[other])
-            for name in (one, other):
-                self._why.setdefault(name, set()).add(why)
+    def in_order(self, rows: Iterable[list[int]]) -> list[int]:
+        """All of these rows by key."""
+        return sorted(itertools.chain.from_iterable(rows), key=self.keys.__getitem__)
 
-    def why(self, name: str) -> str:
-        """What a group has in common with others."""
-        return ", ".join(sorted(self._why[name]))
+    def unite(self, one: int, other: int, kind: str, distance: float = 0.0) -> None:
+        """Two records have something in common; nothing new where they are of one group."""
+        mine, theirs = self._groups[one], self._groups[other]
+        if mine == theirs:
+            return
+        self._united.unite(self._numbers[mine], self._numbers[theirs])
+        self._kinds[mine].add(kind)
+        self._kinds[theirs].add(kind)
+        first, later = sorted((one, other), key=self.keys.__getitem__)
+        self._edges[later].append(Edge(kind, self.keys[first], float(distance)))
 
-    def roots(self) -> dict[str, str]:
-        """Group -> the cluster that it is in."""
+    def merge(self, row: int, kept: int, kind: str, fault: Fault, distance: float = 0.0) -> None:
+        """A record lives on in another."""
+        self._faults[row] = replace(fault, fate="merged")
+        edge = Edge(kind, self.keys[kept], float(distance))
+        # it may be what united them
+        self._edges[row] = [other for other in self._edges[row] if other != edge]
+        self._edges[row].append(replace(edge, merged=True))
+
+    def decisions(self) -> dict[str, Decision]:
+        """What follows, by key."""
         first = self._united.first().tolist()
-        return {name: self._names[first[number]] for name, number in self._numbers.items()}
+        decisions = {}
+        for row in self.order:
+            group, edges = self._groups[row], tuple(self._edges.get(row, ()))
+            name = self._names[first[self._numbers[group]]]
+            if row in self._faults:
+                decision = Decision(self._faults[row], edges=edges)
+            elif name != group:
+                common = ", ".join(sorted(KINDS[kind] for kind in self._kinds[group]))
+                note = f"put into the group of others, for {common}"
+                decision = Decision(group=name, note=note, edges=edges)
+            elif edges:
+                decision = Decision(edges=edges)
+            else:
+                continue
+            decisions[self.keys[row]] = decision
+        return decisions
 
 
-def _content(parts: list[dict[str, Any]], targets: str) -> bytes:
+def _content(parts: Sequence[_PartRow], targets: str) -> bytes:
     """What makes a record the same as another; empty where a part's content is not known."""
     pieces = []
     for part in parts:
@@ -313,7 +344,7 @@ def _content(parts: list[dict[str, Any]], targets: str) -> bytes:
     )
 
 
-def _words_alone(parts: list[dict[str, Any]], least: int) -> str:
+def _words_alone(parts: Sequence[_PartRow], least: int) -> str:
     """The words of a record that is nothing but text, as they are compared; empty for fewer."""
     if not least or not parts or any(part["modality"] != "text" for part in parts):
         return ""
@@ -321,7 +352,7 @@ def _words_alone(parts: list[dict[str, Any]], least: int) -> str:
     return PART.join(texts) if sum(map(count_words, texts)) >= least else ""
 
 
-def _phash(signals: dict[str, float], parts: list[dict[str, Any]]) -> int | None:
+def _phash(signals: dict[str, float], parts: Sequence[_PartRow]) -> int | None:
     """The perceptual hash of the record's only image."""
     names = [part["name"] for part in parts if part["modality"] == "image"]
     if len(names) != 1 or f"{names[0]}.phash_high" not in signals:

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -47,25 +47,26 @@ class Rules(Judges):
     that is not known of it, which the account then tells.
     """
 
-    rules: dict[str, Any] = field(default_factory=dict)
+    rules: dict[str, object] = field(default_factory=dict)
     on_fault: Literal["reject", "drop_part"] = "reject"
 
     @classmethod
-    def spelled(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+    def spelled(cls, options: Mapping[str, object]) -> dict[str, object]:
         options = dict(options)
-        named: dict[str, Any] = {
+        named: dict[str, object] = {
             name: options.pop(name) for name in ("rules", "on_fault") if name in options
         }
         rules = named.get("rules", {})
         if isinstance(rules, Mapping):
-            named["rules"] = {}
+            flat: dict[str, object] = {}
             for left, wanted in itertools.chain(_flat(rules), _flat(options)):
-                if left.strip() in named["rules"]:
+                if left.strip() in flat:
                     raise ValueError(
                         f"{left.strip()!r} stands here twice, under rules or as a section, and only"
                         " one of them can count"
                     )
-                named["rules"][left.strip()] = wanted
+                flat[left.strip()] = wanted
+            named["rules"] = flat
         return named
 
     def __post_init__(self) -> None:
@@ -206,7 +207,7 @@ def _asked(kind: Modality, word: str) -> str:
     return f"{kind.name}.{request}" if request else kind.name
 
 
-def _flat(options: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(options: Mapping[str, object], before: str = "") -> Iterator[tuple[str, object]]:
     """Options with those of sections within them, by names with dots."""
     for name, value in options.items():
         if isinstance(value, Mapping):

@@ -92,7 +92,6 @@ def sound_alikes(prints: Sequence[np.ndarray]) -> list[tuple[int, int, float]]:
     numbers, the smaller first, and the share of bits that differ; enough pairs to connect all.
     """
     united = United(len(prints))
-    pairs = []
     heard = [int(np.count_nonzero(own)) for own in prints]
     for first, other, shift in _meetings(prints).tolist():
         if united.are(first, other):
@@ -100,9 +99,8 @@ def sound_alikes(prints: Sequence[np.ndarray]) -> list[tuple[int, int, float]]:
         errors, frames = bit_errors(prints[first], prints[other], shift)
         least = max(_LEAST_FRAMES, _LEAST_SHARE * min(heard[first], heard[other]))
         if errors <= _MOST_ERRORS and frames >= least:
-            pairs.append((first, other, errors))
-            united.unite(first, other)
-    return pairs
+            united.unite(first, other, errors)
+    return united.edges
 
 
 def _meetings(prints: Sequence[np.ndarray]) -> np.ndarray:

@@ -13,7 +13,7 @@ import importlib
 import importlib.util
 import io
 import zlib
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -22,6 +22,9 @@ import simplejpeg
 from ...schemas.errors import DamageError
 from .depth import flattened, to_8_bits
 from .refusing import one_line, refusing
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
 
 # the workers share the cores already
 cv2.setNumThreads(0)
@@ -180,7 +183,7 @@ def _decode_jpeg(data: bytes, min_side: int, colorspace: str) -> np.ndarray:
         raise DamageError(rule, f"the JPEG does not decode to its end: {text}") from None
 
 
-def _opened(data: bytes, kind: str) -> Any:
+def _opened(data: bytes, kind: str) -> ImageFile:
     from PIL import Image, UnidentifiedImageError
 
     if kind in _BY_PLUGIN:
@@ -205,7 +208,7 @@ def _decode_pillow(data: bytes, kind: str) -> np.ndarray:
             image.load()
             if image.mode in _DEEP_MODES or image.mode.startswith("I;16"):
                 gray = to_8_bits(np.asarray(image))
-                if kind == "tif" and image.tag_v2.get(_TIFF_PHOTOMETRIC) == 0:  # 0 is white
+                if kind == "tif" and _is_zero_white(image):
                     gray = 255 - gray
                 return np.repeat(gray[:, :, None], 3, axis=2)
             if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
@@ -218,6 +221,12 @@ def _decode_pillow(data: bytes, kind: str) -> np.ndarray:
         raise DamageError(
             rule, f"the {kind} does not decode to its end: {one_line(error)}"
         ) from None
+
+
+def _is_zero_white(image: ImageFile) -> bool:
+    from PIL.TiffImagePlugin import TiffImageFile
+
+    return isinstance(image, TiffImageFile) and image.tag_v2.get(_TIFF_PHOTOMETRIC) == 0
 
 
 def check_png(data: bytes) -> frozenset[bytes]:

@@ -8,14 +8,14 @@ import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from ....schemas.recipe import ShardOptions
 from ....schemas.record import Part
 from ...media.files import content_hash, locate
-from ...modality import Depth, ModalityOptions, OnDisk, Rendered, in_span
+from ...modality import Depth, Measured, ModalityOptions, OnDisk, Rendered, in_span
 from .signals import SIGNALS
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Audio(OnDisk):
     options = AudioOptions
     first_encoder = "spectrum_cnn"
 
-    def measured(self, root: Path, part: Part, depth: Depth) -> dict[str, Any]:
+    def measured(self, root: Path, part: Part, depth: Depth) -> Measured:
         from ...media import audio
         from ...media.fingerprint import fingerprint_of
         from .measure import measure_sound, sound_facts
@@ -103,7 +103,7 @@ class Audio(OnDisk):
         assert part.uri is not None
         path = locate(root, part.uri)
         sound = audio.decode(path)
-        result: dict[str, Any] = {"hash": content_hash(path), **sound_facts(sound)}
+        result: Measured = {"hash": content_hash(path), **sound_facts(sound)}
         if depth >= Depth.SIGNALS:
             signals, tracks = measure_sound(sound)
             if depth & Depth.ON_REQUEST:
@@ -149,7 +149,7 @@ class Audio(OnDisk):
         return {**signals, **sound_signals(*span), **speech_signals(*span)}
 
     def segments(
-        self, part: Part, tracks: Mapping[str, np.ndarray], by: str, options: Mapping[str, Any]
+        self, part: Part, tracks: Mapping[str, np.ndarray], by: str, options: Mapping[str, float]
     ) -> list[tuple[float, float]]:
         from .segments import between_silences
         from .speech import stretches_of_speech

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ...media import audio
+from ...modality import Measured
 
 _FULL_SCALE = 0.999
 _FRAME_S = 0.02
@@ -21,7 +22,7 @@ _SAME_LEVEL = 1.6e-5  # half a step of 16 bits
 _STEEP = 2.5e-4  # eight steps
 
 
-def sound_facts(sound: audio.Sound) -> dict[str, int | float]:
+def sound_facts(sound: audio.Sound) -> Measured:
     """What a sound is, without a look at its samples."""
     return {
         "duration_s": sound.duration_s,

@@ -15,7 +15,6 @@ from .measure import weights_of_frames
 TRACK = "speech"
 _LIKELY = 0.5
 _CLOSE = 1e-6  # frames
-_NEG_BELOW, _LEAST_NEG = 0.15, 0.01
 
 
 def speech_signals(
@@ -43,19 +42,17 @@ def stretches_of_speech(
     start_s: float,
     end_s: float,
     threshold: float,
-    neg_threshold: float | None,
+    neg_threshold: float,
     min_silence_s: float,
 ) -> list[tuple[float, float]]:
     """The stretches [start, end) of speech within the span [start_s, end_s), in seconds of the
     recording, in order.
 
     As ``get_speech_timestamps`` of Silero VAD 6 has it: one begins with a frame that is as likely
-    as ``threshold``, and ends with the first below ``neg_threshold`` (``threshold`` - 0.15 where it
-    is None) from which on none reaches ``threshold`` until ``min_silence_s`` have gone by. A pause
-    that the span ends in may be of any length, where the original counts a short one as speech.
+    as ``threshold``, and ends with the first below ``neg_threshold`` from which on none reaches
+    ``threshold`` until ``min_silence_s`` have gone by. A pause that the span ends in may be of any
+    length, where the original counts a short one as speech.
     """
-    if neg_threshold is None:
-        neg_threshold = max(threshold - _NEG_BELOW, _LEAST_NEG)
     first, last = _frames_of(start_s, end_s, len(tracks[TRACK]))
     found: list[tuple[int, int]] = []
     begin = end = -1

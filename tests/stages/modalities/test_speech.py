@@ -76,8 +76,8 @@ def test_the_stretches_of_a_span_are_those_of_the_cut_out_file(
 ) -> None:
     likely, first = before + part + after, len(before)
     start, end = first * HOP_S, (first + len(part)) * HOP_S
-    found = stretches_of_speech(track(likely), start, end, 0.5, None, 0.1)
-    own = stretches_of_speech(track(part), 0.0, end - start, 0.5, None, 0.1)
+    found = stretches_of_speech(track(likely), start, end, 0.5, 0.35, 0.1)
+    own = stretches_of_speech(track(part), 0.0, end - start, 0.5, 0.35, 0.1)
     np.testing.assert_allclose(
         found or [(0, 0)], [(one + start, other + start) for one, other in own] or [(0, 0)]
     )
@@ -90,7 +90,7 @@ def test_stretches_and_shares_of_any_span_lie_in_it(
     length = (len(likely) - between) * HOP_S
     start = begin * length
     end = start + share * (length - start)
-    for one, other in stretches_of_speech(track(likely), start, end, 0.5, None, 0.1):
+    for one, other in stretches_of_speech(track(likely), start, end, 0.5, 0.35, 0.1):
         assert start <= one < other <= end
     found = speech_signals(track(likely), length, start, end)
     assume(end - start > 1e-6)
@@ -214,7 +214,7 @@ def test_speech_begins_and_ends_where_it_was_put(
     found = measured(tmp_path, "a.wav", Depth.SIGNALS | Depth.ON_REQUEST)
     length = len(samples) / rate
     # pauses within a sentence are shorter
-    said = stretches_of_speech(found["tracks"], 0.0, length, 0.5, None, 1.0)
+    said = stretches_of_speech(found["tracks"], 0.0, length, 0.5, 0.35, 1.0)
     np.testing.assert_allclose(said, spans, atol=CLOSE_S)
     seconds = sum(end - start for start, end in spans)
     assert found["signals"]["speech_s"] == pytest.approx(seconds, rel=0.15)
@@ -228,7 +228,7 @@ def test_words_of_grid_begin_and_end_where_its_authors_say(shared: Path) -> None
     for path in sorted(folder.glob("s1/*.mpg")):
         sound = audio.decode(path)
         likely = speech_likelihoods(sound.mono(RATE_HZ))
-        said = stretches_of_speech({"speech": likely}, 0.0, sound.duration_s, 0.5, None, 0.1)
+        said = stretches_of_speech({"speech": likely}, 0.0, sound.duration_s, 0.5, 0.35, 0.1)
         lines = (folder / f"alignments/s1/{path.stem}.align").read_text().splitlines()
         words = [line.split() for line in lines if line.split()[2] not in ("sil", "sp")]
         begin, end = int(words[0][0]) / 25_000, int(words[-1][1]) / 25_000

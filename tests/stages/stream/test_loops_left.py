@@ -47,7 +47,7 @@ def test_the_next_loop_is_a_whole_epoch_and_another_one(uneven_shards: Path) -> 
     next(iter(one))
     one.set_epoch(2)  # it was left
     assert keys(one) == whole[2]
-    one.load_state_dict({**one.state_dict(), "epoch": 3, "samples": 50})
+    one.load_state_dict({**one.state_dict(), "epoch": 3, "records_done": 50})
     one.set_epoch(3)  # it was placed here: it stays
     assert keys(one) == whole[3][5:]
 
@@ -80,11 +80,11 @@ def test_a_device_goes_on_with_a_whole_epoch_too(uneven_shards: Path) -> None:
     for batch in one:
         assert batch.keys == whole[0][0]
         break
-    assert one.state_dict()["samples"] == 10
+    assert one.state_dict()["records_done"] == 10
     assert keys(one) == whole[1]
     next(iter(one))
     one.set_epoch(5)
-    assert (one.state_dict()["epoch"], one.state_dict()["samples"]) == (5, 0)
+    assert (one.state_dict()["epoch"], one.state_dict()["records_done"]) == (5, 0)
 
 
 RANKS = textwrap.dedent(

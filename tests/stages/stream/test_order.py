@@ -23,7 +23,7 @@ from scipy import stats
 
 
 def whole(order: Order, epoch: int = 0) -> list[int]:
-    return order.rows(epoch, 0, len(order)).tolist()
+    return order.records(epoch, 0, len(order)).tolist()
 
 
 @st.composite
@@ -50,7 +50,7 @@ def test_any_stretch_is_the_same_stretch_of_the_whole_even_in_another_process(
     start = data.draw(st.integers(0, len(order)))
     stop = data.draw(st.integers(start, len(order)))
     assert (
-        pickle.loads(pickle.dumps(order)).rows(epoch, start, stop).tolist()
+        pickle.loads(pickle.dumps(order)).records(epoch, start, stop).tolist()
         == whole(order, epoch)[start:stop]
     )
 
@@ -88,7 +88,7 @@ def test_the_formula_for_large_sets_shuffles_as_well_as_chance() -> None:
 
 def test_a_set_of_a_thousand_million_records_is_asked_at_once_anywhere() -> None:
     order = Shuffled(10**9, 7)
-    near_end = order.rows(3, 999_999_900, 10**9)
+    near_end = order.records(3, 999_999_900, 10**9)
     assert len(set(near_end.tolist())) == 100
     assert near_end.min() >= 0
     assert near_end.max() < 10**9
@@ -132,7 +132,7 @@ def test_a_mixture_has_its_shares_in_every_stretch_and_goes_through_each_set_eve
         rounds = (owner == number).sum() / size
         assert times.min() >= np.floor(rounds) - 1
         assert times.max() <= np.ceil(rounds) + 1
-    assert mix.rows(0, 100, 300).tolist() == rows[100:300].tolist()
+    assert mix.records(0, 100, 300).tolist() == rows[100:300].tolist()
 
 
 def test_weights_that_are_no_proportions_are_told() -> None:

@@ -20,7 +20,8 @@ from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import InputError, IntegrityError
 from modalmill.stages import stream
 from modalmill.stages.modalities.text.words import build_vocabulary
-from modalmill.stages.stream.order.order import PAD, batch_count, rank_rows
+from modalmill.stages.stream.order.batches import batch_count, rank_slice
+from modalmill.stages.stream.order.order import PAD
 from modalmill.stages.stream.order.permutation import Shuffled
 from tiny import mp4, recipe, vqa_corpus, wav, write
 
@@ -29,16 +30,14 @@ from tiny import mp4, recipe, vqa_corpus, wav, write
 def test_the_ranks_share_every_global_batch_and_take_the_same_number_of_steps(
     count: int, batch_size: int, world: int, drop_last: bool, epoch: int
 ) -> None:
-    order = Shuffled(count, 7).rows(epoch, 0, count)
+    order = Shuffled(count, 7).records(epoch, 0, count)
     seen = []
     for batch in range(batch_count(count, batch_size, drop_last)):
-        slices = [
-            rank_rows(order[batch * batch_size : (batch + 1) * batch_size], batch_size, rank, world)
-            for rank in range(world)
-        ]
+        whole = order[batch * batch_size : (batch + 1) * batch_size]
+        slices = [rank_slice(whole, batch_size, rank, world) for rank in range(world)]
         assert len({len(some) for some in slices}) == 1
-        together = [row for some in slices for row in some.tolist() if row != PAD]
-        assert together == order[batch * batch_size : (batch + 1) * batch_size].tolist()
+        together = [record for some in slices for record in some.tolist() if record != PAD]
+        assert together == whole.tolist()
         seen += together
     assert len(set(seen)) == len(seen)
     if not drop_last:
@@ -205,7 +204,7 @@ def test_an_image_is_the_one_that_was_stored(shards_once: Path) -> None:
     assert np.array_equal(batch.parts["image"][0].numpy(), wanted)
 
 
-def test_a_damaged_sample_raises_or_counts_as_asked(shards_once: Path, tmp_path: Path) -> None:
+def test_a_damaged_record_raises_or_counts_as_asked(shards_once: Path, tmp_path: Path) -> None:
     import shutil
 
     folder = tmp_path / "shards"
