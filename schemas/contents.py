@@ -35,7 +35,8 @@ class Contents:
     splits: splits that records can be in. ``open_splits``: the data name the splits, so there may
         be others.
     sources: the sources they come from.
-    measured: modalities that are decoded and measured before the stages.
+    measured: modalities that are decoded and measured before the stages, and what they measure on
+        request (``audio.speech``).
     copied_by: the first stage that made copies while records had no split.
     split_by: the stage that gave records their splits, if one did.
     """

@@ -17,7 +17,8 @@ from .record import Part
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """A number of a part, in [low, high]; ``unit`` is empty where it has none. ``is_code``: it is
-    one of many codes, and not more or less than another.
+    one of many codes, and not more or less than another. ``on_request``: what has to be asked for
+    to have it (``speech``), where measuring does not give it anyway.
     """
 
     about: str
@@ -25,6 +26,7 @@ class Quantity:
     low: float = 0.0
     high: float = math.inf
     is_code: bool = False
+    on_request: str = ""
 
 
 def share(about: str) -> Quantity:

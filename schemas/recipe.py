@@ -81,7 +81,8 @@ class Recipe(BaseModel):
     )
     measure: list[str] = Field(
         default_factory=list,
-        description="parts, or modalities, whose media are measured though no stage asks for it",
+        description="parts, or modalities, whose media are measured though no stage asks for it;"
+        " with what they measure on request alone behind a dot (audio.speech), also that",
     )
     sources: dict[str, dict[str, object]]
     stages: list[str | dict[str, object]] = Field(default_factory=list)

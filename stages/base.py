@@ -83,7 +83,8 @@ class Stage(Addressed):
 
     def measures(self) -> tuple[str, ...]:
         """The modalities whose signals it reads: their media are decoded to the end before the
-        stages.
+        stages. With the name of something that they measure on request alone behind a dot
+        (``audio.speech``), also that.
         """
         return ()
 

@@ -83,10 +83,13 @@ class Rules(Judges):
                 kind = here.parts.get(part)
                 if part not in here.parts or word in _KNOWN_FIRST:
                     continue
-                if kind is None:  # the files alone tell what it is
-                    kinds.update(each.name for each in every_on_disk() if _knows(each, word))
-                elif not is_in_record(kind):
-                    kinds.add(kind)
+                # where it is None, the files alone tell what it is
+                choices = every_on_disk() if kind is None else [modality(kind)]
+                kinds.update(
+                    _asked(each, word)
+                    for each in choices
+                    if not is_in_record(each.name) and (kind is not None or _knows(each, word))
+                )
         return tuple(sorted(kinds))
 
     def mistakes(self, here: Contents) -> list[str]:
@@ -196,6 +199,12 @@ def _unlike(rule: RuleInWords, here: Contents) -> list[str]:
 def _knows(kind: Modality, word: str) -> bool:
     """Whether parts of a modality can have a number of this name."""
     return word in kind.facts or word in kind.signals
+
+
+def _asked(kind: Modality, word: str) -> str:
+    """What has to be measured for a signal of a modality, as ``Stage.measures`` says it."""
+    request = kind.signals[word].on_request if word in kind.signals else ""
+    return f"{kind.name}.{request}" if request else kind.name
 
 
 def _flat(options: Mapping[str, object], before: str = "") -> Iterator[tuple[str, object]]:

@@ -69,7 +69,7 @@ class Video(OnDisk):
     version = 3
     always_measured = True
     stream_of = "pictures"
-    cut_by = "shots"
+    cut_by = ("shots",)
     options = VideoOptions
     first_encoder = "frames_cnn"
 
@@ -100,7 +100,7 @@ class Video(OnDisk):
         return {**signals, **video_signals(tracks, part.start_s, part.end_s)}
 
     def segments(
-        self, part: Part, tracks: Mapping[str, np.ndarray], options: Mapping[str, float]
+        self, part: Part, tracks: Mapping[str, np.ndarray], by: str, options: Mapping[str, float]
     ) -> list[tuple[float, float]]:
         from .segments import shots
 
