@@ -41,7 +41,7 @@ def measure_image(data: bytes) -> tuple[Measured, dict[str, float]]:
     """
     width, height = image.size(data)
     pixels = image.decode(data, _SIDE)
-    gray = image.scale_to(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), _SIDE)
+    gray = image.scale_to(image.to_gray(pixels), _SIDE)
     bits = hash_bits(cv2.resize(gray, (_HASH_SIDE, _HASH_SIDE), interpolation=cv2.INTER_AREA))
     histogram = np.bincount(gray.ravel(), minlength=256)
     signals = {

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ....schemas.arrays import Bools, Float64s
 from ....schemas.errors import InputError
 from ...stream import FusionBatch
 from ..data.subsets import subsets_of
@@ -45,13 +46,13 @@ class Answers:
     probability: ``float64 [N, C]`` where a metric takes it.
     """
 
-    score: np.ndarray
-    loss: np.ndarray
-    brier: np.ndarray
-    confidence: np.ndarray
+    score: Float64s
+    loss: Float64s
+    brier: Float64s
+    confidence: Float64s
     answer: np.ndarray
-    has_any: np.ndarray
-    probability: np.ndarray | None = None
+    has_any: Bools
+    probability: Float64s | None = None
 
 
 @dataclass(frozen=True)
@@ -66,16 +67,16 @@ class Survey:
     """
 
     keys: list[str]
-    weight: np.ndarray
-    known: np.ndarray
-    there: np.ndarray
-    prior: np.ndarray
+    weight: Float64s
+    known: Float64s
+    there: Bools
+    prior: Float64s
     answer: np.ndarray
     views: dict[str, Answers]
     truth: np.ndarray | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
 
-    def rows(self, answer: np.ndarray, probability: np.ndarray | None = None) -> Rows:
+    def rows(self, answer: np.ndarray, probability: Float64s | None = None) -> Rows:
         """Answers to the rows that have a target, for metrics of all rows."""
         assert self.truth is not None
         here = self.weight > 0
