@@ -16,9 +16,9 @@ from .choose_specs import choose_classes, choose_specs
 from .options import Blocks, Shards, StreamOptions
 from .shards.files import LocalStorage, Storage, cache_folder
 from .shards.find_tars import Found, find_tars
-from .shards.foreign_tars import KeyRule
 from .shards.index import Index
 from .shards.remote import ChunkCache, RemoteStorage
+from .shards.tar_names import KeyRule
 from .stream import Stream
 from .workers.crews import Backend
 from .workers.filling import OnDamage
