@@ -16,9 +16,9 @@ from .options import StreamOptions
 from .order.batches import GlobalBatches, Job
 from .order.draws import epoch_key
 from .ranks import Ranks
+from .shards.chunk_cache import ChunkCache
 from .shards.index import Index
 from .shards.read_ahead import announced
-from .shards.remote import ChunkCache
 from .workers.buffers import Arrays
 from .workers.crews import Backend, Crews
 from .workers.damage import DamageCount, after_damage
