@@ -75,7 +75,7 @@ def carry_out(
             decided.append(decided_rows(decisions, table["key"], start))
             start += len(table)
         taken = {key for own in decided for decision in own if decision for key in decision.absorb}
-        absorbed = fetch(sorted(taken)) if taken else WORK_SCHEMA.empty_table()
+        absorbed = _Absorbed(fetch(sorted(taken)) if taken else WORK_SCHEMA.empty_table())
         for (_, target), table, own in zip(batch, tables, decided, strict=True):
             _carry_out_one(address, table, own, absorbed, target)
             common += edges_of(address, table["key"], own)
@@ -96,22 +96,34 @@ def _batches(pairs: list[tuple[Path, Path]]) -> Iterator[list[tuple[Path, Path]]
         yield batch
 
 
+class _Absorbed:
+    """Records that others take from, and where each stands in their table, by key."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+        self.places = {key: row for row, key in enumerate(table["key"].to_pylist())}
+
+    def records(self, keys: Sequence[str]) -> list[Record]:
+        """The records of these keys, in their order."""
+        rows = pa.array([self.places[key] for key in keys], pa.int64())
+        return list(records_of(self.table.take(rows))) if keys else []
+
+
 def _carry_out_one(
     address: str,
     table: pa.Table,
     decided: Sequence[Decision | None],
-    absorbed: pa.Table,
+    absorbed: _Absorbed,
     target: Path,
 ) -> None:
     """Write one partition; ``absorbed`` has all records that its records take from."""
     count = Count(address, read=len(table))
     count.notes.update(decision.note for decision in decided if decision and decision.note)
-    places = {key: row for row, key in enumerate(absorbed["key"].to_pylist())}
-    columns, by_hand = _as_columns(address, table, decided, absorbed, places)
+    columns, by_hand = _as_columns(address, table, decided, absorbed)
     _count_faults(count, decided)
     _count_columns(count, columns.filter(pa.array(~by_hand)))
     changed = [
-        _changed(address, record, decision, _records(absorbed, places, decision.absorb))
+        _changed(address, record, decision, absorbed.records(decision.absorb))
         for record, decision in zip(
             records_of(table.filter(pa.array(by_hand))),
             itertools.compress(decided, by_hand),
@@ -139,8 +151,7 @@ def _as_columns(
     address: str,
     table: pa.Table,
     decided: Sequence[Decision | None],
-    absorbed: pa.Table,
-    places: Mapping[str, int],
+    absorbed: _Absorbed,
 ) -> tuple[pa.Table, np.ndarray]:
     """The rows as they are after the stage, and which of them are to be made by hand
     ``bool [N]``.
@@ -148,7 +159,7 @@ def _as_columns(
     faults = [None if decision is None else decision.fault for decision in decided]
     by_hand = np.array([bool(own and own.targets and not own.fault) for own in decided], bool)
     takers = [
-        (row, places[key])
+        (row, absorbed.places[key])
         for row, decision in enumerate(decided)
         if decision is not None and decision.fault is None
         for key in decision.absorb
@@ -160,7 +171,7 @@ def _as_columns(
             table = _with(table, name, pc.coalesce(pa.array(own, pa.string()), table[name]))
     if takers:
         owners, others = np.array(takers).T
-        table, is_open = absorbing(table, owners, absorbed.take(pa.array(others)))
+        table, is_open = absorbing(table, owners, absorbed.table.take(pa.array(others)))
         by_hand |= is_open
     told = [
         fault or (one_fault(decision.unmatched) if decision else None)
@@ -204,13 +215,6 @@ def _count_columns(count: Count, table: pa.Table) -> None:
     for split in pc.value_counts(table["split"]).to_pylist():
         if split["values"] is not None:
             count.splits[split["values"]] += split["counts"]
-
-
-def _records(absorbed: pa.Table, places: Mapping[str, int], keys: Sequence[str]) -> list[Record]:
-    """The records of these keys, in their order."""
-    if not keys:
-        return []
-    return list(records_of(absorbed.take(pa.array([places[key] for key in keys]))))
 
 
 def _changed(
