@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..schemas.account import Count, presence_pattern
@@ -19,7 +20,7 @@ from ..schemas.disk import read_table, stamp_of, write_bytes, write_table
 from ..schemas.errors import InputError
 from ..schemas.fingerprint import fingerprint, hash_file
 from ..schemas.layout import WorkFolder
-from ..schemas.manifest import Row, rows_to_table
+from ..schemas.manifest import Row, rows_to_table, written_only
 from ..stages.base import Beat, Merged, Noted, Source
 from .engine import Engine
 from .plan import Plan, identity
@@ -227,11 +228,9 @@ def _note_like_groups(sources: Sequence[Ingested]) -> None:
 
 def _check_keys(partitions: Sequence[Path]) -> None:
     """Keys of written records are unique; a source that breaks this is a fault in the program."""
-    keys: set[str] = set()
-    for path in partitions:
-        table = read_table(path)
-        for key, fate in zip(table["key"].to_pylist(), table["fate"].to_pylist(), strict=True):
-            if fate == "written":
-                if key in keys:
-                    raise RuntimeError(f"{path.name}: the key {key} is given twice")
-                keys.add(key)
+    tables = [written_only(read_table(path).select(["key", "fate"])) for path in partitions]
+    keys = pa.chunked_array([chunk for table in tables for chunk in table["key"].chunks])
+    if len(pc.unique(keys)) < len(keys):
+        counts = pc.value_counts(keys)
+        twice = counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"].as_py()
+        raise RuntimeError(f"{partitions[0].parent}: the key {twice} is given twice")
