@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -52,19 +53,29 @@ def decide(
     return {} if table is None else stage.decided(table, likeness)
 
 
+def remarks(stage: CorpusStage, partitions: Sequence[Path]) -> Mapping[str, int]:
+    """What a corpus stage has to say that is of no record."""
+    if type(stage).remarks is CorpusStage.remarks:
+        return {}
+    table = read_columns(partitions, stage.columns)
+    return {} if table is None else stage.remarks(table)
+
+
 def carry_out(
     address: str,
     decisions: Mapping[str, Decision],
     partitions: Sequence[Path],
     targets: Sequence[Path],
+    told: Mapping[str, int] = MappingProxyType({}),
 ) -> None:
     """Write each partition anew with a corpus stage's decisions; records to be absorbed are fetched
-    by key from any of them.
+    by key from any of them. ``told``: what the account is to say that is of no record.
     """
     wanted = sorted({key for decision in decisions.values() for key in decision.absorb})
     absorbed = dict(_fetch(wanted, partitions))
     for source, target in zip(partitions, targets, strict=True):
         count = Count(address)
+        count.notes.update(told if source == partitions[0] else {})
         table = written_only(read_table(source)).combine_chunks()
         own = [decisions.get(key) for key in table["key"].to_pylist()]
         count.read += len(own)
@@ -88,7 +99,13 @@ def carry_out(
 
 def _is_deep(decision: Decision) -> bool:
     """Whether it changes more of a record than its split and its group."""
-    return bool(decision.fault or decision.absorb or decision.unmatched or decision.targets)
+    return bool(
+        decision.fault
+        or decision.absorb
+        or decision.unmatched
+        or decision.targets
+        or decision.signals
+    )
 
 
 def _of(decisions: Sequence[Decision | None], chosen: np.ndarray) -> list[Decision | None]:
@@ -160,6 +177,7 @@ def _changed(
         absent = {**other.absent, **absent}
         split = split or other.split
     targets |= decision.targets
+    signals |= decision.signals
     absent = {name: why for name, why in absent.items() if name not in parts}
     return replace(
         record,

@@ -31,7 +31,7 @@ from ..schemas.manifest import table_to_records, to_manifest
 from ..schemas.record import Record
 from ..stages.base import CorpusStage, Likeness, RecordStage, Verdicts
 from ..stages.modality import every_on_disk, timed
-from .corpus import carry_out, decide, read_columns
+from .corpus import carry_out, decide, read_columns, remarks
 from .engine import Engine, EngineName, few_collections, make_engine
 from .ingesting import Ingested, IngestTask, ingest_stem, read_ingested
 from .measuring import Likenesses, Measurements, measure_tasks, media_folders, media_of
@@ -516,7 +516,9 @@ def _corpus_stage(
     )
     targets = [folder / f"{fingerprint(config, path.name)}.arrow" for path in partitions]
     if not all(target.is_file() for target in targets):
-        carry_out(placed.address, decide(placed.stage, partitions, likeness), partitions, targets)
+        decisions = decide(placed.stage, partitions, likeness)
+        told = remarks(placed.stage, partitions)
+        carry_out(placed.address, decisions, partitions, targets, told)
     return targets
 
 

@@ -4,6 +4,7 @@ measured of it and the verdict of every rule.
     key part modality source file row uri start_s end_s   which part of which record
     fate stage rule damage                                 what became of it, where, and why
     width, sharpness, ...                                  facts and signals, null where not known
+    label_confidence, ...                                  those of the record, on each of its parts
     clean.image.max_dark, ...                              whether it keeps the rule
 
 A part that was judged and then cut stands there with the span that was judged (fate ``replaced``),
@@ -13,7 +14,7 @@ its pieces beside it. The rules of stages that a record did not come to are aske
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,8 @@ from ..schemas.record import Record
 from ..stages.base import Verdicts, judged
 
 _VERSION = 1
+# what marks the column of a signal of the record
+OF_RECORD = {b"of": b"record"}
 _FIRST = (
     *("key", "part", "modality", "source", "file", "row", "uri", "start_s", "end_s"),
     *("fate", "stage", "rule", "damage"),
@@ -63,6 +66,9 @@ def write_signals(
         if table.num_rows:
             rows.append(_parts_of(_with_all_verdicts(table.combine_chunks(), judges)))
     whole = _in_order(rows)
+    of_record = set().union(*(_of_record(read_table(name)) for name in dict.fromkeys(tables)))
+    if whole is not None and of_record:
+        whole = whole.cast(pa.schema([_marked(column, of_record) for column in whole.schema]))
     if whole is None:
         path.unlink(missing_ok=True)
     else:
@@ -119,19 +125,34 @@ def _parts_of(table: pa.Table) -> pa.Table:
         here = np.flatnonzero(pc.equal(parts.field("name"), name).to_numpy(zero_copy_only=False))
         places[name] = np.full(len(table), -1)
         places[name][owners[here]] = here
-    columns |= _signals_of(table, places, len(parts))
+    columns |= _signals_of(table, places, owners)
     return pa.table(columns | _verdicts_of(table, places, len(parts)))
 
 
+def _of_record(table: pa.Table) -> set[str]:
+    """The signals of records, which name no part."""
+    names = pc.unique(one_array(table["signals"]).keys).to_pylist()
+    return {name for name in names if "." not in name}
+
+
+def _marked(column: pa.Field, of_record: Collection[str]) -> pa.Field:
+    return column.with_metadata(OF_RECORD) if column.name in of_record else column
+
+
 def _signals_of(
-    table: pa.Table, places: Mapping[str, np.ndarray], count: int
+    table: pa.Table, places: Mapping[str, np.ndarray], owners: np.ndarray
 ) -> dict[str, pa.Array]:
-    """Each signal of the parts as a column ``[count]``; one that is NaN stays so."""
+    """Each signal of the parts, and of the records that own them, as a column ``[len(owners)]``; one
+    that is NaN stays so.
+    """
+    count = len(owners)
     columns: dict[str, pa.Array] = {}
     values: dict[str, np.ndarray] = {}
     known: dict[str, np.ndarray] = {}
     for name, column in number_columns(one_array(table["signals"])).items():
         part, _, word = name.rpartition(".")
+        if not part:
+            columns[name] = column.take(owners)
         if part not in places:
             continue
         there = column.is_valid().to_numpy(zero_copy_only=False) & (places[part] >= 0)

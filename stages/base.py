@@ -239,8 +239,8 @@ Likeness: TypeAlias = Callable[[str], "np.ndarray | None"]
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What a corpus stage decides on one record: a fault, records to take parts and targets from,
-    partners it lacks, values to set, and what the account is to say of it, in the same words for
-    all alike.
+    partners it lacks, values and signals to set, and what the account is to say of it, in the same
+    words for all alike.
     """
 
     fault: Fault | None = None
@@ -250,6 +250,7 @@ class Decision:
     split: str | None = None
     targets: Mapping[str, JsonValue] = field(default_factory=dict)
     note: str = ""
+    signals: Mapping[str, float] = field(default_factory=dict)
 
 
 class CorpusStage(Stage):
@@ -268,6 +269,12 @@ class CorpusStage(Stage):
         media writes ``decide(table, likeness)``.
         """
         raise NotImplementedError
+
+    def remarks(self, table: pa.Table) -> Mapping[str, int]:
+        """What the account is to say that is of no record, and how often; ``table`` as
+        ``decide`` has it.
+        """
+        return {}
 
     def decided(self, table: pa.Table, likeness: Likeness) -> dict[str, Decision]:
         """What ``decide`` says, with likenesses where it takes them."""

@@ -35,7 +35,7 @@ class Rules(Judges):
 
     rules: what is looked at -> what is wanted of it. Looked at are signals and facts of parts
         (``image.sharpness``, ``voice.duration_s``; ``modalmill signals`` lists them), targets,
-        ``key``, ``group``, ``split``, ``source``, and what ``+ - * /`` makes of them. Wanted is
+        ``key``, ``group``, ``split``, ``source``, signals of ``align.signals``, and what ``+ - * /`` makes of them. Wanted is
         a comparison (``">= 100"``, ``"== yes"``), a range with its ends (``[-30, -10]``), words to
         choose from (``[en, de]``), quantiles of all records that come here (``"p1..p99"``,
         ``">= p5"``), ``"mad 5"`` for at most five robust standard deviations from the median
@@ -80,7 +80,8 @@ class Rules(Judges):
         for rule in self._all():
             for part, word in map(part_and_word, rule.names):
                 kind = here.parts.get(part)
-                if part not in here.parts or word in _KNOWN_FIRST:
+                is_given = f"{part}.{word}" in here.signals
+                if part not in here.parts or word in _KNOWN_FIRST or is_given:
                     continue
                 if kind is None:  # the files alone tell what it is
                     kinds.update(each.name for each in every_on_disk() if _knows(each, word))
@@ -164,7 +165,7 @@ class _FittedRules(Rules):
 def _unknown(left: str, name: str, here: Contents) -> list[str]:
     """A line where no record can have what a rule reads."""
     part, word = part_and_word(name)
-    if name in COLUMNS or name.removeprefix("targets.") in here.targets:
+    if name in (*COLUMNS, *here.signals) or name.removeprefix("targets.") in here.targets:
         return []
     if not part:
         return here.lacking_targets(left, [name])
@@ -183,7 +184,8 @@ def _unknown(left: str, name: str, here: Contents) -> list[str]:
 
 def _unlike(rule: RuleInWords, here: Contents) -> list[str]:
     """A line where a text is compared with a number."""
-    kind: str | None = "number" if "." in rule.left else "text"
+    is_number = "." in rule.left or rule.left in here.signals
+    kind: str | None = "number" if is_number else "text"
     if rule.left not in COLUMNS:
         kind = here.targets.get(rule.left.removeprefix("targets."), kind)
     if rule.left not in rule.names or kind is None or kind == rule.compared_with:
