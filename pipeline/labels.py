@@ -15,7 +15,6 @@ Records that could not be judged stand there as well, with nulls.
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -114,6 +113,11 @@ class LabelReport:
         assert self.says is not None
         return float(1 - np.trace(self.says.joint_CC) / self.says.joint_CC.sum())
 
+    def agree(self) -> float:
+        """The share of records of which all parts together say the given label."""
+        assert self.says is not None
+        return float((self.says.likeliest_N == self.given).mean())
+
     def worst(self) -> np.ndarray:
         """Places in ``judged``, errors first, then by margin."""
         assert self.says is not None
@@ -160,7 +164,9 @@ def find_labels(
             f"{out}: no target is one of classes (words of which at least two come twice);"
             f" {_told_targets(values)}"
         )
-    report = LabelReport(out, records, labels, [_found(records, name, labels[name]) for name in names])
+    report = LabelReport(
+        out, records, labels, [_found(records, name, labels[name]) for name in names]
+    )
     report.target = target or _chosen(out, names, report.notes)
     if report.target:
         vectors = _read_vectors(report, parts)
@@ -256,9 +262,7 @@ def _names_of_files(records: Sequence[Record]) -> dict[str, list[str]]:
     """
     names: dict[str, list[str]] = {}
     for part in sorted({name for record in records for name in record.parts}):
-        files = [
-            record.parts[part].uri or "" if part in record.parts else "" for record in records
-        ]
+        files = [record.parts[part].uri or "" if part in record.parts else "" for record in records]
         if any(files):
             names[part] = files
     if not names:
@@ -315,7 +319,9 @@ def _read_vectors(report: LabelReport, parts: Sequence[str]) -> dict[str, tuple[
 def _recipe_lines(records: Sequence[Record]) -> str:
     """What a recipe has to say so that there are features of these records."""
     known = addresses(Extractor)
-    parts = sorted({(name, part.modality) for record in records for name, part in record.parts.items()})
+    parts = sorted(
+        {(name, part.modality) for record in records for name, part in record.parts.items()}
+    )
     lines = [f"{name}: features.{kind}" for name, kind in parts if f"features.{kind}" in known]
     if not lines:
         return "no part is of a modality with an extractor; write one of your own (use:)"
@@ -350,9 +356,7 @@ def _judge(
     for done, (name, (cache, places)) in enumerate(vectors.items()):
         advance(done, len(vectors))
         here = np.flatnonzero(places[rows] >= 0)
-        part = PartVectors(
-            cache.vectors[places[rows][here]], here, bool(cache.made_by.one_scale)
-        )
+        part = PartVectors(cache.vectors[places[rows][here]], here, bool(cache.made_by.one_scale))
         says = predicted(part, report.given, fold_N, "modalmill labels")
         if says is None:
             notes.append(f"features of {name!r} are left out: too few records of two classes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,8 +13,9 @@ from .labels import Findings, LabelReport, some_of
 from .report import plain_table, render_text
 
 _SHOWN = 10
-_ALIGN = "align.signals: {{path: {path}, signals: {{label_confidence: self_confidence}}}}"
-_RULE = 'clean.rules: {label_confidence: ">= .1"}'
+_WEAK = 0.8
+_ALIGN = "align.signals: {{path: {path}, signals: {{label_error: is_error}}}}"
+_RULE = "clean.rules: {label_error: 0}"
 
 
 def labels_dict(report: LabelReport, top: int) -> dict[str, Any]:
@@ -24,6 +26,7 @@ def labels_dict(report: LabelReport, top: int) -> dict[str, Any]:
             "judged": len(report.judged),
             "classes": report.classes,
             "noise": report.noise(),
+            "agree": report.agree(),
             "errors": int(report.says.is_error_N.sum()),
             "pairs": [
                 {
@@ -104,34 +107,59 @@ def _judged(report: LabelReport, top: int) -> list[object]:
     assert says is not None
     errors = int(says.is_error_N.sum())
     head = (
-        f"{report.target}: {len(report.judged):,} labels of {len(report.classes)} classes judged out"
-        f" of fold; {errors:,} are likely wrong, and an estimated {report.noise():.1%} of all"
+        f"{report.target}: {len(report.judged):,} labels of {len(report.classes)} classes judged"
+        f" out of fold; {errors:,} are likely wrong, and an estimated {report.noise():.1%} of all"
     )
-    pairs = plain_table("given", "likely", "records", "of the given", right=("records", "of the given"))
-    for pair in report.pairs()[:_SHOWN]:
-        pairs.add_row(pair.given, pair.likely, f"{pair.records:.1f}", f"{pair.share:.1%}")
-    more = len(report.pairs()) - _SHOWN
-    parts = plain_table("part", "records", "agree", "weight", right=("records", "agree", "weight"))
+    return [head, "", *_noise(report), *_parts(report), *(_worst_first(report, top, errors))]
+
+
+def _noise(report: LabelReport) -> list[object]:
+    numbers = ("records", "of the given")
+    table, pairs = plain_table("given", "likely", *numbers, right=numbers), report.pairs()
+    for pair in pairs[:_SHOWN]:
+        table.add_row(pair.given, pair.likely, f"{pair.records:.1f}", f"{pair.share:.1%}")
+    rest = len(pairs) - _SHOWN
+    more: list[object] = [f"and {rest:,} smaller pairs"] if rest > 0 else []
+    return ["how much of each class is likely another:", table, *more, ""] if pairs else []
+
+
+def _parts(report: LabelReport) -> list[object]:
+    numbers = ("records", "agree", "weight")
+    table, together = plain_table("part", *numbers, right=numbers), report.agree()
     for name, part in report.parts().items():
-        agree = f"{part.agree / part.records:.1%}"
-        parts.add_row(name, f"{part.records:,}", agree, f"{part.weight:.2f}")
-    things: list[object] = [head, "", "how much of each class is likely another:", pairs]
-    things += [f"and {more:,} smaller pairs"] if more > 0 else []
-    things += ["", "how often the likeliest class of each part is the given one:", parts, ""]
-    worst = plain_table("where", "given", "likely", "confidence", "against", right=("confidence",))
+        agree = part.agree / part.records
+        table.add_row(name, f"{part.records:,}", f"{agree:.1%}", f"{part.weight:.2f}")
+    table.add_row("all together", f"{len(report.judged):,}", f"{together:.1%}", "")
+    things: list[object] = ["how often the likeliest class is the given one:", table, ""]
+    if together < _WEAK:
+        things += [
+            "What the features cannot tell apart is counted as noise as well: trust the order, and"
+            " not the number. Features of a trained network (features.onnx, features.transformers)"
+            " may tell more.",
+            "",
+        ]
+    return things
+
+
+def _worst_first(report: LabelReport, top: int, errors: int) -> list[object]:
+    if not errors or not top:
+        return []
+    assert report.says is not None
+    # of one part alone it is plain which one it is
+    several = ["against"] * (len(report.by_part) > 1)
+    table = plain_table("where", "given", "likely", "confidence", *several, right=("confidence",))
     for place in report.worst()[: min(top, errors)].tolist():
         against, asked = report.against(place)
-        worst.add_row(
+        parts = "all parts" if against == asked else ", ".join(against) or "together"
+        table.add_row(
             _where(report.records[report.judged[place]]),
             report.classes[report.given[place]],
-            report.classes[says.likeliest_N[place]],
-            f"{says.self_N[place]:.3f}",
-            "all parts" if against == asked else ", ".join(against) or "together",
+            report.classes[report.says.likeliest_N[place]],
+            f"{report.says.self_N[place]:.3f}",
+            *[parts] * len(several),
         )
-    if errors:
-        shown = "the worst of them" if top < errors else "all of them"
-        return [*things, f"{shown}, by the probability of the given label:", worst, ""]
-    return things
+    shown = f"the {top:,} first" if top < errors else "all"
+    return [f"likely wrong ({shown}), by how far the likely class is ahead:", table, ""]
 
 
 def _where(record: Record) -> str:
@@ -159,8 +187,13 @@ def _findings(report: LabelReport, found: Findings) -> list[object]:
             " records):"
         )
         for same in found.contents[:_SHOWN]:
-            shown = [f"{_where(report.records[row])}: {labels[row]}" for row in same]
-            things.append(f"  {'; '.join(shown[:4])}{'; ...' if len(shown) > 4 else ''}")
+            counts = Counter(str(labels[row]) for row in same)
+            firsts = {str(labels[row]): row for row in reversed(same)}
+            shown = [
+                f"{count:,} {label} ({_where(report.records[firsts[label]])})"
+                for label, count in counts.most_common()
+            ]
+            things.append(f"  {some_of(shown)}")
         things += _more(len(found.contents))
     return things
 
@@ -172,7 +205,7 @@ def _table(report: LabelReport, target: str, part: str, table: NameTable) -> lis
         return []
     where = f"{target}: {table.place} ({part}) "
     if table.is_exchanged:
-        head = "holds words that are labels, and stands for others than it names; are they exchanged?"
+        head = "holds labels that stand for others than they name; are they exchanged?"
     elif table.is_same:
         head = "says the label"
     elif table.is_one_to_one:
@@ -212,8 +245,8 @@ def _next(report: LabelReport) -> str:
         stale = f"; {path} is of an earlier call" if path.is_file() else ""
         return f"No label was judged by a model{stale}."
     lines = [
-        f"Each record with its confidence: {path}. Look at the worst before you trust it. To leave"
-        " them out, in stages:",
+        f"Each record with its confidence: {path}. Look at the worst before you trust it. To leave",
+        "them out, in the stages of a recipe that runs into another folder:",
         f"  - {_ALIGN.format(path=path)}",
         f"  - {_RULE}",
     ]

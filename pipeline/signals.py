@@ -142,8 +142,8 @@ def _marked(column: pa.Field, of_record: Collection[str]) -> pa.Field:
 def _signals_of(
     table: pa.Table, places: Mapping[str, np.ndarray], owners: np.ndarray
 ) -> dict[str, pa.Array]:
-    """Each signal of the parts, and of the records that own them, as a column ``[len(owners)]``; one
-    that is NaN stays so.
+    """Each signal of the parts, and of the records that own them, a column ``[len(owners)]``;
+    one that is NaN stays so.
     """
     count = len(owners)
     columns: dict[str, pa.Array] = {}

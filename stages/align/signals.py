@@ -62,11 +62,13 @@ class Signals(CorpusStage):
         for name in self.signals:
             if not _NAME.match(name):
                 raise ValueError(
-                    f"signals: {name!r} is no name for a signal; wanted letters, digits and _, after"
-                    " the part and a dot where it is one of a part"
+                    f"signals: {name!r} is no name for a signal; wanted letters, digits and _,"
+                    " after the part and a dot where it is one of a part"
                 )
             if name in _TAKEN:
-                raise ValueError(f"signals: {name!r} means something else already; call it otherwise")
+                raise ValueError(
+                    f"signals: {name!r} means something else already; call it otherwise"
+                )
 
     def identity(self) -> str:
         contents = hash_file(self.path) if self.path.is_file() else ""
@@ -93,7 +95,10 @@ class Signals(CorpusStage):
             return [*lines, f"path: {error}"]
         return lines + [
             f"{option}: {self.path} has no column {column!r}{nearest(column, there)}"
-            for option, column in [("key", self.key), *(("signals", c) for c in self.signals.values())]
+            for option, column in [
+                ("key", self.key),
+                *(("signals", c) for c in self.signals.values()),
+            ]
             if column not in there
         ]
 
@@ -153,8 +158,8 @@ class Signals(CorpusStage):
         value = json.loads(targets).get(self.match)
         if isinstance(value, (list, dict)):
             raise InputError(
-                f"{self.address}: match: {self.match!r} holds {str(value)[:60]}; wanted one value, a"
-                " word or a number"
+                f"{self.address}: match: {self.match!r} holds {str(value)[:60]}; wanted one value,"
+                " a word or a number"
             )
         is_whole = isinstance(value, float) and value.is_integer()
         return None if value is None else str(int(value)) if is_whole else str(value)

@@ -35,12 +35,13 @@ class Rules(Judges):
 
     rules: what is looked at -> what is wanted of it. Looked at are signals and facts of parts
         (``image.sharpness``, ``voice.duration_s``; ``modalmill signals`` lists them), targets,
-        ``key``, ``group``, ``split``, ``source``, signals of ``align.signals``, and what ``+ - * /`` makes of them. Wanted is
-        a comparison (``">= 100"``, ``"== yes"``), a range with its ends (``[-30, -10]``), words to
-        choose from (``[en, de]``), quantiles of all records that come here (``"p1..p99"``,
-        ``">= p5"``), ``"mad 5"`` for at most five robust standard deviations from the median
-        (Hampel 1974), or ``true`` where the left side is a condition, as in the ``where`` of a
-        stream. They may stand among the options: ``clean.rules: {image.dark: "< 0.9"}``.
+        ``key``, ``group``, ``split``, ``source``, what ``align.signals`` gave, and what ``+ - * /``
+        makes of them. Wanted is a comparison (``">= 100"``, ``"== yes"``), a range with its ends
+        (``[-30, -10]``), words to choose from (``[en, de]``), quantiles of all records that come
+        here (``"p1..p99"``, ``">= p5"``), ``"mad 5"`` for at most five robust standard deviations
+        from the median (Hampel 1974), or ``true`` where the left side is a condition, as in the
+        ``where`` of a stream. They may stand among the options:
+        ``clean.rules: {image.dark: "< 0.9"}``.
     on_fault: ``reject`` the record, or ``drop_part`` and keep the rest of it.
 
     A rule on a part that the record does not have says nothing, and neither does one on a number

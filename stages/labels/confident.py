@@ -88,4 +88,4 @@ def pruned_by_noise_rate(
             if true != given and count:
                 margin = probability_NC[own, true] - probability_NC[own, given]
                 is_error_N[own[np.argsort(-margin, kind="stable")[:count]]] = True
-    return is_error_N & (probability_NC.argmax(1) != given_N)
+    return np.asarray(is_error_N & (probability_NC.argmax(1) != given_N))
