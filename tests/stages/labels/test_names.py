@@ -16,10 +16,10 @@ def emotions(count: int = 100) -> tuple[list[str], list[str]]:
     """Names as Emo-DB has them (03a01Fa: speaker, text, emotion, version) and their labels."""
     random = np.random.default_rng(0)
     letters = [list(GERMAN)[number % 5] for number in range(count)]
-    names = [
-        f"wav/{random.integers(3, 17):02d}a{random.integers(1, 8):02d}{letter}{random.choice(list('abc'))}.wav"
-        for letter in letters
-    ]
+    names = []
+    for letter in letters:
+        speaker, text = random.integers(3, 17), random.integers(1, 8)
+        names.append(f"wav/{speaker:02d}a{text:02d}{letter}{random.choice(list('abc'))}.wav")
     return names, [GERMAN[letter] for letter in letters]
 
 

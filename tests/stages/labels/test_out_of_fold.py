@@ -46,7 +46,9 @@ def test_groups_of_one_class_spread_over_all_folds() -> None:
     unit = np.repeat(np.arange(20), 10)
     labels = np.repeat(np.tile([0, 1], 10), 10)
     fold = assign_folds(unit, labels, 5)
-    assert all(Counter(fold[labels == one].tolist()) == dict.fromkeys(range(5), 20) for one in (0, 1))
+    assert all(
+        Counter(fold[labels == one].tolist()) == dict.fromkeys(range(5), 20) for one in (0, 1)
+    )
 
 
 def clusters(rows: int, seed: int = 0, spread: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
