@@ -78,8 +78,9 @@ class Findings:
 @dataclass
 class LabelReport:
     """All that was found. records: of the manifest, by key. labels: target -> label of each record,
-    None where it has none. judged: the records that a model has judged, by number, with ``says`` of
-    each and ``by_part`` their probabilities. notes: what was left out or chosen, in words.
+    None where it has none. judged: the records that a model has judged, by number, and what it says
+    of each: the probabilities of ``by_part`` and of all ``together``, and what they ``says`` of the
+    labels. notes: what was left out or chosen, in words.
     """
 
     out: Path
@@ -90,6 +91,7 @@ class LabelReport:
     classes: list[str] = field(default_factory=list)
     judged: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
     given: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+    together: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     says: Confidence | None = None
     by_part: dict[str, np.ndarray] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
@@ -153,7 +155,11 @@ def find_labels(
             f"{out}: no {path.relative_to(out)} here; wanted the output folder of 'modalmill run'"
         )
     # by key: the order of a file says nothing
-    records = sorted(records_of(pq.read_table(path)), key=lambda record: record.key)
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); run the recipe again") from error
+    records = sorted(records_of(table), key=lambda record: record.key)
     values = _values(records)
     names = [target] if target else [name for name, own in values.items() if _is_classes(own)]
     if target and target not in values:
@@ -172,6 +178,7 @@ def find_labels(
         vectors = _read_vectors(report, parts)
         if vectors:
             _judge(report, vectors, folds, advance)
+            _note_gone(report)
     return report
 
 
@@ -368,8 +375,8 @@ def _judge(
             f"--target {report.target}: no part has features of enough records of two classes;"
             f" found {len(rows):,} records of {len(report.classes)} classes"
         )
-    together, report.weights = pooled(report.by_part, report.given)
-    report.says = confidence(together, report.given)
+    report.together, report.weights = pooled(report.by_part, report.given)
+    report.says = confidence(report.together, report.given)
 
 
 def _units(
@@ -446,6 +453,26 @@ def some_of(names: Sequence[str]) -> str:
     """The first few names, and how many there are more."""
     more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
     return ", ".join(names[:_SHOWN_NAMES]) + more
+
+
+def _note_gone(report: LabelReport) -> None:
+    """Tell of records that an earlier call knew, and that are not in the run any more: a recipe
+    that leaves records out by what is written here would take them in again.
+    """
+    path = RunFolder(report.out).labels
+    if not path.is_file():
+        return
+    try:
+        known = pq.read_table(path, columns=["key"])["key"].to_pylist()
+    except (pa.ArrowInvalid, OSError, KeyError):
+        return
+    gone = len(set(known) - {record.key for record in report.records})
+    if gone:
+        report.notes.append(
+            f"{gone:,} records of the {path.name} that was here are not in this run any more; where"
+            " its own recipe reads that file, they come back: let such a recipe run into another"
+            " folder"
+        )
 
 
 def write_labels(report: LabelReport) -> Path | None:

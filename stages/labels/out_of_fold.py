@@ -53,9 +53,10 @@ def assign_folds(unit_N: np.ndarray, given_N: np.ndarray, folds: int) -> np.ndar
         have_FC[fold] += own_C
     for given in range(classes):
         rows = random.permutation(np.flatnonzero((given_N == given) & (fold_N < 0)))
-        # every fold has a place for each of them; the lowest places are taken
+        # every fold has a place for each of them; the lowest are taken, in smaller folds first
         level, fold = np.mgrid[0 : len(rows), 0:folds].reshape(2, -1)
-        lowest = np.lexsort(((fold - given) % folds, level + have_FC[fold, given]))
+        sizes_F = np.bincount(fold_N[fold_N >= 0], minlength=folds)
+        lowest = np.lexsort((sizes_F[fold], level + have_FC[fold, given]))
         fold_N[rows] = fold[lowest[: len(rows)]]
     return fold_N
 
@@ -76,23 +77,37 @@ def predicted(
     folds = np.unique(fold_M)
     if len(folds) < 2 or any(len(np.unique(given_M[fold_M != fold])) < 2 for fold in folds):
         return None
-    probability_SMC = np.zeros((len(_STRENGTHS), len(given_M), classes))
-    strengths = range(len(_STRENGTHS))
-    asked_M = np.zeros(len(given_M), bool)
+    # strength -> what it says of each fold so far
+    says: dict[float, list[_OfFold]] = {strength: [] for strength in _STRENGTHS}
     for fold in folds:
         train, test = np.flatnonzero(fold_M != fold), np.flatnonzero(fold_M == fold)
         seen, unseen = _standardised(part, train, test)
-        for number in strengths:
-            columns, values = _of_fold(seen, given_M[train], unseen, _STRENGTHS[number])
-            probability_SMC[number][np.ix_(test, columns)] = values
-        asked_M |= fold_M == fold
-        if len(given_M) > _ENOUGH or asked_M.all():
-            losses = [_log_loss(probability_SMC[s][asked_M], given_M[asked_M]) for s in strengths]
-            best = strengths[int(np.argmin(losses))]
-            strengths = range(best, best + 1)
+        for strength, own in says.items():
+            probability = np.zeros((len(test), classes))
+            columns, values = _of_fold(seen, given_M[train], unseen, strength)
+            probability[:, columns] = values
+            own.append(_OfFold(test, probability, _log_loss(probability, given_M[test])))
+        if len(given_M) > _ENOUGH:
+            says = _best(says)
     result = np.full((len(given_N), classes), np.nan)
-    result[part.rows_M] = probability_SMC[strengths[0]]
+    for own in _best(says).values():
+        for test, probability, _ in own:
+            result[part.rows_M[test]] = probability
     return result
+
+
+class _OfFold(NamedTuple):
+    """The records of a fold, their probabilities, and the mean loss of these."""
+
+    test: np.ndarray
+    probability: np.ndarray
+    loss: float
+
+
+def _best(says: dict[float, list[_OfFold]]) -> dict[float, list[_OfFold]]:
+    """The strength with the least loss over all records that were asked, alone."""
+    best = min(says, key=lambda strength: sum(own.loss * len(own.test) for own in says[strength]))
+    return {best: says[best]}
 
 
 def pooled(
