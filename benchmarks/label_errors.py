@@ -25,12 +25,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from _common import print_table, print_versions, use_cores, work_folder
-from modalmill.pipeline.labels import find_labels
+from modalmill.pipeline.labels import LabelReport, find_labels
 from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.run import run
 from modalmill.schemas.recipe import parse_recipe
 from modalmill.stages.labels.confident import Confidence, confidence
+from modalmill.stages.labels.out_of_fold import PartVectors, assign_folds, predicted
+from modalmill.stages.stream.shards.features import FeatureCache
 
 _FEWEST = 7  # records of a class
 _EMOTIONS = {
@@ -159,6 +162,25 @@ def by_cleanlab(probability: np.ndarray, given: np.ndarray, wrong: np.ndarray) -
     return [*found_of(margin, found, wrong), np.nan]
 
 
+def side_by_side(report: LabelReport) -> np.ndarray:
+    """The probabilities by one regression on the vectors of all parts in a row, each part of about
+    unit length; all records have all parts.
+    """
+    keys = pa.chunked_array([[report.records[row].key for row in report.judged]])
+    blocks = []
+    for name in report.by_part:
+        cache = FeatureCache(report.out / "features", name)
+        block = cache.vectors[cache.rows(keys)].astype(np.float32)
+        deviation = np.maximum(block.std(0), 1e-6)
+        blocks.append((block - block.mean(0)) / deviation / np.sqrt(block.shape[1]))
+    whole = PartVectors(np.concatenate(blocks, 1), np.arange(len(keys)), True)
+    groups = [report.records[row].group for row in report.judged]
+    unit = np.unique(groups, return_inverse=True)[1]
+    says = predicted(whole, report.given, assign_folds(unit, report.given, 5), "benchmark")
+    assert says is not None
+    return says
+
+
 def measured(
     rows: Rows, more: dict[str, Any], data: Path, folder: Path, share: float, seed: int
 ) -> Iterator[tuple[str, list[float]]]:
@@ -174,6 +196,8 @@ def measured(
         own = confidence(probability[there], report.given[there])
         yield name, figures(own, wrong[there])
     yield "all together", figures(report.says, wrong)
+    if len(report.by_part) > 1:
+        yield "  side by side", figures(confidence(side_by_side(report), report.given), wrong)
     if importlib.util.find_spec("cleanlab"):
         yield "  by cleanlab", by_cleanlab(report.together, report.given, wrong)
 
@@ -201,13 +225,13 @@ def main() -> None:
                 for what, line in measured(rows, more, arguments.data, own, arguments.share, seed):
                     found.setdefault(what, []).append(line)
         for what, lines in found.items():
-            mean, low = np.mean(lines, 0), np.min(lines, 0)
+            mean, low, high = np.mean(lines, 0), np.min(lines, 0), np.max(lines, 0)
             table.append(
                 [
                     name,
                     f"{len(rows):,}",
                     what,
-                    f"{mean[0]:.2f} ({low[0]:.2f})",
+                    f"{mean[0]:.2f} ({low[0]:.2f} to {high[0]:.2f})",
                     *(f"{value:.2f}" for value in mean[1:3]),
                     *("-" if np.isnan(value) else f"{value:.3f}" for value in mean[3:]),
                 ]
@@ -216,7 +240,7 @@ def main() -> None:
         "set",
         "records",
         "part",
-        "top n (least)",
+        "top n (range)",
         "precision",
         "recall",
         "errors",

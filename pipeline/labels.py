@@ -34,7 +34,7 @@ from ..schemas.record import Record
 from ..stages.base import Extractor, addresses
 from ..stages.labels.confident import Confidence, confidence
 from ..stages.labels.file_names import NameTable, name_tables
-from ..stages.labels.out_of_fold import PartVectors, assign_folds, pooled, predicted
+from ..stages.labels.out_of_fold import PartVectors, assign_folds, pool_evidence, predicted
 from ..stages.labels.spellings import Spellings, like_spellings
 from .progress import Advance
 
@@ -375,7 +375,7 @@ def _judge(
             f"--target {report.target}: no part has features of enough records of two classes;"
             f" found {len(rows):,} records of {len(report.classes)} classes"
         )
-    report.together, report.weights = pooled(report.by_part, report.given)
+    report.together, report.weights = pool_evidence(report.by_part, report.given)
     report.says = confidence(report.together, report.given)
 
 

@@ -33,8 +33,7 @@ class NameTable:
     place: in words. counts: word there -> label -> records. usual: word -> its commonest label.
     exceptions: the rows of records with another label than is usual for their word. is_same: the
         words are the labels themselves. is_exchanged: the words are labels, and stand for others
-        than they name. is_one_to_one: each word has a usual label of its own, and each label is the
-        usual one of a word.
+        than they name. is_one_to_one: each word has a usual label of its own.
     """
 
     place: str
@@ -127,7 +126,7 @@ def _table(place: str, words: Sequence[str | None], labels: Sequence[str]) -> Na
         exceptions,
         is_same=len(named) == len(usual) and not differ,
         is_exchanged=bool(differ),
-        is_one_to_one=len(set(usual.values())) == len(usual) == len(set(labels)),
+        is_one_to_one=len(set(usual.values())) == len(usual),
     )
 
 

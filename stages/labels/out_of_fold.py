@@ -110,7 +110,7 @@ def _best(says: dict[float, list[_OfFold]]) -> dict[float, list[_OfFold]]:
     return {best: says[best]}
 
 
-def pooled(
+def pool_evidence(
     by_part: Mapping[str, np.ndarray], given_N: np.ndarray
 ) -> tuple[np.ndarray, dict[str, float]]:
     """What all parts say of each record ``float64 [N, C]``, and how much each counts.

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from modalmill.schemas.errors import MissingPackageError
-from modalmill.stages.labels.out_of_fold import PartVectors, assign_folds, pooled, predicted
+from modalmill.stages.labels.out_of_fold import PartVectors, assign_folds, pool_evidence, predicted
 
 
 @given(
@@ -114,13 +114,13 @@ def test_absent_parts_add_nothing_and_useless_ones_count_little(seed: int) -> No
     good[wrong] = good[wrong, ::-1]
     chance = random.dirichlet([5, 5], 3000)
     good[2000:] = np.nan
-    together, weights = pooled({"good": good, "chance": chance}, labels)
+    together, weights = pool_evidence({"good": good, "chance": chance}, labels)
     assert weights["good"] == pytest.approx(1, abs=0.2)
     assert weights["chance"] < 0.35
     assert (together[:2000].argmax(1) == good[:2000].argmax(1)).mean() > 0.95
     # without the good one there is the share of the class, and little more
     assert np.abs(together[2000:] - 0.5).mean() < 0.1
-    nothing, _ = pooled({"none": np.full((3000, 2), np.nan)}, labels)
+    nothing, _ = pool_evidence({"none": np.full((3000, 2), np.nan)}, labels)
     assert nothing == pytest.approx(np.full((3000, 2), 0.5))
 
 
@@ -135,7 +135,7 @@ def test_two_independent_parts_of_equal_worth_multiply() -> None:
         x = (2 * labels - 1) * mean + random.normal(size=len(labels))
         one = 1 / (1 + np.exp(-2 * mean * x))
         parts[name] = np.stack([1 - one, one], 1)
-    _, weights = pooled(parts, labels)
+    _, weights = pool_evidence(parts, labels)
     assert weights == pytest.approx({"a": 1, "b": 1}, abs=0.05)
 
 
