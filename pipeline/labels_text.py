@@ -212,7 +212,7 @@ def _table(report: LabelReport, target: str, part: str, table: NameTable) -> lis
         head = "stands one to one for the label, in other words; are they meant so?"
     else:
         head = "determines the label"
-    but = f", but for {exceptions:,} records" if exceptions else ""
+    but = f", but for {exceptions:,} record{'s' * (exceptions > 1)}" if exceptions else ""
     things: list[object] = [f"{where}{head.replace(';', f'{but};') if ';' in head else head + but}"]
     if not table.is_same:
         things += [

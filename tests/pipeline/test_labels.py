@@ -354,3 +354,26 @@ def test_rules_streams_and_look_have_them_as_signals(
     with stream.open(cleaned / "shards", batch_size=8, where=where, drop_last=False) as batches:
         streamed = {key for batch in batches for key in batch.keys}
     assert streamed == {key for key in kept if table.self_confidence[key] > 0.9}
+
+
+def test_a_run_that_reads_its_own_table_is_warned_of_what_comes_back(
+    run_recipe: Run, tmp_path: Path
+) -> None:
+    made, _ = rows(120, 0.1)
+    out = run_on(run_recipe, tmp_path, made)
+    assert not any("not in this run any more" in note for note in labels_of(out).notes)
+    errors = int(table_of(out).is_error.sum())
+    stages: list[Any] = [
+        {"align.signals": {"path": str(out / "labels.parquet"), "signals": {"e": "is_error"}}},
+        {"clean.rules": {"e": 0}},
+    ]
+    run_on(run_recipe, tmp_path, made, stages=stages)
+    notes = labels_of(out).notes
+    assert errors > 0
+    assert f"{errors} records of the labels.parquet that was here are not in this run" in notes[-1]
+
+
+def test_a_damaged_manifest_is_one_message(tmp_path: Path) -> None:
+    write(tmp_path / "manifest" / "part-00000.parquet", b"PAR1 and no more")
+    with pytest.raises(InputError, match="cannot be read .*; run the recipe again"):
+        labels_of(tmp_path)
