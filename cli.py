@@ -320,6 +320,41 @@ def leaks(
 
 
 @app.command()
+def labels(
+    out: Annotated[Path, typer.Argument(help="Output folder of a run.")],
+    target: Annotated[
+        str,
+        typer.Option(
+            "--target", help="The label; that of training, or the only one, where none is given."
+        ),
+    ] = "",
+    parts: Annotated[
+        str,
+        typer.Option("--parts", help="Parts whose features are read, by commas; all there are."),
+    ] = "",
+    folds: Annotated[int, typer.Option("--folds", min=2, help="Folds of groups.")] = 5,
+    top: Annotated[int, typer.Option("--top", min=0, help="Records to show.")] = 20,
+    json_: JsonOption = False,
+) -> None:
+    """Look for labels that are likely wrong: by models of the cached features that never saw the
+    record, by names of files, spelling and equal contents; OUT/labels.parquet has each record.
+    """
+    from .pipeline.labels import find_labels, write_labels
+    from .pipeline.labels_text import labels_dict, labels_text
+    from .pipeline.progress import Progress
+
+    named = [name.strip() for name in parts.split(",") if name.strip()]
+    with Progress(quiet=json_).step("labels", "parts") as advance:
+        report = find_labels(out, target, named, folds, advance)
+    write_labels(report)
+    _say(
+        json.dumps(labels_dict(report, top), ensure_ascii=False)
+        if json_
+        else labels_text(report, top)
+    )
+
+
+@app.command()
 def inspect(
     shards: ShardsArgument,
     n: Annotated[int, typer.Option("-n", min=0, help="Samples to show.")] = 3,

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -55,15 +56,25 @@ def decide(
     return {} if table is None else stage.decided(table, likeness)
 
 
+def remarks(stage: CorpusStage, partitions: Sequence[Path]) -> Mapping[str, int]:
+    """What a corpus stage has to say that is of no record."""
+    if type(stage).remarks is CorpusStage.remarks:
+        return {}
+    table = read_columns(partitions, stage.columns)
+    return {} if table is None else stage.remarks(table)
+
+
 def carry_out(
     address: str,
     decisions: Mapping[str, Decision],
     partitions: Sequence[Path],
     targets: Sequence[Path],
     edges: Path,
+    told: Mapping[str, int] = MappingProxyType({}),
 ) -> None:
     """Write each partition anew with a corpus stage's decisions, and last of all ``edges``: what
-    the stage found that records have in common.
+    the stage found that records have in common. ``told``: what the account is to say that is of no
+    record.
     """
     fetch = Fetching(partitions)
     common: list[dict[str, object]] = []
@@ -77,7 +88,10 @@ def carry_out(
         taken = {key for own in decided for decision in own if decision for key in decision.absorb}
         absorbed = _Absorbed(fetch(sorted(taken)) if taken else WORK_SCHEMA.empty_table())
         for (_, target), table, own in zip(batch, tables, decided, strict=True):
-            _carry_out_one(address, table, own, absorbed, target)
+            count = Count(address, read=len(table))
+            # of no record, and so of none of the partitions
+            count.notes.update(told if target == targets[0] else {})
+            _carry_out_one(count, table, own, absorbed, target)
             common += edges_of(address, table["key"], own)
     write_edges(edges, common)
 
@@ -110,14 +124,14 @@ class _Absorbed:
 
 
 def _carry_out_one(
-    address: str,
+    count: Count,
     table: pa.Table,
     decided: Sequence[Decision | None],
     absorbed: _Absorbed,
     target: Path,
 ) -> None:
     """Write one partition; ``absorbed`` has all records that its records take from."""
-    count = Count(address, read=len(table))
+    address = count.name
     count.notes.update(decision.note for decision in decided if decision and decision.note)
     columns, by_hand = _as_columns(address, table, decided, absorbed)
     _count_faults(count, decided)
@@ -157,7 +171,9 @@ def _as_columns(
     ``bool [N]``.
     """
     faults = [None if decision is None else decision.fault for decision in decided]
-    by_hand = np.array([bool(own and own.targets and not own.fault) for own in decided], bool)
+    by_hand = np.array(
+        [bool(own and (own.targets or own.signals) and not own.fault) for own in decided], bool
+    )
     takers = [
         (row, absorbed.places[key])
         for row, decision in enumerate(decided)
@@ -235,6 +251,7 @@ def _changed(
         absent = {**other.absent, **absent}
         split = split or other.split
     targets |= decision.targets
+    signals |= decision.signals
     absent = {name: why for name, why in absent.items() if name not in parts}
     return replace(
         record,

@@ -16,7 +16,7 @@ from ..schemas.fingerprint import fingerprint
 from ..schemas.record import Record
 from ..stages.base import CorpusStage, RecordStage, Verdicts
 from ..stages.modality import timed
-from .corpus import carry_out, decide, read_columns
+from .corpus import carry_out, decide, read_columns, remarks
 from .engine import Engine
 from .measuring import Measuring
 from .plan import Placed, Plan, identity
@@ -125,7 +125,8 @@ class Staging:
         edges = self._folder / f"{fingerprint(config, 'edges')}.arrow"
         if not all(path.is_file() for path in (*self.partitions, edges)):
             decisions = decide(stage, partitions, self._measuring.likenesses())
-            carry_out(placed.address, decisions, partitions, self.partitions, edges)
+            told = remarks(stage, partitions)
+            carry_out(placed.address, decisions, partitions, self.partitions, edges, told)
         self.edges.append(edges)
 
 

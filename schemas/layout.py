@@ -6,6 +6,7 @@
     signals.parquet                   what was measured of every part
     duplicates.parquet                what records have in common, pair by pair
     measured.parquet                  the same of the sources, by who only looks
+    labels.parquet                    which labels are likely wrong, by who asks
     manifest/part-00000.parquet       every record that is left
     shards/                           tars, their indexes, shards.json
     features/                         vectors by content
@@ -57,6 +58,11 @@ class RunFolder:
     def measured(self) -> Path:
         """The same of the sources alone, which were only measured."""
         return self.root / "measured.parquet"
+
+    @property
+    def labels(self) -> Path:
+        """Which labels are likely wrong, as Parquet."""
+        return self.root / "labels.parquet"
 
     @property
     def manifest(self) -> Path:

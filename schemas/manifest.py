@@ -233,12 +233,16 @@ def table_to_records(table: pa.Table) -> Iterator[Record]:
 
 
 def records_of(table: pa.Table) -> Iterator[Record]:
-    """The records of all rows, whatever became of them; columns named ``part.signal`` are their
+    """The records of all rows, whatever became of them; columns that no work table has are their
     signals.
     """
     for batch in table.to_batches(max_chunksize=1000):
         columns = {name: batch.column(name) for name in batch.schema.names}
-        named = {name: column.to_pylist() for name, column in columns.items() if "." in name}
+        named = {
+            name: column.to_pylist()
+            for name, column in columns.items()
+            if name not in WORK_SCHEMA.names
+        }
         nothing = [()] * len(batch)
         pairs = columns["signals"].to_pylist() if "signals" in columns else nothing
         verdicts = columns["verdicts"].to_pylist() if "verdicts" in columns else nothing

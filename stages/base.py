@@ -255,8 +255,8 @@ class Edge:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What a corpus stage decides on one record: a fault, records to take parts and targets from,
-    partners it lacks, values to set, what the account is to say of it, in the same words for all
-    alike, and what it has in common with others, for ``duplicates.parquet``.
+    partners it lacks, values and signals to set, what the account is to say of it, in the same
+    words for all alike, and what it has in common with others, for ``duplicates.parquet``.
     """
 
     fault: Fault | None = None
@@ -267,6 +267,7 @@ class Decision:
     targets: Mapping[str, JsonValue] = field(default_factory=dict)
     note: str = ""
     edges: tuple[Edge, ...] = ()
+    signals: Mapping[str, float] = field(default_factory=dict)
 
 
 class ByRow(Mapping[str, Decision]):
@@ -330,6 +331,12 @@ class CorpusStage(Stage):
         give them ``ByRow``.
         """
         raise NotImplementedError
+
+    def remarks(self, table: pa.Table) -> Mapping[str, int]:
+        """What the account is to say that is of no record, and how often; ``table`` as
+        ``decide`` has it.
+        """
+        return {}
 
     def decided(self, table: pa.Table, likeness: Likeness) -> Mapping[str, Decision]:
         """What ``decide`` says, with likenesses where it takes them."""

@@ -34,6 +34,8 @@ class Outliers(CorpusStage):
     deviations: float = 5.0
 
     def mistakes(self, here: Contents) -> list[str]:
+        if self.column in here.signals:
+            return []
         part, dot, word = self.column.rpartition(".")
         if not dot or self.column in here.targets:
             lines = here.lacking_targets("column", [self.column])

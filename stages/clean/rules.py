@@ -35,12 +35,13 @@ class Rules(Judges):
 
     rules: what is looked at -> what is wanted of it. Looked at are signals and facts of parts
         (``image.sharpness``, ``voice.duration_s``; ``modalmill signals`` lists them), targets,
-        ``key``, ``group``, ``split``, ``source``, and what ``+ - * /`` makes of them. Wanted is
-        a comparison (``">= 100"``, ``"== yes"``), a range with its ends (``[-30, -10]``), words to
-        choose from (``[en, de]``), quantiles of all records that come here (``"p1..p99"``,
-        ``">= p5"``), ``"mad 5"`` for at most five robust standard deviations from the median
-        (Hampel 1974), or ``true`` where the left side is a condition, as in the ``where`` of a
-        stream. They may stand among the options: ``clean.rules: {image.dark: "< 0.9"}``.
+        ``key``, ``group``, ``split``, ``source``, what ``align.signals`` gave, and what ``+ - * /``
+        makes of them. Wanted is a comparison (``">= 100"``, ``"== yes"``), a range with its ends
+        (``[-30, -10]``), words to choose from (``[en, de]``), quantiles of all records that come
+        here (``"p1..p99"``, ``">= p5"``), ``"mad 5"`` for at most five robust standard deviations
+        from the median (Hampel 1974), or ``true`` where the left side is a condition, as in the
+        ``where`` of a stream. They may stand among the options:
+        ``clean.rules: {image.dark: "< 0.9"}``.
     on_fault: ``reject`` the record, or ``drop_part`` and keep the rest of it.
 
     A rule on a part that the record does not have says nothing, and neither does one on a number
@@ -81,7 +82,8 @@ class Rules(Judges):
         for rule in self._all():
             for part, word in map(part_and_word, rule.names):
                 kind = here.parts.get(part)
-                if part not in here.parts or word in _KNOWN_FIRST:
+                is_given = f"{part}.{word}" in here.signals
+                if part not in here.parts or word in _KNOWN_FIRST or is_given:
                     continue
                 # where it is None, the files alone tell what it is
                 choices = every_on_disk() if kind is None else [modality(kind)]
@@ -168,7 +170,7 @@ class _FittedRules(Rules):
 def _unknown(left: str, name: str, here: Contents) -> list[str]:
     """A line where no record can have what a rule reads."""
     part, word = part_and_word(name)
-    if name in COLUMNS or name.removeprefix("targets.") in here.targets:
+    if name in (*COLUMNS, *here.signals) or name.removeprefix("targets.") in here.targets:
         return []
     if not part:
         return here.lacking_targets(left, [name])
@@ -187,7 +189,8 @@ def _unknown(left: str, name: str, here: Contents) -> list[str]:
 
 def _unlike(rule: RuleInWords, here: Contents) -> list[str]:
     """A line where a text is compared with a number."""
-    kind: str | None = "number" if "." in rule.left else "text"
+    is_number = "." in rule.left or rule.left in here.signals
+    kind: str | None = "number" if is_number else "text"
     if rule.left not in COLUMNS:
         kind = here.targets.get(rule.left.removeprefix("targets."), kind)
     if rule.left not in rule.names or kind is None or kind == rule.compared_with:
