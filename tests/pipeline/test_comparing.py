@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
+from commands import here
 from tiny import jpeg, recipe, write
 
 SPLITS = ("train", "train", "val", "test")
@@ -52,16 +52,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "modalmill", *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    return done
+def command(folder: Path, *words: str) -> CompletedProcess[str]:
+    return here(*words, cwd=folder)
 
 
 def test_methods_are_trained_on_the_same_records_and_put_into_one_table(folder: Path) -> None:

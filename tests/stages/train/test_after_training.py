@@ -7,8 +7,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,8 @@ import onnxruntime
 import pytest
 import torch
 import yaml
-from campaign import fusions
+from campaign import also, fusions
+from commands import alone, here
 from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.progress import Progress
 from modalmill.pipeline.run import run
@@ -46,17 +45,6 @@ from modalmill.stages.train.use.pruning import prune
 from PIL import Image
 from taught import TRAIN, corpus
 from tiny import picture, recipe, write
-
-
-def command(*words: object) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "modalmill", *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def checkpoint_of(path: Path, fusion: Any) -> Path:
@@ -91,7 +79,7 @@ def test_every_fusion_is_one_exported_graph_for_all_subsets(fusion: str, tmp_pat
     assert report["furthest_from_model"] < 1e-5
 
 
-@pytest.mark.parametrize("fusion", ["attention", "opinion_pool", "matching"])
+@pytest.mark.parametrize("fusion", also(["opinion_pool", "matching"], ["attention"]))
 def test_onnxruntime_agrees_for_all_subsets_and_any_number_of_rows(
     fusion: str, tmp_path: Path
 ) -> None:
@@ -122,7 +110,7 @@ def test_onnxruntime_agrees_for_all_subsets_and_any_number_of_rows(
 
 def test_a_trained_model_is_exported_by_the_command_line(trained: Path, tmp_path: Path) -> None:
     best = trained / "out" / "training" / "best.pt"
-    done = command("export", best, tmp_path / "m.onnx", "--int8", "--sparsity", "0.5")
+    done = alone("export", best, tmp_path / "m.onnx", "--int8", "--sparsity", "0.5")
     assert done.returncode == 0, done.stderr
     assert "compared with the model for 4 subsets" in done.stdout
     about = json.loads((tmp_path / "m.onnx.json").read_text())
@@ -144,7 +132,7 @@ def test_a_trained_model_is_exported_by_the_command_line(trained: Path, tmp_path
         ),
         ((best, tmp_path / "m.pt2", "--sparsity", "1"), "wanted a share from 0 up to 1, found 1.0"),
     ):
-        done = command("export", *arguments)
+        done = here("export", *arguments)
         assert done.returncode == 1
         assert told in done.stderr
         assert not (tmp_path / "m.pt2").exists()
@@ -246,7 +234,7 @@ def test_a_feature_map_is_what_its_filter_says(trained: Path) -> None:
 
 def test_an_explanation_is_one_picture(trained: Path, tmp_path: Path) -> None:
     best = trained / "out" / "training" / "best.pt"
-    done = command(
+    done = here(
         "explain",
         best,
         "--image",
@@ -316,7 +304,7 @@ def test_captions_are_learned_beside_the_answer_and_shown_by_predict(tmp_path: P
     section = {**TRAIN, "epochs": 16, "losses": [{"caption": {"target": "said", "weight": 1.0}}]}
     value = recipe(tmp_path, {"t": {**source, "targets": ["answer", "said"]}}, train=section)
     run(make_plan(parse_recipe(value), tmp_path), tmp_path / "out", "serial")
-    done = command(
+    done = here(
         "predict",
         tmp_path / "out" / "training" / "best.pt",
         "--shards",
@@ -334,7 +322,7 @@ def test_captions_are_learned_beside_the_answer_and_shown_by_predict(tmp_path: P
     report = evaluate(tmp_path / "out" / "training" / "best.pt", tmp_path / "out")["captions"]
     assert report["same"] == np.mean(right)
     assert report["bleu4"] >= report["same"]
-    one = command(
+    one = here(
         "predict",
         tmp_path / "out" / "training" / "best.pt",
         "--image",
@@ -353,7 +341,7 @@ def test_captions_are_learned_beside_the_answer_and_shown_by_predict(tmp_path: P
         (tmp_path / "r.yaml").write_text(
             yaml.safe_dump({**value, "train": {**section, "losses": losses}})
         )
-        done = command("run", tmp_path / "r.yaml", "--out", tmp_path / "out")
+        done = here("run", tmp_path / "r.yaml", "--out", tmp_path / "out")
         assert done.returncode != 0
         assert told in done.stderr
 
@@ -442,13 +430,13 @@ def test_features_of_another_extractor_are_refused(tmp_path: Path) -> None:
 
 def test_retrieval_by_the_command_line(trained: Path, tmp_path: Path) -> None:
     best = trained / "out" / "training" / "best.pt"
-    done = command("retrieve", best, trained / "out")
+    done = here("retrieve", best, trained / "out")
     assert done.returncode == 1
     assert "makes no common space; train with fusion: common_space or matching" in done.stderr
     options = TrainOptions(**{**TRAIN, "fusion": "common_space", "epochs": 2})
     train(options, trained / "out" / "shards", tmp_path / "t", 0, lambda line: None)
     found = json.loads(
-        command("retrieve", tmp_path / "t" / "best.pt", trained / "out", "--json").stdout
+        here("retrieve", tmp_path / "t" / "best.pt", trained / "out", "--json").stdout
     )
     assert set(found["pairs"]) == {"image -> question", "question -> image"}
     cell = found["pairs"]["image -> question"]

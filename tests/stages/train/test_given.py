@@ -6,15 +6,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import yaml
+from commands import here
 from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.run import run
 from modalmill.schemas.errors import InputError
@@ -137,10 +135,7 @@ def test_a_table_of_them_too_and_what_is_broken_is_told(trained: Path, tmp_path:
         "key,image,audio,question\na,1.jpg,1.wav,is it number 1?\nb,bad.jpg,,is it\nc,none.jpg,,\n",
     )
     best = trained / "out" / "training" / "best.pt"
-    words = ["predict", str(best), "--csv", str(tmp_path / "q.csv"), "--json"]
-    done: Any = subprocess.run(
-        [sys.executable, "-m", "modalmill", *words], capture_output=True, text=True, check=False
-    )
+    done = here("predict", best, "--csv", tmp_path / "q.csv", "--json")
     assert done.returncode == 0, done.stderr
     a, b, c = (json.loads(line) for line in done.stdout.splitlines())
     assert a["used"] == ["image", "question", "audio"]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from commands import here
 from hypothesis import given
 from hypothesis import strategies as st
 from modalmill.pipeline.run import Result
@@ -341,9 +340,7 @@ def test_rows_of_a_csv_are_answered_and_what_is_broken_is_told(
         f"key,image,question\nfirst,{picture},bright\nsecond,,bright\nthird,broken.jpg,bright\n"
         ",nowhere.jpg,\n",
     )
-    done = command(
-        "predict", trained / "out" / "training" / "best.pt", "--csv", tmp_path / "rows.csv"
-    )
+    done = here("predict", trained / "out" / "training" / "best.pt", "--csv", tmp_path / "rows.csv")
     assert done.returncode == 0, done.stderr
     first, second, third, fourth = map(json.loads, done.stdout.splitlines())
     assert first["answers"][0]["answer"] == "yes"
@@ -363,7 +360,7 @@ def test_rows_of_a_csv_are_answered_and_what_is_broken_is_told(
         ),
         ("", "found none"),
     ):
-        done = command(
+        done = here(
             "predict",
             trained / "out" / "training" / "best.pt",
             "--csv",
@@ -375,7 +372,7 @@ def test_rows_of_a_csv_are_answered_and_what_is_broken_is_told(
 
 def test_records_of_shards_are_answered_as_they_were_evaluated(trained: Path) -> None:
     best = trained / "out" / "training" / "best.pt"
-    done = command("predict", best, "--shards", trained / "out", "--split", "test")
+    done = here("predict", best, "--shards", trained / "out", "--split", "test")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     stored = open_stream(trained / "out" / "shards", "test", parts=["question"], shuffle=False)
     wanted = {
@@ -387,15 +384,4 @@ def test_records_of_shards_are_answered_as_they_were_evaluated(trained: Path) ->
     assert {row["key"] for row in rows} == set(wanted)
     right = sum(row["answers"][0]["answer"] == wanted[row["key"]] for row in rows) / len(rows)
     assert right == pytest.approx(evaluate(best, trained / "out" / "shards", "test")["all"])
-    assert command("predict", best, "--shards", trained / "out", "--csv", "x.csv").returncode == 2
-
-
-def command(*words: object) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "modalmill", *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    return done
+    assert here("predict", best, "--shards", trained / "out", "--csv", "x.csv").returncode == 2

@@ -6,9 +6,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
+from commands import alone, here
 from tiny import write
 
 
@@ -47,15 +49,8 @@ TABLE = [
 ]
 
 
-def command(*words: object) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "modalmill", "score-vqa", *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    return done
+def score(*words: object) -> CompletedProcess[str]:
+    return here("score-vqa", *words)
 
 
 def files(folder: Path, results: Any, annotations: Any) -> tuple[Path, Path]:
@@ -77,7 +72,7 @@ def test_tables_by_hand(tmp_path: Path) -> None:
         )
         for number, (_, answers, _) in enumerate(TABLE)
     ]
-    done = command(*files(tmp_path, results, rows), "--json")
+    done = alone("score-vqa", *files(tmp_path, results, rows), "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     scores = [score for _, _, score in TABLE]
@@ -91,7 +86,7 @@ def test_tables_by_hand(tmp_path: Path) -> None:
         "questions": 6,
     }
     assert found["missing"] == 0
-    shown = command(tmp_path / "results.json", tmp_path / "annotations.json").stdout
+    shown = score(tmp_path / "results.json", tmp_path / "annotations.json").stdout
     assert shown.startswith(f"VQA accuracy {found['overall']:.2f} % over 12 questions")
 
 
@@ -119,15 +114,13 @@ def test_tables_by_hand(tmp_path: Path) -> None:
     ],
 )
 def test_results_that_do_not_fit_are_told(tmp_path: Path, results: Any, told: str) -> None:
-    done = command(
-        *files(tmp_path, results, [annotation(1, ["a"] * 10), annotation(2, ["a"] * 10)])
-    )
+    done = score(*files(tmp_path, results, [annotation(1, ["a"] * 10), annotation(2, ["a"] * 10)]))
     assert done.returncode == 1
     assert told in done.stderr
 
 
 def test_a_part_is_scored_when_asked_for(tmp_path: Path) -> None:
-    done = command(
+    done = score(
         *files(
             tmp_path,
             [{"question_id": 1, "answer": "a"}],
@@ -138,7 +131,7 @@ def test_a_part_is_scored_when_asked_for(tmp_path: Path) -> None:
     assert done.stdout.startswith(
         "VQA accuracy 100.00 % over 1 questions; 1 are not answered and left out"
     )
-    assert command(*files(tmp_path, [], [annotation(1, ["a"])]), "--partial").returncode == 1
+    assert score(*files(tmp_path, [], [annotation(1, ["a"])]), "--partial").returncode == 1
 
 
 def test_files_that_are_none_are_told(tmp_path: Path) -> None:
@@ -154,7 +147,7 @@ def test_files_that_are_none_are_told(tmp_path: Path) -> None:
             "annotation 1: wanted question_id and answers",
         ),
     ):
-        done = command(*words)
+        done = score(*words)
         assert done.returncode == 1
         assert told in done.stderr
 
