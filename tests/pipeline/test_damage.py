@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 import yaml
+from commands import here
 from films import write_film
 from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import InputError
@@ -202,20 +203,7 @@ def test_an_error_in_one_of_several_sources_is_the_one_that_is_shown(tmp_path: P
     )
     write(tmp_path / "r.yaml", yaml.safe_dump(value))
     for _ in range(3):
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "modalmill",
-                "run",
-                str(tmp_path / "r.yaml"),
-                "--out",
-                str(tmp_path / "out"),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = here("run", tmp_path / "r.yaml", "--out", tmp_path / "out")
         assert done.returncode == 1
         assert (
             "labels.match: '{fille:stem}': there is no field 'fille'; did you mean 'file'"

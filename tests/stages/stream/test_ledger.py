@@ -5,7 +5,6 @@ and whenever they change.
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -240,18 +239,16 @@ def test_a_state_of_other_data_or_another_seed_is_refused(
             other.load_state_dict(state)
 
 
-RANK = textwrap.dedent(
+RANKS = textwrap.dedent(
     """
-    import json, sys
+    import json, os, sys
     import torch.distributed as dist
     from modalmill.stages import stream
 
-    if __name__ == "__main__":
-        shards, state_path, steps, out = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+    def rank_of(shards, state, steps, out):
         dist.init_process_group("gloo")
         parts = {"image": stream.ImageSpec(size=16, crop="random")}
         batches = stream.open(shards, batch_size=6, seed=11, drop_last=False, parts=parts)
-        state = json.load(open(state_path))
         if state:
             batches.load_state_dict(state)
         taken = []
@@ -266,6 +263,19 @@ RANK = textwrap.dedent(
         if dist.get_rank() == 0:
             json.dump({"taken": taken, "state": batches.state_dict()}, open(out, "w"))
         dist.destroy_process_group()
+
+    for line in sys.stdin:
+        world, port, *asked = json.loads(line)
+        there = {"WORLD_SIZE": world, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        os.environ.update({name: str(value) for name, value in there.items()})
+        ranks = []
+        for rank in range(world):
+            ranks.append(os.fork())
+            if not ranks[-1]:
+                os.environ["RANK"] = str(rank)
+                rank_of(*asked)
+                os._exit(0)
+        print([os.waitpid(one, 0)[1] for one in ranks], flush=True)
     """
 )
 
@@ -274,49 +284,36 @@ def test_real_processes_come_and_go_in_the_middle_of_an_epoch(
     uneven_shards: Path, tmp_path: Path
 ) -> None:
     """1 -> 2 -> 3 -> 1 processes under gloo make the epoch that one process makes alone, crops
-    included.
+    included. Each is forked from one that has imported torch and done nothing.
     """
-    script = tmp_path / "rank.py"
-    script.write_text(RANK)
+    (tmp_path / "ranks.py").write_text(RANKS)
 
-    def phase(world: int, state: dict[str, Any], steps: int, name: str) -> dict[str, Any]:
-        before, after = tmp_path / f"{name}-before.json", tmp_path / f"{name}-after.json"
-        before.write_text(json.dumps(state))
+    def phase(world: int, state: dict[str, Any], steps: int) -> dict[str, Any]:
+        after = tmp_path / "after.json"
+        after.unlink(missing_ok=True)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        ranks = []
-        for rank in range(world):
-            environment = {
-                **os.environ,
-                "RANK": str(rank),
-                "WORLD_SIZE": str(world),
-                "MASTER_ADDR": "127.0.0.1",
-                "MASTER_PORT": str(port),
-            }
-            command = [
-                sys.executable,
-                str(script),
-                str(uneven_shards),
-                str(before),
-                str(steps),
-                str(after),
-            ]
-            ranks.append(
-                subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-            )
-        for one in ranks:
-            _, errors = one.communicate(timeout=120)
-            assert one.returncode == 0, errors
+        asked = [world, port, str(uneven_shards), state, steps, str(after)]
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        print(json.dumps(asked), file=parent.stdin, flush=True)
+        assert json.loads(parent.stdout.readline()) == [0] * world
         return dict(json.loads(after.read_text()))
 
-    wanted = phase(1, {}, 10**9, "alone")
-    state: dict[str, Any] = {}
-    taken = []
-    for number, (world, steps) in enumerate([(1, 3), (2, 4), (3, 2), (1, 10**9)]):
-        done = phase(world, state, steps, f"phase{number}")
-        taken += done["taken"]
-        state = done["state"]
+    with subprocess.Popen(
+        [sys.executable, str(tmp_path / "ranks.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        wanted = phase(1, {}, 10**9)
+        state: dict[str, Any] = {}
+        taken = []
+        for world, steps in [(1, 3), (2, 4), (3, 2), (1, 10**9)]:
+            done = phase(world, state, steps)
+            taken += done["taken"]
+            state = done["state"]
     assert taken == wanted["taken"]
     assert sorted(key for some in taken for key, _ in some) == sorted(
         {key for some in taken for key, _ in some}
