@@ -19,7 +19,6 @@ from modalmill.stages.train.methods.losses import LOSSES
 from modalmill.stages.train.methods.missing import MISSING
 from modalmill.stages.train.model.fusion import make_fusion
 from modalmill.stages.train.model.fusion.concat import ConcatFusion
-from modalmill.stages.train.model.fusion.weighted import WeightedFusion
 from modalmill.stages.train.model.loss_terms import BatchTargets, Sizes
 from modalmill.stages.train.model.losses import make_losses
 from modalmill.stages.train.model.model import FusionModel
@@ -294,20 +293,6 @@ def test_a_row_with_nothing_gives_one_finite_prior(fusion: str, missing: str) ->
     assert torch.isfinite(logits).all()
     assert torch.equal(logits[0], logits[1])
     assert torch.equal(logits, made(batch(3, nothing, seed=2)))
-
-
-def test_weighted_fusion_is_the_weighted_average_of_what_is_there() -> None:
-    fusion = WeightedFusion(2, 1, 0.0)
-    with torch.no_grad():
-        fusion.score_M.copy_(torch.tensor([0.25, 0.75]).log())
-    tokens, masks = (
-        [torch.tensor([[[4.0]]]), torch.tensor([[[8.0]]])],
-        [torch.ones(1, 1, dtype=torch.bool)] * 2,
-    )
-    assert fusion(tokens, masks, torch.tensor([[True, True]]))[0].item() == pytest.approx(7.0)
-    assert fusion(tokens, masks, torch.tensor([[False, True]]))[0].item() == pytest.approx(8.0)
-    weights = fusion(tokens, masks, torch.tensor([[False, True]]))[1]["weights"]
-    assert weights.tolist() == [[0.0, 1.0]]
 
 
 def test_a_state_dict_holds_every_parameter() -> None:

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
 import math
 
 import pytest
 import torch
-from modalmill.stages.train.data.inputs import Inputs
-from modalmill.stages.train.methods.card import Card, mistakes
-from modalmill.stages.train.methods.encoders import ENCODERS
+from modalmill.stages.train.methods.card import mistakes
 from modalmill.stages.train.methods.fusions import FUSIONS
-from modalmill.stages.train.methods.losses import LOSSES
-from modalmill.stages.train.methods.missing import MISSING
-from modalmill.stages.train.methods.presets import METHODS
-from modalmill.stages.train.methods.texts import methods_text
 from modalmill.stages.train.model.fusion import make_fusion
 from modalmill.stages.train.model.fusion._pool import weigh
-from modalmill.stages.train.model.model import FusionModel
-from modalmill.stages.train.options import parse_options, with_method
 from torch import Tensor, nn
 from torch.nn import functional
 
-_GIVEN = ("self", "parts", "width", "dropout", "outputs", "link", "sizes", "part", "fitted")
 SOME = torch.tensor([[True, True, False]])
 
 
@@ -241,79 +231,6 @@ def test_weights_of_nothing_are_zero_and_their_gradients_finite() -> None:
     assert torch.isfinite(scores.grad).all()  # type: ignore[arg-type]  # the same
 
 
-@pytest.mark.parametrize(
-    ("word", "card"), [*FUSIONS.items(), *MISSING.items(), *LOSSES.items(), *ENCODERS.items()]
-)
-def test_every_method_has_a_whole_card(word: str, card: Card) -> None:
-    takes = inspect.signature(card.load().__init__).parameters
-    own = {name: parameter.default for name, parameter in takes.items() if name not in _GIVEN}
-    assert {
-        name: list(value) if isinstance(value, tuple) else value for name, value in own.items()
-    } == dict(card.options)
-    assert word in methods_text()
-    module = inspect.getmodule(card.load())
-    assert module is not None
-    assert len((module.__doc__ or "").splitlines()[0]) > 20
-
-
-def test_a_choice_that_cannot_be_meant_is_told() -> None:
-    assert mistakes("train.fusion", "tensr", FUSIONS, 3) == [
-        "train.fusion: no such method 'tensr'; did you mean 'tensor'?"
-    ]
-    assert mistakes("train.fusion", {"tensor": {"rnk": 2}}, FUSIONS, 3) == [
-        "train.fusion.tensor.rnk: unknown option; did you mean 'rank'?"
-    ]
-    assert mistakes("train.fusion", {"tensor": {"rank": "2"}}, FUSIONS, 3) == [
-        "train.fusion.tensor.rank: wanted a whole number, as 7, found '2'"
-    ]
-    assert mistakes("train.fusion", {}, FUSIONS, 3) == [
-        "train.fusion: wanted one method, as 'concat' or {concat: {option: value}}, found 0"
-    ]
-    assert mistakes("train.fusion", {"tensor": {"rank": 2}}, FUSIONS, 3) == []
-    assert mistakes("train.fusion", {"tensor": {"rank": 0}}, FUSIONS, 3) == [
-        "train.fusion.tensor.rank: wanted at least 1, found 0"
-    ]
-    assert mistakes("train.fusion", {"weighted": {"weights": [1, 2]}}, FUSIONS, 3) == [
-        "train.fusion.weighted: wanted 3 weights above 0, one for each input, found [1, 2]"
-    ]
-    assert mistakes("train.losses", {"mixup": {"alpha": 0}}, LOSSES, 3) == [
-        "train.losses.mixup: wanted alpha above 0"
-    ]
-
-
-@pytest.mark.parametrize("word", METHODS)
-def test_every_name_of_an_article_is_a_setting_that_a_recipe_may_have(word: str) -> None:
-    options, problems = parse_options(
-        {"target": "y", "inputs": {"image": {}, "question": {}}, "method": word}
-    )
-    assert problems == []
-    assert options is not None
-    assert word in methods_text()
-
-
-def test_what_a_recipe_says_goes_before_its_method() -> None:
-    options, _ = parse_options(
-        {
-            "target": "y",
-            "inputs": {"image": {}},
-            "method": "self_attention",
-            "fusion": "mean",
-            "encoders": {"image": "cnn"},
-        }
-    )
-    assert options is not None
-    assert options.fusion == "mean"
-    assert options.encoders["image"] == "cnn"
-    assert options.encoders["text"] == "embedding"
-    found, problems = parse_options(
-        {"target": "y", "inputs": {"image": {}}, "method": "self_atention"}
-    )
-    assert found is None
-    assert problems == [
-        "train.method: no such method 'self_atention'; did you mean 'self_attention'?"
-    ]
-
-
 def test_where_attention_looks_adds_up_over_all_that_is_there() -> None:
     """Layers that look at everything alike: each token gets .75 / n of two layers' rollout, n
     tokens in all (U = UU for the uniform matrix U).
@@ -339,58 +256,3 @@ def test_where_attention_looks_adds_up_over_all_that_is_there() -> None:
     assert torch.allclose(found[0, [0, 1, 2, 3, 4, 5, 6]], torch.full((7,), 0.75 / 8))
     # [CLS], 3, a filler, 2
     assert torch.allclose(found[1, [0, 1, 2, 5, 6]], torch.full((5,), 0.75 / 7))
-
-
-def test_two_parts_may_share_one_encoder() -> None:
-    section = {
-        "target": "y",
-        "inputs": {"left": {"size": 32}, "right": {"size": 32, "same_as": "left"}},
-        "fusion": "siamese",
-        "width": 16,
-    }
-    options, problems = parse_options(section)
-    assert problems == []
-    assert options is not None
-    made = FusionModel(Inputs(options, {"left": "image", "right": "image"}, {}, {}), 2)
-    assert made.encoders["left"] is made.encoders["right"]
-    one, _ = parse_options({**section, "inputs": {"left": {"size": 32}}})
-    assert one is not None
-    alone = FusionModel(Inputs(one, {"left": "image"}, {}, {}), 2)
-    assert sum(p.numel() for p in made.encoders.parameters()) == sum(
-        p.numel() for p in alone.encoders.parameters()
-    )
-    for inputs, told in (
-        (
-            {"left": {"same_as": "right"}, "right": {}},
-            "train.inputs.left.same_as: wanted an input above this one, found 'right'",
-        ),
-        (
-            {"left": {}, "right": {"size": 32, "same_as": "left"}},
-            "train.inputs.right.same_as: right and left share an encoder, and have to have",
-        ),
-    ):
-        _, problems = parse_options({**section, "inputs": inputs})
-        assert len(problems) == 1
-        assert problems[0].startswith(told)
-
-
-def test_a_method_changes_what_it_names_and_nothing_else() -> None:
-    section = {
-        "target": "y",
-        "inputs": {"image": {"encoder": "resnet18"}, "question": {"encoder": "gru"}},
-        "encoders": {"audio": "spectrum_lstm"},
-    }
-    found = with_method(section, "mcnn")
-    assert found["inputs"] == {"image": {"encoder": "resnet18"}, "question": {}}
-    assert found["encoders"] == {"audio": "spectrum_lstm", "text": "text_cnn"}
-    assert found["fusion"] == "concat"
-
-
-def test_rates_that_cannot_be_meant_are_told() -> None:
-    _, problems = parse_options({"target": "y", "inputs": {"image": {}}, "rates": {"head": -1}})
-    assert len(problems) == 1
-    assert "train.rates.head" in problems[0]
-    _, problems = parse_options(
-        {"target": "y", "inputs": {f"p{number}": {} for number in range(9)}}
-    )
-    assert problems == ["train.inputs: 9 inputs make 512 subsets to evaluate; wanted at most 8"]
