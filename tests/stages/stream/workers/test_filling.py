@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from modalmill.schemas.errors import IntegrityError
 from modalmill.stages import stream
@@ -116,3 +117,57 @@ def test_checksums_are_compared_at_first_always_or_never(vqa_shards: Path, tmp_p
     assert len(list(streams["first"])) == len(list(streams["never"])) == 1
     with pytest.raises(IntegrityError, match="not those that were written"):
         list(streams["always"])
+
+
+def test_an_image_is_the_one_that_was_stored(vqa_shards: Path) -> None:
+    from modalmill.stages.media import image
+    from tiny import jpeg
+
+    batch = next(
+        iter(
+            stream.open(
+                vqa_shards,
+                batch_size=1,
+                parts={"image": stream.ImageSpec(size=48, crop="center")},
+                shuffle=False,
+            )
+        )
+    )
+    number = int(batch.keys[0].partition("-")[2]) // 1000
+    wanted = image.resize_crop(image.decode(jpeg(seed=number)), 48)
+    assert np.array_equal(batch.parts["image"][0].numpy(), wanted)
+
+
+def test_a_damaged_sample_raises_or_counts_as_asked(vqa_shards: Path, tmp_path: Path) -> None:
+    import shutil
+
+    folder = tmp_path / "shards"
+    shutil.copytree(vqa_shards, folder)
+    from modalmill.schemas.disk import read_table
+
+    row = read_table(folder / "all-000000.arrow").to_pylist()[0]
+    path = folder / "all-000000.tar"
+    data = bytearray(path.read_bytes())
+    place = row["media"][0]["offset"]
+    data[place : place + 400] = b"\0" * 400
+    path.write_bytes(bytes(data))
+    with pytest.raises(IntegrityError, match=row["key"]):
+        list(
+            stream.open(
+                folder, batch_size=4, parts={"image": stream.ImageSpec(size=16)}, shuffle=False
+            )
+        )
+    tolerant = stream.open(
+        folder,
+        batch_size=4,
+        parts={"image": stream.ImageSpec(size=16)},
+        shuffle=False,
+        on_damage="absent",
+    )
+    absent = [
+        key
+        for batch in tolerant
+        for key, here in zip(batch.keys, batch.present_BM[:, 0].tolist(), strict=True)
+        if not here
+    ]
+    assert len(absent) == tolerant.damaged == 2

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from modalmill.stages import stream
 from modalmill.stages.media import image as images
 from modalmill.stages.modalities.image.spec import _inception_crop
-from modalmill.stages.modalities.text.words import words
+from modalmill.stages.modalities.text.words import build_vocabulary, words
 from modalmill.stages.stream.order.draws import draws_of
 from tiny import jpeg, mp4, png, tone, wav
 
@@ -267,3 +267,7 @@ def test_sixteen_bits_of_a_tiff_are_scaled_and_not_clipped() -> None:
     ramp = np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.uint16)
     data = cv2.imencode(".tif", ramp)[1].tobytes()
     assert np.abs(images.decode(data)[:, :, 0].astype(int) - (ramp >> 8)).max() <= 1
+
+
+def test_a_vocabulary_is_the_commonest_words_first() -> None:
+    assert build_vocabulary(["a b a", None, "b a c?"], most=3) == {"a": 2, "b": 3, "?": 4}

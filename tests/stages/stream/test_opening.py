@@ -207,3 +207,14 @@ def test_a_mask_of_what_has_no_length(vqa_shards: Path) -> None:
 def test_a_device_that_is_not_there(vqa_shards: Path) -> None:
     with pytest.raises(InputError, match="no GPU here"):
         stream.OnDevice(stream.open(vqa_shards), "cuda")
+
+
+def test_mistakes_are_told_in_one_line(vqa_shards: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no shards of split 'trian'"):
+        stream.open(vqa_shards, "trian")
+    with pytest.raises(InputError, match="did you mean 'image'"):
+        stream.open(vqa_shards, parts={"imge": stream.ImageSpec()})
+    with pytest.raises(InputError, match="question is text"):
+        stream.open(vqa_shards, parts={"question": stream.ImageSpec()})
+    with pytest.raises(InputError, match="no shards.json here"):
+        stream.open(tmp_path)

@@ -18,12 +18,10 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 import yaml
-from commands import here
 from films import write_film
 from modalmill.pipeline.run import Result
-from modalmill.schemas.errors import InputError
 from modalmill.stages.media import audio, image, video
-from tiny import jpeg, mp4, png, recipe, tone, wav, write
+from tiny import jpeg, mp4, png, recipe, wav, write
 
 ERRORS = [
     ValueError("bad"),
@@ -185,75 +183,45 @@ def test_a_killed_worker_changes_no_byte(tmp_path: Path) -> None:
     assert run(tmp_path / "a", 0) == run(tmp_path / "b", 6)
 
 
-def test_an_error_in_one_of_several_sources_is_the_one_that_is_shown(tmp_path: Path) -> None:
-    for number in range(40):
-        write(tmp_path / "img" / f"{number}.jpg", jpeg())
-    write(tmp_path / "labels.csv", "file,label\n0.jpg,a\n")
-    sources = {name: {"type": "image_folder", "path": "img", "part": name} for name in ("b", "c")}
-    value = recipe(
-        tmp_path,
-        {
-            "a": {
-                "type": "image_folder",
-                "path": "img",
-                "labels": {"path": "labels.csv", "match": "{fille:stem}"},
-            },
-            **sources,
-        },
-    )
-    write(tmp_path / "r.yaml", yaml.safe_dump(value))
-    for _ in range(3):
-        done = here("run", tmp_path / "r.yaml", "--out", tmp_path / "out")
-        assert done.returncode == 1
-        assert (
-            "labels.match: '{fille:stem}': there is no field 'fille'; did you mean 'file'"
-            in done.stderr
-        )
-
-
-def test_a_name_that_blows_a_pattern_up_costs_its_own_file(tmp_path: Path) -> None:
-    names = ["a-b", "-".join("a" * 120) + "!"]
-    for name in names:
-        write(tmp_path / "img" / f"{name}.jpg", jpeg())
-    parse = "-".join(f"{{f{number}}}" for number in range(12)) + "?"
-    value = recipe(
-        tmp_path,
-        {"s": {"type": "image_folder", "path": "img", "parse": parse}},
-        deadline_s=1.0,
-        tolerance=1.0,
-        shard=None,
-    )
-    write(tmp_path / "r.yaml", yaml.safe_dump(value))
-    command = [
-        sys.executable,
-        "-m",
-        "modalmill",
-        "run",
-        str(tmp_path / "r.yaml"),
-        "--out",
-        str(tmp_path / "out"),
-        "--workers",
-        "1",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    # nothing is left: one name does not fit, and the other takes too long
-    assert done.returncode == 1
-    assert "decoder_timeout" in done.stderr
-    assert {
-        row["rule"] for row in pq.read_table(tmp_path / "out" / "rejects.parquet").to_pylist()
-    } == {"name_mismatch", "decoder_timeout"}
-
-
-def test_features_that_no_record_has_are_an_error(
-    tmp_path: Path, run_recipe: Callable[..., Result]
+@pytest.mark.parametrize(
+    ("name", "data", "rule"),
+    [
+        ("a.jpg", jpeg()[:-200], "image_truncated"),
+        ("a.png", png()[:-20], "image_truncated"),
+        ("a.png", png().replace(b"IDAT", b"IDAX"), "image_damaged"),
+        ("a.jpg", b"", "file_empty"),
+        ("a.jpg", b"hello", "not_an_image"),
+        ("a.png", png()[:16] + (30_000).to_bytes(4, "big") * 2 + png()[24:], "image_too_large"),
+        ("a.wav", wav()[:2000], "audio_truncated"),
+        ("a.wav", b"", "file_empty"),
+        ("a.mp4", mp4()[:900], "not_a_video"),
+    ],
+)
+@pytest.mark.parametrize("measured", [True, False])
+def test_damage_is_one_reject_with_a_reason_whether_measured_first_or_met_at_the_shard(
+    tmp_path: Path,
+    run_recipe: Callable[..., Result],
+    name: str,
+    data: bytes,
+    rule: str,
+    measured: bool,
 ) -> None:
-    soundfile.write(tmp_path / "x.wav", tone() * np.float32(1e30), 8000, subtype="FLOAT")
-    write(tmp_path / "a" / "x.wav", (tmp_path / "x.wav").read_bytes())
-    source = {"type": "audio_folder", "path": "a", "id": "{stem}"}
-    with pytest.raises(
-        InputError,
-        match=r"features: none of 1 records has a vector of audio by features.audio; the first: ",
-    ):
-        run_recipe(
-            recipe(tmp_path, {"s": source}, features={"audio": "features.audio"}, shard=None)
-        )
+    kind = {"jpg": "image", "png": "image", "wav": "audio", "mp4": "video"}[name.rpartition(".")[2]]
+    write(tmp_path / "raw" / "m" / name, data)
+    good = {
+        "image": ("good.jpg", jpeg()),
+        "audio": ("good.wav", wav()),
+        "video": ("good.mp4", mp4()),
+    }[kind]
+    write(tmp_path / "raw" / "m" / good[0], good[1])
+    source = {"type": f"{kind}_folder", "path": "m"} | ({"sound": ""} if kind == "video" else {})
+    result = run_recipe(
+        recipe(tmp_path / "raw", {"m": source}, [f"clean.{kind}"] if measured else [])
+    )
+    account = result.account.to_dict()
+    assert account["adds_up"]
+    assert account["rejects_by_reason"] == {
+        f"{'clean.' + kind if measured else 'shard'}: {rule}": 1
+    }
+    assert result.shards is not None
+    assert sum(shard.records for shard in result.shards.shards) == 1

@@ -17,7 +17,14 @@ from modalmill.stages.stream.order import order as orders
 from modalmill.stages.stream.order.blocks import BlockShuffled
 from modalmill.stages.stream.order.buckets import Bucketed
 from modalmill.stages.stream.order.mixed import Mixed
-from modalmill.stages.stream.order.order import Order, Repeated, Sequential
+from modalmill.stages.stream.order.order import (
+    PAD,
+    Order,
+    Repeated,
+    Sequential,
+    batch_count,
+    rank_rows,
+)
 from modalmill.stages.stream.order.permutation import Shuffled, permuted
 from scipy import stats
 
@@ -168,3 +175,23 @@ def test_buckets_keep_classes_apart_and_lose_nothing(
     assert len(seen) == len(set(seen))
     if not drop_last:
         assert seen == list(range(len(classes)))
+
+
+@given(st.integers(1, 200), st.integers(1, 64), st.integers(1, 7), st.booleans(), st.integers(0, 5))
+def test_the_ranks_share_every_global_batch_and_take_the_same_number_of_steps(
+    count: int, batch_size: int, world: int, drop_last: bool, epoch: int
+) -> None:
+    order = Shuffled(count, 7).rows(epoch, 0, count)
+    seen = []
+    for batch in range(batch_count(count, batch_size, drop_last)):
+        slices = [
+            rank_rows(order[batch * batch_size : (batch + 1) * batch_size], batch_size, rank, world)
+            for rank in range(world)
+        ]
+        assert len({len(some) for some in slices}) == 1
+        together = [row for some in slices for row in some.tolist() if row != PAD]
+        assert together == order[batch * batch_size : (batch + 1) * batch_size].tolist()
+        seen += together
+    assert len(set(seen)) == len(seen)
+    if not drop_last:
+        assert sorted(seen) == list(range(count))
