@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from modalmill.stages import stream
 from tiny import jpeg
 
 
@@ -48,3 +49,12 @@ def contents(batches: Any) -> list[tuple[list[str], list[bytes]]]:
         )
         for batch in batches
     ]
+
+
+# of the shards of all modalities
+MIXED_PARTS = {
+    "image": stream.ImageSpec(size=32, crop="random", flip=True),
+    "question": stream.TextSpec(length=6, vocabulary={"what": 2, "is": 3}),
+    "voice": stream.AudioSpec(rate_hz=8000, seconds=0.5),
+    "video": stream.VideoSpec(frames=4, size=32),
+}

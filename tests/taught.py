@@ -1,13 +1,15 @@
-"""A corpus that needs two modalities, and how a small model learns it."""
+"""A corpus that needs two modalities, and how a small model learns it; recipes of texts alone."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from modalmill.stages.media import image
-from tiny import write
+from tiny import recipe, write
 
 TRAIN: dict[str, Any] = {
     "target": "answer",
@@ -48,3 +50,37 @@ def corpus(root: Path, rows: int = 160) -> dict[str, Any]:
         "split": "{split}",
         "media": {"image": {"path": "img/{id}.jpg"}},
     }
+
+
+def text_recipe(
+    root: Path, rows: list[dict[str, Any]], kind: str = "targets", **train: Any
+) -> dict[str, Any]:
+    write(root / "t.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    source = {
+        "type": "jsonl",
+        "path": "t.jsonl",
+        "text": {"t": "text"},
+        "split": "{split}",
+        kind: ["label"],
+    }
+    small = {
+        "target": "label",
+        "inputs": {"t": {"encoder": "embedding", "length": 6}},
+        "fusion": "concat",
+        "epochs": 2,
+        "width": 16,
+        "hidden": 16,
+    }
+    return recipe(root, {"s": source}, train={**small, "device": "cpu", **train})
+
+
+def rows_of(
+    label: Callable[[int], Any],
+    text: Callable[[int], str] = lambda number: f"word{number % 2}",
+    count: int = 60,
+) -> list[dict[str, Any]]:
+    splits = ["train"] * 6 + ["val", "test"]
+    return [
+        {"text": text(number), "label": label(number), "split": splits[number % 8]}
+        for number in range(count)
+    ]

@@ -112,3 +112,18 @@ def test_words_of_the_glossary_are_each_explained_once() -> None:
     words = re.findall(r"^\| (\w+) \|", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
     words = [word for word in words if word != "word"]
     assert len(words) == len(set(words)) >= 40
+
+
+# Rooms whose tests lie as their modules do.
+MIRRORED = ("pipeline", "stages/stream", "stages/train")
+
+
+def test_a_file_of_tests_has_the_name_of_a_module_or_of_its_room() -> None:
+    homeless = []
+    for room in MIRRORED:
+        for path in sorted((ROOT / "tests" / room).rglob("test_*.py")):
+            place, name = path.parent.relative_to(ROOT / "tests"), path.stem.removeprefix("test_")
+            modules = {module.stem.lstrip("_") for module in (ROOT / place).glob("*.py")}
+            if name not in modules | {place.name}:
+                homeless.append(str(path.relative_to(ROOT)))
+    assert homeless == []

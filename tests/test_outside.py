@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from commands import alone, here
 from modalmill.pipeline.catalogue import stage_text, stages_text
 from modalmill.pipeline.checking import check_text
 from modalmill.pipeline.plan import make_plan
@@ -203,7 +204,7 @@ def test_a_modality_a_stage_and_an_extractor_go_from_a_csv_to_logits(tmp_path: P
         assert products(tmp_path / engine) == products(tmp_path / "out")
     best = str(tmp_path / "out" / "training" / "best.pt")
     given = ["--part", f"nose={tmp_path / 'raw' / '1.smell'}", "--json"]
-    done = ask(
+    done = alone(
         "--use",
         str(tmp_path / "smell.py"),
         "--use",
@@ -215,16 +216,10 @@ def test_a_modality_a_stage_and_an_extractor_go_from_a_csv_to_logits(tmp_path: P
         "note 1",
     )
     assert json.loads(done.stdout)["used"] == ["nose", "note"]
-    alone = ask("predict", best, *given)
-    assert alone.returncode == 1
-    assert "no modality is called 'smell'" in alone.stderr
-    assert "name its file: modalmill --use FILE" in alone.stderr
-
-
-def ask(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "modalmill", *words], capture_output=True, text=True, check=False
-    )
+    unknown = alone("predict", best, *given)
+    assert unknown.returncode == 1
+    assert "no modality is called 'smell'" in unknown.stderr
+    assert "name its file: modalmill --use FILE" in unknown.stderr
 
 
 def test_a_changed_file_costs_what_was_made_by_it(tmp_path: Path) -> None:
@@ -255,7 +250,7 @@ def test_the_documented_stage_keeps_the_contract_and_is_listed(tmp_path: Path) -
     assert (text, is_kept) == ("stage my_stages.shout: keeps the contract", True)
     assert "my_stages.shout" in stages_text()
     assert "too large a share of the letters" in stage_text("my_stages.shout")
-    done = ask("check", str(path))
+    done = alone("check", str(path))
     assert done.returncode == 0
     assert "keeps the contract" in done.stdout
 
@@ -299,7 +294,7 @@ def test_a_stage_that_breaks_the_contract_is_told_how(tmp_path: Path, body: str,
     text, is_kept = check_text(path)
     assert not is_kept
     assert told in text
-    assert ask("check", str(path)).returncode == 1
+    assert here("check", path).returncode == 1
 
 
 def test_mistakes_in_files_are_one_clear_error(tmp_path: Path) -> None:

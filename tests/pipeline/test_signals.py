@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import pandas
 import pytest
 import soundfile
 import yaml
+from commands import here
 from modalmill.pipeline.looking import look_text, yields_text
 from modalmill.pipeline.run import Result
 from modalmill.schemas.disk import read_table
@@ -80,12 +79,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]
 
 
 def modalmill(*arguments: object) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "modalmill", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = here(*arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

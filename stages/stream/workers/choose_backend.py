@@ -4,6 +4,7 @@ itself.
 
 from __future__ import annotations
 
+import statistics
 import threading
 import time
 from typing import Literal
@@ -17,8 +18,9 @@ class Judge:
     interpreter has to wait for it.
 
     The second is measured by a thread that sleeps and looks how late it wakes: it can go on only
-    once it has the interpreter. While it is late, decoding threads are too, at every image. Where
-    the reader hardly waits, threads are good enough whatever they suffer.
+    once it has the interpreter. While it is late, decoding threads are too, at every image. The
+    median counts, for on a machine with other work it wakes late at times whoever has the
+    interpreter. Where the reader hardly waits, threads are good enough whatever they suffer.
     """
 
     _SECONDS, _LEAST_BATCHES = 2.0, 8
@@ -26,7 +28,7 @@ class Judge:
 
     def __init__(self) -> None:
         self._batches, self._passed_s, self._waited_s, self._asked = 0, 0.0, 0.0, 0.0
-        self._naps, self._late_s = 0, 0.0
+        self._late_s: list[float] = []
         self._done: threading.Event | None = None
 
     def __enter__(self) -> Judge:
@@ -46,8 +48,7 @@ class Judge:
         while not done.is_set():
             began = time.perf_counter()
             time.sleep(_NAP_S)
-            self._late_s += max(0.0, time.perf_counter() - began - _NAP_S - _TIMER_S)
-            self._naps += 1
+            self._late_s.append(max(0.0, time.perf_counter() - began - _NAP_S - _TIMER_S))
 
     def waited(self, seconds: float) -> Literal["threads", "processes"] | None:
         """Note how long the reader waited for a batch; the choice, once it is made."""
@@ -65,19 +66,21 @@ class Judge:
         return (
             "processes"
             if self._waited_s > self._WAIT_SHARE * self._passed_s
-            and self._late_s > self._LATE_S * self._naps
+            and self._usual_late_s() > self._LATE_S
             else "threads"
         )
 
     def __str__(self) -> str:
-        share, late_ms = (
-            self._waited_s / max(self._passed_s, 1e-9),
-            1000 * self._late_s / max(self._naps, 1),
-        )
+        share = self._waited_s / max(self._passed_s, 1e-9)
+        late_ms = 1000 * self._usual_late_s()
         return (
             f"the loop waited for data {share:.0%} of {self._passed_s:.1f} s, and a thread waited"
             f" {late_ms:.2f} ms for the interpreter each time"
         )
+
+    def _usual_late_s(self) -> float:
+        # the watching thread may add to it meanwhile
+        return statistics.median(list(self._late_s) or [0.0])
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_done": None}

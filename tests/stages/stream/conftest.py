@@ -8,7 +8,7 @@ import pytest
 from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.run import run
 from modalmill.schemas.recipe import parse_recipe
-from tiny import jpeg, recipe, vqa_corpus, wav, write
+from tiny import jpeg, mp4, recipe, vqa_corpus, wav, write
 
 
 def make(root: Path, sources: dict[str, object], **more: object) -> Path:
@@ -37,3 +37,18 @@ def uneven_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     stages = [{"clean.image": {"min_side": 1}}, {"clean.audio": {"min_seconds": 0.01}}]
     return make(root, sources, stages=stages, shard={"shard_bytes": 10_000})
+
+
+@pytest.fixture(scope="session")
+def mixed_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """14 questions about images, three clips, one without sound, and three sounds."""
+    root = tmp_path_factory.mktemp("mixed")
+    for name in "abc":
+        write(root / "clips" / f"{name}.mp4", mp4(sound=name != "c"))
+        write(root / "sounds" / f"{name}.wav", wav(rate_hz=16_000))
+    sources = {
+        "vqa": vqa_corpus(root, images=7, per_image=2),
+        "clips": {"type": "video_folder", "path": "clips", "sound": "voice"},
+        "sounds": {"type": "audio_folder", "path": "sounds", "targets": {"label": "{stem}"}},
+    }
+    return make(root, sources, shard={"shard_bytes": 20_000})
