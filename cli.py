@@ -10,11 +10,14 @@ import shlex
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Annotated, NoReturn, Protocol, TextIO, runtime_checkable
 
 import typer
 
 from . import __version__
+
+if TYPE_CHECKING:
+    from .pipeline.run import Result
 
 app = typer.Typer(
     name="modalmill",
@@ -28,6 +31,16 @@ app = typer.Typer(
 
 _INTERRUPTED = 130
 _STOP_AGAIN_S = 5.0
+
+
+@runtime_checkable
+class _Shown(Protocol):
+    """A mistake on the command line, whichever package parses that for typer."""
+
+    exit_code: int
+
+    def show(self) -> None: ...
+
 
 OutOption = Annotated[
     Path | None,
@@ -166,7 +179,7 @@ def _run(
     resume: bool,
     quiet: bool,
     looks: bool = False,
-) -> tuple[Path, Any]:
+) -> tuple[Path, Result]:
     """Carry out a recipe; where, and what came of it."""
     from .pipeline.engine import early
     from .pipeline.guard import start_early
@@ -208,7 +221,7 @@ def _given(named: list[str] | None, **parts: str | None) -> dict[str, str]:
     )
 
 
-def _next_steps(target: Path, result: Any) -> str:
+def _next_steps(target: Path, result: Result) -> str:
     lines = [f"Everything lies in {target}. Next:"]
     whole = result.account.to_dict()
     if whole["rejects_by_reason"] or whole["unmatched"]:
@@ -307,6 +320,41 @@ def leaks(
 
 
 @app.command()
+def labels(
+    out: Annotated[Path, typer.Argument(help="Output folder of a run.")],
+    target: Annotated[
+        str,
+        typer.Option(
+            "--target", help="The label; that of training, or the only one, where none is given."
+        ),
+    ] = "",
+    parts: Annotated[
+        str,
+        typer.Option("--parts", help="Parts whose features are read, by commas; all there are."),
+    ] = "",
+    folds: Annotated[int, typer.Option("--folds", min=2, help="Folds of groups.")] = 5,
+    top: Annotated[int, typer.Option("--top", min=0, help="Records to show.")] = 20,
+    json_: JsonOption = False,
+) -> None:
+    """Look for labels that are likely wrong: by models of the cached features that never saw the
+    record, by names of files, spelling and equal contents; OUT/labels.parquet has each record.
+    """
+    from .pipeline.labels import find_labels, write_labels
+    from .pipeline.labels_text import labels_dict, labels_text
+    from .pipeline.progress import Progress
+
+    named = [name.strip() for name in parts.split(",") if name.strip()]
+    with Progress(quiet=json_).step("labels", "parts") as advance:
+        report = find_labels(out, target, named, folds, advance)
+    write_labels(report)
+    _say(
+        json.dumps(labels_dict(report, top), ensure_ascii=False)
+        if json_
+        else labels_text(report, top)
+    )
+
+
+@app.command()
 def inspect(
     shards: ShardsArgument,
     n: Annotated[int, typer.Option("-n", min=0, help="Samples to show.")] = 3,
@@ -360,6 +408,23 @@ def yields(
     from .pipeline.looking import yields_text
 
     _say(yields_text(out, if_ or ()))
+
+
+@app.command()
+def duplicates(
+    out: Annotated[Path, typer.Argument(help="Output folder of a run.")],
+    of: Annotated[str, typer.Option("--of", help="The set that this record is in.")] = "",
+    kind: Annotated[
+        str, typer.Option("--kind", help="Pairs of one kind: content, bytes, look-alike, ...")
+    ] = "",
+    n: Annotated[int, typer.Option("-n", min=1, help="Sets, and pairs of each, to show.")] = 5,
+    json_: JsonOption = False,
+) -> None:
+    """Show what clean.duplicates found records to have in common, pair by pair, kept or merged."""
+    from .pipeline.duplicates import duplicates_text, read_duplicates
+
+    pairs = read_duplicates(out, kind, of)
+    _say(json.dumps(pairs, ensure_ascii=False) if json_ else duplicates_text(pairs, n))
 
 
 @app.command()
@@ -725,7 +790,7 @@ def main() -> NoReturn:
         sys.exit(1)
     except Exception as error:
         # a command line that cannot be parsed
-        if hasattr(error, "show") and hasattr(error, "exit_code"):
+        if isinstance(error, _Shown):
             error.show()
             sys.exit(error.exit_code)
         if debug:

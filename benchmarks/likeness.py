@@ -99,7 +99,7 @@ def by_datasketch(texts: list[str]) -> Callable[[int], list[int]]:
 
 
 def by_ours(texts: list[str]) -> Callable[[int], list[int]]:
-    first = near_texts(texts)
+    first = near_texts(texts).first()
     return lambda number: np.flatnonzero(first == first[number]).tolist()
 
 
@@ -132,7 +132,7 @@ def texts(counts: list[int]) -> None:
             took = "-"
             if name == "modalmill":
                 began = time.process_time()
-                assert len(np.unique(near_texts(template))) == count
+                assert len(np.unique(near_texts(template).first())) == count
                 took = f"{count / (time.process_time() - began):,.0f}"
             rows.append(
                 [
@@ -195,7 +195,7 @@ def pictures(count: int) -> None:
     rows = []
     for name, (pixels, hashes) in (("frames of one clip", clip(count)), ("charts", charts(1748))):
         began = time.process_time()
-        first = look_alikes(hashes, 8, lambda number, own=pixels: own[number])
+        first = look_alikes(hashes, 8, lambda number, own=pixels: own[number]).first()
         seconds = time.process_time() - began
         groups = len(np.unique(first))
         rows.append([name, f"{len(hashes):,}", f"{groups:,}", f"{seconds:.1f}"])

@@ -1,14 +1,14 @@
 """How far the orders of an epoch are from uniform permutations: modalmill's, webdataset's,
 MosaicML's.
 
-200,000 samples of 25 kB in 200 shards, batches of 64; every order is made by the library's own
+200,000 records of 25 kB in 200 shards, batches of 64; every order is made by the library's own
 code. Against uniform permutations, whose values are 1 in every column:
 
-displacement    mean distance between a sample's place in the shards and in the epoch, of that of a
-                uniform permutation (a third of the samples)
-shards a batch  different shards among a batch's samples
-neighbours      how often samples stored side by side come in the same batch
-twice           how often two samples that shared a batch share one again in the next epoch
+displacement    mean distance between a record's place in the shards and in the epoch, of that of a
+                uniform permutation (a third of the records)
+shards a batch  different shards among a batch's records
+neighbours      how often records stored side by side come in the same batch
+twice           how often two records that shared a batch share one again in the next epoch
 
 ``--mosaic``: the python of an environment with mosaicml-streaming (``loaders/setup.sh``).
 """
@@ -45,7 +45,7 @@ def uniform(epoch: int) -> np.ndarray:
 def default(epoch: int) -> np.ndarray:
     from modalmill.stages.stream.order.permutation import Shuffled
 
-    return Shuffled(COUNT, 7).rows(epoch, 0, COUNT)
+    return Shuffled(COUNT, 7).records(epoch, 0, COUNT)
 
 
 def formula(epoch: int) -> np.ndarray:
@@ -63,7 +63,9 @@ def blocks(epoch: int) -> np.ndarray:
     asked = Blocks()
     starts = np.arange(0, COUNT + 1, asked.block_bytes // BYTES)
     starts = np.append(starts, COUNT) if starts[-1] != COUNT else starts
-    return BlockShuffled(starts, 7, asked.window_bytes // asked.block_bytes).rows(epoch, 0, COUNT)
+    return BlockShuffled(starts, 7, asked.window_bytes // asked.block_bytes).records(
+        epoch, 0, COUNT
+    )
 
 
 def webdataset(epoch: int, buffer: int) -> np.ndarray:
@@ -72,8 +74,8 @@ def webdataset(epoch: int, buffer: int) -> np.ndarray:
     chance = random.Random(epoch)
     shards = list(range(SHARDS))
     chance.shuffle(shards)
-    samples = (number * SHARD + place for number in shards for place in range(SHARD))
-    return np.fromiter(webdataset.filters.shuffle(buffer, rng=chance)(samples), np.int64)
+    records = (number * SHARD + place for number in shards for place in range(SHARD))
+    return np.fromiter(webdataset.filters.shuffle(buffer, rng=chance)(records), np.int64)
 
 
 def mosaic(epoch: int, python: Path, algorithm: str) -> np.ndarray:

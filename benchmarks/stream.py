@@ -561,7 +561,7 @@ def resume(bench: Bench, repeats: int) -> None:
         end=", ",
     )
     print(
-        f"after {found['resumed_ms']:.1f} ms when resuming at sample 10,000,000:"
+        f"after {found['resumed_ms']:.1f} ms when resuming at record 10,000,000:"
         f" {found['resumed_ms'] / found['fresh_ms']:.2f} times\n",
         flush=True,
     )

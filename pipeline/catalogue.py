@@ -67,8 +67,14 @@ def signals_text(kind: str | None = None) -> str:
         lines.append(name)
         lines += [
             f"  {word:<15} {_range(quantity):<16} {quantity.about}"
+            + (" (on request)" if quantity.on_request else "")
             for word, quantity in known.items()
         ] or ["  nothing"]
+        asked = {quantity.on_request: None for quantity in known.values() if quantity.on_request}
+        lines += [
+            f"  on request: where a stage, a rule or 'measure: [{name}.{each}]' asks for it"
+            for each in asked
+        ]
     example = 'clean.rules: {image.sharpness: ">= 100", image.aspect: [0.5, 2]}'
     return render_text(*lines, "", f"By part and name in a recipe: {example}")
 

@@ -6,7 +6,6 @@ import functools
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +25,7 @@ from ..stages.modality import Modality
 from ..stages.train.methods.card import Card
 from ..stages.train.metrics.metric import Metric, Rows
 
-_KINDS: tuple[tuple[str, type[Any]], ...] = (
+_KINDS: tuple[tuple[str, type[Addressed]], ...] = (
     ("stage", Stage),
     ("source", Source),
     ("extractor", Extractor),
@@ -63,10 +62,12 @@ def _checked() -> Iterator[tuple[str, str, list[str]]]:
                 address,
                 broken_class(cls) or _tried(functools.partial(_broken, address, kind)),
             )
-    for cls in outside.classes_of_files(Modality).values():
-        yield "modality", outside.name_of(cls), _tried(functools.partial(broken_modality, cls()))
-    for cls in outside.classes_of_files(Metric).values():
-        yield "metric", outside.name_of(cls), _tried(functools.partial(_broken_metric, cls()))
+    for kind_of_part in outside.classes_of_files(Modality).values():
+        broken = _tried(functools.partial(broken_modality, kind_of_part()))
+        yield "modality", outside.name_of(kind_of_part), broken
+    for metric in outside.classes_of_files(Metric).values():
+        broken = _tried(functools.partial(_broken_metric, metric()))
+        yield "metric", outside.name_of(metric), broken
     for group in _TABLES:
         for word, card in outside.method_tables(group).items():
             yield "method", word, _tried(functools.partial(_loads, card))
@@ -105,8 +106,11 @@ def _broken_metric(metric: Metric) -> list[str]:
     )
 
 
-def _loads(card: Card) -> list[str]:
+def _loads(card: object) -> list[str]:
+    if not isinstance(card, Card):
+        return [f"wanted a Card of stages.train.methods, found {type(card).__name__}"]
     card.load()
+    card.defaults()
     return []
 
 

@@ -10,7 +10,7 @@ import json
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from ..schemas.disk import write_bytes
 from ..schemas.errors import InputError, RecipeError, nearest
@@ -18,14 +18,29 @@ from ..schemas.index import read_shard_set
 from ..schemas.layout import RunFolder
 from ..schemas.recipe import Recipe, load_recipe
 from . import folds
+from .folds import MethodRow
 from .plan import Plan, make_plan
 from .progress import Progress
 from .run import run
 
 if TYPE_CHECKING:
+    from ..stages.train.evaluation.evaluate import Evaluation
     from ..stages.train.options import TrainOptions
 
 AS_IT_IS = "recipe"
+
+
+class Comparison(TypedDict):
+    """``compare.json``, or ``folds.json``, which names its folds. methods: in the order in which
+    they were asked for. left_out: method -> why it was not tried.
+    """
+
+    recipe: str
+    seeds: int
+    folds: NotRequired[list[str]]
+    metric: str
+    methods: list[MethodRow]
+    left_out: dict[str, str]
 
 
 def compare(
@@ -36,7 +51,7 @@ def compare(
     overrides: Sequence[str],
     progress: Progress,
     over_folds: bool = False,
-) -> dict[str, Any]:
+) -> Comparison:
     """Train a recipe with each of these methods and seeds; what an earlier comparison finished is
     not done again.
 
@@ -58,7 +73,8 @@ def compare(
     found = folds.folds_of(shards, next(iter(chosen.values())), progress) if over_folds else [""]
     rows = []
     for word, options in chosen.items():
-        reports = []
+        reports: list[Evaluation] = []
+        seconds: list[float] = []
         try:
             for fold, seed in itertools.product(found, range(recipe.seed, recipe.seed + seeds)):
                 name = f"{fold}-seed{seed}" if fold else f"seed{seed}"
@@ -72,21 +88,24 @@ def compare(
                     report = folds.tested_on(fold, report, folder, shards)
                     told = f"{report['metric']} {report['all']:.3f}"
                     progress.line(f"compare: {word}, on {fold}: {told}")
-                reports.append({**report, "seconds": seconds_trained(folder)})
-            row = _row(word, reports)
+                reports.append(report)
+                seconds.append(seconds_trained(folder))
+            row = _row(word, reports, seconds)
             rows.append(folds.over_folds(found, row, reports) if over_folds else row)
         # torch has RuntimeErrors for all that goes wrong on a device
         except (InputError, RuntimeError) as error:
             left_out[word] = str(error).splitlines()[0] if str(error) else type(error).__name__
             progress.line(f"compare: {word}: {left_out[word]}")
-    comparison = {
+    comparison: Comparison = {
         "recipe": str(recipe_path),
         "seeds": seeds,
-        **({"folds": found} if over_folds else {}),
+        "folds": found,
         "metric": rows[0]["metric"] if rows else "",
         "methods": rows,
         "left_out": left_out,
     }
+    if not over_folds:
+        del comparison["folds"]
     name = "folds" if over_folds else "compare"
     write_bytes(
         target / f"{name}.json",
@@ -108,7 +127,7 @@ def _plan_of_folds(recipe: Recipe, root: Path, until: str, where: str) -> Plan:
 
 
 def _options(
-    section: Mapping[str, Any], methods: Sequence[str]
+    section: Mapping[str, object], methods: Sequence[str]
 ) -> tuple[dict[str, TrainOptions], dict[str, str]]:
     """The options of each method over those of the recipe, and why the others of ``all`` cannot be
     tried.
@@ -142,9 +161,9 @@ def _options(
     return chosen, left_out
 
 
-def _row(word: str, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """One method over its seeds. Means, and the standard deviation of the metric with everything
-    shown.
+def _row(word: str, reports: Sequence[Evaluation], seconds: Sequence[float]) -> MethodRow:
+    """One method over its seeds, with the seconds that each was trained. Means, and the standard
+    deviation of the metric with everything shown.
     """
     metric = reports[0]["metric"]
     everything = max(
@@ -156,7 +175,11 @@ def _row(word: str, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for name in reports[0]["subsets"]
     }
     worst = min(subsets, key=lambda name: by_subset[name])
-    calibration = [report["subsets"][everything].get("ece") for report in reports]
+    calibration = [
+        report["subsets"][everything]["ece"]
+        for report in reports
+        if "ece" in report["subsets"][everything]
+    ]
     scores = [report["all"] for report in reports]
     return {
         "method": word,
@@ -167,15 +190,15 @@ def _row(word: str, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "worst": by_subset[worst],
         "worst_subset": worst,
         "loss": statistics.fmean(report["subsets"][everything]["loss"] for report in reports),
-        "ece": None if None in calibration else statistics.fmean(calibration),
+        "ece": statistics.fmean(calibration) if len(calibration) == len(reports) else None,
         "subsets": by_subset,
         "commonest_answer": reports[0]["commonest_answer"],
         "parameters": reports[0]["parameters"],
-        "seconds": statistics.fmean(report["seconds"] for report in reports),
+        "seconds": statistics.fmean(seconds),
     }
 
 
-def compare_text(found: Mapping[str, Any]) -> str:
+def compare_text(found: Comparison) -> str:
     """The comparison as a table, the best first."""
     rows = sorted(found["methods"], key=lambda row: -row["all"])
     width = max([len(row["method"]) for row in rows] + [8])

@@ -1,7 +1,6 @@
-"""Corpus stages: decided on narrow columns of all records, carried out on each partition.
+"""Corpus stages: decided on narrow columns of all records, carried out by column on each partition.
 
-Rows that a decision leaves as they are, or gives no more than a split and a group, stay columns;
-Python objects are made of the others alone.
+Python objects are made of those records alone for which columns do not say what to do.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -20,17 +20,21 @@ from ..schemas.columns import one_array
 from ..schemas.disk import read_table, write_table
 from ..schemas.errors import InputError
 from ..schemas.manifest import (
-    FATE_NAMES,
     WORK_SCHEMA,
     Row,
+    as_text,
+    one_fault,
     records_of,
     rows_to_table,
-    table_to_records,
     written_only,
 )
 from ..schemas.record import Record
-from ..stages.base import CorpusStage, Decision, Likeness
-from .records import count_fault, note_written
+from ..stages.base import CorpusStage, Decision, Likeness, decided_rows
+from .absorbing import Fetching, absorbing
+from .duplicates import edges_of, write_edges
+from .records import note_written
+
+_ROWS_AT_ONCE = 1 << 17  # for which what they take from others is fetched together
 
 
 def read_columns(partitions: Sequence[Path], columns: Sequence[str]) -> pa.Table | None:
@@ -44,7 +48,7 @@ def read_columns(partitions: Sequence[Path], columns: Sequence[str]) -> pa.Table
 
 def decide(
     stage: CorpusStage, partitions: Sequence[Path], likeness: Likeness
-) -> dict[str, Decision]:
+) -> Mapping[str, Decision]:
     """A corpus stage's decisions over all partitions, of which it sees only the columns it asked
     for, and likenesses if it takes them.
     """
@@ -52,65 +56,172 @@ def decide(
     return {} if table is None else stage.decided(table, likeness)
 
 
+def remarks(stage: CorpusStage, partitions: Sequence[Path]) -> Mapping[str, int]:
+    """What a corpus stage has to say that is of no record."""
+    if type(stage).remarks is CorpusStage.remarks:
+        return {}
+    table = read_columns(partitions, stage.columns)
+    return {} if table is None else stage.remarks(table)
+
+
 def carry_out(
     address: str,
     decisions: Mapping[str, Decision],
     partitions: Sequence[Path],
     targets: Sequence[Path],
+    edges: Path,
+    told: Mapping[str, int] = MappingProxyType({}),
 ) -> None:
-    """Write each partition anew with a corpus stage's decisions; records to be absorbed are fetched
-    by key from any of them.
+    """Write each partition anew with a corpus stage's decisions, and last of all ``edges``: what
+    the stage found that records have in common. ``told``: what the account is to say that is of no
+    record.
     """
-    wanted = sorted({key for decision in decisions.values() for key in decision.absorb})
-    absorbed = dict(_fetch(wanted, partitions))
-    for source, target in zip(partitions, targets, strict=True):
-        count = Count(address)
-        table = written_only(read_table(source)).combine_chunks()
-        own = [decisions.get(key) for key in table["key"].to_pylist()]
-        count.read += len(own)
-        count.notes.update(decision.note for decision in own if decision and decision.note)
-        in_full = np.array([decision is not None and _is_deep(decision) for decision in own], bool)
-        columns = _as_columns(address, table.filter(pa.array(~in_full)), _of(own, ~in_full))
-        _count_columns(count, columns)
+    fetch = Fetching(partitions)
+    common: list[dict[str, object]] = []
+    start = 0
+    for batch in _batches(list(zip(partitions, targets, strict=True))):
+        tables = [written_only(read_table(source)).combine_chunks() for source, _ in batch]
+        decided = []
+        for table in tables:
+            decided.append(decided_rows(decisions, table["key"], start))
+            start += len(table)
+        taken = {key for own in decided for decision in own if decision for key in decision.absorb}
+        absorbed = _Absorbed(fetch(sorted(taken)) if taken else WORK_SCHEMA.empty_table())
+        for (_, target), table, own in zip(batch, tables, decided, strict=True):
+            count = Count(address, read=len(table))
+            # of no record, and so of none of the partitions
+            count.notes.update(told if target == targets[0] else {})
+            _carry_out_one(count, table, own, absorbed, target)
+            common += edges_of(address, table["key"], own)
+    write_edges(edges, common)
+
+
+def _batches(pairs: list[tuple[Path, Path]]) -> Iterator[list[tuple[Path, Path]]]:
+    """Partitions of some rows together."""
+    batch: list[tuple[Path, Path]] = []
+    rows = 0
+    for source, target in pairs:
+        batch.append((source, target))
+        rows += len(read_table(source))
+        if rows >= _ROWS_AT_ONCE:
+            yield batch
+            batch, rows = [], 0
+    if batch:
+        yield batch
+
+
+class _Absorbed:
+    """Records that others take from, and where each stands in their table, by key."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+        self.places = {key: row for row, key in enumerate(table["key"].to_pylist())}
+
+    def records(self, keys: Sequence[str]) -> list[Record]:
+        """The records of these keys, in their order."""
+        rows = pa.array([self.places[key] for key in keys], pa.int64())
+        return list(records_of(self.table.take(rows))) if keys else []
+
+
+def _carry_out_one(
+    count: Count,
+    table: pa.Table,
+    decided: Sequence[Decision | None],
+    absorbed: _Absorbed,
+    target: Path,
+) -> None:
+    """Write one partition; ``absorbed`` has all records that its records take from."""
+    address = count.name
+    count.notes.update(decision.note for decision in decided if decision and decision.note)
+    columns, by_hand = _as_columns(address, table, decided, absorbed)
+    _count_faults(count, decided)
+    _count_columns(count, columns.filter(pa.array(~by_hand)))
+    changed = [
+        _changed(address, record, decision, absorbed.records(decision.absorb))
+        for record, decision in zip(
+            records_of(table.filter(pa.array(by_hand))),
+            itertools.compress(decided, by_hand),
+            strict=True,
+        )
+        if decision is not None
+    ]
+    for record in changed:
+        count.written += 1
+        note_written(count, record)
+    if changed:
         rows = [
-            _carried_out(address, count, record, decision, absorbed)
-            for record, decision in zip(
-                table_to_records(table.filter(pa.array(in_full))), _of(own, in_full), strict=True
-            )
+            Row(record, None, address, decision.unmatched)
+            for record, decision in zip(changed, itertools.compress(decided, by_hand), strict=True)
             if decision is not None
         ]
-        both = pa.concat_tables([columns, rows_to_table(rows)])
         # back to the order in which they came
-        order = np.argsort(np.concatenate([np.flatnonzero(~in_full), np.flatnonzero(in_full)]))
-        note = {"counts": [count.to_dict() | {"name": address}]}
-        write_table(target, both.take(order) if rows else columns, note)
+        order = np.argsort(np.r_[np.flatnonzero(~by_hand), np.flatnonzero(by_hand)])
+        both = pa.concat_tables([columns.filter(pa.array(~by_hand)), rows_to_table(rows)])
+        columns = both.take(pa.array(order))
+    write_table(target, columns, {"counts": [count.to_dict() | {"name": address}]})
 
 
-def _is_deep(decision: Decision) -> bool:
-    """Whether it changes more of a record than its split and its group."""
-    return bool(decision.fault or decision.absorb or decision.unmatched or decision.targets)
-
-
-def _of(decisions: Sequence[Decision | None], chosen: np.ndarray) -> list[Decision | None]:
-    return list(itertools.compress(decisions, chosen))
-
-
-def _as_columns(address: str, table: pa.Table, decisions: Sequence[Decision | None]) -> pa.Table:
-    """The rows as they are after the stage: written, with the split and the group that it set."""
-    values = {name: pa.nulls(len(table), pa.string()) for name in FATE_NAMES}
-    values["fate"] = pa.array(["written"] * len(table), pa.string())
-    values["stage"] = pa.array([address] * len(table), pa.string())
-    if any(decision is not None for decision in decisions):
+def _as_columns(
+    address: str,
+    table: pa.Table,
+    decided: Sequence[Decision | None],
+    absorbed: _Absorbed,
+) -> tuple[pa.Table, np.ndarray]:
+    """The rows as they are after the stage, and which of them are to be made by hand
+    ``bool [N]``.
+    """
+    faults = [None if decision is None else decision.fault for decision in decided]
+    by_hand = np.array(
+        [bool(own and (own.targets or own.signals) and not own.fault) for own in decided], bool
+    )
+    takers = [
+        (row, absorbed.places[key])
+        for row, decision in enumerate(decided)
+        if decision is not None and decision.fault is None
+        for key in decision.absorb
+    ]
+    if any(decision is not None for decision in decided):
+        # before what others have, for what a stage decides comes first
         for name in ("split", "group"):
-            own = [getattr(decision, name, None) or None for decision in decisions]
-            values[name] = pc.coalesce(pa.array(own, pa.string()), table[name])
-    for name, column in values.items():
-        table = table.set_column(table.schema.get_field_index(name), name, column)
-    return table.cast(WORK_SCHEMA)
+            own = [getattr(decision, name, None) or None for decision in decided]
+            table = _with(table, name, pc.coalesce(pa.array(own, pa.string()), table[name]))
+    if takers:
+        owners, others = np.array(takers).T
+        table, is_open = absorbing(table, owners, absorbed.table.take(pa.array(others)))
+        by_hand |= is_open
+    told = [
+        fault or (one_fault(decision.unmatched) if decision else None)
+        for fault, decision in zip(faults, decided, strict=True)
+    ]
+    fates = ["written" if fault is None else fault.fate for fault in faults]
+    table = _with(table, "fate", pa.array(fates, pa.string()))
+    table = _with(table, "stage", pa.array([address] * len(table), pa.string()))
+    for name in ("rule", "value", "threshold", "message"):
+        values = [None if fault is None else as_text(getattr(fault, name)) for fault in told]
+        table = _with(table, name, pa.array(values, pa.string()))
+    return table.cast(WORK_SCHEMA), by_hand
+
+
+def _with(table: pa.Table, name: str, column: pa.Array) -> pa.Table:
+    return table.set_column(table.schema.get_field_index(name), name, column)
+
+
+def _count_faults(count: Count, decided: Sequence[Decision | None]) -> None:
+    """Count the records that go no further, and partners that are missing."""
+    for decision in decided:
+        if decision is None:
+            continue
+        if decision.fault is None:
+            count.unmatched.update(fault.rule for fault in decision.unmatched)
+        else:
+            fate = decision.fault.fate
+            setattr(count, fate, getattr(count, fate) + 1)
+            count.reasons[decision.fault.rule] += 1
 
 
 def _count_columns(count: Count, table: pa.Table) -> None:
     """Count written rows by the parts that they have, and by split."""
+    table = written_only(table)
     count.written += len(table)
     parts = one_array(table["parts"])
     names = pa.ListArray.from_arrays(parts.offsets, parts.values.field("name"))
@@ -122,27 +233,8 @@ def _count_columns(count: Count, table: pa.Table) -> None:
             count.splits[split["values"]] += split["counts"]
 
 
-def _carried_out(
-    address: str,
-    count: Count,
-    record: Record,
-    decision: Decision,
-    absorbed: Mapping[str, Record],
-) -> Row:
-    """What becomes of one record."""
-    if decision.fault is not None:
-        row = Row(record, decision.fault, address)
-        count_fault(count, row)
-        return row
-    going = _changed(address, record, decision, absorbed)
-    count.written += 1
-    note_written(count, going)
-    count.unmatched.update(fault.rule for fault in decision.unmatched)
-    return Row(going, None, address, decision.unmatched)
-
-
 def _changed(
-    address: str, record: Record, decision: Decision, absorbed: Mapping[str, Record]
+    address: str, record: Record, decision: Decision, absorbed: Sequence[Record]
 ) -> Record:
     parts, targets, absent, signals = (
         dict(record.parts),
@@ -151,8 +243,7 @@ def _changed(
         dict(record.signals),
     )
     split, group = decision.split or record.split, decision.group or record.group
-    for key in decision.absorb:
-        other = absorbed[key]
+    for other in absorbed:
         _refuse_clash(address, record, other)
         parts = {**other.parts, **parts}
         targets = {**other.targets, **targets}
@@ -160,6 +251,7 @@ def _changed(
         absent = {**other.absent, **absent}
         split = split or other.split
     targets |= decision.targets
+    signals |= decision.signals
     absent = {name: why for name, why in absent.items() if name not in parts}
     return replace(
         record,
@@ -188,13 +280,3 @@ def _refuse_clash(address: str, record: Record, other: Record) -> None:
                     f" give it another name in one of the sources {record.origin.source} and"
                     f" {other.origin.source}"
                 )
-
-
-def _fetch(keys: Sequence[str], partitions: Sequence[Path]) -> Iterator[tuple[str, Record]]:
-    if not keys:
-        return
-    values = pa.array(keys)
-    for path in partitions:
-        table = written_only(read_table(path))
-        for record in records_of(table.filter(pc.is_in(table["key"], value_set=values))):
-            yield record.key, record

@@ -138,6 +138,7 @@ class Dask:
         from distributed import Client, LocalCluster
 
         self._limits = (deadline_s, memory_bytes)
+        # Any, here and below: the methods of distributed have no types
         self._cluster: Any = None
         dask.config.set({"distributed.comm.timeouts.connect": "10s"})
         try:

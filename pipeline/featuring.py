@@ -1,30 +1,30 @@
-"""The feature cache: each distinct content extracted once, kept in one Arrow file a part, found by
-record key.
-
-features/image.arrow        content id -> vector (float16), sorted by id; in its metadata the
-                            extractor
-features/image.keys.arrow   record key -> row of the file beside it
-"""
+"""Features: each distinct content of a part extracted once by the workers, and cached."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import numpy as np
-import pyarrow as pa
 
-from ..schemas.disk import read_note, read_table, stamp_of, write_json, write_table
+from ..schemas.disk import read_note, stamp_of, write_json, write_table
 from ..schemas.errors import DamageError, InputError
-from ..schemas.features import FeatureNote
+from ..schemas.features import (
+    ENDINGS,
+    CachedVectors,
+    FeatureNote,
+    read_vectors,
+    vectors_table,
+    write_keys,
+)
 from ..schemas.fingerprint import fingerprint
 from ..schemas.json_value import JsonValue
 from ..schemas.layout import RunFolder
-from ..schemas.record import Part, Record
+from ..schemas.manifest import Manifest
+from ..schemas.record import Part
 from ..stages.base import Beat, Extractor, extracted, options_of, stored
 from ..stages.media.refusing import refusing
 from ..stages.modality import modality
@@ -34,7 +34,15 @@ from .task import refuse_skipped
 
 FEATURES_VERSION = 2
 
-_Entry: TypeAlias = tuple[str, str, Part, str | None]  # key, content id, part, split
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A part whose vector is wanted, by the record that has it."""
+
+    key: str
+    content: str
+    part: Part
+    split: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +69,20 @@ class FeatureTask:
                 ids.append(content)
             except DamageError as error:
                 faults[content] = [error.rule, error.message]
-        write_table(
-            self.path, _table(ids, vectors, self.extractor.dims(), np.float32), {"faults": faults}
-        )
+        table = vectors_table(ids, vectors, self.extractor.dims(), np.dtype(np.float32))
+        write_table(self.path, table, {"faults": faults})
         return len(ids)
 
 
 def write_features(
     plan: Plan,
-    made_from: str,
-    records: Callable[[], Iterable[Record]],
+    manifest: Manifest,
     out: Path,
     engine: Engine,
     advance: Callable[[int, int], None],
 ) -> list[str]:
     """Bring the caches of all parts that the recipe names up to date; a line for each that lacks
-    some. ``made_from`` changes when the records do.
+    some. ``advance(done, total)`` counts parts.
     """
     folder, work = RunFolder(out).features, RunFolder(out).work
     note = work.features_note
@@ -84,49 +90,48 @@ def write_features(
         name: fingerprint(FEATURES_VERSION, identity(extractor, plan))
         for name, extractor in plan.features.items()
     }
-    wanted = [f"{name}{ending}" for name in plan.features for ending in (".arrow", ".keys.arrow")]
+    wanted = [f"{name}{ending}" for name in plan.features for ending in ENDINGS]
     total = len(plan.features)
     options = {name: options_of(extractor) for name, extractor in plan.features.items()}
     if note.is_file() and json.loads(note.read_text()) == _state(
-        made_from, configs, options, folder, wanted
+        manifest.made_from, configs, options, folder, wanted
     ):
         advance(total, total)
         return []
     advance(0, total)
-    parts: dict[str, list[_Entry]] = {name: [] for name in plan.features}
-    for record in records():
-        for name, extractor in plan.features.items():
-            part = record.parts.get(name)
-            if part is not None and part.modality == extractor.modality and not part.damage:
-                parts[name].append((record.key, fingerprint(*part.identity()), part, record.split))
+    entries = _entries(plan, manifest)
     lines = []
     for done, (name, extractor) in enumerate(plan.features.items(), 1):
-        lacking = _write_part(
-            name,
-            extractor,
-            configs[name],
-            parts[name],
-            folder,
-            work.features / configs[name],
-            plan.root,
-            engine,
-        )
-        if lacking:
-            reasons = ", ".join(
-                f"{number:,} {rule}"
-                for rule, number in Counter(rule for rule, _ in lacking).most_common()
-            )
+        chunks = work.features / configs[name]
+        extracting = _Extracting(name, extractor, configs[name], plan.root, chunks, engine)
+        faults = extracting.write(entries[name], folder)
+        own = [entry for entry in entries[name] if entry.content in faults]
+        if own:
+            rules = Counter(faults[entry.content][0] for entry in own).most_common()
             lines.append(
-                f"features: {len(lacking):,} of {len(parts[name]):,} records have no"
-                f" {extractor.address} of {name} ({reasons});"
-                f" the first: {lacking[0][1]}"
+                f"features: {len(own):,} of {len(entries[name]):,} records have no"
+                f" {extractor.address} of {name}"
+                f" ({', '.join(f'{number:,} {rule}' for rule, number in rules)});"
+                f" the first: {faults[own[0].content][1]}"
             )
         advance(done, total)
     for path in folder.glob("*.arrow"):
         if path.name not in wanted:
             path.unlink()
-    write_json(note, _state(made_from, configs, options, folder, wanted))
+    write_json(note, _state(manifest.made_from, configs, options, folder, wanted))
     return lines
+
+
+def _entries(plan: Plan, manifest: Manifest) -> dict[str, list[_Entry]]:
+    """For each part that the recipe names, the records that have it whole."""
+    entries: dict[str, list[_Entry]] = {name: [] for name in plan.features}
+    for record in manifest.records():
+        for name, extractor in plan.features.items():
+            part = record.parts.get(name)
+            if part is not None and part.modality == extractor.modality and not part.damage:
+                content = fingerprint(*part.identity())
+                entries[name].append(_Entry(record.key, content, part, record.split))
+    return entries
 
 
 def _state(
@@ -147,129 +152,87 @@ def _state(
     }
 
 
-def _write_part(
-    name: str,
-    extractor: Extractor,
-    config: str,
-    parts: list[_Entry],
-    folder: Path,
-    work: Path,
-    root: Path,
-    engine: Engine,
-) -> list[tuple[str, str]]:
-    """Bring one cache up to date; for each record that has the part and no vector the rule and the
-    reason.
+@dataclass(frozen=True, slots=True)
+class _Extracting:
+    """The extraction of one part by one extractor. config: fingerprint of all that can change a
+    vector. chunks: where the vectors of finished tasks lie.
     """
-    distinct = {content: part for _, content, part, _ in parts}
-    weights: np.ndarray | None = None
-    if hasattr(extractor, "fit"):
+
+    name: str
+    extractor: Extractor
+    config: str
+    root: Path
+    chunks: Path
+    engine: Engine
+
+    def write(self, entries: Sequence[_Entry], folder: Path) -> dict[str, list[str]]:
+        """Bring the cache up to date; rule and message for each content without a vector."""
+        distinct = {entry.content: entry.part for entry in entries}
+        weights = self._fitted(entries)
+        note = self._note(weights)
+        cache = CachedVectors.read(folder, self.name, note)
+        cache.faults = {
+            content: fault
+            for content, fault in cache.faults.items()
+            # where nothing at all could be extracted, it is tried again
+            if content in distinct and cache.vectors
+        }
+        if cache.vectors.keys() | cache.faults.keys() != distinct.keys() or cache.note != note:
+            cache.note = note
+            tasks = self._tasks(distinct, cache)
+            # files that are there were finished by a run that was stopped
+            for _ in self.engine.map([task for task in tasks if not task.path.is_file()]):
+                pass
+            for task in tasks:
+                cache.faults |= read_note(task.path)["faults"]
+                for content, vector in read_vectors(task.path).items():
+                    cache.vectors[content] = stored(self.extractor, vector, weights)
+            ids = sorted(content for content in cache.vectors if content in distinct)
+            cache.write(folder, self.name, ids)
+            for task in tasks:
+                task.path.unlink(missing_ok=True)
+        if entries and len(cache.faults) == len(distinct):
+            raise InputError(
+                f"features: none of {len(entries):,} records has a vector of {self.name} by"
+                f" {self.extractor.address}; the first: {min(cache.faults.values())[1]}"
+            )
+        write_keys(folder, self.name, {entry.key: entry.content for entry in entries})
+        return cache.faults
+
+    def _fitted(self, entries: Sequence[_Entry]) -> np.ndarray | None:
+        """What the extractor is fitted to; None for one that is not."""
+        if not hasattr(self.extractor, "fit"):
+            return None
         # what is fitted must not have seen the records that a model is tested on
-        train = [part.text or "" for _, _, part, split in parts if split == "train"] or [
-            part.text or "" for _, _, part, _ in parts
-        ]
-        weights = extractor.fit(train)
-    note = FeatureNote(
-        extractor=config,
-        address=extractor.address,
-        dims=extractor.dims(),
-        fit=fingerprint(weights.tolist()) if weights is not None else "",
-        one_scale=extractor.one_scale,
-        identity=extractor.identity(),
-        options=options_of(extractor),
-        weights=weights.tolist() if weights is not None else [],
-    )
-    target, keys_target = folder / f"{name}.arrow", folder / f"{name}.keys.arrow"
-    found_note = read_note(target) if target.is_file() else {}
-    faults: dict[str, list[str]] = found_note.pop("faults", {})
-    found = FeatureNote.from_dict(found_note)
-    vectors = (
-        _known(target, note.dims)
-        if (found.extractor, found.fit) == (note.extractor, note.fit)
-        else {}
-    )
-    faults = {
-        content: fault for content, fault in faults.items() if content in distinct and vectors
-    }
-    if vectors.keys() | faults.keys() != distinct.keys() or found != note:
-        missing = sorted(
-            content for content in distinct if content not in vectors and content not in faults
+        train = [entry.part.text or "" for entry in entries if entry.split == "train"]
+        weights: np.ndarray = self.extractor.fit(
+            train or [entry.part.text or "" for entry in entries]
         )
-        size = modality(extractor.modality).parts_per_task
-        chunks = [
-            tuple((content, distinct[content]) for content in missing[start : start + size])
-            for start in range(0, len(missing), size)
-        ]
-        tasks = [
+        return weights
+
+    def _note(self, weights: np.ndarray | None) -> FeatureNote:
+        return FeatureNote(
+            extractor=self.config,
+            address=self.extractor.address,
+            dims=self.extractor.dims(),
+            fit=fingerprint(weights.tolist()) if weights is not None else "",
+            one_scale=self.extractor.one_scale,
+            identity=self.extractor.identity(),
+            options=options_of(self.extractor),
+            weights=weights.tolist() if weights is not None else [],
+        )
+
+    def _tasks(self, distinct: Mapping[str, Part], cache: CachedVectors) -> list[FeatureTask]:
+        """A task for some of the contents each that are not cached."""
+        missing = sorted(distinct.keys() - cache.vectors.keys() - cache.faults.keys())
+        size = modality(self.extractor.modality).parts_per_task
+        chunks = [missing[start : start + size] for start in range(0, len(missing), size)]
+        return [
             FeatureTask(
-                root,
-                extractor,
-                chunk,
-                work / f"{fingerprint([content for content, _ in chunk])}.arrow",
+                self.root,
+                self.extractor,
+                tuple((content, distinct[content]) for content in chunk),
+                self.chunks / f"{fingerprint(chunk)}.arrow",
             )
             for chunk in chunks
         ]
-        # files that are there were finished by a run that was stopped
-        for _ in engine.map([task for task in tasks if not task.path.is_file()]):
-            pass
-        for task in tasks:
-            fresh = read_table(task.path)
-            faults |= read_note(task.path)["faults"]
-            values = (
-                fresh["vector"]
-                .combine_chunks()
-                .flatten()
-                .to_numpy(zero_copy_only=False)
-                .reshape(-1, extractor.dims())
-            )
-            for content, vector in zip(fresh["id"].to_pylist(), values, strict=True):
-                vectors[content] = stored(extractor, vector, weights)
-        ids = sorted(content for content in vectors if content in distinct)
-        write_table(
-            target,
-            _table(
-                ids, [vectors[content] for content in ids], extractor.dims(), np.float16
-            ).combine_chunks(),
-            note.to_dict() | ({"faults": dict(sorted(faults.items()))} if faults else {}),
-            rows_per_batch=max(1, len(ids)),
-        )  # one batch: read as one view of the memory map
-        for task in tasks:
-            task.path.unlink(missing_ok=True)
-    if parts and len(faults) == len(distinct):
-        raise InputError(
-            f"features: none of {len(parts):,} records has a vector of {name} by"
-            f" {extractor.address}; the first: {min(faults.values())[1]}"
-        )
-    rows = {content: row for row, content in enumerate(read_table(target)["id"].to_pylist())}
-    keyed_rows = sorted((key, rows[content]) for key, content, _, _ in parts if content in rows)
-    table = pa.table(
-        {
-            "key": pa.array([key for key, _ in keyed_rows], pa.string()),
-            "row": pa.array([row for _, row in keyed_rows], pa.int64()),
-        }
-    )
-    if not keys_target.is_file() or not read_table(keys_target).equals(table):
-        write_table(keys_target, table)
-    return [
-        (faults[content][0], faults[content][1]) for _, content, _, _ in parts if content in faults
-    ]
-
-
-def _table(
-    ids: list[str], vectors: list[np.ndarray], dims: int, kind: type[np.floating[Any]]
-) -> pa.Table:
-    flat = np.concatenate(vectors).astype(kind) if vectors else np.empty(0, kind)
-    return pa.table(
-        {
-            "id": pa.array(ids, pa.string()),
-            "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat), dims),
-        }
-    )
-
-
-def _known(target: Path, dims: int) -> dict[str, np.ndarray]:
-    """The vectors of an earlier run by the same extractor with the same fit."""
-    table = read_table(target)
-    values = (
-        table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, dims)
-    )
-    return dict(zip(table["id"].to_pylist(), values, strict=True))

@@ -17,7 +17,7 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from ..schemas.contents import names_of
 from ..schemas.disk import read_table
@@ -30,6 +30,33 @@ from .progress import Progress
 if TYPE_CHECKING:
     from ..stages.train.evaluation.evaluate import Evaluation, OfTraining
     from ..stages.train.options import TrainOptions
+
+
+class MethodRow(TypedDict):
+    """What a method makes of a recipe, over its seeds. deviation: of ``all``, None for one seed.
+    worst: of the subsets, which is ``worst_subset``. ece: None where there is none.
+
+    Over folds also: how many ``records`` were tested, the metric of all of them ``pooled``, and
+    each fold's metric and records.
+    """
+
+    method: str
+    metric: str
+    all: float
+    deviation: float | None
+    mean_of_subsets: float
+    worst: float
+    worst_subset: str
+    loss: float
+    ece: float | None
+    subsets: dict[str, float]
+    commonest_answer: float
+    parameters: int
+    seconds: float
+    records: NotRequired[int]
+    pooled: NotRequired[float]
+    folds: NotRequired[dict[str, dict[str, float]]]
+
 
 ADVICE = "give the recipe align.split: {folds: 5}, or {by: TARGET} for a fold of each value"
 _ANY = f"{FOLD}1"
@@ -108,7 +135,7 @@ def _some(names: Sequence[str]) -> str:
     return f"{'class' if len(names) == 1 else 'classes'} {', '.join(names[:_SHOWN])}{more}"
 
 
-def planned(section: Mapping[str, Any]) -> dict[str, Any]:
+def planned(section: Mapping[str, object]) -> dict[str, object]:
     """The ``train`` section as a recipe is planned with: its splits are those of any fold."""
     own = section.get("val_split")
     is_kept = isinstance(own, str) and not own.startswith(FOLD)
@@ -169,9 +196,7 @@ def tested_on(fold: str, report: Evaluation, folder: Path, shards: Path) -> Eval
     return tested
 
 
-def over_folds(
-    folds: Sequence[str], row: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
+def over_folds(folds: Sequence[str], row: MethodRow, reports: Sequence[Evaluation]) -> MethodRow:
     """A method's row with mean and standard deviation (of a sample: N - 1) over folds, each the
     mean of its seeds; and how many records were tested, each in its own fold.
     """
@@ -190,19 +215,23 @@ def over_folds(
         records[fold] = own[0]["records_with_target"]
     tested = sum(records.values())
     pooled = sum(scores[fold] * records[fold] for fold in folds) / tested
-    return {
+    over: MethodRow = {
         **row,
         "all": statistics.fmean(scores.values()),
         "deviation": statistics.stdev(scores.values()),
         "commonest_answer": statistics.fmean(report["commonest_answer"] for report in reports),
         "records": tested,
-        # of other metrics the one of all records is no mean of those of folds
-        **({"pooled": pooled} if row["metric"] == "accuracy" else {}),
-        "folds": {fold: {row["metric"]: scores[fold], "records": records[fold]} for fold in folds},
     }
+    # of other metrics the one of all records is no mean of those of folds
+    if row["metric"] == "accuracy":
+        over["pooled"] = pooled
+    over["folds"] = {
+        fold: {row["metric"]: scores[fold], "records": records[fold]} for fold in folds
+    }
+    return over
 
 
-def folds_text(methods: Sequence[Mapping[str, Any]]) -> list[str]:
+def folds_text(methods: Sequence[MethodRow]) -> list[str]:
     """Lines: each fold with what each method makes of it, then all of their records together."""
     if not methods:
         return []

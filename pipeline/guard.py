@@ -31,7 +31,6 @@ import threading
 import time
 import traceback
 from collections import Counter
-from typing import Any
 
 from ..schemas.errors import ModalmillError, WorkerLostError
 from ..stages import outside
@@ -69,7 +68,7 @@ class Guard:
         self._file.truncate(_PAGE_BYTES)
         self._page = mmap.mmap(self._file.fileno(), _PAGE_BYTES)
         self._process: subprocess.Popen[bytes] | None = None
-        self._pipe: Any = None
+        self._pipe: multiprocessing.connection.Connection | None = None
         self._stopped = False
 
     def limit(self, deadline_s: float, memory_bytes: int) -> Guard:
@@ -101,11 +100,13 @@ class Guard:
                 # packed twice: classes of the user's files can be unpickled only when those are
                 # loaded
                 whole = pickle.dumps((task, skip, *self._limits), protocol=pickle.HIGHEST_PROTOCOL)
-                self._pipe.send_bytes(
+                pipe = self._pipe
+                assert pipe is not None
+                pipe.send_bytes(
                     pickle.dumps((outside.used(), whole), protocol=pickle.HIGHEST_PROTOCOL)
                 )
                 if self._answers():
-                    kind, value = pickle.loads(self._pipe.recv_bytes())
+                    kind, value = pickle.loads(pipe.recv_bytes())
                     if kind == "error":
                         raise value
                     if kind == "failure":
@@ -137,7 +138,9 @@ class Guard:
         """Wait until the child has answered or has gone (True), or has been at one item for longer
         than the deadline (False).
         """
-        while not self._pipe.poll(_POLL_S):
+        pipe = self._pipe
+        assert pipe is not None
+        while not pipe.poll(_POLL_S):
             began, _ = _HEAD.unpack_from(self._page)
             # 0.0 is at no item: loading libraries and tasks has no deadline
             if began and time.monotonic() - began > self._limits[0]:

@@ -4,29 +4,37 @@ its files or options change.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from ..schemas.account import Count, presence_pattern
-from ..schemas.disk import stamp_of, write_bytes, write_table
+from ..schemas.disk import read_table, stamp_of, write_bytes, write_table
 from ..schemas.errors import InputError
 from ..schemas.fingerprint import fingerprint, hash_file
-from ..schemas.manifest import Row, rows_to_table
+from ..schemas.layout import WorkFolder
+from ..schemas.manifest import Row, rows_to_table, written_only
 from ..stages.base import Beat, Merged, Noted, Source
+from .engine import Engine
+from .plan import Plan, identity
 from .task import refuse_skipped
 
-INGEST_VERSION = 3
+INGEST_VERSION = 4
 ROWS_PER_PARTITION = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What a source gave: its partitions in order and its count."""
+    """What a source gave: its partitions in order, its count, and the note that says so."""
 
+    note: Path
     partitions: list[Path]
     count: Count
 
@@ -90,6 +98,48 @@ class IngestTask:
         return count.read
 
 
+def ingest(
+    plan: Plan, work: WorkFolder, engine: Engine, advance: Callable[[int, int], None]
+) -> list[Ingested]:
+    """Read every source that has changed; what each of them gave. ``advance(done, total)`` counts
+    sources.
+    """
+    folder = work.ingested
+    stems = {
+        name: ingest_stem(source, name, plan.root, identity(source, plan), work.root.parent)
+        for name, source in plan.sources.items()
+    }
+    tasks = [
+        IngestTask(source, name, plan.root, folder, stems[name])
+        for name, source in plan.sources.items()
+        if read_ingested(folder, stems[name], name) is None
+    ]
+    done = len(stems) - len(tasks)
+    advance(done, len(stems))
+    for _ in engine.map(tasks):
+        done += 1
+        advance(done, len(stems))
+    sources = []
+    for name, stem in stems.items():
+        ingested = read_ingested(folder, stem, name)
+        if ingested is None:
+            raise InputError(
+                f"{folder}: the partitions of source {name} have gone while the run was at work;"
+                " run it again"
+            )
+        if not ingested.count.read:
+            ingested.count.notes["nothing at all was read; check its path"] = 1
+        sources.append(ingested)
+    _note_like_groups(sources)
+    partitions = [path for ingested in sources for path in ingested.partitions]
+    if not partitions:
+        raise InputError(
+            f"{', '.join(stems)}: the sources are empty; check 'path' and 'data' in the recipe"
+        )
+    _check_keys(partitions)
+    return sources
+
+
 def ingest_stem(source: Source, name: str, root: Path, identity: str, out: Path) -> str:
     """The file stem of a source's partitions: its name and a fingerprint of its options and of the
     files it reads, but for what lies in ``out``.
@@ -144,4 +194,43 @@ def read_ingested(folder: Path, stem: str, name: str) -> Ingested | None:
     partitions = [folder / f"{stem}-{number:05d}.arrow" for number in range(value["partitions"])]
     if not all(partition.is_file() for partition in partitions):
         return None
-    return Ingested(partitions, Count.from_dict(name, value["count"]))
+    return Ingested(path, partitions, Count.from_dict(name, value["count"]))
+
+
+def _note_like_groups(sources: Sequence[Ingested]) -> None:
+    """Tell where groups of two sources have the same names: the same image under two splits would
+    be in both.
+    """
+    if len(sources) < 2:
+        return
+    names: dict[str, set[str]] = {}
+    for ingested in sources:
+        count = ingested.count
+        names[count.name] = set()
+        for path in ingested.partitions:
+            table = read_table(path).select(["key", "group"])
+            # a record without a group is called like its key
+            grouped = table.filter(pc.not_equal(table["key"], table["group"]))
+            prefix = f"{count.name}-"
+            names[count.name].update(
+                group.removeprefix(prefix)
+                for group in grouped["group"].unique().to_pylist()
+                if group.startswith(prefix)
+            )
+    for count, other in itertools.combinations([ingested.count for ingested in sources], 2):
+        alike = len(names[count.name] & names[other.name])
+        if alike:
+            other.notes[
+                f"groups that are called like groups of {count.name}, and are others; give both"
+                " sources one group_kind if they are the same"
+            ] = alike
+
+
+def _check_keys(partitions: Sequence[Path]) -> None:
+    """Keys of written records are unique; a source that breaks this is a fault in the program."""
+    tables = [written_only(read_table(path).select(["key", "fate"])) for path in partitions]
+    keys = pa.chunked_array([chunk for table in tables for chunk in table["key"].chunks])
+    if len(pc.unique(keys)) < len(keys):
+        counts = pc.value_counts(keys)
+        twice = counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"].as_py()
+        raise RuntimeError(f"{partitions[0].parent}: the key {twice} is given twice")

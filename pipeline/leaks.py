@@ -13,12 +13,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from ..schemas.disk import read_table
 from ..schemas.errors import DamageError, InputError, IntegrityError
 from ..schemas.fingerprint import hash_bytes
-from ..schemas.index import ShardSet, read_shard_set, shards_within
+from ..schemas.index import IndexMember, ShardSet, read_shard_set, shards_within
 from ..schemas.united import United
 from ..stages.media.refusing import refusing
 from ..stages.modalities.text.near import PART, SIMILARITY, near_texts
@@ -51,6 +51,32 @@ class Place:
         return f"{self.shown}: {self.key}" + (f" ({self.part})" if self.part else "")
 
 
+class PlaceOnDisk(TypedDict):
+    """A :class:`Place`; its part where one is meant."""
+
+    side: str
+    key: str
+    part: NotRequired[str]
+
+
+class Pair(TypedDict):
+    """Two records that have something in common."""
+
+    kind: str
+    one: PlaceOnDisk
+    other: PlaceOnDisk
+
+
+class LeaksOnDisk(TypedDict):
+    """What ``modalmill leaks --json`` says; numbers by kind and by side, then every pair."""
+
+    leaks: dict[str, int]
+    records: dict[str, int]
+    looked_at: dict[str, int]
+    damaged: list[str]
+    pairs: list[Pair]
+
+
 @dataclass
 class Leaks:
     """Pairs by kind, and how many records of each side are in any. looked_at: how many things of
@@ -76,7 +102,7 @@ class Leaks:
     def __bool__(self) -> bool:
         return any(self.pairs.values())
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> LeaksOnDisk:
         """Plain JSON values, every pair among them."""
         return {
             "leaks": {kind: len(pairs) for kind, pairs in self.pairs.items()},
@@ -91,8 +117,11 @@ class Leaks:
         }
 
 
-def _json(place: Place) -> dict[str, str]:
-    return {"side": place.shown, "key": place.key, **({"part": place.part} if place.part else {})}
+def _json(place: Place) -> PlaceOnDisk:
+    told: PlaceOnDisk = {"side": place.shown, "key": place.key}
+    if place.part:
+        told["part"] = place.part
+    return told
 
 
 def find_leaks(
@@ -110,7 +139,7 @@ def find_leaks(
     groups: dict[str, list[Place]] = defaultdict(list)
     texts: dict[str, list[Place]] = defaultdict(list)
     contents: dict[str, list[Place]] = defaultdict(list)
-    compared: dict[str, tuple[list[str], list[Any]]] = {}
+    compared: dict[str, tuple[list[str], list[object]]] = {}
     done, total = 0, sum(shard.records for _, shards in opened for shard in shards.shards)
     for folder, shards in opened:
         for shard in shards.shards:
@@ -169,8 +198,8 @@ def _shard_set(path: Path) -> tuple[Path, ShardSet]:
 
 
 def _compare_by(
-    compared: dict[str, tuple[list[str], list[Any]]],
-    member: Mapping[str, Any],
+    compared: dict[str, tuple[list[str], list[object]]],
+    member: IndexMember,
     data: bytes,
     content: str,
     found: Leaks,
@@ -196,7 +225,7 @@ def _near_texts(
     together: dict[int, list[Place]] = defaultdict(list)
     words: dict[Place, int] = {}
     for number, (first, places) in enumerate(
-        zip(near_texts(list(texts), similarity).tolist(), texts.values(), strict=True)
+        zip(near_texts(list(texts), similarity).first().tolist(), texts.values(), strict=True)
     ):
         together[first] += places
         words |= dict.fromkeys(places, number)

@@ -16,6 +16,7 @@ from ..schemas.errors import InputError, nearest
 from ..schemas.layout import RunFolder
 from ..schemas.where import Where
 from .report import plain_table, render_text, shown_number
+from .signals import OF_RECORD
 
 _OF_RECORD = ("key", "source", "file", "row", "fate", "stage", "rule")
 _OF_PART = ("part", "modality", "uri", "start_s", "end_s", "damage")
@@ -25,7 +26,8 @@ _EXAMPLE = "image.sharpness < 50 and fate == 'written'"
 class MeasuredRecords:
     """The records of a run, whatever became of them, with the numbers of their parts as columns.
 
-    rows: a row of the table for each record. names: ``part.number`` of all that is known.
+    rows: a row of the table for each record. names: ``part.number`` of all that is known, and the
+    numbers of records that ``align.signals`` gave.
     """
 
     def __init__(self, out: Path) -> None:
@@ -42,8 +44,11 @@ class MeasuredRecords:
         except (pa.ArrowInvalid, OSError) as error:
             raise InputError(f"{path}: cannot be read ({error}); run the recipe again") from error
         self.rules = [name for name in table.column_names if "." in name]
+        given = [column.name for column in table.schema if column.metadata == OF_RECORD]
         self._numbers = [
-            name for name in table.column_names if name not in (*_OF_RECORD, *_OF_PART, *self.rules)
+            name
+            for name in table.column_names
+            if name not in (*_OF_RECORD, *_OF_PART, *self.rules, *given)
         ]
         # what was cut stands there as its pieces as well
         self._table = table.filter(pc.not_equal(table["fate"], "replaced"))
@@ -59,7 +64,7 @@ class MeasuredRecords:
         self._places = {
             name: self._place_of(name) for name in pc.unique(self._table["part"]).to_pylist()
         }
-        self.names = [
+        self.names = given + [
             f"{part}.{number}"
             for part, places in self._places.items()
             for number in self._numbers

@@ -5,14 +5,14 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..schemas.contents import Contents
-from ..schemas.errors import InputError, RecipeError, nearest
+from ..schemas.errors import InputError, MissingPackageError, RecipeError, nearest
 from ..schemas.fingerprint import fingerprint
 from ..schemas.recipe import Recipe
 from ..schemas.record import is_part_name
@@ -27,7 +27,7 @@ from ..stages.base import (
     addresses,
     make,
 )
-from ..stages.modality import Depth, every_on_disk
+from ..stages.modality import Depth, every_on_disk, on_disk, requested
 
 if TYPE_CHECKING:
     from ..stages.train.options import TrainOptions
@@ -90,29 +90,67 @@ class Plan:
 def _measured(
     recipe: Recipe, sources: Mapping[str, Contents], stages: Iterable[Placed]
 ) -> tuple[frozenset[str], list[str]]:
-    """The modalities whose media are to be measured, for a stage reads their signals or the recipe
-    asks for it; and the names under ``measure`` that nothing has.
+    """What is to be measured, for a stage reads it or the recipe asks for it: modalities of media,
+    and what they measure on request (``audio.speech``); and the mistakes in that.
     """
     here = _together(recipe, sources.values())
-    wanted = [name.removesuffix(".*") for name in recipe.measure]
-    measured = {name for name in wanted if name in _measurable()}
-    for name in wanted:
-        kind = here.parts.get(name, "")
-        if name in measured:
-            continue
-        # where the files alone tell what a part is, it may be anything
-        measured.update(_measurable() if kind is None else {kind}.intersection(_measurable()))
-    media = [name for name, kind in here.parts.items() if kind in (None, *_measurable())]
-    known = list(dict.fromkeys([*media, *_measurable()]))
-    lines = [
-        f"measure: {name!r} is no part of media, and no modality of them{nearest(name, known)}"
-        for name in wanted
-        if name not in known
-    ]
+    measured: set[str] = set()
+    lines: list[str] = []
+    for name in recipe.measure:
+        asked, mistakes = _asked_for(name.removesuffix(".*"), here)
+        measured |= asked
+        lines += mistakes
+    lines += _unready(measured, "measure")
     for placed in stages:
-        measured.update(placed.stage.measured(here))
+        asked = set(placed.stage.measured(here))
+        lines += _unready(asked - measured, placed.address)
+        measured |= asked
         here = placed.stage.contents(here)
-    return frozenset(measured), lines
+    return frozenset(measured | {requested(name)[0] for name in measured}), lines
+
+
+def _asked_for(name: str, here: Contents) -> tuple[set[str], list[str]]:
+    """What a name under ``measure`` asks for; a line where nothing has it."""
+    media = {part: kind for part, kind in here.parts.items() if kind in (None, *_measurable())}
+    known = dict.fromkeys([*media, *_measurable()])
+    whole, _, request = (name, "", "") if name in known else name.partition(".")
+    # where the files alone tell what a part is, it may be anything
+    kinds = {whole} if whole in _measurable() else {media.get(whole)}
+    kinds = set(_measurable()) if None in kinds else kinds
+    if whole not in known:
+        return set(), [
+            f"measure: {name!r} is no part of media, and no modality of them{nearest(name, known)}"
+        ]
+    if not request:
+        return {kind for kind in kinds if kind}, []
+    choices = {f"{kind}.{each}" for kind in kinds if kind for each in on_disk(kind).on_request}
+    asked = {choice for choice in choices if choice.endswith(f".{request}")}
+    words = [choice.rpartition(".")[2] for choice in choices]
+    return asked, [] if asked else [
+        f"measure: nothing that is measured on request of {whole!r} is called"
+        f" {request!r}{nearest(request, words)}; its other signals: measure: [{whole}]"
+    ]
+
+
+def _unready(asked: Iterable[str], wanted_by: str) -> list[str]:
+    """A line for each thing measured on request that cannot be measured on this machine."""
+    lines = []
+    for kind, request in sorted(map(requested, asked)):
+        try:
+            if request:
+                on_disk(kind).check_request(request, f"{wanted_by}: {kind}.{request}")
+        except (MissingPackageError, InputError) as error:
+            lines.append(str(error))
+    return lines
+
+
+def _depths(measured: Iterable[str], compared: Container[str]) -> dict[str, Depth]:
+    """How far the media of each modality are looked into."""
+    depths: dict[str, Depth] = {}
+    for kind, request in map(requested, measured):
+        depth = Depth.LIKENESS if kind in compared else Depth.SIGNALS
+        depths[kind] = depths.get(kind, depth) | (Depth.ON_REQUEST if request else Depth.FACTS)
+    return depths
 
 
 def _measurable() -> list[str]:
@@ -159,9 +197,9 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
     }
     features: dict[str, Extractor] = {}
     for part, entry in recipe.features.items():
-        address, options = _entry(entry, f"features.{part}", problems)
+        address, own = _entry(entry, f"features.{part}", problems)
         if address:
-            extractor, mistakes = make(address, Extractor, options, f"features.{part}")
+            extractor, mistakes = make(address, Extractor, own, f"features.{part}")
             problems += mistakes
             if extractor is not None:
                 features[part] = extractor
@@ -197,7 +235,7 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
         until,
         versions(),
         contents.splits if until is None or until in _AFTER_STAGES else frozenset(),
-        {name: Depth.LIKENESS if name in compared else Depth.SIGNALS for name in measured},
+        _depths(measured, compared),
     )
 
 
@@ -218,7 +256,7 @@ def _stages(recipe: Recipe, problems: list[str]) -> list[Placed]:
     return placed
 
 
-def _entry(entry: object, where: str, problems: list[str]) -> tuple[str, Any]:
+def _entry(entry: object, where: str, problems: list[str]) -> tuple[str, object]:
     """Address and options of an entry written as ``address`` or ``address: {options}``."""
     if isinstance(entry, str):
         return entry, {}

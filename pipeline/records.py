@@ -7,12 +7,9 @@ files that the next stage reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import pyarrow.compute as pc
 
 from ..schemas.account import Count, presence_pattern
 from ..schemas.disk import read_note, read_table, write_table
@@ -20,7 +17,7 @@ from ..schemas.errors import DamageError
 from ..schemas.manifest import Row, rows_to_table, table_to_records
 from ..schemas.record import Fault, Part, Record
 from ..stages.base import Beat, RecordStage
-from .measuring import Facts, has_other_spans
+from ..stages.measure.facts import Facts, has_other_spans
 from .task import refuse_skipped
 
 _LATE_S = 0.1  # as annotators round
@@ -177,15 +174,3 @@ def note_written(count: Count, record: Record) -> None:
 def read_counts(path: Path) -> list[Count]:
     """The counts kept in a work table's metadata."""
     return [Count.from_dict(value["name"], value) for value in read_note(path).get("counts", [])]
-
-
-def faulted_rows(partitions: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    """Every row of the partitions that was not written or goes on without a partner, with where it
-    came from and why.
-    """
-    columns = ["key", "origin", "fate", "stage", "rule", "value", "threshold", "message"]
-    for path in partitions:
-        table = read_table(path).select(columns)
-        told = pc.and_(pc.is_valid(table["rule"]), pc.not_equal(table["fate"], "replaced"))
-        for row in table.filter(told).to_pylist():
-            yield row | {"fate": "unmatched" if row["fate"] == "written" else row["fate"]}

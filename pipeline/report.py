@@ -6,7 +6,7 @@ import io
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,6 @@ from ..schemas.account import Account
 from ..schemas.disk import read_table
 from ..schemas.errors import InputError, nearest
 from ..schemas.index import SET_FILE, checked_index, read_shard_set
-from ..schemas.json_value import JsonValue
 from ..schemas.layout import RunFolder
 from ..schemas.quantity import FACTS, Quantity
 from ..stages.modality import Modality, modality
@@ -54,10 +53,9 @@ def account_text(account: Account) -> str:
     numbers = ("in", "copies", "written", "rejected", "merged", "missing")
     table = plain_table("source or stage", *numbers, right=numbers)
     for count in [*account.sources, *account.stages]:
-        values = count.to_dict()
-        table.add_row(
-            count.name, *(f"{values[word]:,}" if values[word] else "-" for word in numbers)
-        )
+        out = (count.written, count.rejected, count.merged, count.missing)
+        values = (count.read, count.copies, *out)
+        table.add_row(count.name, *(f"{value:,}" if value else "-" for value in values))
     lines: list[object] = [table]
     for count in account.sources:
         if len(count.kinds) > 1:
@@ -133,7 +131,29 @@ def read_account(out: Path) -> Account:
         ) from error
 
 
-def read_rejects(out: Path, stage: str | None = None) -> list[dict[str, JsonValue]]:
+class RejectOrigin(TypedDict):
+    """Where a record came from."""
+
+    source: str
+    file: str
+    row: int | None
+    id: str | None
+
+
+class Reject(TypedDict):
+    """A row of ``rejects.parquet``."""
+
+    key: str
+    origin: RejectOrigin
+    fate: str
+    stage: str
+    rule: str
+    value: str | None
+    threshold: str | None
+    message: str
+
+
+def read_rejects(out: Path, stage: str | None = None) -> list[Reject]:
     """The rows that a run left out or that go on without a partner, of one stage or of all."""
     path = RunFolder(out).rejects
     if not path.is_file():
@@ -158,7 +178,7 @@ def read_rejects(out: Path, stage: str | None = None) -> list[dict[str, JsonValu
     return table.to_pylist()  # type: ignore[no-any-return]  # pyarrow has no types
 
 
-def rejects_text(rows: list[dict[str, Any]]) -> str:
+def rejects_text(rows: list[Reject]) -> str:
     """Rejects as a table."""
     if not rows:
         return "nothing was left out"

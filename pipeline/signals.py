@@ -4,6 +4,7 @@ measured of it and the verdict of every rule.
     key part modality source file row uri start_s end_s   which part of which record
     fate stage rule damage                                 what became of it, where, and why
     width, sharpness, ...                                  facts and signals, null where not known
+    label_confidence, ...                                  those of the record, on each of its parts
     clean.image.max_dark, ...                              whether it keeps the rule
 
 A part that was judged and then cut stands there with the span that was judged (fate ``replaced``),
@@ -12,8 +13,9 @@ its pieces beside it. The rules of stages that a record did not come to are aske
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +32,10 @@ from ..schemas.record import Record
 from ..stages.base import Verdicts, judged
 
 _VERSION = 1
+# what marks the column of a signal of the record
+OF_RECORD = {b"of": b"record"}
+_ROWS_PER_GROUP = 65_536  # of the Parquet file
+_OF_FEW_WORDS = ("part", "modality", "source", "file", "fate", "stage", "rule", "damage")
 _FIRST = (
     *("key", "part", "modality", "source", "file", "row", "uri", "start_s", "end_s"),
     *("fate", "stage", "rule", "damage"),
@@ -55,19 +61,28 @@ def write_signals(
     made_from = [_VERSION, *(table.name for table in tables)]
     if kept.get("made_from") == made_from and kept.get("file") == stamp_of(path):
         return
-    rows, kept_last = [], set(last)
+    rows: list[pa.Table] = []
+    kept_last, of_record = set(last), set[str]()
     for name in dict.fromkeys(tables):
         table = read_table(name)
         if name not in kept_last:
             table = table.filter(pc.not_equal(table["fate"], "written"))
         if table.num_rows:
-            rows.append(_parts_of(_with_all_verdicts(table.combine_chunks(), judges)))
-    whole = _in_order(rows)
-    if whole is None:
-        path.unlink(missing_ok=True)
+            of_record |= _of_record(table)
+            parts = _parts_of(_with_all_verdicts(table.combine_chunks(), judges))
+            if len(parts):
+                rows.append(_with_dictionaries(parts))
+    if rows:
+        pieces = (_marked(piece, of_record) for piece in _in_order(rows))
+        first = next(pieces)
+        with (
+            replacing(path) as aside,
+            pq.ParquetWriter(aside, first.schema, compression="zstd") as writer,
+        ):
+            for piece in itertools.chain([first], pieces):
+                writer.write_table(piece, row_group_size=_ROWS_PER_GROUP)
     else:
-        with replacing(path) as aside:
-            pq.write_table(whole, aside, compression="zstd", row_group_size=65_536)
+        path.unlink(missing_ok=True)
     write_json(note, {"made_from": made_from, "file": stamp_of(path)})
 
 
@@ -119,19 +134,40 @@ def _parts_of(table: pa.Table) -> pa.Table:
         here = np.flatnonzero(pc.equal(parts.field("name"), name).to_numpy(zero_copy_only=False))
         places[name] = np.full(len(table), -1)
         places[name][owners[here]] = here
-    columns |= _signals_of(table, places, len(parts))
+    columns |= _signals_of(table, places, owners)
     return pa.table(columns | _verdicts_of(table, places, len(parts)))
 
 
+def _of_record(table: pa.Table) -> set[str]:
+    """The signals of records, which name no part."""
+    names = pc.unique(one_array(table["signals"]).keys).to_pylist()
+    return {name for name in names if "." not in name}
+
+
+def _marked(table: pa.Table, of_record: Collection[str]) -> pa.Table:
+    """The table with the columns marked that hold signals of records."""
+    return table.cast(
+        pa.schema(
+            field.with_metadata(OF_RECORD) if field.name in of_record else field
+            for field in table.schema
+        )
+    )
+
+
 def _signals_of(
-    table: pa.Table, places: Mapping[str, np.ndarray], count: int
+    table: pa.Table, places: Mapping[str, np.ndarray], owners: np.ndarray
 ) -> dict[str, pa.Array]:
-    """Each signal of the parts as a column ``[count]``; one that is NaN stays so."""
+    """Each signal of the parts, and of the records that own them, a column ``[len(owners)]``;
+    one that is NaN stays so.
+    """
+    count = len(owners)
     columns: dict[str, pa.Array] = {}
     values: dict[str, np.ndarray] = {}
     known: dict[str, np.ndarray] = {}
     for name, column in number_columns(one_array(table["signals"])).items():
         part, _, word = name.rpartition(".")
+        if not part:
+            columns[name] = column.take(owners)
         if part not in places:
             continue
         there = column.is_valid().to_numpy(zero_copy_only=False) & (places[part] >= 0)
@@ -167,16 +203,36 @@ def _verdicts_of(
     return columns
 
 
-def _in_order(tables: Sequence[pa.Table]) -> pa.Table | None:
-    """All rows by key, part and span; None where there is none."""
-    if not any(table.num_rows for table in tables):
-        return None
-    whole = pa.concat_tables(tables, promote_options="default")
+def _in_order(tables: Sequence[pa.Table]) -> Iterator[pa.Table]:
+    """All rows by key, part and span, so many at a time; nothing where there is none."""
+    whole = pa.concat_tables(tables, promote_options="default").unify_dictionaries()
     found = [name for name in whole.column_names if name not in (*_FIRST, *FACTS)]
+    by = ("key", "part", "start_s", "end_s", "fate")
     order = pc.sort_indices(
-        whole, [(name, "ascending") for name in ("key", "part", "start_s", "end_s", "fate")]
+        _without_dictionaries(whole.select(by)), [(name, "ascending") for name in by]
     )
     facts = [name for name in FACTS if name in whole.column_names]
     signals = sorted(name for name in found if "." not in name)
     rules = sorted(name for name in found if "." in name)
-    return whole.select([*_FIRST, *facts, *signals, *rules]).take(order)
+    whole = whole.select([*_FIRST, *facts, *signals, *rules]).combine_chunks()
+    for start in range(0, len(whole), _ROWS_PER_GROUP):
+        yield _without_dictionaries(whole.take(order.slice(start, _ROWS_PER_GROUP)))
+
+
+def _with_dictionaries(table: pa.Table) -> pa.Table:
+    """The columns whose few words come again and again, by number: all rows are in memory at
+    once.
+    """
+    for name in _OF_FEW_WORDS:
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, name, table[name].dictionary_encode())
+    return table
+
+
+def _without_dictionaries(table: pa.Table) -> pa.Table:
+    for place, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            table = table.set_column(
+                place, field.name, table[field.name].cast(field.type.value_type)
+            )
+    return table

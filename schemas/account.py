@@ -12,9 +12,47 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict
 
 _COUNTERS = ("kinds", "presence", "reasons", "unmatched", "splits", "notes")
+
+# "in" is no name to Python, so that this one is no class
+_Numbers = TypedDict(
+    "_Numbers",
+    {
+        "in": int,
+        "copies": int,
+        "written": int,
+        "rejected": int,
+        "merged": int,
+        "missing": int,
+        "adds_up": bool,
+    },
+)
+
+
+class CountOnDisk(_Numbers, total=False):
+    """A :class:`Count` as ``account.json`` has it; of the counters those that hold something."""
+
+    kinds: dict[str, int]
+    presence: dict[str, int]
+    reasons: dict[str, int]
+    unmatched: dict[str, int]
+    splits: dict[str, int]
+    notes: dict[str, int]
+
+
+class AccountOnDisk(TypedDict):
+    """``account.json``. sources, stages: by name. rejects_by_reason, unmatched: of all of them,
+    with the name before.
+    """
+
+    adds_up: bool
+    problems: list[str]
+    sources: dict[str, CountOnDisk]
+    stages: dict[str, CountOnDisk]
+    rejects_by_reason: dict[str, int]
+    unmatched: dict[str, int]
 
 
 @dataclass(slots=True)
@@ -53,9 +91,9 @@ class Count:
         for name in _COUNTERS:
             getattr(self, name).update(getattr(other, name))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> CountOnDisk:
         """The count as plain JSON values; ``read`` is called ``in``."""
-        value: dict[str, object] = {
+        value: CountOnDisk = {
             "in": self.read,
             "copies": self.copies,
             "written": self.written,
@@ -64,22 +102,38 @@ class Count:
             "missing": self.missing,
             "adds_up": self.adds_up(),
         }
-        for name in _COUNTERS:
-            counter = getattr(self, name)
-            if counter:
-                value[name] = dict(sorted(counter.items()))
+        if self.kinds:
+            value["kinds"] = _sorted(self.kinds)
+        if self.presence:
+            value["presence"] = _sorted(self.presence)
+        if self.reasons:
+            value["reasons"] = _sorted(self.reasons)
+        if self.unmatched:
+            value["unmatched"] = _sorted(self.unmatched)
+        if self.splits:
+            value["splits"] = _sorted(self.splits)
+        if self.notes:
+            value["notes"] = _sorted(self.notes)
         return value
 
     @classmethod
-    def from_dict(cls, name: str, value: Mapping[str, Any]) -> Count:
+    def from_dict(cls, name: str, value: CountOnDisk) -> Count:
         """The count that :meth:`to_dict` wrote."""
-        numbers = [
-            int(value[word])
-            for word in ("in", "copies", "written", "rejected", "merged", "missing")
-        ]
-        counters = [Counter(value.get(word, {})) for word in _COUNTERS]
-        # six numbers, then the counters, in the order of the fields
-        return cls(name, *numbers, *counters)  # type: ignore[arg-type]
+        return cls(
+            name,
+            read=int(value["in"]),
+            copies=int(value["copies"]),
+            written=int(value["written"]),
+            rejected=int(value["rejected"]),
+            merged=int(value["merged"]),
+            missing=int(value["missing"]),
+            kinds=Counter(value.get("kinds", {})),
+            presence=Counter(value.get("presence", {})),
+            reasons=Counter(value.get("reasons", {})),
+            unmatched=Counter(value.get("unmatched", {})),
+            splits=Counter(value.get("splits", {})),
+            notes=Counter(value.get("notes", {})),
+        )
 
 
 @dataclass(slots=True)
@@ -105,7 +159,7 @@ class Account:
             before = count.written
         return lines
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> AccountOnDisk:
         """The account as one JSON object."""
         every = [*self.sources, *self.stages]
         reasons = {
@@ -123,17 +177,21 @@ class Account:
             "problems": self.problems(),
             "sources": {count.name: count.to_dict() for count in self.sources},
             "stages": {count.name: count.to_dict() for count in self.stages},
-            "rejects_by_reason": dict(sorted(reasons.items())),
-            "unmatched": dict(sorted(unmatched.items())),
+            "rejects_by_reason": _sorted(reasons),
+            "unmatched": _sorted(unmatched),
         }
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Account:
+    def from_dict(cls, value: AccountOnDisk) -> Account:
         """The account that :meth:`to_dict` wrote."""
         return cls(
             [Count.from_dict(name, count) for name, count in value["sources"].items()],
             [Count.from_dict(name, count) for name, count in value["stages"].items()],
         )
+
+
+def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items()))
 
 
 def _equation(count: Count) -> str:

@@ -6,23 +6,28 @@ import math
 import numbers
 import operator
 from collections.abc import Iterable, Mapping
-from typing import Any, get_args
+from typing import Any, SupportsIndex, get_args
 
 from .errors import InputError, nearest
 
 
-def whole(name: str, value: Any, least: int | None = None) -> int:
+def whole(name: str, value: object, least: int | None = None) -> int:
     """A whole number, of at least ``least``."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise InputError(f"{name}: wanted a whole number, found {value!r}") from None
-    # a whole number to Python, and hardly meant as one
-    if isinstance(value, bool):
+    number = _index(value)
+    # a truth value is a whole number to Python, and hardly meant as one
+    if number is None or isinstance(value, bool):
         raise InputError(f"{name}: wanted a whole number, found {value!r}")
     if least is not None and number < least:
         raise InputError(f"{name}: wanted at least {least}, found {number}")
     return number
+
+
+def _index(value: object) -> int | None:
+    """The whole number that a value is to Python."""
+    try:
+        return operator.index(value) if isinstance(value, SupportsIndex) else None
+    except TypeError:  # an array of several
+        return None
 
 
 def above_zero(name: str, value: object) -> float:
@@ -69,6 +74,7 @@ def flag(name: str, value: object) -> None:
         raise InputError(f"{name}: wanted True or False, found {value!r}")
 
 
+# Any: what it can be unpacked and compared as is what is looked at
 def normalization(name: str, value: Any) -> None:
     """Mean and deviation of each of three channels, the deviations above 0."""
     try:

@@ -35,7 +35,9 @@ class Contents:
     splits: splits that records can be in. ``open_splits``: the data name the splits, so there may
         be others.
     sources: the sources they come from.
-    measured: modalities that are decoded and measured before the stages.
+    measured: modalities that are decoded and measured before the stages, and what they measure on
+        request (``audio.speech``).
+    signals: numbers that a stage gave to records or parts, beside what is measured.
     copied_by: the first stage that made copies while records had no split.
     split_by: the stage that gave records their splits, if one did.
     """
@@ -46,6 +48,7 @@ class Contents:
     open_splits: bool = False
     sources: frozenset[str] = frozenset()
     measured: frozenset[str] = frozenset()
+    signals: frozenset[str] = frozenset()
     copied_by: str | None = None
     split_by: str | None = None
 
@@ -58,6 +61,7 @@ class Contents:
             self.open_splits or other.open_splits,
             self.sources | other.sources,
             self.measured | other.measured,
+            self.signals | other.signals,
             self.copied_by or other.copied_by,
             self.split_by or other.split_by,
         )

@@ -125,6 +125,7 @@ def _broken(path: Path, error: Exception) -> IntegrityError:
     )
 
 
+# Any: each kind of file has a note of its own
 def read_note(path: Path) -> dict[str, Any]:
     """The note in an Arrow IPC file's metadata, without reading the rest."""
     try:

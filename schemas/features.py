@@ -1,12 +1,23 @@
-"""What stands with cached features on disk, beside the vectors."""
+"""Cached features on disk: vectors by content, found by the key of a record.
+
+features/image.arrow        content id -> vector (float16), sorted by id; its note says by what
+features/image.keys.arrow   record key -> row of the file beside it
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+import pyarrow as pa
+
+from .disk import read_note, read_table, write_table
 from .json_value import JsonValue
+
+ENDINGS = (".arrow", ".keys.arrow")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +44,10 @@ class FeatureNote:
     weights: Sequence[float] | None = None
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+    def from_dict(cls, value: Mapping[str, JsonValue]) -> Self:
         """As JSON has it."""
-        return cls(**{item.name: value[item.name] for item in fields(cls) if item.name in value})
+        make: Callable[..., Self] = cls
+        return make(**{item.name: value[item.name] for item in fields(cls) if item.name in value})
 
     def to_dict(self) -> dict[str, JsonValue]:
         """As plain JSON, without what is not known."""
@@ -51,3 +63,86 @@ class FeatureNote:
             "extractor": self.extractor,
             "fit": self.fit,
         }
+
+
+@dataclass(slots=True)
+class CachedVectors:
+    """The vectors of one part.
+
+    vectors: by content id, each ``[dims]``. faults: rule and message for each content that has
+        none.
+    """
+
+    note: FeatureNote
+    vectors: dict[str, np.ndarray] = field(default_factory=dict)
+    faults: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path, part: str, note: FeatureNote) -> Self:
+        """Those that were cached by the same extractor with the same fit, under the note that they
+        have; none under an empty note where there are no such.
+        """
+        path = folder / f"{part}.arrow"
+        if not path.is_file():
+            return cls(FeatureNote())
+        own = read_note(path)
+        faults = own.pop("faults", {})
+        cached = FeatureNote.from_dict(own)
+        if (cached.extractor, cached.fit) != (note.extractor, note.fit):
+            return cls(FeatureNote())
+        return cls(cached, read_vectors(path), faults)
+
+    def write(self, folder: Path, part: str, ids: Sequence[str]) -> None:
+        """Write the vectors of these contents and all faults."""
+        note: dict[str, object] = dict(self.note.to_dict())
+        if self.faults:
+            note["faults"] = dict(sorted(self.faults.items()))
+        table = vectors_table(
+            ids, [self.vectors[content] for content in ids], self.note.dims, np.dtype(np.float16)
+        )
+        # one batch: read as one view of the memory map
+        write_table(
+            folder / f"{part}.arrow",
+            table.combine_chunks(),
+            note,
+            rows_per_batch=max(1, len(ids)),
+        )
+
+
+def vectors_table(
+    ids: Sequence[str], vectors: Sequence[np.ndarray], dims: int, kind: np.dtype[np.floating[Any]]
+) -> pa.Table:
+    """A table of vectors ``[dims]`` with the ids of their contents."""
+    flat = np.concatenate(vectors).astype(kind) if vectors else np.empty(0, kind)
+    return pa.table(
+        {
+            "id": pa.array(ids, pa.string()),
+            "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat), dims),
+        }
+    )
+
+
+def read_vectors(path: Path) -> dict[str, np.ndarray]:
+    """The vectors of a file by content id, in the type that it has them in."""
+    table = read_table(path)
+    column = table["vector"].combine_chunks()
+    values = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, column.type.list_size)
+    return dict(zip(table["id"].to_pylist(), values, strict=True))
+
+
+def write_keys(folder: Path, part: str, contents: Mapping[str, str]) -> None:
+    """Write which row of a cache belongs to which record, unless that stands there already.
+    ``contents``: content id by key.
+    """
+    ids = read_table(folder / f"{part}.arrow")["id"].to_pylist()
+    places = {content: row for row, content in enumerate(ids)}
+    rows = sorted((key, places[id_]) for key, id_ in contents.items() if id_ in places)
+    table = pa.table(
+        {
+            "key": pa.array([key for key, _ in rows], pa.string()),
+            "row": pa.array([row for _, row in rows], pa.int64()),
+        }
+    )
+    path = folder / f"{part}.keys.arrow"
+    if not path.is_file() or not read_table(path).equals(table):
+        write_table(path, table)

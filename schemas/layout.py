@@ -4,7 +4,9 @@
     account.json                      what became of every record
     rejects.parquet                   those that were left out, and why
     signals.parquet                   what was measured of every part
+    duplicates.parquet                what records have in common, pair by pair
     measured.parquet                  the same of the sources, by who only looks
+    labels.parquet                    which labels are likely wrong, by who asks
     manifest/part-00000.parquet       every record that is left
     shards/                           tars, their indexes, shards.json
     features/                         vectors by content
@@ -48,9 +50,19 @@ class RunFolder:
         return self.root / "signals.parquet"
 
     @property
+    def duplicates(self) -> Path:
+        """What records were found to have in common, as Parquet; only where anything was."""
+        return self.root / "duplicates.parquet"
+
+    @property
     def measured(self) -> Path:
         """The same of the sources alone, which were only measured."""
         return self.root / "measured.parquet"
+
+    @property
+    def labels(self) -> Path:
+        """Which labels are likely wrong, as Parquet."""
+        return self.root / "labels.parquet"
 
     @property
     def manifest(self) -> Path:
@@ -143,6 +155,11 @@ class WorkFolder:
     def signals_note(self) -> Path:
         """What the table of signals was made from."""
         return self.root / "signals.json"
+
+    @property
+    def duplicates_note(self) -> Path:
+        """What the table of what records have in common was made from."""
+        return self.root / "duplicates.json"
 
     @property
     def measured_note(self) -> Path:

@@ -12,20 +12,23 @@ import itertools
 import json
 import operator
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 
-from .fingerprint import canonical
+from .columns import one_array
+from .disk import read_table, replacing, stamp_of, write_json
+from .fingerprint import canonical, fingerprint, hash_file
 from .layout import RunFolder
 from .record import Cue, Fault, Origin, Part, Record, Step
 
 VERSION = 1
+_ROWS_PER_GROUP = 16_384  # of the Parquet file
 
 _CUE = pa.struct([("start_s", pa.float64()), ("end_s", pa.float64()), ("text", pa.string())])
 _STEP = pa.struct([("op", pa.string()), ("options", pa.string())])
@@ -117,13 +120,14 @@ class Row:
         self.unmatched = unmatched
 
 
-def _text(value: object) -> str | None:
+def as_text(value: object) -> str | None:
+    """A value as it stands in a column of texts."""
     if value is None or isinstance(value, str):
         return value
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _together(unmatched: Sequence[Fault]) -> Fault | None:
+def one_fault(unmatched: Sequence[Fault]) -> Fault | None:
     """Several missing partners as one note."""
     if len(unmatched) < 2:
         return unmatched[0] if unmatched else None
@@ -135,7 +139,15 @@ def _together(unmatched: Sequence[Fault]) -> Fault | None:
     )
 
 
-def verdict_dicts(record: Record) -> list[dict[str, Any]]:
+class VerdictRow(TypedDict):
+    """A verdict as a table has it."""
+
+    part: str
+    rule: str
+    kept: bool
+
+
+def verdict_dicts(record: Record) -> list[VerdictRow]:
     """The verdicts on a record as they stand in a work table."""
     return [
         {"part": part, "rule": rule, "kept": kept}
@@ -147,7 +159,7 @@ def rows_to_table(rows: Iterable[Row]) -> pa.Table:
     """The work table of these rows, in their order."""
     rows = list(rows)
     records = [row.record for row in rows]
-    faults = [row.fault or _together(row.unmatched) for row in rows]
+    faults = [row.fault or one_fault(row.unmatched) for row in rows]
     origins = [record.origin for record in records]
     columns: dict[str, object] = {
         "key": [record.key for record in records],
@@ -165,8 +177,8 @@ def rows_to_table(rows: Iterable[Row]) -> pa.Table:
         "fate": ["written" if row.fault is None else row.fault.fate for row in rows],
         "stage": [row.stage or None for row in rows],
         "rule": [fault.rule if fault else None for fault in faults],
-        "value": [_text(fault.value) if fault else None for fault in faults],
-        "threshold": [_text(fault.threshold) if fault else None for fault in faults],
+        "value": [as_text(fault.value) if fault else None for fault in faults],
+        "threshold": [as_text(fault.threshold) if fault else None for fault in faults],
         "message": [fault.message if fault else None for fault in faults],
     }
     arrays = [_as_array(columns[field.name], field.type) for field in WORK_SCHEMA]
@@ -192,24 +204,24 @@ def _part_lists(parts: Sequence[Sequence[tuple[str, Part]]]) -> pa.ListArray:
     return pa.ListArray.from_arrays(_offsets(parts), structs)
 
 
-def _lists(kind: pa.StructType, values: Sequence[Sequence[tuple[Any, ...]]]) -> pa.ListArray:
+def _lists(kind: pa.StructType, values: Sequence[Sequence[tuple[object, ...]]]) -> pa.ListArray:
     """Lists of structs, from lists of their values."""
     structs = _structs(kind, [entry for own in values for entry in own])
     return pa.ListArray.from_arrays(_offsets(values), structs)
 
 
-def _structs(kind: pa.StructType, values: Sequence[tuple[Any, ...]]) -> pa.StructArray:
-    columns: Sequence[Sequence[Any]] = list(zip(*values, strict=True)) or [()] * len(kind)
+def _structs(kind: pa.StructType, values: Sequence[tuple[object, ...]]) -> pa.StructArray:
+    columns: Sequence[Sequence[object]] = list(zip(*values, strict=True)) or [()] * len(kind)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, kind, strict=True)]
     return pa.StructArray.from_arrays(arrays, fields=list(kind))
 
 
-def _offsets(lists: Sequence[Sequence[Any]]) -> pa.Array:
+def _offsets(lists: Sequence[Sequence[object]]) -> pa.Array:
     """Where each of several lists begins when they lie one after the other, and where all end."""
     return pa.array(list(itertools.accumulate(map(len, lists), initial=0)), pa.int32())
 
 
-def _as_array(values: Any, kind: pa.DataType) -> pa.Array:
+def _as_array(values: object, kind: pa.DataType) -> pa.Array:
     return values if isinstance(values, pa.Array) else pa.array(values, kind)
 
 
@@ -221,12 +233,16 @@ def table_to_records(table: pa.Table) -> Iterator[Record]:
 
 
 def records_of(table: pa.Table) -> Iterator[Record]:
-    """The records of all rows, whatever became of them; columns named ``part.signal`` are their
+    """The records of all rows, whatever became of them; columns that no work table has are their
     signals.
     """
     for batch in table.to_batches(max_chunksize=1000):
         columns = {name: batch.column(name) for name in batch.schema.names}
-        named = {name: column.to_pylist() for name, column in columns.items() if "." in name}
+        named = {
+            name: column.to_pylist()
+            for name, column in columns.items()
+            if name not in WORK_SCHEMA.names
+        }
         nothing = [()] * len(batch)
         pairs = columns["signals"].to_pylist() if "signals" in columns else nothing
         verdicts = columns["verdicts"].to_pylist() if "verdicts" in columns else nothing
@@ -300,16 +316,35 @@ def to_manifest(tables: Sequence[pa.Table]) -> pa.Table:
     """One manifest of several work tables: written rows by key, each signal a column of its own,
     NaN-free.
     """
+    return pa.concat_tables(list(manifest_pieces(tables))).combine_chunks()
+
+
+def manifest_pieces(tables: Sequence[pa.Table], rows: int = _ROWS_PER_GROUP) -> Iterator[pa.Table]:
+    """The manifest, so many rows at a time; one piece without rows where there are none."""
     table = pa.concat_tables(
         [written_only(table).select([*MANIFEST_SCHEMA.names, "signals"]) for table in tables]
     )
     # by key: the same records make the same file, however they were partitioned
-    table = table.take(pa.compute.sort_indices(table["key"]))
-    columns = number_columns(table["signals"].combine_chunks())
-    table = table.drop_columns(["signals"])
-    for name in sorted(columns):
-        table = table.append_column(name, columns[name])
-    return table.replace_schema_metadata(MANIFEST_SCHEMA.metadata).combine_chunks()
+    order = pyarrow.compute.sort_indices(table["key"])
+    # in one chunk: each take would make one of many otherwise
+    table = table.combine_chunks()
+    names = sorted(pyarrow.compute.unique(_names_in(table["signals"])).to_pylist())
+    for start in range(0, len(table), rows) or (0,):
+        piece = table.take(order.slice(start, rows))
+        columns = number_columns(one_array(piece["signals"]))
+        piece = piece.drop_columns(["signals"])
+        for name in names:
+            column = columns.get(name)
+            none = pa.nulls(len(piece), pa.float64())
+            piece = piece.append_column(name, none if column is None else column)
+        yield piece.replace_schema_metadata(MANIFEST_SCHEMA.metadata)
+
+
+def _names_in(maps: pa.ChunkedArray) -> pa.Array:
+    """The keys of all of these maps."""
+    whole = one_array(maps)
+    offsets = whole.offsets.to_numpy()
+    return whole.keys.slice(offsets[0], offsets[-1] - offsets[0])
 
 
 def number_columns(signals: pa.MapArray) -> dict[str, pa.Array]:
@@ -336,3 +371,39 @@ def number_columns(signals: pa.MapArray) -> dict[str, pa.Array]:
 def read_manifest(folder: Path) -> pa.Table:
     """The manifest of an output folder."""
     return pq.read_table(RunFolder(folder).manifest)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A written manifest. made_from: changes when the records do. xxh3: checksum of the file."""
+
+    path: Path
+    made_from: str
+    xxh3: str
+
+    def records(self) -> Iterator[Record]:
+        """All records, by key, some thousand in memory at a time."""
+        with pq.ParquetFile(self.path) as file:
+            for batch in file.iter_batches(batch_size=4096):
+                yield from table_to_records(pa.Table.from_batches([batch]))
+
+
+def write_manifest(path: Path, note: Path, partitions: Sequence[Path]) -> Manifest:
+    """Write the manifest of these work tables, unless ``note`` says that it is there already."""
+    # a partition is named by what it was made from
+    names = [partition.name for partition in partitions]
+    made_from = fingerprint(names)
+    kept = json.loads(note.read_text()) if path.is_file() and note.is_file() else {}
+    if kept.get("made_from") == names and kept.get("file") == stamp_of(path) and "xxh3" in kept:
+        return Manifest(path, made_from, kept["xxh3"])
+    pieces = manifest_pieces([read_table(partition) for partition in partitions])
+    first = next(pieces)
+    with (
+        replacing(path) as aside,
+        pq.ParquetWriter(aside, first.schema, compression="zstd") as writer,
+    ):
+        for piece in itertools.chain([first], pieces):
+            writer.write_table(piece, row_group_size=_ROWS_PER_GROUP)
+    checksum = hash_file(path)
+    write_json(note, {"made_from": names, "file": stamp_of(path), "xxh3": checksum})
+    return Manifest(path, made_from, checksum)

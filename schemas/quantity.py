@@ -7,7 +7,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +17,8 @@ from .record import Part
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """A number of a part, in [low, high]; ``unit`` is empty where it has none. ``is_code``: it is
-    one of many codes, and not more or less than another.
+    one of many codes, and not more or less than another. ``on_request``: what has to be asked for
+    to have it (``speech``), where measuring does not give it anyway.
     """
 
     about: str
@@ -26,6 +26,7 @@ class Quantity:
     low: float = 0.0
     high: float = math.inf
     is_code: bool = False
+    on_request: str = ""
 
 
 def share(about: str) -> Quantity:
@@ -98,7 +99,7 @@ _OF_SIDES: Mapping[str, Callable[[int, int], float]] = {
     "long_side": max,
     "aspect": lambda width, height: max(width, height) / min(width, height),
 }
-_OF_SIDE_COLUMNS: Mapping[str, Callable[..., Any]] = {
+_OF_SIDE_COLUMNS: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "short_side": np.minimum,
     "long_side": np.maximum,
     "aspect": lambda width, height: np.maximum(width, height) / np.minimum(width, height),

@@ -7,7 +7,7 @@ itself; ``pipeline.plan`` puts the two together and reports every mistake of bot
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -81,13 +81,14 @@ class Recipe(BaseModel):
     )
     measure: list[str] = Field(
         default_factory=list,
-        description="parts, or modalities, whose media are measured though no stage asks for it",
+        description="parts, or modalities, whose media are measured though no stage asks for it;"
+        " with what they measure on request alone behind a dot (audio.speech), also that",
     )
-    sources: dict[str, dict[str, Any]]
-    stages: list[str | dict[str, Any]] = Field(default_factory=list)
+    sources: dict[str, dict[str, object]]
+    stages: list[str | dict[str, object]] = Field(default_factory=list)
     shard: ShardOptions | None = Field(default_factory=ShardOptions)
-    features: dict[str, str | dict[str, Any]] = Field(default_factory=dict)
-    train: dict[str, Any] | None = None
+    features: dict[str, str | dict[str, object]] = Field(default_factory=dict)
+    train: dict[str, object] | None = None
 
 
 def load_recipe(path: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Path]:
@@ -135,9 +136,10 @@ class _OneOfEach(yaml.SafeLoader):
     nothing.
     """
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+    # Any: as the loader has it
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """The mapping of a node."""
-        first: dict[Any, Any] = {}
+        first: dict[str, yaml.ScalarNode] = {}
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 if key.value in first:
@@ -154,8 +156,9 @@ class _OneOfEach(yaml.SafeLoader):
 _YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
 
 
-def _load_yaml(text: str) -> Any:
-    return yaml.load(text, _OneOfEach)  # noqa: S506  # a SafeLoader that is stricter
+def _load_yaml(text: str) -> object:
+    value: object = yaml.load(text, _OneOfEach)  # noqa: S506  # a SafeLoader that is stricter
+    return value
 
 
 def _yaml_mistake(error: BaseException) -> str:
@@ -174,7 +177,7 @@ def _yaml_mistake(error: BaseException) -> str:
 
 
 def parse_recipe(
-    value: Mapping[str, Any], where: str = "recipe", problems: Iterable[str] = ()
+    value: Mapping[str, object], where: str = "recipe", problems: Iterable[str] = ()
 ) -> Recipe:
     """The recipe of a mapping; :class:`RecipeError` names every field that is unknown, missing or
     of the wrong kind.
@@ -202,7 +205,7 @@ def parse_recipe(
     return recipe
 
 
-def _with_nul(value: Any, place: str) -> list[str]:
+def _with_nul(value: object, place: str) -> list[str]:
     if isinstance(value, str):
         return [place] if "\0" in value else []
     if isinstance(value, Mapping):
@@ -224,7 +227,7 @@ def _with_nul(value: Any, place: str) -> list[str]:
 
 def mistake_lines(
     error: ValidationError,
-    model: type[Any] | None = None,
+    model: type[BaseModel] | None = None,
     known: Iterable[str] | None = None,
     prefix: str = "",
 ) -> list[str]:
@@ -254,10 +257,10 @@ def mistake_lines(
     return lines
 
 
-def _field_names(model: type[Any] | None, place: tuple[int | str, ...]) -> list[str]:
+def _field_names(model: type[BaseModel] | None, place: tuple[int | str, ...]) -> list[str]:
     if place and place[0] == "shard":
         model = ShardOptions
-    return list(getattr(model, "model_fields", {}))
+    return [] if model is None else list(model.model_fields)
 
 
 def _similar_files(path: Path) -> str:
@@ -267,7 +270,7 @@ def _similar_files(path: Path) -> str:
     )
 
 
-def _override(value: dict[str, Any], text: str) -> str | None:
+def _override(value: dict[str, object], text: str) -> str | None:
     """Lay one ``a.b=c`` over the recipe; what is wrong with it, if anything."""
     place, equals, right = text.partition("=")
     if not equals or not place:
@@ -279,7 +282,7 @@ def _override(value: dict[str, Any], text: str) -> str | None:
     words = place.split(".")
     if words[0] not in Recipe.model_fields:
         return f"--set {text}: unknown option{nearest(words[0], Recipe.model_fields)}"
-    target: Any = value
+    target: dict[str, object] | list[object] = value
     while len(words) > 1:
         words = _words_of(target, words)
         if len(words) == 1:
@@ -305,18 +308,23 @@ def _override(value: dict[str, Any], text: str) -> str | None:
                 words = words[1:]
                 parts = address.split(".")
                 used = len(parts) if words[: len(parts)] == parts and words != parts else 0
-            if not isinstance(target[index], dict) or target[index][address] is None:
-                target[index] = {address: {}}
-            target, words = target[index][address], words[used:]
-            if not isinstance(target, dict):
+            entry = target[index]
+            if not isinstance(entry, dict) or entry[address] is None:
+                entry = {address: {}}
+                target[index] = entry
+            options: object = entry[address]
+            words = words[used:]
+            if not isinstance(options, dict):
                 return f"--set {text}: {address} has no options by name"
+            target = options
             continue
         if target.get(words[0]) is None:
             target[words[0]] = {}
-        target = target[words[0]]
+        section = target[words[0]]
         words = words[1:]
-        if not isinstance(target, (dict, list)):
+        if not isinstance(section, (dict, list)):
             return f"--set {text}: {place.rsplit('.', 1)[0]} is a plain value, not a section"
+        target = section
     if isinstance(target, list):
         if not words[0].isdigit() or int(words[0]) >= len(target):
             return f"--set {text}: the list has entries 0 to {len(target) - 1}"
@@ -326,7 +334,7 @@ def _override(value: dict[str, Any], text: str) -> str | None:
     return None
 
 
-def _words_of(target: Any, words: list[str]) -> list[str]:
+def _words_of(target: object, words: list[str]) -> list[str]:
     """The words of a place, the first of them joined where the mapping has a name with dots."""
     for count in range(len(words), 1, -1):
         name = ".".join(words[:count])
@@ -335,7 +343,7 @@ def _words_of(target: Any, words: list[str]) -> list[str]:
     return words
 
 
-def _address(entry: Any) -> str:
+def _address(entry: object) -> str:
     """What an entry of a list is called: ``clean.text``, or ``{clean.text: {...}}``; empty for what
     is neither.
     """
@@ -344,7 +352,7 @@ def _address(entry: Any) -> str:
     return entry if isinstance(entry, str) else ""
 
 
-def _list_position(entries: list[Any], words: list[str]) -> tuple[int, int] | None:
+def _list_position(entries: list[object], words: list[str]) -> tuple[int, int] | None:
     """Index of the list entry meant by the next words, and how many words its address takes (0: it
     was an index).
     """

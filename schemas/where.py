@@ -14,7 +14,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -27,8 +27,11 @@ Columns: TypeAlias = Callable[[str], pa.Array]
 Value: TypeAlias = float | str | None
 ValueOf: TypeAlias = Callable[[str], Value]
 HasPart: TypeAlias = Callable[[str], bool]
-_Evaluated: TypeAlias = Callable[[ValueOf, HasPart], Any]
-_COMPARE: dict[type[ast.cmpop], Callable[..., Any]] = {
+_Result = TypeVar("_Result")
+_Evaluated: TypeAlias = Callable[[ValueOf, HasPart], Value]
+# of all records: a column of values, or one value for all
+_Column: TypeAlias = "pa.Array | pa.Scalar"
+_COMPARE: dict[type[ast.cmpop], Callable[..., _Column]] = {
     ast.Eq: pc.equal,
     ast.NotEq: pc.not_equal,
     ast.Lt: pc.less,
@@ -36,7 +39,7 @@ _COMPARE: dict[type[ast.cmpop], Callable[..., Any]] = {
     ast.Gt: pc.greater,
     ast.GtE: pc.greater_equal,
 }
-_COMBINE: dict[type[ast.operator], Callable[..., Any]] = {
+_COMBINE: dict[type[ast.operator], Callable[..., _Column]] = {
     ast.Add: pc.add,
     ast.Sub: pc.subtract,
     ast.Mult: pc.multiply,
@@ -46,7 +49,7 @@ _COMBINE: dict[type[ast.operator], Callable[..., Any]] = {
 
 _BACKQUOTED = re.compile(r"`([^`]+)`")
 _QUOTED = "_backquoted_"
-_ON_VALUES: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
+_ON_VALUES: dict[type[ast.AST], Callable[..., float]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
     ast.Lt: operator.lt,
@@ -127,7 +130,7 @@ class Where:
                 f"compares what cannot be compared ({str(error).splitlines()[0]})"
             ) from None
 
-    def of(self, value_of: ValueOf, has_part: HasPart) -> Any:
+    def of(self, value_of: ValueOf, has_part: HasPart) -> Value:
         """The value for one record, of a condition True, False or None, where nobody knows."""
         if self._compiled is None:
             self._compiled = self._evaluated(self._tree)
@@ -163,8 +166,8 @@ class Where:
             if isinstance(child, ast.expr):
                 self._collect(child)
 
-    def _value(self, node: ast.expr, columns: Columns, has_part: Columns) -> Any:
-        def value(child: ast.expr) -> Any:
+    def _value(self, node: ast.expr, columns: Columns, has_part: Columns) -> _Column:
+        def value(child: ast.expr) -> _Column:
             return self._value(child, columns, has_part)
 
         name = self._named(node)
@@ -264,8 +267,8 @@ class Where:
         return lambda *record: _compared(compare, value(*record), other(*record))
 
     def _compare(
-        self, node: ast.Compare, value: Callable[[ast.expr], Any], has_part: Columns
-    ) -> Any:
+        self, node: ast.Compare, value: Callable[[ast.expr], _Column], has_part: Columns
+    ) -> _Column:
         left, chain = node.left, None
         for kind, right in zip(node.ops, node.comparators, strict=True):
             if isinstance(kind, (ast.In, ast.NotIn)):
@@ -293,7 +296,7 @@ class Where:
         return chain
 
 
-def _condition(column: Any) -> Any:
+def _condition(column: _Column) -> _Column:
     """The same; a column that has no value in any record is a condition that nobody knows."""
     return (
         pa.nulls(len(column), pa.bool_())
@@ -302,11 +305,11 @@ def _condition(column: Any) -> Any:
     )
 
 
-def _unless_none(function: Callable[..., Any], *values: Any) -> Any:
+def _unless_none(function: Callable[..., _Result], *values: Value) -> _Result | None:
     return None if any(value is None for value in values) else function(*values)
 
 
-def _joined(values: Iterable[bool | None], decides: bool) -> bool | None:
+def _joined(values: Iterable[Value], decides: bool) -> bool | None:
     """``or`` (True decides) or ``and`` (False does) of three-valued truths."""
     unknown = False
     for value in values:
@@ -317,7 +320,7 @@ def _joined(values: Iterable[bool | None], decides: bool) -> bool | None:
     return None if unknown else not decides
 
 
-def _compared(compare: Callable[[Any, Any], Any], left: Any, right: Any) -> bool | None:
+def _compared(compare: Callable[..., float], left: Value, right: Value) -> bool | None:
     """None where one is not there, or is a text and the other a number."""
     if left is None or right is None or isinstance(left, str) is not isinstance(right, str):
         return None

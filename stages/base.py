@@ -62,7 +62,7 @@ class Addressed:
         )
 
     @classmethod
-    def spelled(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+    def spelled(cls, options: Mapping[str, object]) -> dict[str, object]:
         """The options by field, where a recipe may spell them otherwise."""
         return dict(options)
 
@@ -83,7 +83,8 @@ class Stage(Addressed):
 
     def measures(self) -> tuple[str, ...]:
         """The modalities whose signals it reads: their media are decoded to the end before the
-        stages.
+        stages. With the name of something that they measure on request alone behind a dot
+        (``audio.speech``), also that.
         """
         return ()
 
@@ -196,7 +197,7 @@ class RecordStage(Stage):
         rng = (
             random_for(seed, address, record.key) if _takes(apply, 3) or _takes(split, 3) else None
         )
-        second: tuple[Any, ...] = (rng,) if _takes(split, 3) else ()
+        second: tuple[object, ...] = (rng,) if _takes(split, 3) else ()
         if "tracks" in _arguments(split):
             second = (tracks or no_tracks,)
         changed = apply(self, record, rng) if _takes(apply, 3) else apply(self, record)
@@ -237,10 +238,25 @@ Likeness: TypeAlias = Callable[[str], "np.ndarray | None"]
 
 
 @dataclass(frozen=True, slots=True)
+class Edge:
+    """What a record has in common with another.
+
+    kind: a word, as ``bytes`` or ``look-alike``. other: the key of the other. distance: how far the
+        two are apart, in the unit of the kind; 0 where they are equal in it. merged: whether the
+        record lives on in the other.
+    """
+
+    kind: str
+    other: str
+    distance: float = 0.0
+    merged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What a corpus stage decides on one record: a fault, records to take parts and targets from,
-    partners it lacks, values to set, and what the account is to say of it, in the same words for
-    all alike.
+    partners it lacks, values and signals to set, what the account is to say of it, in the same
+    words for all alike, and what it has in common with others, for ``duplicates.parquet``.
     """
 
     fault: Fault | None = None
@@ -250,6 +266,52 @@ class Decision:
     split: str | None = None
     targets: Mapping[str, JsonValue] = field(default_factory=dict)
     note: str = ""
+    edges: tuple[Edge, ...] = ()
+    signals: Mapping[str, float] = field(default_factory=dict)
+
+
+class ByRow(Mapping[str, Decision]):
+    """Decisions that are made when they are asked for, by row of the table that the stage saw, so
+    that those of a million records need not lie in memory at once.
+
+    keys: the table's column. of: the decisions of the rows ``[start, stop)``, None for a record
+        that goes on unchanged.
+    """
+
+    def __init__(
+        self, keys: pa.ChunkedArray, of: Callable[[int, int], list[Decision | None]]
+    ) -> None:
+        self._keys = keys
+        self.of = of
+
+    @functools.cached_property
+    def _by_key(self) -> dict[str, Decision]:
+        decided = self.of(0, len(self._keys))
+        return {
+            key: decision
+            for key, decision in zip(self._keys.to_pylist(), decided, strict=True)
+            if decision is not None
+        }
+
+    def __getitem__(self, key: str) -> Decision:
+        return self._by_key[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_key)
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+
+def decided_rows(
+    decisions: Mapping[str, Decision], keys: pa.ChunkedArray, start: int
+) -> list[Decision | None]:
+    """The decisions on the records of these keys, which stand in the stage's table from the row
+    ``start`` on.
+    """
+    if isinstance(decisions, ByRow):
+        return decisions.of(start, start + len(keys))
+    return [decisions.get(key) for key in keys.to_pylist()] if decisions else [None] * len(keys)
 
 
 class CorpusStage(Stage):
@@ -263,18 +325,26 @@ class CorpusStage(Stage):
         """The modalities whose likenesses it asks for."""
         return self.measures() if _takes(type(self).decide, 3) else ()
 
-    def decide(self, table: pa.Table) -> dict[str, Decision]:
+    def decide(self, table: pa.Table) -> Mapping[str, Decision]:
         """Decisions by key; records that are not named go on unchanged. A stage that looks at
-        media writes ``decide(table, likeness)``.
+        media writes ``decide(table, likeness)``; one that decides on nearly every record had better
+        give them ``ByRow``.
         """
         raise NotImplementedError
 
-    def decided(self, table: pa.Table, likeness: Likeness) -> dict[str, Decision]:
+    def remarks(self, table: pa.Table) -> Mapping[str, int]:
+        """What the account is to say that is of no record, and how often; ``table`` as
+        ``decide`` has it.
+        """
+        return {}
+
+    def decided(self, table: pa.Table, likeness: Likeness) -> Mapping[str, Decision]:
         """What ``decide`` says, with likenesses where it takes them."""
-        decide: Callable[..., dict[str, Decision]] = type(self).decide
+        decide: Callable[..., Mapping[str, Decision]] = type(self).decide
         return decide(self, table, likeness) if _takes(decide, 3) else decide(self, table)
 
 
+# Any: pyarrow does not say what a column holds
 def rows_of(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:
     """The values of these columns row by row, of which a few thousand rows at a time are Python
     objects.
@@ -361,10 +431,15 @@ class Extractor(Addressed):
         """Length of the vector."""
         raise NotImplementedError
 
+    # Any: what a part is when it is decoded is its modality's own
     def extract(self, data: Any) -> np.ndarray:
         """The vector of one decoded part: text, RGB ``[H, W, 3]``, mono sound ``[T]`` at
         ``sample_rate_hz`` or frames ``[T, H, W, 3]``.
         """
+        raise NotImplementedError
+
+    def weigh(self, vector: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The vector ``[dims]`` weighted by what ``fit`` gave: of extractors that have ``fit``."""
         raise NotImplementedError
 
 
@@ -374,7 +449,7 @@ def _hashed(path: Path, size: int, time_ns: int) -> str:
     return hash_file(path)
 
 
-def extracted(extractor: Extractor, data: Any, of: str) -> np.ndarray:
+def extracted(extractor: Extractor, data: object, of: str) -> np.ndarray:
     """The vector of a decoded part, before any fit ``[dims]``; DamageError for numbers that a cache
     cannot hold, InputError for another shape: the extractor's fault, not the medium's.
     """
@@ -400,8 +475,8 @@ def stored(extractor: Extractor, vector: np.ndarray, weights: np.ndarray | None)
     """The vector as a cache holds it ``float16 [dims]``: weighted by what the extractor was fitted
     to, where it is fitted.
     """
-    if weights is not None:  # fitted, and so it can weigh
-        vector = extractor.weigh(vector, weights)  # type: ignore[attr-defined]
+    if weights is not None:
+        vector = extractor.weigh(vector, weights)
     return np.asarray(vector).astype(np.float16)
 
 
@@ -428,9 +503,7 @@ def find(address: str, kind: type[T]) -> type[T]:
     return cls
 
 
-def make(
-    address: str, kind: type[T], options: Mapping[str, JsonValue] | None, where: str
-) -> tuple[T | None, list[str]]:
+def make(address: str, kind: type[T], options: object, where: str) -> tuple[T | None, list[str]]:
     """The stage, source or extractor made of its options, or every mistake in them as one line
     each.
     """

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import pickle
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -116,7 +115,7 @@ def broken_source(source: Source) -> list[str]:
     return lines
 
 
-def broken_extractor(extractor: Extractor, data: Iterable[Any]) -> list[str]:
+def broken_extractor(extractor: Extractor, data: Iterable[object]) -> list[str]:
     """What an extractor gives that no cache can hold. ``data``: parts as its modality
     decodes them.
     """

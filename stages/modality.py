@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from enum import IntEnum
+from enum import IntFlag
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypedDict
 
 from pydantic import BaseModel, ConfigDict
 
@@ -44,14 +45,16 @@ class ModalityOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Depth(IntEnum):
-    """How far a file is looked into: for its facts alone, for its signals too, or also for what
-    others are compared with.
+class Depth(IntFlag):
+    """How far a file is looked into: for its facts alone, for its signals too, or also for what is
+    dear, one or several of them at once: ``LIKENESS``, what others are compared with, and
+    ``ON_REQUEST``, the tracks that are measured where somebody asks for them by name.
     """
 
     FACTS = 0
     SIGNALS = 1
     LIKENESS = 2
+    ON_REQUEST = 4
 
 
 class Rendered(NamedTuple):
@@ -62,6 +65,26 @@ class Rendered(NamedTuple):
     ending: str
     data: bytes
     note: str = ""
+
+
+class Measured(TypedDict, total=False):
+    """What is found of a file: the ``hash`` of its contents always, its facts, and from depth
+    ``SIGNALS`` on what was asked for.
+
+    tracks: over time, by their names. likeness: by which media of the modality are compared.
+    """
+
+    hash: str
+    width: int
+    height: int
+    frames: int
+    fps: float | None
+    sample_rate_hz: int
+    channels: int
+    duration_s: float | None
+    signals: Mapping[str, float]
+    tracks: Mapping[str, np.ndarray]
+    likeness: np.ndarray
 
 
 class Modality:
@@ -146,7 +169,7 @@ class Modality:
         """
         return None
 
-    def given(self, value: str, fitted: Mapping[str, object]) -> Any:
+    def given(self, value: str, fitted: Mapping[str, object]) -> object:
         """What a person gave for the part (a file, or the value itself) as the spec's ``fill``
         takes it; DamageError where it cannot be read.
         """
@@ -196,7 +219,7 @@ class InRecord(Modality):
         """
         return {}
 
-    def given(self, value: str, fitted: Mapping[str, object]) -> Any:
+    def given(self, value: str, fitted: Mapping[str, object]) -> object:
         return value
 
 
@@ -210,7 +233,10 @@ class OnDisk(Modality):
     no_stream: the damage that says that a file holds none of it, so that the part is absent rather
         than broken.
     stream_of: what a stream of it is called, where a file can hold several.
-    cut_by: what parts it into segments (``silence``), named as ``align.cut`` names it.
+    cut_by: what parts it into segments (``silence``), named as ``align.cut`` names them; one that
+        is called like something on request needs that.
+    on_request: names of tracks that measuring gives only where a stage, a rule or ``measure`` asks
+        for them (``audio.speech``), for they are dear; it then gives all of them.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = ()
@@ -219,9 +245,10 @@ class OnDisk(Modality):
     always_measured: ClassVar[bool] = False
     no_stream: ClassVar[str] = ""
     stream_of: ClassVar[str] = ""
-    cut_by: ClassVar[str] = ""
+    cut_by: ClassVar[tuple[str, ...]] = ()
+    on_request: ClassVar[tuple[str, ...]] = ()
 
-    def steps(self, options: Mapping[str, JsonValue]) -> tuple[Step, ...]:
+    def steps(self, options: Mapping[str, object]) -> tuple[Step, ...]:
         """What a source says of its files beside their place, as steps on the part; ValueError for
         what this modality does not know.
         """
@@ -231,16 +258,19 @@ class OnDisk(Modality):
             )
         return ()
 
-    def measured(self, root: Path, part: Part, depth: Depth) -> dict[str, Any]:
+    def measured(self, root: Path, part: Part, depth: Depth) -> Measured:
         """Content hash and facts of the file of a part; from depth ``SIGNALS`` on its ``signals``,
-        and the ``tracks`` over time that they are reductions of; at ``LIKENESS`` also the
-        ``likeness`` by which media of the modality are compared, if they are. DamageError for what
-        cannot be used.
+        and the ``tracks`` over time that they are reductions of; with ``LIKENESS`` also the
+        ``likeness`` by which media of the modality are compared, if they are, with ``ON_REQUEST``
+        also the tracks that are made on request. DamageError for what cannot be used.
 
         The file as a whole, whatever the span; of the steps those alone count that say how it is
         read.
         """
         raise NotImplementedError
+
+    def check_request(self, name: str, wanted_by: str) -> None:
+        """MissingPackageError or InputError where one of ``on_request`` cannot be measured here."""
 
     def signals_within(
         self, part: Part, signals: Mapping[str, float], tracks: Mapping[str, np.ndarray]
@@ -251,12 +281,27 @@ class OnDisk(Modality):
         return dict(signals)
 
     def segments(
-        self, part: Part, tracks: Mapping[str, np.ndarray], options: Mapping[str, float]
+        self, part: Part, tracks: Mapping[str, np.ndarray], by: str, options: Mapping[str, float]
     ) -> list[tuple[float, float]]:
-        """The segments [start, end) of the span of a part, in seconds of the part as it is now,
-        from the tracks of its file; nothing is decoded. ``options``: those of ``align.cut``.
+        """The segments [start, end) of the span of a part by one of ``cut_by``, in seconds of the
+        part as it is now, from the tracks of its file; nothing is decoded. ``options``: those of
+        ``align.cut``.
         """
         raise NotImplementedError
+
+    def parted(
+        self,
+        part: Part,
+        tracks: Mapping[str, np.ndarray],
+        by: str,
+        span: tuple[float, float],
+        max_s: float,
+    ) -> list[tuple[float, float]]:
+        """A segment in pieces of ``max_s`` at most: as few equal ones as keep to it."""
+        start, end = span
+        count = max(1, math.ceil((end - start) / max_s))
+        step = (end - start) / count
+        return [(start + each * step, start + (each + 1) * step) for each in range(count)]
 
     def likeness(self, data: bytes) -> np.ndarray:
         """What ``measured`` gave as ``likeness``, from its bytes."""
@@ -268,6 +313,7 @@ class OnDisk(Modality):
         """What a file is compared by; None where media of the modality are not compared."""
         return None
 
+    # Any: as its own likeness_of gives them
     def alike(self, likenesses: Sequence[Any]) -> list[tuple[int, int]]:
         """Pairs of those that are one to eye or ear, by their numbers; enough to connect all."""
         return []
@@ -282,7 +328,7 @@ class OnDisk(Modality):
         """About how many bytes it will take in the tar, from what is known before it is read."""
         return part.bytes or 0
 
-    def given(self, value: str, fitted: Mapping[str, object]) -> Any:
+    def given(self, value: str, fitted: Mapping[str, object]) -> object:
         return given_file(value).read_bytes()
 
 
@@ -356,11 +402,21 @@ def every_on_disk() -> list[OnDisk]:
     return [kind for kind in map(modality, names()) if isinstance(kind, OnDisk)]
 
 
+def requested(asked: str) -> tuple[str, str]:
+    """The modality that somebody asks to have measured, and what of it on request, or nothing.
+
+    >>> requested("audio"), requested("audio.speech")
+    (('audio', ''), ('audio', 'speech'))
+    """
+    kind, _, request = (asked, "", "") if asked in names() else asked.rpartition(".")
+    return kind, request
+
+
 @outside.forgets
 @functools.cache
 def segmenters() -> dict[str, str]:
     """What parts media into segments, as ``align.cut`` names it -> the modality it looks at."""
-    return {kind.cut_by: kind.name for kind in every_on_disk() if kind.cut_by}
+    return {by: kind.name for kind in every_on_disk() for by in kind.cut_by}
 
 
 @outside.forgets

@@ -21,7 +21,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ..schemas.errors import InputError
 from ..schemas.fingerprint import hash_bytes
@@ -176,11 +176,11 @@ def defined_in(module: types.ModuleType, base: type[Kind]) -> list[type[Kind]]:
     ]
 
 
-def method_tables(kind: str) -> dict[str, Any]:
+def method_tables(kind: str) -> dict[str, object]:
     """Word -> card of the methods of one kind: ``ENCODERS = {...}`` in a file, or an entry point
     ``modalmill.encoders``.
     """
-    cards: dict[str, Any] = {}
+    cards: dict[str, object] = {}
     for file in _used:
         table = getattr(sys.modules[file.module_name], kind.upper(), {})
         if not isinstance(table, Mapping):
@@ -207,9 +207,10 @@ def source_of(cls: type) -> str:
     return hash_bytes(Path(path).read_bytes()) if path else ""
 
 
-def _loaded(entry: importlib.metadata.EntryPoint) -> Any:
+def _loaded(entry: importlib.metadata.EntryPoint) -> object:
     try:
-        return entry.load()
+        value: object = entry.load()
+        return value
     except Exception as error:
         raise InputError(
             f"{entry.value}: the entry point {entry.name!r} of {entry.group} fails:"
@@ -226,20 +227,25 @@ Method = TypeVar("Method")
 
 
 class WithOutside(Mapping[str, Method]):
-    """A table of the house's own methods, with those from outside behind them."""
+    """A table of the house's own methods, with those from outside behind them; InputError where
+    one of these is no card.
+    """
 
-    def __init__(self, kind: str, own: Mapping[str, Method]) -> None:
-        self._kind, self._own = kind, dict(own)
+    def __init__(self, kind: str, card: type[Method], own: Mapping[str, Method]) -> None:
+        self._kind, self._card, self._own = kind, card, dict(own)
 
     def _all(self) -> dict[str, Method]:
-        return {
-            **self._own,
-            **{
-                word: card
-                for word, card in method_tables(self._kind).items()
-                if word not in self._own
-            },
-        }
+        cards = dict(self._own)
+        for word, card in method_tables(self._kind).items():
+            if word in self._own:
+                continue
+            if not isinstance(card, self._card):
+                raise InputError(
+                    f"use: {self._kind.upper()}: {word}: wanted a {self._card.__name__}, found"
+                    f" {type(card).__name__}"
+                )
+            cards[word] = card
+        return cards
 
     def __getitem__(self, word: str) -> Method:
         return self._all()[word]

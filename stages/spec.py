@@ -16,6 +16,7 @@ import numpy as np
 from ..schemas.errors import InputError
 
 TimeCrop: TypeAlias = Literal["start", "random"]
+# Any, here and below: what a part is when it is read is its modality's own
 Transform: TypeAlias = Callable[[Any, np.random.Generator], Any]
 
 
@@ -47,7 +48,7 @@ class Records(Protocol):
 
     def numbers(self, name: str) -> np.ndarray: ...
 
-    def texts(self, part: str, rows: Iterable[int]) -> list[str | None]: ...
+    def texts(self, part: str, records: Iterable[int]) -> list[str | None]: ...
 
     def has(self, part: str) -> np.ndarray: ...
 

@@ -109,21 +109,21 @@ def test_a_plain_loop_goes_on_where_it_was_stopped(place: Path) -> None:
     first = [json.loads(line) for line in script(place, "stopped.py", fails=True).splitlines()]
     assert first == whole[:3]
     rest = [json.loads(line) for line in script(place, "plain.py").splitlines()]
-    assert rest[-1] == {**whole[-1], "epoch": 3, "samples": 0}
+    assert rest[-1] == {**whole[-1], "epoch": 3, "records_done": 0}
 
 
 def test_a_dataloader_over_the_stream(place: Path) -> None:
-    epoch, samples = script(place, "dataloader.py").split()
+    epoch, records_done = script(place, "dataloader.py").split()
     # the end of the second epoch is the beginning of the third
-    assert (epoch, samples) == ("2", "0")
+    assert (epoch, records_done) == ("2", "0")
 
 
-def test_ranks_of_ddp_evaluate_each_sample_once(place: Path) -> None:
-    held_out = stream.open(place / "out" / "shards", split="val", shuffle=False).samples
+def test_ranks_of_ddp_evaluate_each_record_once(place: Path) -> None:
+    held_out = stream.open(place / "out" / "shards", split="val", shuffle=False).records
     output = script(
         place, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "ddp.py"
     )
-    assert output.strip() == f"evaluated {held_out} samples"
+    assert output.strip() == f"evaluated {held_out} records"
 
 
 def test_lightning_restores_the_stream_in_the_middle_of_an_epoch(place: Path) -> None:

@@ -1,5 +1,5 @@
 """Time to the first batch of a set of more than ten million records: from the beginning, and after
-resuming at sample 10,000,000.
+resuming at record 10,000,000.
 
 The set is simulated: the same shards are listed so often that the index has that many records.
 """
@@ -20,12 +20,12 @@ PLACE = 10_000_000
 
 def main() -> None:
     shards = Path(sys.argv[1]) / "images" / "out" / "shards"
-    count = stream.open(shards, parts={"image": IMAGE}).samples
+    count = stream.open(shards, parts={"image": IMAGE}).records
     one = stream.open([shards] * (PLACE * 11 // 10 // count + 1), parts={"image": IMAGE})
     times: dict[int, list[float]] = {0: [], PLACE: []}
     for epoch in range(21):
         for place, found in times.items():
-            one.load_state_dict({**one.state_dict(), "epoch": epoch, "samples": place})
+            one.load_state_dict({**one.state_dict(), "epoch": epoch, "records_done": place})
             began = time.perf_counter()
             batches = iter(one)
             next(batches)
@@ -33,7 +33,7 @@ def main() -> None:
             del batches
     fresh, resumed = (statistics.median(times[place][1:]) for place in times)
     print(
-        json.dumps({"fresh_ms": fresh * 1e3, "resumed_ms": resumed * 1e3, "records": one.samples})
+        json.dumps({"fresh_ms": fresh * 1e3, "resumed_ms": resumed * 1e3, "records": one.records})
     )
 
 

@@ -5,15 +5,16 @@ become one.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import numpy as np
 import pyarrow as pa
 
 from ...schemas.contents import Contents
 from ...schemas.record import Fault
-from ..base import CorpusStage, Decision, rows_of
+from ..base import ByRow, CorpusStage, Decision, rows_of
 
 _FIELD = re.compile(r"\{(id|group|source|file)(?::(stem))?\}")
 
@@ -56,39 +57,17 @@ class Join(CorpusStage):
             "sources: it makes records one"
         )
 
-    def decide(self, table: pa.Table) -> dict[str, Decision]:
-        by_value: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-        for key, group, origin in rows_of(table, *self.columns):
-            if origin["source"] in self.sources:
-                by_value[self._value(group, origin)][origin["source"]].append(key)
-        decisions: dict[str, Decision] = {}
-        for value, found in by_value.items():
-            present = [name for name in self.sources if found.get(name)]
-            main, others = found[present[0]], present[1:]
-            taken: list[str] = []
-            for name in others:
-                keys = found[name]
-                if len(keys) > 1:
-                    fault = Fault(
-                        "ambiguous_key",
-                        len(keys),
-                        1,
-                        f"{len(keys)} records of {name} have the join value {value!r}",
-                    )
-                    decisions |= dict.fromkeys(keys, Decision(fault))
-                    continue
-                taken.append(keys[0])
-                decisions[keys[0]] = Decision(
-                    Fault("joined", value, None, f"lives on in {main[0]}", "merged")
-                )
-            alone = tuple(
-                Fault.unmatched(name, value, f"no record of {name} has the join value {value!r}")
-                for name in self.sources
-                if not found.get(name)
-            )
-            if taken or alone:
-                decisions |= dict.fromkeys(main, Decision(absorb=tuple(taken), unmatched=alone))
-        return decisions
+    def decide(self, table: pa.Table) -> Mapping[str, Decision]:
+        return ByRow(table["key"], _Joined(table["key"], self.sources, self._values(table)).of)
+
+    def _values(self, table: pa.Table) -> Iterator[tuple[int, str]]:
+        """The source of each record, by its place among those to be joined, and its join value; -1
+        for a record of another.
+        """
+        places = {name: place for place, name in enumerate(self.sources)}
+        for group, origin in rows_of(table, "group", "origin"):
+            place = places.get(origin["source"], -1)
+            yield place, self._value(group, origin) if place >= 0 else ""
 
     def _value(self, group: str, origin: dict[str, str]) -> str:
         fields = {
@@ -104,3 +83,75 @@ class Join(CorpusStage):
             return value.rpartition("/")[2].rpartition(".")[0] if match.group(2) else value
 
         return _FIELD.sub(one, template)
+
+
+class _Joined:
+    """Which records belong together, by row, in a few numbers for each.
+
+    values: the join value of each row, by number. sources: its source, -1 for none. counts, first:
+        for each value and source how many rows there are, and the first of them ``[V, S]``.
+    """
+
+    def __init__(
+        self, keys: pa.ChunkedArray, names: Sequence[str], values: Iterator[tuple[int, str]]
+    ) -> None:
+        self._keys = keys
+        self._names = names
+        self._words: dict[str, int] = {}
+        words = self._words
+        numbers = np.empty((len(keys), 2), np.int32)
+        for row, (source, word) in enumerate(values):
+            numbers[row] = source, words.setdefault(word, len(words))
+        self._source, self._value = numbers.T
+        self._word = list(words)
+        rows = np.flatnonzero(self._source >= 0)
+        cells = self._value[rows].astype(np.int64) * len(names) + self._source[rows]
+        size = (len(words), len(names))
+        self._counts = np.bincount(cells, minlength=size[0] * size[1]).reshape(size)
+        first = np.full(size[0] * size[1], -1, np.int32)
+        # backwards, so that the first row is the one that stays
+        first[cells[::-1]] = rows[::-1]
+        self._first = first.reshape(size)
+        # the first of the sources that has the value keeps its records
+        self._main = np.argmax(self._counts > 0, axis=1)
+
+    def of(self, start: int, stop: int) -> list[Decision | None]:
+        """The decisions on these rows."""
+        return [self._decision(row) for row in range(start, stop)]
+
+    def _decision(self, row: int) -> Decision | None:
+        source = int(self._source[row])
+        if source < 0:
+            return None
+        number = int(self._value[row])
+        value, counts, first = self._word[number], self._counts[number], self._first[number]
+        main = int(self._main[number])
+        if source == main:
+            return self._taking(value, counts.tolist(), first.tolist(), main)
+        if counts[source] > 1:
+            message = (
+                f"{counts[source]} records of {self._names[source]} have the join value {value!r}"
+            )
+            return Decision(Fault("ambiguous_key", int(counts[source]), 1, message))
+        message = f"lives on in {self._key(int(first[main]))}"
+        return Decision(Fault("joined", value, None, message, "merged"))
+
+    def _taking(
+        self, value: str, counts: list[int], first: list[int], main: int
+    ) -> Decision | None:
+        """What a record takes from those of other sources, and where there is none."""
+        taken = tuple(
+            self._key(row)
+            for place, (count, row) in enumerate(zip(counts, first, strict=True))
+            if count == 1 and place != main
+        )
+        alone = tuple(
+            Fault.unmatched(name, value, f"no record of {name} has the join value {value!r}")
+            for name, count in zip(self._names, counts, strict=True)
+            if not count
+        )
+        return Decision(absorb=taken, unmatched=alone) if taken or alone else None
+
+    def _key(self, row: int) -> str:
+        key: str = self._keys[row].as_py()
+        return key

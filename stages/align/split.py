@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import re
-from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
+import numpy as np
 import pyarrow as pa
 
+from ...schemas.columns import one_array
 from ...schemas.contents import Contents
 from ...schemas.errors import InputError
 from ...schemas.fingerprint import fingerprint, uniform_for
 from ...schemas.record import Fault
-from ..base import CorpusStage, Decision, rows_of
+from ..base import ByRow, CorpusStage, Decision, rows_of
 
 _USUAL = {"train": 0.8, "val": 0.1, "test": 0.1}
 _NAME = re.compile(r"^[A-Za-z0-9_]{1,40}$")
@@ -114,53 +117,50 @@ class Split(CorpusStage):
         names, ends = list(shares), itertools.accumulate(shares.values())
         return next((name for name, end in zip(names, ends, strict=True) if place < end), names[-1])
 
-    def decide(self, table: pa.Table) -> dict[str, Decision]:
-        rows = [
-            (key, group, split, self._split_by(targets))
-            for key, group, split, targets in rows_of(table, *self.columns)
-        ]
-        given: dict[str, Counter[str]] = defaultdict(Counter)
-        by_value: dict[str, Counter[str]] = defaultdict(Counter)
-        for _, group, split, own in rows:
-            if self.keep and split is not None:
-                given[group][split] += 1
-            if own is not None:
-                by_value[group][own] += 1
+    def decide(self, table: pa.Table) -> Mapping[str, Decision]:
+        groups = one_array(table["group"]).dictionary_encode()
+        names = groups.dictionary.to_pylist()
+        group = groups.indices.to_numpy()
+        given = _Words(table["split"].to_pylist())
         # what a source gave comes first, and the others of the group go with it
-        of_source = {group: _commonest(counts) for group, counts in given.items()}
-        of_value = {group: _commonest(counts) for group, counts in by_value.items()}
-        decisions = {}
-        for key, group, split, own in rows:
-            if group in of_source:
-                mine, other = of_source[group], split
-            elif self.by is None:
-                mine, other = self.split_of(group), None
-            elif group in of_value:
-                mine, other = of_value[group], own
-            else:
-                fault = Fault(
-                    f"no target {self.by}",
-                    None,
-                    "present",
-                    f"the target {self.by} decides the split and is not there",
-                    "missing",
-                )
-                decisions[key] = Decision(fault)
-                continue
+        of_source = given.commonest(group, len(names)) if self.keep else [None] * len(names)
+        own = _Words([None] * len(group))
+        if self.by is not None:
+            own = _Words(self._split_by(targets) for (targets,) in rows_of(table, "targets"))
+        of_value = own.commonest(group, len(names))
+
+        def usual(number: int) -> str | None:
+            """The split of a group by itself; None where the target that decides is missing."""
+            return self.split_of(names[number]) if self.by is None else of_value[number]
+
+        splits = _Words(of_source[number] or usual(number) for number in range(len(names)))
+
+        def decision(row: int) -> Decision | None:
+            number = int(group[row])
+            mine, is_given = splits.of(number), of_source[number] is not None
+            before, by_value = given.of(row), own.of(row)
+            if mine is None:
+                return Decision(self._no_target())
+            other = before if is_given else by_value
             if other is not None and other != mine:
-                fault = Fault(
-                    "group_in_two_splits",
-                    other,
-                    mine,
-                    f"most of its group {group} is in {mine}; in {other} this record would leak",
-                )
-                decisions[key] = Decision(fault)
-                continue
-            note = f"kept in the split of their source, and not in that of their {self.by}"
-            is_torn = group in of_source and own not in (None, mine)
-            if split != mine or is_torn:
-                decisions[key] = Decision(split=mine, note=note if is_torn else "")
-        return decisions
+                return Decision(_torn(names[number], mine, other))
+            if is_given and by_value not in (None, mine):
+                note = f"kept in the split of their source, and not in that of their {self.by}"
+                return Decision(split=mine, note=note)
+            return None if before == mine else _put_into(mine)
+
+        return ByRow(
+            table["key"], lambda start, stop: [decision(row) for row in range(start, stop)]
+        )
+
+    def _no_target(self) -> Fault:
+        return Fault(
+            f"no target {self.by}",
+            None,
+            "present",
+            f"the target {self.by} decides the split and is not there",
+            "missing",
+        )
 
     def _split_by(self, targets: str) -> str | None:
         """The split of the value that is to decide, None where there is none."""
@@ -187,12 +187,56 @@ def fold_name(word: str) -> str:
     return name if plain == word else f"{name}_{fingerprint(word)[:6]}"
 
 
-def _word(value: Any) -> str:
+def _word(value: object) -> str:
     """A value as a word: 4.0 is 4."""
-    is_whole = isinstance(value, float) and value.is_integer()
-    return str(int(value)) if is_whole else str(value).strip()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
 
 
-def _commonest(counts: Counter[str]) -> str:
-    """Of equally common ones the first by name."""
-    return min(counts.items(), key=lambda split: (-split[1], split[0]))[0]
+@functools.cache
+def _put_into(split: str) -> Decision:
+    """One decision for all that go there."""
+    return Decision(split=split)
+
+
+def _torn(group: str, mine: str, other: str) -> Fault:
+    return Fault(
+        "group_in_two_splits",
+        other,
+        mine,
+        f"most of its group {group} is in {mine}; in {other} this record would leak",
+    )
+
+
+class _Words:
+    """Some words, each kept once, for rows that mostly have the same ones; None for none."""
+
+    def __init__(self, words: Iterable[str | None]) -> None:
+        numbers: dict[str | None, int] = {None: 0}
+        self._numbers = np.fromiter(
+            (numbers.setdefault(word, len(numbers)) for word in words), np.int32
+        )
+        self._words = list(numbers)
+
+    def of(self, row: int) -> str | None:
+        """The word of a row."""
+        word: str | None = self._words[self._numbers[row]]
+        return word
+
+    def commonest(self, groups: np.ndarray, count: int) -> list[str | None]:
+        """The word that most rows of a group have, of equally common ones the first by name; None
+        where no row of it has one. groups: ``int [N]``, the group of each row, below ``count``.
+        """
+        result: list[str | None] = [None] * count
+        known = self._numbers > 0
+        pairs = groups[known].astype(np.int64) * len(self._words) + self._numbers[known]
+        pairs, times = np.unique(pairs, return_counts=True)
+        most = np.zeros(count, int)
+        for pair, often in zip(pairs.tolist(), times.tolist(), strict=True):
+            group, number = divmod(pair, len(self._words))
+            word, before = self._words[number], result[group]
+            is_first = before is None or (word is not None and word < before)
+            if often > most[group] or (often == most[group] and is_first):
+                result[group], most[group] = word, often
+        return result

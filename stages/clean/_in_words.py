@@ -12,7 +12,7 @@ import functools
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -65,7 +65,7 @@ class RuleInWords:
         """The parts of which it wants to know whether they are there."""
         return self._where.parts
 
-    def parts(self, there: Mapping[str, Any]) -> list[str]:
+    def parts(self, there: Mapping[str, object]) -> list[str]:
         """Those of the parts that it reads."""
         read = {part_and_word(name)[0] for name in self.names} | self._where.parts
         return sorted(part for part in read if part in there)
@@ -87,7 +87,8 @@ class RuleInWords:
                 return False
             if name == self.left:
                 self._refuse_unlike(value, record)
-        kept: bool | None = self._where.of(value_of, has_part)
+        known = self._where.of(value_of, has_part)
+        kept = None if known is None else bool(known)
         if kept and self.left not in self.names:
             # what is made of numbers can be none: 0 / 0
             return not _is_nan(self._value.of(value_of, has_part))
@@ -138,7 +139,7 @@ class RuleInWords:
         return limits
 
 
-def rule_of(left: str, wanted: Any) -> RuleInWords:
+def rule_of(left: str, wanted: object) -> RuleInWords:
     """A rule as a recipe says it, read; InputError where it cannot be.
 
     >>> rule_of("image.dark", "< 0.9").wanted
@@ -150,7 +151,7 @@ def rule_of(left: str, wanted: Any) -> RuleInWords:
 
 
 @functools.lru_cache(maxsize=1024)
-def _read(left: str, wanted: Any) -> RuleInWords:
+def _read(left: str, wanted: object) -> RuleInWords:
     """``wanted``: a list as a tuple, so that what was read once is known."""
     here, read = f"({left})", Where(left, "rule")
     if not read.names and not read.parts:
@@ -190,7 +191,7 @@ def _read(left: str, wanted: Any) -> RuleInWords:
     return RuleInWords(left, text, f"{here} {sign[1]} {operand}", limits, operand[:1] in "'\"")
 
 
-def _listed(left: str, wanted: tuple[Any, ...]) -> RuleInWords:
+def _listed(left: str, wanted: tuple[object, ...]) -> RuleInWords:
     """A rule whose right side is a list: two numbers are a range, words are a choice."""
     shown = f"[{', '.join(map(str, wanted))}]"
     if wanted and all(isinstance(word, str) and not _QUANTILE.match(word) for word in wanted):

@@ -8,25 +8,37 @@ pixels, after the brightness of one was fitted to that of the other.
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 from collections import defaultdict
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, NamedTuple, TypedDict
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
 
+from ...schemas.columns import one_array
 from ...schemas.contents import Contents
 from ...schemas.record import Fault
 from ...schemas.united import United
-from ..base import CorpusStage, Decision, Likeness, rows_of
+from ..base import CorpusStage, Decision, Edge, Likeness, rows_of
 from ..media.fingerprint import sound_alikes
 from ..media.lookalikes import BITS, look_alikes
 from ..modalities.image.measure import perceptual_hash
 from ..modalities.text.near import PART, SHINGLE, SIMILARITY, jaccard, near_texts
 from ..modalities.text.words import compared_words, count_words
 from ..modality import every_on_disk
+
+# what records have in common, as an edge of theirs says it and as people read it
+KINDS = {
+    "content": "equal contents",
+    "bytes": "one file",
+    "text": "the same words",
+    "look-alike": "pictures that look alike",
+    "near-text": "texts that are near",
+    "recording": "recordings that are one",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,232 +100,304 @@ class Duplicates(CorpusStage):
         return here.too_late("it makes groups of records")
 
     def decide(self, table: pa.Table, likeness: Likeness | None = None) -> dict[str, Decision]:
-        keys, groups = table["key"].to_pylist(), table["group"].to_pylist()
-        seen = [self._seen(*row) for row in rows_of(table, "parts", "targets", "signals", "absent")]
-        order = sorted(range(len(keys)), key=keys.__getitem__)
-        clusters = _Clusters(groups)
-        decisions: dict[str, Decision] = {}
-        first: dict[bytes, int] = {}
-        by_medium: dict[str, str] = {}
-        by_words: dict[str, list[int]] = defaultdict(list)
-        hashed: list[int] = []
-        for row in order:
-            content, media, phash, words = seen[row][:4]
-            kept = first.setdefault(content, row) if content else row
-            if kept != row:
-                clusters.unite(groups[kept], groups[row], "equal contents")
-                if self.exact == "merge":
-                    fault = Fault(
-                        "duplicate",
-                        keys[kept],
-                        None,
-                        f"its parts are the same as those of {keys[kept]}",
-                        "merged",
-                    )
-                    decisions[keys[row]] = Decision(fault)
-                    continue
-            for medium in media:
-                clusters.unite(by_medium.setdefault(medium, groups[row]), groups[row], "one file")
-            if words:
-                by_words[words].append(row)
-                clusters.unite(groups[by_words[words][0]], groups[row], "the same words")
-            if phash is not None:
-                hashed.append(row)
+        seen = _Seen(len(table))
+        columns = rows_of(table, "parts", "targets", "signals", "absent")
+        for row, (parts, targets, signals, absent) in enumerate(columns):
+            self._look_at(seen, row, parts, targets, signals, absent)
+        sets = _Sets(table["key"], table["group"])
+        first = sets.first_alike(seen.content)
+        for row in sets.in_order(np.flatnonzero(first != np.arange(len(first))).tolist()):
+            kept = int(first[row])
+            sets.unite(kept, row, "content")
+            if self.exact == "merge":
+                message = f"its parts are the same as those of {sets.key(kept)}"
+                sets.merge(row, kept, "content", Fault("duplicate", sets.key(kept), None, message))
+        by_medium: dict[str, int] = {}
+        for row in sets.in_order(seen.media):
+            if not sets.is_merged(row):
+                for medium in seen.media[row].contents:
+                    sets.unite(by_medium.setdefault(medium, row), row, "bytes")
+        first = sets.first_alike(seen.words)
+        for row in np.flatnonzero(first != np.arange(len(first))).tolist():
+            if not sets.is_merged(row):
+                sets.unite(int(first[row]), row, "text")
         if self.near_bits:
-            for rows in self._near(hashed, seen, likeness):
-                self._together(rows, keys, groups, seen, clusters, decisions)
+            self._unite_pictures(seen.media, sets, likeness)
         if self.near_texts:
-            for rows in self._near_texts(by_words):
-                self._together_texts(rows, keys, groups, seen, clusters, decisions)
+            self._unite_texts(seen, sets)
         if self.sounds and likeness is not None:
-            self._unite_sounds([seen[row].sounds for row in order], by_medium, clusters, likeness)
-        roots = clusters.roots()
-        for row in order:
-            root = roots[groups[row]]
-            if root != groups[row] and keys[row] not in decisions:
-                note = f"put into the group of others, for {clusters.why(groups[row])}"
-                decisions[keys[row]] = Decision(group=root, note=note)
-        return decisions
+            self._unite_sounds(seen.media, by_medium, sets, likeness)
+        return sets.decisions()
 
-    def _seen(
+    def _look_at(
         self,
-        parts: list[dict[str, Any]],
+        seen: _Seen,
+        row: int,
+        parts: Sequence[_PartRow],
         targets: str,
         signals: list[tuple[str, float]] | None,
         absent: list[tuple[str, str]] | None,
-    ) -> _Seen:
-        media = [part["hash"] for part in parts if part["hash"] is not None]
+    ) -> None:
+        """Keep of a record what it is compared by."""
         # A part that was named and is not there, or could not be used, is not the same as another
         # one.
         is_whole = all(why == "absent" for _, why in absent or ())
-        images = [part for part in parts if part["modality"] == "image"]
-        image = images[0]["hash"] if len(images) == 1 else None
         targets = targets if self.same_targets else ""
-        beside = (
-            _content([part for part in parts if part["modality"] != "image"], targets)
-            or targets.encode()
-        )
-        return _Seen(
-            _content(parts, targets) if is_whole else b"",
-            media,
-            _phash(dict(signals or ()), parts),
-            _words_alone(parts, self.text_words or (1 if self.near_texts else 0)),
-            image,
-            beside,
-            [part["hash"] for part in parts if part["modality"] == "audio" and part["hash"]],
-            repr(([part["name"] for part in parts], targets)) if is_whole else "",
-        )
+        content = _content(parts, targets) if is_whole else None
+        if content is not None:
+            seen.content[row] = _digest(content)
+        media = [part["hash"] for part in parts if part["hash"] is not None]
+        if media:
+            others = [part for part in parts if part["modality"] != "image"]
+            images = [part["hash"] for part in parts if part["modality"] == "image"]
+            seen.media[row] = _Media(
+                media,
+                _phash(dict(signals or ()), parts),
+                images[0] if len(images) == 1 else None,
+                _digest(_content(others, targets) or targets),
+                [part["hash"] for part in parts if part["modality"] == "audio" and part["hash"]],
+            )
+        words = _words_alone(parts, self.text_words or (1 if self.near_texts else 0))
+        if words:
+            seen.words[row] = _digest(words)
+            if self.near_texts:
+                seen.texts[row] = words
+                names = [part["name"] for part in parts]
+                seen.labels[row] = repr((names, targets)) if is_whole else ""
 
-    def _near(
-        self, rows: list[int], seen: list[_Seen], likeness: Likeness | None
-    ) -> list[list[int]]:
-        """The rows whose images look the same, each set of several in the order of keys."""
+    def _unite_pictures(
+        self, media: Mapping[int, _Media], sets: _Sets, likeness: Likeness | None
+    ) -> None:
+        """Unite the records whose images look the same."""
         # equal bytes are equal pictures, and are looked at once
         by_image: dict[str | int, list[int]] = defaultdict(list)
-        for row in rows:
-            by_image[seen[row].image or row].append(row)
+        for row in sets.in_order(media):
+            if media[row].phash is not None and not sets.is_merged(row):
+                by_image[media[row].image or row].append(row)
         pictures = list(by_image.values())
-        hashes = np.array([seen[same[0]].phash for same in pictures], np.uint64)
+        hashes = np.array([media[same[0]].phash for same in pictures], np.uint64)
 
         def of(number: int) -> np.ndarray | None:
-            image = seen[pictures[number][0]].image
+            image = media[pictures[number][0]].image
             return None if likeness is None or image is None else likeness(image)
 
-        together: dict[int, list[int]] = defaultdict(list)
-        for number, first in enumerate(look_alikes(hashes, self.near_bits, of).tolist()):
-            together[first] += pictures[number]
-        return [members for members in together.values() if len(members) > 1]
-
-    def _near_texts(self, by_words: dict[str, list[int]]) -> list[list[int]]:
-        """The rows whose texts are near, or the same, each set of several in the order of keys."""
-        together: dict[int, list[int]] = defaultdict(list)
-        first = near_texts(list(by_words), self.similarity, self.shingle)
-        for number, rows in zip(first.tolist(), by_words.values(), strict=True):
-            together[number] += rows
-        return [rows for rows in together.values() if len(rows) > 1]
-
-    def _together_texts(
-        self,
-        rows: list[int],
-        keys: list[str],
-        groups: list[str],
-        seen: list[_Seen],
-        clusters: _Clusters,
-        decisions: dict[str, Decision],
-    ) -> None:
-        kept: dict[str, int] = {}
-        for row in sorted(rows, key=keys.__getitem__):
-            clusters.unite(groups[rows[0]], groups[row], "texts that are near")
-            # other labels are other records, and so may be one that lacks a part
-            first = kept.setdefault(seen[row].labels, row) if seen[row].labels else row
-            if self.near_texts != "merge" or first == row:
-                continue
-            share = jaccard(seen[first].words, seen[row].words, self.shingle)
-            if share >= self.similarity:
+        united = look_alikes(hashes, self.near_bits, of)
+        for one, other, bits in united.edges:
+            sets.unite(pictures[one][0], pictures[other][0], "look-alike", bits)
+        if self.near == "group":
+            return
+        # those of one file look alike as well, though no edge says so
+        for numbers in united.all_sets():
+            kept, *others = sets.in_order(row for number in numbers for row in pictures[number])
+            for row in others:
+                # other words or labels are other records
+                if media[row].beside != media[kept].beside:
+                    continue
+                bits = ((media[kept].phash or 0) ^ (media[row].phash or 0)).bit_count()
                 message = (
-                    f"its text is near that of {keys[first]} ({share:.0%} of the shingles of either"
-                    " are in both)"
+                    f"its image looks the same as that of {sets.key(kept)} ({bits} of 64 bits"
+                    " differ)"
                 )
-                decisions[keys[row]] = Decision(
-                    Fault("near_duplicate", share, self.similarity, message, "merged")
+                fault = Fault("near_duplicate", bits, self.near_bits, message)
+                sets.merge(row, kept, "look-alike", fault, bits)
+
+    def _unite_texts(self, seen: _Seen, sets: _Sets) -> None:
+        """Unite the records of texts alone that are near."""
+        by_words: dict[str, list[int]] = defaultdict(list)
+        for row in sets.in_order(seen.texts):
+            if not sets.is_merged(row):
+                by_words[seen.texts[row]].append(row)
+        texts = list(by_words.values())
+        united = near_texts(list(by_words), self.similarity, self.shingle)
+        for one, other, distance in united.edges:
+            sets.unite(texts[one][0], texts[other][0], "near-text", distance)
+        if self.near_texts != "merge":
+            return
+        # those of the same words are near as well, though no edge says so
+        for numbers in united.all_sets():
+            kept: dict[str, int] = {}
+            for row in sets.in_order(row for number in numbers for row in texts[number]):
+                # other labels are other records, and so may be one that lacks a part
+                labels = seen.labels[row]
+                first = kept.setdefault(labels, row) if labels else row
+                if first == row:
+                    continue
+                share = jaccard(seen.texts[first], seen.texts[row], self.shingle)
+                if share < self.similarity:
+                    continue
+                message = (
+                    f"its text is near that of {sets.key(first)} ({share:.0%} of the shingles of"
+                    " either are in both)"
                 )
+                fault = Fault("near_duplicate", share, self.similarity, message)
+                sets.merge(row, first, "near-text", fault, 1 - share)
 
     def _unite_sounds(
         self,
-        sounds: list[list[str]],
-        by_medium: dict[str, str],
-        clusters: _Clusters,
+        media: Mapping[int, _Media],
+        by_medium: Mapping[str, int],
+        sets: _Sets,
         likeness: Likeness,
     ) -> None:
-        """Unite the groups of recordings that are one."""
-        distinct = list(dict.fromkeys(itertools.chain.from_iterable(sounds)))
-        prints = {content: likeness(content) for content in distinct if content in by_medium}
-        heard = [content for content, own in prints.items() if own is not None]
-        for first, other, _ in sound_alikes([prints[content] for content in heard]):  # type: ignore[misc]
-            mine, theirs = by_medium[heard[first]], by_medium[heard[other]]
-            clusters.unite(mine, theirs, "recordings that are one")
-
-    def _together(
-        self,
-        rows: list[int],
-        keys: list[str],
-        groups: list[str],
-        seen: list[_Seen],
-        clusters: _Clusters,
-        decisions: dict[str, Decision],
-    ) -> None:
-        kept, *others = sorted(rows, key=keys.__getitem__)
-        for row in others:
-            clusters.unite(groups[kept], groups[row], "pictures that look alike")
-            # other words or labels are other records
-            if self.near == "merge" and seen[row].beside == seen[kept].beside:
-                bits = ((seen[kept].phash or 0) ^ (seen[row].phash or 0)).bit_count()
-                message = (
-                    f"its image looks the same as that of {keys[kept]} ({bits} of 64 bits differ)"
-                )
-                decisions[keys[row]] = Decision(
-                    Fault("near_duplicate", bits, self.near_bits, message, "merged")
-                )
+        """Unite the records of recordings that are one."""
+        every = (content for row in sets.in_order(media) for content in media[row].sounds)
+        prints = {
+            content: likeness(content) for content in dict.fromkeys(every) if content in by_medium
+        }
+        heard = {content: own for content, own in prints.items() if own is not None}
+        contents = list(heard)
+        for first, other, errors in sound_alikes(list(heard.values())):
+            sets.unite(by_medium[contents[first]], by_medium[contents[other]], "recording", errors)
 
 
-class _Seen(NamedTuple):
-    """What is kept of a record: a digest of all it holds, the hashes of its media; the perceptual
-    hash of its only image, its words where it is nothing but text; the content hash of that image,
-    a digest of what stands beside it, and the hashes of its sounds; the names of its parts and its
-    targets, empty where a part is missing.
+class _PartRow(TypedDict):
+    """What is compared of a part, as a work table has it."""
+
+    name: str
+    modality: str
+    hash: str | None
+    uri: str | None
+    text: str | None
+    start_s: float | None
+    end_s: float | None
+    steps: list[dict[str, str]]
+
+
+class _Media(NamedTuple):
+    """What a record with media is compared by: the hashes of them; the perceptual hash of its only
+    image, and that image's content hash; a digest of what stands beside it; the hashes of its
+    sounds.
     """
 
-    content: bytes
-    media: list[str]
+    contents: list[str]
     phash: int | None
-    words: str
     image: str | None
-    beside: bytes
+    beside: tuple[int, int]
     sounds: list[str]
-    labels: str
 
 
-class _Clusters:
-    """Groups by their names; a cluster is called like the first of its groups."""
+class _Seen:
+    """What records are compared by, by row: a few bytes of each, and more of those with media.
 
-    def __init__(self, names: list[str]) -> None:
-        self._names = sorted(set(names))
-        self._numbers = {name: number for number, name in enumerate(self._names)}
-        self._united = United(len(self._names))
-        self._why: dict[str, set[str]] = {}
+    content, words: digests ``uint64 [N, 2]`` of all that a record holds, and of its words where it
+        is nothing but text; 0 where there is none. texts, labels: the words themselves, and the
+        names of parts with the targets, empty where a part is missing; for near texts alone.
+    """
 
-    def unite(self, one: str, other: str, why: str) -> None:
-        if one != other:
-            self._united.unite(self._numbers[one], self._numbers[other])
-            for name in (one, other):
-                self._why.setdefault(name, set()).add(why)
-
-    def why(self, name: str) -> str:
-        """What a group has in common with others."""
-        return ", ".join(sorted(self._why[name]))
-
-    def roots(self) -> dict[str, str]:
-        """Group -> the cluster that it is in."""
-        first = self._united.first().tolist()
-        return {name: self._names[first[number]] for name, number in self._numbers.items()}
+    def __init__(self, count: int) -> None:
+        self.content = np.zeros((count, 2), np.uint64)
+        self.words = np.zeros((count, 2), np.uint64)
+        self.media: dict[int, _Media] = {}
+        self.texts: dict[int, str] = {}
+        self.labels: dict[int, str] = {}
 
 
-def _content(parts: list[dict[str, Any]], targets: str) -> bytes:
-    """What makes a record the same as another; empty where a part's content is not known."""
+class _Sets:
+    """Records that have something in common, by row: their groups become one, called like the first
+    of them.
+    """
+
+    def __init__(self, keys: pa.ChunkedArray, groups: pa.ChunkedArray) -> None:
+        self._keys = one_array(keys)
+        self._rank = np.empty(len(keys), np.int64)  # of the rows by key
+        self._rank[pc.sort_indices(self._keys).to_numpy()] = np.arange(len(keys))
+        named = one_array(groups).dictionary_encode()
+        order = pc.sort_indices(named.dictionary)
+        # numbered by name, so that the smallest number of a set is the first name
+        numbers = np.empty(len(order), np.int64)
+        numbers[order.to_numpy()] = np.arange(len(order))
+        self._names = named.dictionary.take(order)
+        self._group = numbers[named.indices.to_numpy()]
+        self._united = United(len(order))
+        self._edges: dict[int, list[Edge]] = defaultdict(list)
+        self._kinds: dict[int, set[str]] = defaultdict(set)
+        self._faults: dict[int, Fault] = {}
+
+    def key(self, row: int) -> str:
+        """The key of a row."""
+        key: str = self._keys[row].as_py()
+        return key
+
+    def in_order(self, rows: Iterable[int]) -> list[int]:
+        """These rows by key."""
+        return sorted(rows, key=self._rank.__getitem__)
+
+    def first_alike(self, digests: np.ndarray) -> np.ndarray:
+        """For each row the first by key that has the same digest ``int64 [N]``; itself where it has
+        none.
+        """
+        first = np.arange(len(digests))
+        rows = np.flatnonzero(digests.any(axis=1))
+        high, low = digests[rows].T
+        rows = rows[np.lexsort((self._rank[rows], low, high))]
+        begins = np.r_[True, (digests[rows][1:] != digests[rows][:-1]).any(axis=1)][: len(rows)]
+        first[rows] = rows[begins][np.cumsum(begins) - 1]
+        return first
+
+    def is_merged(self, row: int) -> bool:
+        """Whether the record lives on in another."""
+        return row in self._faults
+
+    def unite(self, one: int, other: int, kind: str, distance: float = 0.0) -> None:
+        """Two records have something in common; nothing new where they are of one group."""
+        mine, theirs = int(self._group[one]), int(self._group[other])
+        if mine == theirs:
+            return
+        self._united.unite(mine, theirs)
+        self._kinds[mine].add(kind)
+        self._kinds[theirs].add(kind)
+        first, later = self.in_order((one, other))
+        self._edges[later].append(Edge(kind, self.key(first), float(distance)))
+
+    def merge(self, row: int, kept: int, kind: str, fault: Fault, distance: float = 0.0) -> None:
+        """A record lives on in another."""
+        self._faults[row] = replace(fault, fate="merged")
+        edge = Edge(kind, self.key(kept), float(distance))
+        # it may be what united them
+        self._edges[row] = [other for other in self._edges[row] if other != edge]
+        self._edges[row].append(replace(edge, merged=True))
+
+    def decisions(self) -> dict[str, Decision]:
+        """What follows, by key."""
+        first = self._united.first()
+        moved = np.flatnonzero(first[self._group] != self._group).tolist()
+        decisions = {}
+        for row in self.in_order({*moved, *self._edges, *self._faults}):
+            edges = tuple(self._edges.get(row, ()))
+            group = int(self._group[row])
+            if row in self._faults:
+                decision = Decision(self._faults[row], edges=edges)
+            elif first[group] != group:
+                common = ", ".join(sorted(KINDS[kind] for kind in self._kinds[group]))
+                note = f"put into the group of others, for {common}"
+                name: str = self._names[int(first[group])].as_py()
+                decision = Decision(group=name, note=note, edges=edges)
+            else:
+                decision = Decision(edges=edges)
+            decisions[self.key(row)] = decision
+        return decisions
+
+
+def _digest(text: str) -> tuple[int, int]:
+    """128 bits that are the same for no other text, and are not 0."""
+    number = xxhash.xxh3_128_intdigest(text.encode("utf-8", "surrogatepass")) | 1
+    return number >> 64, number & 0xFFFFFFFFFFFFFFFF
+
+
+def _content(parts: Sequence[_PartRow], targets: str) -> str | None:
+    """What makes a record the same as another; None where a part's content is not known, or there
+    is no part.
+    """
     pieces = []
     for part in parts:
         what = part["text"] if part["uri"] is None else part["hash"]
         if what is None:
-            return b""
+            return None
         pieces.append(repr((part["name"], what, part["start_s"], part["end_s"], part["steps"])))
-    return (
-        hashlib.blake2b("\x1f".join([*pieces, targets]).encode(), digest_size=16).digest()
-        if pieces
-        else b""
-    )
+    return "\x1f".join([*pieces, targets]) if pieces else None
 
 
-def _words_alone(parts: list[dict[str, Any]], least: int) -> str:
+def _words_alone(parts: Sequence[_PartRow], least: int) -> str:
     """The words of a record that is nothing but text, as they are compared; empty for fewer."""
     if not least or not parts or any(part["modality"] != "text" for part in parts):
         return ""
@@ -321,7 +405,7 @@ def _words_alone(parts: list[dict[str, Any]], least: int) -> str:
     return PART.join(texts) if sum(map(count_words, texts)) >= least else ""
 
 
-def _phash(signals: dict[str, float], parts: list[dict[str, Any]]) -> int | None:
+def _phash(signals: dict[str, float], parts: Sequence[_PartRow]) -> int | None:
     """The perceptual hash of the record's only image."""
     names = [part["name"] for part in parts if part["modality"] == "image"]
     if len(names) != 1 or f"{names[0]}.phash_high" not in signals:

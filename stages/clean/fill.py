@@ -7,13 +7,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import pyarrow as pa
 
 from ...schemas.contents import Contents, Kind
 from ...schemas.errors import InputError
 from ...schemas.fingerprint import canonical
+from ...schemas.json_value import JsonValue
 from ...schemas.record import Fault
 from ..base import CorpusStage, Decision, rows_of
 
@@ -56,7 +57,7 @@ class Fill(CorpusStage):
         )
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:
-        values: list[Any] = []
+        values: list[JsonValue] = []
         lacking: list[str] = []
         for key, split, targets, origin in rows_of(table, *self.columns):
             value = json.loads(targets).get(self.target)
@@ -81,19 +82,20 @@ class Fill(CorpusStage):
                 decisions[key] = Decision(targets={self.target: filler})
         return decisions
 
-    def _filler(self, known: list[Any]) -> Any:
+    def _filler(self, known: list[JsonValue]) -> JsonValue:
         if self.by == "constant":
             return self.value
         if self.by == "drop" or not known:
             return None
         if self.by == "mean":
-            words = [value for value in known if isinstance(value, (str, list))]
+            numbers = [value for value in known if isinstance(value, (int, float))]
+            words = [value for value in known if not isinstance(value, (int, float))]
             if words:
                 raise InputError(
                     f"{self.address}: by: mean wants numbers, and {self.target!r} holds"
                     f" {str(words[0])[:60]!r}; read it with 'numbers', or choose most_frequent"
                 )
-            return sum(float(value) for value in known) / len(known)
+            return sum(float(value) for value in numbers) / len(known)
         # lists are counted as they stand
         counts = Counter(canonical(value) for value in known)
         first = {canonical(value): value for value in reversed(known)}

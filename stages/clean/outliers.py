@@ -15,6 +15,7 @@ import pyarrow as pa
 from ...schemas.contents import Contents
 from ...schemas.record import Fault
 from ..base import MAD_TO_DEVIATION, CorpusStage, Decision, rows_of
+from ..modality import every_on_disk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,9 @@ class Outliers(CorpusStage):
     deviations: float = 5.0
 
     def mistakes(self, here: Contents) -> list[str]:
-        part, dot, _ = self.column.rpartition(".")
+        if self.column in here.signals:
+            return []
+        part, dot, word = self.column.rpartition(".")
         if not dot or self.column in here.targets:
             lines = here.lacking_targets("column", [self.column])
             return lines or (
@@ -43,11 +46,23 @@ class Outliers(CorpusStage):
             )
         modality = here.parts.get(part)
         if modality in (None, *here.measured):
-            return here.lacking_parts("column", [part])
+            return here.lacking_parts("column", [part]) or self._unasked(part, word, here)
         return [
             f"column: the signals of {part!r} are not measured; add clean.{modality}, which"
             " measures them"
         ]
+
+    def _unasked(self, part: str, word: str, here: Contents) -> list[str]:
+        """A line where a signal is measured on request alone, and nobody asks for it."""
+        for kind in every_on_disk():
+            request = kind.signals[word].on_request if word in kind.signals else ""
+            asked = f"{kind.name}.{request}"
+            if request and here.parts[part] in (None, kind.name) and asked not in here.measured:
+                return [
+                    f"column: {self.column!r} is measured on request alone; add 'measure:"
+                    f" [{part}.{request}]' to the recipe"
+                ]
+        return []
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:
         keys, numbers = [], []

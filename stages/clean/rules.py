@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -35,37 +35,39 @@ class Rules(Judges):
 
     rules: what is looked at -> what is wanted of it. Looked at are signals and facts of parts
         (``image.sharpness``, ``voice.duration_s``; ``modalmill signals`` lists them), targets,
-        ``key``, ``group``, ``split``, ``source``, and what ``+ - * /`` makes of them. Wanted is
-        a comparison (``">= 100"``, ``"== yes"``), a range with its ends (``[-30, -10]``), words to
-        choose from (``[en, de]``), quantiles of all records that come here (``"p1..p99"``,
-        ``">= p5"``), ``"mad 5"`` for at most five robust standard deviations from the median
-        (Hampel 1974), or ``true`` where the left side is a condition, as in the ``where`` of a
-        stream. They may stand among the options: ``clean.rules: {image.dark: "< 0.9"}``.
+        ``key``, ``group``, ``split``, ``source``, what ``align.signals`` gave, and what ``+ - * /``
+        makes of them. Wanted is a comparison (``">= 100"``, ``"== yes"``), a range with its ends
+        (``[-30, -10]``), words to choose from (``[en, de]``), quantiles of all records that come
+        here (``"p1..p99"``, ``">= p5"``), ``"mad 5"`` for at most five robust standard deviations
+        from the median (Hampel 1974), or ``true`` where the left side is a condition, as in the
+        ``where`` of a stream. They may stand among the options:
+        ``clean.rules: {image.dark: "< 0.9"}``.
     on_fault: ``reject`` the record, or ``drop_part`` and keep the rest of it.
 
     A rule on a part that the record does not have says nothing, and neither does one on a number
     that is not known of it, which the account then tells.
     """
 
-    rules: dict[str, Any] = field(default_factory=dict)
+    rules: dict[str, object] = field(default_factory=dict)
     on_fault: Literal["reject", "drop_part"] = "reject"
 
     @classmethod
-    def spelled(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+    def spelled(cls, options: Mapping[str, object]) -> dict[str, object]:
         options = dict(options)
-        named: dict[str, Any] = {
+        named: dict[str, object] = {
             name: options.pop(name) for name in ("rules", "on_fault") if name in options
         }
         rules = named.get("rules", {})
         if isinstance(rules, Mapping):
-            named["rules"] = {}
+            flat: dict[str, object] = {}
             for left, wanted in itertools.chain(_flat(rules), _flat(options)):
-                if left.strip() in named["rules"]:
+                if left.strip() in flat:
                     raise ValueError(
                         f"{left.strip()!r} stands here twice, under rules or as a section, and only"
                         " one of them can count"
                     )
-                named["rules"][left.strip()] = wanted
+                flat[left.strip()] = wanted
+            named["rules"] = flat
         return named
 
     def __post_init__(self) -> None:
@@ -80,12 +82,16 @@ class Rules(Judges):
         for rule in self._all():
             for part, word in map(part_and_word, rule.names):
                 kind = here.parts.get(part)
-                if part not in here.parts or word in _KNOWN_FIRST:
+                is_given = f"{part}.{word}" in here.signals
+                if part not in here.parts or word in _KNOWN_FIRST or is_given:
                     continue
-                if kind is None:  # the files alone tell what it is
-                    kinds.update(each.name for each in every_on_disk() if _knows(each, word))
-                elif not is_in_record(kind):
-                    kinds.add(kind)
+                # where it is None, the files alone tell what it is
+                choices = every_on_disk() if kind is None else [modality(kind)]
+                kinds.update(
+                    _asked(each, word)
+                    for each in choices
+                    if not is_in_record(each.name) and (kind is not None or _knows(each, word))
+                )
         return tuple(sorted(kinds))
 
     def mistakes(self, here: Contents) -> list[str]:
@@ -164,7 +170,7 @@ class _FittedRules(Rules):
 def _unknown(left: str, name: str, here: Contents) -> list[str]:
     """A line where no record can have what a rule reads."""
     part, word = part_and_word(name)
-    if name in COLUMNS or name.removeprefix("targets.") in here.targets:
+    if name in (*COLUMNS, *here.signals) or name.removeprefix("targets.") in here.targets:
         return []
     if not part:
         return here.lacking_targets(left, [name])
@@ -183,7 +189,8 @@ def _unknown(left: str, name: str, here: Contents) -> list[str]:
 
 def _unlike(rule: RuleInWords, here: Contents) -> list[str]:
     """A line where a text is compared with a number."""
-    kind: str | None = "number" if "." in rule.left else "text"
+    is_number = "." in rule.left or rule.left in here.signals
+    kind: str | None = "number" if is_number else "text"
     if rule.left not in COLUMNS:
         kind = here.targets.get(rule.left.removeprefix("targets."), kind)
     if rule.left not in rule.names or kind is None or kind == rule.compared_with:
@@ -197,7 +204,13 @@ def _knows(kind: Modality, word: str) -> bool:
     return word in kind.facts or word in kind.signals
 
 
-def _flat(options: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+def _asked(kind: Modality, word: str) -> str:
+    """What has to be measured for a signal of a modality, as ``Stage.measures`` says it."""
+    request = kind.signals[word].on_request if word in kind.signals else ""
+    return f"{kind.name}.{request}" if request else kind.name
+
+
+def _flat(options: Mapping[str, object], before: str = "") -> Iterator[tuple[str, object]]:
     """Options with those of sections within them, by names with dots."""
     for name, value in options.items():
         if isinstance(value, Mapping):

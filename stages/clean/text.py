@@ -8,13 +8,16 @@ import re
 import unicodedata
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ...schemas.contents import Contents
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Record
 from ..base import Judgement, TracksOf, judged
 from ._judging import Judges
+
+if TYPE_CHECKING:
+    from spacy.language import Language
 
 _SPACES = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r"\s*\n\s*")
@@ -215,7 +218,7 @@ def _check_language(language: str, model: str | None) -> None:
 
 
 @functools.lru_cache(maxsize=4)
-def pipeline_of(language: str, model: str | None) -> Any:
+def pipeline_of(language: str, model: str | None) -> Language:
     """The spaCy pipeline of a language, blank (a tokeniser and its stop words), or the installed
     model of that name.
     """

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -19,6 +20,26 @@ _SIZE = 224
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 # path, size and time of the model and of the weights that lie beside it
 _Files = tuple[tuple[str, int, int], ...]
+
+
+class _Tensor(Protocol):
+    """An input or output of a network of ONNX Runtime, which has no types. shape: numbers, and
+    names or None for axes of any length.
+    """
+
+    name: str
+    type: str
+    shape: Sequence[object]
+
+
+class _Session(Protocol):
+    """A loaded network."""
+
+    def get_inputs(self) -> Sequence[_Tensor]: ...
+
+    def get_outputs(self) -> Sequence[_Tensor]: ...
+
+    def run(self, outputs: Sequence[str], inputs: Mapping[str, np.ndarray]) -> Sequence[object]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +167,7 @@ class Onnx(Extractor):
             normal if _channels_last(self._wanted().shape) else normal.transpose(2, 0, 1)
         )[None]
 
-    def _wanted(self) -> Any:
+    def _wanted(self) -> _Tensor:
         return _session(_stamped(self.model)).get_inputs()[0]
 
     def _raw(self, batch: np.ndarray) -> np.ndarray:
@@ -211,7 +232,7 @@ def _shape(extractor: Onnx, files: _Files) -> tuple[tuple[int, ...], int]:
     return extractor.tried()
 
 
-def _fits(shape: list[object], of: str) -> bool:
+def _fits(shape: Sequence[object], of: str) -> bool:
     """Whether an input is of the rank and the channels of a modality; axes that have a name or none
     may be anything, but for batches of one.
     """
@@ -225,7 +246,7 @@ def _fits(shape: list[object], of: str) -> bool:
     )
 
 
-def _channels_last(shape: list[object]) -> bool:
+def _channels_last(shape: Sequence[object]) -> bool:
     return bool(shape[3] == 3 and shape[1] != 3)
 
 
@@ -267,7 +288,7 @@ def _beside(model: str, size: int, time_ns: int) -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=4)
-def _session(files: _Files) -> Any:
+def _session(files: _Files) -> _Session:
     """The loaded network, on one thread: the engine runs several workers."""
     import onnxruntime
 
@@ -276,8 +297,11 @@ def _session(files: _Files) -> Any:
     options.log_severity_level = 4  # what fails is told by its error
     model = files[0][0]
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session: _Session = onnxruntime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"]
+        )
     except Exception as error:  # the runtime's errors have no common class
         raise ValueError(
             f"model: {model} is no network that ONNX Runtime can load: {_first_line(error)}"
         ) from None
+    return session

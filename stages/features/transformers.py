@@ -93,6 +93,7 @@ def _width(name: str, revision: str | None) -> int:
 
 
 @functools.lru_cache(maxsize=4)
+# Any: the classes that transformers chooses have no common type
 def _load(name: str, of: str, revision: str | None) -> tuple[Any, Any]:
     import transformers
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, model_validator
 
@@ -59,7 +59,7 @@ class Media:
     path: str
     modality: str | None = None
     unlisted: Literal["keep", "ignore"] = "keep"
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, object] = field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod

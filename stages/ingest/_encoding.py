@@ -3,7 +3,7 @@
 A byte order mark decides; else a file that decodes as UTF-8 is UTF-8. What is left are the
 encodings of one region. Detectors for web pages judge these on whole paragraphs of prose and were
 wrong for a third of short rows of a table; here each encoding is scored by how many of its foreign
-characters are the common ones of its languages, and stand among others of their kind (Greek,
+characters are the common ones of its languages, and stand in words of their kind alone (Greek,
 Cyrillic) or among plain letters (Latin).
 """
 
@@ -165,16 +165,21 @@ def _wide_score(text: str, encoding: str) -> float:
 
 def _script_score(text: str, encoding: str) -> float:
     common, script = _OTHER[encoding]
-    letters = re.compile(f"[{script}]")
-    total = 0.0
-    for run in _FOREIGN_RUN.findall(text):
-        for letter in run:
-            if letter in _PUNCTUATION:
-                total += _SIGN
-            # one alone between plain letters is no word of that script
-            elif letters.match(letter) and len(run) > 1:
+    total = _SIGN * sum(letter in _PUNCTUATION for letter in text)
+    # Thai parts no words, so that plain letters may stand beside them
+    plain = "" if encoding == "cp874" else "A-Za-z"
+    for word in re.findall(f"[{plain}{script}]+", text):
+        # one alone, or within a plain word, is a sign whose byte stands for something else
+        if len(word) == 1 or _has_plain(word):
+            continue
+        for letter in word:
+            if letter > "\x7f" and letter not in _PUNCTUATION:
                 total += 1.0 if letter in common else 0.4 if letter.lower() == letter else 0.2
     return total
+
+
+def _has_plain(word: str) -> bool:
+    return any(letter.isascii() for letter in word)
 
 
 def _latin_score(text: str, encoding: str) -> float:
@@ -183,9 +188,7 @@ def _latin_score(text: str, encoding: str) -> float:
     for word in _WORD.findall(text):
         # In a Latin word there are plain letters too; a capital does not follow a small letter
         # (żQué for ¿Qué).
-        share = (1.0 if any(letter.isascii() for letter in word) else 0.3) * (
-            0.1 if _has_odd_capital(word) else 1.0
-        )
+        share = (1.0 if _has_plain(word) else 0.3) * (0.1 if _has_odd_capital(word) else 1.0)
         for letter in word:
             if letter > "\x7f" and letter not in _PUNCTUATION:
                 total += share * (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import itertools
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import BinaryIO, Protocol
 
 import ijson
 
@@ -28,7 +28,13 @@ def items(file: BinaryIO, path: str) -> Iterator[object]:
         yield from itertools.islice(_parsed(file, path, ijson.get_backend("python")), count, None)
 
 
-def _parsed(file: BinaryIO, path: str, parser: Any) -> Iterator[object]:
+class _Parser(Protocol):
+    """One of the parsers of ijson."""
+
+    def items(self, file: BinaryIO, prefix: str, *, use_float: bool) -> Iterator[object]: ...
+
+
+def _parsed(file: BinaryIO, path: str, parser: _Parser) -> Iterator[object]:
     file.seek(0)
     if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
         file.seek(0)

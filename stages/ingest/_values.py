@@ -8,7 +8,7 @@ import contextlib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TypedDict
 
 from ...schemas.errors import nearest
 from ...schemas.fingerprint import canonical
@@ -145,8 +145,15 @@ def split_name(text: str | None) -> str | None:
     return name or None
 
 
-def given_splits(template: str | None) -> dict[str, Any]:
-    """What a source's ``split`` tells of the splits of its records, as fields of Contents."""
+class GivenSplits(TypedDict, total=False):
+    """Fields of Contents."""
+
+    open_splits: bool
+    splits: frozenset[str]
+
+
+def given_splits(template: str | None) -> GivenSplits:
+    """What a source's ``split`` tells of the splits of its records."""
     if template is None:
         return {}
     return {"open_splits": True} if "{" in template else {"splits": frozenset({template})}

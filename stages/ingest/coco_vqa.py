@@ -13,7 +13,7 @@ import re
 import tempfile
 from array import array
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -326,9 +326,12 @@ class _Spill:
         self.broken: list[tuple[int, str]] = []
         self._count = 0
 
-    def add(self, value: Any) -> None:
+    def add(self, value: object) -> None:
         """Remember one annotation."""
         self._count += 1
+        if not isinstance(value, Mapping):
+            self.broken.append((self._count, str(value)[:60]))
+            return
         try:
             number = int(value["question_id"])
             text = canonical(
@@ -390,6 +393,7 @@ class _Spill:
             taken.add(number)
 
 
+# Any: of the others' JSON, read by who says what of it is wrong
 def _objects(path: Path, key: str) -> Iterator[Any]:
     """The objects of one top-level list of a JSON file, streamed; InputError where the file is not
     such JSON.

@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date, time
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar, Protocol
 
 from ...schemas.contents import Kind
 from ...schemas.errors import InputError, MissingPackageError, nearest
@@ -120,7 +121,13 @@ def _reading(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _rows(sheet: Any, path: Path) -> Iterator[tuple[object, ...]]:
+class _Sheet(Protocol):
+    """A sheet of openpyxl, as it is read."""
+
+    def iter_rows(self, *, values_only: bool) -> Iterator[tuple[object, ...]]: ...
+
+
+def _rows(sheet: _Sheet, path: Path) -> Iterator[tuple[object, ...]]:
     rows = sheet.iter_rows(values_only=True)
     while True:
         with _reading(path):
@@ -136,4 +143,4 @@ def _filled(cells: tuple[object, ...]) -> int:
 
 def _cell(value: object) -> object:
     """Dates as ISO 8601 writes them, other cells as they are."""
-    return value.isoformat() if hasattr(value, "isoformat") else value
+    return value.isoformat() if isinstance(value, (date, time)) else value

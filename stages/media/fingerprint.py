@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 import soxr
 
+from ...schemas.arrays import Float32s, Uint32s
 from ...schemas.united import United
 from .spectrum import hz_to_mel, mel_to_hz
 
@@ -30,7 +31,7 @@ _KEY_BITS = np.uint32(0xFFFFFF)
 _NEIGHBOURS = 4  # others with the same key that are looked at
 
 
-def fingerprint_of(samples: np.ndarray, rate_hz: int) -> np.ndarray:
+def fingerprint_of(samples: Float32s, rate_hz: int) -> Uint32s:
     """The fingerprint ``uint32 [F]`` of mono samples ``[T]``, a value each 20 ms; 0 where the sound
     is silent. Empty for less than a quarter of a second.
     """
@@ -70,7 +71,7 @@ def _edges() -> np.ndarray:
     return np.asarray(np.ceil(hertz * _WINDOW / RATE_HZ).astype(int))
 
 
-def bit_errors(one: np.ndarray, other: np.ndarray, shift: int) -> tuple[float, int]:
+def bit_errors(one: Uint32s, other: Uint32s, shift: int) -> tuple[float, int]:
     """Share of bits in which two fingerprints differ, the other begun ``shift`` frames after the
     one, and of how many frames: those in which both are to be heard.
     """
@@ -87,12 +88,11 @@ def bit_errors(one: np.ndarray, other: np.ndarray, shift: int) -> tuple[float, i
     )
 
 
-def sound_alikes(prints: Sequence[np.ndarray]) -> list[tuple[int, int, float]]:
+def sound_alikes(prints: Sequence[Uint32s]) -> list[tuple[int, int, float]]:
     """Pairs of recordings that are one, whole or a piece of at least half the shorter one: their
     numbers, the smaller first, and the share of bits that differ; enough pairs to connect all.
     """
     united = United(len(prints))
-    pairs = []
     heard = [int(np.count_nonzero(own)) for own in prints]
     for first, other, shift in _meetings(prints).tolist():
         if united.are(first, other):
@@ -100,12 +100,11 @@ def sound_alikes(prints: Sequence[np.ndarray]) -> list[tuple[int, int, float]]:
         errors, frames = bit_errors(prints[first], prints[other], shift)
         least = max(_LEAST_FRAMES, _LEAST_SHARE * min(heard[first], heard[other]))
         if errors <= _MOST_ERRORS and frames >= least:
-            pairs.append((first, other, errors))
-            united.unite(first, other)
-    return pairs
+            united.unite(first, other, errors)
+    return united.edges
 
 
-def _meetings(prints: Sequence[np.ndarray]) -> np.ndarray:
+def _meetings(prints: Sequence[Uint32s]) -> np.ndarray:
     """Where two recordings have a key in common ``int64 [K, 3]``: their numbers, and by how many
     frames the second begins later; those first that have most in common.
 

@@ -13,15 +13,19 @@ import importlib
 import importlib.util
 import io
 import zlib
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
 import simplejpeg
 
+from ...schemas.arrays import Uint8s
 from ...schemas.errors import DamageError
 from .depth import flattened, to_8_bits
 from .refusing import one_line, refusing
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
 
 # the workers share the cores already
 cv2.setNumThreads(0)
@@ -99,7 +103,7 @@ def size(data: bytes) -> tuple[int, int]:
 
 
 @refusing("image_damaged", "the picture cannot be decoded")
-def decode(data: bytes, min_side: int = 0) -> np.ndarray:
+def decode(data: bytes, min_side: int = 0) -> Uint8s:
     """The image as RGB ``uint8 [H, W, 3]``, decoded to its end.
 
     With ``min_side`` a JPEG may come out smaller than it is (scaled in the DCT by an eighth's
@@ -118,15 +122,20 @@ def decode(data: bytes, min_side: int = 0) -> np.ndarray:
 
 
 @refusing("image_damaged", "the picture cannot be decoded")
-def decode_gray(data: bytes, min_side: int = 0) -> np.ndarray:
+def decode_gray(data: bytes, min_side: int = 0) -> Uint8s:
     """The image as grey ``uint8 [H, W]``, decoded to its end; see :func:`decode`."""
     if sniff(data) == "jpg":
         size(data)
         return _oriented(_decode_jpeg(data, min_side, "GRAY")[:, :, 0], _orientation(data, "jpg"))
-    return cv2.cvtColor(decode(data, min_side), cv2.COLOR_RGB2GRAY)
+    return to_gray(decode(data, min_side))
 
 
-def _decode_png(data: bytes) -> np.ndarray:
+def to_gray(pixels: Uint8s) -> Uint8s:
+    """RGB ``[H, W, 3]`` as grey ``[H, W]`` (ITU-R BT.601)."""
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def _decode_png(data: bytes) -> Uint8s:
     chunks = check_png(data)
     depth, colours = data[24], data[25]
     flat = np.frombuffer(data, np.uint8)
@@ -152,7 +161,7 @@ def _decode_png(data: bytes) -> np.ndarray:
     return np.asarray(pixels)
 
 
-def _decode_jpeg(data: bytes, min_side: int, colorspace: str) -> np.ndarray:
+def _decode_jpeg(data: bytes, min_side: int, colorspace: str) -> Uint8s:
     if min_side:
         height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
         min_side = min(min_side, height, width)
@@ -167,11 +176,7 @@ def _decode_jpeg(data: bytes, min_side: int, colorspace: str) -> np.ndarray:
         if "colorspace" in text.lower() or "unsupported color" in text.lower():
             # CMYK, which libjpeg-turbo does not turn into RGB
             pixels = _decode_pillow(data, "jpg")
-            return (
-                pixels
-                if colorspace == "RGB"
-                else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[:, :, None]
-            )
+            return pixels if colorspace == "RGB" else to_gray(pixels)[:, :, None]
         rule = (
             "image_truncated"
             if "premature end" in text.lower() or "truncat" in text.lower()
@@ -180,7 +185,7 @@ def _decode_jpeg(data: bytes, min_side: int, colorspace: str) -> np.ndarray:
         raise DamageError(rule, f"the JPEG does not decode to its end: {text}") from None
 
 
-def _opened(data: bytes, kind: str) -> Any:
+def _opened(data: bytes, kind: str) -> ImageFile:
     from PIL import Image, UnidentifiedImageError
 
     if kind in _BY_PLUGIN:
@@ -198,14 +203,14 @@ def _opened(data: bytes, kind: str) -> Any:
         raise DamageError("image_header", f"the {kind} header cannot be read") from None
 
 
-def _decode_pillow(data: bytes, kind: str) -> np.ndarray:
+def _decode_pillow(data: bytes, kind: str) -> Uint8s:
     """The pixels as they are stored, not yet turned; of an animation the first picture."""
     try:
         with _opened(data, kind) as image:
             image.load()
             if image.mode in _DEEP_MODES or image.mode.startswith("I;16"):
                 gray = to_8_bits(np.asarray(image))
-                if kind == "tif" and image.tag_v2.get(_TIFF_PHOTOMETRIC) == 0:  # 0 is white
+                if kind == "tif" and _is_zero_white(image):
                     gray = 255 - gray
                 return np.repeat(gray[:, :, None], 3, axis=2)
             if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
@@ -218,6 +223,12 @@ def _decode_pillow(data: bytes, kind: str) -> np.ndarray:
         raise DamageError(
             rule, f"the {kind} does not decode to its end: {one_line(error)}"
         ) from None
+
+
+def _is_zero_white(image: ImageFile) -> bool:
+    from PIL.TiffImagePlugin import TiffImageFile
+
+    return isinstance(image, TiffImageFile) and image.tag_v2.get(_TIFF_PHOTOMETRIC) == 0
 
 
 def check_png(data: bytes) -> frozenset[bytes]:
@@ -309,7 +320,7 @@ def _by_pillow(data: bytes, kind: str) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _oriented(pixels: np.ndarray, orientation: int) -> np.ndarray:
+def _oriented(pixels: Uint8s, orientation: int) -> Uint8s:
     if orientation == 1:
         return pixels
     if orientation in (2, 3):
@@ -325,7 +336,7 @@ def _oriented(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(pixels)
 
 
-def scale_to(pixels: np.ndarray, short_side: int) -> np.ndarray:
+def scale_to(pixels: Uint8s, short_side: int) -> Uint8s:
     """The image scaled down so that its short side is ``short_side`` pixels; never scaled up.
 
     Area averaging, or linear interpolation below a factor of 1.4, where it is as good and three to
@@ -341,7 +352,7 @@ def scale_to(pixels: np.ndarray, short_side: int) -> np.ndarray:
     return np.asarray(cv2.resize(pixels, target, interpolation=method))
 
 
-def resize_crop(pixels: np.ndarray, side: int) -> np.ndarray:
+def resize_crop(pixels: Uint8s, side: int) -> Uint8s:
     """The image as ``[side, side, 3]``: short side scaled to ``side``, the middle cut out."""
     height, width = pixels.shape[:2]
     least = min(height, width)
@@ -364,7 +375,7 @@ def resize_crop(pixels: np.ndarray, side: int) -> np.ndarray:
     return pixels[top : top + side, left : left + side]
 
 
-def encode_jpeg(pixels: np.ndarray, quality: int) -> bytes:
+def encode_jpeg(pixels: Uint8s, quality: int) -> bytes:
     """The image as a baseline JPEG with 4:2:0 chroma."""
     return bytes(
         simplejpeg.encode_jpeg(

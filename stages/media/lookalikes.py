@@ -34,9 +34,9 @@ _ONE, _OTHER = np.triu_indices(_BLOCKS, 1)
 Thumbnail = Callable[[int], "np.ndarray | None"]
 
 
-def look_alikes(hashes: np.ndarray, bits: int, thumbnail: Thumbnail | None = None) -> np.ndarray:
-    """For each picture the number of the first that it is united with, through others or directly
-    ``int64 [N]``; its own where it is alone.
+def look_alikes(hashes: np.ndarray, bits: int, thumbnail: Thumbnail | None = None) -> United:
+    """The pictures by number, united where they look alike, directly or through others. An edge is
+    as long as so many bits of the two hashes differ.
 
     hashes: ``uint64 [N]``. thumbnail: a picture's number -> RGB ``uint8 [32, 32, 3]``, or None
         where there is none; without thumbnails the hashes decide alone.
@@ -47,7 +47,7 @@ def look_alikes(hashes: np.ndarray, bits: int, thumbnail: Thumbnail | None = Non
     for number in range(len(hashes) - 1):
         beside = np.arange(number + 1, min(number + 1 + _BESIDE, len(hashes)))
         beside = beside[np.bitwise_count(hashes[beside] ^ hashes[number]) <= bits]
-        _unite(united, alike, number, beside[united.label[beside] != united.label[number]])
+        _unite(united, alike, hashes, number, beside[united.label[beside] != united.label[number]])
     edges = np.linspace(0, 64, bits + 2).astype(int)
     earlier: list[np.uint64] = []
     for low, high in itertools.pairwise(edges):
@@ -68,17 +68,19 @@ def look_alikes(hashes: np.ndarray, bits: int, thumbnail: Thumbnail | None = Non
                 for other in earlier:  # they have met in that band
                     near &= (apart & other) != 0
                 if near.any():
-                    _unite(united, alike, number, rest[near])
+                    _unite(united, alike, hashes, number, rest[near])
         earlier.append(mask)
-    return united.first()
+    return united
 
 
-def _unite(united: United, alike: _Alike, number: int, others: np.ndarray) -> None:
+def _unite(
+    united: United, alike: _Alike, hashes: np.ndarray, number: int, others: np.ndarray
+) -> None:
     """Unite a picture with those of the others that look like it."""
     while len(others):
         chunk, others = others[:_AT_ONCE], others[_AT_ONCE:]
-        for other in chunk[alike(number, chunk)]:
-            united.unite(number, int(other))
+        for other in chunk[alike(number, chunk)].tolist():
+            united.unite(number, other, int(hashes[number] ^ hashes[other]).bit_count())
         others = others[united.label[others] != united.label[number]]
 
 

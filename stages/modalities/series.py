@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, TypedDict, cast
+from typing import ClassVar, Literal, NamedTuple, TypedDict, cast
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +28,7 @@ from ...schemas.quantity import Quantity, share
 from ...schemas.recipe import ShardOptions, mistake_lines
 from ...schemas.record import Part, Step
 from ..media.files import content_hash, locate
-from ..modality import Depth, ModalityOptions, OnDisk, Rendered, given_file
+from ..modality import Depth, Measured, ModalityOptions, OnDisk, Rendered, given_file
 from ..spec import MIDDLE, Draws, Records, Spec, TimeCrop, Transform, of_kind, seconds_of
 
 _TIME_NAMES = ("time", "t", "time_s", "seconds", "timestamp", "datetime", "date")
@@ -92,6 +92,11 @@ class FittedSeries(TypedDict):
     deviation: list[float]
 
 
+def learned_series(fitted: Mapping[str, object]) -> FittedSeries:
+    """What ``Series.fit`` gave, as it comes back from a checkpoint."""
+    return cast("FittedSeries", fitted)
+
+
 class Series(OnDisk):
     """Values over time. ``decoded`` gives ``float32 [T, C]``."""
 
@@ -117,20 +122,20 @@ class Series(OnDisk):
         ]
     }
 
-    def steps(self, options: Mapping[str, JsonValue]) -> tuple[Step, ...]:
+    def steps(self, options: Mapping[str, object]) -> tuple[Step, ...]:
         try:
             reading = Reading.model_validate(options)
         except ValidationError as error:
             raise ValueError("; ".join(mistake_lines(error, Reading))) from None
         return (Step("read", reading.model_dump(exclude_defaults=True)),)
 
-    def measured(self, root: Path, part: Part, depth: Depth) -> dict[str, Any]:
+    def measured(self, root: Path, part: Part, depth: Depth) -> Measured:
         """Facts and signals: ``missing``, the share of values that are absent; ``gaps``, the share
         of steps in time more than half too long.
         """
         assert part.uri is not None
         path = locate(root, part.uri)
-        result: dict[str, Any] = {"hash": content_hash(path)}
+        result: Measured = {"hash": content_hash(path)}
         raw = read_series(path, _reading_of(part))
         steps = np.diff(raw.times)
         gaps = float((steps > _FAR * raw.step_s).mean()) if len(steps) else 0.0
@@ -139,12 +144,11 @@ class Series(OnDisk):
             "channels": raw.values.shape[1],
             "duration_s": float(raw.times[-1]) + raw.step_s,
         }
-        result |= {"fps": 1 / raw.step_s} if raw.step_s else {}
-        return result | (
-            {"signals": {"missing": float(np.isnan(raw.values).mean()), "gaps": gaps}}
-            if depth >= Depth.SIGNALS
-            else {}
-        )
+        if raw.step_s:
+            result["fps"] = 1 / raw.step_s
+        if depth >= Depth.SIGNALS:
+            result["signals"] = {"missing": float(np.isnan(raw.values).mean()), "gaps": gaps}
+        return result
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> np.ndarray:
         return self._read(root, part)[0]
@@ -167,7 +171,7 @@ class Series(OnDisk):
     ) -> SeriesSpec:
         if not fitted:
             return SeriesSpec()
-        learned = cast("FittedSeries", fitted)
+        learned = learned_series(fitted)
         return SeriesSpec(
             columns=learned["columns"],
             rate_hz=learned["rate_hz"],
@@ -214,7 +218,7 @@ class Series(OnDisk):
         return options.seconds
 
     def given(self, value: str, fitted: Mapping[str, object]) -> bytes:
-        learned = cast("FittedSeries", fitted)
+        learned = learned_series(fitted)
         rate_hz = learned["rate_hz"]
         reading = Reading(
             columns=learned["columns"], rate_hz=rate_hz, time=learned["time"], unit=learned["unit"]

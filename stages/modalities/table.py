@@ -65,6 +65,11 @@ class FittedTable(TypedDict, total=False):
     categories: dict[str, list[str]]
 
 
+def learned_table(fitted: Mapping[str, object]) -> FittedTable:
+    """What ``Table.fit`` gave, as it comes back from a checkpoint."""
+    return cast("FittedTable", fitted)
+
+
 class Table(InRecord):
     """Cells of a row. They stand in the json of their sample, under ``tables``."""
 
@@ -98,7 +103,7 @@ class Table(InRecord):
     def input_spec(
         self, options: TableOptions, fitted: Mapping[str, object], training: bool
     ) -> TableSpec:
-        return TableSpec(**cast("FittedTable", fitted))
+        return TableSpec(**learned_table(fitted))
 
     def fit(self, options: TableOptions, values: Iterable[str | None]) -> FittedTable:
         """Columns, their means and deviations, and the categories of those that are no numbers."""
@@ -153,7 +158,7 @@ class Table(InRecord):
         """Cells read as a source reads them; DamageError for columns that the model does not have,
         and for words in the place of numbers.
         """
-        learned = cast("FittedTable", fitted)
+        learned = learned_table(fitted)
         columns = learned.get("columns", cells)
         unknown = sorted(set(cells) - set(columns))
         if unknown:
@@ -185,7 +190,7 @@ class Table(InRecord):
 
 
 def _columns_of(fitted: Mapping[str, object]) -> list[str]:
-    return cast("FittedTable", fitted).get("columns", [])
+    return learned_table(fitted).get("columns", [])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,6 +301,7 @@ def is_empty_cell(cell: object) -> bool:
     return cell is None or (isinstance(cell, str) and cell.strip().lower() in ABSENT_WORDS)
 
 
+# Any: float() itself says what is no number
 def as_number(cell: Any) -> float | None:
     """A cell as a number, NaN for the usual spellings of a missing one and for what is not finite;
     None where it is a word.

@@ -17,8 +17,10 @@ from ..modalities.video.spec import VideoSpec
 from ..spec import Spec
 from .batch import FusionBatch, Labels
 from .device import OnDevice
-from .opening import Blocks, open_stream
-from .parts.specs import BytesSpec, FeatureSpec, JsonSpec
+from .opening import open_stream
+from .options import Blocks
+from .parts.feature import FeatureSpec
+from .parts.stored import BytesSpec, JsonSpec
 from .stream import Stream
 
 open = open_stream  # stream.open reads as what it is

@@ -7,6 +7,7 @@ channel.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -22,9 +23,9 @@ from ...schemas.json_value import JsonValue
 class Labelled(Protocol):
     """Knows key and targets of records by number."""
 
-    def keys(self, rows: Iterable[int]) -> list[str]: ...
+    def keys(self, records: Iterable[int]) -> list[str]: ...
 
-    def targets(self, rows: Iterable[int]) -> list[str]: ...
+    def targets(self, records: Iterable[int]) -> list[str]: ...
 
 
 class Labels:
@@ -40,9 +41,9 @@ class Labels:
         self._keys, self._targets = keys, targets
 
     @classmethod
-    def of(cls, source: Labelled, rows: Iterable[int]) -> Labels:
-        """Of these records."""
-        return cls(lambda: source.keys(rows), lambda: source.targets(rows))
+    def of(cls, source: Labelled, records: Iterable[int]) -> Labels:
+        """Of these records, one for each row."""
+        return cls(lambda: source.keys(records), lambda: source.targets(records))
 
     @property
     def keys(self) -> list[str]:
@@ -73,8 +74,8 @@ class FusionBatch:
     lengths: for sound and tokens, how many of T are real ``[B]``.
     lists: parts that are no tensors (texts without a vocabulary, bytes, json), None where absent.
     present_BM: True where the part is there. weight_B: 0 for rows that only pad the batch.
-    epoch, samples: the stream stands at this epoch with so many of its samples handed out, when
-        this batch has been used.
+    epoch, records_done: the stream stands at this epoch with so many of its records handed out,
+        when this batch has been used.
     positions: place of each row in the epoch ``int64 [B]``, -1 for padding; draw_key: with it, what
         chance holds for each place (``draws``).
 
@@ -86,16 +87,22 @@ class FusionBatch:
     labels: Labels
     parts: dict[str, Tensor]
     lengths: dict[str, Tensor]
-    lists: dict[str, list[Any]]
+    lists: dict[str, list[Any]]  # what a value is, its spec says, or the user's own transform
     present_BM: Tensor
     weight_B: Tensor
     epoch: int = 0
-    samples: int = 0
+    records_done: int = 0
     positions: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     draw_key: int = 0
 
     def __len__(self) -> int:
         return len(self.weight_B)
+
+    @property
+    def samples(self) -> int:
+        """The former name of ``records_done``."""
+        told_renamed("FusionBatch.samples", "records_done")
+        return self.records_done
 
     @property
     def keys(self) -> list[str]:
@@ -146,6 +153,13 @@ class FusionBatch:
             present_BM=change(self.present_BM),
             weight_B=change(self.weight_B),
         )
+
+
+def told_renamed(old: str, new: str) -> None:
+    """Warn that an attribute is called otherwise now; for who reads one by its old name."""
+    warnings.warn(
+        f"{old} counts records and is called {new!r} now", DeprecationWarning, stacklevel=3
+    )
 
 
 _copying: list[tuple[torch.cuda.Event, FusionBatch]] = []

@@ -19,8 +19,9 @@ from torch import Tensor
 from ...schemas import checks
 from ...schemas.errors import InputError
 from .batch import FusionBatch
+from .cursor import StreamState
 from .order.draws import uniform_of
-from .stream import Stream, StreamState
+from .stream import Stream
 
 _AHEAD = 1
 

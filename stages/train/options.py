@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...schemas.contents import Contents
 from ...schemas.errors import nearest
 from ...schemas.recipe import mistake_lines
-from ..modality import modality, names
-from .methods.card import mistakes, split_choice
+from ..modality import ModalityOptions, modality, names
+from .methods.card import Choice, mistakes, split_choice
 from .methods.encoders import ENCODERS, FIRST_OF_FEATURES
 from .methods.fusions import FUSIONS
 from .methods.losses import LOSSES
@@ -31,10 +31,10 @@ class InputOptions(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    encoder: str | None = Field(
+    encoder: str | dict[str, dict[str, object]] | None = Field(
         None,
-        description="an encoder that 'modalmill methods' lists; by the modality where it is not"
-        " given",
+        description="an encoder that 'modalmill methods' lists, or {word: {option: value}}; by the"
+        " modality where it is not given",
     )
     same_as: str | None = Field(
         None,
@@ -50,7 +50,7 @@ class InputOptions(BaseModel):
     )
     rank: int = Field(32, ge=1, description="how many axes")
 
-    def own(self, kind: str) -> Any:
+    def own(self, kind: str) -> ModalityOptions:
         """The options of the modality, those of others left out."""
         options = modality(kind).options
         return options.model_validate(
@@ -83,6 +83,12 @@ class InputOptions(BaseModel):
                     f"{where}.{option}: an option of {' and '.join(others)}, and this part is"
                     f" {' or '.join(kinds)}, {takes}"
                 )
+            elif self.encoder and option in _encoder_options(self.encoder):
+                word = split_choice(self.encoder)[0]
+                lines.append(
+                    f"{where}.{option}: an option of the encoder; write encoder: {{{word}:"
+                    f" {{{option}: {value!r}}}}}"
+                )
             else:
                 words = {
                     *type(self).model_fields,
@@ -108,17 +114,18 @@ class TrainOptions(BaseModel):
         description="a name of 'modalmill methods' for some of the options below; what is given"
         " beside it goes before",
     )
-    encoders: dict[str, str] = Field(
+    encoders: dict[str, str | dict[str, dict[str, object]]] = Field(
         default_factory=dict,
-        description="modality (or feature) -> encoder of all its inputs that do not name one",
+        description="modality (or feature) -> encoder of all its inputs that do not name one,"
+        " chosen likewise",
     )
-    fusion: str | dict[str, dict[str, Any]] = Field(
+    fusion: str | dict[str, dict[str, object]] = Field(
         "attention", description="a word that 'modalmill methods' lists, or {word: {option: value}}"
     )
-    missing: str | dict[str, dict[str, Any]] = Field(
+    missing: str | dict[str, dict[str, object]] = Field(
         "masked", description="what stands for an absent part, chosen likewise"
     )
-    losses: list[str | dict[str, dict[str, Any]]] = Field(
+    losses: list[str | dict[str, dict[str, object]]] = Field(
         default_factory=list, description="what is asked beside the task, chosen likewise"
     )
     class_weights: bool = Field(False, description="let rare classes count more: N / (C n_c)")
@@ -216,7 +223,7 @@ class TrainOptions(BaseModel):
         refusal = refused("train.target", self.task, self.target, here.targets.get(self.target))
         lines += [refusal] if refusal else []
         for name, spec in self.inputs.items():
-            reads = ENCODERS[spec.encoder].reads if spec.encoder else "feature"
+            reads = ENCODERS[split_choice(spec.encoder)[0]].reads if spec.encoder else "feature"
             lines += here.lacking_parts(
                 f"train.inputs.{name}", [name], None if reads == "feature" else reads
             )
@@ -239,7 +246,7 @@ class TrainOptions(BaseModel):
         return lines
 
 
-def parse_options(value: Mapping[str, Any]) -> tuple[TrainOptions | None, list[str]]:
+def parse_options(value: Mapping[str, object]) -> tuple[TrainOptions | None, list[str]]:
     """The options, or every mistake in them as one line each."""
     if not isinstance(value, Mapping):
         return None, [f"train: wanted options by name, found {value!r}"]
@@ -251,8 +258,10 @@ def parse_options(value: Mapping[str, Any]) -> tuple[TrainOptions | None, list[s
                 "train.method: no such method"
                 f" {value['method']!r}{nearest(str(value['method']), METHODS)}"
             ]
-        encoders = {**preset.options.get("encoders", {}), **(value.get("encoders") or {})}
-        value = {**preset.options, **value, **({"encoders": encoders} if encoders else {})}
+        given = value.get("encoders") or {}
+        value = {**preset.options, **value}
+        if isinstance(given, Mapping) and (both := {**preset.options.get("encoders", {}), **given}):
+            value["encoders"] = both
     inputs = value.get("inputs")
     if isinstance(inputs, Mapping):
         value = {
@@ -266,7 +275,7 @@ def parse_options(value: Mapping[str, Any]) -> tuple[TrainOptions | None, list[s
     return (None if _found(options, problems) else options), problems
 
 
-def with_method(section: Mapping[str, Any], word: str) -> dict[str, Any]:
+def with_method(section: Mapping[str, object], word: str) -> dict[str, object]:
     """The ``train`` section with what a method sets in the place of its own; encoders of inputs
     give way to encoders that the method chooses.
     """
@@ -274,7 +283,8 @@ def with_method(section: Mapping[str, Any], word: str) -> dict[str, Any]:
     merged = {name: value for name, value in {**section, **preset}.items() if name != "method"}
     inputs, encoders = section.get("inputs"), preset.get("encoders", {})
     if encoders:
-        merged["encoders"] = {**(section.get("encoders") or {}), **encoders}
+        given = section.get("encoders") or {}
+        merged["encoders"] = {**given, **encoders} if isinstance(given, Mapping) else given
     if encoders and isinstance(inputs, Mapping):
         merged["inputs"] = {
             name: _without_encoder(entry, encoders) for name, entry in inputs.items()
@@ -286,7 +296,9 @@ def _without_encoder(entry: object, encoders: Mapping[str, str]) -> object:
     """An input's options without its encoder, if a method has another for what that one reads."""
     if not isinstance(entry, Mapping):
         return entry
-    card = ENCODERS.get(str(entry.get("encoder")))
+    encoder = entry.get("encoder")
+    word = next(iter(encoder), "") if isinstance(encoder, Mapping) else encoder
+    card = ENCODERS.get(str(word))
     return (
         {key: value for key, value in entry.items() if key != "encoder"}
         if card is not None and card.reads in encoders
@@ -294,10 +306,15 @@ def _without_encoder(entry: object, encoders: Mapping[str, str]) -> object:
     )
 
 
-def encoder_word(spec: InputOptions, kind: str, options: TrainOptions) -> str:
+def encoder_choice(spec: InputOptions, kind: str, options: TrainOptions) -> Choice:
     """The encoder of an input: its own, that of its modality, or the first one that reads it."""
     first = FIRST_OF_FEATURES if spec.feature else modality(kind).first_encoder
     return spec.encoder or options.encoders.get("feature" if spec.feature else kind) or first
+
+
+def _encoder_options(choice: Choice) -> Mapping[str, object]:
+    card = ENCODERS.get(split_choice(choice)[0])
+    return {} if card is None else card.defaults()
 
 
 def _mistakes_of(kind: str, options: Mapping[str, object], where: str) -> list[str]:
@@ -339,7 +356,8 @@ def _found(options: TrainOptions, problems: list[str]) -> bool:
     ]
     wrong = mistake(options.task, options.metric, task.metric) if options.metric is not None else ""
     problems += [f"train.metric: {wrong}"] if wrong else []
-    for kind, word in options.encoders.items():
+    for kind, choice in options.encoders.items():
+        word = split_choice(choice)[0]
         if kind not in (*names(), "feature"):
             problems.append(
                 f"train.encoders.{kind}: no such modality{nearest(kind, (*names(), 'feature'))}"
@@ -350,6 +368,8 @@ def _found(options: TrainOptions, problems: list[str]) -> bool:
                 f"train.encoders.{kind}: no encoder of {kind} is called {word!r}; there are"
                 f" {', '.join(own)}"
             )
+        else:
+            problems += mistakes(f"train.encoders.{kind}", choice, ENCODERS, parts)
     parts_started = options.start if isinstance(options.start, dict) else {}
     problems += [
         f"train.start.{name}: no such input{nearest(name, options.inputs)}"
@@ -365,16 +385,14 @@ def _found(options: TrainOptions, problems: list[str]) -> bool:
                 f" is, found {lengths}"
             )
     for name, spec in options.inputs.items():
-        if spec.encoder is not None and spec.encoder not in ENCODERS:
-            problems.append(
-                f"train.inputs.{name}.encoder: no such encoder"
-                f" {spec.encoder!r}{nearest(spec.encoder, ENCODERS)}"
-            )
-        reads = (
-            ENCODERS[spec.encoder].reads
-            if spec.encoder is not None and spec.encoder in ENCODERS
-            else ""
-        )
+        reads = ""
+        if spec.encoder is not None:
+            where, word = f"train.inputs.{name}.encoder", split_choice(spec.encoder)[0]
+            if word in ENCODERS:
+                reads = ENCODERS[word].reads
+                problems += mistakes(where, spec.encoder, ENCODERS, parts)
+            else:
+                problems.append(f"{where}: no such encoder {word!r}{nearest(word, ENCODERS)}")
         problems += spec.mistakes(f"train.inputs.{name}", [reads] if reads in names() else names())
         if spec.reduce is not None and not spec.feature:
             problems.append(

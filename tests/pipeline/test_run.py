@@ -167,11 +167,11 @@ def test_a_full_disk_is_one_clear_error_and_the_run_goes_on_afterwards(tmp_path:
 def test_a_folder_in_use_or_not_writable_is_one_clear_error(
     tmp_path: Path, run_recipe: Callable[..., Result]
 ) -> None:
-    from modalmill.pipeline.run import _locked
+    from modalmill.pipeline.lock import locked
 
     value = recipe(tmp_path / "raw", {"vqa": vqa_corpus(tmp_path / "raw", images=2)})
     with (
-        _locked(tmp_path / "out"),
+        locked(tmp_path / "out"),
         pytest.raises(StorageError, match="another run is at work here"),
     ):
         run_recipe(value)

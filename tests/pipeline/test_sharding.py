@@ -47,7 +47,7 @@ def test_a_piece_that_was_damaged_since_is_written_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(sharding._Assembly, "finish", stop)
+        patched.setattr(sharding.Assembly, "finish", stop)
         with pytest.raises(KeyboardInterrupt):
             run_recipe(value)
     pieces = sorted((tmp_path / "out" / "work" / "shard").glob("*.tar"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 from modalmill.schemas.united import United
@@ -22,3 +24,7 @@ def test_pairs_unite_what_they_connect(pairs: list[tuple[int, int]]) -> None:
         assert united.first()[one] == wanted.tolist().index(wanted[one])
     assert all(len(numbers) > 1 for numbers in united.sets())
     assert sum(map(len, united.sets())) == sum(wanted.tolist().count(one) > 1 for one in wanted)
+    assert sorted(itertools.chain(*united.all_sets())) == list(range(10))
+    # as many edges as it takes to connect each set, and each is one of the pairs
+    assert len(united.edges) == 10 - len(united.all_sets())
+    assert {edge[:2] for edge in united.edges} <= set(pairs)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +15,16 @@ from modalmill.stages.base import Addressed, CorpusStage, RecordStage, addresses
 from modalmill.stages.contract import SIGNALS, broken_class, broken_stage
 from modalmill.stages.modality import names
 from strategies import records
+from tiny import write
 
+SCORES = write(Path(tempfile.mkdtemp()) / "scores.csv", "source,score\ns,1\n")
 OPTIONS: dict[str, dict[str, Any]] = {
+    "align.signals": {
+        "path": SCORES,
+        "signals": {"fun": "score"},
+        "key": "source",
+        "match": "source",
+    },
     "align.cut": {"by": "caption"},
     "align.targets": {"name": "y", "first_of": ["label", "score"]},
     "align.join": {"sources": ["a", "b"]},

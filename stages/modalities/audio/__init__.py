@@ -5,16 +5,17 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from ....schemas.recipe import ShardOptions
 from ....schemas.record import Part
 from ...media.files import content_hash, locate
-from ...modality import Depth, ModalityOptions, OnDisk, Rendered, in_span
+from ...modality import Depth, Measured, ModalityOptions, OnDisk, Rendered, in_span
 from .signals import SIGNALS
 
 if TYPE_CHECKING:
@@ -89,11 +90,12 @@ class Audio(OnDisk):
     always_measured = True
     no_stream = "no_audio_stream"
     stream_of = "sound"
-    cut_by = "silence"
+    cut_by = ("silence", "speech")
+    on_request = ("speech",)
     options = AudioOptions
     first_encoder = "spectrum_cnn"
 
-    def measured(self, root: Path, part: Part, depth: Depth) -> dict[str, Any]:
+    def measured(self, root: Path, part: Part, depth: Depth) -> Measured:
         from ...media import audio
         from ...media.fingerprint import fingerprint_of
         from .measure import measure_sound, sound_facts
@@ -101,13 +103,24 @@ class Audio(OnDisk):
         assert part.uri is not None
         path = locate(root, part.uri)
         sound = audio.decode(path)
-        result: dict[str, Any] = {"hash": content_hash(path), **sound_facts(sound)}
+        result: Measured = {"hash": content_hash(path), **sound_facts(sound)}
         if depth >= Depth.SIGNALS:
             signals, tracks = measure_sound(sound)
+            if depth & Depth.ON_REQUEST:
+                from ...media.speech import RATE_HZ, speech_likelihoods
+                from .speech import TRACK, speech_signals
+
+                tracks[TRACK] = speech_likelihoods(sound.mono(RATE_HZ))
+                signals |= speech_signals(tracks, sound.duration_s)
             result |= {"signals": signals, "tracks": tracks}
-        if depth == Depth.LIKENESS:
+        if depth & Depth.LIKENESS:
             result["likeness"] = fingerprint_of(sound.mono(), sound.rate_hz)
         return result
+
+    def check_request(self, name: str, wanted_by: str) -> None:
+        from ...media.speech import check_speech_network
+
+        check_speech_network(wanted_by)
 
     def likeness_of(self, data: bytes) -> np.ndarray:
         from ...media.audio import decode_bytes
@@ -130,15 +143,21 @@ class Audio(OnDisk):
         self, part: Part, signals: Mapping[str, float], tracks: Mapping[str, np.ndarray]
     ) -> dict[str, float]:
         from .measure import sound_signals
+        from .speech import speech_signals
 
-        span = sound_signals(tracks, part.duration_s or 0.0, part.start_s, part.end_s)
-        return {**signals, **span}
+        span = (tracks, part.duration_s or 0.0, part.start_s, part.end_s)
+        return {**signals, **sound_signals(*span), **speech_signals(*span)}
 
     def segments(
-        self, part: Part, tracks: Mapping[str, np.ndarray], options: Mapping[str, float]
+        self, part: Part, tracks: Mapping[str, np.ndarray], by: str, options: Mapping[str, float]
     ) -> list[tuple[float, float]]:
         from .segments import between_silences
+        from .speech import stretches_of_speech
 
+        if by == "speech":
+            chosen = ("threshold", "neg_threshold", "min_silence_s")
+            own = {name: options[name] for name in chosen}
+            return in_span(part, functools.partial(stretches_of_speech, tracks, **own))
         return in_span(
             part,
             functools.partial(
@@ -148,6 +167,24 @@ class Audio(OnDisk):
                 min_silence_s=options["min_silence_s"],
             ),
         )
+
+    def parted(
+        self,
+        part: Part,
+        tracks: Mapping[str, np.ndarray],
+        by: str,
+        span: tuple[float, float],
+        max_s: float,
+    ) -> list[tuple[float, float]]:
+        if by != "speech":
+            return super().parted(part, tracks, by, span, max_s)
+        from .speech import least_likely_cuts
+
+        base, (start, end) = part.start_s or 0.0, span
+        cuts = least_likely_cuts(tracks, base + start, base + end, max_s)
+        if not cuts:
+            return super().parted(part, tracks, by, span, max_s)
+        return list(itertools.pairwise([start, *(cut - base for cut in cuts), end]))
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> object:
         from ...media import audio

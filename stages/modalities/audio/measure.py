@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ...media import audio
+from ...modality import Measured
 
 _FULL_SCALE = 0.999
 _FRAME_S = 0.02
@@ -21,7 +22,7 @@ _SAME_LEVEL = 1.6e-5  # half a step of 16 bits
 _STEEP = 2.5e-4  # eight steps
 
 
-def sound_facts(sound: audio.Sound) -> dict[str, int | float]:
+def sound_facts(sound: audio.Sound) -> Measured:
     """What a sound is, without a look at its samples."""
     return {
         "duration_s": sound.duration_s,
@@ -107,11 +108,7 @@ def sound_signals(
     recording. ``level_db``: RMS level in dBFS, at least -120.
     """
     power, moving, hop = tracks["power"], tracks["moving"], float(tracks["hop"][0])
-    edges = np.minimum(np.arange(len(power) + 1) * hop, duration_s)
-    begin = max(0.0, start_s or 0.0)
-    end = duration_s if end_s is None else min(end_s, duration_s)
-    # a frame counts by how much of it lies in the span
-    weight = np.clip(np.minimum(edges[1:], end) - np.maximum(edges[:-1], begin), 0.0, None)
+    weight = weights_of_frames(len(power), hop, duration_s, start_s, end_s)
     total = float(weight.sum())
     if total <= 0:
         return {}
@@ -129,3 +126,14 @@ def sound_signals(
         "quiet": mean(moving <= loud * 10 ** (-_QUIET_DB / 10)),
         "level_db": max(_LEVEL_FLOOR_DB, 10 * float(np.log10(max(mean(power), 1e-12)))),
     }
+
+
+def weights_of_frames(
+    count: int, hop_s: float, duration_s: float, start_s: float | None, end_s: float | None
+) -> np.ndarray:
+    """How many seconds of each frame ``[count]`` lie in the span [start_s, end_s) of a sound."""
+    edges = np.minimum(np.arange(count + 1) * hop_s, duration_s)
+    begin = max(0.0, start_s or 0.0)
+    end = duration_s if end_s is None else min(end_s, duration_s)
+    inside = np.minimum(edges[1:], end) - np.maximum(edges[:-1], begin)
+    return np.asarray(inside.clip(0.0))

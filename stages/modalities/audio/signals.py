@@ -15,4 +15,8 @@ SIGNALS = {
     "level_db": Quantity("RMS level", "dBFS", -120.0, 10 * math.log10(2)),
     "late_s": Quantity("silence before the sound of a film sets in, of the file", "s"),
     "streams": Quantity("streams of sound in the file", "", 1.0),
+    "speech_share": Quantity(
+        "share of the time in which speech is likelier than 0.5", "", 0.0, 1.0, on_request="speech"
+    ),
+    "speech_s": Quantity("the same in seconds", "s", on_request="speech"),
 }

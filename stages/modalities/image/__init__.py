@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,7 +13,7 @@ from ....schemas.json_value import JsonValue
 from ....schemas.recipe import ShardOptions
 from ....schemas.record import Part
 from ...media.files import read_file
-from ...modality import Depth, ModalityOptions, OnDisk, Rendered
+from ...modality import Depth, Measured, ModalityOptions, OnDisk, Rendered
 from .signals import SIGNALS
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ class Image(OnDisk):
     first_encoder = "cnn"
     column: ClassVar[Mapping[str, JsonValue]] = {"dtype": "image"}
 
-    def measured(self, root: Path, part: Part, depth: Depth) -> dict[str, Any]:
+    def measured(self, root: Path, part: Part, depth: Depth) -> Measured:
         assert part.uri is not None
         data = read_file(root, part.uri)
-        result: dict[str, Any] = {"hash": hash_bytes(data)}
+        result: Measured = {"hash": hash_bytes(data)}
         if depth >= Depth.SIGNALS:
             from .measure import measure_image
 
@@ -94,10 +94,8 @@ class Image(OnDisk):
         from ...media.lookalikes import BITS, look_alikes
 
         hashes = np.array([own for own, _ in likenesses], np.uint64)
-        first = look_alikes(hashes, BITS, lambda number: likenesses[number][1])
-        return [
-            (earliest, other) for other, earliest in enumerate(first.tolist()) if earliest != other
-        ]
+        united = look_alikes(hashes, BITS, lambda number: likenesses[number][1])
+        return [(one, other) for one, other, _ in united.edges]
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> object:
         from ...media import image

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import cv2
 import numpy as np
 
 from ...media import image
+from ...modality import Measured
 
 _SIDE = 256
 _HASH_SIDE = 32
@@ -28,7 +28,7 @@ def hash_bits(gray: np.ndarray) -> np.ndarray:
     return np.packbits(low > np.median(low))
 
 
-def measure_image(data: bytes) -> tuple[dict[str, Any], dict[str, float]]:
+def measure_image(data: bytes) -> tuple[Measured, dict[str, float]]:
     """Facts (``width``, ``height``; ``likeness``: 32 x 32 RGB pixels) and signals of an
     image; DamageError where it does not decode to its end.
 
@@ -41,7 +41,7 @@ def measure_image(data: bytes) -> tuple[dict[str, Any], dict[str, float]]:
     """
     width, height = image.size(data)
     pixels = image.decode(data, _SIDE)
-    gray = image.scale_to(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), _SIDE)
+    gray = image.scale_to(image.to_gray(pixels), _SIDE)
     bits = hash_bits(cv2.resize(gray, (_HASH_SIDE, _HASH_SIDE), interpolation=cv2.INTER_AREA))
     histogram = np.bincount(gray.ravel(), minlength=256)
     signals = {

@@ -31,6 +31,11 @@ class Vocabulary(TypedDict, total=False):
     vocabulary: dict[str, int]
 
 
+def learned_words(fitted: Mapping[str, object]) -> Vocabulary:
+    """What ``Text.fit`` gave, as it comes back from a checkpoint."""
+    return cast("Vocabulary", fitted)
+
+
 class Text(InRecord):
     """Texts. Timed ones hold their cues, and are cut with the medium beside them."""
 
@@ -75,7 +80,7 @@ class Text(InRecord):
         from .spec import TextSpec
 
         return TextSpec(
-            length=options.length, vocabulary=cast("Vocabulary", fitted).get("vocabulary", {})
+            length=options.length, vocabulary=learned_words(fitted).get("vocabulary", {})
         )
 
     def fit(self, options: TextOptions, values: Iterable[str | None]) -> Vocabulary:
@@ -86,4 +91,4 @@ class Text(InRecord):
         return words(value)
 
 
-__all__ = ["Text", "TextOptions", "Vocabulary"]
+__all__ = ["Text", "TextOptions", "Vocabulary", "learned_words"]

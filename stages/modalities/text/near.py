@@ -37,9 +37,9 @@ _PAIRS_AT_ONCE = 4096
 
 def near_texts(
     texts: Sequence[str], similarity: float = SIMILARITY, shingle: int = SHINGLE
-) -> np.ndarray:
-    """For each text the number of the first that it is united with, through others or directly
-    ``int64 [N]``; its own where it is alone.
+) -> United:
+    """The texts by number, united where they are near, directly or through others. An edge is as
+    long as 1 - Jaccard.
 
     texts: as ``compared_words`` leaves them, the parts of one joined by ``PART``; one without words
         is near to none. similarity: the least Jaccard, in (0, 1]. shingle: words; a part of fewer
@@ -50,7 +50,7 @@ def near_texts(
     if len(sets.numbers):
         meetings = _Meetings(sets, _rare_ones(sets, similarity), similarity)
         meetings.unite(united)
-    return united.first()
+    return united
 
 
 def jaccard(one: str, other: str, shingle: int = SHINGLE) -> float:
@@ -238,9 +238,11 @@ class _Meetings:
             one, other = ones[place:][:_PAIRS_AT_ONCE], others[place:][:_PAIRS_AT_ONCE]
             can = self._can_be_near(united, one, other)
             one, other = text[one[can]], text[other[can]]
-            near = self._sets.jaccard(one, other) >= self._similarity
-            for mine, theirs in zip(one[near].tolist(), other[near].tolist(), strict=True):
-                united.unite(mine, theirs)
+            shares = self._sets.jaccard(one, other)
+            near = shares >= self._similarity
+            pairs = (values[near].tolist() for values in (one, other, shares))
+            for mine, theirs, share in zip(*pairs, strict=True):
+                united.unite(mine, theirs, 1 - share)
         for start, end in zip(starts[counts > 1].tolist(), ends[counts > 1].tolist(), strict=True):
             self._unite_rest(united, start, end)
 
@@ -255,9 +257,10 @@ class _Meetings:
             rest = text[rest[self._can_be_near(united, np.full(len(rest), place), rest)]]
             for first in range(0, len(rest), _PAIRS_AT_ONCE):
                 others = rest[first : first + _PAIRS_AT_ONCE]
-                near = self._sets.jaccard_with(one, others) >= self._similarity
-                for other in others[near].tolist():
-                    united.unite(one, other)
+                shares = self._sets.jaccard_with(one, others)
+                near = shares >= self._similarity
+                for other, share in zip(others[near].tolist(), shares[near].tolist(), strict=True):
+                    united.unite(one, other, 1 - share)
 
     def _can_be_near(self, united: United, one: np.ndarray, other: np.ndarray) -> np.ndarray:
         """Which pairs are to be compared ``bool [K]``: those that are not united, and have enough

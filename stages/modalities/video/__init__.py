@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from ....schemas.recipe import ShardOptions, VideoReader
 from ....schemas.record import Part
 from ...media.files import content_hash, locate
-from ...modality import Depth, ModalityOptions, OnDisk, Rendered, in_span
+from ...modality import Depth, Measured, ModalityOptions, OnDisk, Rendered, in_span
 from .signals import SIGNALS
 
 if TYPE_CHECKING:
@@ -69,24 +69,27 @@ class Video(OnDisk):
     version = 3
     always_measured = True
     stream_of = "pictures"
-    cut_by = "shots"
+    cut_by = ("shots",)
     options = VideoOptions
     first_encoder = "frames_cnn"
 
-    def measured(self, root: Path, part: Part, depth: Depth) -> dict[str, Any]:
+    def measured(self, root: Path, part: Part, depth: Depth) -> Measured:
         from ...media.video import probe
         from .measure import measure_video
 
         assert part.uri is not None
         path = locate(root, part.uri)
-        result: dict[str, Any] = {"hash": content_hash(path)}
+        result: Measured = {"hash": content_hash(path)}
         if depth >= Depth.SIGNALS:
             facts, signals, tracks = measure_video(path)
             return result | facts | {"signals": signals, "tracks": tracks}
         header = probe(path)
         return result | {
-            word: getattr(header, word)
-            for word in ("width", "height", "fps", "duration_s", "frames")
+            "width": header.width,
+            "height": header.height,
+            "fps": header.fps,
+            "duration_s": header.duration_s,
+            "frames": header.frames,
         }
 
     def signals_within(
@@ -97,7 +100,7 @@ class Video(OnDisk):
         return {**signals, **video_signals(tracks, part.start_s, part.end_s)}
 
     def segments(
-        self, part: Part, tracks: Mapping[str, np.ndarray], options: Mapping[str, float]
+        self, part: Part, tracks: Mapping[str, np.ndarray], by: str, options: Mapping[str, float]
     ) -> list[tuple[float, float]]:
         from .segments import shots
 

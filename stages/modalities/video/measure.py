@@ -11,6 +11,7 @@ import numpy as np
 
 from ....schemas.errors import DamageError
 from ...media import video
+from ...modality import Measured
 
 _WIDTH, _HEIGHT = 64, 48
 _BLACK = 26  # a tenth of full luma
@@ -22,7 +23,7 @@ _NEARLY_ALL = 0.98
 
 def measure_video(
     path: Path,
-) -> tuple[dict[str, int | float], dict[str, float], dict[str, np.ndarray]]:
+) -> tuple[Measured, dict[str, float], dict[str, np.ndarray]]:
     """Facts, signals and tracks of a video, every frame decoded; see :func:`video_signals`.
 
     Facts: ``width``, ``height`` as shown, ``fps`` as the container says, ``frames`` as counted,

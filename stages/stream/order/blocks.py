@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from ....schemas.fingerprint import random_for
-from .order import _Recent
+from .recent import Recent
 
 
 class BlockShuffled:
@@ -25,13 +25,13 @@ class BlockShuffled:
 
     def __init__(self, starts: np.ndarray, seed: int, window: int, name: str = "order") -> None:
         self._starts, self._seed, self._size, self._name = starts, seed, max(1, window), name
-        self._epoch_blocks = _Recent(self._blocks)
-        self._mixed = _Recent(self._window)
+        self._epoch_blocks = Recent(self._blocks)
+        self._mixed = Recent(self._window)
 
     def __len__(self) -> int:
         return int(self._starts[-1])
 
-    def rows(self, epoch: int, start: int, stop: int) -> np.ndarray:
+    def records(self, epoch: int, start: int, stop: int) -> np.ndarray:
         if stop <= start:
             return np.empty(0, np.int64)
         # where windows end is known without mixing any, so that a loop can begin anywhere
@@ -40,9 +40,9 @@ class BlockShuffled:
         number = int(np.searchsorted(ends, start, side="right"))
         while start < stop:
             first = int(ends[number - 1]) if number else 0
-            rows = self._mixed(epoch, number)[start - first : stop - first]
-            stretches.append(rows)
-            start += len(rows)
+            records = self._mixed(epoch, number)[start - first : stop - first]
+            stretches.append(records)
+            start += len(records)
             number += 1
         return np.concatenate(stretches)
 
@@ -56,10 +56,10 @@ class BlockShuffled:
 
     def _window(self, epoch: int, number: int) -> np.ndarray:
         blocks = self._epoch_blocks(epoch)[0][number * self._size : (number + 1) * self._size]
-        rows = np.concatenate(
+        records = np.concatenate(
             [np.arange(self._starts[block], self._starts[block + 1]) for block in blocks]
         )
         # a seed for each window: it can be mixed without those before it
         return random_for(self._seed, self._name, "window", str(epoch), str(number)).permutation(
-            rows
+            records
         )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ....schemas.fingerprint import random_for
-from .order import PAD, _Recent
+from .batches import batch_count
+from .order import PAD
+from .recent import Recent
 
 
 class Bucketed:
@@ -25,23 +27,22 @@ class Bucketed:
         ]
         self._batch_size, self._seed, self._shuffle = batch_size, seed, shuffle
         self._batches = [
-            len(rows) // batch_size if drop_last else -(-len(rows) // batch_size)
-            for rows in self._members
+            batch_count(len(members), batch_size, drop_last) for members in self._members
         ]
-        self._table = _Recent(self._epoch)
+        self._table = Recent(self._epoch)
 
     def __len__(self) -> int:
         return sum(self._batches) * self._batch_size
 
-    def rows(self, epoch: int, start: int, stop: int) -> np.ndarray:
+    def records(self, epoch: int, start: int, stop: int) -> np.ndarray:
         table: np.ndarray = self._table(epoch if self._shuffle else 0)
         return table[start:stop]
 
     def _epoch(self, epoch: int) -> np.ndarray:
         random = random_for(self._seed, "buckets", str(epoch))
         tables = []
-        for rows, batches in zip(self._members, self._batches, strict=True):
-            mine = (random.permutation(rows) if self._shuffle else rows)[
+        for members, batches in zip(self._members, self._batches, strict=True):
+            mine = (random.permutation(members) if self._shuffle else members)[
                 : batches * self._batch_size
             ]
             tables.append(

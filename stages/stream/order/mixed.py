@@ -8,7 +8,8 @@ import numpy as np
 
 from ....schemas.errors import InputError
 from ....schemas.fingerprint import random_for
-from .order import Order, _across, _Recent
+from .order import Order, records_across
+from .recent import Recent
 
 
 class Mixed:
@@ -34,12 +35,12 @@ class Mixed:
             self._shares.append(round(self._UNIT * weight / left) if left > 0 else 0)
             left -= weight
         self._shares[-1] = self._UNIT
-        self._recent = _Recent(self._stretch)
+        self._recent = Recent(self._stretch)
 
     def __len__(self) -> int:
         return self._count
 
-    def rows(self, epoch: int, start: int, stop: int) -> np.ndarray:
+    def records(self, epoch: int, start: int, stop: int) -> np.ndarray:
         # counted through all epochs: an order goes on in the next one where it stood in the last
         first, last = epoch * self._count + start, epoch * self._count + stop
         stretches = []
@@ -57,7 +58,7 @@ class Mixed:
         pieces = []
         for order, share in zip(self._orders, self._shares, strict=True):
             mine_begin, mine_end = begin * share // self._UNIT, end * share // self._UNIT
-            pieces.append(_across(order, mine_begin, mine_end))
+            pieces.append(records_across(order, mine_begin, mine_end))
             begin, end = begin - mine_begin, end - mine_end
         return random_for(self._seed, "mix", str(number)).permutation(np.concatenate(pieces))
 

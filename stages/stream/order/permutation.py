@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from ....schemas.fingerprint import random_for
-from .order import _Recent
+from .recent import Recent
 
 _LARGEST_TABLE = 1 << 20
 _ROUNDS = 8
@@ -23,12 +23,12 @@ class Shuffled:
 
     def __init__(self, count: int, seed: int, name: str = "order") -> None:
         self._count, self._seed, self._name = count, seed, name
-        self._table = _Recent(self._permutation)
+        self._table = Recent(self._permutation)
 
     def __len__(self) -> int:
         return self._count
 
-    def rows(self, epoch: int, start: int, stop: int) -> np.ndarray:
+    def records(self, epoch: int, start: int, stop: int) -> np.ndarray:
         if self._count <= _LARGEST_TABLE:
             table: np.ndarray = self._table(epoch)
             return table[start:stop]

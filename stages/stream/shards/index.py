@@ -82,31 +82,36 @@ class Index:
     def __len__(self) -> int:
         return len(self._leaf)
 
-    def keys(self, rows: Iterable[int]) -> list[str]:
+    @property
+    def chosen_count(self) -> int:
+        """How many records ``split``, ``where`` and ``take`` leave, of all sets together."""
+        return sum(len(chosen) for chosen in self.chosen)
+
+    def keys(self, records: Iterable[int]) -> list[str]:
         """The key of each record; empty for ``PAD``."""
         return [
-            "" if row == PAD else leaf.keys[place].as_py()
-            for row, leaf, place in self._places(rows)
+            "" if record == PAD else leaf.keys[place].as_py()
+            for record, leaf, place in self._places(records)
         ]
 
-    def targets(self, rows: Iterable[int]) -> list[str]:
+    def targets(self, records: Iterable[int]) -> list[str]:
         """The targets of each record as JSON; an empty object for ``PAD``."""
         return [
-            "{}" if row == PAD else leaf.targets[place].as_py()
-            for row, leaf, place in self._places(rows)
+            "{}" if record == PAD else leaf.targets[place].as_py()
+            for record, leaf, place in self._places(records)
         ]
 
-    def texts(self, part: str, rows: Iterable[int]) -> list[str | None]:
+    def texts(self, part: str, records: Iterable[int]) -> list[str | None]:
         """A text part of each record, None where it is absent."""
         return [
-            None if row == PAD else leaf.text(part, place)
-            for row, leaf, place in self._places(rows)
+            None if record == PAD else leaf.text(part, place)
+            for record, leaf, place in self._places(records)
         ]
 
-    def text(self, part: str, row: int) -> str | None:
+    def text(self, part: str, record: int) -> str | None:
         """A text part of one record."""
-        number = self._leaf[row]
-        text: str | None = self._leaves[number].text(part, row - self._starts[number])
+        number = self._leaf[record]
+        text: str | None = self._leaves[number].text(part, record - self._starts[number])
         return text
 
     def values(self, part: str, most: int) -> Iterator[str | bytes | None]:
@@ -117,19 +122,19 @@ class Index:
             yield from self.texts(part, range(len(self)))
             return
         here = np.flatnonzero(self.has(part))
-        for row in here[:: max(1, -(-len(here) // most))].tolist():
-            yield self.read(part, row)
+        for record in here[:: max(1, -(-len(here) // most))].tolist():
+            yield self.read(part, record)
 
-    def checksum(self, part: str, row: int) -> str | None:
+    def checksum(self, part: str, record: int) -> str | None:
         """XXH3-128 of a medium, where the index has it."""
-        number = self._leaf[row]
-        checksum: str | None = self._leaves[number].checksum(part, row - self._starts[number])
+        number = self._leaf[record]
+        checksum: str | None = self._leaves[number].checksum(part, record - self._starts[number])
         return checksum
 
-    def read(self, part: str, row: int) -> bytes:
+    def read(self, part: str, record: int) -> bytes:
         """The bytes of a medium that the record has."""
-        offset, size = self.spans[part][row].tolist()
-        file = self.tars[self.tar[row]].file
+        offset, size = self.spans[part][record].tolist()
+        file = self.tars[self.tar[record]].file
         data: bytes = file.read(offset, size)
         if len(data) != size:
             raise IntegrityError(
@@ -143,19 +148,19 @@ class Index:
         present: np.ndarray = self.spans[part][:, 1] >= 0
         return present
 
-    def want(self, part: str, rows: Iterable[int]) -> int:
+    def want(self, part: str, records: Iterable[int]) -> int:
         """Tell the tars that the media of these records come next; how many bytes they are."""
         total = 0
-        for row in rows:
-            offset, size = self.spans[part][row].tolist()
-            if row != PAD and size >= 0:
-                self.tars[self.tar[row]].file.want(offset, size)
+        for record in records:
+            offset, size = self.spans[part][record].tolist()
+            if record != PAD and size >= 0:
+                self.tars[self.tar[record]].file.want(offset, size)
                 total += size
         return total
 
-    def tar_name(self, row: int) -> str:
+    def tar_name(self, record: int) -> str:
         """The tar of a record, for messages."""
-        name: str = self.tars[self.tar[row]].file.name
+        name: str = self.tars[self.tar[record]].file.name
         return name
 
     def all_keys(self) -> pa.ChunkedArray:
@@ -173,14 +178,14 @@ class Index:
             )
         return np.concatenate([leaf.numbers(name) for leaf in self._leaves])
 
-    def _places(self, rows: Iterable[int]) -> Iterable[tuple[int, _Leaf, int]]:
-        numbers = np.asarray(rows)
+    def _places(self, records: Iterable[int]) -> Iterable[tuple[int, _Leaf, int]]:
+        numbers = np.asarray(records)
         # PAD (-1) finds the last record here; who asks passes it over
         leaves = self._leaf[numbers] if len(self) else numbers
         places = numbers - self._starts[leaves]
         return [
-            (row, self._leaves[leaf], place)
-            for row, leaf, place in zip(
+            (record, self._leaves[leaf], place)
+            for record, leaf, place in zip(
                 numbers.tolist(), leaves.tolist(), places.tolist(), strict=True
             )
         ]
@@ -243,7 +248,8 @@ class _Leaf:
     def __init__(self, batch: pa.RecordBatch, tar: int, place: tuple[Path, int]) -> None:
         self._batch, self.tar, self._place = batch, tar, place
         self.keys, self.targets = batch.column("key"), batch.column("targets")
-        self._found: dict[tuple[str, str], tuple[np.ndarray, pa.Array]] = {}
+        self._members: dict[tuple[str, str], tuple[np.ndarray, pa.Array]] = {}
+        self._fields: dict[tuple[str, str, str], tuple[np.ndarray, pa.Array]] = {}
         self._signals: dict[str, pa.Array] | None = None
 
     def __len__(self) -> int:
@@ -259,22 +265,33 @@ class _Leaf:
         return out
 
     def checksum(self, part: str, place: int) -> str | None:
-        places, values = self._member("media", part)
-        checksum: str | None = values.field("xxh3")[places[place]].as_py()
+        places, checksums = self._field("media", part, "xxh3")
+        checksum: str | None = checksums[places[place]].as_py()
         return checksum
 
     def text(self, part: str, place: int) -> str | None:
-        places, values = self._member("texts", part)
-        if places[place] < 0:
+        places, texts = self._field("texts", part, "text")
+        at = places[place]
+        if at < 0:
             return None
-        text: str | None = values.field("text")[places[place]].as_py()
+        text: str | None = texts[at].as_py()
         return text
+
+    def _field(self, column: str, part: str, field: str) -> tuple[np.ndarray, pa.Array]:
+        """The same as :meth:`_member`, with one field of the list's entries; kept, since it is
+        asked for by every row of a batch.
+        """
+        located = self._fields.get((column, part, field))
+        if located is None:
+            places, values = self._member(column, part)
+            located = self._fields[column, part, field] = (places, values.field(field))
+        return located
 
     def _member(self, column: str, part: str) -> tuple[np.ndarray, pa.Array]:
         """Where each record has this part in the flat list of a column, -1 where not, and that
         list.
         """
-        located = self._found.get((column, part))
+        located = self._members.get((column, part))
         if located is None:
             lists = self._batch.column(column)
             values = lists.flatten()
@@ -282,7 +299,7 @@ class _Leaf:
             here = np.flatnonzero(equals(values.field("part"), part))
             places = np.full(len(self), -1, np.int64)
             places[owners[here]] = here
-            located = self._found[column, part] = (places, values)
+            located = self._members[column, part] = (places, values)
         return located
 
     def signals(self) -> dict[str, pa.Array]:

@@ -5,80 +5,59 @@ and in other processes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from ....schemas.errors import DamageError, IntegrityError, ModalmillError, TransformError
-from ....schemas.fingerprint import hash_bytes
 from ...spec import Draws, Spec
 from ..order.draws import draws_of
 from ..order.order import PAD
-from ..parts.specs import FeatureSpec
+from ..parts.feature import FeatureSpec
 from ..shards.index import Index
 from .buffers import Arrays, Layout
+from .reading import PartReader, Verify
+from .task import FilledRows, FillTask
 
 OnDamage: TypeAlias = Literal["raise", "absent", "skip", "replace"]
-Verify: TypeAlias = Literal["first", "always", "never"]
 _REPLACEMENTS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class FillTask:
-    """Rows of one batch to fill: record numbers, their positions in the epoch, and the place of the
-    first in the batch.
-
-    key: what the epoch's random draws come from. bucket: class of length, which chooses the specs.
-    """
-
-    rows: np.ndarray
-    positions: np.ndarray
-    begin: int
-    key: int
-    bucket: int
-
-
-@dataclass(slots=True)
-class FilledRows:
-    """What cannot stand in arrays: values of list specs, which record took the place of a damaged
-    one in which row of the batch (``PAD``: none did), and the damage."""
-
-    lists: dict[str, list[Any]] = field(default_factory=dict)
-    instead: dict[int, int] = field(default_factory=dict)
-    damage: list[str] = field(default_factory=list)
-
-
 class Filler:
-    """Fills rows. ``specs``: for each class of length, part -> spec."""
+    """Fills rows. ``specs``: for each class of length, part -> spec.
+
+    Cached vectors are not its business: whole batches of them are taken out of their memory map.
+    """
 
     def __init__(
         self, index: Index, specs: Sequence[Mapping[str, Spec]], on_damage: OnDamage, verify: Verify
     ) -> None:
-        self.index = index
+        self._index, self._on_damage = index, on_damage
+        self._reader = PartReader(index, verify)
         self._names = tuple(specs[0])
         self._specs = [
             [
-                (column, name, spec)
-                for column, (name, spec) in enumerate(specs_of_class.items())
+                (number, name, spec)
+                for number, (name, spec) in enumerate(specs_of_class.items())
                 if not isinstance(spec, FeatureSpec)
             ]
             for specs_of_class in specs
         ]
         self._lists = [name for name, spec in specs[0].items() if not spec.makes_tensors]
-        self._on_damage, self._verify = on_damage, verify
-        self._seen = (
-            {} if verify == "never" else {name: np.zeros(len(index), bool) for name in index.spans}
-        )
 
-    def layout(self, count: int, bucket: int) -> Layout:
+    @property
+    def is_cheap(self) -> bool:
+        """Whether handing rows to a worker would cost more than filling them here."""
+        return all(spec.is_cheap for _, _, spec in self._specs[0])
+
+    def layout(self, count: int, length_class: int) -> Layout:
         """The arrays of a batch of so many rows: ``present``, ``parts/<name>``,
         ``lengths/<name>``.
         """
         layout: dict[str, tuple[tuple[int, ...], str]] = {
             "present": ((count, len(self._names)), "bool")
         }
-        for _, name, spec in self._specs[bucket]:
+        for _, name, spec in self._specs[length_class]:
             if spec.makes_tensors:
                 shape, kind = spec.layout()
                 layout[f"parts/{name}"] = ((count, *shape), kind)
@@ -88,143 +67,139 @@ class Filler:
 
     def fill(self, task: FillTask, arrays: Arrays) -> FilledRows:
         """Fill these rows of the batch's arrays."""
-        filled = FilledRows({name: [None] * len(task.rows) for name in self._lists})
-        arrays["present"][task.begin : task.begin + len(task.rows)] = False
-        if not self._specs[task.bucket]:
+        filled = FilledRows({name: [None] * len(task.records) for name in self._lists})
+        stop = task.begin + len(task.records)
+        arrays["present"][task.begin : stop] = False
+        specs = self._specs[task.length_class]
+        if not specs:
             return filled
-        for place, (row, draws) in enumerate(
-            zip(task.rows.tolist(), draws_of(task.key, task.positions), strict=True)
+        rows = _Rows(specs, self._reader, self._on_damage, arrays, filled, task.begin)
+        for row, record, draws in zip(
+            range(task.begin, stop),
+            task.records.tolist(),
+            draws_of(task.key, task.positions),
+            strict=True,
         ):
             try:
-                self._row(row, place, draws, task, arrays, filled)
+                rows.fill(row, record, draws)
             except DamageError as error:
-                self._damaged(error, row, place, draws, task, arrays, filled)
+                filled.damage.append(error.message)
+                filled.instead[row] = self._put_another(rows, row, record, draws, filled)
         return filled
 
-    def _damaged(
-        self,
-        error: DamageError,
-        row: int,
-        place: int,
-        draws: Draws,
-        task: FillTask,
-        arrays: Arrays,
-        filled: FilledRows,
-    ) -> None:
-        """Leave the row out, or put other records there until one is whole: which ones depends on
-        the position alone.
+    def _put_another(
+        self, rows: _Rows, row: int, damaged: int, draws: Draws, filled: FilledRows
+    ) -> int:
+        """The record that takes the place of a damaged one; ``PAD`` where the row is left out, as
+        was asked or because others are damaged too.
         """
-        filled.damage.append(error.message)
         if self._on_damage == "replace":
+            # which ones are tried depends on the position alone: the same for any worker
             random = draws.generator()
             # of the same set, so that a mixture keeps its shares
-            chosen = self.index.chosen[np.searchsorted(self.index.set_ends, row, side="right")]
+            chosen = self._index.chosen[
+                np.searchsorted(self._index.set_ends, damaged, side="right")
+            ]
             for _ in range(_REPLACEMENTS):
                 other = int(chosen[random.integers(len(chosen))])
                 try:
-                    self._row(other, place, draws, task, arrays, filled)
+                    rows.fill(row, other, draws)
                 except DamageError as again:
                     filled.damage.append(again.message)
                 else:
-                    filled.instead[task.begin + place] = other
-                    return
-        filled.instead[task.begin + place] = PAD
+                    return other
         # clears what the failed tries have left in the row
-        self._row(PAD, place, draws, task, arrays, filled)
+        rows.fill(row, PAD, draws)
+        return PAD
 
-    def _row(
-        self, row: int, place: int, draws: Draws, task: FillTask, arrays: Arrays, filled: FilledRows
-    ) -> None:
-        at = task.begin + place
-        present = arrays["present"][at]
-        for column, name, spec in self._specs[task.bucket]:
-            length = (
-                None
-                if row == PAD
-                else self._part(name, spec, row, place, at, draws, arrays, filled)
-            )
-            present[column] = length is not None
-            if length is None:
-                if name in filled.lists:
-                    filled.lists[name][place] = None
-                else:
-                    arrays[f"parts/{name}"][at] = 0
-            if f"lengths/{name}" in arrays:
-                arrays[f"lengths/{name}"][at] = length or 0
 
-    def _part(
+class _Column(NamedTuple):
+    """Where a part goes: into the batch's arrays, or a value a row of the task into a list."""
+
+    number: int
+    name: str
+    spec: Spec
+    out: np.ndarray | None
+    lengths: np.ndarray | None
+    values: list[object] | None
+
+
+class _Rows:
+    """Rows of one batch that begin with ``begin``, filled one at a time."""
+
+    def __init__(
         self,
-        name: str,
-        spec: Spec,
-        row: int,
-        place: int,
-        at: int,
-        draws: Draws,
+        specs: Sequence[tuple[int, str, Spec]],
+        reader: PartReader,
+        on_damage: OnDamage,
         arrays: Arrays,
         filled: FilledRows,
-    ) -> int | None:
+        begin: int,
+    ) -> None:
+        self._reader, self._on_damage, self._begin = reader, on_damage, begin
+        self._present, self._damage = arrays["present"], filled.damage
+        # looked up once a task: there may be thousands of rows a second
+        self._columns = [
+            _Column(
+                number,
+                name,
+                spec,
+                arrays.get(f"parts/{name}"),
+                arrays.get(f"lengths/{name}"),
+                filled.lists.get(name),
+            )
+            for number, name, spec in specs
+        ]
+
+    def fill(self, row: int, record: int, draws: Draws) -> None:
+        """Write every part of a record into its row; zeros (None in lists) for what it has not, and
+        for ``PAD``. DamageError where a part cannot be decoded and that is neither an error nor as
+        if it were absent.
+        """
+        present = self._present[row]
+        for column in self._columns:
+            length = None if record == PAD else self._part(column, row, record, draws)
+            present[column.number] = length is not None
+            if length is None:
+                if column.values is not None:
+                    column.values[row - self._begin] = None
+                elif column.out is not None:
+                    column.out[row] = 0
+            if column.lengths is not None:
+                column.lengths[row] = length or 0
+
+    def _part(self, column: _Column, row: int, record: int, draws: Draws) -> int | None:
         """The length of the part, put into its place; None where the record has none, or a damaged
         one that counts as absent.
         """
         try:
-            source = self._source(name, row)
-            if source is None:
-                return None
-            try:
-                return self._decode(name, spec, source, place, at, draws, arrays, filled)
-            except DamageError:
-                raise
-            except Exception as error:
-                reason = (
-                    str(error)
-                    if isinstance(error, ModalmillError)
-                    else f"{type(error).__name__}: {error}"
-                )
-                raise TransformError(f"{self._at(name, row)}: {reason}") from error
+            source = self._reader.read(column.name, record)
+            return None if source is None else self._decode(column, row, record, source, draws)
         except DamageError as error:
-            message = f"{self._at(name, row)}: {error.message}"
+            message = f"{self._reader.at(column.name, record)}: {error.message}"
             if self._on_damage == "raise":
                 raise IntegrityError(message) from error
             if self._on_damage != "absent":
                 raise DamageError(error.rule, message) from error
-            filled.damage.append(message)
+            self._damage.append(message)
             return None
-
-    def _at(self, name: str, row: int) -> str:
-        return f"{self.index.tar_name(row)}: sample {self.index.keys([row])[0]}, part {name}"
-
-    def _source(self, name: str, row: int) -> bytes | str | None:
-        """The bytes of a medium, checked, or the value that stands in the index; None where the
-        record has none.
-        """
-        if name not in self.index.spans:
-            return self.index.text(name, row)
-        if self.index.spans[name][row, 1] < 0:
-            return None
-        data = self.index.read(name, row)
-        if self._verify != "never" and (self._verify == "always" or not self._seen[name][row]):
-            wanted = self.index.checksum(name, row)
-            if wanted is not None and hash_bytes(data) != wanted:
-                raise DamageError(
-                    "checksum",
-                    "its bytes are not those that were written; check with 'modalmill verify'",
-                )
-            # each process has marks of its own: at worst a medium is checked in several
-            self._seen[name][row] = True
-        return data
 
     def _decode(
-        self,
-        name: str,
-        spec: Spec,
-        source: bytes | str | None,
-        place: int,
-        at: int,
-        draws: Draws,
-        arrays: Arrays,
-        filled: FilledRows,
+        self, column: _Column, row: int, record: int, source: bytes | str, draws: Draws
     ) -> int:
-        if name in filled.lists:
-            filled.lists[name][place] = spec.value(source, draws)
-            return 0
-        return spec.fill(source, arrays[f"parts/{name}"][at], draws)
+        try:
+            if column.values is not None:
+                column.values[row - self._begin] = column.spec.value(source, draws)
+                return 0
+            assert column.out is not None, "a part without a list has an array"
+            return column.spec.fill(source, column.out[row], draws)
+        except DamageError:
+            raise
+        # anything else is a mistake of a transform: told with its record, never counted as damage
+        except Exception as error:
+            reason = (
+                str(error)
+                if isinstance(error, ModalmillError)
+                else f"{type(error).__name__}: {error}"
+            )
+            raise TransformError(f"{self._reader.at(column.name, record)}: {reason}") from error

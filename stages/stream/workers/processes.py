@@ -25,7 +25,8 @@ from typing import TypeAlias
 
 from ....schemas.errors import InputError, ModalmillError, TransformError, WorkerLostError
 from .buffers import Arrays, Layout, Pool, Slot, mapped, shared_slot
-from .filling import FilledRows, Filler, FillTask
+from .filling import Filler
+from .task import FilledRows, FillTask
 from .threads import Pending
 
 _PATIENCE_S = 5.0

@@ -10,7 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Protocol
 
 from .buffers import Layout, Pool, Slot
-from .filling import FilledRows, Filler, FillTask
+from .filling import Filler
+from .task import FilledRows, FillTask
 
 
 class Pending(Protocol):

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -19,9 +20,19 @@ from ....schemas.layout import RunFolder
 from ...modality import Modality, modality
 from ...stream import FeatureSpec, FusionBatch, Spec, Stream, open_stream
 from ...stream.shards.features import FeatureCache
+from ..methods.card import split_choice
 from ..methods.encoders import ENCODERS
-from ..options import TrainOptions, encoder_word
+from ..options import TrainOptions, encoder_choice
 from .part import InputPart
+
+
+@runtime_checkable
+class _TellsDivision(Protocol):
+    """The class of an encoder that tells whether its tokens divide the whole of a row, padding
+    too.
+    """
+
+    divides_whole: bool
 
 
 @dataclass(frozen=True)
@@ -116,8 +127,9 @@ class Inputs:
         InputError where its encoder cannot have them.
         """
         kind, entry = self.modality(name), self.options.inputs[name]
-        word = encoder_word(entry, kind.name, self.options)
-        if getattr(ENCODERS[word].load(), "divides_whole", False):
+        word, _ = split_choice(encoder_choice(entry, kind.name, self.options))
+        encoder = ENCODERS[word].load()
+        if isinstance(encoder, _TellsDivision) and encoder.divides_whole:
             raise InputError(
                 f"train.buckets.{name}: tokens of {word} divide the whole of a sound, however"
                 " long; take spectrum_lstm or frames"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from ...modality import ModalityOptions
 from ..options import InputOptions
 
 
@@ -22,6 +22,6 @@ class InputPart:
     dropout: float = 0.0
 
     @property
-    def own(self) -> Any:
+    def own(self) -> ModalityOptions:
         """The options of its modality."""
         return self.options.own(self.kind)

@@ -173,7 +173,7 @@ def _confusion(saved: checkpoint.Saved, surveyed: Survey, view: str) -> _WithCon
     """How often each class was answered for each, where they are few:
     ``counts[right][answered]``.
     """
-    classes = getattr(saved.objective, "classes", [])
+    classes = saved.objective.classes or []
     if (
         surveyed.truth is None
         or not 2 <= len(classes) <= _MOST_CLASSES

@@ -285,7 +285,7 @@ def _from_presence(saved: checkpoint.Saved, shards: Path, surveyed: Survey) -> f
         probe = MaskProbe.fitted(stream, options.target)
         # the shards may lack inputs of the model: only the columns that the probe has seen
         columns = [saved.inputs.names.index(name) for name in stream.names]
-    classes = getattr(saved.objective, "classes", [])
+    classes = saved.objective.classes or []
     numbers = {name: number for number, name in enumerate(classes)}
     # -2 is no class, not even the -1 of one that training did not know
     said = np.array(

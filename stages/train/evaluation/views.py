@@ -5,21 +5,24 @@ each part encoded once.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ....schemas.arrays import Bools, Float64s
 from ....schemas.errors import InputError
 from ...stream import FusionBatch
 from ..data.subsets import subsets_of
 from ..metrics.metric import Metric, Rows
 from ..metrics.statistics import calibration_error
 from ..model.checkpoint import Saved
+from ..model.model import FusionModel
 from ..model.objectives import Objective
 
 View: TypeAlias = tuple[str, Tensor, "nn.Module | None"]
@@ -28,8 +31,6 @@ Views: TypeAlias = Callable[[FusionBatch], Iterable[View]]
 
 class Asked(Protocol):
     """What a survey asks of a model."""
-
-    missing: Any
 
     def encode(self, batch: FusionBatch) -> tuple[list[Tensor], list[Tensor]]:
         """Tokens and masks of the parts."""
@@ -45,13 +46,13 @@ class Answers:
     probability: ``float64 [N, C]`` where a metric takes it.
     """
 
-    score: np.ndarray
-    loss: np.ndarray
-    brier: np.ndarray
-    confidence: np.ndarray
+    score: Float64s
+    loss: Float64s
+    brier: Float64s
+    confidence: Float64s
     answer: np.ndarray
-    has_any: np.ndarray
-    probability: np.ndarray | None = None
+    has_any: Bools
+    probability: Float64s | None = None
 
 
 @dataclass(frozen=True)
@@ -66,16 +67,16 @@ class Survey:
     """
 
     keys: list[str]
-    weight: np.ndarray
-    known: np.ndarray
-    there: np.ndarray
-    prior: np.ndarray
+    weight: Float64s
+    known: Float64s
+    there: Bools
+    prior: Float64s
     answer: np.ndarray
     views: dict[str, Answers]
     truth: np.ndarray | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
 
-    def rows(self, answer: np.ndarray, probability: np.ndarray | None = None) -> Rows:
+    def rows(self, answer: np.ndarray, probability: Float64s | None = None) -> Rows:
         """Answers to the rows that have a target, for metrics of all rows."""
         assert self.truth is not None
         here = self.weight > 0
@@ -122,7 +123,6 @@ def survey(
     metrics = metrics or {}
     with_probability = any(definition.needs_probability for definition in metrics.values())
     model, objective = model or saved.model, saved.objective
-    own = model.missing
     keys: list[str] = []
     columns: list[dict[str, np.ndarray]] = []
     answers: dict[str, list[dict[str, np.ndarray]]] = {}
@@ -146,12 +146,8 @@ def survey(
             _numpy(row_values if truth_B is None else {**row_values, "truth": truth_B}, real)
         )
         for name, shown_BM, missing in views(batch):
-            # all views share the model: its own way comes back, whatever happens in between
-            model.missing = own if missing is None else missing
-            try:
+            with _without(model, missing):
                 logits = model.decide(tokens, masks, batch.present_BM & shown_BM)
-            finally:
-                model.missing = own
             if not torch.isfinite(logits[real]).all():
                 raise InputError(
                     "the model's outputs are no finite numbers; train again with a lower"
@@ -198,6 +194,22 @@ def survey_subsets(
         model,
         metrics,
     )
+
+
+@contextmanager
+def _without(model: Asked, missing: nn.Module | None) -> Iterator[None]:
+    """The model doing without a part in this way; None for its own, which comes back whatever
+    happens in between, for all views share the model.
+    """
+    if missing is None:
+        yield
+        return
+    assert isinstance(model, FusionModel)
+    own, model.missing = model.missing, missing
+    try:
+        yield
+    finally:
+        model.missing = own
 
 
 def _classes(encoded: Tensor, known_B: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...stream import FusionBatch
 from ..data import hiding
+from ..model.fusion import ChoosesWeights, FitsAnswers
 from ..model.model import FusionModel
 from ..model.objectives import Objective
 
@@ -27,15 +28,19 @@ def fit_fusion(
     model.eval()
     # likelihoods, without the weights of classes and rows that training may have
     objective = objective.unweighed()
-    if getattr(model.fusion, "grid", 0):
-        _choose(model, objective, batches, device)
-    elif hasattr(model.fusion, "fit"):
-        _fit(model, objective, batches, device)
+    fusion = model.fusion
+    if isinstance(fusion, ChoosesWeights) and fusion.grid:
+        _choose(fusion, model, objective, batches, device)
+    elif isinstance(fusion, FitsAnswers):
+        _fit(fusion, model, objective, batches, device)
 
 
 def is_fitted(model: FusionModel) -> bool:
     """Whether there is anything to fit."""
-    return bool(getattr(model.fusion, "grid", 0)) or hasattr(model.fusion, "fit")
+    fusion = model.fusion
+    return isinstance(fusion, FitsAnswers) or (
+        isinstance(fusion, ChoosesWeights) and bool(fusion.grid)
+    )
 
 
 def _rows(
@@ -52,7 +57,11 @@ def _rows(
 
 
 def _fit(
-    model: FusionModel, objective: Objective, batches: Iterable[FusionBatch], device: torch.device
+    fusion: FitsAnswers,
+    model: FusionModel,
+    objective: Objective,
+    batches: Iterable[FusionBatch],
+    device: torch.device,
 ) -> None:
     logits, present, targets = [], [], []
     for batch, encoded, usable_B in _rows(objective, batches, device):
@@ -72,12 +81,15 @@ def _fit(
     def loss(logits_NO: Tensor) -> Tensor:
         return objective.loss(logits_NO, wanted)
 
-    # it has one
-    model.fusion.fit(torch.cat(logits).float(), torch.cat(present), loss)  # type: ignore[operator]
+    fusion.fit(torch.cat(logits).float(), torch.cat(present), loss)
 
 
 def _choose(
-    model: FusionModel, objective: Objective, batches: Iterable[FusionBatch], device: torch.device
+    fusion: ChoosesWeights,
+    model: FusionModel,
+    objective: Objective,
+    batches: Iterable[FusionBatch],
+    device: torch.device,
 ) -> None:
     kept = [
         (*model.encode(batch), batch.present_BM, encoded, usable_B)
@@ -93,4 +105,4 @@ def _choose(
         return total
 
     if kept:
-        model.fusion.choose(loss)  # type: ignore[operator]  # a weighted fusion has one
+        fusion.choose(loss)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ....schemas.errors import InputError
-from ...modalities.text import Vocabulary
+from ...modalities.text import learned_words
 from ..data.inputs import Inputs
 from ..model.checkpoint import CheckpointHeader
 from ..model.encoders.resnet3d import inflate
@@ -116,7 +116,7 @@ def _translated(
     """
     tensors, why = dict(weights), []
     for part, vocabulary in (
-        (name, cast("Vocabulary", fitted)["vocabulary"])
+        (name, learned_words(fitted)["vocabulary"])
         for name, fitted in inputs.fitted.items()
         if "vocabulary" in fitted
     ):
@@ -127,7 +127,7 @@ def _translated(
                 tensors,
                 [name],
                 [*_SPECIAL, *vocabulary],
-                [*_SPECIAL, *cast("Vocabulary", header.fitted[part])["vocabulary"]],
+                [*_SPECIAL, *learned_words(header.fitted[part])["vocabulary"]],
             )
     for part, cache in inputs.caches.items():
         if part not in header.caches or header.caches[part].alike() != cache.alike():
@@ -139,7 +139,7 @@ def _translated(
                 for name, tensor in tensors.items()
                 if not name.startswith(f"encoders.{part}.")
             }
-    classes = getattr(objective, "classes", None)
+    classes = objective.classes
     their_classes = cast("Sequence[str] | None", header.objective.get("classes"))
     if (
         classes != their_classes

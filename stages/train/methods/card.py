@@ -9,21 +9,27 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import json
 import math
 import numbers
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any, TypeAlias, TypedDict, TypeGuard, TypeVar
 
 import yaml
 
 from ....schemas.contents import Kind
-from ....schemas.errors import nearest
+from ....schemas.errors import InputError, nearest
 from ....schemas.json_value import JsonValue
+from .declared import declared_options
 
-Choice: TypeAlias = "str | Mapping[str, Mapping[str, JsonValue]]"
+Made = TypeVar("Made")
+Choice: TypeAlias = "str | Mapping[str, Mapping[str, object]]"
+# all options of one method, after they were compared with their defaults; Any: they are its own
+Options: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,8 @@ class Card:
     """What a method is. where: its class, as ``fusion.add.AddFusion`` in the room ``model``, or
     ``package.module:Class`` anywhere else.
 
-    options: its own, with their defaults. standard: whether the field knows it under this name.
+    options: its own, with their defaults; none where its class declares them (``defaults``).
+    standard: whether the field knows it under this name.
 
     cost: operations for one record; M parts, T tokens of each, D width, R rank, C outputs.
     least: the smallest value of an option, above which it has to lie if it is written as 0.0.
@@ -48,15 +55,52 @@ class Card:
     standard: bool = True
     options: Mapping[str, JsonValue] = field(default_factory=dict)
     least: Mapping[str, float] = field(default_factory=dict)
-    fault: Callable[[int, Mapping[str, Any]], str] | None = None
+    fault: Callable[[int, Options], str] | None = None
     reads: str = ""
     is_late: bool = False
     is_fitted: bool = False
 
-    def load(self) -> Any:
+    def load(self) -> object:
         """The class; torch is imported now."""
         module, name = self._place()
-        return getattr(importlib.import_module(module, __package__), name)
+        found: object = getattr(importlib.import_module(module, __package__), name)
+        return found
+
+    def make(self, kind: type[Made], /, *given: object, **options: object) -> Made:
+        """What its class makes of these; InputError where that is none of this kind."""
+        build = self.load()
+        made: object = build(*given, **options) if callable(build) else build
+        if not isinstance(made, kind):
+            raise InputError(
+                f"{self.where}: wanted a {kind.__module__.partition('.')[0]} {kind.__name__},"
+                f" found {type(made).__name__}"
+            )
+        return made
+
+    def defaults(self) -> Mapping[str, JsonValue]:
+        """Its options with their defaults: those of this card, or else what its class declares,
+        the keyword-only arguments of its constructor.
+        """
+        file = self._file()
+        if self.options or file is None:
+            return self.options
+        return declared_options(file, self._place()[1])
+
+    def _file(self) -> Path | None:
+        """The file of its class, which is not run for it; None where there is none to read."""
+        module = self._place()[0]
+        if module.startswith("."):
+            place = Path(__file__).parents[1].joinpath(*module.strip(".").split("."))
+            return place.with_suffix(".py")
+        if module in sys.modules:  # the files that users name have no other place
+            found = getattr(sys.modules[module], "__file__", None)
+        else:
+            try:
+                spec = importlib.util.find_spec(module)
+            except ImportError:  # of the package that it lies in; loading it will say so
+                spec = None
+            found = None if spec is None else spec.origin
+        return Path(found) if found is not None and found.endswith(".py") else None
 
     def _place(self) -> tuple[str, str]:
         """The module, relative to this room unless it is a user's own (``package.module:Class``),
@@ -72,16 +116,8 @@ class Card:
         """All about it, in lines: what its file says of it (read, not run), its options, and how a
         recipe says it (``form`` with a gap).
         """
-        module, name = self._place()
-        inside = (
-            Path(__file__).parents[1].joinpath(*module.strip(".").split(".")).with_suffix(".py")
-        )
-        file = (
-            inside
-            if module.startswith(".")
-            else Path(importlib.import_module(module).__file__ or "")
-        )
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+        name, options, file = self._place()[1], self.defaults(), self._file()
+        tree = ast.parse("" if file is None else file.read_text(encoding="utf-8"))
         body = next(
             (
                 node
@@ -100,7 +136,7 @@ class Card:
         # the name of a target is the user's to say
         own = {
             option: f"<{option}>" if (option, value) == ("target", "") else json.dumps(value)
-            for option, value in self.options.items()
+            for option, value in options.items()
         }
         whole = (
             f"{{{word}: {{{', '.join(f'{option}: {value}' for option, value in own.items())}}}}}"
@@ -109,7 +145,7 @@ class Card:
         lines += [
             "",
             *([f"in a recipe: {form.format(word)}"] if bare else []),
-            *([f"with options: {form.format(whole)}"] if self.options else []),
+            *([f"with options: {form.format(whole)}"] if options else []),
         ]
         return ["  " + line if line else "" for line in lines]
 
@@ -128,12 +164,25 @@ class TaskCard(Card):
     one_class: bool = False
 
 
+class PresetOptions(TypedDict, total=False):
+    """The options of training that a preset may set, as a recipe has them."""
+
+    encoders: Mapping[str, str]
+    fusion: Choice
+    missing: Choice
+    losses: list[str]
+    class_weights: bool
+    focal: float
+    complete_only: bool
+    modality_dropout: float
+
+
 @dataclass(frozen=True, slots=True)
 class Preset:
     """A name for some options of training together."""
 
     what: str
-    options: Mapping[str, Any]
+    options: PresetOptions
 
     def text(self) -> str:
         """The options as a recipe has them."""
@@ -142,7 +191,7 @@ class Preset:
         ).strip()[1:-1]
 
 
-def split_choice(choice: Choice) -> tuple[str, Mapping[str, JsonValue]]:
+def split_choice(choice: Choice) -> tuple[str, Mapping[str, object]]:
     """Word and options of ``tensor`` or ``{tensor: {rank: 5}}``."""
     if isinstance(choice, str):
         return choice, {}
@@ -162,23 +211,22 @@ def mistakes(where: str, choice: Choice, cards: Mapping[str, Card], parts: int) 
         return [f"{where}: no such method {word!r}{nearest(word, cards)}"]
     if not isinstance(options, Mapping):
         return [f"{where}.{word}: wanted options by name, found {options!r}"]
-    card = cards[word]
+    card, defaults = cards[word], cards[word].defaults()
     lines = []
     for name, value in options.items():
-        if name not in card.options:
-            lines.append(f"{where}.{word}.{name}: unknown option{nearest(str(name), card.options)}")
+        if name not in defaults:
+            lines.append(f"{where}.{word}.{name}: unknown option{nearest(str(name), defaults)}")
         else:
-            wanted = _wanted(card, name, value)
+            wanted = _wanted(defaults[name], card.least.get(name), value)
             lines += [f"{where}.{word}.{name}: wanted {wanted}, found {value!r}"] if wanted else []
     if not lines and card.fault is not None:
-        fault = card.fault(parts, {**card.options, **options})
+        fault = card.fault(parts, {**defaults, **options})
         lines += [f"{where}.{word}: {fault}"] if fault else []
     return lines
 
 
-def _wanted(card: Card, name: str, value: JsonValue) -> str:
-    """What the option should be instead, or nothing."""
-    default = card.options[name]
+def _wanted(default: JsonValue, least: float | None, value: object) -> str:
+    """What an option with this default should be instead, or nothing."""
     if isinstance(default, (bool, str)):
         return (
             ""
@@ -190,11 +238,12 @@ def _wanted(card: Card, name: str, value: JsonValue) -> str:
         return "" if fits else "a list of numbers"
     if not _is_number(value) or (isinstance(default, int) and not isinstance(value, int)):
         return f"a {'whole ' if isinstance(default, int) else ''}number, as {default!r}"
-    least = card.least.get(name, 1 if isinstance(default, int) else -math.inf)
+    if least is None:
+        least = 1 if isinstance(default, int) else -math.inf
     return "" if value >= least else f"at least {least:g}"
 
 
-def _is_number(value: JsonValue) -> TypeGuard[float]:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -205,7 +254,7 @@ def cards_text(title: str, cards: Mapping[str, Card], indent: int) -> list[str]:
     lines = [title]
     for word, card in cards.items():
         name = "" if card.standard else "; not a name of the field"
-        own = "".join(f"; {option}={value!r}" for option, value in card.options.items())
+        own = "".join(f"; {option}={value!r}" for option, value in card.defaults().items())
         lines.append(f"  {word:<{indent}}  {card.what}")
         lines.append(
             f"  {'':<{indent}}  {card.source}{name}{'; ' + card.cost if card.cost else ''}{own}"

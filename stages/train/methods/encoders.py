@@ -9,6 +9,7 @@ from .card import Card
 
 ENCODERS: Mapping[str, Card] = WithOutside(
     "encoders",
+    Card,
     {
         "cnn": Card(
             "encoders.image.ImageCnn",
@@ -68,7 +69,7 @@ ENCODERS: Mapping[str, Card] = WithOutside(
         ),
         "transformer": Card(
             "encoders.text.TextTransformer",
-            "embedding and two layers of self-attention",
+            "embedding and layers of self-attention",
             "Vaswani 2017",
             "T^2 D",
             reads="text",

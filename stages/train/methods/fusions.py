@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from ...outside import WithOutside
-from .card import Card
+from .card import Card, Options
 from .contrast import CONTRAST, contrast_fault
 
 _MOST_CELLS = 1 << 16
@@ -24,7 +23,7 @@ def _tensor_fault(parts: int, options: Mapping[str, int]) -> str:
     )
 
 
-def _weighted_fault(parts: int, options: Mapping[str, Any]) -> str:
+def _weighted_fault(parts: int, options: Options) -> str:
     weights, grid = options["weights"], options["grid"]
     if weights and grid:
         return "wanted weights or grid, found both"
@@ -37,7 +36,7 @@ def _weighted_fault(parts: int, options: Mapping[str, Any]) -> str:
     )
 
 
-def _gated_fault(parts: int, options: Mapping[str, Any]) -> str:
+def _gated_fault(parts: int, options: Options) -> str:
     costs = options["costs"]
     return f"wanted {parts} costs from 0 upwards, one for each input, found {costs}" * bool(
         costs and (len(costs) != parts or min(costs) < 0)
@@ -46,6 +45,7 @@ def _gated_fault(parts: int, options: Mapping[str, Any]) -> str:
 
 FUSIONS: Mapping[str, Card] = WithOutside(
     "fusions",
+    Card,
     {
         "concat": Card(
             "fusion.concat.ConcatFusion",

@@ -27,6 +27,7 @@ def _caption_fault(parts: int, options: Mapping[str, object]) -> str:
 
 LOSSES: Mapping[str, Card] = WithOutside(
     "losses",
+    Card,
     {
         "joint": Card(
             "losses.joint.Joint",

@@ -9,6 +9,7 @@ from .card import Card
 
 MISSING: Mapping[str, Card] = WithOutside(
     "missing",
+    Card,
     {
         "masked": Card(
             "missing.masked.Masked", "the fusion does not look at absent parts", "standard", ""

@@ -10,6 +10,7 @@ from .card import TaskCard
 
 TASKS: Mapping[str, TaskCard] = WithOutside(
     "tasks",
+    TaskCard,
     {
         "classification": TaskCard(
             "objectives.classification.Classification",

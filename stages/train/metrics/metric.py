@@ -16,6 +16,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ....schemas.arrays import Bools, Float64s
 from ....schemas.errors import nearest
 from ... import outside
 
@@ -33,7 +34,7 @@ class Rows:
 
     truth: np.ndarray
     answer: np.ndarray
-    probability: np.ndarray | None = None
+    probability: Float64s | None = None
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -45,10 +46,10 @@ class Rows:
         numbers: list[int] = np.unique(self.truth[self.truth >= 0]).astype(int).tolist()
         return numbers
 
-    def right(self, number: int) -> np.ndarray:
+    def right(self, number: int) -> Bools:
         """For which rows this class is right ``bool [N]``."""
         labels = self.truth.ndim == 2
-        is_right: np.ndarray = self.truth[:, number] > 0 if labels else self.truth == number
+        is_right: Bools = self.truth[:, number] > 0 if labels else self.truth == number
         return is_right
 
     def counts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from ....schemas.arrays import Float64s
+
 ECE_BINS = 15
 _DRAWS = 1000
 _AT_ONCE = 2_000_000
 
 
 def calibration_error(
-    confidence: np.ndarray, score: np.ndarray, weight: np.ndarray, bins: int = ECE_BINS
+    confidence: Float64s, score: Float64s, weight: Float64s, bins: int = ECE_BINS
 ) -> float:
     """Expected calibration error (Naeini et al. 2015; Guo et al. 2017): mean gap of confidence and
     score over bins of equal width.
@@ -31,8 +33,8 @@ def calibration_error(
 
 
 def bootstrap_means(
-    values: np.ndarray, weight: np.ndarray, seed: int = 0, draws: int = _DRAWS
-) -> np.ndarray:
+    values: Float64s, weight: Float64s, seed: int = 0, draws: int = _DRAWS
+) -> Float64s:
     """Means ``[draws, K]`` of K columns of ``values [N, K]`` under resampling of their rows (Efron
     1979).
 
@@ -53,7 +55,7 @@ def bootstrap_means(
     return means
 
 
-def interval(means: np.ndarray) -> tuple[float, float]:
+def interval(means: Float64s) -> tuple[float, float]:
     """The middle 95 % of resampled means."""
     low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)

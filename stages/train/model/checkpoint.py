@@ -7,9 +7,9 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, TypedDict
+from typing import NotRequired, Self, TypedDict
 
 import torch
 
@@ -18,7 +18,7 @@ from ....schemas.errors import InputError
 from ....schemas.features import FeatureNote
 from ....schemas.json_value import JsonValue
 from ...media.refusing import one_line
-from ...stream.stream import StreamState
+from ...stream.cursor import StreamState
 from ..data.inputs import Inputs
 from ..options import TrainOptions
 from .losses import make_losses
@@ -28,6 +28,20 @@ from .objectives import Objective, load_objective
 from .with_losses import WithLosses
 
 VERSION = 5
+
+
+class HeaderOnDisk(TypedDict):
+    """A :class:`CheckpointHeader` as a file has it; the last four are of later versions."""
+
+    options: Mapping[str, JsonValue]
+    modalities: Mapping[str, str]
+    fitted: Mapping[str, Mapping[str, object]]
+    caches: Mapping[str, Mapping[str, JsonValue]]
+    objective: Mapping[str, JsonValue]
+    losses: NotRequired[Mapping[str, Mapping[str, JsonValue]]]
+    shards: NotRequired[str]
+    name: NotRequired[str]
+    torch: NotRequired[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,15 +87,33 @@ class CheckpointHeader:
         )
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+    def from_dict(cls, value: HeaderOnDisk) -> Self:
         """As a file has it; KeyError and TypeError for what is none."""
-        caches = {part: FeatureNote.from_dict(note) for part, note in value["caches"].items()}
-        known = {item.name: value[item.name] for item in fields(cls) if item.name in value}
-        return cls(**{**known, "caches": caches})
+        return cls(
+            options=value["options"],
+            modalities=value["modalities"],
+            fitted=value["fitted"],
+            caches={part: FeatureNote.from_dict(note) for part, note in value["caches"].items()},
+            objective=value["objective"],
+            losses=value.get("losses", {}),
+            shards=value.get("shards", ""),
+            name=value.get("name", ""),
+            torch=value.get("torch", ""),
+        )
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> HeaderOnDisk:
         """As a file has it."""
-        return vars(self) | {"caches": {part: note.to_dict() for part, note in self.caches.items()}}
+        return {
+            "options": self.options,
+            "modalities": self.modalities,
+            "fitted": self.fitted,
+            "caches": {part: note.to_dict() for part, note in self.caches.items()},
+            "objective": self.objective,
+            "losses": self.losses,
+            "shards": self.shards,
+            "name": self.name,
+            "torch": self.torch,
+        }
 
     def inputs(self) -> Inputs:
         """What the model reads."""
@@ -97,9 +129,9 @@ class Training(TypedDict, total=False):
 
     run: str
     state: Mapping[str, float | bool | None]
-    optimiser: dict[str, Any]
-    schedule: dict[str, Any]
-    scaler: dict[str, Any]
+    optimiser: dict[str, object]
+    schedule: dict[str, object]
+    scaler: dict[str, object]
     stream: StreamState
     random: torch.Tensor
     loss_sum: torch.Tensor

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from torch import Tensor
 
+from ....schemas.json_value import JsonValue
 from .fusion._pool import pooled
 from .objectives import Objective
 from .objectives.objective import Targets
@@ -83,8 +84,17 @@ class Sizes:
     outputs: int
 
 
+@runtime_checkable
 class Loss(Protocol):
     """Adds terms to the loss: a fusion with an objective of its own, or an auxiliary loss."""
 
     def terms(self, decided: Decided, task: BatchTargets) -> list[Term]:
         """Values and weights ``[B]``."""
+
+
+@runtime_checkable
+class FitsTargets(Protocol):
+    """The class of a loss that has to know the targets of the training split."""
+
+    def fit(self, targets: Targets, **options: object) -> dict[str, JsonValue]:
+        """What it has to know, as plain JSON: its argument ``fitted``."""

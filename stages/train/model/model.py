@@ -19,7 +19,7 @@ from ..data.inputs import Inputs
 from ..methods.card import split_choice
 from ..methods.fusions import FUSIONS
 from .encoders import make_encoder
-from .fusion import make_fusion
+from .fusion import StartsFromPrior, TellsLooks, make_fusion
 from .loss_terms import Decided, Sizes
 from .missing import make_missing
 from .missing.fill import StoodIn
@@ -65,12 +65,15 @@ class FusionModel(nn.Module):
     @torch.no_grad()
     def start_from(self, prior: Tensor) -> None:
         """Let an untrained model answer with the prior: its logits become the last layer's bias."""
-        if isinstance(self.head, nn.Identity):
-            self.fusion.start_from(prior)  # type: ignore[operator]  # a late fusion has it
-            return
-        last = self.head[-1]  # type: ignore[index]  # the Sequential above
-        last.bias.copy_(prior)
-        last.weight.mul_(0.1)
+        if isinstance(self.head, nn.Sequential):
+            last = self.head[-1]
+            assert isinstance(last, nn.Linear)
+            last.bias.copy_(prior)
+            last.weight.mul_(0.1)
+        else:
+            # make_fusion made sure of it
+            assert isinstance(self.fusion, StartsFromPrior)
+            self.fusion.start_from(prior)
 
     def forward(self, batch: FusionBatch) -> Tensor:
         """Logits of the batch as its presence says."""
@@ -111,12 +114,10 @@ class FusionModel(nn.Module):
         """How much the fusion looked at each token ``[B, T_m]`` a part; None for those that cannot
         tell.
         """
-        if not hasattr(self.fusion, "looked_at"):
+        if not isinstance(self.fusion, TellsLooks):
             return None
         tokens, seen, present_BM, _ = self._filled(tokens, masks, present_BM)
-        # it has one
-        shares: list[Tensor] = self.fusion.looked_at(tokens, seen, present_BM)  # type: ignore[operator]
-        return shares
+        return self.fusion.looked_at(tokens, seen, present_BM)
 
     def _filled(self, tokens: list[Tensor], masks: list[Tensor], present_BM: Tensor) -> StoodIn:
         """What the fusion sees: the shown tokens, with what stands for absent parts."""

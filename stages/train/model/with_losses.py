@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ...stream import FusionBatch
-from .loss_terms import BatchTargets, Decided, Term
+from .loss_terms import BatchTargets, Decided, Loss, Term
 from .missing.fill import StandIn
 from .model import FusionModel
 
@@ -21,9 +21,11 @@ class WithLosses(nn.Module):
     def __init__(self, model: FusionModel, losses: nn.ModuleDict) -> None:
         super().__init__()
         self.model, self.losses = model, losses
-        self._with_terms = [
-            module for module in (model.fusion, model.missing) if hasattr(module, "terms")
-        ] + list(losses.values())
+        self._with_terms: list[Loss] = [
+            module
+            for module in (model.fusion, model.missing, *losses.values())
+            if isinstance(module, Loss)
+        ]
 
     def forward(self, batch: FusionBatch, shown_BM: Tensor, task: BatchTargets) -> Tensor:
         """Sum and weight of each term of the loss ``[K, 2]``, the task's own first."""
@@ -39,7 +41,7 @@ class WithLosses(nn.Module):
             self._prior(decided, task),
         ]
         for module in self._with_terms:
-            terms += module.terms(decided, task)  # type: ignore[operator]  # a Loss
+            terms += module.terms(decided, task)
         return torch.stack(
             [
                 torch.stack([_sum(value_B, weight_B), weight_B.float().sum()])

@@ -193,7 +193,7 @@ def _worth(
 
 
 def _number(objective: Objective, prediction: Prediction, answer: str) -> int:
-    classes = getattr(objective, "classes", None)
+    classes = objective.classes
     if classes is None:
         return 0
     if answer and answer not in classes:
@@ -204,7 +204,7 @@ def _number(objective: Objective, prediction: Prediction, answer: str) -> int:
 
 
 def _name(objective: Objective, number: int, target: str) -> str:
-    classes = getattr(objective, "classes", None)
+    classes = objective.classes
     return target if classes is None else str(classes[number])
 
 

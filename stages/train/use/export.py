@@ -17,7 +17,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NotRequired, TypedDict, cast
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from torch import Tensor
 from ....schemas.disk import write_bytes
 from ....schemas.errors import InputError
 from ....schemas.json_value import JsonValue
-from ...modalities.text import Vocabulary
+from ...modalities.text import learned_words
 from ...modalities.text.words import SPECIAL_TOKENS
 from ...stream import FusionBatch, Stream
 from ..data.inputs import chosen_split, shards_of
@@ -134,7 +134,7 @@ def export(
         },
         "parts": list(saved.inputs.names),
         "output": "number" if saved.objective.link == "identity" else "probabilities",
-        "answers": getattr(saved.objective, "classes", [saved.options.target]),
+        "answers": saved.objective.classes or [saved.options.target],
         "fitted": dict(saved.inputs.fitted),
         "features": {name: note.to_dict() for name, note in saved.inputs.caches.items()},
         "bytes": out.stat().st_size,
@@ -157,8 +157,6 @@ def export(
 
 class _File:
     """The exported file in the place of the model, so that it is scored by the same means."""
-
-    missing = None
 
     def __init__(self, whole: Exportable, run: Graph) -> None:
         self._whole, self._run = whole, run
@@ -225,7 +223,7 @@ def _example(saved: checkpoint.Saved, whole: Exportable, rows: int, seed: int) -
         if empty.dtype == torch.uint8:
             parts.append(torch.randint(0, 256, empty.shape, generator=random, dtype=torch.uint8))
         elif empty.dtype == torch.int64:
-            fitted = cast("Vocabulary", saved.inputs.fitted[name])
+            fitted = learned_words(saved.inputs.fitted[name])
             token_ids = len(fitted["vocabulary"]) + SPECIAL_TOKENS
             parts.append(torch.randint(1, token_ids, empty.shape, generator=random))
         else:

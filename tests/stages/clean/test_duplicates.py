@@ -48,7 +48,7 @@ def test_hashes_are_united_as_the_slow_search_unites_them(
     hashes: list[int], bits: int, data: st.DataObject
 ) -> None:
     some = with_flips(hashes, data)
-    found = look_alikes(some, bits)
+    found = look_alikes(some, bits).first()
     assert found.tolist() == closure(
         len(some), lambda one, other: (int(some[one]) ^ int(some[other])).bit_count() <= bits
     )
@@ -80,7 +80,7 @@ def test_pictures_are_united_as_the_slow_search_unites_them(
         near = (int(some[one]) ^ int(some[other])).bit_count() <= 8
         return near and float(differences(pictures[one], pictures[other][None])[0]) <= 4.5
 
-    found = look_alikes(some, 8, lambda number: pictures[number])
+    found = look_alikes(some, 8, lambda number: pictures[number]).first()
     assert found.tolist() == closure(len(some), alike)
 
 

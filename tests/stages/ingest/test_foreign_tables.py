@@ -435,7 +435,12 @@ def test_a_table_may_have_very_many_columns(tmp_path: Path, columns: int) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["20 °C", "¿Qué es?", "20° north", "§ 5", "5 × 3 ± 1", "SÃO PAULO", "l’été", "½ l"]
+    "text",
+    [
+        *("20 °C", "¿Qué es?", "20° north", "§ 5", "5 × 3 ± 1", "SÃO PAULO", "l’été", "½ l"),
+        # decoded wrongly before, as much of the web is: that's all, £1.50, you'll
+        "thatåÕs all å£1.50 you‰Û÷ll",
+    ],
 )
 def test_signs_among_plain_letters_are_windows_1252(tmp_path: Path, text: str) -> None:
     write(tmp_path / "t.csv", f"id,text,label\n1,{text},x\n2,plain,y\n".encode("cp1252"))

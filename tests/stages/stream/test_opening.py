@@ -13,7 +13,6 @@ import pytest
 import torch
 from modalmill.schemas.errors import InputError
 from modalmill.stages import stream
-from modalmill.stages.stream.workers.filling import TransformError
 from streams import tar
 from tiny import mp4
 
@@ -91,7 +90,7 @@ def test_specs_that_cannot_be_meant(spec: Any, options: dict[str, Any], told: st
     ],
 )
 @pytest.mark.parametrize("backend", ["threads", "processes"])
-def test_a_transform_that_goes_wrong_is_told_with_its_sample(
+def test_a_transform_that_goes_wrong_is_told_with_its_record(
     vqa_shards: Path, backend: Any, transform: Any, told: str
 ) -> None:
     parts = {"image": stream.ImageSpec(size=16, transform=transform)}
@@ -99,7 +98,7 @@ def test_a_transform_that_goes_wrong_is_told_with_its_sample(
         stream.open(
             vqa_shards, parts=parts, batch_size=4, workers=2, backend=backend, on_damage="absent"
         ) as one,
-        pytest.raises(TransformError, match=rf"tar: sample \S+, part image: .*{told}"),
+        pytest.raises(stream.TransformError, match=rf"tar: record \S+, part image: .*{told}"),
     ):
         list(one)
 
@@ -113,13 +112,13 @@ def test_a_film_of_too_few_frames_is_not_filled_up_with_old_ones() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"samples": "x"},
-        {"samples": -5},
-        {"samples": 10**9},
+        {"records_done": "x"},
+        {"records_done": -5},
+        {"records_done": 10**9},
         {"epoch": None},
         {"seed": 5},
         {"data": "other"},
-        {"version": 2},
+        {"version": 3},
     ],
 )
 def test_states_that_are_none(vqa_shards: Path, change: dict[str, Any]) -> None:

@@ -181,7 +181,11 @@ def test_a_data_loader_gives_the_same_batches_with_any_number_of_workers(
                     found.append([])
                 found[number] += [key for key in some.keys if key]
                 last = some
-            assert last is None or again.state_after(last) == {**state, "epoch": 1, "samples": 0}
+            assert last is None or again.state_after(last) == {
+                **state,
+                "epoch": 1,
+                "records_done": 0,
+            }
         return found
 
     assert ledger(workers) == ledger(None)
@@ -212,23 +216,19 @@ def test_resuming_far_into_a_large_set_is_as_quick_as_beginning() -> None:
     """No work is done for what was already seen: the order is asked for as many positions, wherever
     they lie.
     """
-    from modalmill.stages.stream.order.order import Order
-    from modalmill.stages.stream.stream import Stream
+    from modalmill.stages.stream.order.batches import GlobalBatches
 
     class Counting(Shuffled):
         asked = 0
 
-        def rows(self, epoch: int, start: int, stop: int) -> Any:
+        def records(self, epoch: int, start: int, stop: int) -> Any:
             Counting.asked += stop - start
-            return super().rows(epoch, start, stop)
+            return super().records(epoch, start, stop)
 
-    one = object.__new__(Stream)
-    order: Order = Counting(50_000_000, 7)
-    one.__dict__.update(_order=order, batch_size=64, epoch=0, _samples=10_000_000, _classes=None)
-    one._settings = type("Settings", (), {"rank": 0, "world": 1, "drop_last": True})()
-    job = next(one._jobs())
+    batches = GlobalBatches(Counting(50_000_000, 7), batch_size=64, drop_last=True)
+    job = next(batches.jobs(epoch=0, done=10_000_000, rank=0, world=1))
     assert Counting.asked == 64
-    assert job.stop == 10_000_064
+    assert job.done == 10_000_064
 
 
 def test_a_state_of_other_data_or_another_seed_is_refused(
@@ -337,14 +337,17 @@ def test_a_loop_that_counts_its_steps_goes_on_with_the_next_epoch(
     """
     options: dict[str, Any] = {"batch_size": batch, "drop_last": drop_last}
     one, other = opened(uneven_shards, **options), opened(uneven_shards, **options)
-    one.load_state_dict({**one.state_dict(), "samples": begin})
+    one.load_state_dict({**one.state_dict(), "records_done": begin})
     state = one.state_dict()
     other.load_state_dict(state)
     rest = [found.keys for found in other]
     batches = iter(one)
     assert [next(batches).keys for _ in rest] == rest
     if rest:
-        assert (one.state_dict()["epoch"], one.state_dict()["samples"]) == (state["epoch"] + 1, 0)
+        assert (one.state_dict()["epoch"], one.state_dict()["records_done"]) == (
+            state["epoch"] + 1,
+            0,
+        )
         assert [found.keys for found in one] == [found.keys for found in other]  # a whole epoch
 
 
@@ -371,7 +374,7 @@ def test_the_next_loop_is_a_whole_epoch_and_another_one(uneven_shards: Path) -> 
     next(iter(one))
     one.set_epoch(2)  # it was left
     assert keys(one) == whole[2]
-    one.load_state_dict({**one.state_dict(), "epoch": 3, "samples": 50})
+    one.load_state_dict({**one.state_dict(), "epoch": 3, "records_done": 50})
     one.set_epoch(3)  # it was placed here: it stays
     assert keys(one) == whole[3][5:]
 
@@ -404,11 +407,11 @@ def test_a_device_goes_on_with_a_whole_epoch_too(uneven_shards: Path) -> None:
     for batch in one:
         assert batch.keys == whole[0][0]
         break
-    assert one.state_dict()["samples"] == 10
+    assert one.state_dict()["records_done"] == 10
     assert keys(one) == whole[1]
     next(iter(one))
     one.set_epoch(5)
-    assert (one.state_dict()["epoch"], one.state_dict()["samples"]) == (5, 0)
+    assert (one.state_dict()["epoch"], one.state_dict()["records_done"]) == (5, 0)
 
 
 SPAWNED = textwrap.dedent(

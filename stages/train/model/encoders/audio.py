@@ -7,6 +7,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ....modalities.audio import AudioOptions
 from ...data.part import InputPart
 from ..recurrent import Lstm
 from .image import block
@@ -26,7 +27,7 @@ class SpectrumCnn(nn.Module):
 
     def __init__(self, width: int, part: InputPart) -> None:
         super().__init__()
-        self.spectrum = Spectrum(part.own.rate_hz, part.own.spectrum)
+        self.spectrum = _spectrum(part)
         self.layers = nn.Sequential(
             block(1, 24),
             block(24, 48),
@@ -44,12 +45,18 @@ class SpectrumCnn(nn.Module):
         return tokens_BTD, present_B[:, None].expand(-1, tokens_BTD.shape[1])
 
 
+def _spectrum(part: InputPart) -> Spectrum:
+    own = part.own
+    assert isinstance(own, AudioOptions)
+    return Spectrum(own.rate_hz, own.spectrum)
+
+
 class _Frames(nn.Module):
     """Frames of the spectrogram with their mask: those that hold real samples, at least one."""
 
     def __init__(self, part: InputPart) -> None:
         super().__init__()
-        self.spectrum = Spectrum(part.own.rate_hz, part.own.spectrum)
+        self.spectrum = _spectrum(part)
 
     def forward(
         self, samples_BT: Tensor, length_B: Tensor | None, present_B: Tensor

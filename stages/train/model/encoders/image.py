@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ....modalities.image import ImageOptions
 from ...data.part import InputPart
 
 MEAN = (0.485, 0.456, 0.406)
@@ -65,7 +66,9 @@ class ImagePatches(nn.Module):
 
     def __init__(self, width: int, part: InputPart) -> None:
         super().__init__()
-        self.side = -(-part.own.size // _GRID)
+        own = part.own
+        assert isinstance(own, ImageOptions)
+        self.side = -(-own.size // _GRID)
         self.map = nn.Conv2d(3, width, self.side, stride=self.side)
         self.position = nn.Parameter(torch.zeros(_GRID**2, width))
 

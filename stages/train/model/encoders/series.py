@@ -4,12 +4,10 @@ are absent are told as such.
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 
-from ....modalities.series import FittedSeries
+from ....modalities.series import learned_series
 from ...data.part import InputPart
 from ..recurrent import Lstm
 
@@ -35,7 +33,7 @@ class SeriesCnn(nn.Module):
     def __init__(self, width: int, part: InputPart) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv1d(2 * len(cast("FittedSeries", part.fitted)["columns"]), 32, 5, padding=2),
+            nn.Conv1d(2 * len(learned_series(part.fitted)["columns"]), 32, 5, padding=2),
             nn.GELU(),
             nn.Conv1d(32, 64, 5, 2, padding=2),
             nn.GELU(),
@@ -59,9 +57,7 @@ class SeriesLstm(nn.Module):
 
     def __init__(self, width: int, part: InputPart) -> None:
         super().__init__()
-        self.lstm = Lstm(
-            2 * len(cast("FittedSeries", part.fitted)["columns"]), width, batch_first=True
-        )
+        self.lstm = Lstm(2 * len(learned_series(part.fitted)["columns"]), width, batch_first=True)
 
     def forward(
         self, values_BTC: Tensor, length_B: Tensor | None, present_B: Tensor

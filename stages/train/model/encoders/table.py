@@ -4,12 +4,10 @@ told as such, and has no other influence.
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 
-from ....modalities.table import FittedTable
+from ....modalities.table import learned_table
 from ...data.part import InputPart
 
 _FURTHEST = 10.0  # deviations
@@ -22,7 +20,7 @@ class _Cells(nn.Module):
 
     def __init__(self, part: InputPart) -> None:
         super().__init__()
-        fitted = cast("FittedTable", part.fitted)
+        fitted = learned_table(part.fitted)
         columns, categories = fitted["columns"], fitted["categories"]
         self.numbers = [place for place, name in enumerate(columns) if name not in categories]
         self.columns = len(columns)

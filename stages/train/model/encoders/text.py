@@ -5,19 +5,17 @@ More padding changes nothing in any of them.
 from __future__ import annotations
 
 import math
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from ....modalities.text import Vocabulary
+from ....modalities.text import learned_words
 from ....modalities.text.words import SPECIAL_TOKENS
 from ...data.part import InputPart
 from ..fusion.attention import Layer
 from ..recurrent import Gru, Lstm
 
 _WIDTHS = (3, 4, 5)
-_LAYERS = 2
 
 
 class _Text(nn.Module):
@@ -28,7 +26,7 @@ class _Text(nn.Module):
     def __init__(self, width: int, part: InputPart) -> None:
         super().__init__()
         self.embedding = nn.Embedding(
-            len(cast("Vocabulary", part.fitted)["vocabulary"]) + SPECIAL_TOKENS,
+            len(learned_words(part.fitted)["vocabulary"]) + SPECIAL_TOKENS,
             width,
             padding_idx=0,
         )
@@ -84,11 +82,11 @@ class TextGru(_TwoWays):
 
 
 class TextTransformer(_Text):
-    """Two layers of self-attention (Vaswani et al. 2017) with sinusoidal positions."""
+    """Self-attention (Vaswani et al. 2017) with sinusoidal positions. layers: how many of it."""
 
-    def __init__(self, width: int, part: InputPart) -> None:
+    def __init__(self, width: int, part: InputPart, *, layers: int = 2) -> None:
         super().__init__(width, part)
-        self.layers = nn.ModuleList(Layer(width, part.dropout) for _ in range(_LAYERS))
+        self.layers = nn.ModuleList(Layer(width, part.dropout) for _ in range(layers))
 
     def encode(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """One vector a word."""

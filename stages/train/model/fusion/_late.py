@@ -36,7 +36,9 @@ class LateFusion(nn.Module):
         """Let the untrained model answer with the prior."""
         self.prior_O.copy_(prior_O)
         for expert in self.experts:
-            last = expert[-1]  # type: ignore[index]  # the Sequential above
+            assert isinstance(expert, nn.Sequential)
+            last = expert[-1]
+            assert isinstance(last, nn.Linear)
             last.weight.mul_(0.1)
             last.bias.zero_()
 

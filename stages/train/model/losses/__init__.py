@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from torch import nn
 
+from .....schemas.errors import InputError
 from .....schemas.json_value import JsonValue
 from ...methods.card import Choice, split_choice
 from ...methods.losses import LOSSES
-from ..loss_terms import Sizes
+from ..loss_terms import FitsTargets, Loss, Sizes
 from ..objectives.objective import Targets
 
 
@@ -22,25 +23,30 @@ def fit_losses(choices: Sequence[Choice], targets: Targets) -> dict[str, dict[st
     """
     fitted = {}
     for name, word, options in _named(choices):
-        fit = getattr(LOSSES[word].load(), "fit", None)
-        if fit is not None:
-            fitted[name] = fit(targets, **options)
+        loss = LOSSES[word].load()
+        if isinstance(loss, FitsTargets):
+            fitted[name] = loss.fit(targets, **options)
     return fitted
 
 
 def make_losses(
     choices: Sequence[Choice], sizes: Sizes, fitted: Mapping[str, Mapping[str, JsonValue]]
 ) -> nn.ModuleDict:
-    """The losses of these choices, with parameters of their own."""
+    """The losses of these choices, with parameters of their own; InputError for what is none."""
     losses: dict[str, nn.Module] = {}
     for name, word, options in _named(choices):
-        losses[name] = LOSSES[word].load()(
-            sizes, **options, **({"fitted": fitted[name]} if name in fitted else {})
-        )
+        known = {"fitted": fitted[name]} if name in fitted else {}
+        loss = LOSSES[word].make(nn.Module, sizes, **options, **known)
+        if not isinstance(loss, Loss):
+            raise InputError(
+                f"train.losses: {word}: wanted a method terms(decided, task), and"
+                f" {type(loss).__name__} has none"
+            )
+        losses[name] = loss
     return nn.ModuleDict(losses)
 
 
-def _named(choices: Sequence[Choice]) -> Iterator[tuple[str, str, Mapping[str, JsonValue]]]:
+def _named(choices: Sequence[Choice]) -> Iterator[tuple[str, str, Mapping[str, object]]]:
     """Name, word and options of each loss; the second multitask is ``multitask_2``."""
     seen: Counter[str] = Counter()
     for word, options in map(split_choice, choices):

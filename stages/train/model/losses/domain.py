@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import Any, TypedDict
+from typing import Protocol, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -24,14 +24,20 @@ from ..loss_terms import BatchTargets, Decided, Sizes, Term
 from ..objectives.objective import Targets
 
 
+class _Kept(Protocol):
+    """What the way back knows of the way there."""
+
+    factor: float
+
+
 class _Reverse(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
+    def forward(ctx: _Kept, x: Tensor, factor: float) -> Tensor:
         ctx.factor = factor
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: _Kept, gradient: Tensor) -> tuple[Tensor, None]:
         return -ctx.factor * gradient, None
 
 

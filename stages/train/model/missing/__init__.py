@@ -17,8 +17,7 @@ from ...methods.missing import MISSING
 def make_missing(choice: Choice, parts: int, width: int) -> nn.Module:
     """The strategy of that choice."""
     word, options = split_choice(choice)
-    strategy: nn.Module = MISSING[word].load()(parts, width, **options)
-    return strategy
+    return MISSING[word].make(nn.Module, parts, width, **options)
 
 
 __all__ = ["make_missing"]

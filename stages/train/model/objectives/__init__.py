@@ -37,14 +37,19 @@ def fit_target(where: str, task: str, name: str, targets: Targets, most: int = 1
         refusal = refused(where, task, name, "text" if learns_lists else "list")
         count = len(values) - lists if learns_lists else lists
         raise InputError(f"{refusal} (in {count:,} of {len(values):,} records)")
-    objective: Objective = TASKS[task].load().fit(name, values, most)
-    return objective
+    return _kind(task).fit(name, values, most)
 
 
 def load_objective(task: str, state: Mapping[str, JsonValue]) -> Objective:
     """The objective that :meth:`Objective.state` described."""
-    objective: Objective = TASKS[task].load()(**state)
-    return objective
+    return _kind(task).restored(state)
+
+
+def _kind(task: str) -> type[Objective]:
+    found = TASKS[task].load()
+    if not (isinstance(found, type) and issubclass(found, Objective)):
+        raise InputError(f"train.task: {task}: wanted a class below Objective, found {found!r}")
+    return found
 
 
 __all__ = ["Objective", "fit_objective", "fit_target", "load_objective"]

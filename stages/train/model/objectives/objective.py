@@ -40,13 +40,15 @@ class Scored:
 
 class Objective(abc.ABC):
     """One task over one target. metric: of a row. link: from logits to what they mean
-    (``softmax``, ``sigmoid``, ``identity``).
+    (``softmax``, ``sigmoid``, ``identity``). classes: the names of the outputs, where answers are
+    chosen from names.
     """
 
     metric: ClassVar[str]
     link: ClassVar[str]
     target: str
     outputs: int
+    classes: list[str] | None = None
 
     @classmethod
     @abc.abstractmethod
@@ -55,7 +57,13 @@ class Objective(abc.ABC):
 
     @abc.abstractmethod
     def state(self) -> dict[str, JsonValue]:
-        """Plain JSON values from which the objective is made again."""
+        """Plain JSON values from which the objective is made again: arguments of its class."""
+
+    @classmethod
+    def restored(cls, state: Mapping[str, JsonValue]) -> Self:
+        """The objective that :meth:`state` described."""
+        make: Callable[..., Self] = cls
+        return make(**state)
 
     @abc.abstractmethod
     def encode(self, targets: Targets) -> tuple[Tensor, Tensor]:

@@ -14,23 +14,17 @@ from hypothesis import strategies as st
 from modalmill.schemas import checks
 from modalmill.schemas.errors import InputError
 from modalmill.stages.stream.order import order as orders
+from modalmill.stages.stream.order.batches import batch_count, rank_slice
 from modalmill.stages.stream.order.blocks import BlockShuffled
 from modalmill.stages.stream.order.buckets import Bucketed
 from modalmill.stages.stream.order.mixed import Mixed
-from modalmill.stages.stream.order.order import (
-    PAD,
-    Order,
-    Repeated,
-    Sequential,
-    batch_count,
-    rank_rows,
-)
+from modalmill.stages.stream.order.order import PAD, Order, Repeated, Sequential
 from modalmill.stages.stream.order.permutation import Shuffled, permuted
 from scipy import stats
 
 
 def whole(order: Order, epoch: int = 0) -> list[int]:
-    return order.rows(epoch, 0, len(order)).tolist()
+    return order.records(epoch, 0, len(order)).tolist()
 
 
 @st.composite
@@ -57,7 +51,7 @@ def test_any_stretch_is_the_same_stretch_of_the_whole_even_in_another_process(
     start = data.draw(st.integers(0, len(order)))
     stop = data.draw(st.integers(start, len(order)))
     assert (
-        pickle.loads(pickle.dumps(order)).rows(epoch, start, stop).tolist()
+        pickle.loads(pickle.dumps(order)).records(epoch, start, stop).tolist()
         == whole(order, epoch)[start:stop]
     )
 
@@ -95,7 +89,7 @@ def test_the_formula_for_large_sets_shuffles_as_well_as_chance() -> None:
 
 def test_a_set_of_a_thousand_million_records_is_asked_at_once_anywhere() -> None:
     order = Shuffled(10**9, 7)
-    near_end = order.rows(3, 999_999_900, 10**9)
+    near_end = order.records(3, 999_999_900, 10**9)
     assert len(set(near_end.tolist())) == 100
     assert near_end.min() >= 0
     assert near_end.max() < 10**9
@@ -139,7 +133,7 @@ def test_a_mixture_has_its_shares_in_every_stretch_and_goes_through_each_set_eve
         rounds = (owner == number).sum() / size
         assert times.min() >= np.floor(rounds) - 1
         assert times.max() <= np.ceil(rounds) + 1
-    assert mix.rows(0, 100, 300).tolist() == rows[100:300].tolist()
+    assert mix.records(0, 100, 300).tolist() == rows[100:300].tolist()
 
 
 def test_weights_that_are_no_proportions_are_told() -> None:
@@ -181,16 +175,14 @@ def test_buckets_keep_classes_apart_and_lose_nothing(
 def test_the_ranks_share_every_global_batch_and_take_the_same_number_of_steps(
     count: int, batch_size: int, world: int, drop_last: bool, epoch: int
 ) -> None:
-    order = Shuffled(count, 7).rows(epoch, 0, count)
+    order = Shuffled(count, 7).records(epoch, 0, count)
     seen = []
     for batch in range(batch_count(count, batch_size, drop_last)):
-        slices = [
-            rank_rows(order[batch * batch_size : (batch + 1) * batch_size], batch_size, rank, world)
-            for rank in range(world)
-        ]
+        all_of_it = order[batch * batch_size : (batch + 1) * batch_size]
+        slices = [rank_slice(all_of_it, batch_size, rank, world) for rank in range(world)]
         assert len({len(some) for some in slices}) == 1
-        together = [row for some in slices for row in some.tolist() if row != PAD]
-        assert together == order[batch * batch_size : (batch + 1) * batch_size].tolist()
+        together = [record for some in slices for record in some.tolist() if record != PAD]
+        assert together == all_of_it.tolist()
         seen += together
     assert len(set(seen)) == len(seen)
     if not drop_last:

@@ -21,9 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modalmill.schemas.errors import InputError, IntegrityError
 from modalmill.stages import stream
-from modalmill.stages.stream.opening import _block_starts
+from modalmill.stages.stream.choose_order import block_starts
 from modalmill.stages.stream.shards.files import LocalFile
-from modalmill.stages.stream.shards.foreign_tars import members
+from modalmill.stages.stream.shards.tar_members import members
 from streams import samples, tar
 from tiny import jpeg, png, wav, write
 
@@ -395,7 +395,7 @@ def test_names_that_are_half_a_pattern(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="braces do not match|no such file"):
         stream.open(tmp_path / name)
     path = tar(tmp_path / name, samples(2))
-    assert stream.open(path, parts=["text"]).samples == 2
+    assert stream.open(path, parts=["text"]).records == 2
 
 
 def test_a_target_that_one_set_lacks_holds_for_none_of_its_records(tmp_path: Path) -> None:
@@ -414,7 +414,7 @@ def test_a_target_that_one_set_lacks_holds_for_none_of_its_records(tmp_path: Pat
         ("not kind == 'cat'", 2),
         ("kind == 'cat' or key == 'b1'", 3),
     ):
-        assert stream.open([one, other], parts=["json"], where=where).samples == count
+        assert stream.open([one, other], parts=["json"], where=where).records == count
 
 
 def test_sounds_that_nobody_measured_go_to_the_longest_class(
@@ -456,7 +456,7 @@ def test_records_without_media_begin_no_block_of_their_own(tmp_path: Path) -> No
         ]
         tar(tmp_path / f"{name}.tar", members)
     opened = stream.open(tmp_path / "*.tar", parts=["image", "text"])
-    starts = _block_starts(opened.index, np.arange(80), 20_480)
+    starts = block_starts(opened.index, np.arange(80), 20_480)
     assert {0, 40, 80} <= set(starts.tolist())
     assert len(starts) - 1 == 2 * 7, (
         "a tar of 20 pictures of 512 + 5,120 bytes and 20 texts of 1,024 is as long as 6.5 blocks"

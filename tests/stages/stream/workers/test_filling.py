@@ -39,12 +39,12 @@ def opened(folder: Path, **options: Any) -> stream.Stream:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_one_changed_byte_is_an_error_that_names_the_sample(
+def test_one_changed_byte_is_an_error_that_names_the_record(
     damaged: tuple[Path, list[str]], workers: int
 ) -> None:
     with pytest.raises(
         IntegrityError,
-        match=r"all-000000.tar: sample vqa-\d+, part image: its bytes are not those that were "
+        match=r"all-000000.tar: record vqa-\d+, part image: its bytes are not those that were "
         r"written",
     ):
         list(opened(damaged[0], workers=workers))
@@ -88,7 +88,7 @@ def test_each_policy_does_what_it_says_and_counts(
 def test_too_much_damage_ends_the_stream(damaged: tuple[Path, list[str]]) -> None:
     with pytest.raises(
         IntegrityError,
-        match=r"4 media of this epoch were damaged, more than damage_budget=3; the last: .*sample "
+        match=r"4 media of this epoch were damaged, more than damage_budget=3; the last: .*record "
         r"vqa-",
     ):
         list(opened(damaged[0], on_damage="skip", damage_budget=3))
@@ -138,7 +138,7 @@ def test_an_image_is_the_one_that_was_stored(vqa_shards: Path) -> None:
     assert np.array_equal(batch.parts["image"][0].numpy(), wanted)
 
 
-def test_a_damaged_sample_raises_or_counts_as_asked(vqa_shards: Path, tmp_path: Path) -> None:
+def test_a_damaged_record_raises_or_counts_as_asked(vqa_shards: Path, tmp_path: Path) -> None:
     import shutil
 
     folder = tmp_path / "shards"

@@ -24,8 +24,8 @@ import torch
 from modalmill.stages import stream
 from modalmill.stages.stream.workers.buffers import heap_slot
 from modalmill.stages.stream.workers.choose_backend import Judge
-from modalmill.stages.stream.workers.filling import FilledRows, TransformError
 from modalmill.stages.stream.workers.processes import WorkerLostError, _Asked
+from modalmill.stages.stream.workers.task import FilledRows
 from streams import contents
 
 PARTS = {
@@ -121,7 +121,7 @@ def test_a_reader_that_leaves_early_leaves_nothing(
 
 
 @pytest.mark.parametrize("backend", ["threads", "processes"])
-def test_an_error_in_a_transform_names_the_sample_and_leaves_nothing(
+def test_an_error_in_a_transform_names_the_record_and_leaves_nothing(
     uneven_shards: Path, leaves_nothing: None, backend: Any
 ) -> None:
     def wrong(pixels: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -134,8 +134,8 @@ def test_an_error_in_a_transform_names_the_sample_and_leaves_nothing(
             parts={"image": stream.ImageSpec(size=8, transform=wrong)},
         ) as one,
         pytest.raises(
-            TransformError,
-            match=r"all-00000\d.tar: sample photos-\d+, part image: ZeroDivisionError: no luck",
+            stream.TransformError,
+            match=r"all-00000\d.tar: record photos-\d+, part image: ZeroDivisionError: no luck",
         ),
     ):
         list(one)

@@ -1,15 +1,12 @@
-"""Specs for what is no modality: stored bytes, json members, cached vectors. Those of modalities
-lie in their folders.
-"""
+"""Specs for members that are no modality: their bytes as they are stored, or what json says."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 from ....schemas import checks
-from ....schemas.errors import DamageError, InputError
+from ....schemas.errors import DamageError
 from ...spec import MIDDLE, Draws, Spec, Transform
 
 
@@ -51,22 +48,3 @@ class JsonSpec(BytesSpec):
             return json.loads(data)
         except (ValueError, RecursionError) as error:
             raise DamageError("json_damaged", f"cannot be read as json: {error}") from None
-
-
-@dataclass(frozen=True, kw_only=True)
-class FeatureSpec(Spec):
-    """A cached vector ``[D]`` from an Arrow feature cache, read as a view of its memory map."""
-
-    folder: str
-    part: str
-
-    @property
-    def is_cheap(self) -> bool:
-        return True
-
-    def __post_init__(self) -> None:
-        for name in ("folder", "part"):
-            if not isinstance(getattr(self, name), (str, Path)):
-                raise InputError(
-                    f"FeatureSpec: {name}: wanted a path or a name, found {getattr(self, name)!r}"
-                )

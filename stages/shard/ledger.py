@@ -8,14 +8,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, NamedTuple, Self
 
-from ..schemas.account import Count
-from ..schemas.disk import stamp_of, write_json
-from ..schemas.fingerprint import hash_file
-from ..schemas.json_value import JsonValue
-
-FaultRow: TypeAlias = dict[str, JsonValue]  # of rejects.parquet
+from ...schemas.account import Count
+from ...schemas.disk import stamp_of, write_json
+from ...schemas.fingerprint import hash_bytes, hash_file
+from ...schemas.index import SET_FILE, ShardSet
+from ...schemas.rejects import FaultRow
 
 _FILE = "ledger.json"
 
@@ -62,7 +61,7 @@ class Ledger:
             places={stem: PlaceInTar(*place) for stem, place in value.get("places", {}).items()},
         )
 
-    def to_dict(self) -> dict[str, JsonValue]:
+    def to_dict(self) -> dict[str, object]:
         """As the file has it."""
         return {
             "request": self.request,
@@ -99,3 +98,11 @@ def _is_as_left(path: Path, tar: TarState) -> bool:
     return stamp_of(path) == tar.stamp or (
         path.stat().st_size == tar.stamp[0] and hash_file(path) == tar.xxh3
     )
+
+
+def states_of(shards: ShardSet, folder: Path) -> dict[str, TarState]:
+    """Stamp and checksum of every file of a set."""
+    sums = {SET_FILE: hash_bytes(shards.to_json().encode())}
+    for shard in shards.shards:
+        sums |= {f"{shard.name}.tar": shard.xxh3, f"{shard.name}.arrow": shard.index_xxh3}
+    return {name: TarState(stamp_of(folder / name), xxh3) for name, xxh3 in sums.items()}

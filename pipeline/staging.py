@@ -1,0 +1,164 @@
+"""The stages of a recipe, carried out over all partitions.
+
+Record stages in a row are one segment, for which each partition is read and written once; a stage
+that must see all records begins one. What a segment makes of a partition lies in a file that is
+named by all that decides it, so that it is not made twice.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ..schemas.account import Count
+from ..schemas.fingerprint import fingerprint
+from ..schemas.record import Record
+from ..stages.base import CorpusStage, RecordStage, Verdicts
+from ..stages.modality import timed
+from .corpus import carry_out, decide, read_columns, remarks
+from .engine import Engine
+from .measuring import Measuring
+from .plan import Placed, Plan, identity
+from .records import RecordsTask, read_counts
+from .signals import Judging
+
+RECORDS_VERSION = 4
+
+
+class Staging:
+    """The stages of a run on their way.
+
+    partitions: the work tables as they are now. passed: every table that a stage wrote; a fault
+        stands in that of the stage that found it, and in none after it. judges: the stages that
+        judge, in order. counts: of each stage. edges: what corpus stages found records to have in
+        common.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        partitions: Sequence[Path],
+        facts: dict[Path, Path],
+        measuring: Measuring,
+        folder: Path,
+    ) -> None:
+        self._plan = plan
+        self._facts = facts
+        self._measuring = measuring
+        self._folder = folder
+        self.partitions = list(partitions)
+        self.passed: list[Path] = []
+        self.judges: list[Judging] = []
+        self.counts: list[Count] = []
+        self.edges: list[Path] = []
+
+    def carry_out(self, engine: Engine, advance: Callable[[int, int], None]) -> None:
+        """All stages, one after the other; ``advance(done, total)`` counts them."""
+        segments = _segments(self._plan.stages)
+        if self._facts and (not segments or _sees_all(segments[0][0])):
+            # facts come onto records with record stages, of which there are none at the start
+            segments.insert(0, [])
+        total = sum(max(1, len(segment)) for segment in segments)
+        done = 0
+        advance(0, total)
+        for segment in segments:
+            if segment and isinstance(segment[0].stage, CorpusStage):
+                self._corpus_stage(segment[0], segment[0].stage)
+            else:
+                if done and not self._plan.depths.keys().isdisjoint(timed()):
+                    # a stage that cuts makes signals of other spans
+                    self._facts = self._measuring.gathered(self.partitions)
+                self._record_stages(segment, engine)
+            self.passed += self.partitions
+            self.counts += self._counts_of(segment)
+            done += max(1, len(segment))
+            advance(done, total)
+
+    def _counts_of(self, segment: Sequence[Placed]) -> list[Count]:
+        counts = {placed.address: Count(placed.address) for placed in segment}
+        for path in self.partitions:
+            for count in read_counts(path):
+                counts[count.name].add(count)
+        return list(counts.values())
+
+    def _record_stages(self, segment: Sequence[Placed], engine: Engine) -> None:
+        partitions, facts, seed = self.partitions, self._facts, self._plan.recipe.seed
+        fitted = functools.cache(functools.partial(_fitted, segment, partitions))
+        self.judges += [
+            Judging(placed.address, functools.partial(_verdicts, fitted, number))
+            for number, placed in enumerate(segment)
+        ]
+        config = fingerprint(
+            RECORDS_VERSION,
+            seed,
+            [(placed.address, identity(placed.stage, self._plan)) for placed in segment],
+            # it is fitted to all of them
+            [path.name for path in partitions] if segment and _sees_all(segment[0]) else [],
+        )
+        tasks = []
+        self.partitions = []
+        for path in partitions:
+            # a partition is named by what it was made from, so its name stands for its contents
+            measured = facts[path].name if path in facts else ""
+            target = self._folder / f"{fingerprint(config, path.name, measured)}.arrow"
+            self.partitions.append(target)
+            if not target.is_file():
+                addresses = [placed.address for placed in segment]
+                stages = tuple(zip(addresses, fitted(), strict=True))
+                tasks.append(RecordsTask(path, facts.get(path), stages, seed, target))
+        for _ in engine.map(tasks):
+            pass
+
+    def _corpus_stage(self, placed: Placed, stage: CorpusStage) -> None:
+        partitions = self.partitions
+        self.judges.append(Judging(placed.address, lambda _: {}))
+        config = fingerprint(
+            RECORDS_VERSION,
+            placed.address,
+            identity(stage, self._plan),
+            [path.name for path in partitions],
+        )
+        self.partitions = [
+            self._folder / f"{fingerprint(config, path.name)}.arrow" for path in partitions
+        ]
+        edges = self._folder / f"{fingerprint(config, 'edges')}.arrow"
+        if not all(path.is_file() for path in (*self.partitions, edges)):
+            decisions = decide(stage, partitions, self._measuring.likenesses())
+            told = remarks(stage, partitions)
+            carry_out(placed.address, decisions, partitions, self.partitions, edges, told)
+        self.edges.append(edges)
+
+
+def _sees_all(placed: Placed) -> bool:
+    """Whether a stage needs all records as they are before it."""
+    return isinstance(placed.stage, CorpusStage) or placed.stage.needs_fit()
+
+
+def _fitted(segment: Sequence[Placed], partitions: Sequence[Path]) -> tuple[RecordStage, ...]:
+    """The stages of a segment, of which the first may have to see all records."""
+    stages = [placed.stage for placed in segment if isinstance(placed.stage, RecordStage)]
+    if stages and stages[0].needs_fit():
+        table = read_columns(partitions, stages[0].fitted_on)
+        stages[0] = stages[0] if table is None else stages[0].fitted(table)
+    return tuple(stages)
+
+
+def _verdicts(
+    fitted: Callable[[], tuple[RecordStage, ...]], number: int, record: Record
+) -> Verdicts:
+    """What one of the stages of a segment says of a record."""
+    return fitted()[number].judge(record).verdicts
+
+
+def _segments(stages: Sequence[Placed]) -> list[list[Placed]]:
+    """Record stages in a row belong to one segment, each corpus stage is one of its own; a record
+    stage that must see all records first begins one.
+    """
+    segments: list[list[Placed]] = []
+    for placed in stages:
+        if not _sees_all(placed) and segments and isinstance(segments[-1][0].stage, RecordStage):
+            segments[-1].append(placed)
+        else:
+            segments.append([placed])
+    return segments

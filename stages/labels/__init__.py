@@ -1,0 +1,1 @@
+"""Labels: which of them are likely wrong, what names of files say of them, how they are spelled."""
