@@ -138,7 +138,7 @@ def test_an_image_is_the_one_that_was_stored(vqa_shards: Path) -> None:
     assert np.array_equal(batch.parts["image"][0].numpy(), wanted)
 
 
-def test_a_damaged_sample_raises_or_counts_as_asked(vqa_shards: Path, tmp_path: Path) -> None:
+def test_a_damaged_record_raises_or_counts_as_asked(vqa_shards: Path, tmp_path: Path) -> None:
     import shutil
 
     folder = tmp_path / "shards"

@@ -23,7 +23,7 @@ def test_every_method_has_a_whole_card(word: str, card: Card) -> None:
     own = {name: parameter.default for name, parameter in takes.items() if name not in _GIVEN}
     assert {
         name: list(value) if isinstance(value, tuple) else value for name, value in own.items()
-    } == dict(card.options)
+    } == dict(card.defaults())
     assert word in methods_text()
     module = inspect.getmodule(card.load())
     assert module is not None
