@@ -229,7 +229,7 @@ def _note_like_groups(sources: Sequence[Ingested]) -> None:
 def _check_keys(partitions: Sequence[Path]) -> None:
     """Keys of written records are unique; a source that breaks this is a fault in the program."""
     tables = [written_only(read_table(path).select(["key", "fate"])) for path in partitions]
-    keys = pa.chunked_array([chunk for table in tables for chunk in table["key"].chunks])
+    keys = pa.concat_tables(tables)["key"]
     if len(pc.unique(keys)) < len(keys):
         counts = pc.value_counts(keys)
         twice = counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"].as_py()
