@@ -4,6 +4,10 @@ that is installed (0.3 s before the first batch).
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -43,6 +47,26 @@ def one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     if column.num_chunks == 1:
         return column.chunk(0)
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+
+# Any: a value of the type that is asked for
+def as_array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """Values as an array, as ``pa.array`` makes it: dictionaries with all fields of a struct, lists
+    of pairs for a map. By column, which takes a third of the time.
+    """
+    if pa.types.is_struct(kind):
+        fields = [as_array([value[field.name] for value in values], field.type) for field in kind]
+        return pa.StructArray.from_arrays(fields, fields=list(kind))
+    if not pa.types.is_list(kind) and not pa.types.is_map(kind):
+        return pa.array(values, kind)
+    offsets = pa.array(list(itertools.accumulate(map(len, values), initial=0)), pa.int32())
+    entries = list(itertools.chain.from_iterable(values))
+    if pa.types.is_list(kind):
+        return pa.ListArray.from_arrays(offsets, as_array(entries, kind.value_type))
+    keys = as_array([key for key, _ in entries], kind.key_type)
+    return pa.MapArray.from_arrays(
+        offsets, keys, as_array([item for _, item in entries], kind.item_type)
+    )
 
 
 def _bits(buffer: pa.Buffer, column: pa.Array) -> np.ndarray:

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
 import pyarrow as pa
 
+from .columns import as_array
 from .contents import names_of
 from .errors import InputError, IntegrityError
 from .fingerprint import hash_file
@@ -58,6 +60,9 @@ INDEX_SCHEMA = pa.schema(
     ],
     metadata={"modalmill.index": str(VERSION)},
 )
+
+
+_COLUMNS = [(field.name, field.type) for field in INDEX_SCHEMA]
 
 
 class IndexCue(TypedDict):
@@ -102,6 +107,12 @@ class IndexRow(TypedDict):
     targets: str
     absent: list[tuple[str, str]]
     signals: list[tuple[str, float]]
+
+
+def index_table(rows: Sequence[IndexRow]) -> pa.Table:
+    """The rows as a table."""
+    columns = [as_array([row[name] for row in rows], kind) for name, kind in _COLUMNS]  # type: ignore[literal-required]
+    return pa.Table.from_arrays(columns, schema=INDEX_SCHEMA)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ tar from then on. The stem is a fingerprint of all that decides its bytes.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +18,7 @@ import pyarrow as pa
 from ...schemas.account import presence_pattern
 from ...schemas.disk import read_note, read_table, replacing, stamp_of, write_table
 from ...schemas.fingerprint import fingerprint, hash_file
-from ...schemas.index import INDEX_SCHEMA, IndexRow
+from ...schemas.index import IndexRow, index_table
 from ...schemas.recipe import ShardOptions
 from ...schemas.rejects import FaultRow, fault_row
 from ..modality import in_record
@@ -41,10 +40,13 @@ class Holdings:
     fields: Mapping[str, Mapping[str, str]]
 
     @classmethod
-    def of(cls, rows: Sequence[IndexRow], modalities: Mapping[str, str]) -> Self:
-        """Those of these rows, whose parts have these modalities."""
+    def of(
+        cls, rows: Sequence[IndexRow], modalities: Mapping[str, str], targets: Mapping[str, str]
+    ) -> Self:
+        """Those of these rows, whose parts have these modalities and whose targets are of these
+        kinds.
+        """
         parts: dict[str, str] = {}
-        targets: dict[str, str] = {}
         members: dict[str, str] = {}
         fields: dict[str, dict[str, str]] = {}
         presence: Counter[str] = Counter()
@@ -61,16 +63,8 @@ class Holdings:
                         in_record(here[entry["part"]]).fields(entry["text"])
                     )
             presence[presence_pattern(here)] += 1
-            for name, value in json.loads(row["targets"]).items():
-                targets[name] = _kind_of(value)
         fields = {part: kinds for part, kinds in fields.items() if kinds}
-        return cls(parts, targets, members, dict(presence), fields)
-
-
-def _kind_of(target: object) -> str:
-    if isinstance(target, (int, float)):
-        return "number"
-    return "list" if isinstance(target, list) else "text"
+        return cls(parts, dict(targets), members, dict(presence), fields)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,8 +188,7 @@ def write_piece(
         bytes=writer.place,
         xxh3=writer.xxh3,
         samples=len({row["sample"] for row in writer.rows}),
-        holds=Holdings.of(writer.rows, writer.parts),
+        holds=Holdings.of(writer.rows, writer.parts, writer.targets),
         notes=dict(writer.notes),
     )
-    table = pa.Table.from_pylist(writer.rows, schema=INDEX_SCHEMA)
-    write_table(path.with_suffix(".arrow"), table, asdict(note))
+    write_table(path.with_suffix(".arrow"), index_table(writer.rows), asdict(note))

@@ -17,6 +17,8 @@ from ...schemas.record import Record
 from ..modality import on_disk
 
 SAMPLES_PER_PIECE = 128
+# of samples without media, which are written so fast that files and tasks would cost most
+TEXTS_PER_PIECE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,9 @@ def plan_pieces(samples: Iterable[Sample], seed: int) -> list[Piece]:
     pieces: list[Piece] = []
     for split, placed in sorted(by_split.items()):
         count = 1
-        while count * SAMPLES_PER_PIECE < len(placed):
+        has_media = any(_has_media(sample) for _, _, sample in placed)
+        most = SAMPLES_PER_PIECE if has_media else TEXTS_PER_PIECE
+        while count * most < len(placed):
             # doubled, a split that grows divides its pieces and moves no sample from one to another
             count *= 2
         bins: list[list[tuple[float, str, Sample]]] = [[] for _ in range(count)]
@@ -125,6 +129,10 @@ def plan_pieces(samples: Iterable[Sample], seed: int) -> list[Piece]:
                     )
                 )
     return pieces
+
+
+def _has_media(sample: Sample) -> bool:
+    return any(part.uri is not None for part in sample.records[0].parts.values())
 
 
 def plan_shards(pieces: Iterable[Piece], options: ShardOptions) -> list[tuple[str, list[Piece]]]:

@@ -20,6 +20,9 @@ _TAIL = (
 )
 _MIDDLE = b"0000644\x000001000\x000001000\x00"
 _TIME = b"%011o\x00" % 1_000_000_000
+_REST = b"0" + b"\0" * 100 + _TAIL
+# of all that is the same in every header; the checksum counts as 8 spaces
+_FIXED_SUM = sum(_MIDDLE) + sum(_TIME) + sum(_REST) + 8 * 32
 
 
 def header(name: str, size: int) -> bytes:
@@ -33,10 +36,9 @@ def header(name: str, size: int) -> bytes:
         raise DamageError(
             "member_too_large", f"{name} has {size:,} bytes; a plain tar takes {LARGEST_MEMBER:,}"
         )
-    head = raw.ljust(100, b"\0") + _MIDDLE + b"%011o\x00" % size + _TIME
-    rest = b"0" + b"\0" * 100 + _TAIL
-    checksum = sum(head) + sum(rest) + 8 * 32
-    return head + b"%06o\x00 " % checksum + rest
+    digits = b"%011o\x00" % size
+    checksum = sum(raw) + sum(digits) + _FIXED_SUM
+    return b"".join((raw.ljust(100, b"\0"), _MIDDLE, digits, _TIME, b"%06o\x00 " % checksum, _REST))
 
 
 def padding(size: int) -> bytes:

@@ -28,8 +28,8 @@ class PieceWriter:
     """Appends samples to an open file and collects their index rows; a sample that cannot be
     rendered leaves no trace in the file.
 
-    place: where the next sample begins. parts: part -> modality of what was written. notes: what a
-        person should know, counted.
+    place: where the next sample begins. parts: part -> modality of what was written. targets:
+        target -> its kind. notes: what a person should know, counted.
     """
 
     def __init__(self, file: BinaryIO, root: Path, options: ShardOptions, naming: Naming) -> None:
@@ -42,6 +42,7 @@ class PieceWriter:
         self.notes: Counter[str] = Counter()
         self.rows: list[IndexRow] = []
         self.parts: dict[str, str] = {}
+        self.targets: dict[str, str] = {}
 
     @property
     def xxh3(self) -> str:
@@ -131,6 +132,7 @@ class PieceWriter:
                 if part.uri is None
             ]
             self.parts |= {name: part.modality for name, part in record.parts.items()}
+            self.targets |= {name: _kind_of(value) for name, value in record.targets.items()}
             self.rows.append(
                 {
                     "key": record.key,
@@ -144,6 +146,12 @@ class PieceWriter:
                     "signals": signals(record),
                 }
             )
+
+
+def _kind_of(target: object) -> str:
+    if isinstance(target, (int, float)):
+        return "number"
+    return "list" if isinstance(target, (list, tuple)) else "text"
 
 
 def _refuse_damaged(part: Part) -> None:

@@ -1,0 +1,53 @@
+"""Arrays made by column are those that pyarrow makes of the same values."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+from modalmill.schemas.columns import as_array
+
+WORDS = st.none() | st.text(max_size=3)
+KINDS: list[tuple[pa.DataType, st.SearchStrategy[object]]] = [
+    (pa.string(), WORDS),
+    (pa.int64(), st.none() | st.integers(-9, 9)),
+    (pa.float64(), st.none() | st.floats(allow_nan=False)),
+]
+
+
+@st.composite
+def nested(draw: st.DrawFn, depth: int = 3) -> tuple[pa.DataType, st.SearchStrategy[object]]:
+    """A type of lists, structs and maps, and values of it."""
+    kind = draw(st.sampled_from(["plain", "list", "struct", "map"] if depth else ["plain"]))
+    if kind == "list":
+        inner, values = draw(nested(depth - 1))
+        return pa.list_(inner), st.lists(values, max_size=3)
+    if kind == "struct":
+        fields = draw(st.lists(nested(depth - 1), min_size=1, max_size=3))
+        names = [f"f{number}" for number in range(len(fields))]
+        types = [(name, inner) for name, (inner, _) in zip(names, fields, strict=True)]
+        own = {name: values for name, (_, values) in zip(names, fields, strict=True)}
+        return pa.struct(types), st.fixed_dictionaries(own)
+    if kind == "map":
+        inner, values = draw(nested(depth - 1))
+        return pa.map_(pa.string(), inner), st.lists(st.tuples(st.text(max_size=3), values))
+    return draw(st.sampled_from(KINDS))
+
+
+@given(st.data())
+def test_by_column_is_as_pyarrow_does_it(data: st.DataObject) -> None:
+    kind, values = data.draw(nested())
+    some = data.draw(st.lists(values, max_size=5))
+    made, wanted = as_array(some, kind), pa.array(some, kind)
+    assert made.type == wanted.type
+    assert made.equals(wanted)
+    assert written(made) == written(wanted)
+
+
+def written(array: pa.Array) -> bytes:
+    """The bytes of a file with this column."""
+    table = pa.table({"a": array})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
