@@ -9,9 +9,9 @@ import torch
 
 from ...modalities.text.words import words
 from ...stream import FusionBatch
+from ..data.sentences import sentences_of
 from ..metrics.bleu import bleu
 from ..model.checkpoint import Saved
-from ..model.losses.caption import sentences_of
 
 
 class CaptionScores(TypedDict):

@@ -9,7 +9,7 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NotRequired, Self, TypedDict
+from typing import TYPE_CHECKING, NotRequired, Self, TypedDict
 
 import torch
 
@@ -22,10 +22,12 @@ from ...stream.cursor import StreamState
 from ..data.inputs import Inputs
 from ..options import TrainOptions
 from .losses import make_losses
-from .losses.caption import Caption
 from .model import FusionModel
 from .objectives import Objective, load_objective
 from .with_losses import WithLosses
+
+if TYPE_CHECKING:
+    from .losses.caption import Caption
 
 VERSION = 5
 
@@ -175,8 +177,14 @@ class Saved:
     @property
     def captioner(self) -> Caption | None:
         """What writes a sentence from a fused vector, if that was trained."""
-        caption = dict(self.losses.items()).get("caption")
-        return caption if isinstance(caption, Caption) else None
+        if "caption" not in self.losses:
+            return None
+        # its module imports what compiles graphs, which takes a second
+        from .losses.caption import Caption
+
+        caption = self.losses["caption"]
+        assert isinstance(caption, Caption)
+        return caption
 
 
 def save(path: Path, header: CheckpointHeader, step: WithLosses, training: Training) -> None:

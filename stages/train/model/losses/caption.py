@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from .....schemas.errors import InputError
 from ....modalities.text.words import build_vocabulary, words
+from ...data.sentences import sentences_of
 from ..loss_terms import BatchTargets, Decided, Sizes, Term
 from ..objectives.objective import Targets
 from ..recurrent import Lstm
@@ -140,12 +141,6 @@ class Caption(nn.Module):
             self.words[number - _SPECIAL]
             for number in (ids[: ids.index(END)] if END in ids else ids)
         )
-
-
-def sentences_of(value: object) -> list[str]:
-    """The sentences in a target: itself, or those of a list; none where it holds no words."""
-    values = value if isinstance(value, list) else [value]
-    return [sentence for sentence in values if isinstance(sentence, str) and words(sentence)]
 
 
 def _drawn(sentences: Sequence[str], draw: float) -> str | None:
