@@ -30,10 +30,10 @@ from _common import print_table, print_versions, use_cores, work_folder
 from modalmill.pipeline.labels import LabelReport, find_labels
 from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.run import run
+from modalmill.schemas.features import FeatureCache
 from modalmill.schemas.recipe import parse_recipe
 from modalmill.stages.labels.confident import Confidence, confidence
 from modalmill.stages.labels.out_of_fold import PartVectors, assign_folds, predicted
-from modalmill.stages.stream.shards.features import FeatureCache
 
 _FEWEST = 7  # records of a class
 _EMOTIONS = {

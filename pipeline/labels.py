@@ -28,6 +28,7 @@ import yaml
 
 from ..schemas.disk import replacing
 from ..schemas.errors import InputError, nearest
+from ..schemas.features import FeatureCache
 from ..schemas.layout import RunFolder
 from ..schemas.manifest import records_of
 from ..schemas.record import Record
@@ -307,9 +308,6 @@ def _read_vectors(report: LabelReport, parts: Sequence[str]) -> dict[str, tuple[
             " ('--until features' is enough)"
         )
         return {}
-    # with the stream comes torch
-    from ..stages.stream.shards.features import FeatureCache
-
     keys = pa.chunked_array([[record.key for record in report.records]], pa.string())
     vectors = {}
     for name in parts or there:

@@ -35,8 +35,8 @@ def _plain(value: object) -> object:
         return value.as_posix()
     if isinstance(value, (set, frozenset)):
         return sorted(value)
-    if isinstance(value, np.generic):
-        return value.item()
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
     raise TypeError(f"no canonical form for {type(value).__name__}")
 
 

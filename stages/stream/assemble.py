@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ...schemas.features import FeatureCache
 from ..spec import Spec
 from .batch import FusionBatch, Labels
 from .order.batches import Job
 from .order.order import PAD
 from .parts.feature import FeatureSpec
-from .shards.features import FeatureCache
 from .shards.index import Index
 from .workers.buffers import Arrays
 from .workers.task import FilledRows

@@ -13,13 +13,12 @@ import torch
 
 from ....schemas.contents import names_of
 from ....schemas.errors import InputError, nearest
-from ....schemas.features import FeatureNote
+from ....schemas.features import FeatureCache, FeatureNote
 from ....schemas.index import SET_FILE, read_shard_set
 from ....schemas.json_value import JsonValue
 from ....schemas.layout import RunFolder
 from ...modality import Modality, modality
 from ...stream import FeatureSpec, FusionBatch, Spec, Stream, open_stream
-from ...stream.shards.features import FeatureCache
 from ..methods.card import split_choice
 from ..methods.encoders import ENCODERS
 from ..options import TrainOptions, encoder_choice

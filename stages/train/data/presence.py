@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ....schemas.features import FeatureCache
 from ...stream import FeatureSpec, Stream
-from ...stream.shards.features import FeatureCache
 from .inputs import targets_of
 
 

@@ -15,11 +15,10 @@ import torch
 from torch import Tensor
 
 from ....schemas.errors import InputError
-from ....schemas.features import FeatureNote
+from ....schemas.features import FeatureCache, FeatureNote
 from ....schemas.index import read_shard_set
 from ...modality import modality, names
 from ...stream import FeatureSpec, Stream
-from ...stream.shards.features import FeatureCache
 from ..data.inputs import Inputs, features_of, targets_of
 from ..model.checkpoint import CheckpointHeader
 from ..model.encoders.reduction import lda, pca

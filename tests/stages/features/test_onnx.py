@@ -20,9 +20,9 @@ pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 
 from modalmill.pipeline.run import Result  # noqa: E402
 from modalmill.schemas.errors import DamageError, InputError  # noqa: E402
+from modalmill.schemas.features import FeatureCache  # noqa: E402
 from modalmill.stages.base import Extractor, make  # noqa: E402
 from modalmill.stages.features.onnx import Onnx  # noqa: E402
-from modalmill.stages.stream.shards.features import FeatureCache  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from onnx.reference import ReferenceEvaluator  # noqa: E402
 from tiny import jpeg, picture, recipe, tone, wav, write  # noqa: E402

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import InputError
+from modalmill.schemas.features import FeatureCache
 from modalmill.stages import stream
-from modalmill.stages.stream.shards.features import FeatureCache
 from tiny import jpeg, recipe, vqa_corpus, write
 
 
