@@ -12,6 +12,7 @@ from ..stages.labels.file_names import NameTable
 from .labels import Findings, LabelReport, some_of
 from .report import plain_table, render_text
 
+_TEXT_SHOWN = 44  # characters
 _SHOWN = 10
 _WEAK = 0.8
 _ALIGN = "align.signals: {{path: {path}, signals: {{label_error: is_error}}}}"
@@ -147,8 +148,12 @@ def _worst_first(report: LabelReport, top: int, errors: int) -> list[object]:
     assert report.says is not None
     # of one part alone it is plain which one it is
     several = ["against"] * (len(report.by_part) > 1)
-    table = plain_table("where", "given", "likely", "confidence", *several, right=("confidence",))
-    for place in report.worst()[: min(top, errors)].tolist():
+    worst = report.worst()[: min(top, errors)].tolist()
+    texts = [_first_words(report.records[report.judged[place]]) for place in worst]
+    read = ["text"] * any(texts)
+    columns = ("where", "given", "likely", "confidence", *several, *read)
+    table = plain_table(*columns, right=("confidence",))
+    for place, text in zip(worst, texts, strict=True):
         against, asked = report.against(place)
         parts = "all parts" if against == asked else ", ".join(against) or "together"
         table.add_row(
@@ -157,6 +162,7 @@ def _worst_first(report: LabelReport, top: int, errors: int) -> list[object]:
             report.classes[report.says.likeliest_N[place]],
             f"{report.says.self_N[place]:.3f}",
             *[parts] * len(several),
+            *[text] * len(read),
         )
     shown = f"the {top:,} first" if top < errors else "all"
     return [f"likely wrong ({shown}), by how far the likely class is ahead:", table, ""]
@@ -167,6 +173,13 @@ def _where(record: Record) -> str:
     media = [part.uri for _, part in sorted(record.parts.items()) if part.uri]
     place = str(record.origin)
     return place if not media or media[0] == place else f"{place} ({media[0]})"
+
+
+def _first_words(record: Record) -> str:
+    """How its first text begins; empty where it has none."""
+    texts = [part.text for _, part in sorted(record.parts.items()) if part.modality == "text"]
+    words = " ".join((texts[0] or "").split()) if texts else ""
+    return words if len(words) <= _TEXT_SHOWN else f"{words[: _TEXT_SHOWN - 3]}..."
 
 
 def _findings(report: LabelReport, found: Findings) -> list[object]:
