@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import ClassVar
 
 import numpy as np
@@ -80,7 +81,7 @@ class Join(CorpusStage):
 
         def one(match: re.Match[str]) -> str:
             value = fields[match.group(1)]
-            return value.rpartition("/")[2].rpartition(".")[0] if match.group(2) else value
+            return PurePosixPath(value).stem if match.group(2) else value
 
         return _FIELD.sub(one, template)
 
