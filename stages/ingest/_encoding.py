@@ -90,7 +90,12 @@ _IMPOSSIBLE = {
     "iso8859_2": re.compile("ő(?=e[ms])"),
     "cp1250": re.compile("ő(?=e[ms])"),
     "cp1255": re.compile("[םןץףך](?=[א-ת])"),
-    "cp874": re.compile("[เ-ไ](?![ก-ฮ])|(?<![ก-ฮั-ู็-๎])[ัิ-ฺ็-๎]|(?<![ก-ฮัิ-ู็-๎ะา])[ะาำ]"),
+    # and a few of its letters beside a plain one are another's (Mรคdchen)
+    "cp874": re.compile(
+        "(?<=[A-Za-z])[\u0e00-\u0e7f]{1,3}(?![\u0e00-\u0e7f])"
+        "|(?<![\u0e00-\u0e7f])[\u0e00-\u0e7f]{1,3}(?=[A-Za-z])"
+        "|[เ-ไ](?![ก-ฮ])|(?<![ก-ฮั-ู็-๎])[ัิ-ฺ็-๎]|(?<![ก-ฮัิ-ู็-๎ะา])[ะาำ]"
+    ),
 }
 
 

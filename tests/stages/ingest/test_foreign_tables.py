@@ -285,12 +285,25 @@ def test_a_table_is_read_in_its_own_encoding_and_that_is_told(
         ("euc_jp", "女の子が公園でりんごを食べている。"),
         ("gb18030", "谢谢你的晚餐。"),
         ("cp1256", "شكرا على العشاء."),
+        # decoded wrongly before it was written
+        ("cp1252", "Das MÃ¤dchen lÃ¤uft ins cafÃ©"),
     ],
 )
 def test_one_sentence_is_enough_for_most_languages(encoding: str, text: str) -> None:
     """What is read counts: cp1250 and iso8859_2 differ in few letters, and in none of some."""
     data = f'id,text,label\n1,"{text}",x\n'.encode(encoding)
     assert text in data.decode(find_encoding(io.BytesIO(data)))
+
+
+def test_what_encodings_a_folder_of_texts_was_read_in_is_told(tmp_path: Path) -> None:
+    for name, encoding in (("a", "koi8_r"), ("b", "koi8_r"), ("c", "cp932"), ("d", "utf-8")):
+        write(tmp_path / "texts" / f"{name}.txt", ENCODED[encoding].encode(encoding))
+    write(tmp_path / "texts" / "e.txt", "plain")
+    _, notes = read(tmp_path, "text_folder", path="texts")
+    assert notes == [
+        "files read as cp932, found from their bytes",
+        "files read as koi8_r, found from their bytes",
+    ]
 
 
 @settings(max_examples=200, deadline=None)
