@@ -40,11 +40,13 @@ class Join(CorpusStage):
 
     columns: ClassVar[tuple[str, ...]] = ("key", "group", "origin")
 
+    version: ClassVar[int] = 2
+
     sources: list[str]
     match: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if len(self.sources) < 2:
+        if len(set(self.sources)) < 2 or len(set(self.sources)) < len(self.sources):
             raise ValueError(f"sources: wanted two or more to join, found {self.sources}")
         for name, template in self.match.items():
             if name not in self.sources or "{" in _FIELD.sub("", template):

@@ -25,6 +25,7 @@ from modalmill.schemas.recipe import parse_recipe
 from modalmill.schemas.record import Cue, Origin, Part, Record
 from modalmill.stages import stream
 from modalmill.stages.align.cut import Cut
+from modalmill.stages.align.join import Join
 from modalmill.stages.align.split import Split
 from tiny import recipe, write
 
@@ -210,6 +211,11 @@ def test_windows_cover_a_record_and_are_as_long_as_was_said(
     assert {piece.group for piece in pieces} == {"g"}
     assert len({piece.key for piece in pieces}) == len(pieces)
     assert all(piece.parts["about"] == parts["about"] for piece in pieces)
+
+
+def test_a_source_that_is_named_twice_is_told() -> None:
+    with pytest.raises(ValueError, match="sources: wanted two or more to join, found"):
+        Join(sources=["a", "b", "b"])
 
 
 def test_stems_of_ids_without_an_ending_are_the_ids(
