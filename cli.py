@@ -254,6 +254,7 @@ def account(
 def rejects(
     out: Annotated[Path, typer.Argument(help="Output folder of a run.")],
     stage: Annotated[str | None, typer.Option("--stage", help="Only those of this stage.")] = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="Records of each rule to show.")] = 200,
     json_: JsonOption = False,
 ) -> None:
     """List every record that was rejected, merged or missing, or goes on without its partner: the
@@ -262,7 +263,7 @@ def rejects(
     from .pipeline.report import read_rejects, rejects_text
 
     rows = read_rejects(out, stage)
-    _say(json.dumps(rows, ensure_ascii=False) if json_ else rejects_text(rows))
+    _say(json.dumps(rows, ensure_ascii=False) if json_ else rejects_text(rows, n))
 
 
 @app.command()

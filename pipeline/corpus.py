@@ -243,8 +243,9 @@ def _changed(
         dict(record.signals),
     )
     split, group = decision.split or record.split, decision.group or record.group
-    for other in absorbed:
-        _refuse_clash(address, record, other)
+    for number, other in enumerate(absorbed):
+        for before in (record, *absorbed[:number]):
+            _refuse_clash(address, before, other)
         parts = {**other.parts, **parts}
         targets = {**other.targets, **targets}
         signals = {**other.signals, **signals}

@@ -25,9 +25,11 @@ from ..schemas.errors import InputError, nearest
 from ..schemas.layout import RunFolder
 from ..schemas.united import United
 from ..stages.base import Decision
-from .report import plain_table, render_text, shown_number
+from .report import plain_table, read_account, render_text, shown_number
 
 _VERSION = 1
+_FINDS = "clean.duplicates"
+_SHOWN_KEYS = 3
 _EDGES = pa.schema(
     [
         ("key", pa.string()),
@@ -111,22 +113,41 @@ def _sets_of(edges: pa.Table) -> pa.Array:
 
 def read_duplicates(out: Path, kind: str = "", key: str = "") -> list[PairRow]:
     """The pairs of a run; of one kind, or of the set that a record is in."""
-    path = RunFolder(out).duplicates
-    if not RunFolder(out).account.is_file():
-        raise InputError(f"{out}: wanted the output folder of 'modalmill run', found no account")
-    rows: list[PairRow] = pq.read_table(path).to_pylist() if path.is_file() else []
+    rows = _rows(out)
     kinds = sorted({row["kind"] for row in rows})
     if kind and kind not in kinds:
         raise InputError(f"--kind {kind}: no pair is of this kind{nearest(kind, kinds)}")
     if key:
         sets = {name: row["set"] for row in rows for name in (row["key"], row["other"])}
         if key not in sets:
+            like = " or ".join([f"'{name}'" for name in sorted(sets) if key in name][:_SHOWN_KEYS])
             raise InputError(
                 f"--of {key}: no other record was found to have anything in common with a record"
-                " of this key; 'modalmill look' shows keys"
+                f" of this key{like and f'; did you mean {like}?'};"
+                " 'modalmill look' shows keys"
             )
         rows = [row for row in rows if row["set"] == sets[key]]
     return [row for row in rows if kind in ("", row["kind"])]
+
+
+def _rows(out: Path) -> list[PairRow]:
+    """All pairs; InputError where it is not known whether there are any."""
+    folder = RunFolder(out)
+    path, note = folder.duplicates, folder.work.duplicates_note
+    stages = [count.name for count in read_account(out).stages]
+    if path.is_file():
+        try:
+            rows: list[PairRow] = pq.read_table(path).to_pylist()
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InputError(f"{path}: cannot be read ({error}); run the recipe again") from error
+        return rows
+    if note.is_file() and json.loads(note.read_text()).get("file") is not None:
+        raise InputError(f"{path}: this run wrote it, and it is gone; run the recipe again")
+    if not any(name.partition("#")[0] == _FINDS for name in stages):
+        raise InputError(
+            f"{out}: this run had no {_FINDS}, so nothing was compared; give the recipe that stage"
+        )
+    return []
 
 
 def duplicates_text(rows: Sequence[PairRow], count: int) -> str:

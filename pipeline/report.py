@@ -178,12 +178,16 @@ def read_rejects(out: Path, stage: str | None = None) -> list[Reject]:
     return table.to_pylist()  # type: ignore[no-any-return]  # pyarrow has no types
 
 
-def rejects_text(rows: list[Reject]) -> str:
-    """Rejects as a table."""
+def rejects_text(rows: list[Reject], count: int) -> str:
+    """Rejects as a table: the first ``count`` of each rule, and how many there are beside."""
     if not rows:
         return "nothing was left out"
     table = plain_table("stage", "key", "fate", "rule", "where", "what")
+    found: Counter[tuple[str, str]] = Counter()
     for row in rows:
+        found[row["stage"], row["rule"]] += 1
+        if found[row["stage"], row["rule"]] > count:
+            continue
         origin = row["origin"]
         where = (
             f"{origin['file']}, row {origin['row']}"
@@ -191,7 +195,12 @@ def rejects_text(rows: list[Reject]) -> str:
             else origin["file"]
         )
         table.add_row(row["stage"], row["key"], row["fate"], row["rule"], where, row["message"])
-    return render_text(table)
+    more = [
+        f"and {number - count:,} more of {stage}: {rule}"
+        for (stage, rule), number in found.items()
+        if number > count
+    ]
+    return render_text(table, *more, *["-n shows more, --json lists all"] * bool(more))
 
 
 def measured_text(out: Path) -> str:

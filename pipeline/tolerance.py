@@ -37,21 +37,25 @@ def refuse_losses(account: Account, faults: Faults, tolerance: float, out: Path)
 
 def _first_cause(count: Count, faults: Faults) -> str:
     """The first of a stage's rejects in words; where it lacked a part, why that part was not there
-    from the start.
+    from the start, or what partner it has not.
     """
     lost = _first(faults, count.name, ("rejected", "missing"))
     if lost is None:
         return ""
     missing = _first(faults, count.name, ("missing",))
+    alone = ""
     if missing is not None:
         why = f"no_{missing['rule'].removeprefix('no ')}_file"
-        gone = (fault for fault in faults if fault["fate"] == "unmatched" and why in fault["rule"])
-        lost = next(gone, lost)
+        unmatched = [fault for fault in faults if fault["fate"] == "unmatched"]
+        gone = (fault for fault in unmatched if why in fault["rule"])
+        of_it = (fault["message"] for fault in unmatched if fault["key"] == missing["key"])
+        lost = next(gone, missing)
+        alone = next((f" ({message})" for message in of_it if lost is missing), "")
     origin = lost["origin"]
     where = (
         f"{origin['file']}, row {origin['row']}" if origin["row"] is not None else origin["file"]
     )
-    return f"; the first: {where}: {lost['message']}"
+    return f"; the first: {where}: {lost['message']}{alone}"
 
 
 def _first(faults: Faults, stage: str, fates: Sequence[str]) -> FaultRow | None:

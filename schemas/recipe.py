@@ -304,6 +304,13 @@ def _override(value: dict[str, object], text: str) -> str | None:
             address = _address(target[index])
             if not address:
                 return f"--set {text}: entry {index} of the list is no stage with options"
+            same = [number for number, entry in enumerate(target) if _address(entry) == address]
+            if used and len(same) > 1:
+                numbers = ", ".join(map(str, same))
+                return (
+                    f"--set {text}: entries {numbers} are all {address}; say which by its number,"
+                    f" like {place.partition('.')[0]}.{same[-1]}.{'.'.join(words[used:])}"
+                )
             if not used:  # by its number, with its address behind it or without
                 words = words[1:]
                 parts = address.split(".")

@@ -83,6 +83,27 @@ def test_rejects_say_where_they_came_from(ran: Path) -> None:
     assert "did you mean 'clean.image'" in fails("rejects", ran / "out", "--stage", "clean.imag")
 
 
+def test_of_many_rejects_the_first_of_each_rule_are_shown_and_the_others_counted(
+    tmp_path: Path,
+) -> None:
+    """A join of a hundred thousand took minutes to be laid out as a table."""
+    ids = "".join(f"{number},\n" for number in range(7)) + "8,word\n"
+    write(tmp_path / "t.csv", f"id,text\n{ids}")
+    source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": "text"}
+    stages = [{"align.require": {"parts": ["text"]}}]
+    value = recipe(tmp_path, {"s": source}, stages, shard=None, tolerance=1)
+    write(tmp_path / "r.yaml", yaml.safe_dump(value))
+    out = tmp_path / "out"
+    assert modalmill("run", tmp_path / "r.yaml", "--out", out, "--quiet").returncode == 0
+    shown = modalmill("rejects", out, "-n", "3").stdout
+    assert shown.count("align.require") == 3 + 1
+    assert "and 4 more of align.require: no text" in shown
+    assert "-n shows more, --json lists all" in shown
+    whole = modalmill("rejects", out).stdout
+    assert whole.count("align.require") == 7
+    assert "more" not in whole
+
+
 def test_inspect_and_stages_show_what_there_is(ran: Path) -> None:
     shown = modalmill("inspect", ran / "out" / "shards", "-n", "2").stdout
     assert "image (image), question (text)" in shown

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from ...schemas.contents import Contents
+from ...schemas.errors import nearest
 from ...schemas.record import Cue, Part, Record, make_key
 from ..base import RecordStage, TracksOf, no_tracks
 from ..modality import modality, on_disk, segmenters, timed
@@ -78,9 +79,9 @@ class Cut(RecordStage):
 
     def __post_init__(self) -> None:
         if self.by == WINDOWS:
-            if self.window_s is None or self.window_s < _SHORTEST_HOP_S:
+            if self.window_s is None or not self.window_s >= _SHORTEST_HOP_S:
                 raise ValueError("window_s: say how long the windows are, in seconds above 0")
-            if self.hop_s is not None and self.hop_s < _SHORTEST_HOP_S:
+            if self.hop_s is not None and not self.hop_s >= _SHORTEST_HOP_S:
                 raise ValueError(
                     f"hop_s: wanted {_SHORTEST_HOP_S} seconds or more, found {self.hop_s}"
                 )
@@ -88,17 +89,20 @@ class Cut(RecordStage):
             raise ValueError(
                 f"window_s, hop_s: are for by: {WINDOWS}, and it is cut by {self.by!r}"
             )
+        for option in ("margin_s", "min_s"):
+            if not self._of(option) >= 0:
+                raise ValueError(f"{option}: wanted 0 seconds or more, found {self._of(option):g}")
         if self.by not in segmenters() and (self.part is not None or self.max_s is not None):
             raise ValueError(
                 f"part, max_s: are for by: {', '.join(segmenters())}, and it is cut by {self.by!r}"
             )
         least = self._of("min_s")
-        if self.max_s is not None and self.max_s < max(_SHORTEST_HOP_S, least):
+        if self.max_s is not None and not self.max_s >= max(_SHORTEST_HOP_S, least):
             raise ValueError(
                 f"max_s: wanted min_s ({least:g}) or more, and {_SHORTEST_HOP_S} at least,"
                 f" found {self.max_s:g}"
             )
-        if self.silence_db <= 0 or self._of("min_silence_s") < 0:
+        if not (self.silence_db > 0 and self._of("min_silence_s") >= 0):
             raise ValueError("silence_db, min_silence_s: wanted a number above 0")
         if self.by != SPEECH:
             if self.threshold is not None or self.neg_threshold is not None:
@@ -118,7 +122,11 @@ class Cut(RecordStage):
         if kind is not None:
             return self._unclear(here, kind)
         if self.by != WINDOWS:
-            return here.lacking_parts("by", [self.by], "text")
+            if self.by in here.parts:
+                return here.lacking_parts("by", [self.by], "text")
+            texts = (name for name, kind in here.parts.items() if kind in (None, "text"))
+            known = nearest(self.by, [*texts, WINDOWS, *segmenters()])
+            return [f"by: nothing before it gives a part called {self.by!r}{known}"]
         kinds = set(here.parts.values())
         if kinds.isdisjoint({None, *timed()}):
             return [f"by: nothing before it gives a part that has a time ({', '.join(timed())})"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import ClassVar
 
 import numpy as np
@@ -39,11 +40,13 @@ class Join(CorpusStage):
 
     columns: ClassVar[tuple[str, ...]] = ("key", "group", "origin")
 
+    version: ClassVar[int] = 2
+
     sources: list[str]
     match: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if len(self.sources) < 2:
+        if len(set(self.sources)) < 2 or len(set(self.sources)) < len(self.sources):
             raise ValueError(f"sources: wanted two or more to join, found {self.sources}")
         for name, template in self.match.items():
             if name not in self.sources or "{" in _FIELD.sub("", template):
@@ -80,7 +83,7 @@ class Join(CorpusStage):
 
         def one(match: re.Match[str]) -> str:
             value = fields[match.group(1)]
-            return value.rpartition("/")[2].rpartition(".")[0] if match.group(2) else value
+            return PurePosixPath(value).stem if match.group(2) else value
 
         return _FIELD.sub(one, template)
 

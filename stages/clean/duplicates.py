@@ -51,14 +51,15 @@ class Duplicates(CorpusStage):
     same_targets: whether the targets count; without them two records with equal parts and other
         labels are duplicates too.
     near_bits: images whose 64-bit perceptual hashes differ in at most this many bits, and whose
-        thumbnails look the same, are near duplicates: recompressed, scaled, a little brighter. 0
-        turns it off.
+        thumbnails look the same, are near duplicates: recompressed, scaled, a little brighter. Of a
+        record with several images each one is compared. 0 turns it off.
     sounds: recordings that are one by their fingerprints (compressed, resampled, louder, a piece of
         at least half the shorter one) keep their records in one group.
     text_words: records of texts alone keep in one group where they have the same words, but for
         case, punctuation and spacing, and at least so many of them. 0 turns it off.
     near: ``group`` keeps near duplicates in one group; ``merge`` keeps the first of those whose
-        texts and targets are equal, and groups the rest. Of images; texts have ``near_texts``.
+        texts and targets are equal, and groups the rest, as well as records of several images. Of
+        images; texts have ``near_texts``.
     near_texts: ``group`` keeps records of texts alone that share most of their words, directly or
         through others, in one group; ``merge`` keeps the first of those whose targets and names of
         parts are equal, merges into it what is near to it itself, and groups the rest. Words are
@@ -72,7 +73,7 @@ class Duplicates(CorpusStage):
 
     columns: ClassVar[tuple[str, ...]] = ("key", "group", "parts", "targets", "signals", "absent")
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     exact: Literal["merge", "group"] = "merge"
     same_targets: bool = True
@@ -149,11 +150,11 @@ class Duplicates(CorpusStage):
         media = [part["hash"] for part in parts if part["hash"] is not None]
         if media:
             others = [part for part in parts if part["modality"] != "image"]
-            images = [part["hash"] for part in parts if part["modality"] == "image"]
+            images = [part for part in parts if part["modality"] == "image"]
             seen.media[row] = _Media(
                 media,
-                _phash(dict(signals or ()), parts),
-                images[0] if len(images) == 1 else None,
+                _pictures(dict(signals or ()), images),
+                len(images) == 1,
                 _digest(_content(others, targets) or targets),
                 [part["hash"] for part in parts if part["modality"] == "audio" and part["hash"]],
             )
@@ -170,16 +171,16 @@ class Duplicates(CorpusStage):
     ) -> None:
         """Unite the records whose images look the same."""
         # equal bytes are equal pictures, and are looked at once
-        by_image: dict[str | int, list[int]] = defaultdict(list)
+        by_image: dict[tuple[str, int], list[int]] = defaultdict(list)
         for row in sets.in_order(media):
-            if media[row].phash is not None and not sets.is_merged(row):
-                by_image[media[row].image or row].append(row)
-        pictures = list(by_image.values())
-        hashes = np.array([media[same[0]].phash for same in pictures], np.uint64)
+            if not sets.is_merged(row):
+                for picture in dict.fromkeys(media[row].pictures):
+                    by_image[picture].append(row)
+        contents, pictures = list(by_image), list(by_image.values())
+        hashes = np.array([phash for _, phash in contents], np.uint64)
 
         def of(number: int) -> np.ndarray | None:
-            image = media[pictures[number][0]].image
-            return None if likeness is None or image is None else likeness(image)
+            return None if likeness is None else likeness(contents[number][0])
 
         united = look_alikes(hashes, self.near_bits, of)
         for one, other, bits in united.edges:
@@ -188,12 +189,18 @@ class Duplicates(CorpusStage):
             return
         # those of one file look alike as well, though no edge says so
         for numbers in united.all_sets():
-            kept, *others = sets.in_order(row for number in numbers for row in pictures[number])
+            of_one = {
+                row: contents[number][1]
+                for number in numbers
+                for row in pictures[number]
+                if media[row].has_one_image
+            }
+            kept, *others = sets.in_order(of_one) or [-1]
             for row in others:
                 # other words or labels are other records
                 if media[row].beside != media[kept].beside:
                     continue
-                bits = ((media[kept].phash or 0) ^ (media[row].phash or 0)).bit_count()
+                bits = (of_one[kept] ^ of_one[row]).bit_count()
                 message = (
                     f"its image looks the same as that of {sets.key(kept)} ({bits} of 64 bits"
                     " differ)"
@@ -264,14 +271,14 @@ class _PartRow(TypedDict):
 
 
 class _Media(NamedTuple):
-    """What a record with media is compared by: the hashes of them; the perceptual hash of its only
-    image, and that image's content hash; a digest of what stands beside it; the hashes of its
-    sounds.
+    """What a record with media is compared by: the hashes of them; the content hash and the
+    perceptual hash of each image, and whether it has no more than one; a digest of what stands
+    beside the images; the hashes of its sounds.
     """
 
     contents: list[str]
-    phash: int | None
-    image: str | None
+    pictures: list[tuple[str, int]]
+    has_one_image: bool
     beside: tuple[int, int]
     sounds: list[str]
 
@@ -309,7 +316,7 @@ class _Sets:
         self._names = named.dictionary.take(order)
         self._group = numbers[named.indices.to_numpy()]
         self._united = United(len(order))
-        self._edges: dict[int, list[Edge]] = defaultdict(list)
+        self._edges: dict[int, dict[tuple[str, str], Edge]] = defaultdict(dict)
         self._kinds: dict[int, set[str]] = defaultdict(set)
         self._faults: dict[int, Fault] = {}
 
@@ -347,15 +354,18 @@ class _Sets:
         self._kinds[mine].add(kind)
         self._kinds[theirs].add(kind)
         first, later = self.in_order((one, other))
-        self._edges[later].append(Edge(kind, self.key(first), float(distance)))
+        edge = Edge(kind, self.key(first), float(distance))
+        # two records may have several media in common, of which the nearest are told
+        known = self._edges[later].setdefault((kind, edge.other), edge)
+        if edge.distance < known.distance:
+            self._edges[later][kind, edge.other] = edge
 
     def merge(self, row: int, kept: int, kind: str, fault: Fault, distance: float = 0.0) -> None:
         """A record lives on in another."""
         self._faults[row] = replace(fault, fate="merged")
-        edge = Edge(kind, self.key(kept), float(distance))
-        # it may be what united them
-        self._edges[row] = [other for other in self._edges[row] if other != edge]
-        self._edges[row].append(replace(edge, merged=True))
+        other = self.key(kept)
+        # in the place of what united them
+        self._edges[row][kind, other] = Edge(kind, other, float(distance), merged=True)
 
     def decisions(self) -> dict[str, Decision]:
         """What follows, by key."""
@@ -363,7 +373,7 @@ class _Sets:
         moved = np.flatnonzero(first[self._group] != self._group).tolist()
         decisions = {}
         for row in self.in_order({*moved, *self._edges, *self._faults}):
-            edges = tuple(self._edges.get(row, ()))
+            edges = tuple(self._edges[row].values()) if row in self._edges else ()
             group = int(self._group[row])
             if row in self._faults:
                 decision = Decision(self._faults[row], edges=edges)
@@ -405,9 +415,10 @@ def _words_alone(parts: Sequence[_PartRow], least: int) -> str:
     return PART.join(texts) if sum(map(count_words, texts)) >= least else ""
 
 
-def _phash(signals: dict[str, float], parts: Sequence[_PartRow]) -> int | None:
-    """The perceptual hash of the record's only image."""
-    names = [part["name"] for part in parts if part["modality"] == "image"]
-    if len(names) != 1 or f"{names[0]}.phash_high" not in signals:
-        return None
-    return perceptual_hash(signals, f"{names[0]}.")
+def _pictures(signals: dict[str, float], images: Sequence[_PartRow]) -> list[tuple[str, int]]:
+    """The content hash and the perceptual hash of each image of which both are known."""
+    return [
+        (image["hash"], perceptual_hash(signals, f"{image['name']}."))
+        for image in images
+        if image["hash"] is not None and f"{image['name']}.phash_high" in signals
+    ]

@@ -12,7 +12,8 @@ from __future__ import annotations
 import codecs
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO
 
 # stands for bytes that are no text in the encoding; no decoder gives it otherwise
@@ -20,16 +21,39 @@ BROKEN = "\udcff"
 # the name of the way to deal with them: decode(encoding, BROKEN_BYTES)
 BROKEN_BYTES = "modalmill.broken"
 _SAMPLE_BYTES = 1 << 18
-_LATIN = {  # the common letters, and others that some of the languages have
-    "cp1252": ("éèàçêâîôûùëïüöäßñáíóúãõåøæ", "ìòœÿ"),
-    "iso8859_2": ("ąćęłńóśźżáčďéěíňřšťúůžőűöüä", "ýßâăîşţ"),
-    "cp1250": ("ąćęłńóśźżáčďéěíňřšťúůžőűöüä", "ýßâăîşţ"),
-    "cp1257": ("āčēģīķļņšūžąęėįų", "öäõü"),
-    "cp1254": ("çğıöşü", "âî"),
+_CENTRAL = (  # Polish, Czech, Slovak, Hungarian, Romanian, Croatian and Slovenian
+    "łęóążśćńź",
+    "íáéěřčšžýůúďťňó",
+    "áíéčšžýúťľňôďäĺŕó",
+    "áéöóőüíúű",
+    "ăîâţş",
+    "čšžćđ",
+)
+_LATIN = {  # the letters of its languages that English has not, the commonest first
+    # French, German, Spanish, Portuguese, Italian, Catalan, Swedish and Finnish, Danish and
+    # Norwegian, Icelandic, Dutch, Albanian
+    "cp1252": (
+        "éèàêçôîâûùëïœ",
+        "üäöß",
+        "óíáéñúü",
+        "ãçáéíóêõúâàô",
+        "èàòùìé",
+        "àéèíòóçúïü",
+        "äöåé",
+        "åøæé",
+        "áðíéúöóþæý",
+        "éëïöü",
+        "ëç",
+    ),
+    "iso8859_2": _CENTRAL,
+    "cp1250": _CENTRAL,
+    "cp1257": ("ėįšųąžčęū", "āīēšņūļžčķģ", "äõüöšž"),  # Lithuanian, Latvian, Estonian
+    "cp1254": ("ıüşğçöâî",),
 }
 _OTHER = {  # the commonest letters, and all of the script
     "cp1251": ("оеаинтсрвлкмдпу", "\u0400-\u04ff"),
     "koi8_r": ("оеаинтсрвлкмдпу", "\u0400-\u04ff"),
+    "koi8_u": ("оеаинтсрвлкмдпу", "\u0400-\u04ff"),
     "cp1253": ("αεοιτνσρηςπκλμυάίόέή", "\u0370-\u03ff"),
     "cp1255": ("והילאתרבםשנמ", "\u0590-\u05ff"),
     "cp1256": ("اليمنوتربةدسعفكحه", "\u0600-\u06ff"),
@@ -44,14 +68,35 @@ _WIDE = {  # what is common in each, and what is not unheard of
 }
 # rows of the everyday characters
 _COMMON_BYTES = {
+    "cp932": ("euc_jp", 0xB0, 0xCF),
+    "euc_jp": ("euc_jp", 0xB0, 0xCF),
     "cp949": ("euc_kr", 0xB0, 0xC8),
     "gb18030": ("gb2312", 0xB0, 0xD7),
     "big5": ("big5", 0xA4, 0xC6),
 }
 _PUNCTUATION = "‘’“”„–—…€«»°§©®™·•¿¡±×÷²³¹½¼¾£¥¢ªº"
 _SIGN = 0.7
+# what letters are worth: by how much less the rarest of a language than its commonest, those of
+# another language of the region, capitals, and what is no letter of any
+_RAREST, _OTHER_LANGUAGE, _CAPITAL, _NO_LETTER = 0.3, 0.5, 0.7, 0.1
 _FOREIGN_RUN = re.compile(r"[^\x00-\x7f]+")
 _WORD = re.compile(r"[^\W\d_]+")
+_KANA = re.compile("[\u3041-\u30fa]")
+# what the order of letters forbids: Czech or Croatian as French and Danish (èíslo, pøi), Portuguese
+# as Hungarian (milhőes); a Hebrew final letter before another letter; in Thai a vowel or tone
+# without its consonant
+_IMPOSSIBLE = {
+    "cp1252": re.compile("è(?=[aeiouáéíúý])|ø(?=[aiouáéíúý])"),
+    "iso8859_2": re.compile("ő(?=e[ms])"),
+    "cp1250": re.compile("ő(?=e[ms])"),
+    "cp1255": re.compile("[םןץףך](?=[א-ת])"),
+    # and a few of its letters beside a plain one are another's (Mรคdchen)
+    "cp874": re.compile(
+        "(?<=[A-Za-z])[\u0e00-\u0e7f]{1,3}(?![\u0e00-\u0e7f])"
+        "|(?<![\u0e00-\u0e7f])[\u0e00-\u0e7f]{1,3}(?=[A-Za-z])"
+        "|[เ-ไ](?![ก-ฮ])|(?<![ก-ฮั-ู็-๎])[ัิ-ฺ็-๎]|(?<![ก-ฮัิ-ู็-๎ะา])[ะาำ]"
+    ),
+}
 
 
 def _broken(error: UnicodeError) -> tuple[str, int]:
@@ -144,6 +189,8 @@ def _score(text: str, encoding: str) -> float:
     count = sum(letter > "\x7f" for letter in text)
     if not count:
         return 0.0
+    if encoding in _IMPOSSIBLE:
+        text = _IMPOSSIBLE[encoding].sub("?", text)
     worth = (
         _wide_score if encoding in _WIDE else _script_score if encoding in _OTHER else _latin_score
     )
@@ -153,6 +200,8 @@ def _score(text: str, encoding: str) -> float:
 def _wide_score(text: str, encoding: str) -> float:
     common, rarer = (re.compile(f"[{letters}]") if letters else None for letters in _WIDE[encoding])
     rows = _COMMON_BYTES.get(encoding)
+    if rows and rows[0] == "euc_jp" and not _KANA.search(text):
+        rows = None  # Chinese, or as rare as Japanese without a single kana
     # A single one among plain letters is a sign of Latin text, ° or ±, whose byte took the next
     # letter with it.
     return sum(
@@ -183,24 +232,35 @@ def _has_plain(word: str) -> bool:
 
 
 def _latin_score(text: str, encoding: str) -> float:
-    common, rarer = _LATIN[encoding]
-    total = _SIGN * sum(letter in _PUNCTUATION for letter in text)
+    """The score as the language of the encoding that fits best."""
+    signs = _SIGN * sum(letter in _PUNCTUATION for letter in text)
+    # how often each letter stands there, less where it does not look like a word
+    shares: dict[str, float] = defaultdict(float)
     for word in _WORD.findall(text):
+        if word.isascii():
+            continue
         # In a Latin word there are plain letters too; a capital does not follow a small letter
         # (żQué for ¿Qué).
         share = (1.0 if _has_plain(word) else 0.3) * (0.1 if _has_odd_capital(word) else 1.0)
         for letter in word:
             if letter > "\x7f" and letter not in _PUNCTUATION:
-                total += share * (
-                    1.0
-                    if letter in common
-                    else 0.8
-                    if letter in rarer
-                    else 0.7
-                    if letter.lower() in common + rarer
-                    else 0.1
-                )
-    return total
+                shares[letter] += share
+    # a letter of another language of the region is a name, or the file has two languages
+    others = dict.fromkeys("".join(_LATIN[encoding]), _OTHER_LANGUAGE)
+    return signs + max(
+        _language_score(shares, others | _worth_by_rank(letters)) for letters in _LATIN[encoding]
+    )
+
+
+def _worth_by_rank(letters: str) -> dict[str, float]:
+    return {letter: 1.0 - _RAREST * rank / len(letters) for rank, letter in enumerate(letters)}
+
+
+def _language_score(shares: Mapping[str, float], worth: Mapping[str, float]) -> float:
+    return sum(
+        share * worth.get(letter, max(_CAPITAL * worth.get(letter.lower(), 0.0), _NO_LETTER))
+        for letter, share in shares.items()
+    )
 
 
 def _has_odd_capital(word: str) -> bool:

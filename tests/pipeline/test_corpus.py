@@ -17,7 +17,7 @@ from modalmill.schemas.account import presence_pattern
 from modalmill.schemas.disk import read_table, write_table
 from modalmill.schemas.errors import InputError
 from modalmill.schemas.manifest import Row, rows_to_table
-from modalmill.schemas.record import Absence, Fault, Part, Record
+from modalmill.schemas.record import Absence, Fault, Record
 from modalmill.stages.base import ByRow, Decision
 from strategies import records
 
@@ -113,14 +113,17 @@ def changed(record: Record, decision: Decision | None, every: Mapping[str, Recor
 
 
 def clashes(record: Record, decision: Decision | None, every: Mapping[str, Record]) -> bool:
-    """Whether a record has something of one name and another content than what it takes."""
-    parts: dict[str, Part] = dict(record.parts)
+    """Whether a record, or something that it takes, has something of one name and another content
+    than something else that it takes.
+    """
+    parts, targets = dict(record.parts), dict(record.targets)
     for key in decision.absorb if decision else ():
         other = every[key]
-        for mine, theirs in ((record.parts, other.parts), (record.targets, other.targets)):
+        for mine, theirs in ((parts, other.parts), (targets, other.targets)):
             if any(mine[name] != theirs[name] for name in mine.keys() & theirs.keys()):
                 return True
         parts |= other.parts
+        targets |= other.targets
     return False
 
 

@@ -146,6 +146,11 @@ def test_the_command_shows_the_pairs_that_made_a_group(found: Path) -> None:
     ("kind", "key", "told"),
     [
         ("", "i-q", "--of i-q: no other record was found to have anything in common"),
+        (
+            "",
+            "x2",
+            r"with a record of this key; did you mean 's-x2'\?; 'modalmill look' shows keys",
+        ),
         ("look-alik", "", r"no pair is of this kind; did you mean 'look-alike'\?"),
     ],
 )
@@ -165,4 +170,16 @@ def test_a_run_that_finds_nothing_more_leaves_no_table_of_the_run_before(
     assert (out / "duplicates.parquet").read_bytes() == first
     run_recipe(recipe(tmp_path, sources, ["align.split"], shard=None), out)
     assert not (out / "duplicates.parquet").exists()
+    with pytest.raises(InputError, match=r"this run had no clean.duplicates, so nothing was"):
+        read_duplicates(out)
+    alone = {"t": sources["t"]}
+    run_recipe(recipe(tmp_path, alone, [{"clean.duplicates": {"text_words": 20}}], shard=None), out)
+    (out / "duplicates.parquet").unlink()
+    with pytest.raises(InputError, match=r"wrote it, and it is gone; run the recipe again"):
+        read_duplicates(out)
+    (out / "duplicates.parquet").write_bytes(first[:100])
+    with pytest.raises(InputError, match=r"duplicates.parquet: cannot be read \(.*run the recipe"):
+        read_duplicates(out)
+    write(tmp_path / "t.csv", "id,text,label\n1,one,a\n2,two,a\n")
+    run_recipe(recipe(tmp_path, alone, ["clean.duplicates"], shard=None), out)
     assert "no records were found to have anything in common" in shown(out)

@@ -84,6 +84,24 @@ def test_an_empty_result_is_an_error_that_names_the_first_cause(
     assert len(read_rejects(tmp_path / "out")) == 8
 
 
+def test_of_a_part_that_a_join_did_not_bring_the_partner_is_named(
+    tmp_path: Path, run_recipe: Run
+) -> None:
+    write(tmp_path / "a.csv", "id,q\n1,one\n2,two\n3,three\n")
+    write(tmp_path / "b.csv", "id,cap\n1,uno\n")
+    sources = {
+        name: {"type": "csv", "path": f"{name}.csv", "id": "{id}", "text": {part: part}}
+        for name, part in (("a", "q"), ("b", "cap"))
+    }
+    stages = [{"align.join": {"sources": ["a", "b"]}}, {"align.require": {"parts": ["cap"]}}]
+    told = (
+        r"2 of 3 were left out .*; the first: a.csv, row 3: the part cap is required and not there"
+        r" \(no record of b has the join value '2'\); look at them"
+    )
+    with pytest.raises(ToleranceError, match=told):
+        run_recipe(recipe(tmp_path, sources, stages, tolerance=0.5))
+
+
 def test_what_is_missing_counts_for_the_tolerance(tmp_path: Path, run_recipe: Run) -> None:
     write(tmp_path / "t.csv", "id,label\n1,\n2,\n3,x\n")
     source = {"type": "csv", "path": "t.csv", "id": "{id}", "targets": ["label"]}

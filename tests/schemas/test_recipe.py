@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from modalmill.pipeline.plan import make_plan
 from modalmill.schemas.errors import InputError, RecipeError
 from modalmill.schemas.recipe import load_recipe, parse_recipe
@@ -67,6 +68,18 @@ def test_overrides_reach_values_lists_and_stages_by_address(tmp_path: Path) -> N
     assert changed.sources["notes"]["path"] == "other.csv"
     assert changed.shard is not None
     assert changed.shard.jpeg_quality == 80
+
+
+def test_of_several_stages_of_one_address_an_override_says_which(tmp_path: Path) -> None:
+    text = yaml.safe_load(TEXT)
+    text["stages"].append({"clean.text": {"min_words": 1}})
+    path = write(tmp_path / "r.yaml", yaml.safe_dump(text))
+    last = len(text["stages"]) - 1
+    told = rf"entries 0, {last} are all clean.text; .* like stages.{last}.min_words"
+    with pytest.raises(RecipeError, match=told):
+        load_recipe(path, ["stages.clean.text.min_words=5"])
+    changed, _ = load_recipe(path, [f"stages.{last}.min_words=5"])
+    assert changed.stages[last] == {"clean.text": {"min_words": 5}}
 
 
 def test_data_is_relative_to_the_file_and_an_override_to_the_current_folder(tmp_path: Path) -> None:

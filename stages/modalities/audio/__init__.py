@@ -16,7 +16,7 @@ from ....schemas.recipe import ShardOptions
 from ....schemas.record import Part
 from ...media.files import content_hash, locate
 from ...modality import Depth, Measured, ModalityOptions, OnDisk, Rendered, in_span
-from .signals import SIGNALS
+from .signals import OF_FILE, SIGNALS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -146,7 +146,9 @@ class Audio(OnDisk):
         from .speech import speech_signals
 
         span = (tracks, part.duration_s or 0.0, part.start_s, part.end_s)
-        return {**signals, **sound_signals(*span), **speech_signals(*span)}
+        # a span that lies behind the end of its file has none, and not those of the whole
+        of_file = {name: signals[name] for name in OF_FILE if name in signals}
+        return {**of_file, **sound_signals(*span), **speech_signals(*span)}
 
     def segments(
         self, part: Part, tracks: Mapping[str, np.ndarray], by: str, options: Mapping[str, float]

@@ -6,6 +6,7 @@ import math
 
 from ....schemas.quantity import Quantity, share
 
+OF_FILE = ("late_s", "streams")
 SIGNALS = {
     "clipping": share(
         "share of samples at full scale or in flat tops, of the channel that has most"

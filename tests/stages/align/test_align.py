@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import re
 import string
@@ -24,6 +25,7 @@ from modalmill.schemas.recipe import parse_recipe
 from modalmill.schemas.record import Cue, Origin, Part, Record
 from modalmill.stages import stream
 from modalmill.stages.align.cut import Cut
+from modalmill.stages.align.join import Join
 from modalmill.stages.align.split import Split
 from tiny import recipe, write
 
@@ -211,16 +213,43 @@ def test_windows_cover_a_record_and_are_as_long_as_was_said(
     assert all(piece.parts["about"] == parts["about"] for piece in pieces)
 
 
+def test_a_source_that_is_named_twice_is_told() -> None:
+    with pytest.raises(ValueError, match="sources: wanted two or more to join, found"):
+        Join(sources=["a", "b", "b"])
+
+
+def test_stems_of_ids_without_an_ending_are_the_ids(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
+    sources = {
+        "l": names(tmp_path, "l.csv", ["a", "img/b.jpg", "v1.2.png"], "first"),
+        "r": names(tmp_path, "r.csv", ["a.txt", "b", "v1.2"], "second"),
+    }
+    match = {"l": "{id:stem}"}
+    stages = [{"align.join": {"sources": ["l", "r"], "match": match}}]
+    result = run_recipe(recipe(tmp_path, sources, stages, shard=None))
+    assert result.account.stages[0].presence == {"first": 1, "first+second": 2, "second": 1}
+    match["r"] = "{id:stem}"
+    sources["r"] = names(tmp_path, "r.csv", ["a.txt", "b", "v1.2.txt"], "second")
+    result = run_recipe(recipe(tmp_path, sources, stages, shard=None))
+    assert result.account.stages[0].presence == {"first+second": 3}
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
         ({"by": "windows"}, "window_s: say how long the windows are"),
         ({"by": "windows", "window_s": 0.0}, "window_s: say how long the windows are"),
         ({"by": "windows", "window_s": 2.0, "hop_s": 0.0}, "hop_s: wanted 0.01 seconds or more"),
+        ({"by": "windows", "window_s": math.nan}, "window_s: say how long the windows are"),
         ({"by": "words", "window_s": 2.0}, "window_s, hop_s: are for by: windows"),
+        ({"by": "speech", "margin_s": -1.0}, "margin_s: wanted 0 seconds or more, found -1"),
+        ({"by": "words", "min_s": math.nan}, "min_s: wanted 0 seconds or more, found nan"),
+        ({"by": "silence", "max_s": math.nan}, "max_s: wanted min_s .* or more, .* found nan"),
+        ({"by": "silence", "silence_db": math.nan}, "silence_db, min_silence_s: wanted a number"),
     ],
 )
-def test_windows_that_are_none_are_told(options: dict[str, Any], told: str) -> None:
+def test_lengths_that_are_none_are_told(options: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         Cut(**options)
 

@@ -238,6 +238,39 @@ def test_a_near_picture_with_other_words_is_grouped_and_not_merged(
     assert len({row["group"] for row in rows}) == 1
 
 
+def test_each_picture_of_a_record_with_several_is_compared(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
+    first, second, third = (jpeg(200, 260, seed, 95) for seed in range(3))
+    pictures = {"a": first, "b": second, "c": third, "a2": recompressed(first, 60, 0.8)}
+    for name, some in pictures.items():
+        write(tmp_path / "img" / f"{name}.jpg", some)
+    write(tmp_path / "t.csv", "id,left,right\n1,a,\n2,b,a2\n3,c,c\n4,a2,\n5,b,a2\n")
+    source = {
+        "type": "csv",
+        "path": "t.csv",
+        "id": "{id}",
+        "media": {side: {"path": f"img/{{{side}}}.jpg"} for side in ("left", "right")},
+    }
+    value = recipe(tmp_path, {"s": source}, ["clean.duplicates"], shard=None)
+    source["targets"] = {"answer": "id"}
+    run_recipe(value)
+    found = {"1": "s-1", "2": "s-1", "3": "s-3", "4": "s-1", "5": "s-1"}
+    assert groups_of(tmp_path / "out") == found
+    edges = pq.read_table(tmp_path / "out" / "duplicates.parquet").to_pylist()
+    pairs = [(row["key"], row["other"], row["kind"]) for row in edges]
+    assert sorted(pairs) == [
+        ("s-2", "s-1", "look-alike"),
+        ("s-4", "s-2", "bytes"),
+        ("s-5", "s-2", "bytes"),
+    ]
+    # a record of two pictures is not all that one of them shows
+    del source["targets"]
+    value["stages"] = [{"clean.duplicates": {"near": "merge"}}]
+    run_recipe(value)
+    assert groups_of(tmp_path / "out") == {"1": "s-1", "2": "s-1", "3": "s-3"}
+
+
 def groups_of(out: Path) -> dict[str, str]:
     return {one.origin.id: one.group for one in table_to_records(read_manifest(out))}
 

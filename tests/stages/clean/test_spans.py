@@ -8,6 +8,7 @@ from typing import Any
 
 import av
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 from hypothesis import given, settings
@@ -240,3 +241,17 @@ def test_a_span_that_ends_after_its_file_is_counted(tmp_path: Path, run_recipe: 
     write(tmp_path / "t.csv", "\n".join(rows))
     result = run_recipe(recipe(tmp_path, {"s": source}, [{"clean.audio": {}}]))
     assert result.account.stages[0].notes == {"spans that end after their file does": 1}
+
+
+def test_of_a_span_behind_the_end_of_its_file_nothing_was_heard(
+    tmp_path: Path, run_recipe: Run
+) -> None:
+    """It has no number for a rule to keep, where it had those of the whole file."""
+    source = two_halves(tmp_path)
+    write(tmp_path / "t.csv", "id,file,from,to\nin,a.wav,0,2.8\nbehind,a.wav,50,60")
+    part = next(iter(source["media"]))
+    run_recipe(recipe(tmp_path, {"s": source}, [{"clean.rules": {f"{part}.level_db": "> -200"}}]))
+    rows = pq.read_table(tmp_path / "out" / "signals.parquet").to_pylist()
+    heard = {row["key"]: (row["level_db"], row["silence"], row["late_s"]) for row in rows}
+    assert heard["s-behind"] == (None, None, 0.0)
+    assert None not in heard["s-in"]

@@ -265,6 +265,47 @@ def test_a_table_is_read_in_its_own_encoding_and_that_is_told(
     )
 
 
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1250", "Jó reggelt, hol a kabátom? Őszi eső esik az erdőben."),
+        ("iso8859_2", "Árvíztűrő tükörfúrógép, köszönöm szépen."),
+        ("cp1252", "La città è bella ma c'è molto traffico, così tornerò lunedì."),
+        ("cp1252", "Það er gott veður í dag og maðurinn er með hest."),
+        ("cp1252", "Ele pagou dois milhões de dólares à vista."),
+        ("cp1252", "Vajza është në shtëpi dhe çanta është e kuqe."),
+        ("cp1257", "Meitene ēd ābolu parkā, paldies par vakariņām."),
+        ("cp1257", "Tüdruk sööb õuna, šokolaad ja žurnaal on laual, tere õhtust."),
+        ("cp1250", "Djevojčica čeka vlak na mostu."),
+        ("cp1250", "Auto stojí před domem číslo sedm."),
+        ("cp1250", "Pociąg do Łodzi odjeżdża o piątej."),
+        ("cp1250", "Fata mănâncă un măr în parc, bună dimineaţa."),
+        ("koi8_u", "Дівчинка їсть яблуко, моє пальто у шафі."),
+        ("koi8_r", "Цена: 100 руб."),
+        ("euc_jp", "女の子が公園でりんごを食べている。"),
+        ("gb18030", "谢谢你的晚餐。"),
+        ("cp1256", "شكرا على العشاء."),
+        # some of it decoded wrongly before it was written
+        ("cp1252", "Das MÃ¤dchen lÃ¤uft ins cafÃ©, déjà vu"),
+    ],
+)
+def test_one_sentence_is_enough_for_most_languages(encoding: str, text: str) -> None:
+    """What is read counts: cp1250 and iso8859_2 differ in few letters, and in none of some."""
+    data = f'id,text,label\n1,"{text}",x\n'.encode(encoding)
+    assert text in data.decode(find_encoding(io.BytesIO(data)))
+
+
+def test_what_encodings_a_folder_of_texts_was_read_in_is_told(tmp_path: Path) -> None:
+    for name, encoding in (("a", "koi8_r"), ("b", "koi8_r"), ("c", "cp932"), ("d", "utf-8")):
+        write(tmp_path / "texts" / f"{name}.txt", ENCODED[encoding].encode(encoding))
+    write(tmp_path / "texts" / "e.txt", "plain")
+    _, notes = read(tmp_path, "text_folder", path="texts")
+    assert notes == {
+        "files read as cp932, found from their bytes": 1,
+        "files read as koi8_r, found from their bytes": 2,
+    }
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.text(min_size=1), st.integers(0, 3))
 def test_what_decodes_as_utf_8_is_utf_8(text: str, replaced: int) -> None:

@@ -103,6 +103,15 @@ def test_joined_parts_of_one_name_are_an_error_and_not_a_loss(
     sources = {"t": csv_source(), "u": csv_source(path="u.csv")}
     with pytest.raises(InputError, match="both have a part called 'text'"):
         run_recipe(recipe(tmp_path / "raw", sources, [{"align.join": {"sources": ["t", "u"]}}]))
+    # of two that a third takes from as well
+    write(tmp_path / "raw" / "main.csv", "id,word\n1,gamma\n")
+    main = csv_source(path="main.csv", text={"word": "word"})
+    stages = [{"align.join": {"sources": ["main", "t", "u"]}}]
+    with pytest.raises(InputError, match=r"t-1 .* and u-1 .* both have a part called 'text'"):
+        run_recipe(recipe(tmp_path / "raw", {"main": main, **sources}, stages))
+    write(tmp_path / "raw" / "u.csv", "id,text\n1,alpha\n")
+    result = run_recipe(recipe(tmp_path / "raw", {"main": main, **sources}, stages))
+    assert result.account.stages[0].presence == {"text+word": 1}
 
 
 def test_files_in_folders_below_that_no_row_names_are_records_too(
