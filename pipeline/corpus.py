@@ -116,6 +116,7 @@ class _Absorbed:
     def __init__(self, table: pa.Table) -> None:
         self.table = table
         self.places = {key: row for row, key in enumerate(table["key"].to_pylist())}
+        self.splits = table["split"].to_pylist()
 
     def records(self, keys: Sequence[str]) -> list[Record]:
         """The records of these keys, in their order."""
@@ -133,6 +134,9 @@ def _carry_out_one(
     """Write one partition; ``absorbed`` has all records that its records take from."""
     address = count.name
     count.notes.update(decision.note for decision in decided if decision and decision.note)
+    torn = _taking_from_other_splits(table, decided, absorbed)
+    if torn:
+        count.notes["took parts from a record of another split, and stay in their own"] = torn
     columns, by_hand = _as_columns(address, table, decided, absorbed)
     _count_faults(count, decided)
     _count_columns(count, columns.filter(pa.array(~by_hand)))
@@ -159,6 +163,21 @@ def _carry_out_one(
         both = pa.concat_tables([columns.filter(pa.array(~by_hand)), rows_to_table(rows)])
         columns = both.take(pa.array(order))
     write_table(target, columns, {"counts": [count.to_dict() | {"name": address}]})
+
+
+def _taking_from_other_splits(
+    table: pa.Table, decided: Sequence[Decision | None], absorbed: _Absorbed
+) -> int:
+    """How many records have a split, and take from a record that has another one."""
+    splits = table["split"].to_pylist()
+    return sum(
+        any(
+            absorbed.splits[absorbed.places[key]] not in (None, splits[row])
+            for key in decision.absorb
+        )
+        for row, decision in enumerate(decided)
+        if decision is not None and decision.absorb and splits[row] is not None
+    )
 
 
 def _as_columns(

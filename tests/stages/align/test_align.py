@@ -411,3 +411,25 @@ def test_a_column_that_cannot_decide_the_split_is_told_before_any_data(
 def test_lists_that_the_data_alone_tell_cannot_decide_the_split() -> None:
     with pytest.raises(InputError, match="by: 'who' holds .*; wanted one value"):
         Split(by="who").decide(split_table(("a", "a", None, {"who": ["x", "y"]})))
+
+
+def test_parts_taken_from_a_record_of_another_split_are_told(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
+    write(tmp_path / "a.csv", "id,text,split\n1,one,train\n2,two,train\n3,three,\n")
+    write(tmp_path / "b.csv", "id,other,split\n1,eins,test\n2,zwei,train\n3,drei,test\n")
+    source = {"type": "csv", "id": "{id}", "split": "{split}"}
+    result = run_recipe(
+        recipe(
+            tmp_path,
+            {
+                "a": {**source, "path": "a.csv", "text": {"text": "text"}},
+                "b": {**source, "path": "b.csv", "text": {"other": "other"}},
+            },
+            [{"align.join": {"sources": ["a", "b"]}}],
+            shard=None,
+        )
+    )
+    count = result.account.stages[0]
+    assert count.notes == {"took parts from a record of another split, and stay in their own": 1}
+    assert count.splits == {"train": 2, "test": 1}
