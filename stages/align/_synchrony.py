@@ -1,0 +1,158 @@
+"""By how much a sound lies behind its pictures, told from how much happens in each over time, and
+how sure that is.
+
+Pictures and sounds are taken in stretches of some seconds. Those of one recording, or of a group of
+clips that were made alike, are a pool: one offset for all. The normalised cross-correlation of each
+stretch of pictures with its own sound, averaged over the pool, is highest at the offset (Hershey &
+Movellan 1999 found talkers so). How high it gets where nothing belongs together is told by the same
+pictures with sounds of others (a permutation test; Phipson & Smyth 2010 for its p-value); what all
+recordings of a corpus have in common, as a silence before each sentence, is then in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+HOP_S = 0.02
+_LEAST_OVERLAP = 0.5  # of a stretch of pictures
+_LEAST_SPREAD = 1e-6  # variance of what stands still
+_ONE_PEAK = 8  # hops: what is nearer to the peak is of it
+_TIES = 1e-9
+_RIVALS_FROM = 0.5
+_FASTEST_DRIFT = 1.2e-3  # seconds a second; 24 frames a second shown at 23.976 drift by 1e-3
+_DRIFT_STEP_S = 0.04
+_LEAST_DRIFT_S = 0.1  # from the first stretch to the last
+
+
+class Found(NamedTuple):
+    """offset_s: by how much the sound is late, of the middle of the pool. confidence: 1 - p, of a
+    rival offset where that is as likely. drift: by how much later it gets, in seconds a second.
+    """
+
+    offset_s: float
+    confidence: float
+    drift: float = 0.0
+
+
+def correlations(motion: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """The correlation ``[P, S, L]`` of each stretch of pictures ``[P, N]`` with each of sound
+    ``[S, N + L - 1]`` at each lag; NaN of either is nothing there, and so are lags at which less
+    than half of a stretch of pictures has sound. Zero where one of both stands still.
+
+        pictures        |=========|
+        sound       |.......|=========|.......|      lag (L - 1) / 2: they begin together
+    """
+    has_v, v = _centred(motion)
+    has_a, a = _centred(level)
+    windows = (len(motion), len(level), level.shape[1] - motion.shape[1] + 1)
+
+    def sums(pictures: np.ndarray, sounds: np.ndarray) -> np.ndarray:
+        slid = np.lib.stride_tricks.sliding_window_view(sounds, motion.shape[1], axis=1)
+        flat = slid.reshape(-1, motion.shape[1])
+        return np.asarray((pictures @ flat.T).reshape(windows))
+
+    count = sums(has_v, has_a)
+    enough = count >= np.maximum(1.0, _LEAST_OVERLAP * has_v.sum(1))[:, None, None]
+    count = np.maximum(count, 1.0)
+    of_v, of_a = sums(v, has_a) / count, sums(has_v, a) / count
+    spread_v = sums(v * v, has_a) / count - of_v**2
+    spread_a = sums(has_v, a * a) / count - of_a**2
+    moves = (spread_v > _LEAST_SPREAD) & (spread_a > _LEAST_SPREAD)
+    both = np.sqrt(np.where(moves, spread_v * spread_a, 1.0))
+    result = np.where(moves, (sums(v, a) / count - of_v * of_a) / both, 0.0)
+    return np.where(enough, result, np.nan)
+
+
+def _centred(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whether there is a value, as 0.0 and 1.0, and the values less the mean of their row, 0 where
+    there is none.
+    """
+    has = np.isfinite(values)
+    filled = np.where(has, values, 0.0).astype(np.float64)
+    means = filled.sum(1) / np.maximum(1, has.sum(1))
+    return has.astype(np.float64), np.where(has, filled - means[:, None], 0.0)
+
+
+def derangements(same: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Up to ``count`` different ways ``[M, K]`` to give each of K stretches the sound of another:
+    none gets one that is the ``same [K, K]`` as its own.
+    """
+    size = len(same)
+    tried = rng.permuted(np.tile(np.arange(size), (8 * count, 1)), axis=1)
+    foreign = ~same[np.arange(size), tried].any(1)
+    # in the order in which they were drawn, or the first by number would be chosen
+    _, first = np.unique(tried[foreign], axis=0, return_index=True)
+    return np.asarray(tried[foreign][np.sort(first)][:count])
+
+
+def judged(
+    own: np.ndarray, others: np.ndarray, lags: int, middles_s: np.ndarray | None = None
+) -> Found:
+    """The offset of a pool, from the correlations ``own [K, L]`` of its stretches with their own
+    sounds and those with sounds of others ``others [M, K, L]``, of which the middle ``lags`` are
+    looked at.
+
+    middles_s: when the stretches ``[K]`` are, where the sound may also drift. Without others
+        nothing is sure: the confidence is 0.
+    """
+    best, at, drift, rival = -2.0, 0, 0.0, -2.0
+    highest = np.full(len(others), -2.0)
+    for slope, places in _slopes(own.shape[1], lags, len(own), middles_s):
+        curve = _mean(np.take_along_axis(own, places, 1))
+        if len(others):
+            theirs = _mean(np.take_along_axis(others, places[None], 2))
+            highest = np.maximum(highest, theirs.max(1))
+        if curve.max() > best + _TIES:
+            best, at, drift = float(curve.max()), int(curve.argmax()), slope
+            away = np.abs(np.arange(lags) - at) > _ONE_PEAK
+            rival = float(curve[away].max(initial=-2.0))
+    if best <= 0 or at in (0, lags - 1):  # nothing, or what is sought lies further away
+        return Found(0.0, 0.0)
+    confidence = _confidence(best, highest)
+    of_rival = _confidence(rival, highest)
+    if of_rival > _RIVALS_FROM:
+        confidence = min(confidence, 1.0 - of_rival)
+    if middles_s is not None and abs(drift) * np.ptp(middles_s) < _LEAST_DRIFT_S:
+        drift = 0.0
+    return Found((at - lags // 2) * HOP_S, confidence, drift)
+
+
+def _confidence(value: float, highest: np.ndarray) -> float:
+    return 1.0 - (1 + int((highest >= value - _TIES).sum())) / (1 + len(highest))
+
+
+def _slopes(
+    width: int, lags: int, count: int, middles_s: np.ndarray | None
+) -> Iterator[tuple[float, np.ndarray]]:
+    """The drifts that are tried, none first, each with the places ``[K, lags]`` of the lags that
+    it means for each stretch.
+    """
+    base = np.arange(lags) + (width - lags) // 2
+    yield 0.0, np.tile(base, (count, 1))
+    if middles_s is None:
+        return
+    apart = middles_s - (middles_s.min() + middles_s.max()) / 2
+    reach = float(np.abs(apart).max())
+    steps = int(drift_reach_s(2 * reach) * 2 / _DRIFT_STEP_S)
+    for step in range(1, steps + 1):
+        for slope in (step * _DRIFT_STEP_S / (2 * reach), -step * _DRIFT_STEP_S / (2 * reach)):
+            hops = np.rint(slope * apart / HOP_S).astype(int)
+            yield slope, base + hops[:, None]
+
+
+def drift_reach_s(length_s: float) -> float:
+    """By how much the offset can differ at either end from that in the middle, in seconds."""
+    return _FASTEST_DRIFT * length_s / 2
+
+
+def _mean(curves: np.ndarray) -> np.ndarray:
+    """The mean over stretches, the last axis but one, of those that are there; -1 where not half of
+    them are.
+    """
+    has = np.isfinite(curves)
+    count = has.sum(-2)
+    sums = np.where(has, curves, 0.0).sum(-2)
+    return np.where(2 * count >= curves.shape[-2], sums / np.maximum(1, count), -1.0)
