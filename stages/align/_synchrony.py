@@ -21,15 +21,18 @@ _LEAST_OVERLAP = 0.5  # of a stretch of pictures
 _LEAST_SPREAD = 1e-6  # variance of what stands still
 _ONE_PEAK = 8  # hops: what is nearer to the peak is of it
 _TIES = 1e-9
-_RIVALS_FROM = 0.5
+_RESAMPLES, _LEAST_RESAMPLED = 200, 6
+_CLOSE = 2  # hops
+_STEADY = 0.8
 _FASTEST_DRIFT = 1.2e-3  # seconds a second; 24 frames a second shown at 23.976 drift by 1e-3
 _DRIFT_STEP_S = 0.04
 _LEAST_DRIFT_S = 0.1  # from the first stretch to the last
 
 
 class Found(NamedTuple):
-    """offset_s: by how much the sound is late, of the middle of the pool. confidence: 1 - p, of a
-    rival offset where that is as likely. drift: by how much later it gets, in seconds a second.
+    """offset_s: by how much the sound is late, in the middle of a recording that drifts.
+    confidence: 1 - p; where less than four of five resamples agree on the offset, their share.
+    drift: by how much later the sound gets, in seconds a second.
     """
 
     offset_s: float
@@ -89,39 +92,58 @@ def derangements(same: np.ndarray, count: int, rng: np.random.Generator) -> np.n
 
 
 def judged(
-    own: np.ndarray, others: np.ndarray, lags: int, middles_s: np.ndarray | None = None
+    curves: np.ndarray,
+    draws: np.ndarray,
+    lags: int,
+    rng: np.random.Generator,
+    middles_s: np.ndarray | None = None,
 ) -> Found:
-    """The offset of a pool, from the correlations ``own [K, L]`` of its stretches with their own
-    sounds and those with sounds of others ``others [M, K, L]``, of which the middle ``lags`` are
-    looked at.
+    """The offset of a pool, from the correlations ``[K, S, L]`` of its K stretches with sounds, of
+    which the first K are their own; of the L lags the middle ``lags`` are looked at.
 
-    middles_s: when the stretches ``[K]`` are, where the sound may also drift. Without others
-        nothing is sure: the confidence is 0.
+    draws: which sounds ``[M, K]`` the stretches get that are not theirs. middles_s: when the
+        stretches ``[K]`` are, where the sound may also drift.
     """
-    best, at, drift, rival = -2.0, 0, 0.0, -2.0
-    highest = np.full(len(others), -2.0)
-    for slope, places in _slopes(own.shape[1], lags, len(own), middles_s):
-        curve = _mean(np.take_along_axis(own, places, 1))
-        if len(others):
-            theirs = _mean(np.take_along_axis(others, places[None], 2))
-            highest = np.maximum(highest, theirs.max(1))
-        if curve.max() > best + _TIES:
-            best, at, drift = float(curve.max()), int(curve.argmax()), slope
-            away = np.abs(np.arange(lags) - at) > _ONE_PEAK
-            rival = float(curve[away].max(initial=-2.0))
-    if best <= 0 or at in (0, lags - 1):  # nothing, or what is sought lies further away
+    each = np.arange(len(curves))
+    best, drift, chosen = np.full(lags, -2.0), 0.0, curves[each, each, :lags]
+    highest = np.full(len(draws), -2.0)
+    for slope, places in _slopes(curves.shape[2], lags, len(curves), middles_s):
+        slid = np.take_along_axis(curves, places[:, None], 2)
+        highest = np.maximum(highest, _mean_of(slid, draws).max(1))
+        own = slid[each, each]
+        curve = _mean_of(slid, each[None])[0]
+        if curve.max() > best.max() + _TIES:
+            best, drift, chosen = curve, slope, own
+    at = int(best.argmax())
+    if best[at] <= 0 or at in (0, lags - 1):  # nothing, or what is sought lies further away
         return Found(0.0, 0.0)
-    confidence = _confidence(best, highest)
-    of_rival = _confidence(rival, highest)
-    if of_rival > _RIVALS_FROM:
-        confidence = min(confidence, 1.0 - of_rival)
+    confidence = _confidence(best[at], highest)
+    if len(curves) >= _LEAST_RESAMPLED:
+        steady = _agreement(chosen, at, rng)
+    else:
+        rival = best[np.abs(np.arange(lags) - at) > _ONE_PEAK].max(initial=-2.0)
+        steady = 1.0 - _confidence(rival, highest)
+        steady = 1.0 if steady > 1 - _STEADY else steady
+    if steady < _STEADY:
+        confidence = min(confidence, steady)
     if middles_s is not None and abs(drift) * np.ptp(middles_s) < _LEAST_DRIFT_S:
         drift = 0.0
     return Found((at - lags // 2) * HOP_S, confidence, drift)
 
 
 def _confidence(value: float, highest: np.ndarray) -> float:
+    """1 - p of a value that belongs to those of strangers if nothing is there."""
     return 1.0 - (1 + int((highest >= value - _TIES).sum())) / (1 + len(highest))
+
+
+def _agreement(curves: np.ndarray, at: int, rng: np.random.Generator) -> float:
+    """The share of resamples of the stretches ``[K, lags]`` that have their peak within 40 ms of
+    the place ``at`` (bootstrap, Efron 1979).
+    """
+    weights = rng.multinomial(len(curves), np.full(len(curves), 1 / len(curves)), _RESAMPLES)
+    count = np.maximum(weights @ np.isfinite(curves), 1)
+    peaks = (weights @ np.nan_to_num(curves) / count).argmax(1)
+    return float((np.abs(peaks - at) <= _CLOSE).mean())
 
 
 def _slopes(
@@ -148,11 +170,15 @@ def drift_reach_s(length_s: float) -> float:
     return _FASTEST_DRIFT * length_s / 2
 
 
-def _mean(curves: np.ndarray) -> np.ndarray:
-    """The mean over stretches, the last axis but one, of those that are there; -1 where not half of
-    them are.
+def _mean_of(curves: np.ndarray, sounds: np.ndarray) -> np.ndarray:
+    """The mean ``[M, L]`` over stretches of their curves ``[K, S, L]`` with the sounds ``[M, K]``,
+    of those that are there; -1 where not half of them are.
     """
-    has = np.isfinite(curves)
-    count = has.sum(-2)
-    sums = np.where(has, curves, 0.0).sum(-2)
-    return np.where(2 * count >= curves.shape[-2], sums / np.maximum(1, count), -1.0)
+    filled, has = np.nan_to_num(curves), np.isfinite(curves)
+    total = np.zeros((len(sounds), curves.shape[2]))
+    count = np.zeros((len(sounds), curves.shape[2]), np.int32)
+    # stretch by stretch: all at once are more numbers than a cache holds
+    for stretch, chosen in enumerate(sounds.T):
+        total += filled[stretch, chosen]
+        count += has[stretch, chosen]
+    return np.where(2 * count >= len(curves), total / np.maximum(1, count), -1.0)

@@ -4,36 +4,35 @@ happens in each over time, and moved where that is sure.
 
 from __future__ import annotations
 
-import heapq
 import itertools
-import math
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 
+from ...schemas.columns import one_array
 from ...schemas.contents import Contents
-from ...schemas.fingerprint import random_for, uniform_for
+from ...schemas.fingerprint import canonical, random_for, uniform_for
 from ...schemas.json_value import JsonValue
 from ...schemas.manifest import MANIFEST_SCHEMA, records_of
 from ...schemas.record import Record
-from ..base import RecordStage, TracksOf, no_tracks
-from ..modality import modality, on_disk
-from ._synchrony import HOP_S, Found, correlations, derangements, drift_reach_s, judged
-
-T = TypeVar("T", bound=tuple[object, ...])
+from ..base import RecordStage, TracksOf, no_tracks, rows_of
+from ..modality import modality
+from ._stretches import STRETCH_S, Strangers, Stretch, middle, stretches_of
+from ._synchrony import HOP_S, Found, correlations, derangements, judged
 
 RECORD, GROUP = "record", "group"
 IN_STEP_S = 0.04  # smaller offsets are none
-_STRETCH_S, _SHORTEST_S = 3.0, 1.0
 _MOST_STRETCHES = 64  # of a pool
 _ENOUGH_STRETCHES = 6  # to be one another's strangers
 _STRANGERS = 512  # sounds kept of the corpus, for pools that are smaller
 _DRAWS, _LEAST_DRAWS = 999, 199
 _BEYOND_S = 0.16  # searched further than what is accepted, so that a peak at the edge is told
-_DRIFTS_FROM_S = 40.0
+_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +43,12 @@ class Sync(RecordStage):
     video, audio: names of the two parts; the sound may be that of the film's own file or of another
         one that was recorded beside it.
     pool: records that have one offset, for they were made alike: those of a ``group``, those of one
-        value of a target (the camera, the session), or each ``record`` for itself. Six stretches of
-        3 s are needed to tell anything, and 24 s are told in some six cases of ten; so clips of a
-        few seconds want pools.
+        value of a target (the camera, the session), or each ``record`` for itself. Of a talker 24 s
+        are needed, and clips of a few seconds want pools.
     max_shift_s: offsets are looked for from minus to plus this.
-    confidence: what is less sure is unknown: 1 - p of a permutation test, in which the same
-        pictures are held against sounds that are not theirs, of their own pool, or of the whole
-        corpus where the pool has less than six stretches.
+    confidence: what is less sure is unknown. It is 1 - p of a permutation test, in which the same
+        pictures are held against sounds that are not theirs: of their own pool, or of others of the
+        corpus where it has less than six stretches of 3 s (200 of them are needed for 0.995).
     correct: the sound is moved by an offset of 40 ms or more that is sure; what one of both then
         lacks at either end is cut from all parts of the record that have a time. Words keep the
         clock of the film.
@@ -72,9 +70,9 @@ class Sync(RecordStage):
     correct: bool = False
 
     def __post_init__(self) -> None:
-        if not HOP_S <= self.max_shift_s <= _STRETCH_S:
+        if not HOP_S <= self.max_shift_s <= STRETCH_S:
             raise ValueError(
-                f"max_shift_s: wanted {HOP_S} to {_STRETCH_S:g} seconds, found {self.max_shift_s:g}"
+                f"max_shift_s: wanted {HOP_S} to {STRETCH_S:g} seconds, found {self.max_shift_s:g}"
             )
         surest = 1 - 1 / (1 + _DRAWS)
         if not 0 < self.confidence <= surest:
@@ -97,24 +95,35 @@ class Sync(RecordStage):
         return True
 
     def fitted(self, table: pa.Table, tracks: TracksOf = no_tracks) -> RecordStage:
-        rows = _Chosen(self)
-        for row, record in enumerate(records_of(table)):
-            if self.audio in record.parts and self.video in record.parts:
-                rows.add(row, record)
+        pooled, others = self._chosen(table)
         strangers = [
             stretch
-            for _, record in rows.taken(table, rows.strangers())
+            for record in _records_at(table, others)
             for stretch in self._stretches(record, tracks, _ENOUGH_STRETCHES)
         ]
-        known = _Strangers.of(strangers[:_STRANGERS])
+        known = Strangers.of(strangers[:_STRANGERS])
         found = {
             pool: self._judged(pool, self._pooled(records, tracks), known)
-            for pool, records in itertools.groupby(
-                rows.taken(table, rows.pooled()), lambda each: each[0]
-            )
+            for pool, records in itertools.groupby(_records_at(table, pooled), self.pool_of)
         }
         options = {each.name: getattr(self, each.name) for each in fields(Sync)}
         return _FittedSync(**options, found=found, strangers=known)
+
+    def _chosen(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of pools of several records, those of a pool together, and rows of strangers for
+        the others, of one pool where it has several: those with the smallest hashes, whatever the
+        order of the records.
+        """
+        has_both = np.flatnonzero(_has(table, self.video) & _has(table, self.audio))
+        names = self._pools(table.select(["key", "group", "targets"]).take(has_both))
+        ranks = np.fromiter((uniform_for(0, "sync", word) for word in names), np.float64)
+        of_pool, own = ranks[::2], ranks[1::2]
+        order = np.lexsort((own, of_pool))
+        _, firsts, sizes = np.unique(of_pool[order], return_index=True, return_counts=True)
+        place = np.arange(len(order)) - np.repeat(firsts, sizes)
+        is_pooled = (np.repeat(sizes, sizes) > 1) & (place < _MOST_STRETCHES)
+        rows = has_both[order]
+        return rows[is_pooled if self.pool != RECORD else []], rows[:_STRANGERS]
 
     def split(self, record: Record, tracks: TracksOf = no_tracks) -> Iterable[Record]:
         found = self._found(record, tracks)
@@ -127,20 +136,22 @@ class Sync(RecordStage):
                 signals["sync_drift"] = found.drift
         own = {f"{self.audio}.{word}": value for word, value in signals.items()}
         result = replace(record, signals={**record.signals, **own})
-        moves = self.correct and abs(signals.get("sync_offset_s", 0.0)) >= IN_STEP_S - HOP_S / 2
-        return (self._moved(result, found.offset_s) if moves and not found.drift else result,)
+        offset = signals.get("sync_offset_s", 0.0)
+        if self.correct and not found.drift and not _is_in_step(offset):
+            result = self._moved(result, offset)
+        return (result,)
 
     def outcome(self, result: Record) -> str:
         if self.audio not in result.parts or self.video not in result.parts:
             return ""
         if f"{self.audio}.sync_confidence" not in result.signals:
-            return "too short, or too few others, to tell whether in step"
+            return "too short, damaged or with too few others to tell whether in step"
         offset = result.signals.get(f"{self.audio}.sync_offset_s")
         if offset is None:
             return "unknown whether in step"
         if f"{self.audio}.sync_drift" in result.signals:
             return "drifting, left as they are"
-        if abs(offset) < IN_STEP_S - HOP_S / 2:
+        if _is_in_step(offset):
             return "in step"
         return "out of step, moved" if self.correct else "out of step, left as they are"
 
@@ -150,86 +161,70 @@ class Sync(RecordStage):
 
     def pool_of(self, record: Record) -> str:
         """The name of the pool of a record; one that has no value is its own."""
-        if self.pool == GROUP:
-            return f"group {record.group}"
-        value: JsonValue = record.targets.get(self.pool) if self.pool != RECORD else None
-        return f"record {record.key}" if value is None else f"value {value}"
+        return self._pool(record.key, record.group, record.targets)
 
-    def _pooled(self, records: Iterable[tuple[str, Record]], tracks: TracksOf) -> list[_Stretch]:
+    def _pools(self, table: pa.Table) -> Iterator[str]:
+        """The same for rows, each followed by the record's key."""
+        reads = self.pool not in (RECORD, GROUP)
+        for key, group, targets in rows_of(table, "key", "group", "targets"):
+            yield self._pool(key, group, json.loads(targets) if reads else {})
+            yield key
+
+    def _pool(self, key: str, group: str, targets: Mapping[str, JsonValue]) -> str:
+        if self.pool == GROUP:
+            return f"group {group}"
+        value = targets.get(self.pool) if self.pool != RECORD else None
+        return f"record {key}" if value is None else f"value {canonical(value)}"
+
+    def _pooled(self, records: Iterable[Record], tracks: TracksOf) -> list[Stretch]:
         """The stretches of a pool, none of them twice, in the order of the records."""
-        pooled: dict[tuple[object, ...], _Stretch] = {}
-        for _, record in records:
+        pooled: dict[tuple[object, ...], Stretch] = {}
+        for record in records:
             for stretch in self._stretches(record, tracks, _MOST_STRETCHES):
                 pooled.setdefault(stretch.seen + stretch.heard, stretch)
             if len(pooled) >= _MOST_STRETCHES:
                 break
         return list(pooled.values())[:_MOST_STRETCHES]
 
-    def _stretches(self, record: Record, tracks: TracksOf, most: int) -> list[_Stretch]:
-        """Up to so many stretches of a record, evenly spaced over what has pictures and sound."""
+    def _stretches(self, record: Record, tracks: TracksOf, most: int) -> list[Stretch]:
         video, audio = record.parts[self.video], record.parts[self.audio]
-        seen, heard = tracks(video), tracks(audio)
-        length = min(video.seconds() or 0.0, audio.seconds() or 0.0)
-        if not seen or not heard or length < _SHORTEST_S:
-            return []
-        each = min(_STRETCH_S, length)
-        starts = np.linspace(0.0, length - each, max(1, min(most, int(length / each))))
-        reach = self._reach(length)
-        result = []
-        for start in starts.tolist():
-            begin, first = (part.start_s or 0.0 for part in (video, audio))
-            inside = (np.arange(round(_STRETCH_S / HOP_S)) + 0.5) * HOP_S
-            around = (np.arange(len(inside) + 2 * reach) + 0.5 - reach) * HOP_S
-            motion = on_disk(video.modality).activity(seen, begin + start + inside)
-            level = on_disk(audio.modality).activity(heard, first + start + around)
-            motion[inside > each] = np.nan
-            result.append(
-                _Stretch(
-                    motion,
-                    level,
-                    (video.hash or video.uri, round(begin + start, 3)),
-                    (audio.hash or audio.uri, round(first + start, 3)),
-                    start + each / 2,
-                )
-            )
-        return result
+        return stretches_of(video, audio, tracks, most, self._lags() // 2)
 
     def _lags(self) -> int:
+        """How many lags are looked at."""
         return 2 * round((self.max_shift_s + _BEYOND_S) / HOP_S) + 1
 
-    def _reach(self, length_s: float) -> int:
-        """How many lags to each side are looked at in a record of a length, that it may drift."""
-        beyond = drift_reach_s(length_s) if length_s >= _DRIFTS_FROM_S else 0.0
-        return self._lags() // 2 + math.ceil(beyond / HOP_S)
-
     def _judged(
-        self, pool: str, stretches: Sequence[_Stretch], strangers: _Strangers
+        self, pool: str, stretches: Sequence[Stretch], strangers: Strangers
     ) -> Found | None:
         """What is found of a pool; None where it has nothing, or nobody to compare it with."""
         if not stretches:
             return None
-        count, lags = len(stretches), self._lags()
+        count = len(stretches)
         width = min(len(stretch.level) for stretch in stretches)
-        level = np.stack([_middle(stretch.level, width) for stretch in stretches])
+        level = np.stack([middle(stretch.level, width) for stretch in stretches])
         motion = np.stack([stretch.motion for stretch in stretches])
-        curves = correlations(motion, level)
-        own = curves[np.arange(count), np.arange(count)]
+        rng = random_for(0, self.address, pool)
         draws = np.empty((0, count), int)
+        middles = None
         if count >= _ENOUGH_STRETCHES:
             same = np.array([[one.sounds_with(two) for two in stretches] for one in stretches])
-            draws = derangements(same, _DRAWS, random_for(0, self.address, pool))
-        middles = None
-        if len(draws) >= _LEAST_DRAWS:
-            others = curves[np.arange(count), draws]
+            draws = derangements(same, _DRAWS, rng)
             # records that are pooled need not drift alike
             if len({stretch.seen[0] for stretch in stretches}) == 1:
                 middles = np.array([stretch.middle_s for stretch in stretches])
-        else:
-            files = {stretch.heard[0] for stretch in stretches}
-            own, others = _middle(own, lags), strangers.against(motion, files, lags)
-        if 1 - 1 / (1 + len(others)) < self.confidence:
+        if len(draws) < _LEAST_DRAWS:
+            foreign = strangers.foreign_to({stretch.heard[0] for stretch in stretches})
+            if len(foreign) <= count:
+                return None
+            width = min(width, foreign.shape[1])
+            level = np.concatenate([middle(level, width), middle(foreign, width)])
+            # sounds in a row, from each of them on
+            rows = np.arange(len(foreign))[:, None] + np.arange(count)
+            draws, middles = count + rows % len(foreign), None
+        if 1 - 1 / (1 + len(draws)) < self.confidence:
             return None
-        found = judged(own, others, lags, middles)
+        found = judged(correlations(motion, level), draws, self._lags(), rng, middles)
         lies_beyond = abs(found.offset_s) > self.max_shift_s + HOP_S / 2
         return Found(0.0, 0.0) if lies_beyond else found
 
@@ -250,113 +245,36 @@ class Sync(RecordStage):
         return replace(record, parts=parts)
 
 
-class _Stretch(NamedTuple):
-    """Some seconds of a record: how much moves ``[N]``, how loud it is ``[N + lags]`` around it,
-    the files and when it begins in each, and its middle in seconds of the record.
-    """
-
-    motion: np.ndarray
-    level: np.ndarray
-    seen: tuple[str | None, float]
-    heard: tuple[str | None, float]
-    middle_s: float
-
-    def sounds_with(self, other: _Stretch) -> bool:
-        """Whether both have some of the same sound."""
-        near = abs(self.heard[1] - other.heard[1]) < _STRETCH_S - HOP_S
-        return self.heard[0] == other.heard[0] and near
+def _is_in_step(offset_s: float) -> bool:
+    return abs(offset_s) < IN_STEP_S - HOP_S / 2
 
 
-@dataclass(frozen=True)
-class _Strangers:
-    """Sounds of the corpus ``float32 [R, T]``, those of a pool one after the other, and the file of
-    each.
-    """
-
-    levels: np.ndarray
-    files: tuple[str | None, ...]
-
-    @classmethod
-    def of(cls, stretches: Sequence[_Stretch]) -> _Strangers:
-        """The sounds of these stretches, each once."""
-        each = {stretch.heard: stretch for stretch in stretches}
-        width = min((len(stretch.level) for stretch in stretches), default=0)
-        levels = [_middle(stretch.level, width) for stretch in each.values()]
-        return cls(np.array(levels, np.float32), tuple(file for file, _ in each))
-
-    def against(self, motion: np.ndarray, own: set[str | None], lags: int) -> np.ndarray:
-        """The correlations ``[M, K, lags]`` of stretches of pictures ``[K, N]`` with foreign sounds
-        in a row, from each of them on; ``own`` are the files whose sounds are no strangers.
-        """
-        foreign = [row for row, file in enumerate(self.files) if file not in own]
-        count = len(motion)
-        if len(foreign) <= count:
-            return np.empty((0, count, lags))
-        curves = correlations(motion, self.levels[foreign])
-        curves = _middle(curves, lags)
-        rows = (np.arange(len(foreign))[:, None] + np.arange(count)) % len(foreign)
-        return np.asarray(curves[np.arange(count), rows])
+def _has(table: pa.Table, part: str) -> np.ndarray:
+    """Which records have a part, ``bool [N]``."""
+    lists = one_array(table["parts"])
+    here = pa.compute.equal(lists.flatten().field("name"), part)
+    has = np.zeros(len(table), bool)
+    has[pa.compute.list_parent_indices(lists).filter(here).to_numpy()] = True
+    return has
 
 
-def _middle(values: np.ndarray, length: int) -> np.ndarray:
-    """So many values in the middle of the last axis."""
-    skip = (values.shape[-1] - length) // 2
-    return values[..., skip : skip + length]
-
-
-class _Chosen:
-    """Which rows are looked at: of each pool of several records those with the smallest hashes, and
-    strangers for the others; whatever the order in which they come.
-    """
-
-    def __init__(self, stage: Sync) -> None:
-        self._stage = stage
-        self._pools: dict[str, list[tuple[float, int]]] = {}
-        self._sizes: dict[str, int] = {}
-        self._strangers: list[tuple[float, float, int]] = []
-
-    def add(self, row: int, record: Record) -> None:
-        """Look at one more record, which has both parts."""
-        pool = self._stage.pool_of(record)
-        rank = -uniform_for(0, "sync", record.key)
-        # the largest of what is kept comes first, to be replaced
-        _keep(self._strangers, (-uniform_for(0, "sync", pool), rank, row), _STRANGERS)
-        if self._stage.pool != RECORD:
-            _keep(self._pools.setdefault(pool, []), (rank, row), _MOST_STRETCHES)
-            self._sizes[pool] = self._sizes.get(pool, 0) + 1
-
-    def strangers(self) -> list[tuple[str, int]]:
-        """The rows of strangers, those of a pool one after the other."""
-        return [("", row) for _, _, row in sorted(self._strangers, reverse=True)]
-
-    def pooled(self) -> list[tuple[str, int]]:
-        """The pools of several records, and their rows."""
-        return [
-            (pool, row)
-            for pool in sorted(self._pools)
-            if self._sizes[pool] > 1
-            for _, row in sorted(self._pools[pool], reverse=True)
+def _records_at(table: pa.Table, rows: np.ndarray) -> Iterator[Record]:
+    """The records of these rows in their order, some at a time in memory."""
+    batches = table.to_batches()
+    ends = np.cumsum([len(batch) for batch in batches])
+    for start in range(0, len(rows), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE]
+        of_batch = np.searchsorted(ends, some, side="right")
+        # of each batch by itself: a take from all of them would copy all of them
+        pieces = [
+            batches[number].take(some[of_batch == number] - ends[number] + len(batches[number]))
+            for number in np.unique(of_batch)
         ]
-
-    def taken(
-        self, table: pa.Table, rows: Sequence[tuple[str, int]]
-    ) -> Iterator[tuple[str, Record]]:
-        """The records of these rows, some at a time in memory."""
-        for start in range(0, len(rows), 1024):
-            some = rows[start : start + 1024]
-            records = records_of(table.take(pa.array([row for _, row in some], pa.int64())))
-            yield from zip((pool for pool, _ in some), records, strict=True)
+        order = np.argsort(np.argsort(of_batch, kind="stable"))
+        yield from records_of(pa.Table.from_batches(pieces).combine_chunks().take(order))
 
 
-def _keep(heap: list[T], entry: T, most: int) -> None:
-    """Add an entry to the largest so many."""
-    if len(heap) < most:
-        heapq.heappush(heap, entry)
-    else:
-        heapq.heappushpop(heap, entry)
-
-
-_NOBODY = _Strangers(np.empty((0, 0), np.float32), ())
+_NOBODY = Strangers(np.empty((0, 0), np.float32), ())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -366,7 +284,7 @@ class _FittedSync(Sync):
     """
 
     found: Mapping[str, Found | None] = field(default_factory=dict)
-    strangers: _Strangers = _NOBODY
+    strangers: Strangers = _NOBODY
 
     def _found(self, record: Record, tracks: TracksOf) -> Found | None:
         if self.audio not in record.parts or self.video not in record.parts:
