@@ -12,16 +12,20 @@ of eight (24 s), each group with an offset of its own from -0.5 to 0.5 s:
     mixed        two groups are shifted and two are foreign; the foreign ones are counted
 
 Every corpus goes through the pipeline; a pool counts once. Each kind of clip is measured once, and
-kept. ``mdn_video``: seven films of puppets, as one pool.
+kept. Long films: 20 or 36 clips one after the other, each film by itself, in step but for an
+offset, with a drift of a millisecond a second, and each clip with the sound of the next (swapped).
+
+``mdn_video``: seven films of puppets, as one pool.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import av
@@ -32,9 +36,11 @@ from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.run import run
 from modalmill.schemas.manifest import read_manifest
 from modalmill.schemas.recipe import Recipe
+from modalmill.stages.media import audio
 
 KINDS = ("shifted", "swapped", "foreign", "mixed", "noise", "still")
 CLIPS, GROUPS, IN_GROUP = 36, 4, 8
+CLIP_S = 3.0
 SHIFTS_S = np.arange(-10, 11) * 0.05
 CLOSE_S = 0.041
 RATE_HZ = 44_100
@@ -93,6 +99,112 @@ def still(source: Path, target: Path) -> Path:
     return target
 
 
+def long_film(clips: Sequence[Path], target: Path) -> None:
+    """The pictures of some clips one after the other, packets as they were."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(target), "w", format="matroska") as out:
+        stream = None
+        for number, clip in enumerate(clips):
+            with av.open(str(clip)) as film:
+                stream = stream or out.add_stream_from_template(film.streams.video[0])
+                for packet in film.demux(film.streams.video[0]):
+                    if packet.dts is not None and packet.pts is not None:
+                        late = round(number * CLIP_S / packet.time_base)
+                        packet.pts, packet.dts = packet.pts + late, packet.dts + late
+                        packet.stream = stream
+                        out.mux(packet)
+
+
+def long_sound(clips: Sequence[Path], target: Path, offset_s: float, drift: float) -> None:
+    """Their sounds, that much later in the middle, and each later than the one before by the
+    drift.
+    """
+    whole = np.zeros(round((len(clips) * CLIP_S + 2) * RATE_HZ), np.float32)
+    for number, clip in enumerate(clips):
+        sound = audio.decode(clip).mono(RATE_HZ)
+        late = offset_s + drift * (number + 0.5 - len(clips) / 2) * CLIP_S
+        first = round((number * CLIP_S + late) * RATE_HZ)
+        sound = sound[max(0, -first) :]
+        whole[max(0, first) :][: len(sound)] = sound
+    soundfile.write(target, whole[: round(len(clips) * CLIP_S * RATE_HZ)], RATE_HZ)
+
+
+def of_long_films(grid: Path, work: Path, films: int) -> list[list[str]]:
+    """Films of 60 and of 108 s, each by itself: rows of the table."""
+    random = np.random.default_rng(1)
+    clips = sorted((grid / "s1").glob("*.mpg"))
+    root, planted = work / "long", []
+    for number, (count, drift, _) in enumerate(
+        itertools.product((20, 36), (0.0, 1e-3, None), range(films))
+    ):
+        order = [clips[place] for place in random.permutation(CLIPS)[:count]]
+        offset = float(random.choice(SHIFTS_S))
+        long_film(order, root / f"{number}.mkv")
+        heard = order if drift is not None else order[1:] + order[:1]
+        long_sound(heard, root / f"{number}.wav", offset, drift or 0.0)
+        planted.append((count, drift, offset))
+    lines = [f"{number},{number}.mkv,{number}.wav" for number in range(len(planted))]
+    (root / "rows.csv").write_text("\n".join(["id,film,sound", *lines]))
+    begin = time.perf_counter()
+    table = through(root, work / "long-out", "record")
+    each_s = (time.perf_counter() - begin) / len(planted)
+    rows = []
+    for kind in dict.fromkeys((count, drift) for count, drift, _ in planted):
+        found = [
+            (table[number].get("sync_offset_s"), table[number].get("sync_drift") or 0.0, offset)
+            for number, (count, drift, offset) in enumerate(planted)
+            if (count, drift) == kind
+        ]
+        sure = [each for each in found if each[0] is not None]
+        close = sum(abs(each - offset) <= CLOSE_S for each, _, offset in sure)
+        slopes = [1e6 * drift for _, drift, _ in sure]
+        name = "swapped" if kind[1] is None else f"drift of {1e6 * kind[1]:.0f} us a s"
+        rows.append(
+            [
+                f"{kind[0] * CLIP_S:.0f} s, {name}",
+                str(len(found)),
+                f"{100 * len(sure) / len(found):.0f} %",
+                f"{100 * close / len(sure):.0f} %" if sure and kind[1] is not None else "-",
+                " ".join(f"{slope:.0f}" for slope in np.quantile(slopes, (0.1, 0.5, 0.9)))
+                if sure
+                else "-",
+                f"{each_s:.2f}",
+            ]
+        )
+    return rows
+
+
+def through(root: Path, out: Path, pool: str) -> list[dict[str, float | None]]:
+    """The signals of align.sync of each record of ``rows.csv``, by id."""
+    recipe = Recipe.model_validate(
+        {
+            "name": "bench",
+            "data": str(root),
+            "sources": {
+                "clips": {
+                    "type": "csv",
+                    "path": "rows.csv",
+                    "id": "{id}",
+                    **({"group": "{pool}"} if pool == "group" else {}),
+                    "media": {
+                        "film": {"path": "{film}", "modality": "video"},
+                        "sound": {"path": "{sound}", "modality": "audio"},
+                    },
+                }
+            },
+            "stages": [{"align.sync": {"video": "film", "audio": "sound", "pool": pool}}],
+        }
+    )
+    run(make_plan(recipe, root, "manifest"), out, "serial", 1)
+    rows = read_manifest(out).to_pylist()
+    rows.sort(key=lambda row: int(row["origin"]["id"]))
+    prefix = "sound.sync_"
+    return [
+        {name.removeprefix("sound."): row[name] for name in row if name.startswith(prefix)}
+        for row in rows
+    ]
+
+
 class Corpora:
     """Corpora of clips of GRID, drawn at random, in one folder."""
 
@@ -109,7 +221,9 @@ class Corpora:
         shifts = random.choice(SHIFTS_S, GROUPS)
         for group, (own, shift) in enumerate(zip(clips, shifts, strict=True)):
             heard = own
-            if kind == "swapped":
+            if kind in ("noise", "still"):  # other pairs in each corpus
+                heard = random.permutation(own)
+            elif kind == "swapped":
                 heard = np.roll(own, 1)
             elif kind in ("foreign", "mixed"):
                 is_foreign = kind == "foreign" or group >= GROUPS // 2
@@ -119,7 +233,7 @@ class Corpora:
                 if kind == "shifted" or (kind == "mixed" and group < GROUPS // 2):
                     film = sound
                 elif kind == "noise":
-                    sound = noise(sound, self._root / "noise" / f"{film.stem}.wav")
+                    sound = noise(sound, self._root / "noise" / f"{sound.stem}.wav")
                 elif kind == "still":
                     film = still(film, self._root / "still" / f"{film.stem}.mp4")
                 yield f"g{group}", film, sound, shift
@@ -142,45 +256,16 @@ class Corpora:
             for place, (group, film, sound, _) in enumerate(rows):
                 writer.writerow((place, group, *map(self._uri, (film, sound))))
         begin = time.perf_counter()
-        found = self._found()
+        found = through(self._root, self._out, "group")
         self.seconds += time.perf_counter() - begin
         for group in range(GROUPS):
             if kind != "mixed" or group >= GROUPS // 2:
                 row = next(place for place, own in enumerate(rows) if own[0] == f"g{group}")
-                yield rows[row][3], found[row]
+                yield rows[row][3], found[row].get("sync_offset_s")
 
     def _uri(self, path: Path) -> str:
         inside = self._root in path.parents
         return str(path.relative_to(self._root)) if inside else f"clips/{path.name}"
-
-    def _found(self) -> dict[int, float | None]:
-        recipe = Recipe.model_validate(
-            {
-                "name": "bench",
-                "data": str(self._root),
-                "sources": {
-                    "clips": {
-                        "type": "csv",
-                        "path": "rows.csv",
-                        "id": "{id}",
-                        "group": "{pool}",
-                        "media": {
-                            "film": {"path": "{film}", "modality": "video"},
-                            "sound": {"path": "{sound}", "modality": "audio"},
-                        },
-                        "numbers": ["id"],
-                    }
-                },
-                "stages": [{"align.sync": {"video": "film", "audio": "sound"}}],
-            }
-        )
-        run(make_plan(recipe, self._root, "manifest"), self._out, "serial", 1)
-        table = read_manifest(self._out)
-        names = table.column_names
-        column = "sound.sync_offset_s"
-        offsets = table[column].to_pylist() if column in names else [None] * len(table)
-        ids = [int(origin["id"]) for origin in table["origin"].to_pylist()]
-        return dict(zip(ids, offsets, strict=True))
 
 
 def of_mdn(folder: Path, work: Path) -> str:
@@ -212,6 +297,9 @@ def main() -> None:
     )
     parser.add_argument("data", type=Path, help="the folder with grid_s1 and mdn_video")
     parser.add_argument("--corpora", type=int, default=50, help="of each kind (default: 50)")
+    parser.add_argument(
+        "--long", type=int, default=10, help="long films of each kind (default: 10)"
+    )
     parser.add_argument("--work", type=Path, help="folder for inputs and outputs, kept")
     options = parser.parse_args()
     rows = []
@@ -237,11 +325,15 @@ def main() -> None:
                 ]
             )
             print(rows[-1], file=sys.stderr, flush=True)
+        long = of_long_films(options.data / "grid_s1", work, options.long)
         mdn = options.data / "mdn_video"
         told = of_mdn(mdn, work) if mdn.is_dir() else "mdn_video: not there"
     head = ["sound and film", "pools", "confident", "of these within 40 ms", "median error, s"]
     head.append("s a corpus")
     print_table(head, rows)
+    print()
+    head = ["one film", "films", *head[2:4], "drift told, us a s: 10 %, median, 90 %", "s a film"]
+    print_table(head, long)
     print(f"\n{told}")
     print_versions("numpy", "av", "pyarrow")
 

@@ -25,11 +25,11 @@ _RESAMPLES, _LEAST_RESAMPLED = 200, 6
 _CLOSE = 2  # hops
 _STEADY = 0.8
 _FASTEST_DRIFT = 1.2e-3  # seconds a second; 24 frames a second shown at 23.976 drift by 1e-3
-_DRIFT_STEP_S = 0.04
-_LEAST_DRIFT_S = 0.1  # from the first stretch to the last
+_DRIFT_STEP_S = 0.02
+_LEAST_DRIFT_S = 0.08  # from the first stretch to the last
 
 
-class Found(NamedTuple):
+class Offset(NamedTuple):
     """offset_s: by how much the sound is late, in the middle of a recording that drifts.
     confidence: 1 - p; where less than four of five resamples agree on the offset, their share.
     drift: by how much later the sound gets, in seconds a second.
@@ -91,13 +91,13 @@ def derangements(same: np.ndarray, count: int, rng: np.random.Generator) -> np.n
     return np.asarray(tried[foreign][np.sort(first)][:count])
 
 
-def judged(
+def offset_of_pool(
     curves: np.ndarray,
     draws: np.ndarray,
     lags: int,
     rng: np.random.Generator,
     middles_s: np.ndarray | None = None,
-) -> Found:
+) -> Offset:
     """The offset of a pool, from the correlations ``[K, S, L]`` of its K stretches with sounds, of
     which the first K are their own; of the L lags the middle ``lags`` are looked at.
 
@@ -116,7 +116,7 @@ def judged(
             best, drift, chosen = curve, slope, own
     at = int(best.argmax())
     if best[at] <= 0 or at in (0, lags - 1):  # nothing, or what is sought lies further away
-        return Found(0.0, 0.0)
+        return Offset(0.0, 0.0)
     confidence = _confidence(best[at], highest)
     if len(curves) >= _LEAST_RESAMPLED:
         steady = _agreement(chosen, at, rng)
@@ -128,7 +128,7 @@ def judged(
         confidence = min(confidence, steady)
     if middles_s is not None and abs(drift) * np.ptp(middles_s) < _LEAST_DRIFT_S:
         drift = 0.0
-    return Found((at - lags // 2) * HOP_S, confidence, drift)
+    return Offset((at - lags // 2) * HOP_S, confidence, drift)
 
 
 def _confidence(value: float, highest: np.ndarray) -> float:

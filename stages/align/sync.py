@@ -23,7 +23,7 @@ from ...schemas.record import Record
 from ..base import RecordStage, TracksOf, no_tracks, rows_of
 from ..modality import modality
 from ._stretches import STRETCH_S, Strangers, Stretch, middle, stretches_of
-from ._synchrony import HOP_S, Found, correlations, derangements, judged
+from ._synchrony import HOP_S, Offset, correlations, derangements, offset_of_pool
 
 RECORD, GROUP = "record", "group"
 IN_STEP_S = 0.04  # smaller offsets are none
@@ -155,7 +155,7 @@ class Sync(RecordStage):
             return "in step"
         return "out of step, moved" if self.correct else "out of step, left as they are"
 
-    def _found(self, record: Record, tracks: TracksOf) -> Found | None:
+    def _found(self, record: Record, tracks: TracksOf) -> Offset | None:
         """What is found of a record; None where nothing can be. Nothing before all were seen."""
         return None
 
@@ -196,7 +196,7 @@ class Sync(RecordStage):
 
     def _judged(
         self, pool: str, stretches: Sequence[Stretch], strangers: Strangers
-    ) -> Found | None:
+    ) -> Offset | None:
         """What is found of a pool; None where it has nothing, or nobody to compare it with."""
         if not stretches:
             return None
@@ -224,9 +224,9 @@ class Sync(RecordStage):
             draws, middles = count + rows % len(foreign), None
         if 1 - 1 / (1 + len(draws)) < self.confidence:
             return None
-        found = judged(correlations(motion, level), draws, self._lags(), rng, middles)
+        found = offset_of_pool(correlations(motion, level), draws, self._lags(), rng, middles)
         lies_beyond = abs(found.offset_s) > self.max_shift_s + HOP_S / 2
-        return Found(0.0, 0.0) if lies_beyond else found
+        return Offset(0.0, 0.0) if lies_beyond else found
 
     def _moved(self, record: Record, offset_s: float) -> Record:
         """The record with the sound moved by an offset."""
@@ -283,10 +283,10 @@ class _FittedSync(Sync):
     the others are held against.
     """
 
-    found: Mapping[str, Found | None] = field(default_factory=dict)
+    found: Mapping[str, Offset | None] = field(default_factory=dict)
     strangers: Strangers = _NOBODY
 
-    def _found(self, record: Record, tracks: TracksOf) -> Found | None:
+    def _found(self, record: Record, tracks: TracksOf) -> Offset | None:
         if self.audio not in record.parts or self.video not in record.parts:
             return None
         pool = self.pool_of(record)

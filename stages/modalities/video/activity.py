@@ -11,13 +11,12 @@ _GREY_LEVEL = 1.0  # changes below it are noise
 
 def motion_at(tracks: Mapping[str, np.ndarray], times_s: np.ndarray) -> np.ndarray:
     """The logarithm of how much the picture changes where it changes most, at these times of a film
-    ``float32 [T]``: of the frame that is nearest in time, against the one before it. NaN outside of
-    the film, and at its first frame.
+    ``float32 [T]``: of each frame against the one before it, on a line between frames. NaN outside
+    of the film, and before its second frame.
     """
-    times, change = tracks["time"], tracks["change"].copy()
+    times, change = tracks["time"].astype(np.float64), tracks["change"]
     if len(times) < 2:
         return np.full(len(times_s), np.nan, np.float32)
-    change[0] = np.nan
-    nearest = np.searchsorted((times[1:] + times[:-1]) / 2, times_s)
-    inside = (times_s >= times[0]) & (times_s <= times[-1] + (times[-1] - times[-2]))
-    return np.where(inside, np.log(change[nearest] + _GREY_LEVEL), np.nan).astype(np.float32)
+    inside = (times_s >= times[1]) & (times_s <= 2 * times[-1] - times[-2])
+    motion = np.interp(times_s, times[1:], np.log(change[1:] + _GREY_LEVEL))
+    return np.where(inside, motion, np.nan).astype(np.float32)
