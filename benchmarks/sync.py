@@ -15,7 +15,8 @@ Every corpus goes through the pipeline; a pool counts once. Each kind of clip is
 kept. Long films: 20 or 36 clips one after the other, each film by itself, in step but for an
 offset, with a drift of a millisecond a second, and each clip with the sound of the next (swapped).
 
-``mdn_video``: seven films of puppets, as one pool.
+``mdn_video``: seven films of figures that stand on a table, by a camera that moves, as one pool;
+what is heard is not what moves, and unknown is right.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
+from films import FLASH_S, write_film
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from modalmill.pipeline import ingesting
@@ -25,6 +26,11 @@ from modalmill.schemas.record import Cue, Origin, Part, Record
 from modalmill.stages.align._synchrony import correlations, derangements
 from modalmill.stages.align.sync import Sync
 from modalmill.stages.base import Addressed, RecordStage, make
+from modalmill.stages.media import audio
+from modalmill.stages.modalities.audio.activity import level_at
+from modalmill.stages.modalities.audio.measure import measure_sound
+from modalmill.stages.modalities.video.activity import motion_at
+from modalmill.stages.modalities.video.measure import measure_video
 from tiny import recipe
 
 Run = Callable[..., Result]
@@ -238,6 +244,24 @@ def test_a_corrected_record_is_in_step_and_lacks_what_one_of_both_lacked(offset_
     ]
 
 
+@pytest.mark.parametrize(("pictures_at", "sound_at"), [(0.0, 0.0), (0.4, 0.0), (0.0, 0.4)])
+def test_activity_is_on_the_clock_of_the_container(
+    tmp_path: Path, pictures_at: float, sound_at: float
+) -> None:
+    film = write_film(tmp_path / "film.mkv", pictures_at, sound_at)
+    times = np.arange(-20, 260) * HOP_S
+    level = level_at(measure_sound(audio.decode(film))[1], times)
+    motion = motion_at(measure_video(film)[2], times)
+    rises = times[1:][np.diff(np.nan_to_num(level, nan=-99.0)) > 5]
+    beep = rises[rises > sound_at + 0.1][0]
+    assert abs(beep - FLASH_S) <= 2 * HOP_S + 1e-6
+    assert times[np.nanargmax(motion[times < FLASH_S + 0.06])] == pytest.approx(FLASH_S, abs=HOP_S)
+    for activity, start in ((level, sound_at), (motion, pictures_at)):
+        assert np.isnan(activity[times < start - HOP_S]).all()
+        assert np.isnan(activity[times > 4.1]).all()
+        assert np.isfinite(activity[(times > start + 0.1) & (times < 3.9)]).all()
+
+
 def test_a_correlation_is_numpys_own_where_all_is_there() -> None:
     chance = np.random.default_rng(0)
     motion, level = chance.normal(0, 1, (2, 50)), chance.normal(5, 2, (3, 60))
@@ -333,7 +357,9 @@ def test_a_run_moves_and_tells_the_same_whatever_the_workers_and_partitions(
     for engine, rows_each, out in (("serial", 2048, "one"), ("local", 5, "two")):
         monkeypatch.setattr(ingesting, "ROWS_PER_PARTITION", rows_each)
         result = run_recipe(value, tmp_path / out, engine, until="manifest")
-        notes = result.account.to_dict()["stages"]["align.sync"]["notes"]
+        account = result.account.to_dict()
+        assert account["adds_up"]
+        notes = account["stages"]["align.sync"]["notes"]
         assert notes == {"in step": 6, "out of step, moved": 6}
         sums.append(
             [hash_file(tmp_path / out / name) for name in ("signals.parquet",)]
