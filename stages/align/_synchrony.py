@@ -50,22 +50,22 @@ def correlations(motion: np.ndarray, level: np.ndarray) -> np.ndarray:
     """
     has_v, v = _centred(motion)
     has_a, a = _centred(level)
-    windows = (len(motion), len(level), level.shape[1] - motion.shape[1] + 1)
 
-    def sums(pictures: np.ndarray, sounds: np.ndarray) -> np.ndarray:
+    def sums(sounds: np.ndarray, *pictures: np.ndarray) -> np.ndarray:
         slid = np.lib.stride_tricks.sliding_window_view(sounds, motion.shape[1], axis=1)
-        flat = slid.reshape(-1, motion.shape[1])
-        return np.asarray((pictures @ flat.T).reshape(windows))
+        flat = np.concatenate(pictures) @ slid.reshape(-1, motion.shape[1]).T
+        return np.asarray(flat.reshape(len(pictures), len(motion), len(level), -1))
 
-    count = sums(has_v, has_a)
+    count, sum_v, squares_v = sums(has_a, has_v, v, v * v)
+    sum_a, products = sums(a, has_v, v)
+    (squares_a,) = sums(a * a, has_v)
     enough = count >= np.maximum(1.0, _LEAST_OVERLAP * has_v.sum(1))[:, None, None]
     count = np.maximum(count, 1.0)
-    of_v, of_a = sums(v, has_a) / count, sums(has_v, a) / count
-    spread_v = sums(v * v, has_a) / count - of_v**2
-    spread_a = sums(has_v, a * a) / count - of_a**2
+    of_v, of_a = sum_v / count, sum_a / count
+    spread_v, spread_a = squares_v / count - of_v**2, squares_a / count - of_a**2
     moves = (spread_v > _LEAST_SPREAD) & (spread_a > _LEAST_SPREAD)
     both = np.sqrt(np.where(moves, spread_v * spread_a, 1.0))
-    result = np.where(moves, (sums(v, a) / count - of_v * of_a) / both, 0.0)
+    result = np.where(moves, (products / count - of_v * of_a) / both, 0.0)
     return np.where(enough, result, np.nan)
 
 
