@@ -32,11 +32,6 @@ class Stretch(NamedTuple):
     heard: tuple[str | None, float]
     middle_s: float
 
-    def sounds_with(self, other: Stretch) -> bool:
-        """Whether both have some of the same sound."""
-        near = abs(self.heard[1] - other.heard[1]) < STRETCH_S - HOP_S
-        return self.heard[0] == other.heard[0] and near
-
 
 @dataclass(frozen=True)
 class Strangers:

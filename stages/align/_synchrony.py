@@ -79,16 +79,12 @@ def _centred(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return has.astype(np.float64), np.where(has, filled - means[:, None], 0.0)
 
 
-def derangements(same: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Up to ``count`` different ways ``[M, K]`` to give each of K stretches the sound of another:
-    none gets one that is the ``same [K, K]`` as its own.
+def permutations(count: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Ways ``[M, K]`` to give so many stretches their own sounds in any order. Some get their own,
+    by chance: with these left out the test would be wrong, for sounds that fit well by chance would
+    be missing from what they are held against.
     """
-    size = len(same)
-    tried = rng.permuted(np.tile(np.arange(size), (8 * count, 1)), axis=1)
-    foreign = ~same[np.arange(size), tried].any(1)
-    # in the order in which they were drawn, or the first by number would be chosen
-    _, first = np.unique(tried[foreign], axis=0, return_index=True)
-    return np.asarray(tried[foreign][np.sort(first)][:count])
+    return rng.permuted(np.tile(np.arange(count), (draws, 1)), axis=1)
 
 
 def offset_of_pool(
@@ -101,7 +97,7 @@ def offset_of_pool(
     """The offset of a pool, from the correlations ``[K, S, L]`` of its K stretches with sounds, of
     which the first K are their own; of the L lags the middle ``lags`` are looked at.
 
-    draws: which sounds ``[M, K]`` the stretches get that are not theirs. middles_s: when the
+    draws: which sounds ``[M, K]`` the stretches get in place of theirs. middles_s: when the
         stretches ``[K]`` are, where the sound may also drift.
     """
     each = np.arange(len(curves))

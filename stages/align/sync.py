@@ -23,14 +23,14 @@ from ...schemas.record import Record
 from ..base import RecordStage, TracksOf, no_tracks, rows_of
 from ..modality import modality
 from ._stretches import STRETCH_S, Strangers, Stretch, middle, stretches_of
-from ._synchrony import HOP_S, Offset, correlations, derangements, offset_of_pool
+from ._synchrony import HOP_S, Offset, correlations, offset_of_pool, permutations
 
 RECORD, GROUP = "record", "group"
 IN_STEP_S = 0.04  # smaller offsets are none
 _MOST_STRETCHES = 64  # of a pool
 _ENOUGH_STRETCHES = 6  # to be one another's strangers
 _STRANGERS = 256  # sounds kept of the corpus, for pools that are smaller
-_DRAWS, _LEAST_DRAWS = 999, 199
+_DRAWS = 999
 _BEYOND_S = 0.16  # searched further than what is accepted, so that a peak at the edge is told
 _AT_ONCE = 1024
 
@@ -47,8 +47,9 @@ class Sync(RecordStage):
         are needed, and clips of a few seconds want pools.
     max_shift_s: offsets are looked for from minus to plus this.
     confidence: what is less sure is unknown. It is 1 - p of a permutation test, in which the same
-        pictures are held against sounds that are not theirs: of their own pool, or of others of the
-        corpus where it has less than six stretches of 3 s (200 of them are needed for 0.995).
+        pictures are held against the sounds of their own pool in another order, or where it has
+        less than six stretches of 3 s against those of others of the corpus, of which there must be
+        a hundred for 0.99.
     correct: the sound is moved by an offset of 40 ms or more that is sure; what one of both then
         lacks at either end is cut from all parts of the record that have a time. Words keep the
         clock of the film.
@@ -66,7 +67,7 @@ class Sync(RecordStage):
     audio: str
     pool: str = GROUP
     max_shift_s: float = 0.5
-    confidence: float = 0.995
+    confidence: float = 0.99
     correct: bool = False
 
     def __post_init__(self) -> None:
@@ -205,15 +206,13 @@ class Sync(RecordStage):
         level = np.stack([middle(stretch.level, width) for stretch in stretches])
         motion = np.stack([stretch.motion for stretch in stretches])
         rng = random_for(0, self.address, pool)
-        draws = np.empty((0, count), int)
         middles = None
         if count >= _ENOUGH_STRETCHES:
-            same = np.array([[one.sounds_with(two) for two in stretches] for one in stretches])
-            draws = derangements(same, _DRAWS, rng)
+            draws = permutations(count, _DRAWS, rng)
             # records that are pooled need not drift alike
             if len({stretch.seen[0] for stretch in stretches}) == 1:
                 middles = np.array([stretch.middle_s for stretch in stretches])
-        if len(draws) < _LEAST_DRAWS:
+        else:
             foreign = strangers.foreign_to({stretch.heard[0] for stretch in stretches})
             if len(foreign) <= count:
                 return None
@@ -221,7 +220,7 @@ class Sync(RecordStage):
             level = np.concatenate([middle(level, width), middle(foreign, width)])
             # sounds in a row, from each of them on
             rows = np.arange(len(foreign))[:, None] + np.arange(count)
-            draws, middles = count + rows % len(foreign), None
+            draws = count + rows % len(foreign)
         if 1 - 1 / (1 + len(draws)) < self.confidence:
             return None
         found = offset_of_pool(correlations(motion, level), draws, self._lags(), rng, middles)

@@ -23,7 +23,7 @@ from modalmill.schemas.contents import Contents
 from modalmill.schemas.fingerprint import hash_file
 from modalmill.schemas.manifest import Row, read_manifest, rows_to_table, table_to_records
 from modalmill.schemas.record import Cue, Origin, Part, Record
-from modalmill.stages.align._synchrony import correlations, derangements
+from modalmill.stages.align._synchrony import correlations
 from modalmill.stages.align.sync import Sync
 from modalmill.stages.base import Addressed, RecordStage, make
 from modalmill.stages.media import audio
@@ -122,7 +122,7 @@ def test_the_offset_of_a_group_of_clips_is_found(offset_s: float, seed: int) -> 
         found = offset_of(record)
         assert found is not None
         assert abs(found - offset_s) <= CLOSE_S
-        assert record.signals["sound.sync_confidence"] >= 0.995
+        assert record.signals["sound.sync_confidence"] >= 0.99
         assert record.parts == corpus.records[0].parts or not record.signals.get("sound.sync_drift")
 
 
@@ -133,7 +133,7 @@ def test_sounds_of_other_films_are_unknown() -> None:
         corpus.add(film, 10_000 + film, group=f"g{group}")
     after = corpus.through(correct=True)
     confident = {record.group for record in after.values() if offset_of(record) is not None}
-    assert len(confident) <= 2  # 0.3 of 60 by chance
+    assert len(confident) <= 2  # 0.6 of 60 by chance
     unsure = [record for record in after.values() if record.group not in confident]
     assert [record.parts for record in unsure] == [
         record.parts for record in corpus.records if record.group not in confident
@@ -192,15 +192,15 @@ def test_records_of_one_value_of_a_target_are_a_pool() -> None:
 
 def test_a_short_record_by_itself_is_held_against_the_rest_of_the_corpus() -> None:
     corpus = Corpus()
-    for clip in range(230):
+    for clip in range(130):
         own = clip % 10 == 0
         corpus.add(clip, clip if own else 5000 + clip, 0.1, group=f"g{clip}", noise=0.1)
     after = list(corpus.through(pool="record").values())
     matched = [offset_of(record) for record in after[::10]]
-    assert sum(found is not None for found in matched) >= 15
+    assert sum(found is not None for found in matched) >= 9
     assert all(abs(found - 0.1) <= CLOSE_S for found in matched if found is not None)
     foreign = [offset_of(record) for place, record in enumerate(after) if place % 10]
-    assert sum(found is not None for found in foreign) <= 4  # 1 of 207 by chance
+    assert sum(found is not None for found in foreign) <= 4  # 1 of 117 by chance
 
 
 @pytest.mark.parametrize("drift", [0.0, 1e-3, -1e-3])
@@ -277,13 +277,16 @@ def test_a_correlation_is_numpys_own_where_all_is_there() -> None:
     assert np.isnan(correlations(motion, level)[0, 0]).tolist() == [True] * 11
 
 
-def test_a_derangement_gives_nobody_its_own_sound() -> None:
-    same = np.eye(7, dtype=bool)
-    same[0, 1] = same[1, 0] = True
-    drawn = derangements(same, 300, np.random.default_rng(1))
-    assert len(drawn) == len(np.unique(drawn, axis=0)) == 300
-    assert not same[np.arange(7), drawn].any()
-    assert (np.sort(drawn, axis=1) == np.arange(7)).all()
+def test_the_confidence_of_what_does_not_belong_together_is_as_often_high_as_it_says() -> None:
+    corpus = Corpus()
+    for group, clip in itertools.product(range(120), range(6)):
+        corpus.add(6 * group + clip, 20_000 + 6 * group + clip, group=f"g{group}")
+    after = corpus.through()
+    # of the offset at the best shift, which is often beyond what is accepted: then it is 0
+    sure = {record.group: record.signals["sound.sync_confidence"] for record in after.values()}
+    for level in (0.5, 0.8, 0.9):
+        share = sum(value >= level for value in sure.values()) / len(sure)
+        assert share <= 1 - level + 3 * np.sqrt(level * (1 - level) / len(sure))
 
 
 @pytest.mark.parametrize(
