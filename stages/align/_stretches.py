@@ -23,7 +23,7 @@ _DRIFTS_FROM_S = 40.0
 
 class Stretch(NamedTuple):
     """Some seconds of a record: how much moves ``[N]``, how loud it is ``[N + lags]`` around it,
-    the files and when it begins in each, and its middle in seconds of the record.
+    the files and when it begins in each, and its middle in seconds of the film.
     """
 
     motion: np.ndarray
@@ -83,7 +83,7 @@ def stretches_of(
         motion[inside > each] = np.nan
         level = on_disk(audio.modality).activity(heard, first + around)
         place, other = (video.hash or video.uri, begin), (audio.hash or audio.uri, first)
-        result.append(Stretch(motion, level, place, other, start + each / 2))
+        result.append(Stretch(motion, level, place, other, begin + each / 2))
     return result
 
 

@@ -5,8 +5,9 @@ Pictures and sounds are taken in stretches of some seconds. Those of one recordi
 clips that were made alike, are a pool: one offset for all. The normalised cross-correlation of each
 stretch of pictures with its own sound, averaged over the pool, is highest at the offset (Hershey &
 Movellan 1999 found talkers so). How high it gets where nothing belongs together is told by the same
-pictures with sounds of others (a permutation test; Phipson & Smyth 2010 for its p-value); what all
-recordings of a corpus have in common, as a silence before each sentence, is then in both.
+pictures with the sounds in another order, or with sounds of others (a permutation test; Phipson &
+Smyth 2010 for its p-value); what all recordings have in common, as a silence before each sentence,
+is then in both.
 """
 
 from __future__ import annotations
@@ -154,7 +155,9 @@ def _slopes(
         return
     apart = middles_s - (middles_s.min() + middles_s.max()) / 2
     reach = float(np.abs(apart).max())
-    steps = int(drift_reach_s(2 * reach) * 2 / _DRIFT_STEP_S)
+    # no further than there are lags
+    furthest = min(drift_reach_s(2 * reach), (width - lags) // 2 * HOP_S)
+    steps = int(furthest * 2 / _DRIFT_STEP_S)
     for step in range(1, steps + 1):
         for slope in (step * _DRIFT_STEP_S / (2 * reach), -step * _DRIFT_STEP_S / (2 * reach)):
             hops = np.rint(slope * apart / HOP_S).astype(int)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 from films import FLASH_S, write_film
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from modalmill.pipeline import ingesting
 from modalmill.pipeline.run import Result
@@ -213,6 +213,19 @@ def test_the_drift_of_a_long_recording_is_told_and_it_is_left_as_it_is(drift: fl
     assert abs(found - 0.2) <= CLOSE_S
     assert abs(after.signals.get("sound.sync_drift", 0.0) - drift) <= 0.04 / 180 + 1e-6
     assert (after.parts == corpus.records[0].parts) == bool(drift)
+
+
+@settings(max_examples=25)
+@given(st.floats(0.5, 70.0), st.floats(-0.5, 0.5))
+@example(38.0, 0.5)  # too short to drift, and nearly long enough
+def test_a_recording_of_any_length_is_found_or_unknown(seconds: float, offset_s: float) -> None:
+    corpus = Corpus()
+    corpus.add(5, 5, offset_s, seconds=seconds)
+    (after,) = corpus.through(pool="record").values()
+    found = offset_of(after)
+    # six stretches of 3 s are one another's strangers
+    assert (found is not None) == (seconds >= 18) or 15 < seconds < 25
+    assert found is None or abs(found - offset_s) <= CLOSE_S
 
 
 @pytest.mark.parametrize("offset_s", [0.3, -0.3])
