@@ -8,13 +8,14 @@ named by all that decides it, so that it is not made twice.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..schemas.account import Count
 from ..schemas.fingerprint import fingerprint
 from ..schemas.record import Record
 from ..stages.base import CorpusStage, RecordStage, Verdicts
+from ..stages.measure.facts import AllTracks
 from ..stages.modality import timed
 from .corpus import carry_out, decide, read_columns, remarks
 from .engine import Engine
@@ -84,7 +85,7 @@ class Staging:
 
     def _record_stages(self, segment: Sequence[Placed], engine: Engine) -> None:
         partitions, facts, seed = self.partitions, self._facts, self._plan.recipe.seed
-        fitted = functools.cache(functools.partial(_fitted, segment, partitions))
+        fitted = functools.cache(functools.partial(_fitted, segment, partitions, facts))
         self.judges += [
             Judging(placed.address, functools.partial(_verdicts, fitted, number))
             for number, placed in enumerate(segment)
@@ -135,12 +136,16 @@ def _sees_all(placed: Placed) -> bool:
     return isinstance(placed.stage, CorpusStage) or placed.stage.needs_fit()
 
 
-def _fitted(segment: Sequence[Placed], partitions: Sequence[Path]) -> tuple[RecordStage, ...]:
+def _fitted(
+    segment: Sequence[Placed], partitions: Sequence[Path], facts: Mapping[Path, Path]
+) -> tuple[RecordStage, ...]:
     """The stages of a segment, of which the first may have to see all records."""
     stages = [placed.stage for placed in segment if isinstance(placed.stage, RecordStage)]
     if stages and stages[0].needs_fit():
         table = read_columns(partitions, stages[0].fitted_on)
-        stages[0] = stages[0] if table is None else stages[0].fitted(table)
+        if table is not None:
+            tracks = AllTracks(facts[path] for path in partitions if path in facts)
+            stages[0] = stages[0].fitted_to(table, tracks.of)
     return tuple(stages)
 
 

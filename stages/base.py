@@ -157,6 +157,10 @@ class RecordStage(Stage):
         """
         return ""
 
+    def outcome(self, result: Record) -> str:
+        """The same of a record that comes out of it."""
+        return ""
+
     def judge(self, record: Record) -> Judgement:
         """What ``fault``, ``drops`` and ``remark`` say. A stage with rules writes this one in their
         place, and asks each rule once.
@@ -170,8 +174,15 @@ class RecordStage(Stage):
         return False
 
     def fitted(self, table: pa.Table) -> RecordStage:
-        """The stage as it is after it saw the records, in the columns ``fitted_on``."""
+        """The stage as it is after it saw the records, in the columns ``fitted_on``. Where a second
+        argument is called ``tracks`` it gets what was measured of their parts over time.
+        """
         return self
+
+    def fitted_to(self, table: pa.Table, tracks: TracksOf) -> RecordStage:
+        """What ``fitted`` gives, with tracks where it takes them."""
+        fitted: Callable[..., RecordStage] = type(self).fitted
+        return fitted(self, table, tracks) if "tracks" in _arguments(fitted) else self.fitted(table)
 
     def process(
         self, record: Record, seed: int, address: str, tracks: TracksOf | None = None
@@ -201,8 +212,11 @@ class RecordStage(Stage):
         if "tracks" in _arguments(split):
             second = (tracks or no_tracks,)
         changed = apply(self, record, rng) if _takes(apply, 3) else apply(self, record)
-        rows = dropped + [Row(result) for result in split(self, changed, *second)]
-        if rows:
+        results = [
+            Row(result, note=self.outcome(result)) for result in split(self, changed, *second)
+        ]
+        rows = dropped + results
+        if rows and remark:
             rows[0].note = remark
         return rows
 

@@ -303,6 +303,12 @@ class OnDisk(Modality):
         step = (end - start) / count
         return [(start + each * step, start + (each + 1) * step) for each in range(count)]
 
+    def activity(self, tracks: Mapping[str, np.ndarray], times_s: np.ndarray) -> np.ndarray:
+        """How much happens at these times of a file ``float32 [T]``, on a logarithmic scale, from
+        its tracks; NaN where the file has nothing.
+        """
+        raise NotImplementedError
+
     def likeness(self, data: bytes) -> np.ndarray:
         """What ``measured`` gave as ``likeness``, from its bytes."""
         import numpy as np

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from ...schemas.disk import read_table
 from ...schemas.fingerprint import canonical
@@ -71,17 +74,49 @@ class Facts:
         return {} if row is None else self._tracks(place)
 
     def _row_of(self, part: Part) -> tuple[int, dict[str, Any] | None]:
-        reading = next(
-            (canonical(dict(step.options)) for step in part.steps if step.op == "read"), ""
-        )
-        return self._rows.get((part.modality, part.uri, reading), (0, None))
+        return self._rows.get(_medium_of(part), (0, None))
 
     def _tracks(self, place: int) -> dict[str, np.ndarray]:
         # spans of one file mostly come one after the other
         if self._last[0] != place:
-            tracks = self._tracks_of[place].as_py() or ()
-            self._last = (place, {name: np.array(v, np.float32) for name, v in tracks})
+            self._last = (place, _as_arrays(self._tracks_of[place]))
         return self._last[1]
+
+
+class AllTracks:
+    """The tracks of the media of many partitions, read from the memory maps of their measurements
+    when asked for.
+    """
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._paths = tuple(paths)
+        self._columns: list[pa.ChunkedArray] = []
+
+    @functools.cached_property
+    def _places(self) -> dict[tuple[str, str | None, str], tuple[int, int]]:
+        places: dict[tuple[str, str | None, str], tuple[int, int]] = {}
+        for path in self._paths:
+            table = read_table(path)
+            names = (table[name].to_pylist() for name in ("modality", "uri", "reading"))
+            for row, medium in enumerate(zip(*names, strict=True)):
+                places.setdefault(medium, (len(self._columns), row))
+            self._columns.append(table["tracks"])
+        return places
+
+    def of(self, part: Part) -> dict[str, np.ndarray]:
+        """The tracks of the file of a part; empty where it was not measured."""
+        place = self._places.get(_medium_of(part))
+        return {} if place is None else _as_arrays(self._columns[place[0]][place[1]])
+
+
+def _medium_of(part: Part) -> tuple[str, str | None, str]:
+    """What a part is measured by: its modality, its file, and how that is read."""
+    reading = next((canonical(dict(step.options)) for step in part.steps if step.op == "read"), "")
+    return part.modality, part.uri, reading
+
+
+def _as_arrays(tracks: pa.Scalar) -> dict[str, np.ndarray]:
+    return {name: np.array(v, np.float32) for name, v in tracks.as_py() or ()}
 
 
 def has_other_spans(record: Record, before: Record) -> bool:

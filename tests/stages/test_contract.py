@@ -28,6 +28,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "align.cut": {"by": "caption"},
     "align.targets": {"name": "y", "first_of": ["label", "score"]},
     "align.join": {"sources": ["a", "b"]},
+    "align.sync": {"video": "video", "audio": "audio", "correct": True},
     "align.nearest": {"sources": ["s", "b"], "time": {"s": "score", "b": "t"}, "within_s": 1},
     "clean.rules": {"rules": {"image.sharpness": ">= 1", "audio.silence / 2": "< 1"}},
     "clean.fill": {"target": "label"},

@@ -170,6 +170,11 @@ class Audio(OnDisk):
             ),
         )
 
+    def activity(self, tracks: Mapping[str, np.ndarray], times_s: np.ndarray) -> np.ndarray:
+        from .activity import level_at
+
+        return level_at(tracks, times_s)
+
     def parted(
         self,
         part: Part,

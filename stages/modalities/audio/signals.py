@@ -20,4 +20,9 @@ SIGNALS = {
         "share of the time in which speech is likelier than 0.5", "", 0.0, 1.0, on_request="speech"
     ),
     "speech_s": Quantity("the same in seconds", "s", on_request="speech"),
+    "sync_offset_s": Quantity(
+        "by how much it is late against its film, where align.sync is confident", "s", -math.inf
+    ),
+    "sync_confidence": share("how confident align.sync is of that"),
+    "sync_drift": Quantity("by how much later it gets, where that is so", "s/s", -math.inf),
 }

@@ -106,6 +106,11 @@ class Video(OnDisk):
 
         return in_span(part, functools.partial(shots, tracks))
 
+    def activity(self, tracks: Mapping[str, np.ndarray], times_s: np.ndarray) -> np.ndarray:
+        from .activity import motion_at
+
+        return motion_at(tracks, times_s)
+
     def decoded(self, root: Path, part: Part, wanted_by: object) -> np.ndarray:
         from ...media import video
         from ...media.steps import apply_to_pixels
