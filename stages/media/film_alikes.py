@@ -29,6 +29,9 @@ _BITS = 64
 _FLAT = 4.0  # grey levels, standard deviation of a thumbnail that shows nothing
 _LEAST_CHANGE = 0.15  # grey levels, root of the mean square within a window
 _LEAST_LENGTH = 12  # thumbnails
+_LEAST_CHANGES = 6  # from one thumbnail to the next: three cuts lie in one or two each
+_LEAST_THROUGHOUT = 0.5  # agreement of all but a fifth of the windows: not in an intro alone
+_FIFTH = 0.2
 _LEAST_SHARE = 0.5  # of the shorter film
 _NEIGHBOURS, _ROTATIONS = 6, (0, 16, 32, 48)
 _MOST_BITS = 12  # of 64, in which codes of films that meet differ
@@ -121,13 +124,19 @@ def _agreement(one: Float32s, other: Float32s) -> float:
     apart = np.abs(a - b).reshape(len(a), HEIGHT // _BLOCK[0], _BLOCK[0], -1, _BLOCK[1])
     if np.median(apart.mean((2, 4)).max((1, 2))) > _MOST_DIFFERENCE:
         return 0.0
-    power_a, power_b, common = _changes(a, a), _changes(b, b), _changes(a, b)
     least = _least_change(one), _least_change(other)
+    for film, change in ((a, least[0]), (b, least[1])):
+        moved = np.square(np.diff(film, axis=0)).sum(1)
+        if np.count_nonzero(moved > 2 * change / _WINDOW) < _LEAST_CHANGES:
+            return 0.0
+    power_a, power_b, common = _changes(a, a), _changes(b, b), _changes(a, b)
     changes = (power_a > least[0]) | (power_b > least[1])
-    if changes.sum() < _LEAST_LENGTH - _WINDOW + 1:
+    if not changes.any():
         return 0.0
-    both = np.sqrt(power_a[changes] * power_b[changes])
-    return float((common[changes] / np.maximum(both, np.minimum(*least))).mean())
+    both = np.sqrt((power_a * power_b).clip(0))[changes]
+    agreement = common[changes] / np.maximum(both, min(least))
+    throughout = np.quantile(agreement, _FIFTH) >= _LEAST_THROUGHOUT
+    return float(agreement.mean()) if throughout else 0.0
 
 
 def _standing_out(film: Float32s) -> Float32s:

@@ -1,9 +1,9 @@
 """Sketches of films: what is shown, as a sequence of thumbnails, by which films are compared.
 
 A thumbnail is the mean of what is shown in an eighth of a second, so that another frame rate
-changes little, and what is shown a part of that later lies between two of them. A film of more than 512 s
-has one for each quarter of a second, of more than 1024 s for each half, and so on: none takes more
-than 1.6 MB, and the finer sketch of one film is brought to the steps of another one.
+changes little, and what is shown a part of that later lies between two of them. A film of more than
+512 s has one for each quarter of a second, of more than 1024 s for each half, and so on: none takes
+more than 1.6 MB, and the finer sketch of one film is brought to the steps of another one.
 """
 
 from __future__ import annotations
