@@ -5,7 +5,8 @@ another.
 What a film shows may be the same for hours, one speaker before one wall; what changes in it is its
 own. So a second of it is coded by 64 signs of random projections of what changes within it
 (Charikar 2002), by which films meet; and two that met are one where what changes agrees, second for
-second, over half of the shorter one. Nothing is found of films in which nothing changes.
+second, all the time that both run, at least half of the shorter one. Nothing is found of films in
+which nothing changes.
 """
 
 from __future__ import annotations
@@ -21,20 +22,22 @@ from ...schemas.arrays import Float32s
 from ...schemas.united import United
 from .sketch import HEIGHT, WIDTH, Sketch, coarser
 
-_AGREEMENT = (0.82, 0.7)  # at least: in three seconds, and in all the time there is
-_SHORT = 24  # thumbnails: three seconds
+_LONG, _SHORT = 0.6, 0.75  # least agreement of long films, and of 3 s
+_SHORT_LENGTH = 24  # thumbnails: 3 s
+_AROUND = 4  # thumbnails, from whose mean a change is one
 _WINDOW = 8  # thumbnails: a second, of films of up to 512 s
 _VALUES = HEIGHT * WIDTH
 _BITS = 64
 _FLAT = 4.0  # grey levels, standard deviation of a thumbnail that shows nothing
-_LEAST_CHANGE = 0.15  # grey levels, root of the mean square within a window
+_LEAST_CHANGE = 0.1  # grey levels, root of the mean square within a window
 _LEAST_LENGTH = 12  # thumbnails
-_LEAST_CHANGES = 6  # from one thumbnail to the next: three cuts lie in one or two each
+_LEAST_CHANGES = 4
+_PER_CHANGE = 2.5  # thumbnails, as which a change counts in films of few
 _LEAST_THROUGHOUT = 0.5  # agreement of all but a fifth of the windows: not in an intro alone
 _FIFTH = 0.2
 _LEAST_SHARE = 0.5  # of the shorter film
-_NEIGHBOURS, _ROTATIONS = 6, (0, 16, 32, 48)
-_MOST_BITS = 12  # of 64, in which codes of films that meet differ
+_NEIGHBOURS, _ROTATIONS = 4, (0, 16, 32, 48)
+_MOST_BITS = 15  # of 64, in which codes of films that meet differ
 _MOST_SHIFTS = 3  # of one film against another that are looked at
 _BETWEEN = (0.0, -0.5, -0.25, 0.25, 0.5)  # thumbnails, by which a shift is not a whole number
 _WORTH_A_LOOK = 0.4
@@ -78,19 +81,18 @@ def film_alikes(count: int, sketches: Sketches) -> list[tuple[int, int, float]]:
 
 
 def least_agreement(length: int) -> float:
-    """From which agreement on two films are one that have so many thumbnails in common: in few of
-    them changes agree by chance.
+    """From which agreement on two films are one that have so many thumbnails in common: few agree
+    by chance.
     """
-    short, long = _AGREEMENT
-    return long + (short - long) * min(1.0, _SHORT / length)
+    return _LONG + (_SHORT - _LONG) * _SHORT_LENGTH / length
 
 
 def agreement_of(one: Float32s, other: Float32s, shift: int) -> tuple[float, int]:
     """How well the changes in two films agree, 1 for the same, the other begun about ``shift``
-    thumbnails after the one, and in how many thumbnails; 0 where they have too little in common or
-    look different.
+    thumbnails after the one, and in how many thumbnails, as far as there are changes in them; 0
+    where they have too little in common or look different.
     """
-    best, length = 0.0, 1
+    best, length = 0.0, _LEAST_LENGTH
     least = max(_LEAST_LENGTH, _LEAST_SHARE * min(len(one), len(other)))
     for later in _BETWEEN:
         moved, begins = _moved(other, later), shift + (later < 0)
@@ -98,9 +100,10 @@ def agreement_of(one: Float32s, other: Float32s, shift: int) -> tuple[float, int
         # half of what is there, but for the thumbnail that lies between two
         if end - begin < max(_LEAST_LENGTH, least - 1):
             continue
-        agreement = _agreement(one[begin:end], moved[begin - begins : end - begins])
+        agreement, changes = _agreement(one[begin:end], moved[begin - begins : end - begins])
         if agreement > best:
-            best, length = agreement, end - begin
+            # films of few frames, and slides, change now and then
+            best, length = agreement, min(end - begin, round(_PER_CHANGE * changes))
         if best < _WORTH_A_LOOK:
             break
     return best, length
@@ -116,27 +119,37 @@ def _moved(film: Float32s, later: float) -> Float32s:
     return film[:-1] * np.float32(1 - share) + film[1:] * np.float32(share)
 
 
-def _agreement(one: Float32s, other: Float32s) -> float:
+def _agreement(one: Float32s, other: Float32s) -> tuple[float, int]:
     """The mean correlation of what changes in the windows of two films of one length in which
-    something does.
+    something does, and how many changes there are in the one that has fewer of them.
     """
     a, b = _standing_out(one), _standing_out(other)
     apart = np.abs(a - b).reshape(len(a), HEIGHT // _BLOCK[0], _BLOCK[0], -1, _BLOCK[1])
     if np.median(apart.mean((2, 4)).max((1, 2))) > _MOST_DIFFERENCE:
-        return 0.0
+        return 0.0, 0
     least = _least_change(one), _least_change(other)
-    for film, change in ((a, least[0]), (b, least[1])):
-        moved = np.square(np.diff(film, axis=0)).sum(1)
-        if np.count_nonzero(moved > 2 * change / _WINDOW) < _LEAST_CHANGES:
-            return 0.0
-    power_a, power_b, common = _changes(a, a), _changes(b, b), _changes(a, b)
+    count = min(_count_changes(a, least[0]), _count_changes(b, least[1]))
+    if count < _LEAST_CHANGES:
+        return 0.0, count
+    a, b = _changes(a), _changes(b)
+    power_a, power_b, common = (_products(*each) for each in ((a, a), (b, b), (a, b)))
     changes = (power_a > least[0]) | (power_b > least[1])
     if not changes.any():
-        return 0.0
+        return 0.0, count
     both = np.sqrt((power_a * power_b).clip(0))[changes]
     agreement = common[changes] / np.maximum(both, min(least))
     throughout = np.quantile(agreement, _FIFTH) >= _LEAST_THROUGHOUT
-    return float(agreement.mean()) if throughout else 0.0
+    return (float(agreement.mean()) if throughout else 0.0), count
+
+
+def _count_changes(values: Float32s, least: float) -> int:
+    """How often what stands out ``[T, 192]`` changes from one thumbnail to the next; twice in a row
+    and then no more is once, somewhere within a thumbnail.
+    """
+    changed = np.square(np.diff(values, axis=0)).sum(1) > 2 * least / _WINDOW
+    around = np.pad(changed, (1, 2))
+    before, own, after, last = (around[start:][: len(changed)] for start in range(4))
+    return int(changed.sum() - (own & after & ~before & ~last).sum())
 
 
 def _standing_out(film: Float32s) -> Float32s:
@@ -150,25 +163,27 @@ def _standing_out(film: Float32s) -> Float32s:
 
 
 def _least_change(film: Float32s) -> float:
-    """The sum of squares in a window of what stands out from which on it counts as change."""
+    """The sum of squares in a window from which on it counts as change."""
     deviation = float(np.median(film.reshape(len(film), _VALUES).std(1)))
     return _WINDOW * _VALUES * (_LEAST_CHANGE / max(deviation, _FLAT)) ** 2
 
 
-def _changes(a: Float32s, b: Float32s) -> np.ndarray:
-    """Of each window of two films ``[T, 192]`` the sum of the products of what differs from its
-    mean ``[T - 7]``.
+def _changes(values: Float32s) -> Float32s:
+    """By how much each thumbnail differs from the mean of those around it ``[T, 192]``."""
+    sums = np.cumsum(values, axis=0, dtype=np.float64)
+    sums = np.concatenate([np.zeros_like(sums[:1]), sums])
+    begins = np.clip(np.arange(len(values)) - _AROUND // 2, 0, len(values) - _AROUND)
+    means = (sums[begins + _AROUND] - sums[begins]) / _AROUND
+    return np.asarray(values - means.astype(np.float32))
+
+
+def _products(a: Float32s, b: Float32s) -> np.ndarray:
+    """Of each window of the changes in two films ``[T, 192]`` the sum of their products
+    ``[T - 7]``.
     """
-    products = np.einsum("tv,tv->t", a, b)
-    sums_a, sums_b = _sums(a), _sums(b)
-    return np.asarray(_sums(products) - np.einsum("tv,tv->t", sums_a, sums_b) / _WINDOW)
-
-
-def _sums(values: np.ndarray) -> np.ndarray:
-    """Over each window, along the first axis."""
-    whole = np.cumsum(values, axis=0, dtype=np.float64)
-    whole[_WINDOW:] -= whole[:-_WINDOW].copy()
-    return np.asarray(whole[_WINDOW - 1 :])
+    sums = np.cumsum(np.einsum("tv,tv->t", a, b), dtype=np.float64)
+    sums[_WINDOW:] -= sums[:-_WINDOW].copy()
+    return np.asarray(sums[_WINDOW - 1 :])
 
 
 def _codes(finest: list[int], sketches: Sketches, doubled: int) -> _Codes:
@@ -180,8 +195,8 @@ def _codes(finest: list[int], sketches: Sketches, doubled: int) -> _Codes:
         film = coarser(sketches(number), doubled)
         if len(film) < _LEAST_LENGTH:
             continue
-        values = _standing_out(film)
-        begins = np.flatnonzero(_changes(values, values) > _least_change(film))
+        values = _changes(_standing_out(film))
+        begins = np.flatnonzero(_products(values, values) > _least_change(film))
         parts = (values @ _projections()).reshape(len(values), _WINDOW, _BITS)
         projected = np.zeros((len(values) - _WINDOW + 1, _BITS), np.float32)
         for place in range(_WINDOW):
@@ -195,11 +210,8 @@ def _codes(finest: list[int], sketches: Sketches, doubled: int) -> _Codes:
 
 @functools.cache
 def _projections() -> Float32s:
-    """What the thumbnails of a window are multiplied with for its code ``[192, 8 * 64]``: random,
-    and 0 for what does not change.
-    """
+    """What the changes of a window are multiplied with for its code ``[192, 8 * 64]``."""
     random = np.random.default_rng(0).standard_normal((_VALUES, _WINDOW, _BITS))
-    random -= random.mean(1, keepdims=True)
     return random.astype(np.float32).reshape(_VALUES, -1)
 
 
