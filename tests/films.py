@@ -1,110 +1,90 @@
-"""Films made as they are needed, grey and small: one speaker before one wall, scenes with cuts, and
-copies of them by FFmpeg.
+"""Films whose pictures and sound say what time it is, written by FFmpeg: a flash and a beep at the
+same moment of the container's clock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 
-FPS = 25
-HEIGHT, WIDTH = 96, 128
-_ROWS, _COLUMNS = np.mgrid[:HEIGHT, :WIDTH]
-
-Frames = Sequence[np.ndarray]  # uint8 [H, W] each
-
-
-def wall(seed: int) -> np.ndarray:
-    """A still ground ``float32 [96, 128]``."""
-    random = np.random.default_rng(seed)
-    ground = cv2.GaussianBlur(random.uniform(0, 255, (HEIGHT, WIDTH)).astype(np.float32), (0, 0), 8)
-    return (ground - ground.min()) / np.ptp(ground) * 180 + 30
-
-
-def _blob(row: float, column: float, high: float, wide: float) -> np.ndarray:
-    return np.exp(-(((_ROWS - row) / high) ** 2) - ((_COLUMNS - column) / wide) ** 2)
+RATE_HZ = 44_100
+FLASH_S, FLASH_LENGTH_S = 2.0, 0.12
+_UNITS = 90_000
+CODECS = {
+    "mp4": ("libx264", "aac", None),
+    "mov": ("libx264", "aac", None),
+    "mkv": ("libx264", "aac", None),
+    "ts": ("libx264", "aac", None),
+    "mpg": ("mpeg1video", "mp2", "mpeg"),
+    "avi": ("mpeg4", "mp2", None),
+}
 
 
-def speaker(seed: int, seconds: float = 3.2, ground: int = 0, fps: int = FPS) -> list[np.ndarray]:
-    """A mouth that opens and a head that nods, before the same wall whatever the seed."""
-    random = np.random.default_rng(seed)
-    count, smooth = round(seconds * fps), np.hanning(max(3, round(0.6 * fps)))
-    opens, level, nods, sways = (
-        np.convolve(random.normal(0, 1, count + len(smooth) - 1), smooth, "valid")
-        / np.sqrt(np.square(smooth).sum())
-        for _ in range(4)
-    )
-    still = wall(ground)
-    return [
-        (
-            still
-            + 30 * opens[place] * _blob(60, 64, 6, 11)
-            + 15 * level[place] * _blob(40 + 4 * nods[place], 64 + 6 * sways[place], 18, 18)
-            + random.normal(0, 1, still.shape)
-        )
-        .clip(0, 255)
-        .astype(np.uint8)
-        for place in range(count)
-    ]
-
-
-def scenes(seed: int, seconds: float = 3.2, fps: int = FPS) -> list[np.ndarray]:
-    """Something bright that moves before a ground, and cuts to others."""
-    random = np.random.default_rng(seed)
-    frames: list[np.ndarray] = []
-    while len(frames) < round(seconds * fps):
-        ground, lasts = wall(int(random.integers(1 << 30))), random.uniform(0.6, 3)
-        down, right = random.normal(0, 10, 2)  # pixels a second
-        for place in range(round(lasts * fps)):
-            time = place / fps
-            bright = 60 * _blob(48 + down * time, 64 + right * time, 14, 14)
-            frames.append((0.7 * ground + bright).astype(np.uint8))
-    return frames[: round(seconds * fps)]
-
-
-def film(path: Path, frames: Frames, codec: str = "libx264", fps: float = FPS, **how: str) -> Path:
-    """Write frames as a film. how: the options of the codec."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        rate = Fraction(fps)
-        stream = container.add_stream(codec, rate=rate)
-        stream.height, stream.width = frames[0].shape
-        stream.pix_fmt = "yuv420p"
-        stream.thread_count = 1
-        stream.options = {"preset": "ultrafast"} | how if codec == "libx264" else how
-        for number, pixels in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="gray")
-            frame.pts, frame.time_base = number, 1 / rate
-            container.mux(stream.encode(frame.reformat(format="yuv420p")))
-        container.mux(stream.encode(None))
+def write_film(
+    path: Path,
+    pictures_at: float = 0.0,
+    sound_at: float = 0.0,
+    seconds: float = 4.0,
+    flash_at: float = FLASH_S,
+    fps: int = 25,
+    size: tuple[int, int] = (96, 64),
+) -> Path:
+    """A film whose streams begin at these times of its clock; at ``flash_at`` it flashes
+    and beeps.
+    """
+    codec, sound_codec, form = CODECS[path.suffix[1:]]
+    with av.open(str(path), "w", format=form) as container:
+        film = container.add_stream(codec, rate=fps)
+        film.width, film.height, film.pix_fmt = *size, "yuv420p"
+        film.codec_context.max_b_frames = 0
+        voice = container.add_stream(sound_codec, rate=RATE_HZ)
+        voice.layout = "mono"
+        kind = voice.codec_context.format.name
+        times = sound_at + np.arange(round((seconds - sound_at) * RATE_HZ)) / RATE_HZ
+        loud = (times >= flash_at) & (times < flash_at + FLASH_LENGTH_S)
+        wave = np.where(loud, 0.8, 0.002) * np.sin(2 * np.pi * 1000 * times)
+        block = voice.codec_context.frame_size or 1152
+        packets = []
+        for start in range(0, len(wave), block):
+            samples = wave[None, start : start + block]
+            array = (
+                (samples * 32767).astype(np.int16)
+                if kind.startswith("s16")
+                else samples.astype(np.float32)
+            )
+            frame = av.AudioFrame.from_ndarray(array, kind, "mono")
+            frame.sample_rate, frame.time_base, frame.pts = (
+                RATE_HZ,
+                Fraction(1, RATE_HZ),
+                start + round(sound_at * RATE_HZ),
+            )
+            packets += voice.encode(frame)
+        packets += voice.encode(None)
+        for number in range(round((seconds - pictures_at) * fps)):
+            time = pictures_at + number / fps
+            level = 230 if flash_at - 1e-6 <= time < flash_at + FLASH_LENGTH_S - 1e-6 else 60
+            picture = av.VideoFrame.from_ndarray(
+                np.full((size[1], size[0], 3), level, np.uint8), "rgb24"
+            )
+            picture.pts, picture.time_base = round(time * fps), Fraction(1, fps)
+            packets += film.encode(picture)
+        packets += film.encode(None)
+        for packet in sorted(packets, key=lambda packet: float(packet.dts * packet.time_base)):
+            container.mux(packet)
     return path
 
 
-def _scaled(frames: Frames, share: float) -> list[np.ndarray]:
-    return [
-        cv2.resize(frame, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
-        for frame in frames
-    ]
+def beep_of(samples: np.ndarray, rate_hz: int = RATE_HZ) -> float:
+    """Seconds from the first sample to the beep."""
+    hop = rate_hz // 500
+    level = np.sqrt((samples[: len(samples) // hop * hop].reshape(-1, hop) ** 2).mean(1))
+    return float(np.argmax(level > 0.2)) * hop / rate_hz
 
 
-# the name of a change -> path, frames -> the film
-COPIES: dict[str, Callable[[Path, Frames], Path]] = {
-    "h264 at crf 18": lambda path, own: film(path, own, crf="18"),
-    "h264 at crf 35": lambda path, own: film(path, own, crf="35"),
-    "mpeg4": lambda path, own: film(path, own, "mpeg4", qmin="6", qmax="6"),
-    "vp9": lambda path, own: film(
-        path.with_suffix(".webm"), own, "libvpx-vp9", deadline="realtime", crf="40", b="0"
-    ),
-    "half the size": lambda path, own: film(path, _scaled(own, 0.5)),
-    "12.5 frames a second": lambda path, own: film(path, own[::2], fps=FPS / 2),
-    "the middle 60 %": lambda path, own: film(path, own[len(own) // 5 : 4 * len(own) // 5]),
-    "with bars": lambda path, own: film(path, [np.pad(frame, ((14, 14), (0, 0))) for frame in own]),
-    "brighter": lambda path, own: film(
-        path, [(1.1 * frame + 8.0).clip(0, 255).astype(np.uint8) for frame in own]
-    ),
-}
+def flash_of(frames: np.ndarray, times_s: np.ndarray) -> float:
+    """When the first bright frame comes on."""
+    bright = frames.reshape(len(frames), -1).mean(1) > 150
+    return float(times_s[int(np.argmax(bright))])

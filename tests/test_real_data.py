@@ -271,13 +271,13 @@ def test_films_are_one_in_any_encoding_and_clips_of_one_speaker_are_as_many_as_t
     shared: Path, tmp_path: Path
 ) -> None:
     for name, folder, wanted in (("grid", "grid_s1", 36), ("mdn", "mdn_video", 6)):
-        sources = {"s": {"type": "video_folder", "path": folder, "id": "{path}"}}
+        sources = {"s": {"type": "video_folder", "path": folder, "id": "{path}{suffix}"}}
         stages = [{"clean.duplicates": {"sounds": False}}]
         recipe = parse_recipe({"name": name, "sources": sources, "stages": stages})
         run(make_plan(recipe, shared, "clean.duplicates"), tmp_path / name, "serial")
         records = list(table_to_records(read_manifest(tmp_path / name)))
         assert len({record.group for record in records}) == wanted
         if name == "mdn":
-            of_rabbits = [one.group for one in records if "rabbit" in one.origin.id]
+            of_rabbits = [one.group for one in records if "rabbit" in one.key]
             assert len(of_rabbits) == 3
             assert len(set(of_rabbits)) == 1

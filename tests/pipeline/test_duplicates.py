@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import soundfile
-from films import film, speaker
+from film_copies import film, speaker
 from modalmill import cli
 from modalmill.pipeline.duplicates import read_duplicates
 from modalmill.pipeline.plan import make_plan

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from films import film, speaker
+from film_copies import film, speaker
 from modalmill import cli
 from modalmill.pipeline.leaks import find_leaks
 from modalmill.pipeline.run import Result

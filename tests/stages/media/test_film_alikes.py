@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from films import COPIES, FPS, film, scenes, speaker, wall
+from film_copies import COPIES, FPS, film, scenes, speaker, wall
 from modalmill.stages.media import film_alikes
 from modalmill.stages.media.film_alikes import film_alikes as alike
 from modalmill.stages.media.film_alikes import least_agreement
