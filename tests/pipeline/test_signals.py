@@ -20,7 +20,8 @@ from modalmill.pipeline.run import Result
 from modalmill.schemas.disk import read_table
 from modalmill.schemas.errors import InputError
 from modalmill.schemas.manifest import read_manifest
-from modalmill.stages.measure.measurements import Likenesses
+from modalmill.stages.measure.measurements import Likenesses, measurement_folders
+from modalmill.stages.modality import Depth, on_disk
 from tiny import jpeg, mp4, png, recipe, wav, write
 
 Run = Callable[..., Result]
@@ -318,6 +319,18 @@ def test_a_film_is_sketched_where_a_stage_compares_beside_the_fingerprint_of_its
         assert (film.dtype, sound.dtype) == (np.uint16, np.uint32)
         assert likeness(content, "image") is None
     assert likeness("none", "video") is None
+
+
+def test_another_way_of_comparing_leaves_the_other_measurements_as_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def folders() -> tuple[Path, ...]:
+        return measurement_folders(Path(), {"video": Depth.SIGNALS}, {})["video"]
+
+    signals_alone, with_likeness = folders()
+    monkeypatch.setattr(type(on_disk("video")), "likeness_version", 99)
+    assert folders()[0] == signals_alone
+    assert folders()[1] != with_likeness
 
 
 def cells(text: str) -> dict[str, list[int]]:
