@@ -34,6 +34,7 @@ import soxr
 from _common import print_table, print_versions
 from modalmill.schemas.recipe import ShardOptions
 from modalmill.schemas.record import Part
+from modalmill.schemas.united import United
 from modalmill.stages.media import audio
 from modalmill.stages.media.film_alikes import film_alikes
 from modalmill.stages.media.fingerprint import fingerprint_of, sound_alikes
@@ -375,14 +376,20 @@ def speakers(count: int, seconds: float = 12.0, fps: int = 10) -> list[Sketch]:
 
 
 def found_again(own: list[Sketch], copies: list[Sketch]) -> tuple[int, int, list[float]]:
-    """How many copies are found as such, pairs of others, and how far the found ones are apart."""
-    every = [*own, *copies]
+    """How many copies are in one set with their originals, pairs of others, and how far the found
+    ones are apart.
+    """
+    every, count = [*own, *copies], len(own)
     # what is one among the originals is no mistake of a copy
-    known = {pair[:2] for pair in film_alikes(len(own), own.__getitem__)}
+    known, united = United(count), United(len(every))
+    for one, other, _ in film_alikes(count, own.__getitem__):
+        known.unite(one, other)
     pairs = film_alikes(len(every), every.__getitem__)
-    right = [apart for one, other, apart in pairs if other == one + len(own)]
-    among = sum((one % len(own), other % len(own)) in known for one, other, _ in pairs)
-    return len(right), len(pairs) - len(right) - among, right
+    for one, other, _ in pairs:
+        united.unite(one, other)
+    wrong = sum(not known.are(one % count, other % count) for one, other, _ in pairs)
+    right = sum(united.are(number, number + count) for number in range(count))
+    return right, wrong, [apart for one, other, apart in pairs if other == one + count]
 
 
 def stored(paths: Iterable[Path]) -> list[Sketch]:
@@ -396,38 +403,6 @@ def stored(paths: Iterable[Path]) -> list[Sketch]:
 
 
 def films(folder: Path | None, count: int) -> None:
-    if folder is not None:
-        paths = [
-            path for path in sorted(folder.rglob("*")) if path.suffix in on_disk("video").suffixes
-        ]
-        seconds = {}
-        for sketched in (False, True):
-            began = time.process_time()
-            lengths = [measure_video(path, sketched)[0]["duration_s"] for path in paths]
-            seconds[sketched] = time.process_time() - began
-        own, own_stored = [sketch_video(path) for path in paths], stored(paths)
-        rows = []
-        for name, copy in FILMS.items():
-            with tempfile.TemporaryDirectory() as made:
-                copies = []
-                for number, path in enumerate(paths):
-                    with av.open(str(path)) as container:
-                        rate = container.streams.video[0].average_rate or Fraction(25)
-                        frames = [
-                            frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)
-                        ]
-                    copies.append(copy(Path(made) / f"{number}.mp4", frames, rate))
-                right, wrong, apart = found_again(own, [sketch_video(path) for path in copies])
-                in_shards = found_again(own_stored, stored(copies))
-            mean = f"{np.mean(apart):.3f}" if apart else "-"
-            told = [f"{right} of {len(own)}", f"{in_shards[0]} of {len(own)}"]
-            rows.append([name, *told, str(wrong + in_shards[1]), mean])
-        print_table(["copy", "found", "found in shards", "false pairs", "apart"], rows)
-        length = sum(each or 0.0 for each in lengths)
-        print(
-            f"\n{len(paths)} films of {length:,.0f} s: {len(paths) / seconds[False]:.1f} measured a"
-            f" CPU second, {len(paths) / seconds[True]:.1f} with sketches\n"
-        )
     own = speakers(count)
     began = time.process_time()
     pairs = film_alikes(len(own), own.__getitem__)
@@ -438,7 +413,40 @@ def films(folder: Path | None, count: int) -> None:
     )
     again = [Sketch(one.doubled, one.thumbnails[20:80]) for one in own]
     right, wrong, _ = found_again(own, again)
-    print(f"of each 7.5 s as a film of its own: {right:,} of {count:,} found, {wrong} false pairs")
+    print(
+        f"of each 7.5 s as a film of its own: {right:,} of {count:,} found, {wrong} false pairs\n"
+    )
+    if folder is None:
+        return
+    paths = [path for path in sorted(folder.rglob("*")) if path.suffix in on_disk("video").suffixes]
+    seconds = {}
+    for sketched in (False, True):
+        began = time.process_time()
+        lengths = [measure_video(path, sketched)[0]["duration_s"] for path in paths]
+        seconds[sketched] = time.process_time() - began
+    own, own_stored = [sketch_video(path) for path in paths], stored(paths)
+    rows = []
+    for name, copy in FILMS.items():
+        with tempfile.TemporaryDirectory() as made:
+            copies = []
+            for number, path in enumerate(paths):
+                with av.open(str(path)) as container:
+                    rate = container.streams.video[0].average_rate or Fraction(25)
+                    frames = [
+                        frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)
+                    ]
+                copies.append(copy(Path(made) / f"{number}.mp4", frames, rate))
+            right, wrong, apart = found_again(own, [sketch_video(path) for path in copies])
+            in_shards = found_again(own_stored, stored(copies))
+        mean = f"{np.mean(apart):.3f}" if apart else "-"
+        told = [f"{right} of {len(own)}", f"{in_shards[0]} of {len(own)}"]
+        rows.append([name, *told, str(wrong + in_shards[1]), mean])
+    print_table(["copy", "found", "found in shards", "false pairs", "apart"], rows)
+    length = sum(each or 0.0 for each in lengths)
+    print(
+        f"\n{len(paths)} films of {length:,.0f} s: {len(paths) / seconds[False]:.1f} measured a"
+        f" CPU second, {len(paths) / seconds[True]:.1f} with sketches\n"
+    )
 
 
 def main() -> None:
