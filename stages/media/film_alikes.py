@@ -39,6 +39,7 @@ _LEAST_SHARE = 0.5  # of the shorter film
 _NEIGHBOURS, _ROTATIONS = 4, (0, 16, 32, 48)
 _MOST_BITS = 15  # of 64, in which codes of films that meet differ
 _MOST_SHIFTS = 3  # of one film against another that are looked at
+_MOST_REFUSED = 16  # others that a film is compared with in vain, those first that met it most
 _BETWEEN = (0.0, -0.5, -0.25, 0.25, 0.5)  # thumbnails, by which a shift is not a whole number
 _WORTH_A_LOOK = 0.4
 _BLOCK = (3, 4)  # of a thumbnail, rows and columns
@@ -65,6 +66,7 @@ def film_alikes(count: int, sketches: Sketches) -> list[tuple[int, int, float]]:
     for doubled in sorted(set(finest)):
         codes = _codes(finest, sketches, doubled)
         looked_at: Counter[tuple[int, int]] = Counter()
+        refused: Counter[int] = Counter()
         film = functools.lru_cache(4)(lambda number, at=doubled: coarser(sketches(number), at))
         for one, other, shift in _meetings(codes).tolist():
             pair = (one, other)
@@ -72,11 +74,14 @@ def film_alikes(count: int, sketches: Sketches) -> list[tuple[int, int, float]]:
             if united.are(*pair) or doubled > max(finest[one], finest[other]):
                 continue
             looked_at[pair] += 1
-            if looked_at[pair] > _MOST_SHIFTS:
+            in_vain = min(refused[one], refused[other])
+            if looked_at[pair] > _MOST_SHIFTS or in_vain >= _MOST_REFUSED:
                 continue
             agreement, length = agreement_of(film(one), film(other), shift)
             if agreement >= least_agreement(length):
                 united.unite(one, other, 1 - agreement)
+            else:
+                refused.update(pair)
     return united.edges
 
 
