@@ -1,5 +1,5 @@
 """Finding what is one: texts that share most of their words, pictures that look the same among many
-frames of a clip, and recordings after compression, resampling, noise and cutting.
+frames of a clip, and recordings and films after compression, scaling, noise and cutting.
 
 Texts: captions of 8 to 40 words that are as frequent as words are (Zipf), a quarter of them copies
 of another one with a word or two changed; and texts of one template, no two near. rensa and
@@ -9,6 +9,9 @@ confirm them.
 Pictures: a moving scene with the noise of a sensor, 32 x 32 pixels as they are compared, all of
 them one clip; and charts whose hashes are alike though no two look alike. Sounds: the wavs below
 ``--sounds`` (or noise that changes like speech), each beside a copy; a pair of others is false.
+
+Films: those below ``--films``, each beside a copy, whole and as a shard stores it; and sketches of
+speakers before one wall, no two of them one.
 """
 
 from __future__ import annotations
@@ -17,21 +20,29 @@ import argparse
 import importlib.util
 import io
 import resource
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import soundfile
 import soxr
 from _common import print_table, print_versions
+from modalmill.schemas.recipe import ShardOptions
 from modalmill.schemas.record import Part
+from modalmill.schemas.united import United
 from modalmill.stages.media import audio
+from modalmill.stages.media.film_alikes import film_alikes
 from modalmill.stages.media.fingerprint import fingerprint_of, sound_alikes
 from modalmill.stages.media.lookalikes import look_alikes
+from modalmill.stages.media.sketch import Sketch, Sketcher
 from modalmill.stages.modalities.image.measure import hash_bits
 from modalmill.stages.modalities.text.near import SIMILARITY, jaccard, near_texts
+from modalmill.stages.modalities.video.measure import measure_video, sketch_video
 from modalmill.stages.modality import Depth, on_disk
 
 Sound = tuple[np.ndarray, int]
@@ -283,16 +294,181 @@ def sounds(folder: Path | None) -> None:
     )
 
 
+Frames = list[np.ndarray]
+
+
+def as_film(path: Path, frames: Frames, rate: Fraction, codec: str = "libx264", **how: str) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.height, stream.width = (side // 2 * 2 for side in frames[0].shape[:2])
+        stream.pix_fmt, stream.thread_count = "yuv420p", 1
+        stream.options = {"preset": "ultrafast"} | how if codec == "libx264" else how
+        for pixels in frames:
+            even = np.ascontiguousarray(pixels[: stream.height, : stream.width])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def each(change: Callable[[np.ndarray], np.ndarray]) -> Callable[..., Path]:
+    return lambda path, frames, rate: as_film(path, [change(one) for one in frames], rate, crf="23")
+
+
+def resized(frame: np.ndarray) -> np.ndarray:
+    return cv2.resize(frame, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+
+
+def cropped(frame: np.ndarray, share: float) -> np.ndarray:
+    high, wide = (round(side * share / 2) for side in frame.shape[:2])
+    return frame[high : len(frame) - high, wide : frame.shape[1] - wide]
+
+
+def captioned(frame: np.ndarray) -> np.ndarray:
+    frame = frame.copy()
+    frame[int(0.85 * len(frame)) :] = 0
+    return frame
+
+
+VP9 = {"deadline": "realtime", "cpu-used": "8", "crf": "40", "b": "0"}
+FILMS: dict[str, Callable[[Path, Frames, Fraction], Path]] = {
+    "h264, crf 18": lambda path, own, rate: as_film(path, own, rate, crf="18"),
+    "h264, crf 35": lambda path, own, rate: as_film(path, own, rate, crf="35"),
+    "h264, crf 45": lambda path, own, rate: as_film(path, own, rate, crf="45"),
+    "mpeg4": lambda path, own, rate: as_film(path, own, rate, "mpeg4", qmin="8", qmax="8"),
+    "vp9": lambda path, own, rate: as_film(
+        path.with_suffix(".webm"), own, rate, "libvpx-vp9", **VP9
+    ),
+    "half the size": each(resized),
+    "half the frame rate": lambda path, own, rate: as_film(path, own[::2], rate / 2, crf="23"),
+    "the middle 60 %": lambda path, own, rate: as_film(
+        path, own[len(own) // 5 : 4 * len(own) // 5], rate, crf="23"
+    ),
+    "bars of 14 %": each(lambda frame: np.pad(frame, ((len(frame) // 7,) * 2, (0, 0), (0, 0)))),
+    "brighter": each(lambda frame: (1.1 * frame + 8.0).clip(0, 255).astype(np.uint8)),
+    "a black bar over 15 %": each(captioned),
+    "cropped by 5 %": each(lambda frame: cropped(frame, 0.05)),
+    "cropped by 20 %": each(lambda frame: cropped(frame, 0.2)),
+    "4 % faster": lambda path, own, rate: as_film(path, own, rate * Fraction(26, 25), crf="23"),
+    "mirrored": each(lambda frame: frame[:, ::-1]),
+}
+
+
+def speakers(count: int, seconds: float = 12.0, fps: int = 10) -> list[Sketch]:
+    """Of a mouth that opens and a head that nods before one wall, each in its own way."""
+    random = np.random.default_rng(0)
+    still = cv2.GaussianBlur(random.uniform(0, 255, (48, 64)).astype(np.float32), (0, 0), 4)
+    still = (still - still.min()) / np.ptp(still) * 180 + 30
+    rows, columns = np.mgrid[:48, :64]
+    frames, smooth = round(seconds * fps), np.hanning(6)
+    found = []
+    for _ in range(count):
+        moves = random.normal(0, 1, (4, frames + 5))
+        opens, level, nods, sways = (np.convolve(own, smooth, "valid") for own in moves)
+        sketcher = Sketcher()
+        for place in range(frames):
+            mouth = np.exp(-((columns - 32) ** 2) / 30 - (rows - 30) ** 2 / 8)
+            across, down = columns - 32 - 2 * sways[place], rows - 20 - nods[place]
+            head = np.exp(-(across**2 + down**2) / 80)
+            frame = still + 10 * opens[place] * mouth + 5 * level[place] * head
+            sketcher.add(place / fps, frame.clip(0, 255).astype(np.uint8))
+        found.append(sketcher.finished(seconds))
+    return found
+
+
+def found_again(own: list[Sketch], copies: list[Sketch]) -> tuple[int, int, list[float]]:
+    """How many copies are in one set with their originals, pairs of others, and how far the found
+    ones are apart.
+    """
+    every, count = [*own, *copies], len(own)
+    # what is one among the originals is no mistake of a copy
+    known, united = United(count), United(len(every))
+    for one, other, _ in film_alikes(count, own.__getitem__):
+        known.unite(one, other)
+    pairs = film_alikes(len(every), every.__getitem__)
+    for one, other, _ in pairs:
+        united.unite(one, other)
+    wrong = sum(not known.are(one % count, other % count) for one, other, _ in pairs)
+    right = sum(united.are(number, number + count) for number in range(count))
+    return right, wrong, [apart for one, other, apart in pairs if other == one + count]
+
+
+def stored(paths: Iterable[Path]) -> list[Sketch]:
+    kind = on_disk("video")
+    found = []
+    for path in paths:
+        part = Part("video", uri=path.name, frames=1)  # damage is no error
+        data = kind.rendered(path.parent, part, ShardOptions()).data
+        found.append(Sketch.from_array(kind.likeness_of(data)))
+    return found
+
+
+def films(folder: Path | None, count: int) -> None:
+    own = speakers(count)
+    began = time.process_time()
+    pairs = film_alikes(len(own), own.__getitem__)
+    seconds_taken = time.process_time() - began
+    print(
+        f"{count:,} speakers of 12 s before one wall: {count / seconds_taken:,.0f} a CPU second,"
+        f" {len(pairs)} false pairs"
+    )
+    again = [Sketch(one.doubled, one.thumbnails[20:80]) for one in own]
+    right, wrong, _ = found_again(own, again)
+    print(
+        f"of each 7.5 s as a film of its own: {right:,} of {count:,} found, {wrong} false pairs\n"
+    )
+    if folder is None:
+        return
+    paths = [path for path in sorted(folder.rglob("*")) if path.suffix in on_disk("video").suffixes]
+    seconds = {}
+    for sketched in (False, True):
+        began = time.process_time()
+        lengths = [measure_video(path, sketched)[0]["duration_s"] for path in paths]
+        seconds[sketched] = time.process_time() - began
+    own, own_stored = [sketch_video(path) for path in paths], stored(paths)
+    rows = []
+    for name, copy in FILMS.items():
+        with tempfile.TemporaryDirectory() as made:
+            copies = []
+            for number, path in enumerate(paths):
+                with av.open(str(path)) as container:
+                    rate = container.streams.video[0].average_rate or Fraction(25)
+                    frames = [
+                        frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)
+                    ]
+                copies.append(copy(Path(made) / f"{number}.mp4", frames, rate))
+            right, wrong, apart = found_again(own, [sketch_video(path) for path in copies])
+            in_shards = found_again(own_stored, stored(copies))
+        mean = f"{np.mean(apart):.3f}" if apart else "-"
+        told = [f"{right} of {len(own)}", f"{in_shards[0]} of {len(own)}"]
+        rows.append([name, *told, str(wrong + in_shards[1]), mean])
+    print_table(["copy", "found", "found in shards", "false pairs", "apart"], rows)
+    length = sum(each or 0.0 for each in lengths)
+    print(
+        f"\n{len(paths)} films of {length:,.0f} s: {len(paths) / seconds[False]:.1f} measured a"
+        f" CPU second, {len(paths) / seconds[True]:.1f} with sketches\n"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=50_000, help="frames of the clip")
     parser.add_argument("--texts", type=int, nargs="*", default=[10_000, 100_000], help="how many")
     parser.add_argument("--sounds", type=Path, help="a folder of wavs of your own")
+    parser.add_argument("--films", type=Path, help="a folder of films of your own")
+    parser.add_argument("--speakers", type=int, default=1000, help="how many films of them")
+    parser.add_argument(
+        "--only", nargs="*", default=["texts", "pictures", "sounds", "films"], help="what"
+    )
     options = parser.parse_args()
-    texts(options.texts)
-    pictures(options.size)
-    sounds(options.sounds)
-    print_versions("numpy", "scipy", "opencv-python-headless", "soundfile", "soxr")
+    if "texts" in options.only:
+        texts(options.texts)
+    if "pictures" in options.only:
+        pictures(options.size)
+    if "sounds" in options.only:
+        sounds(options.sounds)
+    if "films" in options.only:
+        films(options.films, options.speakers)
+    print_versions("numpy", "scipy", "opencv-python-headless", "soundfile", "soxr", "av")
 
 
 if __name__ == "__main__":

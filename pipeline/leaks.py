@@ -1,9 +1,9 @@
 """Leaks: what two splits of a set of shards, or two sets, have in common.
 
 The shards themselves are read, whatever made them: media that are the same bytes, pictures that
-look the same, recordings that are one, records of texts alone that have the same words or share
-most of them, and groups that lie in both. A recipe that was right has none; a set of somebody else
-may.
+look the same, recordings and films that are one, records of texts alone that have the same words or
+share most of them, and groups that lie in both. A recipe that was right has none; a set of somebody
+else may.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .progress import Advance
 
 KINDS = {
     "bytes": "media that are the same bytes",
-    "look-alike": "pictures that look the same, or recordings that are one",
+    "look-alike": "pictures that look the same, or recordings or films that are one",
     "text": "records of texts alone that have the same words",
     "near-text": "records of texts alone that share most of their words",
     "group": "groups that lie in both",

@@ -14,3 +14,5 @@ Float64s: TypeAlias = npt.NDArray[np.float64]
 Uint8s: TypeAlias = npt.NDArray[np.uint8]
 # fingerprints of sounds
 Uint32s: TypeAlias = npt.NDArray[np.uint32]
+# sketches of films
+Uint16s: TypeAlias = npt.NDArray[np.uint16]

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -246,9 +246,13 @@ def _takes(method: Callable[..., object], count: int) -> bool:
     return len(_arguments(method)) >= count
 
 
-# content hash -> what a medium is compared by: RGB uint8 [32, 32, 3] of an image, a fingerprint
-# uint32 [F] of a sound
-Likeness: TypeAlias = Callable[[str], "np.ndarray | None"]
+class Likeness(Protocol):
+    """Content hash -> what a medium is compared by, None where that was not made: RGB ``uint8 [32,
+    32, 3]`` of an image, a fingerprint ``uint32 [F]`` of a sound, a sketch ``uint16`` of a film
+    (``media/sketch.py``). The modality says which of them where a file is a sound and a film.
+    """
+
+    def __call__(self, content: str, modality: str = "", /) -> np.ndarray | None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,6 +235,7 @@ class OnDisk(Modality):
     stream_of: what a stream of it is called, where a file can hold several.
     cut_by: what parts it into segments (``silence``), named as ``align.cut`` names them; one that
         is called like something on request needs that.
+    likeness_version: of what media are compared by, where that changed alone; 0 for the first.
     on_request: names of tracks that measuring gives only where a stage, a rule or ``measure`` asks
         for them (``audio.speech``), for they are dear; it then gives all of them.
     """
@@ -246,6 +247,7 @@ class OnDisk(Modality):
     no_stream: ClassVar[str] = ""
     stream_of: ClassVar[str] = ""
     cut_by: ClassVar[tuple[str, ...]] = ()
+    likeness_version: ClassVar[int] = 0
     on_request: ClassVar[tuple[str, ...]] = ()
 
     def steps(self, options: Mapping[str, object]) -> tuple[Step, ...]:

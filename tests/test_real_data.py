@@ -19,7 +19,7 @@ import webdataset
 from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.run import Result, run
 from modalmill.schemas.manifest import read_manifest, table_to_records
-from modalmill.schemas.recipe import load_recipe
+from modalmill.schemas.recipe import load_recipe, parse_recipe
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 
@@ -265,3 +265,19 @@ def test_tate_artists_have_their_missing_values(shared: Path) -> None:
         "placeOfBirth": 492,
     }
     assert "id" in rows[0]
+
+
+def test_films_are_one_in_any_encoding_and_clips_of_one_speaker_are_as_many_as_they_are(
+    shared: Path, tmp_path: Path
+) -> None:
+    for name, folder, wanted in (("grid", "grid_s1", 36), ("mdn", "mdn_video", 6)):
+        sources = {"s": {"type": "video_folder", "path": folder, "id": "{path}{suffix}"}}
+        stages = [{"clean.duplicates": {"sounds": False}}]
+        recipe = parse_recipe({"name": name, "sources": sources, "stages": stages})
+        run(make_plan(recipe, shared, "clean.duplicates"), tmp_path / name, "serial")
+        records = list(table_to_records(read_manifest(tmp_path / name)))
+        assert len({record.group for record in records}) == wanted
+        if name == "mdn":
+            of_rabbits = [one.group for one in records if "rabbit" in one.key]
+            assert len(of_rabbits) == 3
+            assert len(set(of_rabbits)) == 1

@@ -1,5 +1,5 @@
 """Duplicates: exact ones by content become one record; near ones (images that look the same,
-recordings that are one, texts that share their words) share a group.
+recordings and films that are one, texts that share their words) share a group.
 
 A perceptual hash finds pictures that may look alike; charts, screenshots and dark frames that do
 not look alike have the same ones. So what a hash finds is confirmed on thumbnails of 32 x 32
@@ -23,8 +23,10 @@ from ...schemas.contents import Contents
 from ...schemas.record import Fault
 from ...schemas.united import United
 from ..base import CorpusStage, Decision, Edge, Likeness, rows_of
+from ..media.film_alikes import film_alikes
 from ..media.fingerprint import sound_alikes
 from ..media.lookalikes import BITS, look_alikes
+from ..media.sketch import Sketch
 from ..modalities.image.measure import perceptual_hash
 from ..modalities.text.near import PART, SHINGLE, SIMILARITY, jaccard, near_texts
 from ..modalities.text.words import compared_words, count_words
@@ -38,6 +40,7 @@ KINDS = {
     "look-alike": "pictures that look alike",
     "near-text": "texts that are near",
     "recording": "recordings that are one",
+    "film": "films that are one",
 }
 
 
@@ -55,6 +58,9 @@ class Duplicates(CorpusStage):
         record with several images each one is compared. 0 turns it off.
     sounds: recordings that are one by their fingerprints (compressed, resampled, louder, a piece of
         at least half the shorter one) keep their records in one group.
+    films: films that are one by what changes in them (compressed, scaled, at another frame rate,
+        with bars, a little brighter, a piece of at least half the shorter one) keep their records
+        in one group; of those in which nothing changes none is found.
     text_words: records of texts alone keep in one group where they have the same words, but for
         case, punctuation and spacing, and at least so many of them. 0 turns it off.
     near: ``group`` keeps near duplicates in one group; ``merge`` keeps the first of those whose
@@ -80,6 +86,7 @@ class Duplicates(CorpusStage):
     near_bits: int = BITS
     near: Literal["merge", "group"] = "group"
     sounds: bool = True
+    films: bool = True
     text_words: int = 5
     near_texts: Literal["merge", "group", False] = False
     similarity: float = SIMILARITY
@@ -95,7 +102,9 @@ class Duplicates(CorpusStage):
         return tuple(kind.name for kind in every_on_disk())
 
     def compares(self) -> tuple[str, ...]:
-        return ("image",) * bool(self.near_bits) + ("audio",) * self.sounds
+        return (
+            ("image",) * bool(self.near_bits) + ("audio",) * self.sounds + ("video",) * self.films
+        )
 
     def mistakes(self, here: Contents) -> list[str]:
         return here.too_late("it makes groups of records")
@@ -128,6 +137,8 @@ class Duplicates(CorpusStage):
             self._unite_texts(seen, sets)
         if self.sounds and likeness is not None:
             self._unite_sounds(seen.media, by_medium, sets, likeness)
+        if self.films and likeness is not None:
+            self._unite_films(seen.media, by_medium, sets, likeness)
         return sets.decisions()
 
     def _look_at(
@@ -157,6 +168,7 @@ class Duplicates(CorpusStage):
                 len(images) == 1,
                 _digest(_content(others, targets) or targets),
                 [part["hash"] for part in parts if part["modality"] == "audio" and part["hash"]],
+                [part["hash"] for part in parts if part["modality"] == "video" and part["hash"]],
             )
         words = _words_alone(parts, self.text_words or (1 if self.near_texts else 0))
         if words:
@@ -180,7 +192,7 @@ class Duplicates(CorpusStage):
         hashes = np.array([phash for _, phash in contents], np.uint64)
 
         def of(number: int) -> np.ndarray | None:
-            return None if likeness is None else likeness(contents[number][0])
+            return None if likeness is None else likeness(contents[number][0], "image")
 
         united = look_alikes(hashes, self.near_bits, of)
         for one, other, bits in united.edges:
@@ -249,12 +261,38 @@ class Duplicates(CorpusStage):
         """Unite the records of recordings that are one."""
         every = (content for row in sets.in_order(media) for content in media[row].sounds)
         prints = {
-            content: likeness(content) for content in dict.fromkeys(every) if content in by_medium
+            content: likeness(content, "audio")
+            for content in dict.fromkeys(every)
+            if content in by_medium
         }
         heard = {content: own for content, own in prints.items() if own is not None}
         contents = list(heard)
         for first, other, errors in sound_alikes(list(heard.values())):
             sets.unite(by_medium[contents[first]], by_medium[contents[other]], "recording", errors)
+
+    def _unite_films(
+        self,
+        media: Mapping[int, _Media],
+        by_medium: Mapping[str, int],
+        sets: _Sets,
+        likeness: Likeness,
+    ) -> None:
+        """Unite the records of films that are one."""
+        every = (content for row in sets.in_order(media) for content in media[row].films)
+        contents = [
+            content
+            for content in dict.fromkeys(every)
+            if content in by_medium and likeness(content, "video") is not None
+        ]
+
+        def sketch(number: int) -> Sketch:
+            # they are large, and not kept
+            kept = likeness(contents[number], "video")
+            assert kept is not None
+            return Sketch.from_array(kept)
+
+        for one, other, apart in film_alikes(len(contents), sketch):
+            sets.unite(by_medium[contents[one]], by_medium[contents[other]], "film", apart)
 
 
 class _PartRow(TypedDict):
@@ -273,7 +311,7 @@ class _PartRow(TypedDict):
 class _Media(NamedTuple):
     """What a record with media is compared by: the hashes of them; the content hash and the
     perceptual hash of each image, and whether it has no more than one; a digest of what stands
-    beside the images; the hashes of its sounds.
+    beside the images; the hashes of its sounds and of its films.
     """
 
     contents: list[str]
@@ -281,6 +319,7 @@ class _Media(NamedTuple):
     has_one_image: bool
     beside: tuple[int, int]
     sounds: list[str]
+    films: list[str]
 
 
 class _Seen:

@@ -21,7 +21,7 @@ from ...schemas.disk import read_table, write_table
 from ...schemas.errors import DamageError, InputError
 from ...schemas.fingerprint import fingerprint
 from ..media.refusing import refusing
-from ..modality import Depth, every_on_disk, on_disk
+from ..modality import Depth, OnDisk, every_on_disk, on_disk
 from .media import Medium
 
 MEASURED_VERSION = 5
@@ -108,8 +108,8 @@ class Measurements:
 
 
 class Likenesses:
-    """What measured media are compared by, by content hash, read from the memory maps of the
-    measurements when asked for; its shape is the modality's to say.
+    """What measured media are compared by, by content hash and modality, read from the memory maps
+    of the measurements when asked for; its shape is the modality's to say.
     """
 
     def __init__(self, folders: Iterable[Path]) -> None:
@@ -117,23 +117,25 @@ class Likenesses:
         self._columns: list[pa.ChunkedArray] = []
 
     @functools.cached_property
-    def _places(self) -> dict[str, tuple[int, int, str]]:
-        places: dict[str, tuple[int, int, str]] = {}
+    def _places(self) -> dict[str, dict[str, tuple[int, int]]]:
+        places: dict[str, dict[str, tuple[int, int]]] = {}
         for path in _files_in(self._folders):
             table = read_table(path)
             has = pa.compute.is_valid(table["likeness"]).to_pylist()
             kinds = table["modality"].to_pylist()
             for row, content in enumerate(table["hash"].to_pylist()):
                 if has[row]:
-                    places.setdefault(content, (len(self._columns), row, kinds[row]))
+                    own = places.setdefault(content, {})
+                    own.setdefault(kinds[row], (len(self._columns), row))
             self._columns.append(table["likeness"])
         return places
 
-    def __call__(self, content: str) -> np.ndarray | None:
-        place = self._places.get(content)
-        if place is None:
+    def __call__(self, content: str, modality: str = "", /) -> np.ndarray | None:
+        places = self._places.get(content, {})
+        kind = modality or next(iter(places), "")
+        if kind not in places:
             return None
-        column, row, kind = place
+        column, row = places[kind]
         return on_disk(kind).likeness(self._columns[column][row].as_py())
 
 
@@ -153,7 +155,17 @@ def measurement_folders(
         further = (Depth.LIKENESS,) if depth == Depth.SIGNALS else ()
         folders[kind.name] = tuple(
             folder
-            / fingerprint(MEASURED_VERSION, kind.name, kind.identity, int(each), dict(versions))
+            / fingerprint(
+                MEASURED_VERSION, kind.name, _identity(kind, each), int(each), dict(versions)
+            )
             for each in (depth, *further)
         )
     return folders
+
+
+def _identity(kind: OnDisk, depth: Depth) -> list[object]:
+    """What says that a modality measures the same as before to a depth: what others are compared by
+    has a version of its own, and the first has none.
+    """
+    compared = depth & Depth.LIKENESS and kind.likeness_version
+    return [*kind.identity, kind.likeness_version] if compared else kind.identity

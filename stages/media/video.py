@@ -50,7 +50,8 @@ class VideoFacts:
     """What a container says of itself; ``frames`` and ``duration_s`` are claims, not counts. Zero
     where it does not say.
 
-    width, height: as shown. streams: how many streams of pictures there are.
+    width, height: as shown. streams: how many streams of pictures there are. turns: how often the
+        stored frames are turned counter-clockwise by 90 degrees to be shown.
     """
 
     width: int
@@ -59,6 +60,7 @@ class VideoFacts:
     frames: int
     duration_s: float
     streams: int
+    turns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,11 @@ class Sampled:
 
 
 @refusing("video_header", "the film cannot be opened")
-def probe(path: Path) -> VideoFacts:
+def probe(source: Path | BinaryIO) -> VideoFacts:
     """The facts in the container's header, and of its first frame how it is turned; DamageError for
     what is not a video.
     """
-    with _pictures(path, "not_a_video") as (container, stream):
+    with _pictures(source, "not_a_video") as (container, stream):
         width, height = stream.codec_context.width, stream.codec_context.height
         rate = float(stream.average_rate or stream.guessed_rate or 0)
         count, seconds, streams = stream.frames, claimed_seconds(container), len(films(container))
@@ -89,13 +91,15 @@ def probe(path: Path) -> VideoFacts:
             first = next(container.decode(stream), None)
         except av.error.FFmpegError:
             first = None  # what is wrong with it is for measuring to say
+        turns = 0
         if first is not None:
             width, height = _shown_size(first, stream)
-        return VideoFacts(width, height, rate, count, seconds, streams)
+            turns = quarter_turns(first)
+        return VideoFacts(width, height, rate, count, seconds, streams, turns)
 
 
 def frames(
-    path: Path,
+    source: Path | BinaryIO,
     width: int = 0,
     height: int = 0,
     pixel_format: str = "rgb24",
@@ -108,7 +112,7 @@ def frames(
     the time of each packet or frame that is damaged is added to the list and decoding goes on;
     without it the first one is a DamageError.
     """
-    with _pictures(path, "not_a_video") as (container, stream):
+    with _pictures(source, "not_a_video") as (container, stream):
         stream.codec_context.options = {"err_detect": "crccheck+bitstream+buffer+explode"}
         zero = zero_of(container)
         last = zero

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import soundfile
+from film_copies import film, speaker
 from modalmill import cli
 from modalmill.pipeline.duplicates import read_duplicates
 from modalmill.pipeline.plan import make_plan
@@ -29,7 +30,9 @@ WISH = "night has ended for another day and morning has come in a special way ma
 
 
 def corpus(root: Path) -> dict[str, Any]:
-    """Pictures, sounds and texts, with pairs of every kind and some that have nothing in common."""
+    """Pictures, sounds, films and texts, with pairs of every kind and some that have nothing in
+    common.
+    """
     random = np.random.default_rng(0)
     pictures = [
         Image.fromarray(random.integers(0, 256, (6, 6, 3), np.uint8).repeat(16, 0).repeat(16, 1))
@@ -55,6 +58,9 @@ def corpus(root: Path) -> dict[str, Any]:
         sound = np.concatenate(own).clip(-1, 1)
         soundfile.write(root / "snd" / f"{name}.wav", sound, 16_000)
         soundfile.write(root / "snd" / f"{name}2.mp3", sound, 16_000)
+    for number, name in enumerate("vw"):
+        film(root / "flm" / f"{name}.mp4", speaker(number), crf="18")
+        film(root / "flm" / f"{name}2.avi", speaker(number)[20:], "mpeg4")
     lines = [
         "id,text,label",
         f"1,{WISH},ham",
@@ -67,6 +73,7 @@ def corpus(root: Path) -> dict[str, Any]:
     return {
         "i": {"type": "image_folder", "path": "img", "id": "{stem}"},
         "s": {"type": "audio_folder", "path": "snd", "id": "{stem}"},
+        "f": {"type": "video_folder", "path": "flm", "id": "{stem}"},
         "t": {"type": "csv", "path": "t.csv", "id": "{id}", "text": "text", "targets": ["label"]},
     }
 
@@ -92,6 +99,8 @@ def test_every_planted_pair_is_told_with_its_kind(found: Path) -> None:
     assert len(alike) == 2
     assert alike < {("i-b", "i-a"), ("i-c", "i-a"), ("i-c", "i-b")}
     assert {pair: kind for pair, kind in kinds.items() if pair not in alike} == {
+        ("f-v2", "f-v"): "film",
+        ("f-w2", "f-w"): "film",
         ("i-f", "i-e"): "content",
         ("s-x2", "s-x"): "recording",
         ("s-y2", "s-y"): "recording",
@@ -107,6 +116,7 @@ def test_every_planted_pair_is_told_with_its_kind(found: Path) -> None:
     assert pairs["t-3", "t-1"]["distance"] == pytest.approx(1 - 15 / 16)
     assert all(row["distance"] <= 8 for pair, row in pairs.items() if pair in alike)
     assert 0 < pairs["s-x2", "s-x"]["distance"] < 0.3
+    assert 0 < pairs["f-v2", "f-v"]["distance"] < 0.25
 
 
 def test_the_groups_of_the_manifest_are_what_the_pairs_connect(found: Path) -> None:
@@ -133,7 +143,7 @@ def shown(*arguments: object) -> str:
 
 
 def test_the_command_shows_the_pairs_that_made_a_group(found: Path) -> None:
-    assert "14 records in 6 sets, by 8 pairs" in shown(found)
+    assert "18 records in 8 sets, by 10 pairs" in shown(found)
     of_one = shown(found, "--of", "i-b")
     assert "3 records in 1 set, by 2 pairs" in of_one
     assert "look-alike" in of_one

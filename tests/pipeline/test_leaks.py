@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from film_copies import film, speaker
 from modalmill import cli
 from modalmill.pipeline.leaks import find_leaks
 from modalmill.pipeline.run import Result
@@ -41,11 +42,14 @@ def sound(seed: int) -> np.ndarray:
 
 
 def corpus(root: Path, planted: bool) -> dict[str, Any]:
-    """Twelve records of each kind in two splits, with a long text in each of them, and if wanted a
-    pair of every kind across them.
+    """Twelve records of each kind in two splits and four films, with a long text in each of them,
+    and if wanted a pair of every kind across them.
     """
     (root / "m").mkdir(parents=True)
-    images, sounds, texts = (["id,file,group,split"] for _ in range(3))
+    images, sounds, films, texts = (["id,file,group,split"] for _ in range(4))
+    for number in range(4):
+        film(root / "m" / f"{number}.mp4", speaker(number), crf="18")
+        films.append(f"f{number},{number}.mp4,gf{number},{('train', 'test')[number % 2]}")
     for number in range(12):
         split = ("train", "test")[number % 2]
         write(root / "m" / f"{number}.jpg", picture(number))
@@ -62,8 +66,10 @@ def corpus(root: Path, planted: bool) -> dict[str, Any]:
         soundfile.write(root / "m" / "alike.mp3", sound(4), 16_000)
         images += ["same,same.jpg,g1,test", "alike,alike.jpg,g2,test", "grouped,11.jpg,gi0,test"]
         sounds.append("alike,alike.mp3,g3,test")
+        film(root / "m" / "alike.avi", speaker(2), "mpeg4", qmin="4", qmax="4")
+        films.append("alike,alike.avi,g5,test")
         texts.append("same,This is TEXT number 6 of twelve!,g4,test")
-    for name, lines in (("i", images), ("s", sounds), ("t", texts)):
+    for name, lines in (("i", images), ("s", sounds), ("f", films), ("t", texts)):
         write(root / f"{name}.csv", "\n".join(lines))
 
     def source(name: str, **more: Any) -> dict[str, Any]:
@@ -73,6 +79,7 @@ def corpus(root: Path, planted: bool) -> dict[str, Any]:
     return {
         "pictures": source("i", media={"image": {"path": "m/{file}", "unlisted": "ignore"}}),
         "sounds": source("s", media={"voice": {"path": "m/{file}", "unlisted": "ignore"}}),
+        "films": source("f", media={"video": {"path": "m/{file}", "unlisted": "ignore"}}),
         "texts": source("t", text={"note": "file"}),
     }
 
@@ -86,7 +93,7 @@ def test_a_clean_set_has_none(tmp_path: Path, run_recipe: Run) -> None:
     run_recipe(recipe(tmp_path, corpus(tmp_path, planted=False)))
     code, found = leaks(tmp_path / "out")
     assert (code, set(found["leaks"].values())) == (0, {0})
-    assert found["looked_at"] == {"media": 24, "texts": 14, "groups": 38}
+    assert found["looked_at"] == {"media": 28, "texts": 14, "groups": 42}
 
 
 def test_every_planted_pair_is_found_and_no_other(tmp_path: Path, run_recipe: Run) -> None:
@@ -101,11 +108,12 @@ def test_every_planted_pair_is_found_and_no_other(tmp_path: Path, run_recipe: Ru
         ("bytes", "i0", "same"),
         ("look-alike", "alike", "i2"),
         ("look-alike", "alike", "s4"),
+        ("look-alike", "alike", "f2"),
         ("text", "same", "t6"),
         ("near-text", "long", "near"),
         ("group", "grouped", "i0"),
     }
-    assert found["records"] == {"test": 6, "train": 5}
+    assert found["records"] == {"test": 7, "train": 6}
 
 
 def test_two_sets_are_compared_with_each_other_and_not_with_themselves(
@@ -116,7 +124,7 @@ def test_two_sets_are_compared_with_each_other_and_not_with_themselves(
         run_recipe(recipe(tmp_path / name, sources), tmp_path / name / "out")
     sets = [tmp_path / name / "out" for name in "ab"]
     found = find_leaks(sets, 5, lambda done, total: None)
-    assert len(found.pairs["bytes"]) == 26  # a picture of ours stands for three records there
+    assert len(found.pairs["bytes"]) == 30  # a picture of ours stands for three records there
     assert len(found.pairs["text"]) == 15
     # of a text that has the same words over there too, the near one is told beside it
     assert [(one.key, other.key) for one, other in found.pairs["near-text"]] == [
@@ -156,7 +164,7 @@ def test_people_read_the_kinds_the_pairs_and_what_was_compared(
     assert result.exit_code == 1
     assert "1  text        records of texts alone that have the same words" in result.stdout
     assert "test: texts-same = train: texts-t6" in result.stdout
-    assert "records with a partner on another side: 6 of test, 5 of train" in result.stdout
+    assert "records with a partner on another side: 7 of test, 6 of train" in result.stdout
 
 
 def test_how_near_texts_are_told_is_asked_for(tmp_path: Path, run_recipe: Run) -> None:

@@ -19,6 +19,8 @@ from modalmill.pipeline.run import Result
 from modalmill.schemas.disk import read_table
 from modalmill.schemas.errors import InputError
 from modalmill.schemas.manifest import read_manifest
+from modalmill.stages.measure.measurements import Likenesses, measurement_folders
+from modalmill.stages.modality import Depth, on_disk
 from tiny import jpeg, mp4, png, recipe, wav, write
 
 Run = Callable[..., Result]
@@ -286,6 +288,43 @@ def test_fingerprints_are_made_where_a_stage_compares_and_serve_those_that_do_no
     next(path for path, has_likeness in both.items() if not has_likeness).unlink()
     assert list(measured().values()) == [True]
     assert signals(tmp_path / "out").level_db.notna().all()
+
+
+def test_a_film_is_sketched_where_a_stage_compares_beside_the_fingerprint_of_its_sound(
+    tmp_path: Path, run_recipe: Run
+) -> None:
+    for number in range(2):
+        write(tmp_path / "raw" / f"{number}.mp4", mp4(frames=20 + number))
+    part = {kind: {"path": "raw/{stem}.mp4", "modality": kind} for kind in ("video", "audio")}
+    write(tmp_path / "t.csv", "stem\n0\n1\n")
+    source = {"s": {"type": "csv", "path": "t.csv", "id": "{stem}", "media": part}}
+    media = tmp_path / "out" / "work" / "media"
+    for options, wanted in (({"films": False}, {"audio"}), ({}, {"audio", "video"})):
+        run_recipe(recipe(tmp_path, source, [{"clean.duplicates": options}]))
+        tables = [read_table(path) for path in media.rglob("*.arrow")]
+        rows = [row for table in tables for row in table.to_pylist() if row["likeness"]]
+        assert {row["modality"] for row in rows} == wanted
+    # one file is a sound and a film, and each is compared by its own
+    likeness = Likenesses(media.iterdir())
+    for content in {row["hash"] for row in rows}:
+        film, sound = likeness(content, "video"), likeness(content, "audio")
+        assert film is not None
+        assert sound is not None
+        assert (film.dtype, sound.dtype) == (np.uint16, np.uint32)
+        assert likeness(content, "image") is None
+    assert likeness("none", "video") is None
+
+
+def test_another_way_of_comparing_leaves_the_other_measurements_as_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def folders() -> tuple[Path, ...]:
+        return measurement_folders(Path(), {"video": Depth.SIGNALS}, {})["video"]
+
+    signals_alone, with_likeness = folders()
+    monkeypatch.setattr(type(on_disk("video")), "likeness_version", 99)
+    assert folders()[0] == signals_alone
+    assert folders()[1] != with_likeness
 
 
 def cells(text: str) -> dict[str, list[int]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,7 @@ class Video(OnDisk):
     media_per_task = 12
     parts_per_task = 16
     version = 3
+    likeness_version = 1
     always_measured = True
     stream_of = "pictures"
     cut_by = ("shots",)
@@ -81,7 +83,7 @@ class Video(OnDisk):
         path = locate(root, part.uri)
         result: Measured = {"hash": content_hash(path)}
         if depth >= Depth.SIGNALS:
-            facts, signals, tracks = measure_video(path)
+            facts, signals, tracks = measure_video(path, bool(depth & Depth.LIKENESS))
             return result | facts | {"signals": signals, "tracks": tracks}
         header = probe(path)
         return result | {
@@ -91,6 +93,25 @@ class Video(OnDisk):
             "duration_s": header.duration_s,
             "frames": header.frames,
         }
+
+    def likeness(self, data: bytes) -> np.ndarray:
+        import numpy as np
+
+        return np.frombuffer(data, np.uint16)
+
+    def likeness_of(self, data: bytes) -> np.ndarray:
+        from .measure import sketch_video
+
+        return sketch_video(io.BytesIO(data)).to_array()
+
+    def alike(self, likenesses: Sequence[np.ndarray]) -> list[tuple[int, int]]:
+        from ...media.film_alikes import film_alikes
+        from ...media.sketch import Sketch
+
+        def sketch(number: int) -> Sketch:
+            return Sketch.from_array(likenesses[number])
+
+        return [(one, other) for one, other, _ in film_alikes(len(likenesses), sketch)]
 
     def signals_within(
         self, part: Part, signals: Mapping[str, float], tracks: Mapping[str, np.ndarray]

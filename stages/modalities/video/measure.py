@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from ....schemas.errors import DamageError
 from ...media import video
+from ...media.sketch import Sketch, Sketcher
 from ...modality import Measured
 
 _WIDTH, _HEIGHT = 64, 48
@@ -22,7 +24,7 @@ _NEARLY_ALL = 0.98
 
 
 def measure_video(
-    path: Path,
+    path: Path, sketched: bool = False
 ) -> tuple[Measured, dict[str, float], dict[str, np.ndarray]]:
     """Facts, signals and tracks of a video, every frame decoded; see :func:`video_signals`.
 
@@ -34,8 +36,11 @@ def measure_video(
     the first picture, while the sound is there. ``sound_late_s``: by how much the sound begins
     after the pictures, and ``sound_short_s``: by how much it ends before them, negative the other
     way; both where there is sound. ``streams``: streams of pictures in the file.
+
+    sketched: whether there is a ``likeness`` among the facts, the film's sketch.
     """
     facts = video.probe(path)
+    sketcher = Sketcher(facts.turns) if sketched else None
     times: list[float] = []
     dark: list[float] = []
     moved: list[float] = []
@@ -43,6 +48,8 @@ def measure_video(
     before: np.ndarray | None = None
     damage: list[float] = []
     for time, frame in video.frames(path, _WIDTH, _HEIGHT, "gray", damage):
+        if sketcher is not None:
+            sketcher.add(time, frame)
         pixels = frame.astype(np.int16)
         times.append(time)
         dark.append(float((frame < _BLACK).mean()))
@@ -70,17 +77,35 @@ def measure_video(
     gaps = video.sound_gaps(path)
     if gaps is not None:
         signals |= {"sound_late_s": gaps[0], "sound_short_s": gaps[1]}
-    return (
-        {
-            "width": facts.width,
-            "height": facts.height,
-            "fps": facts.fps,
-            "frames": count,
-            "duration_s": end,
-        },
-        signals,
-        tracks,
-    )
+    measured: Measured = {
+        "width": facts.width,
+        "height": facts.height,
+        "fps": facts.fps,
+        "frames": count,
+        "duration_s": end,
+    }
+    if sketcher is not None:
+        measured["likeness"] = sketcher.finished(end).to_array()
+    return measured, signals, tracks
+
+
+def sketch_video(source: Path | BinaryIO) -> Sketch:
+    """The sketch of a film alone; DamageError where not one frame can be decoded. Its last frame is
+    taken to be shown as long as the others are on average.
+    """
+    facts = video.probe(source)
+    if not isinstance(source, Path):
+        source.seek(0)
+    sketcher = Sketcher(facts.turns)
+    times = []
+    for time, frame in video.frames(source, _WIDTH, _HEIGHT, "gray", []):
+        sketcher.add(time, frame)
+        times.append(time)
+    if not times:
+        raise DamageError("video_empty", "not one frame can be decoded")
+    first, last = times[0], max(times)
+    step = (last - first) / (len(times) - 1) if len(times) > 1 else 0.0
+    return sketcher.finished(last + step)
 
 
 def video_signals(
