@@ -79,7 +79,7 @@ class Duplicates(CorpusStage):
 
     columns: ClassVar[tuple[str, ...]] = ("key", "group", "parts", "targets", "signals", "absent")
 
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
 
     exact: Literal["merge", "group"] = "merge"
     same_targets: bool = True
