@@ -21,6 +21,7 @@ from .opening import open_stream
 from .options import Blocks
 from .parts.feature import FeatureSpec
 from .parts.stored import BytesSpec, JsonSpec
+from .stock import as_webdataset
 from .stream import Stream
 
 open = open_stream  # stream.open reads as what it is
@@ -47,6 +48,7 @@ __all__ = [
     "TransformError",
     "VideoSpec",
     "WorkerLostError",
+    "as_webdataset",
     "open",
     "open_stream",
 ]
