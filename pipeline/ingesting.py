@@ -26,7 +26,7 @@ from .engine import Engine
 from .plan import Plan, identity
 from .task import refuse_skipped
 
-INGEST_VERSION = 5
+INGEST_VERSION = 6
 ROWS_PER_PARTITION = 2048
 
 

@@ -21,6 +21,7 @@ BROKEN = "\udcff"
 # the name of the way to deal with them: decode(encoding, BROKEN_BYTES)
 BROKEN_BYTES = "modalmill.broken"
 _SAMPLE_BYTES = 1 << 18
+_TO_JAPANESE = (b"\x1b$B", b"\x1b$@")  # escapes of ISO-2022-JP (RFC 1468)
 _CENTRAL = (  # Polish, Czech, Slovak, Hungarian, Romanian, Croatian and Slovenian
     "łęóążśćńź",
     "íáéěřčšžýůúďťňó",
@@ -136,8 +137,10 @@ def _find(head: bytes, pieces: Iterable[bytes]) -> str:
         return marked
     decoder = codecs.getincrementaldecoder("utf-8")(BROKEN_BYTES)
     bad = good = 0
+    switches = False
     sample = bytearray()
     for piece in pieces:
+        switches = switches or any(escape in piece for escape in _TO_JAPANESE)
         text = decoder.decode(piece)
         if not text.isascii():
             broken = text.count(BROKEN)
@@ -146,6 +149,9 @@ def _find(head: bytes, pieces: Iterable[bytes]) -> str:
         if len(sample) < _SAMPLE_BYTES and not piece.isascii():
             sample += b"\n".join(_foreign(piece))
     bad += BROKEN in decoder.decode(b"", True)  # a file may end inside of a letter
+    # bytes of seven bits are UTF-8 as well
+    if switches and bad == good == 0:
+        return "iso2022_jp"
     if bad == 0 or bad * 9 <= good:
         return "utf-8"
     return _regional(bytes(sample[:_SAMPLE_BYTES]))

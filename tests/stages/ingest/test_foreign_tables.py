@@ -224,6 +224,7 @@ def test_a_file_that_is_no_text_is_called_what_it_is(
 
 
 ENCODED = {
+    "iso2022_jp": "猫が座っている",
     "cp932": "猫が座っている",
     "euc_jp": "猫が座っている マットの上",
     "gb18030": "一只猫坐在垫子上",
