@@ -26,7 +26,7 @@ from .engine import Engine
 from .plan import Plan, identity
 from .task import refuse_skipped
 
-INGEST_VERSION = 6
+INGEST_VERSION = 7
 ROWS_PER_PARTITION = 2048
 
 
@@ -83,6 +83,8 @@ class IngestTask:
             else:
                 count.rejected += 1
                 count.reasons[item.fault.rule] += 1
+            if item.note:
+                count.notes[item.note] += 1
             item.stage = f"ingest:{self.name}"
             rows.append(item)
             if len(rows) >= ROWS_PER_PARTITION:

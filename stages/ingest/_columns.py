@@ -323,7 +323,10 @@ class Mapper:
             raise ValueError(f"the span ends at {end} s, not after its start at {start} s")
         for name in with_time:
             parts[name] = replace(parts[name], start_s=start, end_s=end)
-        parts.update(cue_parts(self._root, columns.base, columns.cues, values, absent, unmatched))
+        cues = cue_parts(
+            self._root, columns.base, columns.cues, values, absent, unmatched, self._notes
+        )
+        parts.update(cues)
         targets: dict[str, JsonValue] = {}
         for name, text in self._targets.items():
             alone = values.get(text[1:-1])  # of a template that is one column and nothing else

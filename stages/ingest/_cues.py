@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,9 +31,9 @@ _TAG = re.compile(
 )
 
 
-def read_cues(path: Path) -> tuple[Cue, ...]:
+def read_cues(path: Path, told: Counter[str] | None = None) -> tuple[Cue, ...]:
     """The cues of a file, by its ending, in time order; DamageError with the line where the file is
-    not what it says.
+    not what it says. ``told`` counts encodings that were guessed.
     """
     try:
         size = path.stat().st_size
@@ -41,7 +42,7 @@ def read_cues(path: Path) -> tuple[Cue, ...]:
         data = path.read_bytes()
     except OSError as error:
         raise DamageError("file_unreadable", f"{path.name}: {error.strerror}") from None
-    text = spelled_out(decode_text(data)).removeprefix("\ufeff")
+    text = spelled_out(decode_text(data, told)).removeprefix("\ufeff")
     reader = read_align if path.suffix.lower() == ".align" else read_subtitles
     cues = sorted(reader(text, path.name), key=lambda cue: cue.start_s)
     if not cues:
@@ -56,9 +57,10 @@ def cue_parts(
     values: Mapping[str, object],
     absent: dict[str, Absence],
     unmatched: list[Fault],
+    told: Counter[str],
 ) -> dict[str, Part]:
     """The parts of timed text in files beside others, whose paths are templates; ``absent`` and
-    ``unmatched`` get those that are not there.
+    ``unmatched`` get those that are not there, ``told`` counts encodings that were guessed.
     """
     parts = {}
     for name, path in paths.items():
@@ -71,7 +73,7 @@ def cue_parts(
             absent[name] = "missing"
             unmatched.append(Fault.unmatched(f"{name}_file", uri, f"{uri} is not there"))
             continue
-        cues = read_cues(locate(root, uri))
+        cues = read_cues(locate(root, uri), told)
         parts[name] = Part("text", text=" ".join(cue.text for cue in cues), cues=cues)
     return parts
 

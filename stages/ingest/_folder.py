@@ -242,6 +242,11 @@ class Folder(Source):
             self.labels.header,
             self.labels.quoted,
         )
+        if dialect.encoding not in ("utf-8", "utf-8-sig", "ascii") and not self.labels.encoding:
+            yield Noted(
+                f"labels read as {dialect.encoding}, found from the bytes of {file}; set"
+                " labels.encoding to say otherwise"
+            )
         columns = [word for word in dialect.header if word]
         problems = [
             f"labels.match: {line}" for line in template.problems(self.labels.match, columns)
@@ -371,7 +376,8 @@ class Folder(Source):
         absent: dict[str, Absence] = {} if part else {self.part_name(): "absent"}
         parts = {self.part_name(): part, **self.more_parts(uri, part.bytes or 0)} if part else {}
         try:
-            parts |= cue_parts(root, self.base, self.cues, values, absent, unmatched)
+            told: Counter[str] = Counter()
+            parts |= cue_parts(root, self.base, self.cues, values, absent, unmatched, told)
         except DamageError as error:
             return Row(record, Fault(error.rule, message=error.message))
         key = make_key(name, identity)
@@ -383,7 +389,9 @@ class Folder(Source):
             parts=parts,
             absent=absent,
         )
-        return self._filled(record, name, values, unmatched)
+        row = self._filled(record, name, values, unmatched)
+        row.note = ", ".join(sorted(told))
+        return row
 
     def _filled(
         self, record: Record, name: str, values: Mapping[str, str], unmatched: list[Fault]

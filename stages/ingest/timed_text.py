@@ -11,7 +11,7 @@ from ...schemas.contents import Contents
 from ...schemas.errors import DamageError
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Origin, Part, Record, make_key
-from ..base import Beat, Read, Source
+from ..base import Beat, Noted, Read, Source
 from ..media.files import locate
 from ._cues import SUFFIXES, read_cues
 from ._files import Listing, join
@@ -40,6 +40,7 @@ class TimedText(Source):
     def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Read]:
         folder = join(self.base, self.path)
         listing = Listing(root, folder, SUFFIXES)
+        told: Counter[str] = Counter()
         for uri in listing:
             tally["files"] += 1
             identity = str(PurePosixPath(uri).relative_to(folder).with_suffix(""))
@@ -47,7 +48,7 @@ class TimedText(Source):
             record = Record(key, key, Origin(name, uri, None, identity))
             try:
                 beat(uri)
-                cues = read_cues(locate(root, uri))
+                cues = read_cues(locate(root, uri), told)
             except DamageError as error:
                 yield Row(record, Fault(error.rule, message=error.message))
                 continue
@@ -56,4 +57,5 @@ class TimedText(Source):
                     self.part, Part("text", text=" ".join(cue.text for cue in cues), cues=cues)
                 )
             )
+        yield from (Noted(what, count) for what, count in sorted(told.items()))
         yield from listing.rejects(name, tally)

@@ -606,3 +606,32 @@ def test_a_byte_order_mark_under_a_given_encoding_is_no_letter(
 ) -> None:
     write(tmp_path / "t.csv", ('\ufeffid,text,label\n1,"a, b",x\n2,c,y\n').encode(encoding))
     assert contents(read(tmp_path, "csv", path="t.csv", encoding=encoding, **SOURCE)[0]) == WANTED
+
+
+def test_encodings_of_subtitles_and_label_tables_are_told_too(tmp_path: Path) -> None:
+    """Beside a table, beside the files of a folder, in a folder of their own."""
+    text = "кошка сидит на коврике и никто её не видит"
+    cues = f"1\n00:00:01,000 --> 00:00:02,000\n{text}\n".encode("cp1251")
+    for name in ("a", "b"):
+        write(tmp_path / "subs" / f"{name}.srt", cues)
+        write(tmp_path / "img" / f"{name}.jpg", jpeg())
+    write(tmp_path / "subs" / "c.srt", b"1\n00:00:01,000 --> 00:00:02,000\nplain\n")
+    told = "files read as cp1251, found from their bytes"
+    _, notes = read(tmp_path, "timed_text", path="subs")
+    assert notes[told] == 2
+    write(tmp_path / "t.csv", "id,text\na,x\nb,y\nc,z\n")
+    beside = {"cues": {"said": "subs/{id}.srt"}}
+    _, notes = read(tmp_path, "csv", path="t.csv", id="{id}", text={"t": "text"}, **beside)
+    assert notes[told] == 2
+    write(tmp_path / "l.csv", f"name,label\na,{text}\nb,{text}\n".encode("cp1251"))
+    rows, notes = read(
+        tmp_path,
+        "image_folder",
+        path="img",
+        labels={"path": "l.csv", "match": "{name}"},
+        targets=["label"],
+        cues={"said": "subs/{stem}.srt"},
+    )
+    assert [row.note for row in rows if row.fault is None and row.record.parts] == [told] * 2
+    assert sum("labels read as cp1251" in note for note in notes) == 1
+    assert {row.record.targets["label"] for row in rows if row.record.targets} == {text}
