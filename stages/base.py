@@ -157,8 +157,10 @@ class RecordStage(Stage):
         """
         return ""
 
-    def outcome(self, result: Record) -> str:
-        """The same of a record that comes out of it."""
+    def outcome(self, result: Record, before: Record) -> str:
+        """The same of a record that comes out of it, made of ``before``; the very same where it was
+        left as it is.
+        """
         return ""
 
     def judge(self, record: Record) -> Judgement:
@@ -213,7 +215,8 @@ class RecordStage(Stage):
             second = (tracks or no_tracks,)
         changed = apply(self, record, rng) if _takes(apply, 3) else apply(self, record)
         results = [
-            Row(result, note=self.outcome(result)) for result in split(self, changed, *second)
+            Row(result, note=self.outcome(result, changed))
+            for result in split(self, changed, *second)
         ]
         rows = dropped + results
         if rows and remark:

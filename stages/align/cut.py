@@ -158,6 +158,9 @@ class Cut(RecordStage):
             pieces = list(self._cues(record))
         return pieces or (record,)
 
+    def outcome(self, result: Record, before: Record) -> str:
+        return f"left whole, for nothing cuts them by {self.by}" if result is before else ""
+
     def _segments(self, record: Record, tracks: TracksOf) -> Iterator[Record]:
         kind = on_disk(segmenters()[self.by])
         looked_at = record.parts_of(kind.name)

@@ -142,7 +142,7 @@ class Sync(RecordStage):
             result = self._moved(result, offset)
         return (result,)
 
-    def outcome(self, result: Record) -> str:
+    def outcome(self, result: Record, before: Record) -> str:
         if self.audio not in result.parts or self.video not in result.parts:
             return ""
         if f"{self.audio}.sync_confidence" not in result.signals:

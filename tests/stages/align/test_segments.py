@@ -417,3 +417,14 @@ def test_what_cannot_be_cut_is_a_mistake(options: dict[str, Any], line: str) -> 
     assert line in lines[0]
     assert Cut(by="shots").mistakes(HERE) == []
     assert "nothing before it gives one" in Cut(by="shots").mistakes(Contents())[0]
+
+
+def test_what_nothing_cuts_is_left_whole_and_told(tmp_path: Path, run_recipe: Run) -> None:
+    (tmp_path / "raw").mkdir()
+    tracks_of(tmp_path / "raw" / "noise.wav", with_silences([(50, 100), (50, 100)]))
+    tracks_of(tmp_path / "raw" / "silence.wav", np.zeros(RATE_HZ))
+    source = {"s": {"type": "audio_folder", "path": "raw", "id": "{stem}"}}
+    result = run_recipe(recipe(tmp_path, source, [{"align.cut": {"by": "silence"}}], shard=None))
+    count = result.account.stages[0]
+    assert count.notes == {"left whole, for nothing cuts them by silence": 1}
+    assert (count.read, count.written) == (2, 3)
