@@ -196,7 +196,8 @@ def _right(
     late = np.array(errors)
     close = np.abs(late) <= CLOSE_S
     shares = close.all(1).mean(), *close.mean(0)
-    return *map(float, shares), *map(float, -np.median(late, 0))  # type: ignore[return-value]
+    begin, end = -np.median(late, 0)
+    return *map(float, shares), float(begin), float(end)
 
 
 def others(folder: Path, voices: Path) -> None:

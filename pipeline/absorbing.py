@@ -37,8 +37,9 @@ class Fetching:
             hashes.append(_hashes(keys))
             partitions.append(np.full(len(written), number, np.int32))
             rows.append(written.astype(np.int32))
-        order = np.argsort(np.concatenate(hashes))
-        return tuple(np.concatenate(own)[order] for own in (hashes, partitions, rows))  # type: ignore[return-value]
+        whole = np.concatenate(hashes)
+        order = np.argsort(whole)
+        return whole[order], np.concatenate(partitions)[order], np.concatenate(rows)[order]
 
     def __call__(self, keys: Sequence[str]) -> pa.Table:
         """The rows of these keys, in any order."""

@@ -9,7 +9,6 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +28,7 @@ from ..schemas.manifest import (
     written_only,
 )
 from ..schemas.record import Record
-from ..stages.base import CorpusStage, Decision, Likeness, decided_rows
+from ..stages.base import ByRow, CorpusStage, Decision, Likeness, decided_rows
 from .absorbing import Fetching, absorbing
 from .duplicates import edges_of, write_edges
 from .records import note_written
@@ -56,26 +55,17 @@ def decide(
     return {} if table is None else stage.decided(table, likeness)
 
 
-def remarks(stage: CorpusStage, partitions: Sequence[Path]) -> Mapping[str, int]:
-    """What a corpus stage has to say that is of no record."""
-    if type(stage).remarks is CorpusStage.remarks:
-        return {}
-    table = read_columns(partitions, stage.columns)
-    return {} if table is None else stage.remarks(table)
-
-
 def carry_out(
     address: str,
     decisions: Mapping[str, Decision],
     partitions: Sequence[Path],
     targets: Sequence[Path],
     edges: Path,
-    told: Mapping[str, int] = MappingProxyType({}),
 ) -> None:
     """Write each partition anew with a corpus stage's decisions, and last of all ``edges``: what
-    the stage found that records have in common. ``told``: what the account is to say that is of no
-    record.
+    the stage found that records have in common.
     """
+    remarks = decisions.remarks if isinstance(decisions, ByRow) else {}
     fetch = Fetching(partitions)
     common: list[dict[str, object]] = []
     start = 0
@@ -90,7 +80,7 @@ def carry_out(
         for (_, target), table, own in zip(batch, tables, decided, strict=True):
             count = Count(address, read=len(table))
             # of no record, and so of none of the partitions
-            count.notes.update(told if target == targets[0] else {})
+            count.notes.update(remarks if target == targets[0] else {})
             _carry_out_one(count, table, own, absorbed, target)
             common += edges_of(address, table["key"], own)
     write_edges(edges, common)
@@ -140,24 +130,15 @@ def _carry_out_one(
     columns, by_hand = _as_columns(address, table, decided, absorbed)
     _count_faults(count, decided)
     _count_columns(count, columns.filter(pa.array(~by_hand)))
-    changed = [
-        _changed(address, record, decision, absorbed.records(decision.absorb))
-        for record, decision in zip(
-            records_of(table.filter(pa.array(by_hand))),
-            itertools.compress(decided, by_hand),
-            strict=True,
-        )
-        if decision is not None
-    ]
-    for record in changed:
-        count.written += 1
-        note_written(count, record)
-    if changed:
-        rows = [
-            Row(record, None, address, decision.unmatched)
-            for record, decision in zip(changed, itertools.compress(decided, by_hand), strict=True)
-            if decision is not None
-        ]
+    if by_hand.any():
+        rows = []
+        records = records_of(table.filter(pa.array(by_hand)))
+        for record, decision in zip(records, itertools.compress(decided, by_hand), strict=True):
+            assert decision is not None
+            changed = _changed(address, record, decision, absorbed.records(decision.absorb))
+            count.written += 1
+            note_written(count, changed)
+            rows.append(Row(changed, None, address, decision.unmatched))
         # back to the order in which they came
         order = np.argsort(np.r_[np.flatnonzero(~by_hand), np.flatnonzero(by_hand)])
         both = pa.concat_tables([columns.filter(pa.array(~by_hand)), rows_to_table(rows)])

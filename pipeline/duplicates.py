@@ -18,9 +18,15 @@ from pathlib import Path
 from typing import TypedDict
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ..schemas.disk import read_table, replacing, stamp_of, write_json, write_table
+from ..schemas.disk import (
+    read_parquet,
+    read_table,
+    stamp_of,
+    write_json,
+    write_parquet,
+    write_table,
+)
 from ..schemas.errors import InputError, nearest
 from ..schemas.layout import RunFolder
 from ..schemas.united import United
@@ -90,10 +96,7 @@ def write_duplicates(path: Path, note: Path, tables: Sequence[Path]) -> None:
     edges = pa.concat_tables([_EDGES.empty_table(), *(read_table(table) for table in tables)])
     if len(edges):
         edges = edges.add_column(0, "set", _sets_of(edges))
-        with replacing(path) as aside:
-            pq.write_table(
-                edges.sort_by([(name, "ascending") for name in _ORDER]), aside, compression="zstd"
-            )
+        write_parquet(path, iter([edges.sort_by([(name, "ascending") for name in _ORDER])]))
     else:
         path.unlink(missing_ok=True)
     write_json(note, {"made_from": made_from, "file": stamp_of(path)})
@@ -136,10 +139,7 @@ def _rows(out: Path) -> list[PairRow]:
     path, note = folder.duplicates, folder.work.duplicates_note
     stages = [count.name for count in read_account(out).stages]
     if path.is_file():
-        try:
-            rows: list[PairRow] = pq.read_table(path).to_pylist()
-        except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(f"{path}: cannot be read ({error}); run the recipe again") from error
+        rows: list[PairRow] = read_parquet(path).to_pylist()
         return rows
     if note.is_file() and json.loads(note.read_text()).get("file") is not None:
         raise InputError(f"{path}: this run wrote it, and it is gone; run the recipe again")

@@ -23,10 +23,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 
-from ..schemas.disk import replacing
+from ..schemas.disk import read_parquet, write_parquet
 from ..schemas.errors import InputError, nearest
 from ..schemas.features import FeatureCache
 from ..schemas.layout import RunFolder
@@ -158,11 +157,7 @@ def find_labels(
             f"{out}: no {path.relative_to(out)} here; wanted the output folder of 'modalmill run'"
         )
     # by key: the order of a file says nothing
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); run the recipe again") from error
-    records = sorted(records_of(table), key=lambda record: record.key)
+    records = sorted(records_of(read_parquet(path)), key=lambda record: record.key)
     values = _values(records)
     names = [target] if target else [name for name, own in values.items() if _is_classes(own)]
     if target and target not in values:
@@ -463,8 +458,8 @@ def _note_gone(report: LabelReport) -> None:
     if not path.is_file():
         return
     try:
-        known = pq.read_table(path, columns=["key"])["key"].to_pylist()
-    except (pa.ArrowInvalid, OSError, KeyError):
+        known = read_parquet(path)["key"].to_pylist()
+    except (InputError, KeyError):
         return
     gone = len(set(known) - {record.key for record in report.records})
     if gone:
@@ -509,6 +504,5 @@ def write_labels(report: LabelReport) -> Path | None:
     columns["file"] = pa.array([record.origin.file for record in records])
     columns["row"] = pa.array([record.origin.row for record in records], pa.int64())
     path = RunFolder(report.out).labels
-    with replacing(path) as aside:
-        pq.write_table(pa.table(columns), aside, compression="zstd")
+    write_parquet(path, iter([pa.table(columns)]))
     return path

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from ..schemas.disk import read_parquet
 from ..schemas.errors import InputError, nearest
 from ..schemas.layout import RunFolder
 from ..schemas.where import Where
@@ -39,10 +39,7 @@ class MeasuredRecords:
                 f"{out}: no {RunFolder(out).signals.name} here; wanted the output folder of"
                 " 'modalmill run' or 'modalmill measure'"
             )
-        try:
-            table = pq.read_table(path)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(f"{path}: cannot be read ({error}); run the recipe again") from error
+        table = read_parquet(path)
         self.rules = [name for name in table.column_names if "." in name]
         given = [column.name for column in table.schema if column.metadata == OF_RECORD]
         self._numbers = [

@@ -6,21 +6,19 @@ import io
 import json
 from collections import Counter
 from pathlib import Path
-from typing import TypedDict
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
 from ..schemas.account import Account
-from ..schemas.disk import read_table
+from ..schemas.disk import read_parquet, read_table
 from ..schemas.errors import InputError, nearest
 from ..schemas.index import SET_FILE, checked_index, read_shard_set
 from ..schemas.layout import RunFolder
 from ..schemas.quantity import FACTS, Quantity
+from ..schemas.rejects import FaultRow
 from ..stages.modality import Modality, modality
 
 _WIDTH = 118
@@ -131,39 +129,14 @@ def read_account(out: Path) -> Account:
         ) from error
 
 
-class RejectOrigin(TypedDict):
-    """Where a record came from."""
-
-    source: str
-    file: str
-    row: int | None
-    id: str | None
-
-
-class Reject(TypedDict):
-    """A row of ``rejects.parquet``."""
-
-    key: str
-    origin: RejectOrigin
-    fate: str
-    stage: str
-    rule: str
-    value: str | None
-    threshold: str | None
-    message: str
-
-
-def read_rejects(out: Path, stage: str | None = None) -> list[Reject]:
+def read_rejects(out: Path, stage: str | None = None) -> list[FaultRow]:
     """The rows that a run left out or that go on without a partner, of one stage or of all."""
     path = RunFolder(out).rejects
     if not path.is_file():
         raise InputError(
             f"{out}: no rejects.parquet here; wanted the output folder of 'modalmill run'"
         )
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); run the recipe again") from error
+    table = read_parquet(path)
     if stage is not None:
         with_rejects = sorted(set(table["stage"].to_pylist()))
         account = read_account(out)
@@ -178,7 +151,7 @@ def read_rejects(out: Path, stage: str | None = None) -> list[Reject]:
     return table.to_pylist()  # type: ignore[no-any-return]  # pyarrow has no types
 
 
-def rejects_text(rows: list[Reject], count: int) -> str:
+def rejects_text(rows: list[FaultRow], count: int) -> str:
     """Rejects as a table: the first ``count`` of each rule, and how many there are beside."""
     if not rows:
         return "nothing was left out"
@@ -208,7 +181,7 @@ def measured_text(out: Path) -> str:
     path = RunFolder(out).measured
     if not path.is_file():
         return "nothing was measured: no record has a part"
-    table = pq.read_table(path)
+    table = read_parquet(path)
     columns = ("part", "number", "unit", "known", "least", "p1", "median", "p99", "largest")
     shown = plain_table(*columns, right=columns[3:])
     lines: list[object] = [shown]

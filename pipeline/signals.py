@@ -13,7 +13,6 @@ its pieces beside it. The rules of stages that a record did not come to are aske
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,10 +21,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ..schemas.columns import one_array
-from ..schemas.disk import read_table, replacing, stamp_of, write_json
+from ..schemas.disk import read_table, stamp_of, write_json, write_parquet
 from ..schemas.manifest import number_columns, records_of, verdict_dicts
 from ..schemas.quantity import FACTS, fact_column
 from ..schemas.record import Record
@@ -74,13 +72,7 @@ def write_signals(
                 rows.append(_with_dictionaries(parts))
     if rows:
         pieces = (_marked(piece, of_record) for piece in _in_order(rows))
-        first = next(pieces)
-        with (
-            replacing(path) as aside,
-            pq.ParquetWriter(aside, first.schema, compression="zstd") as writer,
-        ):
-            for piece in itertools.chain([first], pieces):
-                writer.write_table(piece, row_group_size=_ROWS_PER_GROUP)
+        write_parquet(path, pieces)
     else:
         path.unlink(missing_ok=True)
     write_json(note, {"made_from": made_from, "file": stamp_of(path)})

@@ -17,7 +17,7 @@ from ..schemas.record import Record
 from ..stages.base import CorpusStage, RecordStage, Verdicts
 from ..stages.measure.facts import AllTracks
 from ..stages.modality import timed
-from .corpus import carry_out, decide, read_columns, remarks
+from .corpus import carry_out, decide, read_columns
 from .engine import Engine
 from .measuring import Measuring
 from .plan import Placed, Plan, identity
@@ -126,8 +126,7 @@ class Staging:
         edges = self._folder / f"{fingerprint(config, 'edges')}.arrow"
         if not all(path.is_file() for path in (*self.partitions, edges)):
             decisions = decide(stage, partitions, self._measuring.likenesses())
-            told = remarks(stage, partitions)
-            carry_out(placed.address, decisions, partitions, self.partitions, edges, told)
+            carry_out(placed.address, decisions, partitions, self.partitions, edges)
         self.edges.append(edges)
 
 

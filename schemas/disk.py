@@ -5,6 +5,7 @@ by memory map.
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from .errors import IntegrityError, StorageError
+from .errors import InputError, IntegrityError, StorageError
 
 
 @contextmanager
@@ -106,6 +107,28 @@ def write_table(
         pa.ipc.new_file(sink, table.schema) as writer,
     ):
         writer.write_table(table, max_chunksize=rows_per_batch)
+
+
+def write_parquet(path: Path, pieces: Iterator[pa.Table]) -> None:
+    """Write tables of one schema as one Parquet file, each a row group; there must be one, which
+    may have no rows.
+    """
+    import pyarrow.parquet as pq
+
+    first = next(pieces)
+    with replacing(path) as aside, pq.ParquetWriter(aside, first.schema, compression="zstd") as out:
+        for piece in itertools.chain([first], pieces):
+            out.write_table(piece)
+
+
+def read_parquet(path: Path) -> pa.Table:
+    """A table that a run wrote; InputError where it cannot be read."""
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); run the recipe again") from error
 
 
 def read_table(path: Path) -> pa.Table:

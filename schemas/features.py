@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .columns import numbers
+from .columns import numbers, one_array
 from .disk import read_note, read_table, write_table
 from .errors import InputError
 from .json_value import JsonValue
@@ -128,9 +128,13 @@ def vectors_table(
 def read_vectors(path: Path) -> dict[str, np.ndarray]:
     """The vectors of a file by content id, in the type that it has them in."""
     table = read_table(path)
-    column = table["vector"].combine_chunks()
-    values = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, column.type.list_size)
-    return dict(zip(table["id"].to_pylist(), values, strict=True))
+    return dict(zip(table["id"].to_pylist(), _vectors_in(table), strict=True))
+
+
+def _vectors_in(table: pa.Table) -> np.ndarray:
+    """All vectors of a table ``[N, D]``, as a view where they lie in one batch."""
+    column = one_array(table["vector"])
+    return numbers(column.flatten()).reshape(-1, column.type.list_size)
 
 
 def write_keys(folder: Path, part: str, contents: Mapping[str, str]) -> None:
@@ -166,14 +170,9 @@ class FeatureCache:
             )
         with pa.memory_map(str(path)) as source:
             table = pa.ipc.open_file(source).read_all()
-        column = (
-            table["vector"].combine_chunks()
-            if table["vector"].num_chunks != 1
-            else table["vector"].chunk(0)
-        )
-        self.dims = column.type.list_size
         self.made_by = FeatureNote.from_dict(read_note(path))
-        self.vectors = numbers(column.flatten()).reshape(-1, self.dims)
+        self.vectors = _vectors_in(table)
+        self.dims = self.vectors.shape[1]
         with pa.memory_map(str(keys_path)) as source:
             keys = pa.ipc.open_file(source).read_all()
         self._keys, self._places = keys["key"], numbers(keys["row"])

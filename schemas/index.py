@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -109,9 +109,9 @@ class IndexRow(TypedDict):
     signals: list[tuple[str, float]]
 
 
-def index_table(rows: Sequence[IndexRow]) -> pa.Table:
-    """The rows as a table."""
-    columns = [as_array([row[name] for row in rows], kind) for name, kind in _COLUMNS]  # type: ignore[literal-required]
+def index_table(rows: Sequence[Mapping[str, object]]) -> pa.Table:
+    """Rows, each an ``IndexRow``, as a table."""
+    columns = [as_array([row[name] for row in rows], kind) for name, kind in _COLUMNS]
     return pa.Table.from_arrays(columns, schema=INDEX_SCHEMA)
 
 

@@ -22,7 +22,7 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 
 from .columns import one_array
-from .disk import read_table, replacing, stamp_of, write_json
+from .disk import read_table, stamp_of, write_json, write_parquet
 from .fingerprint import canonical, fingerprint, hash_file
 from .layout import RunFolder
 from .record import Cue, Fault, Origin, Part, Record, Step
@@ -396,14 +396,7 @@ def write_manifest(path: Path, note: Path, partitions: Sequence[Path]) -> Manife
     kept = json.loads(note.read_text()) if path.is_file() and note.is_file() else {}
     if kept.get("made_from") == names and kept.get("file") == stamp_of(path) and "xxh3" in kept:
         return Manifest(path, made_from, kept["xxh3"])
-    pieces = manifest_pieces([read_table(partition) for partition in partitions])
-    first = next(pieces)
-    with (
-        replacing(path) as aside,
-        pq.ParquetWriter(aside, first.schema, compression="zstd") as writer,
-    ):
-        for piece in itertools.chain([first], pieces):
-            writer.write_table(piece, row_group_size=_ROWS_PER_GROUP)
+    write_parquet(path, manifest_pieces([read_table(partition) for partition in partitions]))
     checksum = hash_file(path)
     write_json(note, {"made_from": names, "file": stamp_of(path), "xxh3": checksum})
     return Manifest(path, made_from, checksum)

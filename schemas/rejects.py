@@ -10,9 +10,8 @@ from typing import TypedDict
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from .disk import read_table, replacing
+from .disk import read_table, write_parquet
 from .manifest import FATE_NAMES, WORK_SCHEMA, as_text
 from .record import Fault, Record
 
@@ -94,12 +93,7 @@ class Faults:
 
 def write_rejects(path: Path, faults: Faults) -> None:
     """Write these rows as Parquet."""
-    with (
-        replacing(path) as aside,
-        pq.ParquetWriter(aside, REJECTS_SCHEMA, compression="zstd") as writer,
-    ):
-        for group in _groups(faults.pieces()):
-            writer.write_table(group, row_group_size=len(group) or 1)
+    write_parquet(path, _groups(faults.pieces()))
 
 
 def _groups(pieces: Iterator[pa.Table]) -> Iterator[pa.Table]:

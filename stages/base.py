@@ -296,14 +296,19 @@ class ByRow(Mapping[str, Decision]):
     that those of a million records need not lie in memory at once.
 
     keys: the table's column. of: the decisions of the rows ``[start, stop)``, None for a record
-        that goes on unchanged.
+        that goes on unchanged. remarks: what the account is to say that is of no record, and how
+        often.
     """
 
     def __init__(
-        self, keys: pa.ChunkedArray, of: Callable[[int, int], list[Decision | None]]
+        self,
+        keys: pa.ChunkedArray,
+        of: Callable[[int, int], list[Decision | None]],
+        remarks: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self._keys = keys
         self.of = of
+        self.remarks = remarks
 
     @functools.cached_property
     def _by_key(self) -> dict[str, Decision]:
@@ -352,12 +357,6 @@ class CorpusStage(Stage):
         give them ``ByRow``.
         """
         raise NotImplementedError
-
-    def remarks(self, table: pa.Table) -> Mapping[str, int]:
-        """What the account is to say that is of no record, and how often; ``table`` as
-        ``decide`` has it.
-        """
-        return {}
 
     def decided(self, table: pa.Table, likeness: Likeness) -> Mapping[str, Decision]:
         """What ``decide`` says, with likenesses where it takes them."""

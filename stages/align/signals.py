@@ -16,7 +16,7 @@ from ...schemas.errors import InputError, nearest
 from ...schemas.fingerprint import fingerprint, hash_file
 from ...schemas.manifest import WORK_SCHEMA
 from ...schemas.quantity import FACTS
-from ..base import CorpusStage, Decision, rows_of
+from ..base import ByRow, CorpusStage, Decision, rows_of
 from ..modality import modality, names
 from ._numbers import columns_of, numbers_by_key
 
@@ -105,48 +105,50 @@ class Signals(CorpusStage):
     def contents(self, here: Contents) -> Contents:
         return replace(here, signals=here.signals | self.signals.keys())
 
-    def decide(self, table: pa.Table) -> dict[str, Decision]:
-        rows, _ = numbers_by_key(self.path, self.key, self.signals)
-        decisions, words = {}, []
-        for key, word, parts in self._asked(table):
-            words.append(word)
-            if word not in rows:
-                decisions[key] = Decision(note=f"without a row in {self.path.name}")
-                continue
-            own = {
-                name: number
-                for name, number in rows[word].items()
-                if "." not in name or name.rpartition(".")[0] in parts
-            }
-            lacking = [name for name in self.signals if name not in own]
-            note = f"{', '.join(lacking)}: not known" if lacking else ""
-            decisions[key] = Decision(signals=own, note=note)
+    def decide(self, table: pa.Table) -> Mapping[str, Decision]:
+        rows, without_key = numbers_by_key(self.path, self.key, self.signals)
+        asked = list(self._asked(table))
+        words = [word for word, _ in asked]
         if words and rows.keys().isdisjoint(words):
             raise InputError(
                 f"{self.address}: no record has its {self.match} in the column {self.key!r} of"
                 f" {self.path}: there {next(iter(sorted(rows)), 'nothing')!r}, records have"
                 f" {min(filter(None, words), default=None)!r}; set key and match to what both have"
             )
-        return decisions
-
-    def remarks(self, table: pa.Table) -> dict[str, int]:
-        rows, without_key = numbers_by_key(self.path, self.key, self.signals)
-        unused = rows.keys() - {word for _, word, _ in self._asked(table)}
         told = {
-            f"rows of {self.path.name} that are of no record": len(unused),
+            f"rows of {self.path.name} that are of no record": len(rows.keys() - set(words)),
             f"rows of {self.path.name} without a {self.key}": without_key,
         }
-        return {what: count for what, count in told.items() if count}
+        return ByRow(
+            table["key"],
+            lambda start, stop: [self._decision(rows, *each) for each in asked[start:stop]],
+            {what: count for what, count in told.items() if count},
+        )
 
-    def _asked(self, table: pa.Table) -> Iterator[tuple[str, str | None, set[str]]]:
-        """Of each record its key, the word that its row is found by, and its parts, where a signal
-        is of one.
+    def _decision(
+        self, rows: Mapping[str, Mapping[str, float]], word: str | None, parts: frozenset[str]
+    ) -> Decision:
+        """What one record is given."""
+        row = None if word is None else rows.get(word)
+        if row is None:
+            return Decision(note=f"without a row in {self.path.name}")
+        own = {
+            name: number
+            for name, number in row.items()
+            if "." not in name or name.rpartition(".")[0] in parts
+        }
+        lacking = [name for name in self.signals if name not in own]
+        return Decision(signals=own, note=f"{', '.join(lacking)}: not known" if lacking else "")
+
+    def _asked(self, table: pa.Table) -> Iterator[tuple[str | None, frozenset[str]]]:
+        """Of each record the word that its row is found by, and its parts, where a signal is of
+        one.
         """
         asks = any("." in name for name in self.signals)
         columns = ("key", "group", "origin", "targets", *(["parts"] if asks else []))
         for key, group, origin, targets, *parts in rows_of(table, *columns):
-            own = {part["name"] for part in parts[0]} if asks else set()
-            yield key, self._word(key, group, origin, targets), own
+            own = frozenset(part["name"] for part in parts[0]) if asks else frozenset()
+            yield self._word(key, group, origin, targets), own
 
     def _word(self, key: str, group: str, origin: Mapping[str, Any], targets: str) -> str | None:
         if self.match == "key":

@@ -6,6 +6,7 @@ N records, M of them with a part, D numbers of its vectors, C classes, F folds.
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -146,10 +147,8 @@ def pool_evidence(
 
 
 def _check_sklearn(wanted_by: str) -> None:
-    try:
-        import sklearn.linear_model  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MissingPackageError("scikit-learn", "train", wanted_by) from error
+    if importlib.util.find_spec("sklearn") is None:
+        raise MissingPackageError("scikit-learn", "train", wanted_by)
 
 
 def _standardised(

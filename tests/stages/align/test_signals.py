@@ -19,6 +19,7 @@ from modalmill.schemas.manifest import Row, read_manifest, rows_to_table, table_
 from modalmill.schemas.recipe import parse_recipe
 from modalmill.schemas.record import Origin, Part, Record
 from modalmill.stages.align.signals import Signals
+from modalmill.stages.base import ByRow
 from tiny import jpeg, recipe, write
 
 Run = Callable[..., Result]
@@ -38,7 +39,8 @@ def decided(stage: Signals) -> tuple[dict[str, dict[str, float]], dict[str, int]
     """The signals of each record that gets any, and what the account is told."""
     table = rows_to_table(Row(record) for record in RECORDS)
     decisions = stage.decide(table)
-    told = dict(stage.remarks(table))
+    assert isinstance(decisions, ByRow)
+    told = dict(decisions.remarks)
     for decision in decisions.values():
         if decision.note:
             told[decision.note] = told.get(decision.note, 0) + 1
