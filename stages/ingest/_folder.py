@@ -221,8 +221,10 @@ class Folder(Source):
         """Whether a listed file is one of this source's."""
         return True
 
-    def part_of(self, root: Path, uri: str) -> Part | None:
-        """The part that a file is; None for one that holds nothing."""
+    def part_of(self, root: Path, uri: str, told: Counter[str]) -> Part | None:
+        """The part that a file is; None for one that holds nothing. ``told`` counts what the
+        account is to say of how it was read.
+        """
         return media_part(root, uri, self.modality)
 
     def _labels(
@@ -332,6 +334,7 @@ class Folder(Source):
         seen: set[str],
         uri: str,
     ) -> Row:
+        told: Counter[str] = Counter()
         try:
             identity = template.fill(self.id, values)
             if not identity:
@@ -348,7 +351,7 @@ class Folder(Source):
                     ),
                 )
             seen.add(identity)
-            part = self.part_of(root, uri)
+            part = self.part_of(root, uri, told)
         except ValueError as error:
             return Row(
                 record,
@@ -376,7 +379,6 @@ class Folder(Source):
         absent: dict[str, Absence] = {} if part else {self.part_name(): "absent"}
         parts = {self.part_name(): part, **self.more_parts(uri, part.bytes or 0)} if part else {}
         try:
-            told: Counter[str] = Counter()
             parts |= cue_parts(root, self.base, self.cues, values, absent, unmatched, told)
         except DamageError as error:
             return Row(record, Fault(error.rule, message=error.message))

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from ...schemas.errors import DamageError
-from ...schemas.manifest import Row
 from ...schemas.record import Part
-from ..base import Beat, Noted, Read
 from ..media.files import locate
-from ._encoding import BROKEN, decode_text, find_encoding
+from ._encoding import BROKEN, decode_text
 from ._folder import Folder
 
 _SUFFIXES = (".txt", ".caption", ".md")
@@ -31,21 +28,7 @@ class TextFolder(Folder):
     def suffixes(self) -> tuple[str, ...]:
         return _SUFFIXES
 
-    def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Read]:
-        found: Counter[str] = Counter()
-        for row in super().read(root, name, tally, beat):
-            yield row
-            if not isinstance(row, Row) or row.fault is not None:
-                continue
-            part = row.record.parts.get(self.part_name())
-            if part is not None and not (part.text or "").isascii():
-                with locate(root, row.record.origin.file).open("rb") as file:
-                    found[find_encoding(file)] += 1
-        for encoding, count in sorted(found.items()):
-            if encoding not in ("utf-8", "utf-8-sig"):
-                yield Noted(f"files read as {encoding}, found from their bytes", count)
-
-    def part_of(self, root: Path, uri: str) -> Part | None:
+    def part_of(self, root: Path, uri: str, told: Counter[str]) -> Part | None:
         try:
             path = locate(root, uri)
         except DamageError as error:
@@ -62,7 +45,7 @@ class TextFolder(Folder):
             data = path.read_bytes()
         except OSError as error:
             raise DamageError("file_unreadable", f"{uri}: {error.strerror}") from None
-        text = decode_text(data).removeprefix("\ufeff")
+        text = decode_text(data, told).removeprefix("\ufeff")
         if BROKEN in text:
             raise DamageError("invalid_utf8", f"{uri}: some of its bytes are no text")
         return Part("text", text=text) if text.strip() else None

@@ -300,13 +300,13 @@ def test_the_table_is_whole_or_the_one_before(
 ) -> None:
     out, _, report = planted
     before = (out / "labels.parquet").read_bytes()
-    whole = pq.write_table
+    whole = pq.ParquetWriter.write_table
 
-    def torn(table: Any, where: Any, **more: Any) -> None:
-        whole(table.slice(0, 3), where, **more)
+    def torn(writer: Any, table: Any) -> None:
+        whole(writer, table.slice(0, 3))
         raise OSError("the power went")
 
-    monkeypatch.setattr(pq, "write_table", torn)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", torn)
     with pytest.raises(OSError, match="power"):
         write_labels(report)
     assert (out / "labels.parquet").read_bytes() == before

@@ -42,7 +42,8 @@ def read(root: Path, kind: str, **options: Any) -> tuple[list[Row], Counter[str]
     assert sum(tally.values()) == len(rows) + sum(
         item.count for item in items if isinstance(item, Merged)
     )
-    return rows, Counter({item.what: item.count for item in items if isinstance(item, Noted)})
+    notes = Counter({item.what: item.count for item in items if isinstance(item, Noted)})
+    return rows, notes + Counter(row.note for row in rows if row.note)
 
 
 def contents(rows: list[Row]) -> list[tuple[str, str | None, dict[str, Any]]]:

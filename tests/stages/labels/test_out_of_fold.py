@@ -140,7 +140,7 @@ def test_two_independent_parts_of_equal_worth_multiply() -> None:
 
 
 def test_without_scikit_learn_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
     part = PartVectors(np.eye(6), np.arange(6), False)
     with pytest.raises(MissingPackageError, match=r"modalmill labels needs .*modalmill\[train\]"):
         predicted(part, np.arange(6) % 2, np.arange(6) // 2, "modalmill labels")
