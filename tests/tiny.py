@@ -106,6 +106,11 @@ def write(path: Path, data: bytes | str) -> Path:
     return path
 
 
+def csv_source(text: str, **more: Any) -> dict[str, Any]:
+    """The options of a source that reads ``t.csv``, with an ``id`` and one column of texts."""
+    return {"type": "csv", "path": "t.csv", "id": "{id}", "text": {text: text}, **more}
+
+
 def vqa_corpus(root: Path, images: int = 6, per_image: int = 2) -> dict[str, Any]:
     """A whole COCO VQA corpus; the source's options."""
     questions, annotations = [], []

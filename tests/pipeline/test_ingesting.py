@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import yaml
-from commands import here
+from commands import alone, here
 from mixture import products
 from modalmill.pipeline.run import Result
 from tiny import jpeg, recipe, write
@@ -81,18 +79,7 @@ def test_a_name_that_blows_a_pattern_up_costs_its_own_file(tmp_path: Path) -> No
         shard=None,
     )
     write(tmp_path / "r.yaml", yaml.safe_dump(value))
-    command = [
-        sys.executable,
-        "-m",
-        "modalmill",
-        "run",
-        str(tmp_path / "r.yaml"),
-        "--out",
-        str(tmp_path / "out"),
-        "--workers",
-        "1",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = alone("run", tmp_path / "r.yaml", "--out", tmp_path / "out", "--workers", "1")
     # nothing is left: one name does not fit, and the other takes too long
     assert done.returncode == 1
     assert "decoder_timeout" in done.stderr

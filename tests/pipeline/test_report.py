@@ -14,7 +14,7 @@ import pytest
 from modalmill.pipeline.report import account_text, read_account, read_rejects
 from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import InputError, ToleranceError
-from tiny import jpeg, recipe, wav, write
+from tiny import csv_source, jpeg, recipe, wav, write
 
 Run = Callable[..., Result]
 
@@ -32,13 +32,7 @@ def test_a_part_that_is_taken_away_is_told_with_its_rule(
         write(tmp_path / "snd" / f"{number}.wav", wav(seconds=0.2 + 0.5 * number))
     write(tmp_path / "t.csv", "id,text\n0,short\n1,two words\n2,three words here\n")
     media = {"image": {"path": "img/{id}.jpg"}, "audio": {"path": "snd/{id}.wav"}}
-    source = {
-        "type": "csv",
-        "path": "t.csv",
-        "id": "{id}",
-        "text": {"text": "text"},
-        "media": media,
-    }
+    source = csv_source("text", media=media)
     rule = {"image": {"min_side": 50}, "audio": {"min_seconds": 0.5}, "text": {"min_words": 2}}[
         modality
     ]

@@ -18,7 +18,7 @@ from modalmill.stages.train.evaluation.evaluate import evaluate, table_text
 from modalmill.stages.train.loop.loop import train
 from modalmill.stages.train.options import TrainOptions
 from modalmill.stages.train.use.export import export
-from tiny import recipe, write
+from tiny import csv_source, recipe, write
 
 
 def test_a_question_that_needs_both_modalities_is_learned(trained: Path) -> None:
@@ -36,13 +36,7 @@ def test_evaluation_on_shards_that_lack_a_part_of_the_model(
     trained: Path, tmp_path: Path, run_recipe: Callable[..., Result]
 ) -> None:
     write(tmp_path / "raw" / "t.csv", "id,question,answer\n1,bright,yes\n2,not bright,no\n")
-    source = {
-        "type": "csv",
-        "path": "t.csv",
-        "id": "{id}",
-        "text": {"question": "question"},
-        "targets": ["answer"],
-    }
+    source = csv_source("question", targets=["answer"])
     run_recipe(recipe(tmp_path / "raw", {"t": source}))
     report = evaluate(trained / "out" / "training" / "best.pt", tmp_path / "out" / "shards")
     assert report["present"] == {"image": 0, "question": 2}
@@ -74,14 +68,7 @@ def test_features_of_another_extractor_are_refused(tmp_path: Path) -> None:
         for number in range(60)
     ]
     write(tmp_path / "t.csv", "\n".join(lines))
-    source = {
-        "type": "csv",
-        "path": "t.csv",
-        "id": "{id}",
-        "text": {"text": "text"},
-        "targets": ["kind"],
-        "split": "{split}",
-    }
+    source = csv_source("text", targets=["kind"], split="{split}")
     section = {
         "target": "kind",
         "inputs": {"text": {"feature": True}},

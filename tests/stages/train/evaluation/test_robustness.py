@@ -12,7 +12,7 @@ from commands import alone, here
 from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.run import run
 from modalmill.schemas.recipe import parse_recipe
-from tiny import jpeg, recipe, write
+from tiny import csv_source, jpeg, recipe, write
 
 
 @pytest.fixture(scope="module")
@@ -31,15 +31,12 @@ def leaky(tmp_path_factory: pytest.TempPathFactory) -> Path:
             f"{number},{'up' if yes else 'down'},{'yes' if yes else 'no'},{number % 3},{split}"
         )
     write(root / "t.csv", "\n".join(lines))
-    source = {
-        "type": "csv",
-        "path": "t.csv",
-        "id": "{id}",
-        "text": {"note": "note"},
-        "targets": ["answer", "site"],
-        "split": "{split}",
-        "media": {"image": {"path": "img/{id}.jpg"}},
-    }
+    source = csv_source(
+        "note",
+        targets=["answer", "site"],
+        split="{split}",
+        media={"image": {"path": "img/{id}.jpg"}},
+    )
     options = {
         "target": "answer",
         "inputs": {"image": {"size": 16}, "note": {"length": 2}},

@@ -9,7 +9,7 @@ import pytest
 from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.run import run
 from modalmill.schemas.recipe import parse_recipe
-from tiny import jpeg, recipe, write
+from tiny import csv_source, jpeg, recipe, write
 from trainings import Trainers
 
 
@@ -25,15 +25,9 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
             f"{number},{'up it' if number % 2 else 'down'},{'yes' if number % 2 else 'no'},{split}"
         )
     write(root / "t.csv", "\n".join(lines))
-    source = {
-        "type": "csv",
-        "path": "t.csv",
-        "id": "{id}",
-        "text": {"note": "note"},
-        "targets": ["answer"],
-        "split": "{split}",
-        "media": {"image": {"path": "img/{id}.jpg"}},
-    }
+    source = csv_source(
+        "note", targets=["answer"], split="{split}", media={"image": {"path": "img/{id}.jpg"}}
+    )
     run(
         make_plan(parse_recipe(recipe(root, {"t": source}, shard={})), root), root / "out", "serial"
     )

@@ -18,7 +18,7 @@ from modalmill.stages.train.loop.loop import train
 from modalmill.stages.train.model import checkpoint
 from modalmill.stages.train.options import TrainOptions
 from taught import TRAIN, text_recipe
-from tiny import recipe, write
+from tiny import csv_source, recipe, write
 from trainings import Trainers, trained, weights
 
 KILLS = int(os.environ.get("MODALMILL_KILLS", "5"))
@@ -136,13 +136,7 @@ def test_regression_and_cached_features_train_too(
         for number in range(80)
     ]
     write(tmp_path / "t.csv", "\n".join(lines))
-    source = {
-        "type": "csv",
-        "path": "t.csv",
-        "id": "{id}",
-        "text": {"text": "text"},
-        "numbers": ["size"],
-    }
+    source = csv_source("text", numbers=["size"])
     options = {
         "task": "regression",
         "target": "size",
@@ -187,13 +181,7 @@ def test_features_along_fitted_axes_train_too(
         for number in range(80)
     ]
     write(tmp_path / "t.csv", "\n".join(lines))
-    source = {
-        "type": "csv",
-        "path": "t.csv",
-        "id": "{id}",
-        "text": {"text": "text"},
-        "targets": ["kind"],
-    }
+    source = csv_source("text", targets=["kind"])
     options = {
         "target": "kind",
         "inputs": {"text": {"feature": True, "reduce": reduce, "rank": rank}},

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 import yaml
-from tiny import recipe, write
+from tiny import csv_source, recipe, write
 from trainings import OPTIONS, Trainers, weights
 
 
@@ -65,14 +65,7 @@ def test_a_recipe_is_run_by_several_processes_of_which_the_first_writes_the_shar
         for n in range(80)
     ]
     write(tmp_path / "t.csv", "\n".join(lines))
-    source = {
-        "type": "csv",
-        "path": "t.csv",
-        "id": "{id}",
-        "text": {"note": "note"},
-        "targets": ["answer"],
-        "split": "{split}",
-    }
+    source = csv_source("note", targets=["answer"], split="{split}")
     options = {**OPTIONS, "inputs": {"note": {"length": 3}}, "epochs": 4}
     write(
         tmp_path / "r.yaml",

@@ -16,7 +16,7 @@ from modalmill.stages.train.model import checkpoint
 from modalmill.stages.train.model.encoders import InputPart
 from modalmill.stages.train.model.encoders.resnet import ResNet18
 from modalmill.stages.train.options import InputOptions, TrainOptions, parse_options
-from tiny import recipe, write
+from tiny import csv_source, recipe, write
 from trainings import OPTIONS, trained, weights
 
 
@@ -32,14 +32,7 @@ def test_words_and_classes_are_taken_over_by_name(tmp_path: Path) -> None:
             for row in range(40)
         ]
         write(root / "t.csv", "\n".join(lines))
-        source = {
-            "type": "csv",
-            "path": "t.csv",
-            "id": "{id}",
-            "text": {"note": "note"},
-            "targets": ["answer"],
-            "split": "{split}",
-        }
+        source = csv_source("note", targets=["answer"], split="{split}")
         run(
             make_plan(parse_recipe(recipe(root, {"t": source}, shard={})), root),
             root / "out",

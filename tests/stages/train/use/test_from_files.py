@@ -20,7 +20,7 @@ from modalmill.schemas.recipe import parse_recipe
 from modalmill.stages.features.onnx import Onnx
 from modalmill.stages.train.use.explain import explain
 from modalmill.stages.train.use.predict import Predictor
-from tiny import jpeg, mp4, recipe, wav, write
+from tiny import csv_source, jpeg, mp4, recipe, wav, write
 
 onnx = pytest.importorskip("onnx", reason="the extra export is not installed")
 pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
@@ -65,14 +65,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "audio": {"path": "snd/{id}.wav"},
         "video": {"path": "vid/0.mp4"},
     }
-    source = {
-        "type": "csv",
-        "path": "t.csv",
-        "id": "{id}",
-        "text": {"question": "question"},
-        "targets": ["answer"],
-        "media": media,
-    }
+    source = csv_source("question", targets=["answer"], media=media)
     features = {
         "image": {"features.onnx": {"model": str(root / "net.onnx")}},
         "question": {"features.text": {"size": 64}},
