@@ -29,7 +29,7 @@ from ..schemas.disk import read_parquet, write_parquet
 from ..schemas.errors import InputError, nearest
 from ..schemas.features import FeatureCache
 from ..schemas.layout import RunFolder
-from ..schemas.manifest import records_of
+from ..schemas.manifest import read_manifest, records_of
 from ..schemas.record import Record
 from ..stages.base import Extractor, addresses
 from ..stages.labels.confident import Confidence, confidence
@@ -151,13 +151,8 @@ def find_labels(
     or the only one that is of classes. parts: whose features are read, all that are there where
     none is given.
     """
-    path = RunFolder(out).manifest
-    if not path.is_file():
-        raise InputError(
-            f"{out}: no {path.relative_to(out)} here; wanted the output folder of 'modalmill run'"
-        )
     # by key: the order of a file says nothing
-    records = sorted(records_of(read_parquet(path)), key=lambda record: record.key)
+    records = sorted(records_of(read_manifest(out)), key=lambda record: record.key)
     values = _values(records)
     names = [target] if target else [name for name, own in values.items() if _is_classes(own)]
     if target and target not in values:

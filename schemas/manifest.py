@@ -22,7 +22,8 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 
 from .columns import one_array
-from .disk import read_table, stamp_of, write_json, write_parquet
+from .disk import read_parquet, read_table, stamp_of, write_json, write_parquet
+from .errors import InputError
 from .fingerprint import canonical, fingerprint, hash_file
 from .layout import RunFolder
 from .record import Cue, Fault, Origin, Part, Record, Step
@@ -93,9 +94,6 @@ WORK_SCHEMA = pa.schema(
 # those of a part's fields that are plain values: the name comes before them, cues and steps after
 _PLAIN = tuple(field.name for field in _PART)[1:-2]
 _plain_values = operator.attrgetter(*_PLAIN)
-
-
-_ORIGIN = ("source", "file", "row", "id")
 
 
 class Row:
@@ -312,15 +310,10 @@ def written_only(table: pa.Table) -> pa.Table:
     return table if pa.compute.all(mask).as_py() is not False else table.filter(mask)
 
 
-def to_manifest(tables: Sequence[pa.Table]) -> pa.Table:
+def manifest_pieces(tables: Sequence[pa.Table]) -> Iterator[pa.Table]:
     """One manifest of several work tables: written rows by key, each signal a column of its own,
-    NaN-free.
+    NaN-free; some rows at a time, one piece without rows where there are none.
     """
-    return pa.concat_tables(list(manifest_pieces(tables))).combine_chunks()
-
-
-def manifest_pieces(tables: Sequence[pa.Table], rows: int = _ROWS_PER_GROUP) -> Iterator[pa.Table]:
-    """The manifest, so many rows at a time; one piece without rows where there are none."""
     table = pa.concat_tables(
         [written_only(table).select([*MANIFEST_SCHEMA.names, "signals"]) for table in tables]
     )
@@ -329,8 +322,8 @@ def manifest_pieces(tables: Sequence[pa.Table], rows: int = _ROWS_PER_GROUP) -> 
     # in one chunk: each take would make one of many otherwise
     table = table.combine_chunks()
     names = sorted(pyarrow.compute.unique(_names_in(table["signals"])).to_pylist())
-    for start in range(0, len(table), rows) or (0,):
-        piece = table.take(order.slice(start, rows))
+    for start in range(0, len(table), _ROWS_PER_GROUP) or (0,):
+        piece = table.take(order.slice(start, _ROWS_PER_GROUP))
         columns = number_columns(one_array(piece["signals"]))
         piece = piece.drop_columns(["signals"])
         for name in names:
@@ -369,8 +362,16 @@ def number_columns(signals: pa.MapArray) -> dict[str, pa.Array]:
 
 
 def read_manifest(folder: Path) -> pa.Table:
-    """The manifest of an output folder."""
-    return pq.read_table(RunFolder(folder).manifest)
+    """The manifest of an output folder; InputError where there is none, or none that can be
+    read.
+    """
+    path = RunFolder(folder).manifest
+    if not path.is_file():
+        raise InputError(
+            f"{folder}: no {path.relative_to(folder)} here; wanted the output folder of"
+            " 'modalmill run'"
+        )
+    return read_parquet(path)
 
 
 @dataclass(frozen=True, slots=True)
