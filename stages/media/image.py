@@ -113,21 +113,12 @@ def decode(data: bytes, min_side: int = 0) -> Uint8s:
     # first of all: a header can claim any size, and the decoder would make room for it
     size(data)
     if kind == "jpg":
-        pixels = _decode_jpeg(data, min_side, "RGB")
+        pixels = _decode_jpeg(data, min_side)
     elif kind == "png":
         pixels = _decode_png(data)
     else:
         pixels = _decode_pillow(data, kind)
     return _oriented(pixels, _orientation(data, kind))
-
-
-@refusing("image_damaged", "the picture cannot be decoded")
-def decode_gray(data: bytes, min_side: int = 0) -> Uint8s:
-    """The image as grey ``uint8 [H, W]``, decoded to its end; see :func:`decode`."""
-    if sniff(data) == "jpg":
-        size(data)
-        return _oriented(_decode_jpeg(data, min_side, "GRAY")[:, :, 0], _orientation(data, "jpg"))
-    return to_gray(decode(data, min_side))
 
 
 def to_gray(pixels: Uint8s) -> Uint8s:
@@ -161,22 +152,21 @@ def _decode_png(data: bytes) -> Uint8s:
     return np.asarray(pixels)
 
 
-def _decode_jpeg(data: bytes, min_side: int, colorspace: str) -> Uint8s:
+def _decode_jpeg(data: bytes, min_side: int) -> Uint8s:
     if min_side:
         height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
         min_side = min(min_side, height, width)
     try:
         return np.asarray(
             simplejpeg.decode_jpeg(
-                data, colorspace, min_height=min_side, min_width=min_side, strict=True
+                data, "RGB", min_height=min_side, min_width=min_side, strict=True
             )
         )
     except ValueError as error:
         text = one_line(error)
         if "colorspace" in text.lower() or "unsupported color" in text.lower():
             # CMYK, which libjpeg-turbo does not turn into RGB
-            pixels = _decode_pillow(data, "jpg")
-            return pixels if colorspace == "RGB" else to_gray(pixels)[:, :, None]
+            return _decode_pillow(data, "jpg")
         rule = (
             "image_truncated"
             if "premature end" in text.lower() or "truncat" in text.lower()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from modalmill.pipeline import corpus as corpus_module
 from modalmill.pipeline.corpus import carry_out
 from modalmill.pipeline.records import read_counts
 from modalmill.schemas.account import presence_pattern
@@ -125,6 +126,13 @@ def clashes(record: Record, decision: Decision | None, every: Mapping[str, Recor
         parts |= other.parts
         targets |= other.targets
     return False
+
+
+@pytest.fixture(params=[1, 1000], ids=["a partition at once", "all at once"], autouse=True)
+def rows_at_once(request: pytest.FixtureRequest) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corpus_module, "_ROWS_AT_ONCE", request.param)
+        yield
 
 
 @given(corpora(), st.booleans())

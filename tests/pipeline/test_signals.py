@@ -10,12 +10,16 @@ from typing import Any
 
 import numpy as np
 import pandas
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 import yaml
 from commands import here
+from modalmill.pipeline import signals as signals_module
 from modalmill.pipeline.looking import look_text, yields_text
 from modalmill.pipeline.run import Result
+from modalmill.schemas import manifest as manifest_module
+from modalmill.schemas import rejects as rejects_module
 from modalmill.schemas.disk import read_table
 from modalmill.schemas.errors import InputError
 from modalmill.schemas.manifest import read_manifest
@@ -409,3 +413,17 @@ def test_a_rule_on_sounds_does_not_measure_the_pictures_again(
         }
 
     assert measured(["clean.image"]) == measured(["clean.image", "clean.audio"]) != set()
+
+
+def test_row_groups_change_nothing_but_themselves(
+    ran: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, _ = ran
+    for module in (signals_module, rejects_module, manifest_module):
+        monkeypatch.setattr(module, "_ROWS_PER_GROUP", 3)
+    command = ("run", root / "r.yaml", "--out", tmp_path / "out", "--engine", "serial")
+    modalmill(*command, "--until", "clean.video")
+    for name in ("signals.parquet", "rejects.parquet", "manifest/part-00000.parquet"):
+        there = tmp_path / "out" / name
+        assert pq.ParquetFile(there).num_row_groups > 1, name
+        assert pq.read_table(there).equals(pq.read_table(root / "out" / name)), name
