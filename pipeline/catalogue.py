@@ -71,10 +71,11 @@ def signals_text(kind: str | None = None) -> str:
             for word, quantity in known.items()
         ] or ["  nothing"]
         asked = {quantity.on_request: None for quantity in known.values() if quantity.on_request}
-        lines += [
-            f"  on request: where a stage, a rule or 'measure: [{name}.{each}]' asks for it"
-            for each in asked
-        ]
+        if asked:
+            listed = ", ".join(f"{name}.{each}" for each in asked)
+            lines.append(
+                f"  on request: where a stage, a rule or 'measure' asks for it: measure: [{listed}]"
+            )
     example = 'clean.rules: {image.sharpness: ">= 100", image.aspect: [0.5, 2]}'
     return render_text(*lines, "", f"By part and name in a recipe: {example}")
 

@@ -4,7 +4,6 @@ gathered beside each partition.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +15,13 @@ from ..stages.base import Beat
 from ..stages.measure.measurements import (
     Likenesses,
     Measurements,
+    likenesses_in,
     measured_row,
-    measurement_folders,
+    units_wanted,
     write_measurements,
 )
 from ..stages.measure.media import Medium, media_of
-from ..stages.modality import Depth, every_on_disk, on_disk
+from ..stages.modality import every_on_disk, on_disk
 from .engine import Engine
 from .plan import Plan
 from .task import refuse_skipped
@@ -29,13 +29,13 @@ from .task import refuse_skipped
 
 @dataclass(frozen=True, slots=True)
 class MeasureTask:
-    """Measures some media into one Arrow file. ``depths``: how far those of a modality are looked
-    into, where it is further than to their facts.
+    """Measures some media of a modality into one Arrow file. ``units``: what of them, and what
+    makes it.
     """
 
     root: Path
     media: tuple[Medium, ...]
-    depths: Mapping[str, Depth]
+    units: Mapping[str, str]
     path: Path
 
     def run(self, beat: Beat, skip: Mapping[str, str]) -> int:
@@ -43,11 +43,9 @@ class MeasureTask:
             beat(item)
             refuse_skipped(item, skip)
 
-        rows = []
-        for medium in self.media:
-            depth = self.depths.get(medium.modality, Depth.FACTS)
-            rows.append(measured_row(self.root, medium, depth, check))
-        write_measurements(self.path, rows)
+        wanted = frozenset(self.units)
+        rows = [measured_row(self.root, medium, wanted, check) for medium in self.media]
+        write_measurements(self.path, rows, self.units)
         return len(rows)
 
 
@@ -56,11 +54,14 @@ class Measuring:
 
     def __init__(self, plan: Plan, work: WorkFolder) -> None:
         self._plan = plan
+        self._media = work.media
         self._measured = work.measured
-        # before the stages, in depth or for their facts
-        always = {kind.name for kind in every_on_disk() if kind.always_measured or plan.features}
-        self._modalities = frozenset(plan.depths.keys() | always)
-        self._folders = measurement_folders(work.media, plan.depths, plan.versions)
+        # of which there is something to measure before the stages, if only their facts
+        self._wanted = {
+            kind.name: units_wanted(kind, plan.asked.get(kind.name), plan.versions)
+            for kind in every_on_disk()
+            if kind.always_measured or plan.features or kind.name in plan.asked
+        }
         self.kept: set[Path] = set()
 
     def measure(
@@ -72,8 +73,7 @@ class Measuring:
         if not pending:
             return
         media = set[Medium]().union(*self._media_of(pending))
-        measured = Measurements(itertools.chain(*self._folders.values())).media()
-        tasks = self._tasks(media - measured)
+        tasks = self._tasks(media, Measurements(self._media, self._wanted))
         done = len(media) - sum(len(task.media) for task in tasks)
         advance(done, len(media))
         for number, _ in engine.map(tasks):
@@ -87,7 +87,7 @@ class Measuring:
         files = self._files(partitions)
         pending = {path: target for path, target in files if not target.is_file()}
         if pending:
-            measurements = Measurements(itertools.chain(*self._folders.values()))
+            measurements = Measurements(self._media, self._wanted)
             for target, media in zip(pending.values(), self._media_of(pending), strict=True):
                 measurements.gather(target, media)
         self.kept |= {target for _, target in files}
@@ -96,30 +96,33 @@ class Measuring:
 
     def likenesses(self) -> Likenesses:
         """What the measured media are compared by."""
-        return Likenesses(itertools.chain(*self._folders.values()))
+        return likenesses_in(self._media, self._wanted)
 
     def _files(self, partitions: Sequence[Path]) -> list[tuple[Path, Path]]:
         """Each partition, and where the measurements of its media lie."""
-        made_by = [self._folders[name][0].name for name in sorted(self._modalities)]
+        made_by = [sorted(units.items()) for _, units in sorted(self._wanted.items())]
         return [
             (path, self._measured / f"{fingerprint(path.name, made_by)}.arrow")
             for path in partitions
         ]
 
     def _media_of(self, partitions: Iterable[Path]) -> list[set[Medium]]:
-        return media_of(map(read_table, partitions), self._plan.root, self._modalities)
+        return media_of(map(read_table, partitions), self._plan.root, frozenset(self._wanted))
 
-    def _tasks(self, media: Iterable[Medium]) -> list[MeasureTask]:
-        """Tasks of some seconds each."""
-        tasks = []
-        by_modality: dict[str, list[Medium]] = {}
+    def _tasks(self, media: Iterable[Medium], measured: Measurements) -> list[MeasureTask]:
+        """Tasks of some seconds each, for what is not known of the media yet."""
+        lacking: dict[tuple[str, frozenset[str]], list[Medium]] = {}
         # in order, so that the tasks of a stopped run are found again by their names
         for medium in sorted(media):
-            by_modality.setdefault(medium.modality, []).append(medium)
-        for modality, of_kind in by_modality.items():
-            size, folder = on_disk(modality).media_per_task, self._folders[modality][0]
+            if names := measured.lacking(medium):
+                lacking.setdefault((medium.modality, names), []).append(medium)
+        tasks = []
+        for (modality, names), of_kind in lacking.items():
+            size = on_disk(modality).media_per_task
+            units = {unit: self._wanted[modality][unit] for unit in sorted(names)}
+            folder = self._media / fingerprint(units)
             for start in range(0, len(of_kind), size):
                 chunk = tuple(of_kind[start : start + size])
                 path = folder / f"{fingerprint(chunk)}.arrow"
-                tasks.append(MeasureTask(self._plan.root, chunk, self._plan.depths, path))
+                tasks.append(MeasureTask(self._plan.root, chunk, units, path))
         return tasks

@@ -27,7 +27,15 @@ from ..stages.base import (
     addresses,
     make,
 )
-from ..stages.modality import Depth, every_on_disk, on_disk, requested
+from ..stages.modality import (
+    is_in_record,
+    modality,
+    names,
+    on_disk,
+    requested,
+    strays,
+)
+from ..stages.signal import LIKENESS, measured_anyway, signals_of
 
 if TYPE_CHECKING:
     from ..stages.train.options import TrainOptions
@@ -63,8 +71,9 @@ class Placed:
 class Plan:
     """Everything that a run will do, made and checked.
 
-    splits: those that its records are meant to be in. depths: of the modalities whose media must be
-        measured, decoded once and to the end, how far they are looked into.
+    splits: those that its records are meant to be in. asked: of the modalities whose media must be
+        measured, decoded once and to the end, and of those whose values are, the signals that are
+        wanted, with ``LIKENESS`` where media are compared.
     """
 
     recipe: Recipe
@@ -76,7 +85,7 @@ class Plan:
     until: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     splits: frozenset[str] = frozenset()
-    depths: Mapping[str, Depth] = field(default_factory=dict)
+    asked: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def runs(self, step: str) -> bool:
         """Whether a last stage (``features``, ``shard``, ``train``) is part of this run."""
@@ -123,7 +132,7 @@ def _asked_for(name: str, here: Contents) -> tuple[set[str], list[str]]:
         ]
     if not request:
         return {kind for kind in kinds if kind}, []
-    choices = {f"{kind}.{each}" for kind in kinds if kind for each in on_disk(kind).on_request}
+    choices = {f"{kind}.{each}" for kind in kinds if kind for each in modality(kind).on_request}
     asked = {choice for choice in choices if choice.endswith(f".{request}")}
     words = [choice.rpartition(".")[2] for choice in choices]
     return asked, [] if asked else [
@@ -137,24 +146,29 @@ def _unready(asked: Iterable[str], wanted_by: str) -> list[str]:
     lines = []
     for kind, request in sorted(map(requested, asked)):
         try:
-            if request:
+            if request and not is_in_record(kind):
                 on_disk(kind).check_request(request, f"{wanted_by}: {kind}.{request}")
         except (MissingPackageError, InputError) as error:
             lines.append(str(error))
     return lines
 
 
-def _depths(measured: Iterable[str], compared: Container[str]) -> dict[str, Depth]:
-    """How far the media of each modality are looked into."""
-    depths: dict[str, Depth] = {}
+def _asked_signals(measured: Iterable[str], compared: Container[str]) -> dict[str, frozenset[str]]:
+    """The signals that are wanted of each modality."""
+    asked: dict[str, frozenset[str]] = {}
     for kind, request in map(requested, measured):
-        depth = Depth.LIKENESS if kind in compared else Depth.SIGNALS
-        depths[kind] = depths.get(kind, depth) | (Depth.ON_REQUEST if request else Depth.FACTS)
-    return depths
+        own = measured_anyway(kind) | asked.get(kind, frozenset())
+        own |= {request} if request else set()
+        if not is_in_record(kind) and (kind in compared or on_disk(kind).likeness_anyway):
+            own |= {LIKENESS}
+        if own:
+            asked[kind] = own
+    return asked
 
 
 def _measurable() -> list[str]:
-    return [kind.name for kind in every_on_disk()]
+    """The modalities of files, and those of values that there are signals of."""
+    return [name for name in names() if not is_in_record(name) or signals_of(name)]
 
 
 def _together(recipe: Recipe, sources: Iterable[Contents]) -> Contents:
@@ -169,7 +183,7 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
     """The plan of a recipe; RecipeError lists every mistake in it, wherever it stands."""
     if recipe.use:
         outside.use(recipe.use)
-    problems: list[str] = []
+    problems = strays()
     sources: dict[str, Source] = {}
     for name, options in recipe.sources.items():
         kind = options.get("type")
@@ -235,7 +249,7 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
         until,
         versions(),
         contents.splits if until is None or until in _AFTER_STAGES else frozenset(),
-        _depths(measured, compared),
+        _asked_signals(measured, compared),
     )
 
 

@@ -7,6 +7,7 @@ files that the next stage reads.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,8 @@ from ..schemas.errors import DamageError
 from ..schemas.manifest import Row, rows_to_table, table_to_records
 from ..schemas.record import Fault, Part, Record
 from ..stages.base import Beat, RecordStage
-from ..stages.measure.facts import Facts, has_other_spans
+from ..stages.measure.facts import Facts, has_other_spans, has_other_texts
+from ..stages.modality import is_in_record
 from .task import refuse_skipped
 
 _LATE_S = 0.1  # as annotators round
@@ -26,17 +28,19 @@ _LATE_S = 0.1  # as annotators round
 @dataclass(frozen=True, slots=True)
 class RecordsTask:
     """Runs record stages one after the other over a partition. ``facts`` are measurements to lay
-    onto the records first.
+    onto the records first; ``asked``, the signals that are wanted of each modality.
     """
 
     source: Path
     facts: Path | None
+    asked: Mapping[str, frozenset[str]]
     stages: tuple[tuple[str, RecordStage], ...]
     seed: int
     path: Path
 
     def run(self, beat: Beat, skip: Mapping[str, str]) -> int:
-        facts = Facts(self.facts) if self.facts else None
+        reads_values = any(map(is_in_record, self.asked))
+        facts = Facts(self.facts, self.asked) if self.facts or reads_values else None
         counts = [Count(address) for address, _ in self.stages]
         out: list[Row] = []
         for record in table_to_records(read_table(self.source)):
@@ -48,10 +52,16 @@ class RecordsTask:
             if facts and counts and any(map(_ends_late, measured.parts.values())):
                 counts[0].notes["spans that end after their file does"] += 1
             out += self._through(measured, facts, counts)
+        failed = facts.failed if facts else Counter[str]()
+        if counts:
+            counts[0].notes.update(failed)
         write_table(
             self.path,
             rows_to_table(out),
-            {"counts": [count.to_dict() | {"name": count.name} for count in counts]},
+            {
+                "counts": [count.to_dict() | {"name": count.name} for count in counts],
+                "failed": failed,
+            },
         )
         return len(out)
 
@@ -120,6 +130,8 @@ def _going_on(result: Record, before: Record, facts: Facts | None) -> Record:
     """
     if facts is not None and has_other_spans(result, before):
         result = facts.attach(result)
+    elif facts is not None and facts.reads_values and has_other_texts(result, before):
+        result = facts.attach_values(result)
     return result if _is_still(result, before) else replace(result, verdicts={})
 
 

@@ -169,6 +169,8 @@ class _Running:
         staging = Staging(plan, ingested, facts, measuring, work.records)
         with self._progress.step("stages", "stages") as advance:
             staging.carry_out(self._engine, advance)
+        for line, count in staging.failed.items():
+            self._progress.line(f"measure: {line} ({count:,} times)")
         self._result.account.stages += staging.counts
         self._kept |= {*ingested, *staging.passed, *staging.edges, *measuring.kept}
         return staging

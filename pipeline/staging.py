@@ -8,15 +8,18 @@ named by all that decides it, so that it is not made twice.
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..schemas.account import Count
+from ..schemas.disk import read_note
 from ..schemas.fingerprint import fingerprint
 from ..schemas.record import Record
 from ..stages.base import CorpusStage, RecordStage, Verdicts
 from ..stages.measure.facts import AllTracks
-from ..stages.modality import timed
+from ..stages.modality import is_in_record, timed
+from ..stages.signal import Signal, identity_of, signals_of
 from .corpus import carry_out, decide, read_columns
 from .engine import Engine
 from .measuring import Measuring
@@ -24,7 +27,7 @@ from .plan import Placed, Plan, identity
 from .records import RecordsTask, read_counts
 from .signals import Judging
 
-RECORDS_VERSION = 4
+RECORDS_VERSION = 5
 
 
 class Staging:
@@ -33,7 +36,7 @@ class Staging:
     partitions: the work tables as they are now. passed: every table that a stage wrote; a fault
         stands in that of the stage that found it, and in none after it. judges: the stages that
         judge, in order. counts: of each stage. edges: what corpus stages found records to have in
-        common.
+        common. failed: signals that could not be computed, where no stage is there to tell of it.
     """
 
     def __init__(
@@ -52,12 +55,14 @@ class Staging:
         self.passed: list[Path] = []
         self.judges: list[Judging] = []
         self.counts: list[Count] = []
+        self._reads_values = any(map(is_in_record, plan.asked))
         self.edges: list[Path] = []
+        self.failed: Counter[str] = Counter()
 
     def carry_out(self, engine: Engine, advance: Callable[[int, int], None]) -> None:
         """All stages, one after the other; ``advance(done, total)`` counts them."""
         segments = _segments(self._plan.stages)
-        if self._facts and (not segments or _sees_all(segments[0][0])):
+        if (self._facts or self._reads_values) and (not segments or _sees_all(segments[0][0])):
             # facts come onto records with record stages, of which there are none at the start
             segments.insert(0, [])
         total = sum(max(1, len(segment)) for segment in segments)
@@ -67,7 +72,7 @@ class Staging:
             if segment and isinstance(segment[0].stage, CorpusStage):
                 self._corpus_stage(segment[0], segment[0].stage)
             else:
-                if done and not self._plan.depths.keys().isdisjoint(timed()):
+                if done and not self._plan.asked.keys().isdisjoint(timed()):
                     # a stage that cuts makes signals of other spans
                     self._facts = self._measuring.gathered(self.partitions)
                 self._record_stages(segment, engine)
@@ -81,6 +86,8 @@ class Staging:
         for path in self.partitions:
             for count in read_counts(path):
                 counts[count.name].add(count)
+            if not segment:
+                self.failed.update(read_note(path).get("failed", {}))
         return list(counts.values())
 
     def _record_stages(self, segment: Sequence[Placed], engine: Engine) -> None:
@@ -94,6 +101,7 @@ class Staging:
             RECORDS_VERSION,
             seed,
             [(placed.address, identity(placed.stage, self._plan)) for placed in segment],
+            [identity_of(signal) for signal in self._laid()],
             # it is fitted to all of them
             [path.name for path in partitions] if segment and _sees_all(segment[0]) else [],
         )
@@ -107,9 +115,19 @@ class Staging:
             if not target.is_file():
                 addresses = [placed.address for placed in segment]
                 stages = tuple(zip(addresses, fitted(), strict=True))
-                tasks.append(RecordsTask(path, facts.get(path), stages, seed, target))
+                asked = self._plan.asked
+                tasks.append(RecordsTask(path, facts.get(path), asked, stages, seed, target))
         for _ in engine.map(tasks):
             pass
+
+    def _laid(self) -> list[Signal]:
+        """The signals that are made as they are laid onto records, and not with the media."""
+        return [
+            signals_of(kind)[name]
+            for kind, own in sorted(self._plan.asked.items())
+            for name in sorted(own & signals_of(kind).keys())
+            if is_in_record(kind) or signals_of(kind)[name].tracks
+        ]
 
     def _corpus_stage(self, placed: Placed, stage: CorpusStage) -> None:
         partitions = self.partitions

@@ -17,7 +17,6 @@ import math
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from enum import IntFlag
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypedDict
 
@@ -29,12 +28,19 @@ from ..schemas.quantity import Quantity
 from ..schemas.recipe import ShardOptions
 from ..schemas.record import Part, Step
 from . import outside
+from .signal import (
+    ROOM,
+    Found,
+    Signal,
+    Track,
+    measured_anyway,
+    quantities_of,
+    signals_of,
+)
 from .spec import Spec
 
 if TYPE_CHECKING:
     import numpy as np
-
-ROOM = "modalities"
 
 
 class ModalityOptions(BaseModel):
@@ -43,18 +49,6 @@ class ModalityOptions(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Depth(IntFlag):
-    """How far a file is looked into: for its facts alone, for its signals too, or also for what is
-    dear, one or several of them at once: ``LIKENESS``, what others are compared with, and
-    ``ON_REQUEST``, the tracks that are measured where somebody asks for them by name.
-    """
-
-    FACTS = 0
-    SIGNALS = 1
-    LIKENESS = 2
-    ON_REQUEST = 4
 
 
 class Rendered(NamedTuple):
@@ -68,10 +62,10 @@ class Rendered(NamedTuple):
 
 
 class Measured(TypedDict, total=False):
-    """What is found of a file: the ``hash`` of its contents always, its facts, and from depth
-    ``SIGNALS`` on what was asked for.
+    """What is found of a file: the ``hash`` of its contents always, its facts, and what else was
+    wanted.
 
-    tracks: over time, by their names. likeness: by which media of the modality are compared.
+    found: its signals and tracks. likeness: by which media of the modality are compared.
     """
 
     hash: str
@@ -82,8 +76,7 @@ class Measured(TypedDict, total=False):
     sample_rate_hz: int
     channels: int
     duration_s: float | None
-    signals: Mapping[str, float]
-    tracks: Mapping[str, np.ndarray]
+    found: Found
     likeness: np.ndarray
 
 
@@ -97,8 +90,9 @@ class Modality:
     options: what an input of a model takes beside the options of all inputs. first_encoder: what
         encodes it unless the recipe says otherwise.
     column: the type of its member's column for Hugging Face ``datasets``.
-    facts: what is known of its parts, names of ``schemas.quantity.FACTS``. signals: what measuring,
-        or a stage, finds of them.
+    facts: what is known of its parts, names of ``schemas.quantity.FACTS``. by_stages: what stages
+        find of them and put among their signals.
+    readable: what signals of it may read of what is decoded; not checked where it names nothing.
     """
 
     timed: ClassVar[bool] = False
@@ -108,7 +102,8 @@ class Modality:
     options: ClassVar[type[ModalityOptions]] = ModalityOptions
     first_encoder: ClassVar[str] = ""
     facts: ClassVar[tuple[str, ...]] = ()
-    signals: ClassVar[Mapping[str, Quantity]] = {}
+    by_stages: ClassVar[Mapping[str, Quantity]] = {}
+    readable: ClassVar[tuple[str, ...]] = ()
     column: ClassVar[Mapping[str, JsonValue]] = {"dtype": "binary"}
 
     @property
@@ -125,6 +120,17 @@ class Modality:
         that is a user's own.
         """
         return [self.version, outside.source_of(type(self))]
+
+    @property
+    def signals(self) -> Mapping[str, Quantity]:
+        """What measuring, or a stage, finds of its parts."""
+        return quantities_of(self.name) | dict(self.by_stages)
+
+    @property
+    def on_request(self) -> tuple[str, ...]:
+        """The signals that are measured only where somebody asks for them (``audio.speech``)."""
+        anyway = measured_anyway(self.name)
+        return tuple(name for name in signals_of(self.name) if name not in anyway)
 
     def cut(self, part: Part, start_s: float, end_s: float) -> Part:
         """The part cut to [start_s, end_s) seconds of what it is now; unchanged where it has no
@@ -236,8 +242,7 @@ class OnDisk(Modality):
     cut_by: what parts it into segments (``silence``), named as ``align.cut`` names them; one that
         is called like something on request needs that.
     likeness_version: of what media are compared by, where that changed alone; 0 for the first.
-    on_request: names of tracks that measuring gives only where a stage, a rule or ``measure`` asks
-        for them (``audio.speech``), for they are dear; it then gives all of them.
+    likeness_anyway: it costs next to nothing beside the signals.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = ()
@@ -248,7 +253,7 @@ class OnDisk(Modality):
     stream_of: ClassVar[str] = ""
     cut_by: ClassVar[tuple[str, ...]] = ()
     likeness_version: ClassVar[int] = 0
-    on_request: ClassVar[tuple[str, ...]] = ()
+    likeness_anyway: ClassVar[bool] = False
 
     def steps(self, options: Mapping[str, object]) -> tuple[Step, ...]:
         """What a source says of its files beside their place, as steps on the part; ValueError for
@@ -260,11 +265,10 @@ class OnDisk(Modality):
             )
         return ()
 
-    def measured(self, root: Path, part: Part, depth: Depth) -> Measured:
-        """Content hash and facts of the file of a part; from depth ``SIGNALS`` on its ``signals``,
-        and the ``tracks`` over time that they are reductions of; with ``LIKENESS`` also the
-        ``likeness`` by which media of the modality are compared, if they are, with ``ON_REQUEST``
-        also the tracks that are made on request. DamageError for what cannot be used.
+    def measured(self, root: Path, part: Part, wanted: frozenset[str]) -> Measured:
+        """Content hash and facts of the file of a part, and of the signals, tracks and the likeness
+        that it is decoded for those that are ``wanted`` (see :mod:`.signal`). DamageError for what
+        cannot be used.
 
         The file as a whole, whatever the span; of the steps those alone count that say how it is
         read.
@@ -274,13 +278,11 @@ class OnDisk(Modality):
     def check_request(self, name: str, wanted_by: str) -> None:
         """MissingPackageError or InputError where one of ``on_request`` cannot be measured here."""
 
-    def signals_within(
-        self, part: Part, signals: Mapping[str, float], tracks: Mapping[str, np.ndarray]
-    ) -> dict[str, float]:
-        """The signals of the span of a part, from those of the whole file and its tracks; nothing
-        is decoded.
+    def stretch(self, part: Part, tracks: Mapping[str, np.ndarray]) -> object:
+        """The span of a part, as signals that stand on tracks take it; None where there is nothing
+        in it.
         """
-        return dict(signals)
+        return None
 
     def segments(
         self, part: Part, tracks: Mapping[str, np.ndarray], by: str, options: Mapping[str, float]
@@ -403,6 +405,30 @@ def in_record(name: str) -> InRecord:
     kind = modality(name)
     assert isinstance(kind, InRecord)
     return kind
+
+
+def strays() -> list[str]:
+    """A line for each signal or track from outside that no modality will ever measure."""
+    lines = []
+    declared: list[Signal | Track] = [
+        *outside.objects(Signal, "signals"),
+        *outside.objects(Track, "signals"),
+    ]
+    for own in declared:
+        where = f"use: the {type(own).__name__.lower()} {own.name!r}"
+        if own.of not in names():
+            lines.append(
+                f"{where} is of {own.of!r}, and no modality is called so{nearest(own.of, names())}"
+            )
+            continue
+        readable = modality(own.of).readable
+        of_stretch = isinstance(own, Signal) and own.tracks
+        if own.reads and readable and not of_stretch and own.reads not in readable:
+            lines.append(
+                f"{where} reads {own.reads!r}, and of {own.of} can be read"
+                f" {', '.join(readable)}{nearest(own.reads, readable)}"
+            )
+    return lines
 
 
 def every_on_disk() -> list[OnDisk]:

@@ -1,4 +1,4 @@
-"""What comes from outside: a user's stages, sources, extractors, modalities and methods of
+"""What comes from outside: a user's stages, sources, extractors, modalities, signals and methods of
 training.
 
     a file beside the recipe   use: [my_stages.py]: every operator that it defines, as
@@ -126,8 +126,8 @@ def name_of(cls: type) -> str:
     return _CAPITAL.sub("_", cls.__name__).lower()
 
 
-def is_outside(cls: type) -> bool:
-    """Whether a class is none of the house's own."""
+def is_outside(cls: Callable[..., object]) -> bool:
+    """Whether a class or function is none of the house's own."""
     return not cls.__module__.startswith(f"{__package__.partition('.')[0]}.")
 
 
@@ -176,6 +176,24 @@ def defined_in(module: types.ModuleType, base: type[Kind]) -> list[type[Kind]]:
     ]
 
 
+def objects(base: type[Kind], kind: str) -> list[Kind]:
+    """The objects of a class that files define, in their order, and those of the entry points
+    ``modalmill.<kind>``.
+    """
+    found = [each for file in _used for each in objects_in(sys.modules[file.module_name], base)]
+    loaded = map(_loaded, _entry_points(kind))
+    return found + [each for each in loaded if isinstance(each, base)]
+
+
+def objects_in(module: types.ModuleType, base: type[Kind]) -> list[Kind]:
+    """The objects of a class that stand in a module by a public name, in its order."""
+    return [
+        value
+        for name, value in vars(module).items()
+        if isinstance(value, base) and not name.startswith("_")
+    ]
+
+
 def method_tables(kind: str) -> dict[str, object]:
     """Word -> card of the methods of one kind: ``ENCODERS = {...}`` in a file, or an entry point
     ``modalmill.encoders``.
@@ -194,9 +212,9 @@ def method_tables(kind: str) -> dict[str, object]:
     return cards
 
 
-def source_of(cls: type) -> str:
-    """Checksum of the text of the file that a class from outside stands in; empty for the house's
-    own.
+def source_of(cls: Callable[..., object]) -> str:
+    """Checksum of the text of the file that a class or function from outside stands in; empty for
+    the house's own.
     """
     if not is_outside(cls):
         return ""

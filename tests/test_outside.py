@@ -58,7 +58,7 @@ class Smell(OnDisk):
     suffixes = (".smell",)
     first_encoder = "smell_linear"
 
-    def measured(self, root, part, depth):
+    def measured(self, root, part, wanted):
         return {"hash": hash_bytes((root / part.uri).read_bytes())}
 
     def rendered(self, root, part, options):

@@ -27,7 +27,7 @@ from ..media.film_alikes import film_alikes
 from ..media.fingerprint import sound_alikes
 from ..media.lookalikes import BITS, look_alikes
 from ..media.sketch import Sketch
-from ..modalities.image.measure import perceptual_hash
+from ..modalities.image.signals.phash import perceptual_hash
 from ..modalities.text.near import PART, SHINGLE, SIMILARITY, jaccard, near_texts
 from ..modalities.text.words import compared_words, count_words
 from ..modality import every_on_disk

@@ -15,7 +15,7 @@ import pyarrow as pa
 from ...schemas.contents import Contents
 from ...schemas.record import Fault
 from ..base import MAD_TO_DEVIATION, CorpusStage, Decision, rows_of
-from ..modality import every_on_disk
+from ..modality import modality, names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,17 +44,17 @@ class Outliers(CorpusStage):
                 if here.targets[self.column] == "text"
                 else []
             )
-        modality = here.parts.get(part)
-        if modality in (None, *here.measured):
+        kind = here.parts.get(part)
+        if kind in (None, *here.measured):
             return here.lacking_parts("column", [part]) or self._unasked(part, word, here)
         return [
-            f"column: the signals of {part!r} are not measured; add clean.{modality}, which"
+            f"column: the signals of {part!r} are not measured; add clean.{kind}, which"
             " measures them"
         ]
 
     def _unasked(self, part: str, word: str, here: Contents) -> list[str]:
         """A line where a signal is measured on request alone, and nobody asks for it."""
-        for kind in every_on_disk():
+        for kind in map(modality, names()):
             request = kind.signals[word].on_request if word in kind.signals else ""
             asked = f"{kind.name}.{request}"
             if request and here.parts[part] in (None, kind.name) and asked not in here.measured:

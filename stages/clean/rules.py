@@ -23,6 +23,7 @@ from ...schemas.record import Fault, Record
 from ...schemas.where import Where
 from ..base import Judgement, RecordStage
 from ..modality import Modality, every_on_disk, is_in_record, modality
+from ..signal import quantities_of
 from ._in_words import COLUMNS, WANTED, Limits, RuleInWords, part_and_word, rule_of
 from ._judging import Judges
 
@@ -90,7 +91,7 @@ class Rules(Judges):
                 kinds.update(
                     _asked(each, word)
                     for each in choices
-                    if not is_in_record(each.name) and (kind is not None or _knows(each, word))
+                    if _is_measured(each, word, is_known=kind is not None)
                 )
         return tuple(sorted(kinds))
 
@@ -202,6 +203,15 @@ def _unlike(rule: RuleInWords, here: Contents) -> list[str]:
 def _knows(kind: Modality, word: str) -> bool:
     """Whether parts of a modality can have a number of this name."""
     return word in kind.facts or word in kind.signals
+
+
+def _is_measured(kind: Modality, word: str, is_known: bool) -> bool:
+    """Whether a number has to be measured before it can be read. Where it is not known that the
+    part is of this modality, its files are not decoded in vain.
+    """
+    if is_in_record(kind.name):
+        return word in quantities_of(kind.name)
+    return is_known or _knows(kind, word)
 
 
 def _asked(kind: Modality, word: str) -> str:

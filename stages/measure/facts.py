@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,11 @@ import pyarrow as pa
 from ...schemas.disk import read_table
 from ...schemas.fingerprint import canonical
 from ...schemas.record import Part, Record
-from ..modality import on_disk
+from ..modality import in_record, is_in_record, on_disk
+from ..signal import FACTS, WHOLE, numbers_of, quantities_of, signals_of
 
 _FACTS = (
     "hash",
-    "damage",
     "width",
     "height",
     "frames",
@@ -29,57 +30,128 @@ _FACTS = (
 )
 
 
-class Facts:
-    """The measurements of one partition, to be laid onto its records."""
+Rows = list[tuple[int, list[str]]]
 
-    def __init__(self, path: Path) -> None:
-        table = read_table(path)
-        self._tracks_of = table["tracks"]
-        rows = table.drop_columns(["tracks"]).to_pylist()
-        self._rows = {
-            (row["modality"], row["uri"], row["reading"]): (place, row)
-            for place, row in enumerate(rows)
+
+class _Known:
+    """What is known of one medium: its facts, its damage, the signals of its file, what failed, and
+    the rows that its tracks lie in, each with its units.
+    """
+
+    def __init__(self) -> None:
+        self.facts: dict[str, Any] = {}
+        self.damage: str | None = None
+        self.signals: dict[str, float] = {}
+        self.failed: dict[str, str] = {}
+        self.rows: Rows = []
+
+    def add(self, place: int, row: dict[str, Any]) -> None:
+        units = row["units"]
+        self.rows.append((place, units))
+        if not {FACTS, WHOLE}.isdisjoint(units):
+            self.facts = {word: row[word] for word in _FACTS}
+        self.damage = self.damage or row["damage"]
+        self.signals |= {
+            name: value
+            for owner, name, value in _by_owner(row["signals"])
+            if f"signal {owner}" in units
         }
-        self._last: tuple[int, dict[str, np.ndarray]] = (-1, {})
+        self.failed |= {unit: why for unit, why in row["failed"] if unit in units}
+
+
+class Facts:
+    """The measurements of one partition, to be laid onto its records; and what is measured of
+    values that stand in them.
+
+    asked: the signals that are wanted, of each modality. failed: how often one could not be
+        computed, and why.
+    """
+
+    def __init__(self, path: Path | None, asked: Mapping[str, frozenset[str]]) -> None:
+        self.failed: Counter[str] = Counter()
+        self._known: dict[tuple[str, str | None, str], _Known] = {}
+        if path is not None:
+            table = read_table(path)
+            self._tracks_in = table["tracks"]
+            for place, row in enumerate(table.drop_columns(["tracks"]).to_pylist()):
+                medium = (row["modality"], row["uri"], row["reading"])
+                self._known.setdefault(medium, _Known()).add(place, row)
+        self._of_values = {kind: own for kind, own in asked.items() if is_in_record(kind)}
+        self._of_stretches = {
+            kind: frozenset(name for name in own if name in known and known[name].tracks)
+            for kind, own in asked.items()
+            for known in (signals_of(kind),)
+        }
+        self._last: tuple[Rows, dict[str, np.ndarray]] = ([], {})
 
     def attach(self, record: Record) -> Record:
-        """The record with facts of its media and signals of their spans; a part whose stream does
-        not exist becomes absent.
+        """The record with facts of its media and signals of their spans and of its values; a part
+        whose stream does not exist becomes absent.
         """
         signals = dict(record.signals)
         parts: dict[str, Part] = {}
         absent = dict(record.absent)
         for name, part in record.parts.items():
-            place, row = self._row_of(part)
-            if row is None or part.uri is None:
+            known = self._known.get(_medium_of(part))
+            if known is None or part.uri is None:
                 parts[name] = part
             elif (
-                row["damage"]
-                and row["damage"].partition(":")[0] == on_disk(part.modality).no_stream
+                known.damage and known.damage.partition(":")[0] == on_disk(part.modality).no_stream
             ):
                 absent[name] = "absent"
             else:
-                parts[name] = replace(part, **{word: row[word] for word in _FACTS})
-                measured = dict(row["signals"] or ())
-                if measured and (part.start_s is not None or part.end_s is not None):
-                    measured = on_disk(part.modality).signals_within(
-                        parts[name], measured, self._tracks(place)
-                    )
-                signals |= {f"{name}.{word}": number for word, number in measured.items()}
-        return replace(record, parts=parts, absent=absent, signals=signals)
+                parts[name] = replace(part, **known.facts, damage=known.damage)
+                numbers = self._signals_of(name, parts[name], known)
+                signals |= {f"{name}.{word}": number for word, number in numbers.items()}
+        return self.attach_values(replace(record, parts=parts, absent=absent, signals=signals))
+
+    def attach_values(self, record: Record) -> Record:
+        """The record with the signals of values that stand in it, as they are now."""
+        signals = dict(record.signals)
+        for name, part in record.parts.items():
+            own = self._of_values.get(part.modality)
+            if own and part.text is not None:
+                for word in quantities_of(part.modality, own):
+                    signals.pop(f"{name}.{word}", None)
+                value, failed = in_record(part.modality).annotated(part.text), dict[str, str]()
+                numbers = numbers_of(part.modality, value, own, failed)
+                signals |= {f"{name}.{word}": number for word, number in numbers.items()}
+                self._note(name, failed)
+        return replace(record, signals=signals) if self._of_values else record
+
+    @property
+    def reads_values(self) -> bool:
+        """Whether a changed value has other signals."""
+        return bool(self._of_values)
 
     def tracks_of(self, part: Part) -> dict[str, np.ndarray]:
         """The tracks of the file of a part; empty where it was not measured."""
-        place, row = self._row_of(part)
-        return {} if row is None else self._tracks(place)
+        known = self._known.get(_medium_of(part))
+        return {} if known is None else self._tracks(known)
 
-    def _row_of(self, part: Part) -> tuple[int, dict[str, Any] | None]:
-        return self._rows.get(_medium_of(part), (0, None))
+    def _signals_of(self, name: str, part: Part, known: _Known) -> dict[str, float]:
+        """The signals of a part: of its file, and of its span."""
+        failed = dict(known.failed)
+        signals = dict(known.signals)
+        wanted = self._of_stretches.get(part.modality)
+        if wanted and not known.damage:
+            stretch = on_disk(part.modality).stretch(part, self._tracks(known))
+            if stretch is not None:
+                signals |= numbers_of(part.modality, stretch, wanted, failed)
+        self._note(name, failed)
+        return signals
 
-    def _tracks(self, place: int) -> dict[str, np.ndarray]:
+    def _note(self, part: str, failed: Mapping[str, str]) -> None:
+        for unit, why in failed.items():
+            self.failed[f"{part}: the {unit} could not be computed: {why}"] += 1
+
+    def _tracks(self, known: _Known) -> dict[str, np.ndarray]:
         # spans of one file mostly come one after the other
-        if self._last[0] != place:
-            self._last = (place, _as_arrays(self._tracks_of[place]))
+        if self._last[0] is not known.rows:
+            arrays: dict[str, np.ndarray] = {}
+            for place, units in known.rows:
+                arrays |= _as_arrays(self._tracks_in[place], units)
+            self._last = (known.rows, arrays)
         return self._last[1]
 
 
@@ -93,20 +165,27 @@ class AllTracks:
         self._columns: list[pa.ChunkedArray] = []
 
     @functools.cached_property
-    def _places(self) -> dict[tuple[str, str | None, str], tuple[int, int]]:
-        places: dict[tuple[str, str | None, str], tuple[int, int]] = {}
-        for path in self._paths:
+    def _places(self) -> dict[tuple[str, str | None, str], tuple[int, Rows]]:
+        places: dict[tuple[str, str | None, str], tuple[int, Rows]] = {}
+        for number, path in enumerate(self._paths):
             table = read_table(path)
             names = (table[name].to_pylist() for name in ("modality", "uri", "reading"))
+            units = table["units"].to_pylist()
             for row, medium in enumerate(zip(*names, strict=True)):
-                places.setdefault(medium, (len(self._columns), row))
+                column, rows = places.setdefault(medium, (number, []))
+                # a medium of several partitions is the same in all
+                if column == number:
+                    rows.append((row, units[row]))
             self._columns.append(table["tracks"])
         return places
 
     def of(self, part: Part) -> dict[str, np.ndarray]:
         """The tracks of the file of a part; empty where it was not measured."""
-        place = self._places.get(_medium_of(part))
-        return {} if place is None else _as_arrays(self._columns[place[0]][place[1]])
+        column, rows = self._places.get(_medium_of(part), (0, []))
+        arrays: dict[str, np.ndarray] = {}
+        for place, units in rows:
+            arrays |= _as_arrays(self._columns[column][place], units)
+        return arrays
 
 
 def _medium_of(part: Part) -> tuple[str, str | None, str]:
@@ -115,8 +194,23 @@ def _medium_of(part: Part) -> tuple[str, str | None, str]:
     return part.modality, part.uri, reading
 
 
-def _as_arrays(tracks: pa.Scalar) -> dict[str, np.ndarray]:
-    return {name: np.array(v, np.float32) for name, v in tracks.as_py() or ()}
+def _by_owner(values: Iterable[tuple[str, Any]] | None) -> Iterator[tuple[str, str, Any]]:
+    """What gave each value, its name, and the value."""
+    for whole, value in values or ():
+        owner, _, name = whole.partition(":")
+        yield owner, name, value
+
+
+def _as_arrays(tracks: pa.Scalar, units: Container[str]) -> dict[str, np.ndarray]:
+    """The tracks of one row that count, as views of its memory map."""
+    if not tracks.is_valid:
+        return {}
+    names, arrays = tracks.values.field(0).to_pylist(), tracks.values.field(1)
+    return {
+        name: arrays[place].values.to_numpy()
+        for place, (owner, name, _) in enumerate(_by_owner((each, None) for each in names))
+        if f"track {owner}" in units
+    }
 
 
 def has_other_spans(record: Record, before: Record) -> bool:
@@ -125,5 +219,13 @@ def has_other_spans(record: Record, before: Record) -> bool:
     return record.parts is not before.parts and any(
         name in before.parts
         and (part.start_s, part.end_s) != (before.parts[name].start_s, before.parts[name].end_s)
+        for name, part in record.parts.items()
+    )
+
+
+def has_other_texts(record: Record, before: Record) -> bool:
+    """Whether any value that stands in the record was changed since."""
+    return record.parts is not before.parts and any(
+        name not in before.parts or part.text != before.parts[name].text
         for name, part in record.parts.items()
     )

@@ -24,11 +24,12 @@ from pydantic import Field, ValidationError
 from ...schemas import checks
 from ...schemas.errors import DamageError, InputError
 from ...schemas.json_value import JsonValue
-from ...schemas.quantity import Quantity, share
+from ...schemas.quantity import share
 from ...schemas.recipe import ShardOptions, mistake_lines
 from ...schemas.record import Part, Step
 from ..media.files import content_hash, locate
-from ..modality import Depth, Measured, ModalityOptions, OnDisk, Rendered, given_file
+from ..modality import Measured, ModalityOptions, OnDisk, Rendered, given_file
+from ..signal import Signal, found_in
 from ..spec import MIDDLE, Draws, Records, Spec, TimeCrop, Transform, of_kind, seconds_of
 
 _TIME_NAMES = ("time", "t", "time_s", "seconds", "timestamp", "datetime", "date")
@@ -81,6 +82,34 @@ class Raw(NamedTuple):
         return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 0.0
 
 
+def missing(values: np.ndarray) -> float:
+    """The share of values ``[N, C]`` that are absent."""
+    return float(np.isnan(values).mean())
+
+
+def gaps(raw: Raw) -> float:
+    """The share of steps in time more than half too long."""
+    steps = np.diff(raw.times)
+    return float((steps > _FAR * raw.step_s).mean()) if len(steps) else 0.0
+
+
+MISSING = Signal(
+    name="missing",
+    of="series",
+    reads="values",
+    gives={"missing": share("share of values that are absent")},
+    function=missing,
+    on_request=False,
+)
+GAPS = Signal(
+    name="gaps",
+    of="series",
+    gives={"gaps": share("share of steps in time that are more than half too long")},
+    function=gaps,
+    on_request=False,
+)
+
+
 class FittedSeries(TypedDict):
     """What the training split says of a series: how it is read, and each column's scale."""
 
@@ -104,10 +133,7 @@ class Series(OnDisk):
     suffixes = (".csv", ".tsv", ".parquet", ".npy")
     by_ending = False
     facts = ("bytes", "duration_s", "frames", "fps", "channels")
-    signals: ClassVar[Mapping[str, Quantity]] = {
-        "missing": share("share of values that are absent"),
-        "gaps": share("share of steps in time that are more than half too long"),
-    }
+    readable = ("times", "values", "columns", "step_s")
     media_per_task = 64
     always_measured = True
     options = SeriesOptions
@@ -129,25 +155,19 @@ class Series(OnDisk):
             raise ValueError("; ".join(mistake_lines(error, Reading))) from None
         return (Step("read", reading.model_dump(exclude_defaults=True)),)
 
-    def measured(self, root: Path, part: Part, depth: Depth) -> Measured:
-        """Facts and signals: ``missing``, the share of values that are absent; ``gaps``, the share
-        of steps in time more than half too long.
-        """
+    def measured(self, root: Path, part: Part, wanted: frozenset[str]) -> Measured:
         assert part.uri is not None
         path = locate(root, part.uri)
-        result: Measured = {"hash": content_hash(path)}
         raw = read_series(path, _reading_of(part))
-        steps = np.diff(raw.times)
-        gaps = float((steps > _FAR * raw.step_s).mean()) if len(steps) else 0.0
-        result |= {
+        result: Measured = {
+            "hash": content_hash(path),
             "frames": len(raw.times),
             "channels": raw.values.shape[1],
             "duration_s": float(raw.times[-1]) + raw.step_s,
+            "found": found_in(self.name, raw, wanted),
         }
         if raw.step_s:
             result["fps"] = 1 / raw.step_s
-        if depth >= Depth.SIGNALS:
-            result["signals"] = {"missing": float(np.isnan(raw.values).mean()), "gaps": gaps}
         return result
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> np.ndarray:

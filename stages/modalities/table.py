@@ -77,7 +77,7 @@ class Table(InRecord):
     options = TableOptions
     first_encoder = "table_tokens"
     annotated_under = "tables"
-    signals: ClassVar[Mapping[str, Quantity]] = {
+    by_stages: ClassVar[Mapping[str, Quantity]] = {
         "missing": share("share of cells that are absent; found by clean.table"),
         "out_of_range": share("share of cells out of their range; found by clean.table"),
     }

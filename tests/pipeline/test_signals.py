@@ -23,8 +23,9 @@ from modalmill.schemas import rejects as rejects_module
 from modalmill.schemas.disk import read_table
 from modalmill.schemas.errors import InputError
 from modalmill.schemas.manifest import read_manifest
-from modalmill.stages.measure.measurements import Likenesses, measurement_folders
-from modalmill.stages.modality import Depth, on_disk
+from modalmill.stages.measure.measurements import Likenesses, units_wanted
+from modalmill.stages.modality import on_disk
+from modalmill.stages.signal import LIKENESS
 from tiny import jpeg, mp4, png, recipe, wav, write
 
 Run = Callable[..., Result]
@@ -289,8 +290,9 @@ def test_fingerprints_are_made_where_a_stage_compares_and_serve_those_that_do_no
     both = measured("clean.duplicates")
     assert sorted(both.values()) == [False, True]
     # the other way round nothing is measured again
-    next(path for path, has_likeness in both.items() if not has_likeness).unlink()
-    assert list(measured().values()) == [True]
+    stamps = {path: path.stat().st_mtime_ns for path in both}
+    assert measured() == both
+    assert {path: path.stat().st_mtime_ns for path in both} == stamps
     assert signals(tmp_path / "out").level_db.notna().all()
 
 
@@ -309,7 +311,7 @@ def test_a_film_is_sketched_where_a_stage_compares_beside_the_fingerprint_of_its
         rows = [row for table in tables for row in table.to_pylist() if row["likeness"]]
         assert {row["modality"] for row in rows} == wanted
     # one file is a sound and a film, and each is compared by its own
-    likeness = Likenesses(media.iterdir())
+    likeness = Likenesses(media.rglob("*.arrow"))
     for content in {row["hash"] for row in rows}:
         film, sound = likeness(content, "video"), likeness(content, "audio")
         assert film is not None
@@ -322,13 +324,12 @@ def test_a_film_is_sketched_where_a_stage_compares_beside_the_fingerprint_of_its
 def test_another_way_of_comparing_leaves_the_other_measurements_as_they_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def folders() -> tuple[Path, ...]:
-        return measurement_folders(Path(), {"video": Depth.SIGNALS}, {})["video"]
+    def made_by() -> dict[str, str]:
+        return units_wanted(on_disk("video"), {"black", LIKENESS}, {})
 
-    signals_alone, with_likeness = folders()
+    before = made_by()
     monkeypatch.setattr(type(on_disk("video")), "likeness_version", 99)
-    assert folders()[0] == signals_alone
-    assert folders()[1] != with_likeness
+    assert {unit for unit, own in made_by().items() if own != before[unit]} == {LIKENESS}
 
 
 def cells(text: str) -> dict[str, list[int]]:

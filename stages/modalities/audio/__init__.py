@@ -6,22 +6,25 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from ....schemas.quantity import Quantity, share
 from ....schemas.recipe import ShardOptions
 from ....schemas.record import Part
 from ...media.files import content_hash, locate
-from ...modality import Depth, Measured, ModalityOptions, OnDisk, Rendered, in_span
-from .signals import OF_FILE, SIGNALS
+from ...modality import Measured, ModalityOptions, OnDisk, Rendered, in_span
+from ...signal import LIKENESS, found_in
 
 if TYPE_CHECKING:
     import numpy as np
 
     from .spec import AudioSpec
+    from .stretch import Stretch
 
 _COPIED = {".wav": "wav", ".flac": "flac", ".mp3": "mp3", ".ogg": "ogg"}
 _USUAL_RATE_HZ = 44_100
@@ -84,43 +87,50 @@ class Audio(OnDisk):
         ),
     )
     facts = ("bytes", "duration_s", "sample_rate_hz", "channels")
-    signals = SIGNALS
+    by_stages: ClassVar[Mapping[str, Quantity]] = {
+        "sync_offset_s": Quantity(
+            "by how much it is late against its film, where align.sync is confident",
+            "s",
+            -math.inf,
+        ),
+        "sync_confidence": share("how confident align.sync is of that"),
+        "sync_drift": Quantity("by how much later it gets, where that is so", "s/s", -math.inf),
+    }
+    readable = ("sound", "mono", "frame")
     media_per_task = 48
     version = 3
     always_measured = True
     no_stream = "no_audio_stream"
     stream_of = "sound"
     cut_by = ("silence", "speech")
-    on_request = ("speech",)
     options = AudioOptions
     first_encoder = "spectrum_cnn"
 
-    def measured(self, root: Path, part: Part, depth: Depth) -> Measured:
+    def measured(self, root: Path, part: Part, wanted: frozenset[str]) -> Measured:
         from ...media import audio
         from ...media.fingerprint import fingerprint_of
-        from .measure import measure_sound, sound_facts
+        from .heard import Heard
 
         assert part.uri is not None
         path = locate(root, part.uri)
         sound = audio.decode(path)
-        result: Measured = {"hash": content_hash(path), **sound_facts(sound)}
-        if depth >= Depth.SIGNALS:
-            signals, tracks = measure_sound(sound)
-            if depth & Depth.ON_REQUEST:
-                from ...media.speech import RATE_HZ, speech_likelihoods
-                from .speech import TRACK, speech_signals
-
-                tracks[TRACK] = speech_likelihoods(sound.mono(RATE_HZ))
-                signals |= speech_signals(tracks, sound.duration_s)
-            result |= {"signals": signals, "tracks": tracks}
-        if depth & Depth.LIKENESS:
-            result["likeness"] = fingerprint_of(sound.mono(), sound.rate_hz)
+        heard = Heard(sound)
+        result: Measured = {
+            "hash": content_hash(path),
+            "duration_s": sound.duration_s,
+            "sample_rate_hz": sound.rate_hz,
+            "channels": sound.samples.shape[1],
+            "found": found_in(self.name, heard, wanted),
+        }
+        if LIKENESS in wanted:
+            result["likeness"] = fingerprint_of(heard.mono, sound.rate_hz)
         return result
 
     def check_request(self, name: str, wanted_by: str) -> None:
-        from ...media.speech import check_speech_network
+        if name == "speech":
+            from ...media.speech import check_speech_network
 
-        check_speech_network(wanted_by)
+            check_speech_network(wanted_by)
 
     def likeness_of(self, data: bytes) -> np.ndarray:
         from ...media.audio import decode_bytes
@@ -139,16 +149,11 @@ class Audio(OnDisk):
 
         return np.frombuffer(data, np.uint32)
 
-    def signals_within(
-        self, part: Part, signals: Mapping[str, float], tracks: Mapping[str, np.ndarray]
-    ) -> dict[str, float]:
-        from .measure import sound_signals
-        from .speech import speech_signals
+    def stretch(self, part: Part, tracks: Mapping[str, np.ndarray]) -> Stretch | None:
+        from .stretch import Stretch
 
-        span = (tracks, part.duration_s or 0.0, part.start_s, part.end_s)
-        # a span that lies behind the end of its file has none, and not those of the whole
-        of_file = {name: signals[name] for name in OF_FILE if name in signals}
-        return {**of_file, **sound_signals(*span), **speech_signals(*span)}
+        span = Stretch(tracks, part.duration_s or 0.0, part.start_s, part.end_s)
+        return None if span.is_empty else span
 
     def segments(
         self, part: Part, tracks: Mapping[str, np.ndarray], by: str, options: Mapping[str, float]

@@ -1,5 +1,5 @@
-"""Speech in a recording: how much of it there is in a span, and from when to when, by the track
-``speech`` (see :mod:`modalmill.stages.media.speech`).
+"""Speech in a recording: from when to when, by the track ``speech`` (see
+:mod:`modalmill.stages.media.speech`).
 """
 
 from __future__ import annotations
@@ -10,31 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from ...media.speech import HOP_S
-from .measure import weights_of_frames
 
-TRACK = "speech"
-_LIKELY = 0.5
+_TRACK = "speech"
 _CLOSE = 1e-6  # frames
-
-
-def speech_signals(
-    tracks: Mapping[str, np.ndarray],
-    duration_s: float,
-    start_s: float | None = None,
-    end_s: float | None = None,
-) -> dict[str, float]:
-    """Signals of the span [start_s, end_s) of a sound from its track; none of an empty span, or
-    without the track.
-
-    ``speech_share``: share of the span in which speech is likelier than 0.5. ``speech_s``: the same
-    in seconds.
-    """
-    if TRACK not in tracks:
-        return {}
-    likely = tracks[TRACK] > _LIKELY
-    weight = weights_of_frames(len(likely), HOP_S, duration_s, start_s, end_s)
-    total, spoken = float(weight.sum()), float(weight[likely].sum())
-    return {"speech_share": spoken / total, "speech_s": spoken} if total > 0 else {}
 
 
 def stretches_of_speech(
@@ -53,10 +31,10 @@ def stretches_of_speech(
     ``threshold`` until ``min_silence_s`` have gone by. A pause that the span ends in may be of any
     length, where the original counts a short one as speech.
     """
-    first, last = _frames_of(start_s, end_s, len(tracks[TRACK]))
+    first, last = _frames_of(start_s, end_s, len(tracks[_TRACK]))
     found: list[tuple[int, int]] = []
     begin = end = -1
-    for place, likely in enumerate(tracks[TRACK][first:last].tolist(), first):
+    for place, likely in enumerate(tracks[_TRACK][first:last].tolist(), first):
         if likely >= threshold:
             begin, end = place if begin < 0 else begin, -1
         elif likely < neg_threshold and begin >= 0:
@@ -83,11 +61,11 @@ def least_likely_cuts(
     """
     if end_s - start_s <= max_s + _CLOSE:
         return []
-    first, last = _frames_of(start_s, end_s, len(tracks[TRACK]))
+    first, last = _frames_of(start_s, end_s, len(tracks[_TRACK]))
     middles = (np.arange(first, last) + 0.5) * HOP_S
     inside = (middles > start_s) & (middles < end_s)
     times = np.concatenate([[start_s], middles[inside], [end_s]])
-    likely = np.concatenate([[0.0], tracks[TRACK][first:last][inside], [0.0]])
+    likely = np.concatenate([[0.0], tracks[_TRACK][first:last][inside], [0.0]])
     # where the piece that ends at each time may begin
     lows = np.searchsorted(times, times - max_s - _CLOSE)
     highs = np.searchsorted(times, times - max_s / 2 + _CLOSE, side="right")

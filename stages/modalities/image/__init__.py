@@ -13,15 +13,15 @@ from ....schemas.json_value import JsonValue
 from ....schemas.recipe import ShardOptions
 from ....schemas.record import Part
 from ...media.files import read_file
-from ...modality import Depth, Measured, ModalityOptions, OnDisk, Rendered
-from .signals import SIGNALS
+from ...modality import Measured, ModalityOptions, OnDisk, Rendered
+from ...signal import FACTS, LIKENESS, found_in
 
 if TYPE_CHECKING:
     import numpy as np
 
     from .spec import ImageSpec
 
-_LIKENESS = (32, 32, 3)
+_LIKENESS_SHAPE = (32, 32, 3)
 _EXTRACTED_SIDE = 256  # pixels of the short side that extractors get at least
 
 
@@ -57,36 +57,44 @@ class Image(OnDisk):
         *(".jp2", ".j2k", ".jpx", ".pbm", ".pgm", ".ppm", ".pnm", ".pfm"),
     )
     facts = ("bytes", "width", "height", "short_side", "long_side", "aspect")
-    signals = SIGNALS
+    readable = ("pixels", "gray", "histogram", "thumbnail", "width", "height")
     media_per_task = 256
     parts_per_task = 256
     version = 3
+    likeness_anyway = True
     options = ImageOptions
     first_encoder = "cnn"
     column: ClassVar[Mapping[str, JsonValue]] = {"dtype": "image"}
 
-    def measured(self, root: Path, part: Part, depth: Depth) -> Measured:
+    def measured(self, root: Path, part: Part, wanted: frozenset[str]) -> Measured:
         assert part.uri is not None
         data = read_file(root, part.uri)
         result: Measured = {"hash": hash_bytes(data)}
-        if depth >= Depth.SIGNALS:
-            from .measure import measure_image
+        if wanted == {FACTS}:
+            return result
+        from .picture import Picture
 
-            # with the thumbnail, which costs next to nothing
-            facts, signals = measure_image(data)
-            result |= facts | {"signals": signals}
+        picture = Picture(data)
+        result |= {
+            "width": picture.width,
+            "height": picture.height,
+            "found": found_in(self.name, picture, wanted),
+        }
+        if LIKENESS in wanted:
+            result["likeness"] = picture.thumbnail
         return result
 
     def likeness(self, data: bytes) -> np.ndarray:
         import numpy as np
 
-        return np.frombuffer(data, np.uint8).reshape(_LIKENESS)
+        return np.frombuffer(data, np.uint8).reshape(_LIKENESS_SHAPE)
 
     def likeness_of(self, data: bytes) -> tuple[int, np.ndarray]:
-        from .measure import measure_image, perceptual_hash
+        from .picture import Picture
+        from .signals.phash import perceptual_hash, phash
 
-        facts, signals = measure_image(data)
-        return perceptual_hash(signals), facts["likeness"]
+        picture = Picture(data)
+        return perceptual_hash(phash(picture.gray)), picture.thumbnail
 
     def alike(self, likenesses: Sequence[tuple[int, np.ndarray]]) -> list[tuple[int, int]]:
         import numpy as np

@@ -13,14 +13,16 @@ from pydantic import Field
 from ....schemas.recipe import ShardOptions, VideoReader
 from ....schemas.record import Part
 from ...media.files import content_hash, locate
-from ...modality import Depth, Measured, ModalityOptions, OnDisk, Rendered, in_span
-from .signals import SIGNALS
+from ...modality import Measured, ModalityOptions, OnDisk, Rendered, in_span
+from ...signal import FACTS, LIKENESS, found_in
 
 if TYPE_CHECKING:
     import numpy as np
 
     from .spec import VideoSpec
+    from .stretch import Stretch
 
+_OF_FILM = ("path", "header", "frames", "damaged", "first_s", "end_s")
 _EXTRACTED_SIDE = 192  # pixels of the short side that extractors get at least
 
 
@@ -64,7 +66,7 @@ class Video(OnDisk):
         *("bytes", "duration_s", "frames", "fps"),
         *("width", "height", "short_side", "long_side", "aspect"),
     )
-    signals = SIGNALS
+    readable = ("gray", "difference", "levels", "time_s", "before", *_OF_FILM)
     media_per_task = 12
     parts_per_task = 16
     version = 3
@@ -75,16 +77,14 @@ class Video(OnDisk):
     options = VideoOptions
     first_encoder = "frames_cnn"
 
-    def measured(self, root: Path, part: Part, depth: Depth) -> Measured:
-        from ...media.video import probe
-        from .measure import measure_video
-
+    def measured(self, root: Path, part: Part, wanted: frozenset[str]) -> Measured:
         assert part.uri is not None
         path = locate(root, part.uri)
         result: Measured = {"hash": content_hash(path)}
-        if depth >= Depth.SIGNALS:
-            facts, signals, tracks = measure_video(path, bool(depth & Depth.LIKENESS))
-            return result | facts | {"signals": signals, "tracks": tracks}
+        if wanted != {FACTS}:
+            return result | self._watched(path, wanted)
+        from ...media.video import probe
+
         header = probe(path)
         return result | {
             "width": header.width,
@@ -94,13 +94,43 @@ class Video(OnDisk):
             "frames": header.frames,
         }
 
+    def _watched(self, path: Path, wanted: frozenset[str]) -> Measured:
+        """What is found where every frame is decoded; the length is when the last one ends, on the
+        container's clock.
+        """
+        from ...media.sketch import Sketcher
+        from ...media.video import probe
+        from .film import watch
+        from .tracks import Watching
+
+        header = probe(path)
+        sketcher = Sketcher(header.turns) if LIKENESS in wanted else None
+        watching = Watching(wanted)
+        look = [watching.look]
+        if sketcher is not None:
+            look.append(lambda frame: sketcher.add(frame.time_s, frame.gray))
+        film = watch(path, header, look)
+        found = found_in(self.name, film, wanted - watching.units)
+        watching.add_to(found)
+        result: Measured = {
+            "width": header.width,
+            "height": header.height,
+            "fps": header.fps,
+            "frames": film.frames,
+            "duration_s": film.end_s,
+            "found": found,
+        }
+        if sketcher is not None:
+            result["likeness"] = sketcher.finished(film.end_s).to_array()
+        return result
+
     def likeness(self, data: bytes) -> np.ndarray:
         import numpy as np
 
         return np.frombuffer(data, np.uint16)
 
     def likeness_of(self, data: bytes) -> np.ndarray:
-        from .measure import sketch_video
+        from .film import sketch_video
 
         return sketch_video(io.BytesIO(data)).to_array()
 
@@ -113,12 +143,10 @@ class Video(OnDisk):
 
         return [(one, other) for one, other, _ in film_alikes(len(likenesses), sketch)]
 
-    def signals_within(
-        self, part: Part, signals: Mapping[str, float], tracks: Mapping[str, np.ndarray]
-    ) -> dict[str, float]:
-        from .measure import video_signals
+    def stretch(self, part: Part, tracks: Mapping[str, np.ndarray]) -> Stretch:
+        from .stretch import Stretch
 
-        return {**signals, **video_signals(tracks, part.start_s, part.end_s)}
+        return Stretch(tracks, part.start_s, part.end_s)
 
     def segments(
         self, part: Part, tracks: Mapping[str, np.ndarray], by: str, options: Mapping[str, float]

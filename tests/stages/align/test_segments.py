@@ -16,16 +16,14 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from measured import measured
 from modalmill.pipeline.run import Result
 from modalmill.schemas.contents import Contents
 from modalmill.schemas.fingerprint import hash_file
 from modalmill.schemas.manifest import read_manifest, table_to_records
 from modalmill.stages.align.cut import Cut
 from modalmill.stages.base import Addressed, make
-from modalmill.stages.media import audio
-from modalmill.stages.modalities.audio.measure import measure_sound
 from modalmill.stages.modalities.audio.segments import between_silences
-from modalmill.stages.modalities.video.measure import measure_video
 from modalmill.stages.modalities.video.segments import shots
 from tiny import recipe, write
 
@@ -52,8 +50,8 @@ def with_silences(stretches: list[tuple[int, int]], offset: float = 0.0) -> np.n
 
 def tracks_of(path: Path, samples: np.ndarray) -> tuple[dict[str, np.ndarray], float]:
     soundfile.write(path, samples, RATE_HZ, subtype="FLOAT")
-    sound = audio.decode(path)
-    return measure_sound(sound)[1], sound.duration_s
+    found = measured(path, "audio")
+    return found.tracks, found.facts["duration_s"]
 
 
 @settings(max_examples=40)
@@ -198,7 +196,7 @@ def test_shots_begin_where_another_picture_comes(
     tmp_path_factory: pytest.TempPathFactory, lengths: list[int], moving: float, noise: float
 ) -> None:
     path = film_of(tmp_path_factory.mktemp("film") / "a.mp4", lengths, moving, noise)
-    tracks = measure_video(path)[2]
+    tracks = measured(path, "video").tracks
     whole = sum(lengths) / FPS
     edges = np.cumsum([0, *lengths]) / FPS
     np.testing.assert_allclose(
@@ -218,7 +216,7 @@ def test_the_shots_of_real_films_are_where_they_were_joined(shared: Path, tmp_pa
             frames += [frame.reformat(320, 240, "rgb24").to_ndarray() for frame in own]
         edges.append(len(frames) / FPS)
     joined = write_frames(tmp_path / "joined.mp4", frames, 320, 240)
-    found = shots(measure_video(joined)[2], 0.0, edges[-1])
+    found = shots(measured(joined, "video").tracks, 0.0, edges[-1])
     begins = [start for start, _ in found]
     for edge in edges[:-1]:
         assert min(abs(edge - begin) for begin in begins) < 1e-3, (edge, begins)

@@ -222,7 +222,7 @@ def test_rules_on_it_are_checked_as_rules_on_numbers(tmp_path: Path) -> None:
         tmp_path,
     )
     # no picture is measured for a number that a table gives
-    assert "image" not in plan.depths
+    assert "image" not in plan.asked
 
 
 def test_the_whole_way(run_recipe: Run, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import soundfile
 from films import FLASH_S, write_film
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from measured import measured
 from modalmill.pipeline import ingesting
 from modalmill.pipeline.run import Result
 from modalmill.schemas.contents import Contents
@@ -26,11 +27,8 @@ from modalmill.schemas.record import Cue, Origin, Part, Record
 from modalmill.stages.align._synchrony import correlations
 from modalmill.stages.align.sync import Sync
 from modalmill.stages.base import Addressed, RecordStage, make
-from modalmill.stages.media import audio
 from modalmill.stages.modalities.audio.activity import level_at
-from modalmill.stages.modalities.audio.measure import measure_sound
 from modalmill.stages.modalities.video.activity import motion_at
-from modalmill.stages.modalities.video.measure import measure_video
 from tiny import recipe
 
 Run = Callable[..., Result]
@@ -263,8 +261,8 @@ def test_activity_is_on_the_clock_of_the_container(
 ) -> None:
     film = write_film(tmp_path / "film.mkv", pictures_at, sound_at)
     times = np.arange(-20, 260) * HOP_S
-    level = level_at(measure_sound(audio.decode(film))[1], times)
-    motion = motion_at(measure_video(film)[2], times)
+    level = level_at(measured(film, "audio").tracks, times)
+    motion = motion_at(measured(film, "video").tracks, times)
     rises = times[1:][np.diff(np.nan_to_num(level, nan=-99.0)) > 5]
     beep = rises[rises > sound_at + 0.1][0]
     assert abs(beep - FLASH_S) <= 2 * HOP_S + 1e-6

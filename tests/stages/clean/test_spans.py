@@ -13,11 +13,10 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from measured import measured, signals_within
 from modalmill.pipeline.run import Result
 from modalmill.schemas.manifest import read_manifest, table_to_records
-from modalmill.stages.media import audio
-from modalmill.stages.modalities.audio.measure import flat_tops, measure_sound, sound_signals
-from modalmill.stages.modalities.video.measure import measure_video, video_signals
+from modalmill.stages.modalities.audio.signals.clipping import flat_tops
 from PIL import Image
 from tiny import png, recipe, write
 
@@ -43,10 +42,10 @@ def test_signals_of_a_span_of_sound_are_those_of_the_cut_out_file(
     soundfile.write(folder / "all.wav", sound, RATE_HZ, subtype="FLOAT")
     first, last = round(start_s * RATE_HZ), round((start_s + seconds) * RATE_HZ)
     soundfile.write(folder / "cut.wav", sound[first:last], RATE_HZ, subtype="FLOAT")
-    whole = audio.decode(folder / "all.wav")
-    tracks = measure_sound(whole)[1]
-    found = sound_signals(tracks, whole.duration_s, first / RATE_HZ, last / RATE_HZ)
-    wanted = measure_sound(audio.decode(folder / "cut.wav"))[0]
+    whole = measured(folder / "all.wav", "audio")
+    span = (whole.facts["duration_s"], first / RATE_HZ, last / RATE_HZ)
+    found = signals_within("audio", whole.tracks, *span)
+    wanted = measured(folder / "cut.wav", "audio").signals
     # a frame of 20 ms may lie across an edge of a stretch, in the one file and not in the other
     edges = 0.02 * (5 * seconds + 2) / seconds
     assert found["silence"] == pytest.approx(wanted["silence"], abs=0.01 + edges)
@@ -79,9 +78,9 @@ def test_signals_of_a_span_of_film_are_those_of_the_cut_out_file(
             picture = np.full((48, 64, 3), random.choice([0, 0, 120, 200]), np.uint8)
         frames.append(picture)
     last = min(75, first + count)
-    tracks = measure_video(film(folder / "all.mkv", frames))[2]
-    wanted = measure_video(film(folder / "cut.mkv", frames[first:last]))[1]
-    found = video_signals(tracks, first / 25, last / 25)
+    whole = measured(film(folder / "all.mkv", frames), "video")
+    wanted = measured(film(folder / "cut.mkv", frames[first:last]), "video").signals
+    found = signals_within("video", whole.tracks, 3.0, first / 25, last / 25)
     for name in found:
         assert found[name] == pytest.approx(wanted[name], abs=0.01), name
 
@@ -170,7 +169,7 @@ def test_a_rule_on_film_judges_each_row_by_its_span(tmp_path: Path, run_recipe: 
 
 def signals_of(tmp_path: Path, samples: np.ndarray, rate_hz: int = 16_000) -> dict[str, float]:
     soundfile.write(tmp_path / "a.wav", samples, rate_hz, subtype="PCM_16")
-    return measure_sound(audio.decode(tmp_path / "a.wav"))[0]
+    return measured(tmp_path / "a.wav", "audio").signals
 
 
 @pytest.mark.parametrize("gain_db", [0.0, -0.26, -6.0])
@@ -209,20 +208,20 @@ def test_writing_on_black_is_not_black_and_bars_and_small_things_are_seen_to_mov
     random = np.random.default_rng(0)
     card = np.zeros((240, 320, 3), np.uint8)
     card[100:140, 20:160] = 255
-    assert measure_video(film(tmp_path / "card.mkv", [card] * 10))[1]["black"] == 0
-    assert measure_video(film(tmp_path / "none.mkv", [card * 0] * 10))[1]["black"] == 1
+    assert measured(film(tmp_path / "card.mkv", [card] * 10), "video").signals["black"] == 0
+    assert measured(film(tmp_path / "none.mkv", [card * 0] * 10), "video").signals["black"] == 1
     frames = []
     for step in range(50):
         frame = np.full((240, 320, 3), 90, np.uint8)
         frame[100:110, 10 + 5 * step : 20 + 5 * step] = 220
         frames.append(frame)
-    assert measure_video(film(tmp_path / "small.mkv", frames))[1]["frozen"] == 0
+    assert measured(film(tmp_path / "small.mkv", frames), "video").signals["frozen"] == 0
     scene = [
         random.integers(60, 200, (12, 16, 3), np.uint8).repeat(20, 0).repeat(20, 1)
         for _ in range(25)
     ]
     twice = [np.pad(frame, ((80, 80), (0, 0), (0, 0))) for frame in scene for _ in (0, 1)]
-    frozen = measure_video(film(tmp_path / "twice.mkv", twice))[1]["frozen"]
+    frozen = measured(film(tmp_path / "twice.mkv", twice), "video").signals["frozen"]
     assert frozen == pytest.approx(0.5, abs=0.02)
 
 

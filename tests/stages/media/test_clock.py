@@ -16,11 +16,10 @@ import numpy as np
 import pytest
 import soundfile
 from films import FLASH_S, beep_of, flash_of, write_film
+from measured import measured
 from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import DamageError
 from modalmill.stages.media import audio, video
-from modalmill.stages.modalities.audio.measure import measure_sound
-from modalmill.stages.modalities.video.measure import measure_video
 from tiny import recipe, write
 
 STARTS = [
@@ -55,10 +54,10 @@ def test_flash_and_beep_come_together(
     piece = audio.decode(path, begin, begin + 0.8)
     assert abs(flash_of(cut.frames, cut.times_s) - 0.3) < CLOSE_S + ENCODER_S
     assert abs(flash_of(cut.frames, cut.times_s) - beep_of(piece.mono())) < CLOSE_S + ENCODER_S
-    assert measure_sound(audio.decode(path))[0]["late_s"] == pytest.approx(
+    assert measured(path, "audio").signals["late_s"] == pytest.approx(
         sound_at - zero, abs=ENCODER_S
     )
-    signals = measure_video(path)[1]
+    signals = measured(path, "video").signals
     assert signals["late_s"] == pytest.approx(pictures_at - zero, abs=ENCODER_S)
     assert signals["sound_late_s"] == pytest.approx(sound_at - pictures_at, abs=ENCODER_S)
     assert signals["claim"] > 0.95

@@ -10,7 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from modalmill.schemas.errors import DamageError
 from modalmill.stages.media import image
-from modalmill.stages.modalities.image.measure import measure_image
+from modalmill.stages.modalities.image.picture import Picture
+from modalmill.stages.modalities.image.signals.light import light
+from modalmill.stages.modalities.image.signals.phash import perceptual_hash, phash
+from modalmill.stages.modalities.image.signals.sharpness import sharpness
 from PIL import Image
 from tiny import jpeg, picture, png
 
@@ -125,7 +128,8 @@ def test_signals_tell_sharp_from_blurred_and_dark_from_bright() -> None:
     blurred = cv2.GaussianBlur(sharp, (0, 0), 4)
 
     def signals(pixels: np.ndarray) -> dict[str, float]:
-        return measure_image(image.encode_jpeg(pixels, 95))[1]
+        picture = Picture(image.encode_jpeg(pixels, 95))
+        return {"sharpness": sharpness(picture.gray), **light(picture.histogram)}
 
     assert signals(sharp)["sharpness"] > 20 * signals(blurred)["sharpness"]
     assert signals(np.zeros_like(sharp))["dark"] == 1.0
@@ -134,11 +138,10 @@ def test_signals_tell_sharp_from_blurred_and_dark_from_bright() -> None:
 
 
 def test_near_duplicates_have_near_hashes_and_others_do_not() -> None:
-    def phash(data: bytes) -> int:
-        signals = measure_image(data)[1]
-        return int(signals["phash_high"]) << 32 | int(signals["phash_low"])
+    def hashed(data: bytes) -> int:
+        return perceptual_hash(phash(Picture(data).gray))
 
     one = picture(200, 300, seed=5)
-    same = phash(image.encode_jpeg(image.scale_to(one, 120), 60))
-    assert (phash(image.encode_jpeg(one, 95)) ^ same).bit_count() <= 4
-    assert (phash(jpeg(200, 300, seed=6)) ^ same).bit_count() > 12
+    same = hashed(image.encode_jpeg(image.scale_to(one, 120), 60))
+    assert (hashed(image.encode_jpeg(one, 95)) ^ same).bit_count() <= 4
+    assert (hashed(jpeg(200, 300, seed=6)) ^ same).bit_count() > 12

@@ -18,10 +18,10 @@ import torch
 import webdataset
 from hypothesis import given
 from hypothesis import strategies as st
+from measured import measured
 from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import DamageError, RecipeError
 from modalmill.schemas.manifest import read_manifest, table_to_records
-from modalmill.schemas.record import Part
 from modalmill.stages import stream
 from modalmill.stages.modalities.series import (
     Raw,
@@ -31,7 +31,6 @@ from modalmill.stages.modalities.series import (
     read_series,
     resampled,
 )
-from modalmill.stages.modality import modality
 from modalmill.stages.train.use.explain import explain
 from modalmill.stages.train.use.predict import Predictor
 from tiny import recipe, wav, write
@@ -327,13 +326,12 @@ def test_measurements_of_a_series_are_facts_and_signals(tmp_path: Path) -> None:
     pd.DataFrame(
         {"time": times, "a": np.where(np.arange(len(times)) < 10, np.nan, 1.0), "b": 1}
     ).to_csv(tmp_path / "a.csv", index=False)
-    # it is one of files
-    found = modality("series").measured(tmp_path, Part("series", uri="a.csv"), True)  # type: ignore[attr-defined]
+    found, signals, _ = measured(tmp_path / "a.csv", "series")
     assert found["frames"] == 37
     assert found["channels"] == 2
     assert found["duration_s"] == pytest.approx(4.0)
     assert found["fps"] == pytest.approx(10.0)
-    assert found["signals"] == {"missing": pytest.approx(10 / 74), "gaps": pytest.approx(1 / 36)}
+    assert signals == {"missing": pytest.approx(10 / 74), "gaps": pytest.approx(1 / 36)}
 
 
 def test_absent_values_are_told_and_have_no_influence() -> None:

@@ -19,6 +19,7 @@ import soundfile
 import soxr
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from measured import measured
 from modalmill.pipeline.catalogue import signals_text
 from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.run import Result
@@ -28,12 +29,11 @@ from modalmill.schemas.recipe import parse_recipe
 from modalmill.schemas.record import Part
 from modalmill.stages.media import audio, speech
 from modalmill.stages.media.speech import FRAME, HOP_S, RATE_HZ, speech_likelihoods
-from modalmill.stages.modalities.audio.speech import (
-    least_likely_cuts,
-    speech_signals,
-    stretches_of_speech,
-)
-from modalmill.stages.modality import Depth, on_disk
+from modalmill.stages.modalities.audio.signals.speech import speech as speech_of
+from modalmill.stages.modalities.audio.speech import least_likely_cuts, stretches_of_speech
+from modalmill.stages.modalities.audio.stretch import Stretch
+from modalmill.stages.modality import on_disk
+from modalmill.stages.signal import LIKENESS, measured_anyway
 from tiny import recipe, write
 
 Run = Callable[..., Result]
@@ -92,25 +92,23 @@ def test_stretches_and_shares_of_any_span_lie_in_it(
     end = start + share * (length - start)
     for one, other in stretches_of_speech(track(likely), start, end, 0.5, 0.35, 0.1):
         assert start <= one < other <= end
-    found = speech_signals(track(likely), length, start, end)
     assume(end - start > 1e-6)
+    found = speech_of(Stretch(track(likely), length, start, end))
     assert 0 <= found["speech_share"] <= 1
     assert found["speech_s"] == pytest.approx(found["speech_share"] * (end - start), abs=1e-6)
     # seconds of two spans one after the other add up
     middle = (start + end) / 2
     halves = [(start, middle), (middle, end)]
     assert sum(
-        speech_signals(track(likely), length, *half)["speech_s"] for half in halves
+        speech_of(Stretch(track(likely), length, *half))["speech_s"] for half in halves
     ) == pytest.approx(found["speech_s"], abs=1e-6)
 
 
 def test_the_share_of_speech_is_of_seconds_and_not_of_frames() -> None:
     # the last frame is half there
-    found = speech_signals(track([1.0, 0.0, 0.5, 1.0]), 3.5 * HOP_S)
+    found = speech_of(Stretch(track([1.0, 0.0, 0.5, 1.0]), 3.5 * HOP_S))
     assert found["speech_s"] == pytest.approx(1.5 * HOP_S)
     assert found["speech_share"] == pytest.approx(1.5 / 3.5)
-    assert speech_signals(track([1.0]), HOP_S, HOP_S, HOP_S) == {}
-    assert speech_signals({}, 1.0) == {}
 
 
 @given(
@@ -211,14 +209,14 @@ def test_speech_begins_and_ends_where_it_was_put(
     # on the second channel alone
     stereo = np.stack([0.01 * samples, samples], 1)[:, -channels:]
     soundfile.write(tmp_path / "a.wav", stereo, rate)
-    found = measured(tmp_path, "a.wav", Depth.SIGNALS | Depth.ON_REQUEST)
+    found = measured(tmp_path / "a.wav", "audio", "speech")
     length = len(samples) / rate
     # pauses within a sentence are shorter
-    said = stretches_of_speech(found["tracks"], 0.0, length, 0.5, 0.35, 1.0)
+    said = stretches_of_speech(found.tracks, 0.0, length, 0.5, 0.35, 1.0)
     np.testing.assert_allclose(said, spans, atol=CLOSE_S)
     seconds = sum(end - start for start, end in spans)
-    assert found["signals"]["speech_s"] == pytest.approx(seconds, rel=0.15)
-    assert len(found["tracks"]["speech"]) == math.ceil(length / HOP_S)
+    assert found.signals["speech_s"] == pytest.approx(seconds, rel=0.15)
+    assert len(found.tracks["speech"]) == math.ceil(length / HOP_S)
 
 
 @needs_network
@@ -243,7 +241,7 @@ def test_words_of_grid_begin_and_end_where_its_authors_say(shared: Path) -> None
 @needs_network
 def test_next_to_nothing_of_other_sounds_is_speech(shared: Path) -> None:
     share = [
-        measured(shared, str(path.relative_to(shared)), Depth.ON_REQUEST)["signals"]["speech_share"]
+        measured(path, "audio", "speech").signals["speech_share"]
         for path in sorted((shared / "esc50_sample/audio").glob("*.wav"))
     ]
     assert len(share) == 32
@@ -260,34 +258,29 @@ def test_noise_tones_and_silence_are_no_speech(tmp_path: Path) -> None:
         0.3 * np.sin(2 * np.pi * 440 * times),
     ):
         soundfile.write(tmp_path / "a.wav", samples, RATE_HZ)
-        found = measured(tmp_path, "a.wav", Depth.ON_REQUEST)
-        assert found["signals"]["speech_share"] < 0.01
-
-
-def measured(root: Path, uri: str, depth: Depth) -> dict[str, Any]:
-    return on_disk("audio").measured(root, Part("audio", uri=uri), depth)
+        found = measured(tmp_path / "a.wav", "audio", "speech")
+        assert found.signals["speech_share"] < 0.01
 
 
 @needs_network
 def test_it_is_measured_on_request_alone(tmp_path: Path) -> None:
-    write(tmp_path / "a.wav", b"")
     soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).normal(0, 0.1, 8000), 8000)
-    for depth in (Depth.SIGNALS, Depth.LIKENESS):
-        plain = measured(tmp_path, "a.wav", depth)
-        assert "speech" not in plain["tracks"]
-        more = measured(tmp_path, "a.wav", depth | Depth.ON_REQUEST)
+    for more in ((), (LIKENESS,)):
+        plain = measured(tmp_path / "a.wav", "audio", *more)
+        assert "speech" not in plain.tracks
+        asked_for = measured(tmp_path / "a.wav", "audio", *more, "speech")
         own = {"speech_share", "speech_s"}
-        assert more["signals"].keys() == plain["signals"].keys() | own
-        assert more.keys() == plain.keys()
-    assert "likeness" in more
+        assert asked_for.signals.keys() == plain.signals.keys() | own
+        assert asked_for.facts.keys() == plain.facts.keys()
+    assert "likeness" in asked_for.facts
 
 
 VOICES = {"type": "csv", "path": "t.csv", "id": "{id}", "media": {"voice": {"path": "{id}.wav"}}}
 
 
-def asked(root: Path, stages: list[Any], **more: Any) -> dict[str, Depth]:
+def asked(root: Path, stages: list[Any], **more: Any) -> dict[str, frozenset[str]]:
     value = recipe(root, {"s": VOICES}, stages, **more)
-    return dict(make_plan(parse_recipe(value), root).depths)
+    return dict(make_plan(parse_recipe(value), root).asked)
 
 
 def told(root: Path, stages: list[Any], **more: Any) -> list[str]:
@@ -299,7 +292,8 @@ def told(root: Path, stages: list[Any], **more: Any) -> list[str]:
 CUT: dict[str, Any] = {"align.cut": {"by": "speech"}}
 RULE: dict[str, Any] = {"clean.rules": {"voice.speech_share": ">= 0.3"}}
 OUTLIERS: dict[str, Any] = {"clean.outliers": {"column": "voice.speech_share"}}
-SPEECH = {"audio": Depth.SIGNALS | Depth.ON_REQUEST}
+PLAIN = {"audio": measured_anyway("audio")}
+SPEECH = {"audio": measured_anyway("audio") | {"speech"}}
 
 
 @needs_network
@@ -310,12 +304,12 @@ def test_stages_rules_and_measure_ask_for_it(tmp_path: Path) -> None:
         assert asked(tmp_path, [], measure=[name]) == SPEECH
     assert asked(tmp_path, [OUTLIERS], measure=["voice.speech"]) == SPEECH
     both = [{"clean.duplicates": {}}, RULE]
-    assert asked(tmp_path, both)["audio"] == Depth.LIKENESS | Depth.ON_REQUEST
+    assert asked(tmp_path, both)["audio"] == SPEECH["audio"] | {LIKENESS}
     for stages in (
         [{"align.cut": {"by": "silence"}}, {"clean.audio": {}}],
         [{"clean.rules": {"voice.quiet": "< 0.9"}}],
     ):
-        assert asked(tmp_path, stages) == {"audio": Depth.SIGNALS}
+        assert asked(tmp_path, stages) == PLAIN
 
 
 def test_what_nobody_asked_for_is_a_mistake(tmp_path: Path) -> None:
@@ -337,7 +331,7 @@ def test_without_the_package_the_recipe_is_refused(
         assert "pip install 'modalmill[speech]'" in line
     with pytest.raises(MissingPackageError):
         speech.check_speech_network()
-    assert asked(tmp_path, [{"clean.audio": {}}]) == {"audio": Depth.SIGNALS}
+    assert asked(tmp_path, [{"clean.audio": {}}]) == PLAIN
 
 
 @needs_network

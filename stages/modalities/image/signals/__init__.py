@@ -1,0 +1,1 @@
+"""What is measured of a picture, a file for each signal."""

@@ -1,0 +1,1 @@
+"""What is measured of a text, a file for each signal."""

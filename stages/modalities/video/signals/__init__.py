@@ -1,0 +1,3 @@
+"""What is measured of a film, a file for each signal; of the part's span but for those that are of
+the file.
+"""
