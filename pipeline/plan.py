@@ -33,7 +33,7 @@ from ..stages.modality import (
     names,
     on_disk,
     requested,
-    strays,
+    mistakes_outside,
 )
 from ..stages.signal import LIKENESS, measured_anyway, signals_of
 
@@ -183,7 +183,7 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
     """The plan of a recipe; RecipeError lists every mistake in it, wherever it stands."""
     if recipe.use:
         outside.use(recipe.use)
-    problems = strays()
+    problems = mistakes_outside()
     sources: dict[str, Source] = {}
     for name, options in recipe.sources.items():
         kind = options.get("type")

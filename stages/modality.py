@@ -407,8 +407,8 @@ def in_record(name: str) -> InRecord:
     return kind
 
 
-def strays() -> list[str]:
-    """A line for each signal or track from outside that no modality will ever measure."""
+def mistakes_outside() -> list[str]:
+    """A line for each mistake in the signals and tracks that come from outside."""
     lines = []
     declared: list[Signal | Track] = [
         *outside.objects(Signal, "signals"),
@@ -428,6 +428,11 @@ def strays() -> list[str]:
                 f"{where} reads {own.reads!r}, and of {own.of} can be read"
                 f" {', '.join(readable)}{nearest(own.reads, readable)}"
             )
+    for kind in sorted({own.of for own in declared}):
+        try:
+            signals_of(kind)
+        except InputError as error:
+            lines.append(f"use: {error}")
     return lines
 
 

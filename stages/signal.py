@@ -30,7 +30,7 @@ from . import outside
 from .media.refusing import one_line
 
 ROOM = "modalities"
-Declared = TypeVar("Declared", "Signal", "Track")
+Declared = TypeVar("Declared", bound="Signal | Track")
 
 # beside signals and tracks, what is kept of a medium: its facts as its header says them, or as they
 # are found where it is decoded to its end, and what media are compared by

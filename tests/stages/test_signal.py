@@ -1,0 +1,359 @@
+"""Signals as the house declares and keeps them: each of them costs its own pass, and nobody
+else's.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas
+import pytest
+from commands import here
+from modalmill.pipeline.plan import make_plan
+from modalmill.pipeline.run import Result
+from modalmill.schemas.disk import read_note
+from modalmill.schemas.errors import InputError, RecipeError
+from modalmill.schemas.fingerprint import hash_file
+from modalmill.schemas.recipe import parse_recipe
+from modalmill.stages import outside, signal
+from modalmill.stages.media import audio, image, video
+from modalmill.stages.modalities.image.signals.light import LIGHT
+from modalmill.stages.modality import modality, names
+from modalmill.stages.signal import Signal, Track, signals_of, tracks_of
+from tiny import mp4, png, recipe, wav, write
+
+Run = Callable[..., Result]
+KINDS = ("audio", "image", "series", "text", "video")
+
+
+@pytest.fixture(autouse=True)
+def _alone() -> Any:
+    yield
+    outside.use([], keep=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_says_what_it_is_and_lies_where_its_name_says(kind: str) -> None:
+    readable = modality(kind).readable
+    for own in (*signals_of(kind).values(), *tracks_of(kind).values()):
+        assert inspect.getdoc(own.function), own.name
+        if isinstance(own, Track) or not own.tracks:
+            assert own.reads in ("", *readable), own.name
+        place = own.function.__module__.rpartition(".")[2]
+        if isinstance(own, Signal) and kind != "series":
+            assert place == own.name
+    assert {"audio": 8, "image": 4, "series": 2, "text": 1, "video": 8}[kind] == len(
+        signals_of(kind)
+    )
+
+
+def test_nothing_else_is_measured_unasked_than_was() -> None:
+    on_request = {kind: set(modality(kind).on_request) for kind in names()}
+    assert {kind: own for kind, own in on_request.items() if own} == {
+        "audio": {"dc_offset", "speech"},
+        "image": {"entropy"},
+        "text": {"uppercase_share"},
+    }
+
+
+class Corpus:
+    """Some pictures, sounds and films, and how often each of them was decoded."""
+
+    def __init__(self, root: Path, run_recipe: Run, patch: pytest.MonkeyPatch) -> None:
+        self.root, self._run_recipe = root, run_recipe
+        for number in range(3):
+            write(root / "raw" / f"{number}.png", png(seed=number))
+            write(root / "raw" / f"{number}.wav", wav(300.0 + 50 * number))
+            write(root / "raw" / f"{number}.mp4", mp4(frames=6 + number, sound=False))
+        write(root / "raw" / "t.csv", "id\n0\n1\n2\n")
+        self.decoded = {"image": 0, "audio": 0, "video": 0}
+        for kind, module, name in (
+            ("image", image, "decode"),
+            ("audio", audio, "decode"),
+            ("video", video, "frames"),
+        ):
+            patch.setattr(module, name, self._counting(kind, getattr(module, name)))
+
+    def _counting(self, kind: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def decode(*arguments: Any, **options: Any) -> Any:
+            self.decoded[kind] += 1
+            return real(*arguments, **options)
+
+        return decode
+
+    def measure(self, *asked: str, out: str = "out") -> dict[str, int]:
+        """Measure what is asked for; how often each modality was decoded for it."""
+        before = dict(self.decoded)
+        media = {
+            kind: {"path": f"{{id}}.{end}"}
+            for kind, end in (("image", "png"), ("audio", "wav"), ("video", "mp4"))
+        }
+        source = {"type": "csv", "path": "t.csv", "id": "{id}", "media": media}
+        value = recipe(self.root / "raw", {"s": source}, measure=list(asked))
+        self._run_recipe(value, self.root / out, until="manifest")
+        return {kind: count - before[kind] for kind, count in self.decoded.items()}
+
+    def units(self) -> list[set[str]]:
+        """What each file of measurements holds."""
+        files = (self.root / "out" / "work" / "media").rglob("*.arrow")
+        return [set(read_note(path)["units"]) for path in files]
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, run_recipe: Run, monkeypatch: pytest.MonkeyPatch) -> Corpus:
+    return Corpus(tmp_path, run_recipe, monkeypatch)
+
+
+ALL = ("image", "audio", "video")
+NONE = {"image": 0, "audio": 0, "video": 0}
+
+
+def test_a_medium_is_decoded_once_for_all_and_again_for_what_is_new_alone(corpus: Corpus) -> None:
+    assert corpus.measure(*ALL) == {"image": 3, "audio": 3, "video": 3}
+    first = corpus.units()
+    assert corpus.measure(*ALL) == NONE
+    assert corpus.measure(*ALL, "image.entropy") == {**NONE, "image": 3}
+    assert corpus.measure(*ALL, "image.entropy", "audio.dc_offset") == {**NONE, "audio": 3}
+    new = [units for units in corpus.units() if units not in first]
+    assert sorted(map(sorted, new)) == [["signal entropy"], ["track offset"]]
+    # one that nobody wants any more costs nothing, and stands nowhere
+    assert corpus.measure(*ALL) == NONE
+    table = pandas.read_parquet(corpus.root / "out" / "signals.parquet")
+    assert "sharpness" in table
+    assert not {"entropy", "dc_offset"} & set(table)
+
+
+def test_another_version_of_a_signal_measures_that_one_and_leaves_the_others(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus.measure(*ALL)
+    first = corpus.units()
+    before = pandas.read_parquet(corpus.root / "out" / "signals.parquet")
+    asked: list[str] = []
+
+    def other(histogram: Any) -> dict[str, float]:
+        asked.append("light")
+        return dict.fromkeys(LIGHT.gives, 0.125)
+
+    chosen = signals_of("image") | {"light": replace(LIGHT, version=2, function=other)}
+    monkeypatch.setattr(
+        signal,
+        "signals_of",
+        {**{kind: signals_of(kind) for kind in KINDS}, "image": chosen, "table": {}}.__getitem__,
+    )
+    assert corpus.measure(*ALL) == {**NONE, "image": 3}
+    assert asked == ["light"] * 3
+    assert [units for units in corpus.units() if units not in first] == [{"signal light"}]
+    after = pandas.read_parquet(corpus.root / "out" / "signals.parquet")
+    assert (after.brightness.dropna() == 0.125).all()
+    rest = [name for name in before if name not in LIGHT.gives]
+    pandas.testing.assert_frame_equal(before[rest], after[rest])
+
+
+def test_a_signal_over_time_takes_another_version_without_decoding(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus.measure(*ALL)
+    quiet = replace(signals_of("audio")["quiet"], version=2, function=lambda stretch: 0.25)
+    monkeypatch.setitem(signals_of("audio"), "quiet", quiet)
+    assert corpus.measure(*ALL) == NONE
+    table = pandas.read_parquet(corpus.root / "out" / "signals.parquet")
+    assert (table.quiet.dropna() == 0.25).all()
+
+
+def test_what_is_measured_in_one_pass_and_in_many_is_the_same(corpus: Corpus) -> None:
+    asked = [*ALL, "image.entropy", "audio.dc_offset"]
+    for number in range(1, len(asked) + 1):
+        corpus.measure(*asked[:number])
+    corpus.measure(*asked, out="at_once")
+    for name in ("signals.parquet", "manifest/part-00000.parquet"):
+        assert hash_file(corpus.root / "out" / name) == hash_file(corpus.root / "at_once" / name)
+
+
+def test_a_damaged_medium_is_not_decoded_again_for_a_new_signal(corpus: Corpus) -> None:
+    write(corpus.root / "raw" / "1.png", png()[:-20])
+    corpus.measure(*ALL)
+    assert corpus.measure(*ALL, "image.entropy") == {**NONE, "image": 2}
+    table = pandas.read_parquet(corpus.root / "out" / "signals.parquet")
+    damage = table[table.modality == "image"].set_index("key").damage
+    assert list(damage.fillna("")) == ["", "image_truncated", ""]
+
+
+OWN = '''
+import numpy as np
+
+from modalmill.schemas.quantity import Quantity, share
+from modalmill.stages.signal import Signal, Track
+
+
+def redness(pixels):
+    """How much redder than green a picture is, in grey levels."""
+    return float(pixels[..., 0].mean() - pixels[..., 1].mean())
+
+
+def peaks(heard):
+    """The largest sample of each 20 ms."""
+    whole = len(heard.mono) // heard.frame * heard.frame
+    return np.abs(heard.mono[:whole]).reshape(-1, heard.frame).max(1)
+
+
+def peak(stretch):
+    """The largest of them in the first half of the span that is looked at."""
+    inside = stretch.weights[: len(stretch.tracks["peaks"])] > 0
+    return stretch.tracks["peaks"][inside].max()
+
+
+def questions(text):
+    return text.count("?")
+
+
+def brightest(frame):
+    return frame.gray.max() / 255
+
+
+REDNESS = Signal(
+    name="redness", of="image", reads="pixels", function=redness,
+    gives={"redness": Quantity("red above green", "grey levels", -255, 255)},
+)
+PEAKS = Track(name="peaks", of="audio", function=peaks)
+PEAK = Signal(
+    name="peak", of="audio", tracks=("levels", "peaks"), function=peak,
+    gives={"peak": share("largest sample")},
+)
+QUESTIONS = Signal(
+    name="questions", of="text", function=questions, gives={"questions": Quantity("marks")}
+)
+BRIGHTEST = Track(name="brightest", of="video", function=brightest)
+FLASH = Signal(
+    name="flash", of="video", tracks=("time", "brightest"),
+    function=lambda stretch: stretch.shown("brightest").max(),
+    gives={"flash": share("brightest pixel of all frames")},
+)
+'''
+
+
+def own_recipe(root: Path, text: str, rules: dict[str, object], **more: Any) -> dict[str, Any]:
+    write(root / "own.py", text)
+    media = {
+        "image": {"path": "{id}.png"},
+        "voice": {"path": "{id}.wav"},
+        "film": {"path": "{id}.mp4"},
+    }
+    source = {
+        "type": "csv",
+        "path": "t.csv",
+        "id": "{id}",
+        "media": media,
+        "text": {"note": "note"},
+        "start": "start",
+    }
+    write(root / "raw" / "t.csv", "id,note,start\n0,why?,0\n1,so.,0.1\n2,what??,0\n")
+    return recipe(
+        root / "raw",
+        {"s": source},
+        [{"clean.rules": rules}],
+        use=[str(root / "own.py")],
+        tolerance=1.0,
+        **more,
+    )
+
+
+def test_signals_of_a_users_own_file_are_as_good_as_the_house_s(
+    corpus: Corpus, tmp_path: Path, run_recipe: Run
+) -> None:
+    rules = {
+        "image.redness": "> -300",
+        "voice.peak": "> 0",
+        "note.questions": "<= 1",
+        "film.flash": "> 0",
+    }
+    result = run_recipe(own_recipe(tmp_path, OWN, rules))
+    table = pandas.read_parquet(tmp_path / "out" / "signals.parquet")
+    assert list(table[table.part == "note"].questions) == [1, 0, 2]
+    pixels = [image.decode(png(seed=number)).astype(float) for number in range(3)]
+    wanted = [each[..., 0].mean() - each[..., 1].mean() for each in pixels]
+    assert list(table[table.part == "image"].redness) == pytest.approx(wanted)
+    assert table[table.part == "voice"].peak.between(0.1, 1).all()
+    assert table[table.part == "film"].flash.between(0.3, 1).all()
+    assert result.account.stages[0].reasons == {"note.questions <= 1": 1}
+    # another text of the file is another signal; those of the house stay
+    decoded = dict(corpus.decoded)
+    run_recipe(own_recipe(tmp_path, OWN.replace('"?"', '"h"'), rules), until="manifest")
+    table = pandas.read_parquet(tmp_path / "out" / "signals.parquet")
+    assert list(table[table.part == "note"].questions) == [1, 0, 1]
+    assert {kind: count - decoded[kind] for kind, count in corpus.decoded.items()} == {
+        "image": 3,
+        "audio": 3,
+        "video": 3,
+    }
+    files = (tmp_path / "out" / "work" / "media").rglob("*.arrow")
+    assert sum("signal sharpness" in read_note(path)["units"] for path in files) == 1
+
+
+def test_a_signal_that_fails_is_told_and_says_nothing_against_the_medium(
+    corpus: Corpus, tmp_path: Path, run_recipe: Run
+) -> None:
+    text = OWN.replace(
+        "    return float(pixels", "    1 / bool(pixels.sum() < 0)\n    return float(pixels"
+    )
+    text = text.replace('text.count("?")', 'text.index("?")')
+    rules = {"image.redness": "> -300", "note.questions": "<= 5"}
+    result = run_recipe(own_recipe(tmp_path, text, rules))
+    notes = result.account.stages[0].notes
+    assert (
+        notes[
+            "image: the signal redness could not be computed: ZeroDivisionError: division by zero"
+        ]
+        == 3
+    )
+    assert (
+        notes["note: the signal questions could not be computed: ValueError: substring not found"]
+        == 1
+    )
+    assert result.account.stages[0].rejected == 0
+    assert sum(shard.records for shard in result.shards.shards) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (('of="image"', 'of="imge"'), "no modality is called so; did you mean 'image'"),
+        (('reads="pixels"', 'reads="pixel"'), "did you mean 'pixels'"),
+        (('name="redness", of', 'name="sharpness", of'), "there is one of this name already"),
+        (('"redness": Quantity', '"dark": Quantity'), "give a number of this name"),
+        (('("levels", "peaks")', '("level", "peaks")'), "did you mean 'levels'"),
+    ],
+)
+def test_a_wrong_declaration_is_told_before_anything_is_read(
+    tmp_path: Path, change: tuple[str, str], line: str
+) -> None:
+    write(tmp_path / "raw" / "0.png", png())
+    value = own_recipe(tmp_path, OWN.replace(*change), {"note.words": "> 0"})
+    with pytest.raises((RecipeError, InputError)) as caught:
+        make_plan(parse_recipe(value), tmp_path / "raw")
+    assert line in str(caught.value)
+
+
+def test_the_command_line_lists_them_and_measures_them(corpus: Corpus, tmp_path: Path) -> None:
+    import yaml
+
+    value = own_recipe(tmp_path, OWN, {"image.redness": "> -300"})
+    write(tmp_path / "r.yaml", yaml.safe_dump(value))
+    listed = here("--use", tmp_path / "own.py", "signals", "image").stdout
+    assert "redness" in listed
+    assert "measure: [image.entropy, image.redness]" in listed
+    value |= {"stages": [], "measure": ["note.questions", "image.redness", "film.*"]}
+    write(tmp_path / "r.yaml", yaml.safe_dump(value))
+    done = here("measure", tmp_path / "r.yaml", "--out", tmp_path / "measured")
+    assert done.returncode == 0, done.stderr
+    assert "questions" in done.stdout
+    assert "redness" in done.stdout
+    value |= {"measure": ["note.question"]}
+    write(tmp_path / "r.yaml", yaml.safe_dump(value))
+    done = here("measure", tmp_path / "r.yaml", "--out", tmp_path / "measured")
+    assert done.returncode == 2
+    assert "did you mean 'questions'" in done.stderr
