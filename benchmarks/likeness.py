@@ -35,15 +35,17 @@ from _common import print_table, print_versions
 from modalmill.schemas.recipe import ShardOptions
 from modalmill.schemas.record import Part
 from modalmill.schemas.united import United
+from modalmill.stages.measure.measurements import units_wanted
 from modalmill.stages.media import audio
 from modalmill.stages.media.film_alikes import film_alikes
 from modalmill.stages.media.fingerprint import fingerprint_of, sound_alikes
 from modalmill.stages.media.lookalikes import look_alikes
 from modalmill.stages.media.sketch import Sketch, Sketcher
-from modalmill.stages.modalities.image.measure import hash_bits
+from modalmill.stages.modalities.image.signals.phash import hash_bits
 from modalmill.stages.modalities.text.near import SIMILARITY, jaccard, near_texts
-from modalmill.stages.modalities.video.measure import measure_video, sketch_video
-from modalmill.stages.modality import Depth, on_disk
+from modalmill.stages.modalities.video.film import sketch_video
+from modalmill.stages.modality import Measured, on_disk
+from modalmill.stages.signal import LIKENESS, measured_anyway
 
 Sound = tuple[np.ndarray, int]
 
@@ -262,6 +264,13 @@ COPIES: dict[str, Callable[[np.ndarray, int], Sound]] = {
 }
 
 
+def measured(path: Path, kind: str, compared: bool) -> Measured:
+    """What a run measures of a medium."""
+    names = measured_anyway(kind) | ({LIKENESS} if compared else set())
+    wanted = frozenset(units_wanted(on_disk(kind), names, {}))
+    return on_disk(kind).measured(path.parent, Part(kind, uri=path.name), wanted)
+
+
 def sounds(folder: Path | None) -> None:
     measuring = 0.0
     if folder is None:
@@ -269,9 +278,7 @@ def sounds(folder: Path | None) -> None:
     else:
         began = time.process_time()
         for path in sorted(folder.rglob("*.wav")):
-            on_disk("audio").measured(
-                folder, Part("audio", uri=str(path.relative_to(folder))), Depth.LIKENESS
-            )
+            measured(path, "audio", True)
         measuring = time.process_time() - began
         decoded = [audio.decode(path) for path in sorted(folder.rglob("*.wav"))]
         own = [(sound.mono(), sound.rate_hz) for sound in decoded]
@@ -422,7 +429,7 @@ def films(folder: Path | None, count: int) -> None:
     seconds = {}
     for sketched in (False, True):
         began = time.process_time()
-        lengths = [measure_video(path, sketched)[0]["duration_s"] for path in paths]
+        lengths = [measured(path, "video", sketched)["duration_s"] for path in paths]
         seconds[sketched] = time.process_time() - began
     own, own_stored = [sketch_video(path) for path in paths], stored(paths)
     rows = []

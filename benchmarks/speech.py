@@ -30,10 +30,12 @@ import av
 import numpy as np
 from _common import print_table, print_versions
 from modalmill.schemas.record import Part
+from modalmill.stages.measure.measurements import units_wanted
 from modalmill.stages.media import audio, speech
 from modalmill.stages.media.speech import FRAME, HOP_S, RATE_HZ
 from modalmill.stages.modalities.audio.speech import least_likely_cuts, stretches_of_speech
-from modalmill.stages.modality import Depth, on_disk
+from modalmill.stages.modality import on_disk
+from modalmill.stages.signal import measured_anyway
 
 Spans = list[tuple[float, float]]
 Finder = Callable[[np.ndarray], Spans]
@@ -264,11 +266,12 @@ def rates(data: Path) -> None:
             continue
         seconds = sum(audio.decode(path).duration_s for path in paths)
         cells = []
-        for depth in (Depth.SIGNALS, Depth.SIGNALS | Depth.ON_REQUEST):
+        for more in (set(), {"speech"}):
+            wanted = units_wanted(on_disk("audio"), measured_anyway("audio") | more, {})
             began = time.process_time()
             for path in paths:
                 part = Part("audio", uri=str(path.relative_to(data)))
-                on_disk("audio").measured(data, part, depth)
+                on_disk("audio").measured(data, part, frozenset(wanted))
             cells.append(seconds / (time.process_time() - began))
         rows.append([name, f"{seconds:.0f}", *(f"{cell:,.0f}" for cell in cells)])
     print_table(["measured", "seconds of sound", "a CPU s, without speech", "with speech"], rows)

@@ -29,11 +29,11 @@ from ..stages.base import (
 )
 from ..stages.modality import (
     is_in_record,
+    mistakes_outside,
     modality,
     names,
     on_disk,
     requested,
-    mistakes_outside,
 )
 from ..stages.signal import LIKENESS, measured_anyway, signals_of
 

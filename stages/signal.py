@@ -17,6 +17,7 @@ import functools
 import importlib
 import importlib.util
 import pkgutil
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -129,11 +130,21 @@ def found_in(of: str, view: object, wanted: Container[str]) -> Found:
         if signal.unit in wanted:
             with noting(signal.unit, found.failed):
                 found.signals[signal.name] = signal.numbers(view)
-    for track in tracks_of(of).values():
+    for track in _by_use(of):
         if track.unit in wanted:
             with noting(track.unit, found.failed):
                 found.tracks[track.name] = track.arrays(view)
     return found
+
+
+@outside.forgets
+@functools.cache
+def _by_use(kind: str) -> list[Track]:
+    """The tracks of a modality, those first that most signals stand on. The other way round memory
+    is given back and asked for again between them, and a sound takes a quarter longer.
+    """
+    used = Counter(track for signal in signals_of(kind).values() for track in signal.tracks)
+    return sorted(tracks_of(kind).values(), key=lambda track: -used[track.name])
 
 
 @contextmanager
