@@ -16,12 +16,14 @@ from ..stages.contract import (
     broken_class,
     broken_extractor,
     broken_modality,
+    broken_signal,
     broken_source,
     broken_stage,
     some_data,
     some_records,
 )
 from ..stages.modality import Modality
+from ..stages.signal import Signal
 from ..stages.train.methods.card import Card
 from ..stages.train.metrics.metric import Metric, Rows
 
@@ -47,8 +49,8 @@ def check_text(file: Path) -> tuple[str, bool]:
         ]
     if not lines:
         raise InputError(
-            f"{file}: defines no stage, source, extractor, modality, metric or method; a stage is"
-            " a subclass of RecordStage or CorpusStage"
+            f"{file}: defines no stage, source, extractor, modality, signal, metric or method; a"
+            " stage is a subclass of RecordStage or CorpusStage"
         )
     return "\n".join(lines), is_kept
 
@@ -68,6 +70,8 @@ def _checked() -> Iterator[tuple[str, str, list[str]]]:
     for metric in outside.classes_of_files(Metric).values():
         broken = _tried(functools.partial(_broken_metric, metric()))
         yield "metric", outside.name_of(metric), broken
+    for own in outside.objects(Signal, "signals"):
+        yield "signal", f"{own.of}.{own.name}", _tried(functools.partial(broken_signal, own))
     for group in _TABLES:
         for word, card in outside.method_tables(group).items():
             yield "method", word, _tried(functools.partial(_loads, card))

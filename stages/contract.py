@@ -8,8 +8,12 @@ records that hypothesis chooses.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import pickle
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +21,16 @@ from ..schemas.json_value import JsonValue
 from ..schemas.manifest import Row, rows_to_table
 from ..schemas.record import Cue, Fault, Origin, Part, Record
 from .base import Addressed, CorpusStage, Extractor, RecordStage, Source, Stage
-from .modality import Modality, OnDisk, modality, names
+from .modality import (
+    Modality,
+    OnDisk,
+    is_in_record,
+    modality,
+    names,
+    on_disk,
+    wrongly_declared,
+)
+from .signal import WHOLE, Signal, numbers_of, units_of
 from .spec import Spec
 
 SIGNALS = (
@@ -158,6 +171,59 @@ def some_records(count: int = 40, seed: int = _SEED) -> list[Record]:
     """
     random = np.random.default_rng(seed)
     return [_record(number, random) for number in range(count)]
+
+
+def broken_signal(own: Signal) -> list[str]:
+    """How a signal is declared, and what it makes of media and values by chance."""
+    lines = wrongly_declared(own)
+    if lines:
+        return lines
+    if not inspect.getdoc(own.function):
+        lines.append("wanted a docstring of its function that says what it measures, and by whom")
+    with tempfile.TemporaryDirectory() as folder:
+        for numbers, failed in _numbers_by_chance(own, Path(folder)):
+            lines += [f"fails: {why}" for why in failed.values()]
+            for name, number in numbers.items():
+                low, high = own.gives[name].low, own.gives[name].high
+                if not low <= number <= high:
+                    lines.append(f"gives {number:g} for {name}, which lies in [{low:g}, {high:g}]")
+    return list(dict.fromkeys(lines))
+
+
+def _numbers_by_chance(
+    own: Signal, folder: Path
+) -> Iterator[tuple[dict[str, float], dict[str, str]]]:
+    """What a signal gives, and which functions fail, of each of some media or values."""
+    failed: dict[str, str] = {}
+    if is_in_record(own.of):
+        for value in some_data(own.of):
+            yield numbers_of(own.of, value, {own.name}, failed), failed
+        return
+    kind = on_disk(own.of)
+    wanted = frozenset(unit.unit for unit in units_of(own.of, {own.name}))
+    for number, data in enumerate(_files_by_chance(own.of)):
+        (folder / str(number)).write_bytes(data)
+        measured = kind.measured(folder, Part(own.of, uri=str(number)), wanted | {WHOLE})
+        found = measured["found"]
+        numbers = found.signals.get(own.name, {})
+        tracks = {name: track for each in found.tracks.values() for name, track in each.items()}
+        if own.tracks and not found.failed:
+            part = Part(own.of, uri=str(number), duration_s=measured.get("duration_s"))
+            numbers = numbers_of(own.of, kind.stretch(part, tracks), {own.name}, failed)
+        yield numbers, {**failed, **found.failed}
+
+
+def _files_by_chance(kind: str) -> list[bytes]:
+    """Files that hold :func:`some_data`, for the modalities that the house can write."""
+    from .media import audio, image, video
+
+    # Any: as some_data has them
+    writers: dict[str, Callable[[Any], bytes]] = {
+        "image": lambda pixels: image.encode_jpeg(pixels, 95),
+        "audio": lambda samples: audio.encode_flac(samples, 16_000),
+        "video": lambda frames: video.encode_mjpeg(frames, np.arange(len(frames)) / 8, 1.0),
+    }
+    return [writers[kind](data) for data in some_data(kind)] if kind in writers else []
 
 
 def some_data(kind: str, seed: int = _SEED) -> list[object]:

@@ -93,6 +93,7 @@ class Modality:
     facts: what is known of its parts, names of ``schemas.quantity.FACTS``. by_stages: what stages
         find of them and put among their signals.
     readable: what signals of it may read of what is decoded; not checked where it names nothing.
+        readable_by_tracks: what tracks may, where that is something else.
     """
 
     timed: ClassVar[bool] = False
@@ -104,6 +105,7 @@ class Modality:
     facts: ClassVar[tuple[str, ...]] = ()
     by_stages: ClassVar[Mapping[str, Quantity]] = {}
     readable: ClassVar[tuple[str, ...]] = ()
+    readable_by_tracks: ClassVar[tuple[str, ...]] = ()
     column: ClassVar[Mapping[str, JsonValue]] = {"dtype": "binary"}
 
     @property
@@ -408,32 +410,33 @@ def in_record(name: str) -> InRecord:
 
 
 def mistakes_outside() -> list[str]:
-    """A line for each mistake in the signals and tracks that come from outside."""
-    lines = []
+    """A line for each mistake in how signals and tracks from outside are declared."""
     declared: list[Signal | Track] = [
         *outside.objects(Signal, "signals"),
         *outside.objects(Track, "signals"),
     ]
-    for own in declared:
-        where = f"use: the {type(own).__name__.lower()} {own.name!r}"
-        if own.of not in names():
-            lines.append(
-                f"{where} is of {own.of!r}, and no modality is called so{nearest(own.of, names())}"
-            )
-            continue
-        readable = modality(own.of).readable
-        of_stretch = isinstance(own, Signal) and own.tracks
-        if own.reads and readable and not of_stretch and own.reads not in readable:
-            lines.append(
-                f"{where} reads {own.reads!r}, and of {own.of} can be read"
-                f" {', '.join(readable)}{nearest(own.reads, readable)}"
-            )
-    for kind in sorted({own.of for own in declared}):
-        try:
-            signals_of(kind)
-        except InputError as error:
-            lines.append(f"use: {error}")
-    return lines
+    return [f"use: {line}" for own in declared for line in wrongly_declared(own)]
+
+
+def wrongly_declared(own: Signal | Track) -> list[str]:
+    """Why a signal or track cannot be measured, or nothing."""
+    what = f"the {type(own).__name__.lower()} {own.name!r}"
+    if own.of not in names():
+        return [f"{what} is of {own.of!r}, and no modality is called so{nearest(own.of, names())}"]
+    readable = modality(own.of).readable
+    if isinstance(own, Track):
+        readable = modality(own.of).readable_by_tracks or readable
+    reads_stretch = isinstance(own, Signal) and own.tracks
+    if own.reads and readable and not reads_stretch and own.reads not in readable:
+        return [
+            f"{what} reads {own.reads!r}, and of {own.of} can be read"
+            f" {', '.join(readable)}{nearest(own.reads, readable)}"
+        ]
+    try:
+        signals_of(own.of)
+    except InputError as error:
+        return [str(error)]
+    return []
 
 
 def every_on_disk() -> list[OnDisk]:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from .spec import VideoSpec
     from .stretch import Stretch
 
-_OF_FILM = ("path", "header", "frames", "damaged", "first_s", "end_s")
 _EXTRACTED_SIDE = 192  # pixels of the short side that extractors get at least
 
 
@@ -66,7 +65,8 @@ class Video(OnDisk):
         *("bytes", "duration_s", "frames", "fps"),
         *("width", "height", "short_side", "long_side", "aspect"),
     )
-    readable = ("gray", "difference", "levels", "time_s", "before", *_OF_FILM)
+    readable = ("path", "header", "frames", "damaged", "first_s", "end_s")
+    readable_by_tracks = ("gray", "levels", "difference", "time_s")
     media_per_task = 12
     parts_per_task = 16
     version = 3
