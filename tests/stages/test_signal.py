@@ -5,6 +5,7 @@ else's.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from modalmill.stages.signal import Signal, signals_of, tracks_of
 from tiny import mp4, png, recipe, wav, write
 
 Run = Callable[..., Result]
+ROOT = Path(__file__).parents[2]
 KINDS = ("audio", "image", "series", "text", "video")
 
 
@@ -244,6 +246,14 @@ FLASH = Signal(
     gives={"flash": share("brightest pixel of all frames")},
 )
 '''
+
+
+def test_the_documented_signal_keeps_the_contract(tmp_path: Path) -> None:
+    code = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "recipes.md").read_text(), re.DOTALL)
+    assert code is not None
+    write(tmp_path / "reds.py", code.group(1))
+    done = here("check", tmp_path / "reds.py")
+    assert (done.returncode, done.stdout) == (0, "signal image.redness: keeps the contract\n")
 
 
 def own_recipe(root: Path, text: str, rules: dict[str, object], **more: Any) -> dict[str, Any]:
