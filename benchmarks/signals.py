@@ -63,6 +63,8 @@ def of_media(kind: str, paths: list[Path]) -> dict[str, Callable[[], None]]:
         "all": can_be_measured,
         "all, and the likeness": [*can_be_measured, LIKENESS],
     }
+    if measured_anyway(kind) == set(can_be_measured):
+        del variants["all"]
     return {name: measuring(kind, paths, names) for name, names in variants.items()}
 
 

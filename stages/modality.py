@@ -30,8 +30,8 @@ from ..schemas.record import Part, Step
 from . import outside
 from .signal import (
     ROOM,
-    Found,
     Signal,
+    SignalsFound,
     Track,
     measured_anyway,
     quantities_of,
@@ -76,7 +76,7 @@ class Measured(TypedDict, total=False):
     sample_rate_hz: int
     channels: int
     duration_s: float | None
-    found: Found
+    found: SignalsFound
     likeness: np.ndarray
 
 

@@ -110,7 +110,7 @@ class Track:
         return float(self.function(_read(frame, self.reads)))
 
 
-class Found(NamedTuple):
+class SignalsFound(NamedTuple):
     """What was measured of a medium, by the names of signals and tracks. failed: unit -> why, of
     those whose function raised something.
     """
@@ -120,12 +120,12 @@ class Found(NamedTuple):
     failed: dict[str, str]
 
 
-def found_in(of: str, view: object, wanted: Container[str]) -> Found:
+def found_in(of: str, view: object, wanted: Container[str]) -> SignalsFound:
     """The wanted signals and tracks of a medium, from what was decoded of it.
 
     A function that fails says nothing against the medium: its numbers are not known of it.
     """
-    found = Found({}, {}, {})
+    found = SignalsFound({}, {}, {})
     for signal in signals_of(of).values():
         if signal.unit in wanted:
             with noting(signal.unit, found.failed):

@@ -38,6 +38,9 @@ def public_names() -> dict[str, list[str]]:
                         and node.name.lower() == operator_of(path)
                     ):
                         continue
+                    # a signal is one file, and the modality says of what
+                    if path.parent.name == "signals" and node.name == path.stem:
+                        continue
                     found[node.name].append(place)
     return found
 

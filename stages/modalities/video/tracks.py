@@ -6,7 +6,7 @@ from collections.abc import Container
 
 import numpy as np
 
-from ...signal import Found, noting, tracks_of
+from ...signal import SignalsFound, noting, tracks_of
 from .film import Frame
 
 
@@ -30,7 +30,7 @@ class Watching:
         """What it makes."""
         return frozenset(track.unit for track in self._tracks)
 
-    def add_to(self, found: Found) -> None:
+    def add_to(self, found: SignalsFound) -> None:
         """Add the tracks ``float32 [F]`` of the frames so far, and which failed."""
         found.failed.update(self._failed)
         for track in self._tracks:
