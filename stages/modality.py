@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import math
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -423,9 +424,19 @@ def wrongly_declared(own: Signal | Track) -> list[str]:
     what = f"the {type(own).__name__.lower()} {own.name!r}"
     if own.of not in names():
         return [f"{what} is of {own.of!r}, and no modality is called so{nearest(own.of, names())}"]
-    readable = modality(own.of).readable
+    kind = modality(own.of)
+    gives = own.gives if isinstance(own, Signal) else ()
+    for name in (own.name, *gives):
+        if not name.isidentifier():
+            return [f"{what}: {name!r} is no name; wanted letters, digits and _"]
+        if name in gives and name in (*kind.facts, *kind.by_stages):
+            return [f"{what} gives {name!r}, which is known of {own.of} already; call it otherwise"]
+    if not inspect.isfunction(own.function):
+        # its text is what says whether it measures the same as before
+        return [f"{what}: function: wanted one that is written in its file (def), found another"]
+    readable = kind.readable
     if isinstance(own, Track):
-        readable = modality(own.of).readable_by_tracks or readable
+        readable = kind.readable_by_tracks or readable
     reads_stretch = isinstance(own, Signal) and own.tracks
     if own.reads and readable and not reads_stretch and own.reads not in readable:
         return [

@@ -345,6 +345,9 @@ def test_a_signal_that_fails_is_told_and_says_nothing_against_the_medium(
         (('reads="pixels"', 'reads="pixel"'), "did you mean 'pixels'"),
         (('name="redness", of', 'name="sharpness", of'), "there is one of this name already"),
         (('"redness": Quantity', '"dark": Quantity'), "give a number of this name"),
+        (('"redness": Quantity', '"width": Quantity'), "which is known of image already"),
+        (("function=redness", "function=np.mean"), "wanted one that is written in its file"),
+        (('name="redness"', 'name="red-ness"'), "'red-ness' is no name"),
         (('("levels", "peaks")', '("level", "peaks")'), "did you mean 'levels'"),
     ],
 )
