@@ -21,7 +21,7 @@ from modalmill.schemas.disk import read_note
 from modalmill.schemas.errors import InputError, RecipeError
 from modalmill.schemas.fingerprint import hash_file
 from modalmill.schemas.recipe import parse_recipe
-from modalmill.stages import outside, signal
+from modalmill.stages import outside
 from modalmill.stages.contract import broken_signal
 from modalmill.stages.media import audio, image, video
 from modalmill.stages.modalities.image.signals.light import LIGHT
@@ -139,26 +139,28 @@ def test_a_medium_is_decoded_once_for_all_and_again_for_what_is_new_alone(corpus
     assert not {"entropy", "dc_offset"} & set(table)
 
 
+def instead_of(own: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that counts as one of the house, of which the version alone tells."""
+    function.__module__ = own.__module__
+    return function
+
+
 def test_another_version_of_a_signal_measures_that_one_and_leaves_the_others(
     corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus.measure(*ALL)
     first = corpus.units()
     before = pandas.read_parquet(corpus.root / "out" / "signals.parquet")
-    asked: list[str] = []
+    looks: list[str] = []
 
     def other(histogram: Any) -> dict[str, float]:
-        asked.append("light")
+        looks.append("light")
         return dict.fromkeys(LIGHT.gives, 0.125)
 
-    chosen = signals_of("image") | {"light": replace(LIGHT, version=2, function=other)}
-    monkeypatch.setattr(
-        signal,
-        "signals_of",
-        {**{kind: signals_of(kind) for kind in KINDS}, "image": chosen, "table": {}}.__getitem__,
-    )
+    changed = replace(LIGHT, version=2, function=instead_of(LIGHT.function, other))
+    monkeypatch.setitem(signals_of("image"), "light", changed)
     assert corpus.measure(*ALL) == {**NONE, "image": 3}
-    assert asked == ["light"] * 3
+    assert looks == ["light"] * 3
     assert [units for units in corpus.units() if units not in first] == [{"signal light"}]
     after = pandas.read_parquet(corpus.root / "out" / "signals.parquet")
     assert (after.brightness.dropna() == 0.125).all()
@@ -166,12 +168,31 @@ def test_another_version_of_a_signal_measures_that_one_and_leaves_the_others(
     pandas.testing.assert_frame_equal(before[rest], after[rest])
 
 
+def test_another_version_of_a_track_measures_it_and_the_first_is_kept(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus.measure(*ALL)
+    before = pandas.read_parquet(corpus.root / "out" / "signals.parquet")
+    moved = tracks_of("video")["moved"]
+    still = instead_of(moved.function, lambda difference: 0.0)
+    with monkeypatch.context() as patch:
+        patch.setitem(tracks_of("video"), "moved", replace(moved, version=2, function=still))
+        assert corpus.measure(*ALL) == {**NONE, "video": 3}
+        table = pandas.read_parquet(corpus.root / "out" / "signals.parquet")
+        assert (table.motion.dropna() == 0).all()
+        assert table.frozen.equals(before.frozen)
+    assert corpus.measure(*ALL) == NONE
+    table = pandas.read_parquet(corpus.root / "out" / "signals.parquet")
+    pandas.testing.assert_frame_equal(before, table)
+
+
 def test_a_signal_over_time_takes_another_version_without_decoding(
     corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus.measure(*ALL)
-    quiet = replace(signals_of("audio")["quiet"], version=2, function=lambda stretch: 0.25)
-    monkeypatch.setitem(signals_of("audio"), "quiet", quiet)
+    quiet = signals_of("audio")["quiet"]
+    other = instead_of(quiet.function, lambda stretch: 0.25)
+    monkeypatch.setitem(signals_of("audio"), "quiet", replace(quiet, version=2, function=other))
     assert corpus.measure(*ALL) == NONE
     table = pandas.read_parquet(corpus.root / "out" / "signals.parquet")
     assert (table.quiet.dropna() == 0.25).all()
