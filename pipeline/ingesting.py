@@ -138,7 +138,8 @@ def ingest(
         raise InputError(
             f"{', '.join(stems)}: the sources are empty; check 'path' and 'data' in the recipe"
         )
-    _check_keys(partitions)
+    if tasks:
+        _check_keys(partitions)
     return sources
 
 
