@@ -138,14 +138,15 @@ class IngestTask:
 
 @dataclass(frozen=True, slots=True)
 class RangesTask:
-    """Finds the ranges of a large table."""
+    """Finds the ranges of a large table, of a multiple of ``rows`` rows each."""
 
     reading: Reading
+    rows: int
 
     def run(self, beat: Beat, skip: Mapping[str, str]) -> Sequence[Range]:
         reading = self.reading
         assert isinstance(reading.source, Ranged)
-        return reading.source.ranges(reading.root, reading.rows * PARTITIONS_PER_RANGE)
+        return reading.source.ranges(reading.root, self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +261,9 @@ def read_sources(readings: Sequence[Reading], engine: Engine) -> Iterator[Readin
     """Read sources by the workers; each is given when all of it is read."""
     large = [reading.is_large() for reading in readings]
     first: list[Task] = [
-        RangesTask(reading) if is_large else IngestTask(reading)
+        RangesTask(reading, reading.rows * PARTITIONS_PER_RANGE)
+        if is_large
+        else IngestTask(reading)
         for reading, is_large in zip(readings, large, strict=True)
     ]
     found: list[tuple[Reading, Sequence[Range]]] = []
