@@ -23,7 +23,7 @@ from ..schemas.manifest import written_only
 from ..stages.base import Source
 from .engine import Engine
 from .plan import Plan, identity
-from .reading import Reading, read_sources
+from .reading import Ingestion, read_sources
 
 INGEST_VERSION = 7
 ROWS_PER_PARTITION = 2048
@@ -49,14 +49,14 @@ def ingest(
         name: ingest_stem(source, name, plan.root, identity(source, plan), work.root.parent)
         for name, source in plan.sources.items()
     }
-    readings = [
-        Reading(source, name, plan.root, folder, stems[name], ROWS_PER_PARTITION)
+    ingestions = [
+        Ingestion(source, name, plan.root, folder, stems[name], ROWS_PER_PARTITION)
         for name, source in plan.sources.items()
         if read_ingested(folder, stems[name], name) is None
     ]
-    done = len(stems) - len(readings)
+    done = len(stems) - len(ingestions)
     advance(done, len(stems))
-    for _ in read_sources(readings, engine):
+    for _ in read_sources(ingestions, engine):
         done += 1
         advance(done, len(stems))
     sources = []

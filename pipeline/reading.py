@@ -51,7 +51,7 @@ class RangeNoteOnDisk(NoteOnDisk):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Ingestion:
     """A source that is read into ``<folder>/<stem>-00000.arrow`` and so on, ``rows`` rows in each;
     ``<stem>.json`` is written last and means that all are there.
     """
@@ -127,26 +127,26 @@ class Reading:
 class IngestTask:
     """Reads one source."""
 
-    reading: Reading
+    ingestion: Ingestion
 
     def run(self, beat: Beat, skip: Mapping[str, str]) -> None:
-        reading = self.reading
+        ingestion = self.ingestion
         tally: Counter[str] = Counter()
-        items = reading.source.read(reading.root, reading.name, tally, _refusing(beat, skip))
-        _write_note(reading.note, reading.write(items, tally))
+        items = ingestion.source.read(ingestion.root, ingestion.name, tally, _refusing(beat, skip))
+        _write_note(ingestion.note, ingestion.write(items, tally))
 
 
 @dataclass(frozen=True, slots=True)
 class RangesTask:
     """Finds the ranges of a large table, of a multiple of ``rows`` rows each."""
 
-    reading: Reading
+    ingestion: Ingestion
     rows: int
 
     def run(self, beat: Beat, skip: Mapping[str, str]) -> Sequence[Range]:
-        reading = self.reading
-        assert isinstance(reading.source, Ranged)
-        return reading.source.ranges(reading.root, self.rows)
+        ingestion = self.ingestion
+        assert isinstance(ingestion.source, Ranged)
+        return ingestion.source.ranges(ingestion.root, self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ class RangeTask:
     that rows of earlier ranges have, those that are in this one.
     """
 
-    reading: Reading
+    ingestion: Ingestion
     part: Range
     first: int
     taken: frozenset[str] = frozenset()
@@ -163,17 +163,17 @@ class RangeTask:
     @property
     def note(self) -> Path:
         """What says that the range is read."""
-        return self.reading.partition(self.first).with_suffix(".json")
+        return self.ingestion.partition(self.first).with_suffix(".json")
 
     @property
     def count(self) -> int:
         """How many partitions the range is."""
         assert self.part.rows is not None
-        return self.part.rows // self.reading.rows
+        return self.part.rows // self.ingestion.rows
 
     def partitions(self) -> list[Path]:
         """The work tables of the range."""
-        return [self.reading.partition(self.first + number) for number in range(self.count)]
+        return [self.ingestion.partition(self.first + number) for number in range(self.count)]
 
     def left(self) -> RangeNoteOnDisk | None:
         """What an earlier run of the task left, if it finished, whatever it was told."""
@@ -189,10 +189,10 @@ class RangeTask:
         return left is not None and left["taken"] == fingerprint(self.taken)
 
     def run(self, beat: Beat, skip: Mapping[str, str]) -> None:
-        reading, seen = self.reading, Seen(ids=set(self.taken))
+        ingestion, seen = self.ingestion, Seen(ids=set(self.taken))
         tally: Counter[str] = Counter()
-        written = reading.write(
-            _range(reading, self.part, tally, beat, skip, seen), tally, self.first
+        written = ingestion.write(
+            _range(ingestion, self.part, tally, beat, skip, seen), tally, self.first
         )
         note: RangeNoteOnDisk = {
             **written,
@@ -225,13 +225,13 @@ class TakenTask:
 class LastRangeTask:
     """Reads the last range of a table, when all others are read, and what comes after the rows."""
 
-    reading: Reading
+    ingestion: Ingestion
     part: Range
     before: tuple[RangeTask, ...]
 
     def run(self, beat: Beat, skip: Mapping[str, str]) -> None:
-        reading, seen = self.reading, Seen()
-        count = Count(reading.name)
+        ingestion, seen = self.ingestion, Seen()
+        count = Count(ingestion.name)
         first = 0
         for earlier in self.before:
             note = earlier.left()
@@ -246,49 +246,51 @@ class LastRangeTask:
                     Counter(note["notes"]),
                 )
             )
-            count.add(Count.from_dict(reading.name, note["count"]))
+            count.add(Count.from_dict(ingestion.name, note["count"]))
             first += note["partitions"]
         tally: Counter[str] = Counter()
-        written = reading.write(_range(reading, self.part, tally, beat, skip, seen), tally, first)
-        count.add(Count.from_dict(reading.name, written["count"]))
+        written = ingestion.write(
+            _range(ingestion, self.part, tally, beat, skip, seen), tally, first
+        )
+        count.add(Count.from_dict(ingestion.name, written["count"]))
         _write_note(
-            reading.note,
+            ingestion.note,
             {"partitions": first + written["partitions"], "count": count.to_dict()},
         )
 
 
-def read_sources(readings: Sequence[Reading], engine: Engine) -> Iterator[Reading]:
+def read_sources(ingestions: Sequence[Ingestion], engine: Engine) -> Iterator[Ingestion]:
     """Read sources by the workers; each is given when all of it is read."""
-    large = [reading.is_large() for reading in readings]
+    large = [ingestion.is_large() for ingestion in ingestions]
     first: list[Task] = [
-        RangesTask(reading, reading.rows * PARTITIONS_PER_RANGE)
+        RangesTask(ingestion, ingestion.rows * PARTITIONS_PER_RANGE)
         if is_large
-        else IngestTask(reading)
-        for reading, is_large in zip(readings, large, strict=True)
+        else IngestTask(ingestion)
+        for ingestion, is_large in zip(ingestions, large, strict=True)
     ]
-    found: list[tuple[Reading, Sequence[Range]]] = []
+    found: list[tuple[Ingestion, Sequence[Range]]] = []
     for place, result in engine.map(first):
         if large[place]:
             assert isinstance(result, Sequence)
-            found.append((readings[place], result))
+            found.append((ingestions[place], result))
         else:
-            yield readings[place]
+            yield ingestions[place]
     if not found:
         return
-    read = _read_ranges([_but_the_last(reading, ranges) for reading, ranges in found], engine)
+    read = _read_ranges([_but_the_last(ingestion, ranges) for ingestion, ranges in found], engine)
     last: list[Task] = [
-        LastRangeTask(reading, ranges[-1], before) if ranges else IngestTask(reading)
-        for (reading, ranges), before in zip(found, read, strict=True)
+        LastRangeTask(ingestion, ranges[-1], before) if ranges else IngestTask(ingestion)
+        for (ingestion, ranges), before in zip(found, read, strict=True)
     ]
     for place, _ in engine.map(last):
         yield found[place][0]
 
 
-def _but_the_last(reading: Reading, ranges: Sequence[Range]) -> tuple[RangeTask, ...]:
+def _but_the_last(ingestion: Ingestion, ranges: Sequence[Range]) -> tuple[RangeTask, ...]:
     tasks = []
     first = 0
     for part in ranges[:-1]:
-        tasks.append(RangeTask(reading, part, first))
+        tasks.append(RangeTask(ingestion, part, first))
         first += tasks[-1].count
     return tuple(tasks)
 
@@ -314,16 +316,16 @@ def _carry_out(tasks: Sequence[Task], engine: Engine) -> None:
 
 
 def _range(
-    reading: Reading,
+    ingestion: Ingestion,
     part: Range,
     tally: Counter[str],
     beat: Beat,
     skip: Mapping[str, str],
     seen: Seen,
 ) -> Iterator[Read]:
-    assert isinstance(reading.source, Ranged)
-    return reading.source.read_range(
-        reading.root, reading.name, tally, _refusing(beat, skip), part, seen
+    assert isinstance(ingestion.source, Ranged)
+    return ingestion.source.read_range(
+        ingestion.root, ingestion.name, tally, _refusing(beat, skip), part, seen
     )
 
 

@@ -25,7 +25,7 @@ from mixture import products
 from modalmill.pipeline import ingesting, reading
 from modalmill.pipeline.engine import Serial
 from modalmill.pipeline.plan import make_plan
-from modalmill.pipeline.reading import IngestTask, RangesTask, Reading, read_sources
+from modalmill.pipeline.reading import Ingestion, IngestTask, RangesTask, read_sources
 from modalmill.pipeline.run import Result, run
 from modalmill.schemas.disk import read_table
 from modalmill.schemas.errors import InputError
@@ -102,7 +102,7 @@ def mistake_of(read: Callable[[], object]) -> str:
 def in_ranges(source: Source, root: Path, rows_each: int, per_range: int) -> int:
     """Read it by one task and by several, compare, and count the ranges."""
     whole, parts = (
-        Reading(source, "s", root, root / name, "stem", rows_each) for name in ("whole", "parts")
+        Ingestion(source, "s", root, root / name, "stem", rows_each) for name in ("whole", "parts")
     )
     for old in [*whole.folder.glob("*"), *parts.folder.glob("*")]:
         old.unlink()
