@@ -378,9 +378,10 @@ def _reader(lines: Iterator[str], dialect: Dialect) -> Iterator[list[str]]:
 
 def find_ranges(path: Path, dialect: Dialect, rows: int) -> list[TableRange]:
     """The table in ranges that each hold a multiple of ``rows`` rows, and a last one with the rest;
-    none where it is packed, or where no row begins at a place that can be found again.
+    none where it is packed.
 
-    Rows end where the reader of them says so, whatever quotes and encoding make of a line break.
+    Rows end where the reader of them says so, whatever quotes and encoding make of a line break. A
+    range goes on where it says so at no place that can be found again.
     """
     if is_packed(path):
         return []
