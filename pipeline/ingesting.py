@@ -76,7 +76,7 @@ def ingest(
         raise InputError(
             f"{', '.join(stems)}: the sources are empty; check 'path' and 'data' in the recipe"
         )
-    if tasks:
+    if ingestions:
         _check_keys(partitions)
     return sources
 
