@@ -282,6 +282,12 @@ class OnDisk(Modality):
         """
         return dict(signals)
 
+    def facts_within(self, part: Part) -> Part:
+        """A part whose facts, as they were just laid onto it, are those of its whole file: with
+        those that its steps make others.
+        """
+        return part
+
     def segments(
         self, part: Part, tracks: Mapping[str, np.ndarray], by: str, options: Mapping[str, float]
     ) -> list[tuple[float, float]]:
@@ -439,6 +445,11 @@ def is_in_record(name: str) -> bool:
     the modalities (bytes, json) do not.
     """
     return name in names() and isinstance(modality(name), InRecord)
+
+
+def is_rendered(part: Part) -> bool:
+    """Whether a part is rendered into the tar: a file, or a series that stands in its step."""
+    return part.uri is not None or not is_in_record(part.modality)
 
 
 def by_ending(path: str) -> str | None:

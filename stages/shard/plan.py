@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ...schemas.fingerprint import uniform_for
 from ...schemas.recipe import ShardOptions
 from ...schemas.record import Record
-from ..modality import on_disk
+from ..modality import is_rendered, on_disk
 
 SAMPLES_PER_PIECE = 128
 # of samples without media, which are written so fast that files and tasks would cost most
@@ -80,7 +80,7 @@ def group_samples(records: Iterable[Record]) -> list[Sample]:
         media = tuple(
             f"{name}:{part.identity()}"
             for name, part in sorted(record.parts.items())
-            if part.uri is not None
+            if is_rendered(part)
         )
         if media:
             by_media.setdefault((record.split or "", record.group, *media), []).append(record)
@@ -132,7 +132,7 @@ def plan_pieces(samples: Iterable[Sample], seed: int) -> list[Piece]:
 
 
 def _has_media(sample: Sample) -> bool:
-    return any(part.uri is not None for part in sample.records[0].parts.values())
+    return any(is_rendered(part) for part in sample.records[0].parts.values())
 
 
 def plan_shards(pieces: Iterable[Piece], options: ShardOptions) -> list[tuple[str, list[Piece]]]:
@@ -165,5 +165,5 @@ def _estimated_bytes(sample: Sample, options: ShardOptions) -> int:
     return sum(
         on_disk(part.modality).estimated_bytes(part, options)
         for part in parts
-        if part.uri is not None
+        if is_rendered(part)
     )
