@@ -116,8 +116,13 @@ class Series(OnDisk):
     signals: ClassVar[Mapping[str, Quantity]] = {
         "missing": share("share of values that are absent"),
         "gaps": share("share of steps in time that are more than half too long"),
+        "warp_cost": Quantity(
+            "cost of the path that align.warp found, 1 of what belongs to nothing"
+        ),
         "late_s": Quantity("when its first value is, of the file", "s"),
     }
+    on_request = ("values",)
+    warped_by = ("values",)
     media_per_task = 64
     always_measured = True
     options = SeriesOptions
@@ -163,7 +168,18 @@ class Series(OnDisk):
                 "gaps": gaps,
                 "late_s": float(raw.times[0]),
             }
+        if depth & self.depth_of("values"):
+            rate_hz = _rate_of(raw, _reading_of(part))
+            rows = resampled(raw, rate_hz)
+            result["tracks"] = {
+                "values": rows.reshape(-1),
+                "shape": np.array(rows.shape, np.float32),
+                "hop": np.array([1 / rate_hz], np.float32),
+            }
         return result
+
+    def sequence(self, tracks: Mapping[str, np.ndarray], by: str) -> tuple[float, np.ndarray]:
+        return float(tracks["hop"][0]), tracks[by].reshape(tracks["shape"].astype(int))
 
     def facts_within(self, part: Part) -> Part:
         grid = Grid.of_part(part)
@@ -276,7 +292,7 @@ class Series(OnDisk):
             # labels and tracks, which are in no file, have no values that were lost
             note = _GAPS_NOTE if has_gap and part.uri is not None else ""
             return values, grid.rate_hz, raw.columns, note
-        rate_hz = reading.rate_hz or (1 / raw.step_s if raw.step_s else 1.0)
+        rate_hz = _rate_of(raw, reading)
         return resampled(raw, rate_hz, part.start_s or 0.0, part.end_s), rate_hz, raw.columns, ""
 
 
@@ -284,6 +300,11 @@ def _reading_of(part: Part) -> Reading:
     return Reading.model_validate(
         next((dict(step.options) for step in part.steps if step.op == "read"), {})
     )
+
+
+def _rate_of(raw: Raw, reading: Reading) -> float:
+    """Rows a second that a file is brought to: its own where its source does not say."""
+    return reading.rate_hz or (1 / raw.step_s if raw.step_s else 1.0)
 
 
 def read_series(path: Path, reading: Reading) -> Raw:
