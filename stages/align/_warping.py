@@ -26,7 +26,7 @@ def standardised(rows: np.ndarray) -> np.ndarray:
     """The rows with mean 0 and deviation 1 in each column, 0 where nothing is known."""
     deviation = np.nanstd(rows, 0)
     scaled = (rows - np.nanmean(rows, 0)) / np.where(deviation > 0, deviation, 1.0)
-    return np.nan_to_num(scaled).astype(np.float32)
+    return np.asarray(np.nan_to_num(scaled), np.float32)
 
 
 def distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -49,10 +49,10 @@ class Grid(RecordStage):
 
     All other columns lie on a line between two values, and where the grid is slower than these they
     are low-pass filtered first, so that nothing faster than half of ``rate_hz`` is folded into it.
-    Sounds, films and words of the record are cut to the grid's extent where it is shorter than they
-    are. Files are not touched: the grid is written on the parts and carried out when they are
-    decoded at the end, which also tells of the gaps. A record whose parts have no frame in common is
-    rejected; what has none of the parts goes on as it is.
+    Sounds, films and words of the record are cut to the grid's extent where that is shorter. Files
+    are not touched: the grid is written on the parts and carried out when they are decoded at the
+    end, which also tells of the gaps. A record whose parts have no frame in common is rejected;
+    what has none of the parts goes on as it is.
     """
 
     fitted_on: ClassVar[tuple[str, ...]] = ("parts",)
@@ -104,7 +104,8 @@ class Grid(RecordStage):
         lines += here.lacking_parts("nearest", self.nearest, "series")
         lines += here.lacking_parts("labels", self.labels.values(), "text")
         lines += here.lacking_parts("tracks", self.tracks.values())
-        lines += here.lacking_parts("frames_of", [self.frames_of] if self.frames_of else [], "video")
+        films = [self.frames_of] if self.frames_of is not None else []
+        lines += here.lacking_parts("frames_of", films, "video")
         lines += [
             f"{option}: {name!r} is a part already; give the new one another name"
             for option, new in (("labels", self.labels), ("tracks", self.tracks))

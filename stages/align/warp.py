@@ -62,8 +62,8 @@ class Warp(RecordStage):
         each column by its own scale.
     within: ``onto`` where the one is only a stretch of the other, ``of`` where the other is only a
         stretch of the one; words outside of it are left out.
-    max_cost: what costs more is unknown. The cost is that of the best path, as a share of what it is
-        where the same material stands in another order (backwards, begun at ten places): about 1
+    max_cost: what costs more is unknown. The cost is that of the best path, as a share of what it
+        is where the same material stands in another order (backwards, begun at ten places): about 1
         for two that have nothing to do with each other.
     drop: takes the part ``of`` away, for its times are others than those of the words now.
 
@@ -251,9 +251,7 @@ def _spread(rows: np.ndarray, factor: float) -> np.ndarray:
     return np.stack([np.interp(places, own, column) for column in rows.T], 1)
 
 
-def _moved(
-    text: Part, found: TimeMap, other: Part, within: Literal["of", "onto"] | None
-) -> Part:
+def _moved(text: Part, found: TimeMap, other: Part, within: Literal["of", "onto"] | None) -> Part:
     """A text with the times of its cues moved; without those outside of a stretch that the other
     part is.
     """

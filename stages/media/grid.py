@@ -1,5 +1,5 @@
-"""Values over time brought onto a grid of even steps, so that several sequences have one row for one
-moment.
+"""Values over time brought onto a grid of even steps, so that several sequences have one row for
+one moment.
 
 Where the grid is slower than the values, these are low-pass filtered first: on a line between them
 at a multiple of the grid's rate, by a linear-phase FIR filter with a Kaiser window (Oppenheim &
@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
+from ...schemas.json_value import JsonValue
 from ...schemas.record import Part, Step
 
 # a number between two others, a state that lasts, a word that is true of one moment
@@ -28,8 +28,7 @@ _PASS, _STOP_DB = 0.7, 60.0
 _CLOSE = 1e-6  # steps
 
 
-@dataclass(frozen=True, kw_only=True)
-class Grid:
+class Grid(BaseModel):
     """How a series is brought onto a grid, as the step ``grid`` says it.
 
     max_gap_s: nothing is made up between values that are further apart; two and a half steps of the
@@ -37,36 +36,26 @@ class Grid:
         columns whose nearest value counts. All others are numbers, on a line between two values.
     """
 
+    model_config = ConfigDict(frozen=True)
+
     rate_hz: float
     max_gap_s: float | None = None
     hold: tuple[str, ...] = ()
     nearest: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, options: Mapping[str, object]) -> Grid:
-        """What a step, or a fitted model, holds."""
-        words = {name: tuple(options.get(name, ())) for name in ("hold", "nearest")}  # type: ignore[arg-type]
-        return cls(**{**options, **words})  # type: ignore[arg-type]
-
-    @classmethod
     def of_part(cls, part: Part) -> Grid | None:
         """That of a part; None where it is on none."""
         options = (step.options for step in part.steps if step.op == GRID_STEP)
-        return next((cls.of(each) for each in options), None)
+        return next(map(cls.model_validate, options), None)
 
-    def options(self) -> dict[str, object]:
+    def options(self) -> dict[str, JsonValue]:
         """The same as plain JSON, without what is as usual."""
-        own = {
-            "rate_hz": self.rate_hz,
-            "max_gap_s": self.max_gap_s,
-            "hold": list(self.hold),
-            "nearest": list(self.nearest),
-        }
-        return {name: value for name, value in own.items() if value not in (None, [])}
+        return self.model_dump(mode="json", exclude_defaults=True)
 
     def step(self) -> Step:
         """The step that says so on a part."""
-        return Step(GRID_STEP, self.options())  # type: ignore[arg-type]
+        return Step(GRID_STEP, self.options())
 
     def kind(self, column: str) -> Kind:
         """How the values of a column lie in time."""

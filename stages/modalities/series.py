@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import json
 import math
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -272,7 +271,7 @@ class Series(OnDisk):
             columns=learned["columns"], rate_hz=rate_hz, time=learned["time"], unit=learned["unit"]
         )
         raw = read_series(given_file(value), reading)
-        grid = Grid.of(learned["grid"]) if learned.get("grid") else None
+        grid = Grid.model_validate(learned["grid"]) if learned.get("grid") else None
         values = gridded(raw, grid)[0] if grid else resampled(raw, rate_hz)
         return encode_npz(values, rate_hz, raw.columns, reading, grid)
 
@@ -535,8 +534,8 @@ def _checked_count(raw: Raw, start_s: float, end_s: float, rate_hz: float) -> in
 def gridded(
     raw: Raw, grid: Grid, start_s: float = 0.0, end_s: float | None = None
 ) -> tuple[np.ndarray, bool]:
-    """The values on a grid that begins at ``start_s``, up to the end ``float32 [T, C]``, and whether
-    some of it lies in a gap. What the series does not have there is NaN.
+    """The values on a grid that begins at ``start_s``, up to the end ``float32 [T, C]``, and
+    whether some of it lies in a gap. What the series does not have there is NaN.
     """
     unknown = sorted({*grid.hold, *grid.nearest}.difference(raw.columns))
     if unknown:
@@ -622,7 +621,7 @@ def grid_in(data: bytes) -> Grid | None:
     """The grid that a stored series was brought onto; None where it was on none."""
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         text = str(archive["grid"]) if "grid" in archive else ""
-    return Grid.of(json.loads(text)) if text else None
+    return Grid.model_validate_json(text) if text else None
 
 
 def decode_npz(data: bytes) -> tuple[np.ndarray, float, tuple[str, ...]]:

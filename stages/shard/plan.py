@@ -163,7 +163,5 @@ def plan_shards(pieces: Iterable[Piece], options: ShardOptions) -> list[tuple[st
 def _estimated_bytes(sample: Sample, options: ShardOptions) -> int:
     parts = sample.records[0].parts.values()
     return sum(
-        on_disk(part.modality).estimated_bytes(part, options)
-        for part in parts
-        if is_rendered(part)
+        on_disk(part.modality).estimated_bytes(part, options) for part in parts if is_rendered(part)
     )

@@ -190,7 +190,7 @@ class Audio(OnDisk):
         from .sequences import HOP_S, WIDTHS, sounding
 
         if by in WIDTHS:
-            return HOP_S, sounding(tracks[by].reshape(-1, WIDTHS[by]), tracks)
+            return HOP_S, sounding(tracks, by)
         return sequence_of_activity(self, tracks, len(tracks["power"]) * float(tracks["hop"][0]))
 
     def activity(self, tracks: Mapping[str, np.ndarray], times_s: np.ndarray) -> np.ndarray:
