@@ -15,7 +15,7 @@ _COMPARED_ROWS = 400
 _ORDERS = 10
 
 
-def coarser(rows: np.ndarray, factor: int) -> np.ndarray:
+def thinned(rows: np.ndarray, factor: int) -> np.ndarray:
     """The means of so many rows in a row ``[F / factor, D]``; those left at the end are dropped."""
     count = len(rows) // factor
     means: np.ndarray = rows[: count * factor].reshape(count, factor, -1).mean(1)
@@ -80,7 +80,7 @@ def relative_cost(one: np.ndarray, other: np.ndarray, is_within: bool = False) -
     """
     factor = max(1, -(-max(len(one), len(other)) // _COMPARED_ROWS))
     factor = min(factor, len(one), len(other))
-    costs = distances(coarser(one, factor), coarser(other, factor))
+    costs = distances(thinned(one, factor), thinned(other, factor))
     count = len(costs)
     begins = np.arange(_ORDERS) * count // _ORDERS
     orders = (begins[:, None] - np.arange(count)) % count

@@ -19,10 +19,10 @@ from ._warping import (
     MOST_ROWS,
     accumulated,
     best_path,
-    coarser,
     distances,
     relative_cost,
     standardised,
+    thinned,
 )
 
 _FEWEST_ROWS = 10
@@ -205,7 +205,7 @@ def time_map(
     """
     starts = [begin * hop_s for begin in begins]
     factor = max(1, -(-max(len(first), len(second)) // MOST_ROWS))
-    first, second = coarser(first, factor), coarser(second, factor)
+    first, second = thinned(first, factor), thinned(second, factor)
     hop_s, middle_s = hop_s * factor, (factor - 1) / 2 * hop_s
     is_turned = within == "of"
     inner, outer = (second, first) if is_turned else (first, second)
