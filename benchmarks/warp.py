@@ -141,7 +141,12 @@ def planted(mapper: Mapper, sounds: Sequence[Sound], seed: int) -> Iterator[list
                 truth = ends * len(changed) / len(other)
                 errors += np.abs(found(sound[1]) - truth).tolist()
         within = [float(np.mean(np.array(errors) <= close)) for close in (0.04, 0.05)]
-        yield [name, str(len(sounds)), f"{sure / len(sounds):.3f}", *(f"{one:.3f}" for one in within)]
+        yield [
+            name,
+            str(len(sounds)),
+            f"{sure / len(sounds):.3f}",
+            *(f"{one:.3f}" for one in within),
+        ]
 
 
 def main() -> None:

@@ -181,16 +181,16 @@ class Warp(RecordStage):
         other_hop_s, second = _sequence(other, tracks, self.by)
         if first.shape[1] != second.shape[1]:
             return None
-        hop_s, first, second = _at_one_hop(hop_s, first, other_hop_s, second)
+        longer_s = max(hop_s, other_hop_s)
         begins = []
         known = []
-        for rows in (first, second):
+        for rows in (_spread(first, longer_s / hop_s), _spread(second, longer_s / other_hop_s)):
             there = np.flatnonzero(np.isfinite(rows).any(1))
             if len(there) < _FEWEST_ROWS:
                 return None
             begins.append(int(there[0]))
             known.append(standardised(rows[there[0] : there[-1] + 1]))
-        return time_map(known[0], known[1], hop_s, begins, self.within)
+        return time_map(known[0], known[1], longer_s, begins, self.within)
 
 
 def time_map(
@@ -233,19 +233,10 @@ def _sequence(part: Part, tracks: TracksOf, by: str) -> tuple[float, np.ndarray]
     return hop_s, rows[first : first + round((part.seconds() or 0.0) / hop_s) + 1]
 
 
-def _at_one_hop(
-    hop_s: float, first: np.ndarray, other_hop_s: float, second: np.ndarray
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Two sequences with the longer of their hops."""
-    if np.isclose(hop_s, other_hop_s):
-        return hop_s, first, second
-    if hop_s > other_hop_s:
-        return hop_s, first, _spread(second, hop_s / other_hop_s)
-    return other_hop_s, _spread(first, other_hop_s / hop_s), second
-
-
 def _spread(rows: np.ndarray, factor: float) -> np.ndarray:
     """Rows that are ``factor`` as far apart ``[F / factor, D]``, each on a line between two."""
+    if factor == 1:
+        return rows
     places = np.arange(0, len(rows) - 1 + 1e-9, factor)
     own = np.arange(len(rows))
     return np.stack([np.interp(places, own, column) for column in rows.T], 1)

@@ -20,7 +20,8 @@ from modalmill.schemas.manifest import read_manifest, table_to_records
 from modalmill.schemas.record import Cue, Origin, Part, Record
 from modalmill.stages import stream
 from modalmill.stages.align.grid import Grid, labelled
-from modalmill.stages.train.use.predict import Predictor
+from modalmill.stages.modalities.series import SeriesOptions
+from modalmill.stages.modality import modality
 from tiny import mp4, recipe, write
 
 Run = Callable[..., Result]
@@ -160,39 +161,30 @@ def test_the_frames_of_a_film_are_a_grid(tmp_path: Path, run_recipe: Run) -> Non
     assert np.isfinite(motion[2:]).all()
 
 
-def test_training_reads_equal_lengths_and_files_as_shards_are(
+def test_a_batch_has_equal_lengths_and_files_are_read_as_shards_are(
     tmp_path: Path, run_recipe: Run
 ) -> None:
-    lines = ["id,move,split"]
-    for number in range(20):
-        chance = np.random.default_rng(number)
+    lines = ["id"]
+    for number in range(8):
         for name, rate_hz in (("imu", 100), ("hand", 30)):
             times = np.arange(4 * rate_hz) / rate_hz
-            hertz = 3.0 if number % 2 else 1.0
-            table = pd.DataFrame({"time": times, name: sine(hertz * (times + chance.uniform()))})
+            swinging = sine(times) + sine(9 * times)
+            table = pd.DataFrame({"time": times, name: swinging, "state": times // 1})
             write(tmp_path / f"{number}_{name}.csv", table.to_csv(index=False))
-        label = "fast" if number % 2 else "slow"
-        lines.append(f"{number},{label},{'test' if number % 4 < 2 else 'train'}")
+        lines.append(str(number))
     write(tmp_path / "t.csv", "\n".join(lines))
-    options = source("imu", "hand", targets=["move"], split="{split}")
-    train = {
-        **{"target": "move", "inputs": {"imu": {}, "hand": {}}, "fusion": "mean"},
-        **{"width": 8, "hidden": 8, "epochs": 1},
-        **{"batch_size": 8, "device": "cpu", "dropout": 0.0, "learning_rate": 0.02},
-    }
-    out = tmp_path / "out"
-    run_recipe(recipe(tmp_path, {"t": options}, [{"align.grid": {"rate_hz": 25}}], train=train))
+    stage = {"rate_hz": 25, "hold": {"imu": ["state"]}}
+    run_recipe(recipe(tmp_path, {"t": source("imu", "hand")}, [{"align.grid": stage}]))
     specs = {
         name: stream.SeriesSpec(columns=[name], rate_hz=25, seconds=4.0) for name in ("imu", "hand")
     }
-    batch = next(iter(stream.open(out / "shards", split="test", batch_size=8, parts=specs)))
+    batch = next(iter(stream.open(tmp_path / "out" / "shards", batch_size=8, parts=specs)))
     assert batch.lengths["imu"].tolist() == batch.lengths["hand"].tolist() == [100] * 8
-    predictor = Predictor(out / "training" / "best.pt")
-    whole = {row["key"]: row["answers"] for row in predictor.shards(out / "shards", "test")}
-    files = {name: str(tmp_path / f"0_{name}.csv") for name in ("imu", "hand")}
-    given = predictor.one(files)["answers"][0]
-    same = next(row for row in whole["t-0"] if row["answer"] == given["answer"])
-    assert given["probability"] == pytest.approx(same["probability"], abs=1e-6)
+    with tarfile.open(tmp_path / "out" / "shards" / "all-000000.tar") as tar:
+        data = tar.extractfile("t-0.imu.npz").read()  # type: ignore[union-attr]
+    kind = modality("series")
+    given = kind.given(str(tmp_path / "0_imu.csv"), kind.fit(SeriesOptions(), [data]))
+    assert given == data, "low-pass filtered and held as the stored one"
 
 
 def test_a_record_without_a_moment_in_common_is_a_reject_that_says_when_they_were(
