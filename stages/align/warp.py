@@ -53,8 +53,7 @@ class Warp(RecordStage):
     """Moves the times of words from the medium that they were written for to another one in which
     the same happens at another pace, by dynamic time warping (Sakoe & Chiba 1978).
 
-    of: the sound, film or series whose times the words have. onto: the part that they are moved to,
-        of the same modality.
+    of: the sound, film or series whose times the words have. onto: the part that they are moved to.
     cues: new part -> the text with times that is moved; the same name puts it in the place of the
         old one.
     by: what is compared. Of sounds ``mfcc``, the timbre, for speech; ``chroma``, the pitch classes,
@@ -134,14 +133,15 @@ class Warp(RecordStage):
     def split(self, record: Record, tracks: TracksOf = no_tracks) -> Iterable[Record]:
         if not self._applies(record):
             return (record,)
-        one, other = record.parts[self.of], record.parts[self.onto]
+        texts = record.parts
+        one, other = texts[self.of], texts[self.onto]
         found = self._map(one, other, tracks)
         if found is not None:
             signals = {**record.signals, f"{self.onto}.warp_cost": found.cost}
             record = dataclasses.replace(record, signals=signals)
         is_sure = found is not None and found.cost <= self.max_cost
         for new, old in self.cues.items():
-            text = record.parts.get(old)
+            text = texts.get(old)
             if text is None or not text.cues:
                 continue
             # taken first: where it is not known, words with the times of another part would lie

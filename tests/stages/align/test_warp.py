@@ -181,6 +181,17 @@ def test_a_phrase_is_found_within_a_longer_reading_and_the_other_way(
     assert note.startswith("unknown")
 
 
+def test_one_text_may_become_several(tmp_path: Path) -> None:
+    tracks = Tracks(tmp_path)
+    sound = np.random.default_rng(1).normal(0, 0.1, RATE_HZ) * np.linspace(0, 1, RATE_HZ)
+    early = np.concatenate([np.zeros(RATE_HZ), sound])
+    whole = record(tracks.part("late", early), tracks.part("early", sound), (Cue(1.5, 1.6, "a"),))
+    stage = Warp(of="one", onto="other", cues={"words": "words", "more": "words"}, max_cost=1.0)
+    found, _ = through(stage, whole, tracks)
+    assert found.parts["words"].cues == found.parts["more"].cues
+    assert found.parts["more"].cues[0].end_s == pytest.approx(0.6, abs=CLOSE_S)
+
+
 def test_spans_of_files_and_silence_at_the_ends_make_no_difference(
     tmp_path: Path, readings: list[np.ndarray]
 ) -> None:
