@@ -149,7 +149,8 @@ def _depths(measured: Iterable[str], compared: Container[str]) -> dict[str, Dept
     depths: dict[str, Depth] = {}
     for kind, request in map(requested, measured):
         depth = Depth.LIKENESS if kind in compared else Depth.SIGNALS
-        depths[kind] = depths.get(kind, depth) | (Depth.ON_REQUEST if request else Depth.FACTS)
+        own = on_disk(kind).depth_of(request) if request else Depth.FACTS
+        depths[kind] = depths.get(kind, depth) | own
     return depths
 
 

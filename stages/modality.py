@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 ROOM = "modalities"
+_ACTIVITY_HOP_S = 0.02
 
 
 class ModalityOptions(BaseModel):
@@ -48,7 +49,8 @@ class ModalityOptions(BaseModel):
 class Depth(IntFlag):
     """How far a file is looked into: for its facts alone, for its signals too, or also for what is
     dear, one or several of them at once: ``LIKENESS``, what others are compared with, and
-    ``ON_REQUEST``, the tracks that are measured where somebody asks for them by name.
+    ``ON_REQUEST``, the tracks that are measured where somebody asks for them by name: it is the bit
+    of the first that a modality has, the others have those above it (``OnDisk.depth_of``).
     """
 
     FACTS = 0
@@ -237,7 +239,9 @@ class OnDisk(Modality):
         is called like something on request needs that.
     likeness_version: of what media are compared by, where that changed alone; 0 for the first.
     on_request: names of tracks that measuring gives only where a stage, a rule or ``measure`` asks
-        for them (``audio.speech``), for they are dear; it then gives all of them.
+        for them (``audio.speech``), for they are dear; it gives those alone that are asked for.
+    warped_by: what the times of two parts of the modality can be mapped by, as ``align.warp`` names
+        it: one that is called like something on request needs that.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = ()
@@ -249,6 +253,11 @@ class OnDisk(Modality):
     cut_by: ClassVar[tuple[str, ...]] = ()
     likeness_version: ClassVar[int] = 0
     on_request: ClassVar[tuple[str, ...]] = ()
+    warped_by: ClassVar[tuple[str, ...]] = ()
+
+    def depth_of(self, request: str) -> Depth:
+        """The bit of one of ``on_request`` in a depth."""
+        return Depth(Depth.ON_REQUEST << self.on_request.index(request))
 
     def steps(self, options: Mapping[str, object]) -> tuple[Step, ...]:
         """What a source says of its files beside their place, as steps on the part; ValueError for
@@ -263,8 +272,8 @@ class OnDisk(Modality):
     def measured(self, root: Path, part: Part, depth: Depth) -> Measured:
         """Content hash and facts of the file of a part; from depth ``SIGNALS`` on its ``signals``,
         and the ``tracks`` over time that they are reductions of; with ``LIKENESS`` also the
-        ``likeness`` by which media of the modality are compared, if they are, with ``ON_REQUEST``
-        also the tracks that are made on request. DamageError for what cannot be used.
+        ``likeness`` by which media of the modality are compared, if they are, with ``depth_of`` one
+        of ``on_request`` also its tracks. DamageError for what cannot be used.
 
         The file as a whole, whatever the span; of the steps those alone count that say how it is
         read.
@@ -281,6 +290,12 @@ class OnDisk(Modality):
         is decoded.
         """
         return dict(signals)
+
+    def facts_within(self, part: Part) -> Part:
+        """A part whose facts, as they were just laid onto it, are those of its whole file: with
+        those that its steps make others.
+        """
+        return part
 
     def segments(
         self, part: Part, tracks: Mapping[str, np.ndarray], by: str, options: Mapping[str, float]
@@ -304,6 +319,12 @@ class OnDisk(Modality):
         count = max(1, math.ceil((end - start) / max_s))
         step = (end - start) / count
         return [(start + each * step, start + (each + 1) * step) for each in range(count)]
+
+    def sequence(self, tracks: Mapping[str, np.ndarray], by: str) -> tuple[float, np.ndarray]:
+        """What happens over time in a file by one of ``warped_by``, from its tracks: seconds from
+        one row to the next, and the rows ``float32 [F, D]``, NaN where nothing is known.
+        """
+        raise NotImplementedError
 
     def activity(self, tracks: Mapping[str, np.ndarray], times_s: np.ndarray) -> np.ndarray:
         """How much happens at these times of a file ``float32 [T]``, on a logarithmic scale, from
@@ -338,6 +359,16 @@ class OnDisk(Modality):
 
     def given(self, value: str, fitted: Mapping[str, object]) -> object:
         return given_file(value).read_bytes()
+
+
+def sequence_of_activity(
+    kind: OnDisk, tracks: Mapping[str, np.ndarray], seconds: float
+) -> tuple[float, np.ndarray]:
+    """How much happens over time in a file of this length, as ``OnDisk.sequence`` gives it."""
+    import numpy as np
+
+    times = (np.arange(int(seconds / _ACTIVITY_HOP_S)) + 0.5) * _ACTIVITY_HOP_S
+    return _ACTIVITY_HOP_S, kind.activity(tracks, times)[:, None]
 
 
 def in_span(
@@ -439,6 +470,11 @@ def is_in_record(name: str) -> bool:
     the modalities (bytes, json) do not.
     """
     return name in names() and isinstance(modality(name), InRecord)
+
+
+def is_rendered(part: Part) -> bool:
+    """Whether a part is rendered into the tar: a file, or a series that stands in its step."""
+    return part.uri is not None or not is_in_record(part.modality)
 
 
 def by_ending(path: str) -> str | None:

@@ -59,7 +59,8 @@ class Facts:
             ):
                 absent[name] = "absent"
             else:
-                parts[name] = replace(part, **{word: row[word] for word in _FACTS})
+                with_facts = replace(part, **{word: row[word] for word in _FACTS})
+                parts[name] = on_disk(part.modality).facts_within(with_facts)
                 measured = dict(row["signals"] or ())
                 if measured and (part.start_s is not None or part.end_s is not None):
                     measured = on_disk(part.modality).signals_within(

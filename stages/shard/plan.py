@@ -23,7 +23,7 @@ from ...schemas.fingerprint import uniform_for
 from ...schemas.manifest import parts_of
 from ...schemas.recipe import ShardOptions
 from ...schemas.record import Part, Record
-from ..modality import on_disk
+from ..modality import is_in_record, is_rendered, on_disk
 
 SAMPLES_PER_PIECE = 128
 # of samples without media, which are written so fast that files and tasks would cost most
@@ -105,8 +105,7 @@ class Planning:
         kinds = pa.table([entries.field("modality"), entries.field("name")], ["modality", "name"])
         for kind in kinds.group_by(["modality", "name"]).aggregate([]).to_pylist():
             self._names.setdefault(kind["modality"], set()).add(kind["name"])
-        owners = pc.list_parent_indices(lists).filter(entries.field("uri").is_valid())
-        rows = np.unique(owners.to_numpy())
+        rows = np.unique(pc.list_parent_indices(lists).filter(_are_rendered(entries)).to_numpy())
         media, sizes = np.full(len(table), None, object), np.zeros(len(table), np.int64)
         with_media = table.take(pa.array(rows))
         for row, split, group, parts in zip(
@@ -253,17 +252,21 @@ def plan_shards(pieces: Iterable[Piece], options: ShardOptions) -> list[tuple[st
     return shards
 
 
+def _are_rendered(parts: pa.StructArray) -> pa.Array:
+    """``is_rendered`` of each of these parts."""
+    kinds = parts.field("modality")
+    plain = [kind for kind in kinds.unique().to_pylist() if is_in_record(kind)]
+    in_record = pc.is_in(kinds, value_set=pa.array(plain, pa.string()))
+    return pc.or_(parts.field("uri").is_valid(), pc.invert(in_record))
+
+
 def _digest(split: str, group: str, parts: dict[str, Part]) -> bytes:
     """What records of one sample have in common, in 16 bytes."""
-    media = [
-        (name, part.identity()) for name, part in sorted(parts.items()) if part.uri is not None
-    ]
+    media = [(name, part.identity()) for name, part in sorted(parts.items()) if is_rendered(part)]
     return xxhash.xxh3_128_digest(repr((split, group, media)).encode("utf-8", "surrogatepass"))
 
 
 def _estimated_bytes(parts: Iterable[Part], options: ShardOptions) -> int:
     return sum(
-        on_disk(part.modality).estimated_bytes(part, options)
-        for part in parts
-        if part.uri is not None
+        on_disk(part.modality).estimated_bytes(part, options) for part in parts if is_rendered(part)
     )

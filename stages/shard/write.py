@@ -19,7 +19,7 @@ from ...schemas.json_value import JsonValue
 from ...schemas.recipe import ShardOptions
 from ...schemas.record import Fault, Part, Record
 from ..media.refusing import refusing
-from ..modality import InRecord, is_in_record, modality, on_disk
+from ..modality import InRecord, is_in_record, is_rendered, modality, on_disk
 from .plan import Naming, Sample
 from .tar import header, padding
 
@@ -59,12 +59,12 @@ class PieceWriter:
         try:
             single = self._naming.plain
             for name, part in sorted(first.parts.items()):
-                if part.uri is None:
+                if not is_rendered(part):
                     continue
-                check(f"{part.modality}:{part.uri}")
+                check(f"{part.modality}:{part.uri or name}")
                 _refuse_damaged(part)
                 kind = on_disk(part.modality)
-                with refusing("decoder_failed", part.uri):
+                with refusing("decoder_failed", part.uri or name):
                     rendered = kind.rendered(self._root, part, self._options)
                 noted += [rendered.note] if rendered.note else []
                 if first.signals.get(f"{name}.streams", 1) > 1:
@@ -127,7 +127,7 @@ class PieceWriter:
                     ],
                 }
                 for name, part in sorted(record.parts.items())
-                if part.uri is None
+                if not is_rendered(part)
             ]
             self.parts |= {name: part.modality for name, part in record.parts.items()}
             self.targets |= {name: _kind_of(value) for name, value in record.targets.items()}

@@ -15,7 +15,15 @@ from pydantic import Field
 from ....schemas.recipe import ShardOptions
 from ....schemas.record import Part
 from ...media.files import content_hash, locate
-from ...modality import Depth, Measured, ModalityOptions, OnDisk, Rendered, in_span
+from ...modality import (
+    Depth,
+    Measured,
+    ModalityOptions,
+    OnDisk,
+    Rendered,
+    in_span,
+    sequence_of_activity,
+)
 from .signals import OF_FILE, SIGNALS
 
 if TYPE_CHECKING:
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
 
 _COPIED = {".wav": "wav", ".flac": "flac", ".mp3": "mp3", ".ogg": "ogg"}
 _USUAL_RATE_HZ = 44_100
+_SEQUENCES = ("mfcc", "chroma")
 
 
 class AudioOptions(ModalityOptions):
@@ -91,7 +100,8 @@ class Audio(OnDisk):
     no_stream = "no_audio_stream"
     stream_of = "sound"
     cut_by = ("silence", "speech")
-    on_request = ("speech",)
+    on_request = ("speech", *_SEQUENCES)
+    warped_by = (*_SEQUENCES, "activity")
     options = AudioOptions
     first_encoder = "spectrum_cnn"
 
@@ -106,12 +116,17 @@ class Audio(OnDisk):
         result: Measured = {"hash": content_hash(path), **sound_facts(sound)}
         if depth >= Depth.SIGNALS:
             signals, tracks = measure_sound(sound)
-            if depth & Depth.ON_REQUEST:
+            if depth & self.depth_of("speech"):
                 from ...media.speech import RATE_HZ, speech_likelihoods
                 from .speech import TRACK, speech_signals
 
                 tracks[TRACK] = speech_likelihoods(sound.mono(RATE_HZ))
                 signals |= speech_signals(tracks, sound.duration_s)
+            for name in _SEQUENCES:
+                if depth & self.depth_of(name):
+                    from .sequences import sequence_of
+
+                    tracks[name] = sequence_of(sound, name).reshape(-1)
             result |= {"signals": signals, "tracks": tracks}
         if depth & Depth.LIKENESS:
             result["likeness"] = fingerprint_of(sound.mono(), sound.rate_hz)
@@ -120,7 +135,8 @@ class Audio(OnDisk):
     def check_request(self, name: str, wanted_by: str) -> None:
         from ...media.speech import check_speech_network
 
-        check_speech_network(wanted_by)
+        if name == "speech":
+            check_speech_network(wanted_by)
 
     def likeness_of(self, data: bytes) -> np.ndarray:
         from ...media.audio import decode_bytes
@@ -169,6 +185,13 @@ class Audio(OnDisk):
                 min_silence_s=options["min_silence_s"],
             ),
         )
+
+    def sequence(self, tracks: Mapping[str, np.ndarray], by: str) -> tuple[float, np.ndarray]:
+        from .sequences import HOP_S, WIDTHS, sounding
+
+        if by in WIDTHS:
+            return HOP_S, sounding(tracks, by)
+        return sequence_of_activity(self, tracks, len(tracks["power"]) * float(tracks["hop"][0]))
 
     def activity(self, tracks: Mapping[str, np.ndarray], times_s: np.ndarray) -> np.ndarray:
         from .activity import level_at

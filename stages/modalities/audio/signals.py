@@ -20,6 +20,7 @@ SIGNALS = {
         "share of the time in which speech is likelier than 0.5", "", 0.0, 1.0, on_request="speech"
     ),
     "speech_s": Quantity("the same in seconds", "s", on_request="speech"),
+    "warp_cost": Quantity("cost of the path that align.warp found, 1 of what belongs to nothing"),
     "sync_offset_s": Quantity(
         "by how much it is late against its film, where align.sync is confident", "s", -math.inf
     ),

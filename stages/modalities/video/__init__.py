@@ -13,7 +13,15 @@ from pydantic import Field
 from ....schemas.recipe import ShardOptions, VideoReader
 from ....schemas.record import Part
 from ...media.files import content_hash, locate
-from ...modality import Depth, Measured, ModalityOptions, OnDisk, Rendered, in_span
+from ...modality import (
+    Depth,
+    Measured,
+    ModalityOptions,
+    OnDisk,
+    Rendered,
+    in_span,
+    sequence_of_activity,
+)
 from .signals import SIGNALS
 
 if TYPE_CHECKING:
@@ -71,6 +79,7 @@ class Video(OnDisk):
     likeness_version = 1
     always_measured = True
     stream_of = "pictures"
+    warped_by = ("activity",)
     cut_by = ("shots",)
     options = VideoOptions
     first_encoder = "frames_cnn"
@@ -126,6 +135,9 @@ class Video(OnDisk):
         from .segments import shots
 
         return in_span(part, functools.partial(shots, tracks))
+
+    def sequence(self, tracks: Mapping[str, np.ndarray], by: str) -> tuple[float, np.ndarray]:
+        return sequence_of_activity(self, tracks, float(tracks["time"][-1]))
 
     def activity(self, tracks: Mapping[str, np.ndarray], times_s: np.ndarray) -> np.ndarray:
         from .activity import motion_at

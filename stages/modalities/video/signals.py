@@ -14,6 +14,7 @@ SIGNALS = {
     "damaged": share("share of frames that are damaged or do not decode, of the file"),
     "late_s": Quantity("time before the first picture, while the sound is there, of the file", "s"),
     "streams": Quantity("streams of pictures in the file", "", 1.0),
+    "warp_cost": Quantity("cost of the path that align.warp found, 1 of what belongs to nothing"),
     "sound_late_s": Quantity(
         "by how much the sound begins after the pictures, of the file", "s", -math.inf
     ),
