@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test answers bytes check clean
+.PHONY: demo test answers bytes docs check clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed; try: make PYTHON=python3.12"'
@@ -25,6 +25,10 @@ answers: $(VENV)/.installed
 BASE ?= HEAD
 bytes: $(VENV)/.installed
 	$(BIN)/python tests/same_bytes.py $(BASE)
+
+# The documentation as pages, in build/site
+docs: $(VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

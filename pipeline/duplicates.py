@@ -20,10 +20,10 @@ from typing import TypedDict
 import pyarrow as pa
 
 from ..schemas.disk import (
+    is_made_from,
+    note_made_from,
     read_parquet,
     read_table,
-    stamp_of,
-    write_json,
     write_parquet,
     write_table,
 )
@@ -89,9 +89,8 @@ def write_duplicates(path: Path, note: Path, tables: Sequence[Path]) -> None:
     """Write the table of all stages' edges unless it is there already; none where there is no
     edge.
     """
-    kept = json.loads(note.read_text()) if note.is_file() else {}
-    made_from = [_VERSION, *(table.name for table in tables)]
-    if kept.get("made_from") == made_from and kept.get("file") == stamp_of(path):
+    made_from = [f"version {_VERSION}", *(table.name for table in tables)]
+    if is_made_from(path, note, made_from):
         return
     edges = pa.concat_tables([_EDGES.empty_table(), *(read_table(table) for table in tables)])
     if len(edges):
@@ -99,7 +98,7 @@ def write_duplicates(path: Path, note: Path, tables: Sequence[Path]) -> None:
         write_parquet(path, iter([edges.sort_by([(name, "ascending") for name in _ORDER])]))
     else:
         path.unlink(missing_ok=True)
-    write_json(note, {"made_from": made_from, "file": stamp_of(path)})
+    note_made_from(path, note, made_from)
 
 
 def _sets_of(edges: pa.Table) -> pa.Array:

@@ -7,24 +7,23 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..schemas.account import Count, presence_pattern
-from ..schemas.disk import read_table, stamp_of, write_bytes, write_table
+from ..schemas.account import Count
+from ..schemas.disk import read_table, stamp_of
 from ..schemas.errors import InputError
 from ..schemas.fingerprint import fingerprint, hash_file
 from ..schemas.layout import WorkFolder
-from ..schemas.manifest import Row, rows_to_table, written_only
-from ..stages.base import Beat, Merged, Noted, Source
+from ..schemas.manifest import written_only
+from ..stages.base import Source
 from .engine import Engine
 from .plan import Plan, identity
-from .task import refuse_skipped
+from .reading import Ingestion, read_sources
 
 INGEST_VERSION = 7
 ROWS_PER_PARTITION = 2048
@@ -39,67 +38,6 @@ class Ingested:
     count: Count
 
 
-@dataclass(frozen=True, slots=True)
-class IngestTask:
-    """Reads one source into ``<folder>/<stem>-00000.arrow`` and so on; ``<stem>.json`` is written
-    last and means that all are there.
-    """
-
-    source: Source
-    name: str
-    root: Path
-    folder: Path
-    stem: str
-
-    def run(self, beat: Beat, skip: Mapping[str, str]) -> int:
-        count = Count(self.name)
-        tally: Counter[str] = Counter()
-        rows: list[Row] = []
-        partitions = 0
-
-        def flush() -> None:
-            nonlocal partitions
-            write_table(self.folder / f"{self.stem}-{partitions:05d}.arrow", rows_to_table(rows))
-            partitions += 1
-            rows.clear()
-
-        def at(item: str) -> None:
-            beat(item)
-            refuse_skipped(item, skip)
-
-        for item in self.source.read(self.root, self.name, tally, at):
-            if isinstance(item, Merged):
-                count.merged += item.count
-                continue
-            if isinstance(item, Noted):
-                count.notes[item.what] += item.count
-                continue
-            if item.fault is None:
-                count.written += 1
-                count.presence[presence_pattern(item.record.parts)] += 1
-                if item.record.split is not None:
-                    count.splits[item.record.split] += 1
-                count.unmatched.update(fault.rule for fault in item.unmatched)
-            else:
-                count.rejected += 1
-                count.reasons[item.fault.rule] += 1
-            if item.note:
-                count.notes[item.note] += 1
-            item.stage = f"ingest:{self.name}"
-            rows.append(item)
-            if len(rows) >= ROWS_PER_PARTITION:
-                flush()
-        if rows:
-            flush()
-        count.read = sum(tally.values())
-        count.kinds = tally
-        write_bytes(
-            self.folder / f"{self.stem}.json",
-            json.dumps({"partitions": partitions, "count": count.to_dict()}).encode(),
-        )
-        return count.read
-
-
 def ingest(
     plan: Plan, work: WorkFolder, engine: Engine, advance: Callable[[int, int], None]
 ) -> list[Ingested]:
@@ -111,14 +49,14 @@ def ingest(
         name: ingest_stem(source, name, plan.root, identity(source, plan), work.root.parent)
         for name, source in plan.sources.items()
     }
-    tasks = [
-        IngestTask(source, name, plan.root, folder, stems[name])
+    ingestions = [
+        Ingestion(source, name, plan.root, folder, stems[name], ROWS_PER_PARTITION)
         for name, source in plan.sources.items()
         if read_ingested(folder, stems[name], name) is None
     ]
-    done = len(stems) - len(tasks)
+    done = len(stems) - len(ingestions)
     advance(done, len(stems))
-    for _ in engine.map(tasks):
+    for _ in read_sources(ingestions, engine):
         done += 1
         advance(done, len(stems))
     sources = []
@@ -138,7 +76,8 @@ def ingest(
         raise InputError(
             f"{', '.join(stems)}: the sources are empty; check 'path' and 'data' in the recipe"
         )
-    _check_keys(partitions)
+    if ingestions:
+        _check_keys(partitions)
     return sources
 
 

@@ -201,7 +201,7 @@ class _Running:
     def _account_for(self, faults: Faults) -> None:
         """Write rejects and account, then stop the run if too much was lost."""
         # first of all: whoever is told that the run stopped has to find out why
-        write_rejects(self._folder.rejects, faults)
+        write_rejects(self._folder.rejects, self._folder.work.rejects_note, faults)
         account = self._result.account
         write_json(self._folder.account, account.to_dict())
         refuse_losses(account, faults, self._plan.recipe.tolerance, self._out)
@@ -250,3 +250,4 @@ def _tidy(work: WorkFolder, kept: set[Path]) -> None:
             if path not in kept:
                 path.unlink(missing_ok=True)
     shutil.rmtree(work.building, ignore_errors=True)
+    shutil.rmtree(work.planned, ignore_errors=True)

@@ -4,8 +4,9 @@ again where nothing in them changed.
 
 from __future__ import annotations
 
+import shutil
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,15 +19,15 @@ from ..stages.base import Beat
 from ..stages.modality import modality, names
 from ..stages.shard.assembly import Assembly, Sharded
 from ..stages.shard.ledger import Ledger, PlaceInTar, read_ledger, states_of
-from ..stages.shard.pieces import WrittenPiece, piece_stem, write_piece, written_pieces
-from ..stages.shard.plan import (
-    Naming,
-    Piece,
-    group_samples,
-    naming_of,
-    plan_pieces,
-    plan_shards,
+from ..stages.shard.pieces import (
+    WrittenPiece,
+    is_written,
+    piece_stem,
+    pieces_in_tars,
+    write_piece,
 )
+from ..stages.shard.plan import Naming, Piece, PiecePlan, Planning, plan_shards
+from ..stages.shard.planned import PieceRows, write_planned
 from .engine import Engine
 from .plan import Plan
 from .task import refuse_skipped
@@ -36,21 +37,26 @@ SHARD_VERSION = 6
 
 @dataclass(frozen=True, slots=True)
 class PieceTask:
-    """Writes one piece."""
+    """Writes one piece, unless it is there already; gives its stem."""
 
-    piece: Piece
+    split: str
+    rows: PieceRows
     root: Path
     options: ShardOptions
+    config: str
     naming: Naming
-    path: Path
+    work: Path
 
-    def run(self, beat: Beat, skip: Mapping[str, str]) -> int:
+    def run(self, beat: Beat, skip: Mapping[str, str]) -> str:
         def check(item: str) -> None:
             beat(item)
             refuse_skipped(item, skip)
 
-        write_piece(self.piece, self.root, self.options, self.naming, self.path, check)
-        return len(self.piece.samples)
+        samples = self.rows.samples(self.naming.texts_in_json)
+        stem = piece_stem(self.split, samples, self.root, self.config)
+        if not is_written(self.work, stem):
+            write_piece(samples, self.root, self.options, self.naming, self.work / stem, check)
+        return stem
 
 
 def write_shards(
@@ -74,35 +80,27 @@ def write_shards(
     if ledger.request == request:
         advance(ledger.samples, ledger.samples)
         return Sharded(read_shard_set(folder), ledger.count, ledger.faults)
-    samples = group_samples(manifest.records())
-    naming = naming_of(samples)
-    pieces = plan_pieces(samples, recipe.seed)
-    planned = plan_shards(pieces, options)
+    planned = _planned(manifest, options, recipe.seed)
+    naming, pieces = planned.naming, planned.pieces
     work.mkdir(parents=True, exist_ok=True)
     # one record can change how members are called in the whole set
     config = fingerprint(config, sorted(naming.plain), naming.texts_in_json)
-
-    def stem_of(piece: Piece) -> str:
-        return piece_stem(piece, plan.root, config, naming)
-
-    def task_of(piece: Piece, path: Path) -> PieceTask:
-        return PieceTask(piece, plan.root, options, naming, path)
-
-    written = written_pieces(ledger, work, folder)
-    progress = _Pieces(pieces, work, written, stem_of, task_of, advance)
-    waiting = deque(planned)
+    rows = write_planned(planned, manifest.tables(), RunFolder(out).work.planned)
+    tasks = (
+        PieceTask(piece.split, own, plan.root, options, config, naming, work)
+        for piece, own in zip(pieces, rows, strict=True)
+    )
+    progress = _Progress(pieces, work, pieces_in_tars(ledger, work, folder), advance)
+    shards = plan_shards(pieces, options)
+    waiting = deque(shards)
+    first = 0
     with Assembly(RunFolder(out).work.building) as assembly:
-
-        def assemble() -> None:
-            while waiting and progress.has(waiting[0][1]):
+        for number, stem in engine.map(tasks):
+            progress.finished(number, str(stem))
+            while waiting and (written := progress.written(first, len(waiting[0][1]))):
                 name, own = waiting.popleft()
-                assembly.add(name, own, [progress.written_as(piece) for piece in own])
-
-        for number, _ in engine.map(progress.tasks()):
-            progress.finished(number)
-            assemble()
-        # no task comes back for tars of which nothing was to be written
-        assemble()
+                assembly.add(name, own, written)
+                first += len(own)
         result = assembly.finish(recipe.name, manifest.xxh3, folder, naming.texts_in_json)
     # after the tars have moved: written before, a crash between the two would make it a lie
     Ledger(
@@ -111,87 +109,69 @@ def write_shards(
         count=result.count,
         faults=result.faults,
         tars=states_of(result.shards, folder),
-        places=progress.places(planned),
+        places=progress.places(shards),
     ).write(work)
     progress.clear()
+    shutil.rmtree(RunFolder(out).work.planned)
     return result
 
 
-class _Pieces:
-    """The pieces of a set on their way: each is looked up, and written by a task where it is not
-    there.
-    """
+def _planned(manifest: Manifest, options: ShardOptions, seed: int) -> PiecePlan:
+    planning = Planning(options)
+    for table in manifest.tables():
+        planning.add(table)
+    return planning.planned(seed)
+
+
+class _Progress:
+    """The pieces of a set, by number, as they come from the workers."""
 
     def __init__(
         self,
         pieces: Sequence[Piece],
         work: Path,
-        written: dict[str, WrittenPiece],
-        stem_of: Callable[[Piece], str],
-        task_of: Callable[[Piece, Path], PieceTask],
+        in_tars: Mapping[str, WrittenPiece],
         advance: Callable[[int, int], None],
     ) -> None:
         self._pieces = pieces
         self._work = work
-        self._written = written
-        self._stem_of = stem_of
-        self._task_of = task_of
+        self._in_tars = in_tars
         self._advance = advance
-        # by id(): the pieces live as long as this does, and are long to hash
-        self._stems: dict[int, str] = {}
-        self._missing: list[Piece] = []
+        self._written: dict[int, WrittenPiece] = {}
         self._done = 0
-        self.total = sum(len(piece.samples) for piece in pieces)
+        self.total = sum(piece.samples for piece in pieces)
         advance(0, self.total)
 
-    def tasks(self) -> Iterator[PieceTask]:
-        """A task for each piece that is not there; the workers begin with the first while the
-        others are still looked up.
-        """
-        for piece in self._pieces:
-            stem = self._stems[id(piece)] = self._stem_of(piece)
-            if stem in self._written and self._written[stem].is_whole():
-                self._count(piece)
-            else:
-                self._written.pop(stem, None)
-                self._missing.append(piece)
-                yield self._task_of(piece, self._work / stem)
-
-    def finished(self, number: int) -> None:
-        """The task of this number, as they were given out, has been done."""
-        piece = self._missing[number]
-        stem = self._stems[id(piece)]
-        self._written[stem] = WrittenPiece.alone(self._work, stem)
-        self._count(piece)
-
-    def _count(self, piece: Piece) -> None:
-        self._done += len(piece.samples)
+    def finished(self, number: int, stem: str) -> None:
+        """The piece of this number is there, under this stem."""
+        self._written[number] = self._in_tars.get(stem) or WrittenPiece.alone(self._work, stem)
+        self._done += self._pieces[number].samples
         self._advance(self._done, self.total)
 
-    def has(self, pieces: Sequence[Piece]) -> bool:
-        """Whether all of these are written; one that was not looked up yet is not."""
-        return all(self._stems.get(id(piece)) in self._written for piece in pieces)
+    def written(self, first: int, count: int) -> list[WrittenPiece]:
+        """Where the bytes of so many pieces lie; nothing where one of them is not written yet."""
+        numbers = range(first, first + count)
+        there = all(number in self._written for number in numbers)
+        return [self._written[number] for number in numbers] if there else []
 
-    def written_as(self, piece: Piece) -> WrittenPiece:
-        """Where the bytes of a piece lie."""
-        return self._written[self._stems[id(piece)]]
-
-    def places(self, planned: Sequence[tuple[str, list[Piece]]]) -> dict[str, PlaceInTar]:
-        """Where in the planned tars the pieces lie."""
+    def places(self, shards: Sequence[tuple[str, list[Piece]]]) -> dict[str, PlaceInTar]:
+        """Where in these tars the pieces lie."""
         places = {}
-        for name, pieces in planned:
+        number = 0
+        for name, pieces in shards:
             offset = 0
-            for piece in pieces:
-                length = self.written_as(piece).length
-                places[self._stems[id(piece)]] = PlaceInTar(f"{name}.tar", offset, length)
-                offset += length
+            for _ in pieces:
+                piece = self._written[number]
+                places[piece.index.stem] = PlaceInTar(f"{name}.tar", offset, piece.length)
+                offset += piece.length
+                number += 1
         return places
 
     def clear(self) -> None:
         """Remove the files of pieces that lie in tars now. Their indexes stay: with its stretch of
         the tar, each is a finished piece for the next run.
         """
-        keep = set(self._stems.values())
+        keep = {piece.index.stem for piece in self._written.values()}
         for stem in keep:
             (self._work / f"{stem}.tar").unlink(missing_ok=True)
         for path in self._work.glob("*.arrow"):

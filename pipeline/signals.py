@@ -13,7 +13,6 @@ its pieces beside it. The rules of stages that a record did not come to are aske
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..schemas.columns import one_array
-from ..schemas.disk import read_table, stamp_of, write_json, write_parquet
+from ..schemas.disk import is_made_from, note_made_from, read_table, write_parquet
 from ..schemas.manifest import number_columns, records_of, verdict_dicts
 from ..schemas.quantity import FACTS, fact_column
 from ..schemas.record import Record
@@ -55,9 +54,8 @@ def write_signals(
     note: where it is said what it was made from. tables: the work tables of all steps, of which
     ``last`` hold what was kept. judges: all stages in their order.
     """
-    kept = json.loads(note.read_text()) if note.is_file() else {}
-    made_from = [_VERSION, *(table.name for table in tables)]
-    if kept.get("made_from") == made_from and kept.get("file") == stamp_of(path):
+    made_from = [f"version {_VERSION}", *(table.name for table in tables)]
+    if is_made_from(path, note, made_from):
         return
     rows: list[pa.Table] = []
     kept_last, of_record = set(last), set[str]()
@@ -75,7 +73,7 @@ def write_signals(
         write_parquet(path, pieces)
     else:
         path.unlink(missing_ok=True)
-    write_json(note, {"made_from": made_from, "file": stamp_of(path)})
+    note_made_from(path, note, made_from)
 
 
 def _with_all_verdicts(table: pa.Table, judges: Sequence[Judging]) -> pa.Table:

@@ -8,7 +8,7 @@ import errno
 import itertools
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,20 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_json(path: Path, value: object) -> None:
     """Write a JSON file for people and programs: indented, sorted as given."""
     write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def is_made_from(path: Path, note: Path, sources: Sequence[str]) -> bool:
+    """Whether a file is as :func:`note_made_from` left it, from the very same sources."""
+    try:
+        kept = json.loads(note.read_text())
+    except (OSError, ValueError):
+        return False
+    return bool(kept == {"made_from": list(sources), "file": stamp_of(path)})
+
+
+def note_made_from(path: Path, note: Path, sources: Sequence[str]) -> None:
+    """Note what a file was made from, by names that change with their contents."""
+    write_json(note, {"made_from": list(sources), "file": stamp_of(path)})
 
 
 def write_table(

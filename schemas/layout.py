@@ -132,6 +132,11 @@ class WorkFolder:
         return self.root / "shard"
 
     @property
+    def planned(self) -> Path:
+        """Records in the order of the shards they go into, while these are written."""
+        return self.pieces / "planned"
+
+    @property
     def building(self) -> Path:
         """Tars that are not whole yet."""
         return self.pieces / "building"
@@ -150,6 +155,11 @@ class WorkFolder:
     def manifest_note(self) -> Path:
         """What the manifest was made from."""
         return self.root / "manifest.json"
+
+    @property
+    def rejects_note(self) -> Path:
+        """What the table of rejects was made from."""
+        return self.root / "rejects.json"
 
     @property
     def signals_note(self) -> Path:

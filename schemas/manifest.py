@@ -254,7 +254,7 @@ def records_of(table: pa.Table) -> Iterator[Record]:
         values = zip(
             *(columns[name].to_pylist() for name in ("key", "group", "split", "targets", "absent")),
             origins,
-            _parts_in(columns["parts"]),
+            parts_of(columns["parts"]),
             pairs,
             verdicts,
             strict=True,
@@ -279,8 +279,8 @@ def records_of(table: pa.Table) -> Iterator[Record]:
             )
 
 
-def _parts_in(lists: pa.ListArray) -> Iterator[dict[str, Part]]:
-    """The parts of each record by name."""
+def parts_of(lists: pa.ListArray) -> Iterator[dict[str, Part]]:
+    """The parts of each record by name, from the column of a manifest or of a work table."""
     structs = lists.flatten()
     names = structs.field("name").to_pylist()
     plain = zip(*(structs.field(name).to_pylist() for name in _PLAIN), strict=True)
@@ -382,11 +382,16 @@ class Manifest:
     made_from: str
     xxh3: str
 
-    def records(self) -> Iterator[Record]:
-        """All records, by key, some thousand in memory at a time."""
+    def tables(self) -> Iterator[pa.Table]:
+        """All rows, by key, some thousand in memory at a time."""
         with pq.ParquetFile(self.path) as file:
-            for batch in file.iter_batches(batch_size=4096):
-                yield from table_to_records(pa.Table.from_batches([batch]))
+            for batch in file.iter_batches(batch_size=_ROWS_PER_GROUP):
+                yield pa.Table.from_batches([batch])
+
+    def records(self) -> Iterator[Record]:
+        """All records, by key."""
+        for table in self.tables():
+            yield from table_to_records(table)
 
 
 def write_manifest(path: Path, note: Path, partitions: Sequence[Path]) -> Manifest:

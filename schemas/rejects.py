@@ -11,10 +11,12 @@ from typing import TypedDict
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .disk import read_table, write_parquet
+from .disk import is_made_from, note_made_from, read_table, write_parquet
+from .fingerprint import fingerprint
 from .manifest import FATE_NAMES, WORK_SCHEMA, as_text
 from .record import Fault, Record
 
+_VERSION = 1
 _ROWS_PER_GROUP = 65_536  # of the Parquet file
 _COLUMNS = ("key", "origin", *FATE_NAMES)
 REJECTS_SCHEMA = pa.schema([WORK_SCHEMA.field(name) for name in _COLUMNS])
@@ -73,6 +75,10 @@ class Faults:
         self._tables = tables
         self._more = more
 
+    def made_from(self) -> list[str]:
+        """Names that change when the rows do."""
+        return [*(path.name for path in self._tables), fingerprint(self._more)]
+
     def pieces(self) -> Iterator[pa.Table]:
         """The rows as tables, one after the other."""
         for path in self._tables:
@@ -91,9 +97,12 @@ class Faults:
             yield from piece.to_pylist()
 
 
-def write_rejects(path: Path, faults: Faults) -> None:
-    """Write these rows as Parquet."""
-    write_parquet(path, _groups(faults.pieces()))
+def write_rejects(path: Path, note: Path, faults: Faults) -> None:
+    """Write these rows as Parquet, unless ``note`` says that they are there already."""
+    made_from = [f"version {_VERSION}", *faults.made_from()]
+    if not is_made_from(path, note, made_from):
+        write_parquet(path, _groups(faults.pieces()))
+        note_made_from(path, note, made_from)
 
 
 def _groups(pieces: Iterator[pa.Table]) -> Iterator[pa.Table]:

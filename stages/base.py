@@ -19,7 +19,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    runtime_checkable,
+)
 
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -416,6 +425,68 @@ class Source(Addressed):
         before, and is to become a reject.
         """
         raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """Rows of a table that lie one after the other, for one task to read.
+
+    start: the place of the first in the file; 0 is its beginning. above: the number of the row
+        above it. rows: how many :class:`Row` it gives; None for all to the end, and what comes
+        after them.
+    """
+
+    start: int = 0
+    above: int = 0
+    rows: int | None = None
+
+
+@dataclass(slots=True)
+class Seen:
+    """What reading a row can depend on of the rows above it, and what follows the last row on all.
+
+    ids: those of rows. files: those that rows named. columns: those of the mapping that some row
+    had. rows: how many were mapped. notes: what the account is to say.
+    """
+
+    ids: set[str] = field(default_factory=set)
+    files: set[str] = field(default_factory=set)
+    columns: set[str] = field(default_factory=set)
+    rows: int = 0
+    notes: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Seen) -> None:
+        """Add what was seen in another range."""
+        self.ids |= other.ids
+        self.files |= other.files
+        self.columns |= other.columns
+        self.rows += other.rows
+        self.notes.update(other.notes)
+
+
+@runtime_checkable
+class Ranged(Protocol):
+    """A source whose table several tasks can read, each a range of it.
+
+    The ranges one after the other give what ``read`` gives, if each is told the ids of the rows
+    above it, and the last one all that was seen there. The id of a row stands in its origin,
+    whatever becomes of it.
+    """
+
+    def table_file(self) -> str:
+        """The file of the rows, below the data root."""
+
+    def ranges(self, root: Path, rows: int) -> Sequence[Range]:
+        """Ranges that each give a multiple of ``rows``, and a last one with the rest; none where it
+        is not certain that a row begins where one would.
+        """
+
+    def read_range(
+        self, root: Path, name: str, tally: Counter[str], beat: Beat, part: Range, seen: Seen
+    ) -> Iterator[Read]:
+        """What ``read`` gives of one range. ``seen`` is what was seen above, and gets what is seen
+        here.
+        """
 
 
 class Extractor(Addressed):

@@ -37,11 +37,15 @@ from .signal import (
     measured_anyway,
     quantities_of,
     signals_of,
+    tracks_alone,
 )
 from .spec import Spec
 
 if TYPE_CHECKING:
     import numpy as np
+
+_ACTIVITY_HOP_S = 0.02
+WARP_COST = Quantity("cost of the path that align.warp found, 1 of what belongs to nothing")
 
 
 class ModalityOptions(BaseModel):
@@ -131,9 +135,12 @@ class Modality:
 
     @property
     def on_request(self) -> tuple[str, ...]:
-        """The signals that are measured only where somebody asks for them (``audio.speech``)."""
+        """The signals, and tracks of their own, that are measured only where somebody asks for them
+        (``audio.speech``).
+        """
         anyway = measured_anyway(self.name)
-        return tuple(name for name in signals_of(self.name) if name not in anyway)
+        signals = [name for name in signals_of(self.name) if name not in anyway]
+        return (*signals, *tracks_alone(self.name))
 
     def cut(self, part: Part, start_s: float, end_s: float) -> Part:
         """The part cut to [start_s, end_s) seconds of what it is now; unchanged where it has no
@@ -246,6 +253,8 @@ class OnDisk(Modality):
         is called like something on request needs that.
     likeness_version: of what media are compared by, where that changed alone; 0 for the first.
     likeness_anyway: it costs next to nothing beside the signals.
+    warped_by: what the times of two parts of the modality can be mapped by, as ``align.warp`` names
+        it: one that is called like something on request needs that.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = ()
@@ -257,6 +266,7 @@ class OnDisk(Modality):
     cut_by: ClassVar[tuple[str, ...]] = ()
     likeness_version: ClassVar[int] = 0
     likeness_anyway: ClassVar[bool] = False
+    warped_by: ClassVar[tuple[str, ...]] = ()
 
     def steps(self, options: Mapping[str, object]) -> tuple[Step, ...]:
         """What a source says of its files beside their place, as steps on the part; ValueError for
@@ -287,6 +297,12 @@ class OnDisk(Modality):
         """
         return None
 
+    def facts_within(self, part: Part) -> Part:
+        """A part whose facts, as they were just laid onto it, are those of its whole file: with
+        those that its steps make others.
+        """
+        return part
+
     def segments(
         self, part: Part, tracks: Mapping[str, np.ndarray], by: str, options: Mapping[str, float]
     ) -> list[tuple[float, float]]:
@@ -309,6 +325,12 @@ class OnDisk(Modality):
         count = max(1, math.ceil((end - start) / max_s))
         step = (end - start) / count
         return [(start + each * step, start + (each + 1) * step) for each in range(count)]
+
+    def sequence(self, tracks: Mapping[str, np.ndarray], by: str) -> tuple[float, np.ndarray]:
+        """What happens over time in a file by one of ``warped_by``, from its tracks: seconds from
+        one row to the next, and the rows ``float32 [F, D]``, NaN where nothing is known.
+        """
+        raise NotImplementedError
 
     def activity(self, tracks: Mapping[str, np.ndarray], times_s: np.ndarray) -> np.ndarray:
         """How much happens at these times of a file ``float32 [T]``, on a logarithmic scale, from
@@ -343,6 +365,16 @@ class OnDisk(Modality):
 
     def given(self, value: str, fitted: Mapping[str, object]) -> object:
         return given_file(value).read_bytes()
+
+
+def sequence_of_activity(
+    kind: OnDisk, tracks: Mapping[str, np.ndarray], seconds: float
+) -> tuple[float, np.ndarray]:
+    """How much happens over time in a file of this length, as ``OnDisk.sequence`` gives it."""
+    import numpy as np
+
+    times = (np.arange(int(seconds / _ACTIVITY_HOP_S)) + 0.5) * _ACTIVITY_HOP_S
+    return _ACTIVITY_HOP_S, kind.activity(tracks, times)[:, None]
 
 
 def in_span(
@@ -484,6 +516,11 @@ def is_in_record(name: str) -> bool:
     the modalities (bytes, json) do not.
     """
     return name in names() and isinstance(modality(name), InRecord)
+
+
+def is_rendered(part: Part) -> bool:
+    """Whether a part is rendered into the tar: a file, or a series that stands in its step."""
+    return part.uri is not None or not is_in_record(part.modality)
 
 
 def by_ending(path: str) -> str | None:

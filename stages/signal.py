@@ -222,11 +222,20 @@ def measured_anyway(kind: str) -> frozenset[str]:
     return frozenset(name for name, signal in signals_of(kind).items() if not signal.on_request)
 
 
+def tracks_alone(kind: str) -> list[str]:
+    """The tracks that no signal stands on: some stage looks at them, and asks for them by name."""
+    below = {track for signal in signals_of(kind).values() for track in signal.tracks}
+    return [name for name in tracks_of(kind) if name not in below]
+
+
 def units_of(kind: str, names: Iterable[str]) -> list[Signal | Track]:
-    """What has to be made of the media of a modality, for these signals of it."""
+    """What has to be made of the media of a modality, for these signals of it and tracks of their
+    own.
+    """
     signals, tracks = signals_of(kind), tracks_of(kind)
     chosen = [signals[name] for name in sorted(names) if name in signals]
     below = {track for signal in chosen for track in signal.tracks}
+    below |= {name for name in names if name in tracks_alone(kind)}
     return [
         *(signal for signal in chosen if not signal.tracks),
         *(tracks[name] for name in sorted(below)),

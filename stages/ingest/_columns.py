@@ -18,7 +18,7 @@ from ...schemas.errors import DamageError, InputError, nearest
 from ...schemas.json_value import JsonValue
 from ...schemas.manifest import Row
 from ...schemas.record import Absence, Fault, Origin, Part, Record, Step, make_key
-from ..base import Beat, Merged, Noted, Read, Source
+from ..base import Beat, Merged, Noted, Read, Seen, Source
 from ..media.files import bytes_of
 from ..modality import by_ending, every_on_disk, on_disk, suffixes, timed
 from . import _template as template
@@ -183,6 +183,10 @@ class Columns(Source):
             }
         return Contents(parts, targets, **given_splits(self.split))
 
+    def table_file(self) -> str:
+        """The file of the rows, below the data root."""
+        return join(self.base, self.path)
+
     def texts(self) -> dict[str, str]:
         """Part name -> template for every text part."""
         return (
@@ -243,34 +247,40 @@ class Mapper:
     """Makes records of rows and remembers which files they named, so that the files nobody named
     can be given too.
 
-    checked: the table names its columns, and all that the mapping wants are among them.
+    checked: the table names its columns, and all that the mapping wants are among them. seen: what
+        it remembers of rows; that of earlier ones where this is one range of several.
     """
 
     def __init__(
-        self, columns: Columns, root: Path, source: str, beat: Beat, checked: bool = False
+        self,
+        columns: Columns,
+        root: Path,
+        source: str,
+        beat: Beat,
+        checked: bool = False,
+        seen: Seen | None = None,
     ) -> None:
         self._columns = columns
         self._root = root
         self._source = source
         self._beat = beat
-        self._ids: set[str] = set()
-        self._named: set[str] = set()
+        self._seen = Seen() if seen is None else seen
         self._texts = columns.texts()
         self._timed = timed()
         self._steps = {name: entry.steps() for name, entry in columns.media.items()}
         self._targets = _named(columns.targets)
         self._numbers = _named(columns.numbers)
-        self._lacking = set() if checked else set(columns.fields())
-        self._rows = 0
+        self._wanted = set() if checked else columns.fields()
         self._loose = Loose(root)
-        self._notes: Counter[str] = Counter()
 
     def row(self, values: Mapping[str, object], file: str, number: int) -> Row:
         """The record of one row, or a counted reject with the row's place."""
         columns = self._columns
-        self._rows += 1
+        seen = self._seen
+        seen.rows += 1
         # an object of JSON may lack any column; one that none of them has is misspelt
-        self._lacking.difference_update(values)
+        if len(seen.columns) < len(self._wanted):
+            seen.columns |= self._wanted & values.keys()
 
         def refused(fault: Fault, *words: str) -> Row:
             """A reject; ``words`` make its key."""
@@ -289,10 +299,10 @@ class Mapper:
             return refused(Fault("bad_id", str(error), columns.id, message))
         if not identity:
             return refused(Fault("empty_id", "", "a value", "the row's id is empty"))
-        if identity in self._ids:
+        if identity in seen.ids:
             fault = Fault("duplicate_id", identity, "unique", "an earlier row has this id")
             return refused(fault, f"row-{number}", identity)
-        self._ids.add(identity)
+        seen.ids.add(identity)
         try:
             unmatched: list[Fault] = []
             origin = Origin(self._source, file, number, identity)
@@ -324,7 +334,7 @@ class Mapper:
         for name in with_time:
             parts[name] = replace(parts[name], start_s=start, end_s=end)
         cues = cue_parts(
-            self._root, columns.base, columns.cues, values, absent, unmatched, self._notes
+            self._root, columns.base, columns.cues, values, absent, unmatched, self._seen.notes
         )
         parts.update(cues)
         targets: dict[str, JsonValue] = {}
@@ -381,7 +391,7 @@ class Mapper:
             unmatched.append(Fault.unmatched(f"{name}_file", uri, f"{uri} is not there"))
             return None
         # named it is, whatever becomes of the row
-        self._named.add(uri)
+        self._seen.files.add(uri)
         modality = entry.modality or by_ending(uri)
         if modality is None:
             modalities = ", ".join(kind.name for kind in every_on_disk())
@@ -402,7 +412,7 @@ class Mapper:
             other = self._loose.find(uri) if error.rule == "file_missing" else None
             if other is None:
                 raise
-            self._notes[
+            self._seen.notes[
                 "taken, though the table writes the name in another form (capitals, \\ for /, or"
                 " accents)"
             ] += 1
@@ -414,20 +424,21 @@ class Mapper:
 
         InputError where a column that the mapping names was in no row at all: it is misspelt.
         """
-        if self._rows and self._lacking:
-            seen = sorted(set(self._columns.fields()) - self._lacking)
-            lost = ", ".join(repr(name) for name in sorted(self._lacking))
+        seen = self._seen
+        lacking = self._wanted - seen.columns
+        if seen.rows and lacking:
+            lost = ", ".join(repr(name) for name in sorted(lacking))
             raise InputError(
                 f"{where}: no row has {lost}; check the names in the recipe (rows do have"
-                f" {', '.join(map(repr, seen)) or 'none of them'})"
+                f" {', '.join(map(repr, sorted(seen.columns))) or 'none of them'})"
             )
         if not self._columns.media and (self._columns.start or self._columns.end):
             yield Noted(
                 "start and end have no sound or film to cut here; they are the targets start_s"
                 " and end_s",
-                self._rows,
+                seen.rows,
             )
-        yield from (Noted(what, count) for what, count in sorted(self._notes.items()))
+        yield from (Noted(what, count) for what, count in sorted(seen.notes.items()))
         yield from self._unlisted(tally)
 
     def _unlisted(self, tally: Counter[str]) -> Iterator[Read]:
@@ -446,7 +457,7 @@ class Mapper:
                 if uri in listed:
                     continue
                 listed.add(uri)
-                if uri in self._named:
+                if uri in self._seen.files:
                     tally["media files"] += 1
                     yield Merged("media files")
                     continue

@@ -190,7 +190,14 @@ def _regional(sample: bytes) -> str:
                 continue
             text = sample[: error.start].decode(encoding)
         scores[encoding] = _score(text, encoding)
-    return max(scores, key=lambda encoding: scores[encoding], default="cp1252")
+    best = max(scores, key=lambda encoding: scores[encoding], default="cp1252")
+    # what both read alike is called by the commoner name: later rows may have its dashes and quotes
+    is_cp1252 = "cp1252" in scores and _alike(sample, best, "cp1252")
+    return "cp1252" if is_cp1252 else best
+
+
+def _alike(sample: bytes, encoding: str, other: str) -> bool:
+    return sample.decode(encoding, "replace") == sample.decode(other, "replace")
 
 
 def _score(text: str, encoding: str) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import importlib
 import io
+import itertools
 import lzma
 import re
 import zlib
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from ...schemas.errors import InputError
+from ..base import Range
 from ._encoding import BROKEN, BROKEN_BYTES, find_encoding, spelled_out
 
 LONGEST_LINE = 16 << 20
@@ -56,6 +58,17 @@ class Dialect:
     header: tuple[str, ...]
     has_header: bool
     skipped_lines: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableRange(Range):
+    """Rows of a table; one range is the whole of it where nothing else is given.
+
+    heading: the header as it is written, where it stands above the range.
+    """
+
+    dialect: Dialect
+    heading: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +143,22 @@ def _opened(path: Path, encoding: str) -> io.TextIOWrapper:
 
 def unpacked(path: Path) -> BinaryIO:
     """The bytes of a file, or of what is packed in it by gzip, bzip2 or xz."""
+    package = _package(path)
+    if package is None:
+        return open(path, "rb")
+    return cast(BinaryIO, importlib.import_module(package).open(path, "rb"))
+
+
+def is_packed(path: Path) -> bool:
+    """Whether :func:`unpacked` gives other bytes than the file's own."""
+    return _package(path) is not None
+
+
+def _package(path: Path) -> str | None:
+    """The package of Python that unpacks a file."""
     with open(path, "rb") as file:
         head = file.read(6)
-    for magic, package in _PACKED.items():
-        if head.startswith(magic):
-            return cast(BinaryIO, importlib.import_module(package).open(path, "rb"))
-    return open(path, "rb")
+    return next((package for magic, package in _PACKED.items() if head.startswith(magic)), None)
 
 
 def refuse_other_files(path: Path) -> None:
@@ -293,7 +316,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _lines(file: io.TextIOBase, path: Path) -> Iterator[str]:
+def _lines(file: io.TextIOBase, path: Path, from_start: bool = True) -> Iterator[str]:
     number = 0
     try:
         while line := file.readline(LONGEST_LINE):
@@ -304,7 +327,7 @@ def _lines(file: io.TextIOBase, path: Path) -> Iterator[str]:
                     " is not delimited text"
                 )
             # where the recipe says utf-8, the mark is still a letter of the first cell
-            yield line.removeprefix("\ufeff") if number == 1 else line
+            yield line.removeprefix("\ufeff") if number == 1 and from_start else line
     except UNPACKING_ERRORS as error:
         raise InputError(
             f"{path}: cannot be unpacked behind line {number}: {error}; fetch the file again"
@@ -334,6 +357,10 @@ class _Lines:
             return False
         return not self._again
 
+    def has_given_back(self) -> bool:
+        """Whether lines that were given back are still to come."""
+        return bool(self._again)
+
     def give_back(self, lines: list[str]) -> None:
         """Put lines before those that are still to come."""
         self._again.extendleft(reversed(lines))
@@ -349,74 +376,141 @@ def _reader(lines: Iterator[str], dialect: Dialect) -> Iterator[list[str]]:
     )
 
 
-def read_rows(path: Path, dialect: Dialect) -> Iterator[TableRow]:
-    """Every row of the table; a row of the wrong width or with broken text has ``fault`` set and is
-    for the caller to count.
+def find_ranges(path: Path, dialect: Dialect, rows: int) -> list[TableRange]:
+    """The table in ranges that each hold a multiple of ``rows`` rows, and a last one with the rest;
+    none where it is packed.
+
+    Rows end where the reader of them says so, whatever quotes and encoding make of a line break. A
+    range goes on where it says so at no place that can be found again.
     """
+    if is_packed(path):
+        return []
+    width = len(dialect.header)
+    heading: list[str] = []
+    begins = [(0, 0, 0)]  # (place, row above, rows of the table before it)
+    given = number = 0
+    with _opened(path, dialect.encoding) as file:
+        lines = _Lines(_lines(file, path))
+        for number, cells in _split(lines, dialect, TableRange(dialect=dialect)):
+            if not isinstance(cells, str) and _is_heading(number, dialect):
+                heading = cells
+            elif cells or width == 1:
+                given += 1
+                # lines that were given back to be read again have no place
+                if given % rows == 0 and not lines.has_given_back():
+                    place = _place(file)
+                    if place is not None:
+                        begins.append((place, number, given))
+    ends = [given for _, _, given in begins[1:]]
+    return [
+        TableRange(
+            start=place,
+            above=above,
+            rows=None if end is None else end - before,
+            dialect=dialect,
+            heading=tuple(heading),
+        )
+        for (place, above, before), end in zip(begins, [*ends, None], strict=True)
+    ]
+
+
+def _place(file: io.TextIOWrapper) -> int | None:
+    """Where the next line begins, for ``seek``: the byte, and what the decoder knows there; None
+    where that cannot be told.
+    """
+    try:
+        return file.tell()
+    # of an encoding with shifts its state may be more than a place can hold
+    except (OSError, OverflowError):
+        return None
+
+
+def _split(
+    lines: _Lines, dialect: Dialect, part: TableRange
+) -> Iterator[tuple[int, list[str] | str]]:
+    """Number and cells of every row of a range and of all after it, header and blank lines among
+    them; in place of the cells what is wrong with their quotes.
+    """
+    number = part.above
+    if part.start == 0:
+        number = dialect.skipped_lines
+        for _ in range(number):
+            next(lines, None)
+    reader = _reader(lines, dialect)
+    while True:
+        lines.taken.clear()
+        number += 1
+        try:
+            cells = next(reader)
+            # a quote that is closed much later makes one row of a whole table, and no error
+            if len(lines.taken) > _MOST_LINES_OF_ROW:
+                raise csv.Error(f"a quoted cell runs over more than {_MOST_LINES_OF_ROW:,} lines")
+        except StopIteration:
+            return
+        except csv.Error as error:
+            # A quote that was never closed swallows the rows after it: the first line is the bad
+            # row, the others are read again.
+            first, *rest = lines.taken or [""]
+            lines.give_back(rest)
+            reader = _reader(lines, dialect)
+            yield number, f"{spelled_out(first).strip()[:60]} ({error})"
+        else:
+            yield number, cells
+
+
+def _is_heading(number: int, dialect: Dialect) -> bool:
+    return dialect.has_header and number == dialect.skipped_lines + 1
+
+
+def read_rows(path: Path, dialect: Dialect, part: TableRange | None = None) -> Iterator[TableRow]:
+    """Every row of the table, or of a range; a row of the wrong width or with broken text has
+    ``fault`` set and is for the caller to count.
+    """
+    part = part or TableRange(dialect=dialect)
+    with _opened(path, dialect.encoding) as file:
+        if part.start:
+            file.seek(part.start)
+        lines = _Lines(_lines(file, path, part.start == 0))
+        yield from itertools.islice(_rows(lines, dialect, part), part.rows)
+
+
+def _rows(lines: _Lines, dialect: Dialect, part: TableRange) -> Iterator[TableRow]:
     width = len(dialect.header)
     names = [name for name in dialect.header if name]
     unnamed_first = bool(width > 1 and dialect.has_header and not dialect.header[0])
-    with _opened(path, dialect.encoding) as file:
-        lines = _Lines(_lines(file, path))
-        for _ in range(dialect.skipped_lines):
-            next(lines, None)
-        reader = _reader(lines, dialect)
-        number = dialect.skipped_lines
-        heading: list[str] = []
-        while True:
-            lines.taken.clear()
-            try:
-                cells = next(reader)
-                # a quote that is closed much later makes one row of a whole table, and no error
-                if len(lines.taken) > _MOST_LINES_OF_ROW:
-                    raise csv.Error(
-                        f"a quoted cell runs over more than {_MOST_LINES_OF_ROW:,} lines"
-                    )
-            except StopIteration:
-                return
-            except csv.Error as error:
-                # A quote that was never closed swallows the rows after it: the first line is the
-                # bad row, the others are read again.
-                number += 1
-                first, *rest = lines.taken or [""]
-                yield TableRow(
-                    number,
-                    {},
-                    fault="broken_quotes",
-                    found=f"{spelled_out(first).strip()[:60]} ({error})",
-                )
-                lines.give_back(rest)
-                reader = _reader(lines, dialect)
-                continue
-            number += 1
-            if number == dialect.skipped_lines + 1 and dialect.has_header:
-                heading = cells
-                continue
-            if cells == heading and len(cells) > 1:
-                yield TableRow(
-                    number, {}, fault="repeated_header", found="the names of the columns once more"
-                )
-                continue
-            if not any(cells):
-                # a blank line is no row, unless a row is a single cell
-                if cells or width == 1:
-                    yield TableRow(number, {}, fault="empty_row")
-                continue
-            named = {name: cell for name, cell in zip(dialect.header, cells, strict=False) if name}
-            unnamed = [cell for name, cell in zip(dialect.header, cells, strict=False) if not name]
-            extra = (*unnamed[unnamed_first:], *cells[width:])
-            fault = detail = ""
-            if len(cells) < width and len(cells) < _last_named(dialect.header):
-                fault, detail = "missing_columns", f"{len(cells)} of {width} columns"
-            elif any(BROKEN in cell for cell in cells):
-                rule = "invalid_utf8" if dialect.encoding.startswith("utf") else "invalid_bytes"
-                fault, detail = (
-                    rule,
-                    spelled_out(next(cell for cell in cells if BROKEN in cell))[:60],
-                )
-            for name in names:
-                named.setdefault(name, "")
-            yield TableRow(number, named, extra, fault, detail)
+    heading = list(part.heading)
+    for number, cells in _split(lines, dialect, part):
+        if isinstance(cells, str):
+            yield TableRow(number, {}, fault="broken_quotes", found=cells)
+            continue
+        if _is_heading(number, dialect):
+            heading = cells
+            continue
+        if cells == heading and len(cells) > 1:
+            yield TableRow(
+                number, {}, fault="repeated_header", found="the names of the columns once more"
+            )
+            continue
+        if not any(cells):
+            # a blank line is no row, unless a row is a single cell
+            if cells or width == 1:
+                yield TableRow(number, {}, fault="empty_row")
+            continue
+        named = {name: cell for name, cell in zip(dialect.header, cells, strict=False) if name}
+        unnamed = [cell for name, cell in zip(dialect.header, cells, strict=False) if not name]
+        extra = (*unnamed[unnamed_first:], *cells[width:])
+        fault = detail = ""
+        if len(cells) < width and len(cells) < _last_named(dialect.header):
+            fault, detail = "missing_columns", f"{len(cells)} of {width} columns"
+        elif any(BROKEN in cell for cell in cells):
+            rule = "invalid_utf8" if dialect.encoding.startswith("utf") else "invalid_bytes"
+            fault, detail = (
+                rule,
+                spelled_out(next(cell for cell in cells if BROKEN in cell))[:60],
+            )
+        for name in names:
+            named.setdefault(name, "")
+        yield TableRow(number, named, extra, fault, detail)
 
 
 def _last_named(header: tuple[str, ...]) -> int:

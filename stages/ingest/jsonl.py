@@ -5,12 +5,13 @@ as csv.
 from __future__ import annotations
 
 import codecs
+import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, ClassVar
+from typing import BinaryIO, ClassVar, NamedTuple
 
 import ijson
 
@@ -18,11 +19,20 @@ from ...schemas.contents import Kind
 from ...schemas.errors import InputError
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Origin, Record, make_key
-from ..base import Beat, Read
+from ..base import Beat, Range, Read, Seen
 from ._columns import Columns, Mapper
-from ._files import join
 from ._json import items
-from ._table import LONGEST_LINE, UNPACKING_ERRORS, refuse_other_files, unpacked
+from ._table import LONGEST_LINE, UNPACKING_ERRORS, is_packed, refuse_other_files, unpacked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineRange(Range):
+    """Lines of a file; one range is the whole of it where nothing else is given.
+
+    header: the names of the values, where they stand above the range.
+    """
+
+    header: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,30 +47,97 @@ class Jsonl(Columns):
     target_kind: ClassVar[Kind | None] = None
 
     def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Read]:
-        file = join(self.base, self.path)
-        mapper = Mapper(self, root, name, beat)
+        yield from self.read_range(root, name, tally, beat, LineRange(), Seen())
+
+    def ranges(self, root: Path, rows: int) -> list[LineRange]:
+        file = self.table_file()
+        refuse_other_files(root / file)
+        return [] if is_packed(root / file) else _find_ranges(root / file, file, rows)
+
+    def read_range(
+        self, root: Path, name: str, tally: Counter[str], beat: Beat, part: Range, seen: Seen
+    ) -> Iterator[Read]:
+        assert isinstance(part, LineRange)
+        file = self.table_file()
+        mapper = Mapper(self, root, name, beat, seen=seen)
         refuse_other_files(root / file)
         try:
             with unpacked(root / file) as lines:
-                for number, line in _documents(lines, file):
-                    if not isinstance(line, bytes):
-                        tally["rows"] += 1
-                        yield _mapped(line, mapper, name, file, number)
-                    elif line.strip():
-                        tally["rows"] += 1
+                for number, line in itertools.islice(_documents(lines, file, part), part.rows):
+                    tally["rows"] += 1
+                    if isinstance(line, bytes):
                         yield _row(line, mapper, name, file, number)
+                    else:
+                        yield _mapped(line, mapper, name, file, number)
         except UNPACKING_ERRORS as error:
             raise InputError(
                 f"{root / file}: the file cannot be read: {error}; check 'data' and 'path' in the"
                 " recipe"
             ) from None
-        yield from mapper.rest(file, tally)
+        if part.rows is None:
+            yield from mapper.rest(file, tally)
 
 
-def _documents(file: BinaryIO, name: str) -> Iterator[tuple[int, object]]:
-    """The lines of the file by their numbers, or the values of the array that it is by theirs.
-    Arrays in place of objects are rows, and the first one names their values.
+def _find_ranges(path: Path, name: str, rows: int) -> list[LineRange]:
+    """The lines in ranges that each hold a multiple of ``rows`` that are not blank, and a last one
+    with the rest; none where the file is an array.
     """
+    begins = [(0, 0)]  # (place, line above)
+    with open(path, "rb") as file:
+        beginning = _beginning(file, name)
+        if beginning is None:
+            return []
+        filled = (number for number, line in _lines(file, name, beginning) if line.strip())
+        for given, number in enumerate(filled, 1):
+            if given % rows == 0:
+                begins.append((file.tell(), number))
+    header = beginning.header
+    inner = [
+        LineRange(start=place, above=above, rows=rows, header=header)
+        for place, above in begins[:-1]
+    ]
+    place, above = begins[-1]
+    return [*inner, LineRange(start=place, above=above, header=header)]
+
+
+class _Beginning(NamedTuple):
+    """Where the rows begin: the number of their first line, that line, and the header, if the line
+    above it is one.
+    """
+
+    number: int
+    line: bytes
+    header: tuple[str, ...] | None
+
+
+def _documents(file: BinaryIO, name: str, part: LineRange) -> Iterator[tuple[int, object]]:
+    """The lines of a range and of all after it that are not blank, by their numbers, or the values
+    of the array that the file is by theirs. Arrays in place of objects are rows, and the first one
+    names their values.
+    """
+    if part.start:
+        file.seek(part.start)
+        line = file.readline(LONGEST_LINE)
+        beginning: _Beginning | None = _Beginning(part.above + 1, line, part.header)
+    else:
+        beginning = _beginning(file, name)
+    if beginning is None:
+        yield from _array(file, name)
+        return
+    for number, line in _lines(file, name, beginning):
+        if not line.strip():
+            continue
+        if beginning.header is None:
+            yield number, line
+            continue
+        try:
+            yield number, _named(beginning.header, _parsed(line))
+        except (ValueError, RecursionError):
+            yield number, line  # which is refused as what it is
+
+
+def _beginning(file: BinaryIO, name: str) -> _Beginning | None:
+    """Where the rows of the file begin, or None where it is an array."""
     number = 1
     first = file.readline(LONGEST_LINE)
     while first and not first.strip():
@@ -72,32 +149,29 @@ def _documents(file: BinaryIO, name: str) -> Iterator[tuple[int, object]]:
             f"{name}: is UTF-16, and JSON is exchanged in UTF-8 (RFC 8259); save it as UTF-8"
         )
     first = first[start:]
-    header: list[str] | None = None
-    if first.lstrip().startswith(b"["):
-        row = json.loads(first) if _is_json(first) else []
-        if not row or not all(isinstance(word, str) for word in row):
-            yield from _array(file, name)
-            return
-        header = row
-    line, begin = first, number
+    if not first.lstrip().startswith(b"["):
+        return _Beginning(number, first, None)
+    row = json.loads(first) if _is_json(first) else []
+    if not row or not all(isinstance(word, str) for word in row):
+        return None
+    return _Beginning(number + 1, file.readline(LONGEST_LINE), tuple(row))
+
+
+def _lines(file: BinaryIO, name: str, beginning: _Beginning) -> Iterator[tuple[int, bytes]]:
+    """The lines from the beginning on, by their numbers; InputError for one without an end."""
+    number, line, _ = beginning
     while line:
         if len(line) >= LONGEST_LINE:
             raise InputError(
                 f"{name}: line {number} has no end within {LONGEST_LINE:,} bytes; this is not"
                 " JSON lines"
             )
-        if header is None:
-            yield number, line
-        elif number > begin and line.strip():
-            try:
-                yield number, _named(header, _parsed(line))
-            except (ValueError, RecursionError):
-                yield number, line  # which is refused as what it is
+        yield number, line
         line = file.readline(LONGEST_LINE)
         number += 1
 
 
-def _named(header: list[str], row: object) -> object:
+def _named(header: Sequence[str], row: object) -> object:
     """A row's values by the names of the first row; what is no such row stays as it is."""
     return (
         dict(zip(header, row, strict=False))

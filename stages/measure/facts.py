@@ -100,7 +100,8 @@ class Facts:
             ):
                 absent[name] = "absent"
             else:
-                parts[name] = replace(part, **known.facts, damage=known.damage)
+                with_facts = replace(part, **known.facts, damage=known.damage)
+                parts[name] = on_disk(part.modality).facts_within(with_facts)
                 numbers = self._signals_of(name, parts[name], known)
                 signals |= {f"{name}.{word}": number for word, number in numbers.items()}
         return self.attach_values(replace(record, parts=parts, absent=absent, signals=signals))

@@ -1,4 +1,5 @@
-"""Spectra of sound: mel and Bark filter banks, log-mel spectrogram and MFCC, in numpy and scipy.
+"""Spectra of sound: mel and Bark filter banks, log-mel spectrogram, MFCC and chroma, in numpy and
+scipy.
 
 The mel scale and its area-normalised triangles are those of Slaney's Auditory Toolbox (1998),
 librosa's default; the Bark scale is Traunmueller's (1990). librosa is the reference that the tests
@@ -15,6 +16,7 @@ _LINEAR_HZ = 200.0 / 3
 _BREAK_HZ = 1000.0
 _LOG_STEP = np.log(6.4) / 27.0
 FLOOR = 1e-10
+_LOWEST_NOTE_HZ, _HIGHEST_NOTE_HZ = 65.0, 5000.0
 
 
 def hz_to_mel(hz: np.ndarray) -> np.ndarray:
@@ -82,6 +84,28 @@ def _triangles(edges: np.ndarray, rate_hz: int, fft_size: int) -> np.ndarray:
     rising = (bins[None] - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - bins[None]) / (edges[2:] - edges[1:-1])[:, None]
     return np.asarray(np.maximum(0, np.minimum(rising, falling)).astype(np.float32))
+
+
+@functools.lru_cache(maxsize=4)
+def pitch_class_filters(rate_hz: int, fft_size: int) -> np.ndarray:
+    """How much each frequency counts to each of the twelve pitch classes, C to B, tuned to A 440
+    ``float32 [12, fft_size / 2 + 1]``: a Gaussian of half a semitone around its notes, from 65 Hz
+    to 5 kHz (after Fujishima 1999).
+    """
+    hertz = np.linspace(0, rate_hz / 2, fft_size // 2 + 1)
+    notes = 69 + 12 * np.log2(np.maximum(hertz, 1.0) / 440)
+    away = (notes - np.arange(12)[:, None] + 6) % 12 - 6
+    is_in = (hertz >= _LOWEST_NOTE_HZ) & (hertz <= _HIGHEST_NOTE_HZ)
+    return np.asarray(np.exp(-2 * np.square(away)) * is_in, np.float32)
+
+
+def chroma(samples: np.ndarray, rate_hz: int, fft_size: int, hop: int) -> np.ndarray:
+    """How much of the sound lies in each pitch class ``float32 [12, T]``, each moment of length 1;
+    0 where nothing sounds.
+    """
+    classes = pitch_class_filters(rate_hz, fft_size) @ power(samples, fft_size, hop)
+    length = np.sqrt(np.square(classes).sum(0))
+    return np.asarray(classes / np.maximum(length, FLOOR), np.float32)
 
 
 def power(samples: np.ndarray, fft_size: int, hop: int) -> np.ndarray:

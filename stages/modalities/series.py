@@ -23,13 +23,16 @@ from pydantic import Field, ValidationError
 
 from ...schemas import checks
 from ...schemas.errors import DamageError, InputError
+from ...schemas.fingerprint import canonical
 from ...schemas.json_value import JsonValue
-from ...schemas.quantity import share
+from ...schemas.quantity import Quantity, share
 from ...schemas.recipe import ShardOptions, mistake_lines
 from ...schemas.record import Part, Step
 from ..media.files import content_hash, locate
-from ..modality import Measured, ModalityOptions, OnDisk, Rendered, given_file
-from ..signal import Signal, found_in
+from ..media.grid import Grid, on_grid
+from ..media.values import values_of
+from ..modality import WARP_COST, Measured, ModalityOptions, OnDisk, Rendered, given_file
+from ..signal import Signal, Track, found_in
 from ..spec import MIDDLE, Draws, Records, Spec, TimeCrop, Transform, of_kind, seconds_of
 
 _TIME_NAMES = ("time", "t", "time_s", "seconds", "timestamp", "datetime", "date")
@@ -37,6 +40,7 @@ _UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 # beginning so late, and so many lengths of the series, times are of a clock and count from the
 # first
 _CLOCK_S, _CLOCK_SHARE = 3600.0, 10.0
+_GAPS_NOTE = "series with gaps longer than max_gap_s, where they are absent on the grid"
 _FAR = 1.5  # steps from the nearest value; what lies further is not there
 _BYTES = 4
 _LARGEST_VALUES = 1 << 28
@@ -69,12 +73,14 @@ class SeriesOptions(ModalityOptions):
 
 class Raw(NamedTuple):
     """A file as it was read: times in seconds ``float64 [N]``, rising; values ``float64 [N, C]``,
-    NaN where absent; the names of the columns.
+    NaN where absent; the names of the columns; the rows a second that it is brought to, 0 where
+    that is not said.
     """
 
     times: np.ndarray
     values: np.ndarray
     columns: tuple[str, ...]
+    rate_hz: float = 0.0
 
     @property
     def step_s(self) -> float:
@@ -110,13 +116,45 @@ GAPS = Signal(
 )
 
 
+def late_s(times: np.ndarray) -> float:
+    """When the first value is, in seconds of the file."""
+    return float(times[0])
+
+
+def values(raw: Raw) -> dict[str, np.ndarray]:
+    """The values in even steps, row by row; ``shape``: how many rows and columns they are, ``hop``:
+    seconds from one row to the next.
+    """
+    rows = resampled(raw, raw.rate_hz)
+    return {
+        "values": rows.reshape(-1),
+        "shape": np.array(rows.shape),
+        "hop": np.array([1 / raw.rate_hz]),
+    }
+
+
+LATE_S = Signal(
+    name="late_s",
+    of="series",
+    reads="times",
+    gives={"late_s": Quantity("when its first value is, of the file", "s")},
+    function=late_s,
+    on_request=False,
+)
+# on request, for align.warp
+VALUES = Track(name="values", of="series", function=values)
+
+
 class FittedSeries(TypedDict):
-    """What the training split says of a series: how it is read, and each column's scale."""
+    """What the training split says of a series: how it is read, the grid it is on (empty for none),
+    and each column's scale.
+    """
 
     columns: list[str]
     rate_hz: float
     time: str | None
     unit: Literal["s", "ms", "us", "ns"]
+    grid: Mapping[str, object]
     mean: list[float]
     deviation: list[float]
 
@@ -130,10 +168,13 @@ class Series(OnDisk):
     """Values over time. ``decoded`` gives ``float32 [T, C]``."""
 
     timed = True
+    version = 2
     suffixes = (".csv", ".tsv", ".parquet", ".npy")
     by_ending = False
     facts = ("bytes", "duration_s", "frames", "fps", "channels")
-    readable = ("times", "values", "columns", "step_s")
+    by_stages: ClassVar[Mapping[str, Quantity]] = {"warp_cost": WARP_COST}
+    readable = ("times", "values", "columns", "step_s", "rate_hz")
+    warped_by = ("values",)
     media_per_task = 64
     always_measured = True
     options = SeriesOptions
@@ -145,6 +186,7 @@ class Series(OnDisk):
             {"name": "columns", "list": "string"},
             {"name": "time", "dtype": "string"},
             {"name": "unit", "dtype": "string"},
+            {"name": "grid", "dtype": "string"},
         ]
     }
 
@@ -158,7 +200,9 @@ class Series(OnDisk):
     def measured(self, root: Path, part: Part, wanted: frozenset[str]) -> Measured:
         assert part.uri is not None
         path = locate(root, part.uri)
-        raw = read_series(path, _reading_of(part))
+        reading = _reading_of(part)
+        raw = read_series(path, reading)
+        raw = raw._replace(rate_hz=_rate_of(raw, reading))
         result: Measured = {
             "hash": content_hash(path),
             "frames": len(raw.times),
@@ -170,15 +214,33 @@ class Series(OnDisk):
             result["fps"] = 1 / raw.step_s
         return result
 
+    def sequence(self, tracks: Mapping[str, np.ndarray], by: str) -> tuple[float, np.ndarray]:
+        return float(tracks["hop"][0]), tracks[by].reshape(tracks["shape"].astype(int))
+
+    def facts_within(self, part: Part) -> Part:
+        grid = Grid.of_part(part)
+        if grid is None or part.end_s is None or part.duration_s is None:
+            return part
+        # on a grid it is as long as the others there, whatever its file is
+        return dataclasses.replace(
+            part,
+            fps=grid.rate_hz,
+            frames=grid.rows(part.start_s or 0.0, part.end_s),
+            duration_s=max(part.duration_s, part.end_s),
+        )
+
     def decoded(self, root: Path, part: Part, wanted_by: object) -> np.ndarray:
         return self._read(root, part)[0]
 
     def rendered(self, root: Path, part: Part, options: ShardOptions) -> Rendered:
-        values, rate_hz, columns = self._read(root, part)
-        return Rendered("npz", encode_npz(values, rate_hz, columns, _reading_of(part)))
+        values, rate_hz, columns, note = self._read(root, part)
+        data = encode_npz(values, rate_hz, columns, _reading_of(part), Grid.of_part(part))
+        return Rendered("npz", data, note)
 
     def estimated_bytes(self, part: Part, options: ShardOptions) -> int:
-        seconds, rate_hz = part.seconds(), _reading_of(part).rate_hz or part.fps
+        grid = Grid.of_part(part)
+        rate_hz = grid.rate_hz if grid else _reading_of(part).rate_hz or part.fps
+        seconds = part.seconds()
         if not seconds or not rate_hz:
             return part.bytes or 0
         return round(seconds * rate_hz) * (part.channels or 1) * _BYTES
@@ -204,7 +266,7 @@ class Series(OnDisk):
     def fit(self, options: SeriesOptions, values: Iterable[bytes | None]) -> FittedSeries:
         """Columns and rate, and mean and deviation of each column."""
         columns: tuple[str, ...] | None = None
-        rate_hz, reading = 0.0, Reading()
+        rate_hz, reading, grid = 0.0, Reading(), None
         # of each column, once the first is known
         count, total, squares = np.zeros(1), np.zeros(1), np.zeros(1)
         for data in values:
@@ -212,7 +274,8 @@ class Series(OnDisk):
                 continue
             rows, rate, names = decode_npz(data)
             if columns is None:
-                columns, rate_hz, reading = names, rate, reading_in(data)
+                columns, rate_hz = names, rate
+                reading, grid = reading_in(data), grid_in(data)
             if names != columns:
                 raise InputError(
                     f"series of one part have other columns: {', '.join(columns)} and"
@@ -230,6 +293,7 @@ class Series(OnDisk):
             "rate_hz": rate_hz,
             "time": reading.time,
             "unit": reading.unit,
+            "grid": grid.options() if grid else {},
             "mean": mean.tolist(),
             "deviation": np.where(deviation > 0, deviation, 1.0).tolist(),
         }
@@ -244,21 +308,39 @@ class Series(OnDisk):
             columns=learned["columns"], rate_hz=rate_hz, time=learned["time"], unit=learned["unit"]
         )
         raw = read_series(given_file(value), reading)
-        return encode_npz(resampled(raw, rate_hz), rate_hz, raw.columns, reading)
+        grid = Grid.model_validate(learned["grid"]) if learned.get("grid") else None
+        values = gridded(raw, grid)[0] if grid else resampled(raw, rate_hz)
+        return encode_npz(values, rate_hz, raw.columns, reading, grid)
 
-    def _read(self, root: Path, part: Part) -> tuple[np.ndarray, float, tuple[str, ...]]:
-        """Values, rate and columns of a part, cut and at its rate."""
-        assert part.uri is not None
-        reading = _reading_of(part)
-        raw = read_series(locate(root, part.uri), reading)
-        rate_hz = reading.rate_hz or (1 / raw.step_s if raw.step_s else 1.0)
-        return resampled(raw, rate_hz, part.start_s or 0.0, part.end_s), rate_hz, raw.columns
+    def _read(self, root: Path, part: Part) -> tuple[np.ndarray, float, tuple[str, ...], str]:
+        """Values, rate and columns of a part, cut and at its rate, and what a person should know
+        of it.
+        """
+        reading, grid = _reading_of(part), Grid.of_part(part)
+        if part.uri is not None:
+            raw = read_series(locate(root, part.uri), reading)
+        else:
+            assert grid is not None
+            rows, columns = values_of(part)
+            raw = Raw(np.arange(len(rows)) / grid.rate_hz, rows.astype(np.float64), columns)
+        if grid is not None:
+            values, has_gap = gridded(raw, grid, part.start_s or 0.0, part.end_s)
+            # labels and tracks, which are in no file, have no values that were lost
+            note = _GAPS_NOTE if has_gap and part.uri is not None else ""
+            return values, grid.rate_hz, raw.columns, note
+        rate_hz = _rate_of(raw, reading)
+        return resampled(raw, rate_hz, part.start_s or 0.0, part.end_s), rate_hz, raw.columns, ""
 
 
 def _reading_of(part: Part) -> Reading:
     return Reading.model_validate(
         next((dict(step.options) for step in part.steps if step.op == "read"), {})
     )
+
+
+def _rate_of(raw: Raw, reading: Reading) -> float:
+    """Rows a second that a file is brought to: its own where its source does not say."""
+    return reading.rate_hz or (1 / raw.step_s if raw.step_s else 1.0)
 
 
 def read_series(path: Path, reading: Reading) -> Raw:
@@ -450,17 +532,7 @@ def resampled(
         if end_s is None
         else min(end_s, raw.times[-1] + (raw.step_s or step))
     )
-    count = math.floor((end - start_s) * rate_hz + 1e-6)
-    if count < 1:
-        raise DamageError(
-            "span_empty", f"no value between {start_s:g} and {end:g} s at {rate_hz:g} Hz"
-        )
-    if count * raw.values.shape[1] > _LARGEST_VALUES:
-        raise DamageError(
-            "series_too_large",
-            f"{count:,} values of {raw.values.shape[1]} columns; at most {_LARGEST_VALUES:,} are"
-            " written",
-        )
+    count = _checked_count(raw, start_s, end, rate_hz)
     grid = start_s + np.arange(count) / rate_hz
     out = np.full((count, raw.values.shape[1]), np.nan)
     is_denser = raw.step_s and raw.step_s * _FAR < step
@@ -478,6 +550,46 @@ def resampled(
         )
         out[nearest > _FAR * max(step, raw.step_s), column] = np.nan
     return np.where(np.abs(out) <= _LARGEST, out, np.nan).astype(np.float32)
+
+
+def _checked_count(raw: Raw, start_s: float, end_s: float, rate_hz: float) -> int:
+    """How many rows lie in [start, end); DamageError where there is none, or too much."""
+    count = math.floor((end_s - start_s) * rate_hz + 1e-6)
+    if count < 1:
+        raise DamageError(
+            "span_empty", f"no value between {start_s:g} and {end_s:g} s at {rate_hz:g} Hz"
+        )
+    if count * raw.values.shape[1] > _LARGEST_VALUES:
+        raise DamageError(
+            "series_too_large",
+            f"{count:,} values of {raw.values.shape[1]} columns; at most {_LARGEST_VALUES:,} are"
+            " written",
+        )
+    return count
+
+
+def gridded(
+    raw: Raw, grid: Grid, start_s: float = 0.0, end_s: float | None = None
+) -> tuple[np.ndarray, bool]:
+    """The values on a grid that begins at ``start_s``, up to the end ``float32 [T, C]``, and
+    whether some of it lies in a gap. What the series does not have there is NaN.
+    """
+    unknown = sorted({*grid.hold, *grid.nearest}.difference(raw.columns))
+    if unknown:
+        raise DamageError(
+            "series_no_columns",
+            f"align.grid: no column is called {', '.join(unknown)}; the series has"
+            f" {', '.join(raw.columns)}",
+        )
+    end = raw.times[-1] + (raw.step_s or 1 / grid.rate_hz) if end_s is None else end_s
+    moments = start_s + np.arange(_checked_count(raw, start_s, end, grid.rate_hz)) / grid.rate_hz
+    columns = [
+        on_grid(raw.times, values, moments, raw.step_s, grid.max_gap_s, grid.kind(name))
+        for name, values in zip(raw.columns, raw.values.T, strict=True)
+    ]
+    out = np.stack([values for values, _ in columns], 1)
+    has_gap = any(has_gap for _, has_gap in columns)
+    return np.where(np.abs(out) <= _LARGEST, out, np.nan).astype(np.float32), has_gap
 
 
 def _means(times: np.ndarray, values: np.ndarray, grid: np.ndarray, step: float) -> np.ndarray:
@@ -504,10 +616,14 @@ def _integral(times: np.ndarray, values: np.ndarray, until: np.ndarray) -> np.nd
 
 
 def encode_npz(
-    values: np.ndarray, rate_hz: float, columns: Sequence[str], reading: Reading | None = None
+    values: np.ndarray,
+    rate_hz: float,
+    columns: Sequence[str],
+    reading: Reading | None = None,
+    grid: Grid | None = None,
 ) -> bytes:
     """A series as the bytes of an ``.npz``, the same ones for the same series; with how its file
-    told time, so that other files are read like it.
+    told time and the grid it was brought onto, so that other files are read like it.
     """
     buffer = io.BytesIO()
     reading = reading or Reading()
@@ -517,6 +633,7 @@ def encode_npz(
         "columns": np.array(list(columns), np.str_),
         "time": np.array(reading.time or "", np.str_),
         "unit": np.array(reading.unit, np.str_),
+        "grid": np.array(canonical(grid.options()) if grid else "", np.str_),
     }
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
@@ -535,6 +652,13 @@ def reading_in(data: bytes) -> Reading:
             if "time" in archive
             else Reading()
         )
+
+
+def grid_in(data: bytes) -> Grid | None:
+    """The grid that a stored series was brought onto; None where it was on none."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        text = str(archive["grid"]) if "grid" in archive else ""
+    return Grid.model_validate_json(text) if text else None
 
 
 def decode_npz(data: bytes) -> tuple[np.ndarray, float, tuple[str, ...]]:

@@ -98,7 +98,7 @@ class Assembly:
         write_table(index, table)
         self._count.kinds["samples"] += samples
         self._count.written += table.num_rows
-        self._count.read += sum(len(sample.records) for piece in pieces for sample in piece.samples)
+        self._count.read += sum(piece.records for piece in pieces)
         self._shards.append(
             Shard(
                 name,

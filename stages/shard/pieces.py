@@ -23,8 +23,8 @@ from ...schemas.recipe import ShardOptions
 from ...schemas.rejects import FaultRow, fault_row
 from ..modality import in_record
 from .ledger import Ledger
-from .plan import Naming, Piece, Sample
-from .write import PieceWriter, annotation, signals
+from .plan import Naming, Sample
+from .write import PieceWriter, signals
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,45 +104,51 @@ class WrittenPiece:
         index = work / f"{stem}.arrow"
         return cls(work / f"{stem}.tar", 0, PieceNote.read(index).bytes, index)
 
-    def is_whole(self) -> bool:
-        """Whether it can be used: a stretch of a tar, which was synced, or a file of its own with
-        the checksum that its index notes.
-        """
-        is_alone = self.path == self.index.with_suffix(".tar")
-        return not is_alone or hash_file(self.path) == PieceNote.read(self.index).xxh3
-
     def rows(self) -> pa.Table:
         """Its index rows; offsets count from its first byte."""
         return read_table(self.index)
 
 
-def written_pieces(ledger: Ledger, work: Path, folder: Path) -> dict[str, WrittenPiece]:
-    """Pieces that need not be written again: finished ones of a run that was stopped, and stretches
-    of the tars in ``folder``.
+def pieces_in_tars(ledger: Ledger, work: Path, folder: Path) -> dict[str, WrittenPiece]:
+    """Pieces of an earlier run that are stretches of the tars in ``folder``. The index of a piece
+    whose bytes have gone is removed: where one lies, there is a piece.
     """
     written = {}
-    for path in work.glob("*.arrow"):
-        if path.with_suffix(".tar").is_file():
-            written[path.stem] = WrittenPiece.alone(work, path.stem)
-    for stem, (tar, offset, length) in ledger.places.items():
-        index = work / f"{stem}.arrow"
-        if stem not in written and index.is_file() and tar in ledger.tars:
-            written[stem] = WrittenPiece(folder / tar, offset, length, index)
+    for index in work.glob("*.arrow"):
+        place = ledger.places.get(index.stem)
+        if index.with_suffix(".tar").is_file():
+            continue
+        if place is not None and place.tar in ledger.tars:
+            written[index.stem] = WrittenPiece(
+                folder / place.tar, place.offset, place.length, index
+            )
+        else:
+            index.unlink()
     return written
 
 
-def piece_stem(piece: Piece, root: Path, config: str, naming: Naming) -> str:
+def is_written(work: Path, stem: str) -> bool:
+    """Whether a piece need not be written again: it is a stretch of a tar, which was synced, or has
+    a file of its own with the checksum that its index notes.
+    """
+    index, alone = work / f"{stem}.arrow", work / f"{stem}.tar"
+    if not index.is_file():
+        return False
+    return not alone.is_file() or hash_file(alone) == PieceNote.read(index).xxh3
+
+
+def piece_stem(split: str, samples: Sequence[Sample], root: Path, config: str) -> str:
     """A fingerprint of all that decides the bytes of a piece, and so the name of its files."""
-    samples = [
+    contents = [
         (
             sample.key,
-            annotation(sample, naming.texts_in_json),
+            sample.annotation,
             [signals(record) for record in sample.records],
             list(_media_in(sample, root)),
         )
-        for sample in piece.samples
+        for sample in samples
     ]
-    return fingerprint(config, piece.split, samples)
+    return fingerprint(config, split, contents)
 
 
 def _media_in(sample: Sample, root: Path) -> Iterator[tuple[object, ...]]:
@@ -164,7 +170,7 @@ def _media_in(sample: Sample, root: Path) -> Iterator[tuple[object, ...]]:
 
 
 def write_piece(
-    piece: Piece,
+    samples: Sequence[Sample],
     root: Path,
     options: ShardOptions,
     naming: Naming,
@@ -179,7 +185,7 @@ def write_piece(
     # run finds it.
     with replacing(path.with_suffix(".tar"), synced=False) as aside, open(aside, "wb") as file:
         writer = PieceWriter(file, root, options, naming)
-        for sample in piece.samples:
+        for sample in samples:
             fault = writer.add(sample, check)
             if fault is not None:
                 faults += [fault_row(record, fault, "shard") for record in sample.records]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,7 +19,7 @@ from ...schemas.json_value import JsonValue
 from ...schemas.recipe import ShardOptions
 from ...schemas.record import Fault, Part, Record
 from ..media.refusing import refusing
-from ..modality import InRecord, is_in_record, modality, on_disk
+from ..modality import InRecord, is_in_record, is_rendered, modality, on_disk
 from .plan import Naming, Sample
 from .tar import header, padding
 
@@ -59,12 +59,12 @@ class PieceWriter:
         try:
             single = self._naming.plain
             for name, part in sorted(first.parts.items()):
-                if part.uri is None:
+                if not is_rendered(part):
                     continue
-                check(f"{part.modality}:{part.uri}")
+                check(f"{part.modality}:{part.uri or name}")
                 _refuse_damaged(part)
                 kind = on_disk(part.modality)
-                with refusing("decoder_failed", part.uri):
+                with refusing("decoder_failed", part.uri or name):
                     rendered = kind.rendered(self._root, part, self._options)
                 noted += [rendered.note] if rendered.note else []
                 if first.signals.get(f"{name}.streams", 1) > 1:
@@ -82,9 +82,7 @@ class PieceWriter:
                 )
             if not self._naming.texts_in_json:
                 members += _own_members(first, single)
-            members.append(
-                ("", "", "json", annotation(sample, self._naming.texts_in_json).encode())
-            )
+            members.append(("", "", "json", sample.annotation.encode()))
             members.sort(key=lambda member: member[2])
             self._write(sample, members)
             # not before: a sample that fails is told as a fault and as nothing else
@@ -129,7 +127,7 @@ class PieceWriter:
                     ],
                 }
                 for name, part in sorted(record.parts.items())
-                if part.uri is None
+                if not is_rendered(part)
             ]
             self.parts |= {name: part.modality for name, part in record.parts.items()}
             self.targets |= {name: _kind_of(value) for name, value in record.targets.items()}
@@ -184,12 +182,12 @@ def signals(record: Record) -> list[tuple[str, float]]:
     return sorted(numbers.items())
 
 
-def annotation(sample: Sample, with_texts: bool) -> str:
-    """The sample's json member: key, targets and absences of its record; ``with_texts`` a list of
-    its records, with their texts.
+def annotation(key: str, records: Sequence[Record], with_texts: bool) -> str:
+    """The json member of a sample: key, targets and absences of its record; ``with_texts`` a list
+    of its records, with their texts.
     """
     values = []
-    for record in sample.records:
+    for record in records:
         value: dict[str, JsonValue] = {
             "key": record.key,
             "group": record.group,
@@ -208,4 +206,4 @@ def annotation(sample: Sample, with_texts: bool) -> str:
             if isinstance(kind, InRecord) and (with_texts or not kind.has_member):
                 by_kind[kind.annotated_under][name] = kind.annotated(part.text or "")
         values.append(value | by_kind)
-    return canonical({"key": sample.key, "records": values} if with_texts else values[0])
+    return canonical({"key": key, "records": values} if with_texts else values[0])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mixture import full_recipe, products
 from modalmill.pipeline import sharding
 from modalmill.pipeline.run import Result
+from modalmill.stages.shard.plan import Sample
 from tiny import jpeg, recipe, vqa_corpus, write
 
 
@@ -22,11 +24,11 @@ def test_a_changed_record_rewrites_its_piece_and_reuses_the_rest(
     value = recipe(tmp_path / "raw", {"vqa": vqa_corpus(tmp_path / "raw", images=40, per_image=1)})
     run_recipe(value)
     written: list[int] = []
-    real = sharding.PieceTask.run
+    real = sharding.write_piece
     monkeypatch.setattr(
-        sharding.PieceTask,
-        "run",
-        lambda self, beat, skip: written.append(len(self.piece.samples)) or real(self, beat, skip),
+        sharding,
+        "write_piece",
+        lambda samples, *more: written.append(len(samples)) or real(samples, *more),
     )
     write(tmp_path / "raw" / "images" / "COCO_tiny2014_000000000007.jpg", jpeg(seed=777))
     run_recipe(value)
@@ -57,12 +59,13 @@ def test_a_piece_that_was_damaged_since_is_written_again(
     data[600] ^= 1
     pieces[0].write_bytes(data if damage == "flip" else data[:-700])
     written: list[str] = []
-    real = sharding.PieceTask.run
-    monkeypatch.setattr(
-        sharding.PieceTask,
-        "run",
-        lambda task, *more: (written.append(task.path.name), real(task, *more))[1],
-    )
+    real = sharding.write_piece
+
+    def noted(samples: Sequence[Sample], *more: Any) -> None:
+        written.append(more[-2].name)
+        real(samples, *more)
+
+    monkeypatch.setattr(sharding, "write_piece", noted)
     run_recipe(value)
     assert written == [pieces[0].stem]
     assert products(tmp_path / "out") == products(tmp_path / "whole")

@@ -43,7 +43,7 @@ def test_all_that_a_run_writes_lies_in_a_place_that_has_a_name(
     there = {name for name, place in places(run).items() if place.exists()}
     assert there == set(places(run)) - {"training", "compare", "measured", "duplicates", "labels"}
     there = {name for name, place in places(run.work).items() if place.exists()}
-    assert there >= set(places(run.work)) - {"building", "measured_note"}
+    assert there >= set(places(run.work)) - {"building", "planned", "measured_note"}
 
 
 def test_shards_and_features_of_a_run_find_each_other(tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "align.targets": {"name": "y", "first_of": ["label", "score"]},
     "align.join": {"sources": ["a", "b"]},
     "align.sync": {"video": "video", "audio": "audio", "correct": True},
+    "align.grid": {"rate_hz": 25, "tracks": {"loudness": "audio"}, "labels": {"said": "caption"}},
+    "align.warp": {"of": "audio", "onto": "video", "cues": {"moved": "caption"}, "by": "activity"},
     "align.nearest": {"sources": ["s", "b"], "time": {"s": "score", "b": "t"}, "within_s": 1},
     "clean.rules": {"rules": {"image.sharpness": ">= 1", "audio.silence / 2": "< 1"}},
     "clean.fill": {"target": "label"},

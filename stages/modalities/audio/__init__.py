@@ -17,7 +17,15 @@ from ....schemas.quantity import Quantity, share
 from ....schemas.recipe import ShardOptions
 from ....schemas.record import Part
 from ...media.files import content_hash, locate
-from ...modality import Measured, ModalityOptions, OnDisk, Rendered, in_span
+from ...modality import (
+    WARP_COST,
+    Measured,
+    ModalityOptions,
+    OnDisk,
+    Rendered,
+    in_span,
+    sequence_of_activity,
+)
 from ...signal import LIKENESS, found_in
 
 if TYPE_CHECKING:
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 
 _COPIED = {".wav": "wav", ".flac": "flac", ".mp3": "mp3", ".ogg": "ogg"}
 _USUAL_RATE_HZ = 44_100
+_SEQUENCES = ("mfcc", "chroma")
 
 
 class AudioOptions(ModalityOptions):
@@ -94,6 +103,7 @@ class Audio(OnDisk):
             -math.inf,
         ),
         "sync_confidence": share("how confident align.sync is of that"),
+        "warp_cost": WARP_COST,
         "sync_drift": Quantity("by how much later it gets, where that is so", "s/s", -math.inf),
     }
     readable = ("sound", "mono", "frame")
@@ -103,6 +113,7 @@ class Audio(OnDisk):
     no_stream = "no_audio_stream"
     stream_of = "sound"
     cut_by = ("silence", "speech")
+    warped_by = (*_SEQUENCES, "activity")
     options = AudioOptions
     first_encoder = "spectrum_cnn"
 
@@ -174,6 +185,13 @@ class Audio(OnDisk):
                 min_silence_s=options["min_silence_s"],
             ),
         )
+
+    def sequence(self, tracks: Mapping[str, np.ndarray], by: str) -> tuple[float, np.ndarray]:
+        from .sequences import HOP_S, WIDTHS, sounding
+
+        if by in WIDTHS:
+            return HOP_S, sounding(tracks, by)
+        return sequence_of_activity(self, tracks, len(tracks["power"]) * float(tracks["hop"][0]))
 
     def activity(self, tracks: Mapping[str, np.ndarray], times_s: np.ndarray) -> np.ndarray:
         from .activity import level_at

@@ -6,14 +6,23 @@ import functools
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from ....schemas.quantity import Quantity
 from ....schemas.recipe import ShardOptions, VideoReader
 from ....schemas.record import Part
 from ...media.files import content_hash, locate
-from ...modality import Measured, ModalityOptions, OnDisk, Rendered, in_span
+from ...modality import (
+    WARP_COST,
+    Measured,
+    ModalityOptions,
+    OnDisk,
+    Rendered,
+    in_span,
+    sequence_of_activity,
+)
 from ...signal import FACTS, LIKENESS, found_in
 
 if TYPE_CHECKING:
@@ -65,6 +74,7 @@ class Video(OnDisk):
         *("bytes", "duration_s", "frames", "fps"),
         *("width", "height", "short_side", "long_side", "aspect"),
     )
+    by_stages: ClassVar[Mapping[str, Quantity]] = {"warp_cost": WARP_COST}
     readable = ("path", "header", "frames", "damaged", "first_s", "end_s")
     readable_by_tracks = ("gray", "levels", "difference", "time_s")
     media_per_task = 12
@@ -73,6 +83,7 @@ class Video(OnDisk):
     likeness_version = 1
     always_measured = True
     stream_of = "pictures"
+    warped_by = ("activity",)
     cut_by = ("shots",)
     options = VideoOptions
     first_encoder = "frames_cnn"
@@ -154,6 +165,9 @@ class Video(OnDisk):
         from .segments import shots
 
         return in_span(part, functools.partial(shots, tracks))
+
+    def sequence(self, tracks: Mapping[str, np.ndarray], by: str) -> tuple[float, np.ndarray]:
+        return sequence_of_activity(self, tracks, float(tracks["time"][-1]))
 
     def activity(self, tracks: Mapping[str, np.ndarray], times_s: np.ndarray) -> np.ndarray:
         from .activity import motion_at

@@ -331,7 +331,9 @@ def test_measurements_of_a_series_are_facts_and_signals(tmp_path: Path) -> None:
     assert found["channels"] == 2
     assert found["duration_s"] == pytest.approx(4.0)
     assert found["fps"] == pytest.approx(10.0)
-    assert signals == {"missing": pytest.approx(10 / 74), "gaps": pytest.approx(1 / 36)}
+    assert signals == {
+        **{"missing": pytest.approx(10 / 74), "gaps": pytest.approx(1 / 36), "late_s": 0.0}
+    }
 
 
 def test_absent_values_are_told_and_have_no_influence() -> None:
