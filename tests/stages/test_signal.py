@@ -7,7 +7,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,16 @@ from modalmill.schemas.disk import read_note
 from modalmill.schemas.errors import InputError, RecipeError
 from modalmill.schemas.fingerprint import hash_file
 from modalmill.schemas.recipe import parse_recipe
+from modalmill.schemas.record import Origin, Part, Record
 from modalmill.stages import outside
 from modalmill.stages.contract import broken_signal
+from modalmill.stages.measure.facts import AllTracks, Facts
+from modalmill.stages.measure.measurements import Measurements, write_measurements
+from modalmill.stages.measure.media import Medium
 from modalmill.stages.media import audio, image, video
 from modalmill.stages.modalities.image.signals.light import LIGHT
 from modalmill.stages.modality import modality, names, wrongly_declared
-from modalmill.stages.signal import Signal, signals_of, tracks_of
+from modalmill.stages.signal import WHOLE, Signal, signals_of, tracks_of
 from tiny import mp4, png, recipe, wav, write
 
 Run = Callable[..., Result]
@@ -184,6 +188,38 @@ def test_another_version_of_a_track_measures_it_and_the_first_is_kept(
     assert corpus.measure(*ALL) == NONE
     table = pandas.read_parquet(corpus.root / "out" / "signals.parquet")
     pandas.testing.assert_frame_equal(before, table)
+
+
+@pytest.mark.parametrize(("old", "new"), [("a", "b"), ("b", "a")])
+def test_what_was_made_another_way_is_not_read_whatever_file_comes_first(
+    tmp_path: Path, old: str, new: str
+) -> None:
+    medium = Medium("video", "film.mp4", "1-1")
+    row = {**asdict(medium), "hash": "h", "failed": []}
+    for folder, values in ((old, {"time": 0.0, "moved": 1.0}), (new, {"moved": 2.0})):
+        own = {
+            "signals": [(f"{name}:{name}", value) for name, value in values.items()],
+            "tracks": [(f"{name}:{name}", [value]) for name, value in values.items()],
+        }
+        names = [f"{what} {name}" for what in ("signal", "track") for name in values]
+        units = {unit: f"{unit} of {folder}" for unit in names}
+        path = tmp_path / folder / "m.arrow"
+        write_measurements(path, [row | own], units | ({WHOLE: old} if folder == old else {}))
+    made_in = {"signal time": old, "track time": old, "signal moved": new, "track moved": new}
+    wanted = {WHOLE: old} | {unit: f"{unit} of {folder}" for unit, folder in made_in.items()}
+    measurements = Measurements(tmp_path, {"video": wanted})
+    assert not measurements.lacking(medium)
+    measurements.gather(tmp_path / "gathered.arrow", [medium])
+    facts = Facts(tmp_path / "gathered.arrow", {})
+    part = Part("video", uri="film.mp4")
+    for tracks in (facts.tracks_of(part), AllTracks([tmp_path / "gathered.arrow"]).of(part)):
+        assert {name: list(track) for name, track in tracks.items()} == {
+            "time": [0.0],
+            "moved": [2.0],
+        }
+    record = facts.attach(Record("k", "k", Origin("s", "f"), {"film": part}))
+    assert record.signals == {"film.time": 0.0, "film.moved": 2.0}
+    assert record.parts["film"].hash == "h"
 
 
 def test_a_signal_over_time_takes_another_version_without_decoding(
