@@ -26,7 +26,7 @@ from _common import print_table, print_versions
 from modalmill.schemas.record import Part
 from modalmill.stages.align.warp import TimeMap, Warp
 from modalmill.stages.media import audio
-from modalmill.stages.modality import Depth, on_disk
+from modalmill.stages.modality import on_disk
 
 RATE_HZ, FEWEST = 16_000, 1600
 Change = Callable[[np.ndarray], np.ndarray]
@@ -109,9 +109,10 @@ class Mapper:
         if id(samples) not in self._known:
             name = f"{len(self._known)}.wav"
             soundfile.write(self._folder / name, np.clip(samples, -1, 1), RATE_HZ)
-            depth = Depth.SIGNALS | self._kind.depth_of("mfcc")
             part = Part("audio", uri=name, duration_s=len(samples) / RATE_HZ)
-            tracks = self._kind.measured(self._folder, part, depth)["tracks"]
+            wanted = frozenset({"track levels", "track mfcc"})
+            found = self._kind.measured(self._folder, part, wanted)["found"]
+            tracks = {**found.tracks["levels"], **found.tracks["mfcc"]}
             # the samples are kept, so that no other has their id
             self._known[id(samples)] = part, {**tracks, "samples": samples}
         return self._known[id(samples)][0]

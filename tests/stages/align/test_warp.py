@@ -18,13 +18,14 @@ import soundfile
 import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from measured import measured
 from modalmill.pipeline.run import Result
 from modalmill.schemas.contents import Contents
 from modalmill.schemas.manifest import read_manifest, table_to_records
 from modalmill.schemas.record import Cue, Origin, Part, Record
 from modalmill.stages.align._warping import accumulated, best_path, distances, relative_cost
 from modalmill.stages.align.warp import Warp
-from modalmill.stages.modality import Depth, on_disk
+from modalmill.stages.modality import on_disk
 from tiny import recipe, write
 
 Run = Callable[..., Result]
@@ -88,12 +89,9 @@ class Tracks:
 
     def part(self, name: str, samples: np.ndarray, **more: Any) -> Part:
         soundfile.write(self._root / f"{name}.wav", samples, RATE_HZ)
-        kind = on_disk("audio")
-        depth = Depth.SIGNALS
-        if self._by in kind.on_request:
-            depth |= kind.depth_of(self._by)
-        part = Part("audio", uri=f"{name}.wav")
-        self._known[part.uri] = kind.measured(self._root, part, depth)["tracks"]
+        more_tracks = [self._by] if self._by in on_disk("audio").on_request else []
+        tracks = measured(self._root / f"{name}.wav", "audio", *more_tracks).tracks
+        self._known[f"{name}.wav"] = tracks
         length = len(samples) / RATE_HZ
         return Part("audio", uri=f"{name}.wav", duration_s=length, **more)
 
