@@ -24,7 +24,6 @@ app = typer.Typer(
     help="From raw multimodal corpora on disk to a trained fusion model, with nothing lost on the"
     " way.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
