@@ -184,7 +184,7 @@ def _yaml_mistake(error: BaseException, text: str) -> str:
         hint = f"; {error.context}, which begins in line {began.line + 1}"
         # at the end of the file there is nothing to point at
         mark = mark if mark.pointer < len(text) else began
-    snippet = mark.get_snippet(indent=0, max_length=_SNIPPET).replace("\t", " ")
+    snippet = (mark.get_snippet(indent=0, max_length=_SNIPPET) or "").replace("\t", " ")
     return f"{kind}line {mark.line + 1}: {problem}{hint}\n{snippet}"
 
 
