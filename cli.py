@@ -123,10 +123,21 @@ def run(
             "--resume/--no-resume", help="Go on with training where it stopped, or train anew."
         ),
     ] = True,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            min=1,
+            metavar="N",
+            help="Try the recipe on the first N records of each source and their partners.",
+        ),
+    ] = None,
     quiet: QuietOption = False,
 ) -> None:
     """Run a recipe: raw corpora to shards, features and a trained model."""
-    target, result = _run(recipe, out, set_, until, engine, workers, scheduler, resume, quiet)
+    target, result = _run(
+        recipe, out, set_, until, engine, workers, scheduler, resume, quiet, limit=limit
+    )
     from .pipeline.report import account_text
     from .pipeline.run import is_helper
 
@@ -178,6 +189,7 @@ def _run(
     resume: bool,
     quiet: bool,
     looks: bool = False,
+    limit: int | None = None,
 ) -> tuple[Path, Result]:
     """Carry out a recipe; where, and what came of it."""
     from .pipeline.engine import early
@@ -202,7 +214,7 @@ def _run(
     target = out or Path("out") / parsed.name
     progress = Progress(quiet or is_helper())
     # checked above
-    result = run_plan(plan, target, engine, workers, scheduler, progress, resume, looks)  # type: ignore[arg-type]
+    result = run_plan(plan, target, engine, workers, scheduler, progress, resume, looks, limit)  # type: ignore[arg-type]
     return target, result
 
 
@@ -221,7 +233,11 @@ def _given(named: list[str] | None, **parts: str | None) -> dict[str, str]:
 
 
 def _next_steps(target: Path, result: Result) -> str:
+    from .pipeline.report import limit_text
+
     lines = [f"Everything lies in {target}. Next:"]
+    if result.account.limit is not None:
+        lines.insert(0, f"This was a limited run, {limit_text(result.account.limit)}.")
     whole = result.account.to_dict()
     if whole["rejects_by_reason"] or whole["unmatched"]:
         lines.append(f"  modalmill rejects {target}")

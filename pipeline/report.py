@@ -29,6 +29,8 @@ def account_text(account: Account) -> str:
         values = (count.read, count.copies, *out)
         table.add_row(count.name, *(f"{value:,}" if value else "-" for value in values))
     lines: list[object] = [table]
+    if account.limit is not None:
+        lines = [f"A LIMITED RUN, {limit_text(account.limit)}", *lines]
     for count in account.sources:
         if len(count.kinds) > 1:
             lines.append(
@@ -79,6 +81,14 @@ def account_text(account: Account) -> str:
     )
     lines += [f"  {problem}" for problem in problems]
     return render_text(*lines)
+
+
+def limit_text(limit: int) -> str:
+    """What a run with this limit took."""
+    return (
+        f"of the first {limit:,} records of each source and their partners; without --limit all"
+        " are taken"
+    )
 
 
 def _last_presence(account: Account) -> tuple[str, Counter[str]]:
