@@ -151,6 +151,27 @@ def run(
 
 
 @app.command()
+def plan(
+    recipe: RecipeArgument,
+    out: OutOption = None,
+    set_: SetOption = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="STAGE", help="Plan no further than this.")
+    ] = None,
+) -> None:
+    """Tell in seconds what 'run' would do and why, what the sources hold, and what it will cost;
+    nothing is written.
+    """
+    from .pipeline.plan import make_plan
+    from .pipeline.preview import preview_text
+    from .schemas.recipe import load_recipe
+
+    parsed, root = load_recipe(recipe, set_ or ())
+    made = make_plan(parsed, root, until, where=str(recipe))
+    _say(preview_text(made, out or Path("out") / parsed.name))
+
+
+@app.command()
 def measure(
     recipe: RecipeArgument,
     out: OutOption = None,

@@ -75,7 +75,7 @@ def partners_of(joins: Sequence[Placed], partitions: Sequence[Path]) -> dict[str
     keys = read_columns(partitions, ["key"])
     for placed in joins if keys is not None else ():
         assert isinstance(placed.stage, CorpusStage)
-        decisions = decide(placed.stage, partitions, _no_likeness)
+        decisions = decide(placed.stage, partitions, no_likeness)
         for start in range(0, len(keys), _ROWS_AT_ONCE):
             some = keys["key"].slice(start, _ROWS_AT_ONCE)
             decided = decided_rows(decisions, some, start)
@@ -85,7 +85,7 @@ def partners_of(joins: Sequence[Placed], partitions: Sequence[Path]) -> dict[str
     return partners
 
 
-def _no_likeness(content: str, modality: str = "") -> None:
+def no_likeness(content: str, modality: str = "") -> None:
     """Nothing is measured yet."""
 
 
