@@ -303,6 +303,41 @@ def rejects(
 
 
 @app.command()
+def retry(
+    out: Annotated[Path, typer.Argument(help="Output folder of a run.")],
+    reason: Annotated[
+        str, typer.Option("--reason", help="The rule; without it all reasons are listed.")
+    ] = "",
+    recipe: Annotated[
+        Path | None,
+        typer.Option("--recipe", help="The recipe; that of OUT where it is not given."),
+    ] = None,
+    set_: SetOption = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")
+    ] = None,
+    engine: EngineOption = "local",
+    workers: WorkersOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Run again with the records that were rejected for a reason, after you mended files or raised
+    a limit: decoder_timeout, file_empty, ...
+    """
+    from .pipeline.report import account_text, read_account
+    from .pipeline.retrying import forget, reasons_text, recipe_of, retried_text
+
+    if not reason:
+        _say(reasons_text(out))
+        return
+    path, limit = recipe or recipe_of(out), read_account(out).limit
+    before = forget(out, reason)
+    _, result = _run(path, out, set_, until, engine, workers, None, True, quiet, limit=limit)
+    if not quiet:
+        _say(account_text(result.account))
+        _say(retried_text(out, before, reason))
+
+
+@app.command()
 def verify(
     out: Annotated[Path, typer.Argument(help="Output folder of a run, or its folder of shards.")],
 ) -> None:

@@ -73,7 +73,9 @@ def partners_of(joins: Sequence[Placed], partitions: Sequence[Path]) -> dict[str
     """Key of a record -> keys of those that it takes parts and targets from."""
     partners: dict[str, list[str]] = {}
     keys = read_columns(partitions, ["key"])
-    for placed in joins if keys is not None else ():
+    if keys is None:
+        return partners
+    for placed in joins:
         assert isinstance(placed.stage, CorpusStage)
         decisions = decide(placed.stage, partitions, no_likeness)
         for start in range(0, len(keys), _ROWS_AT_ONCE):

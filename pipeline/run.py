@@ -69,7 +69,8 @@ def run(
     plan, out = replace(plan, root=plan.root.absolute()), out.absolute()
     if limit is not None:
         refuse_whole(out)
-        name = f"{plan.recipe.name}-limit-{limit}"
+        # that of an output folder is called so already
+        name = plan.recipe.name.removesuffix(f"-limit-{limit}") + f"-limit-{limit}"
         plan = replace(plan, recipe=plan.recipe.model_copy(update={"name": name}))
     if is_helper():
         helping = Result(Account())

@@ -215,8 +215,8 @@ def table_text(report: Evaluation, brief: bool = False, columns: int | None = No
         if cells:
             kinds = plain_table(name, "accuracy", "questions", right=("accuracy", "questions"))
             lines += ["", f"by {name}, all parts shown", kinds]
-            for kind, cell in cells:
-                kinds.add_row(kind or "(none)", f"{cell['accuracy']:.3f}", f"{cell['questions']:,}")
+            for kind, own in cells:
+                kinds.add_row(kind or "(none)", f"{own['accuracy']:.3f}", f"{own['questions']:,}")
     if "captions" in report:
         cell = report["captions"]
         lines += [
