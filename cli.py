@@ -213,6 +213,9 @@ def _run(
     limit: int | None = None,
 ) -> tuple[Path, Result]:
     """Carry out a recipe; where, and what came of it."""
+    # ahead of the imports: whoever sits before a terminal sees at once that something happens
+    if not quiet and sys.stderr.isatty():
+        _say(f"{recipe}: starting", sys.stderr)
     from .pipeline.engine import early
     from .pipeline.guard import start_early
 

@@ -399,8 +399,8 @@ def robustness_text(report: Robustness, columns: int | None = None) -> str:
     hidden = plain_table("share of parts hidden", *rates, "area", right=(*rates, "area"))
     lines += ["", hidden]
     for mechanism, curve in report["curves"].items():
-        shares = (*curve.values(), report["areas"][mechanism])
-        hidden.add_row(mechanism, *(f"{share:.3f}" for share in shares))
+        points = (*curve.values(), report["areas"][mechanism])
+        hidden.add_row(mechanism, *(f"{point:.3f}" for point in points))
     lines += ["", "what each part is worth (Shapley value; all add up to all parts minus none)"]
     lines += [
         f"  {name:<30}{value:>+8.3f}"
