@@ -29,6 +29,7 @@ from ..schemas.manifest import kept_manifest, rows_to_table, table_to_records, w
 from ..schemas.plain_text import plain_table, render_text
 from ..schemas.record import Part
 from ..stages.base import Merged, Noted
+from ..stages.measure.media import Medium
 from .corpus import decide, read_columns
 from .engine import Engine, cores, make_engine
 from .ingesting import ingest_stem, read_ingested
@@ -44,6 +45,7 @@ _KEEP = "keep what there is"
 _READ_S = 2.0  # of each source
 _SHOWN = 2  # records of each source
 _SAMPLE = 32  # records of each source, carried through
+_SAMPLE_BYTES = 30_000_000  # of their media: films are long
 _WARM = 8  # of them ahead, so that no start of a worker is taken for work
 _DEADLINE_S = 5.0  # of one file of the sample
 _TEXT_SHOWN = 60
@@ -68,11 +70,11 @@ def preview_text(plan: Plan, out: Path) -> str:
     before = _earlier_recipe(out)
     with tempfile.TemporaryDirectory(prefix="modalmill-plan-") as place:
         sources = [_look(plan, name, out, Path(place), before) for name in plan.sources]
-        pending, acts = _acts(plan, out, sources, before)
+        pending, new, acts = _acts(plan, out, sources, before)
         things = [*_limited(out), *_sources(sources), "", *acts]
         things += [*_joins(plan, sources), "", *_records(sources)]
         if pending:
-            things += ["", *_estimate(plan, out, sources, Path(place))]
+            things += ["", *_estimate(plan, sources, len(new), Path(place))]
     return render_text(*things, "", "Nothing was written.")
 
 
@@ -161,41 +163,39 @@ def _sources(sources: Sequence[_Looked]) -> list[object]:
 
 def _acts(
     plan: Plan, out: Path, sources: Sequence[_Looked], before: Mapping[str, object]
-) -> tuple[bool, list[object]]:
-    """Whether a run has anything to do after the sources, and a table of what and why."""
-    table = plain_table("then", "a run would")
+) -> tuple[bool, set[Medium], list[object]]:
+    """Whether a run has anything to do after the sources, the media that it would look at, and a
+    table of what and why.
+    """
+    table, folder = plain_table("then", "a run would"), RunFolder(out)
     partitions = [path for looked in sources for path in looked.partitions]
-    measuring = Measuring(plan, RunFolder(out).work)
-    media, new = measuring.media(partitions)
-    exact = "" if all(looked.is_whole for looked in sources) else "of what was read "
-    if media:
-        size = sum(_size(plan.root / medium.uri) for medium in new)
-        told = (
-            f"look at {len(new):,} of {len(media):,} files ({size / 1e6:,.1f} MB)"
-            if new
-            else (f"look at none of {len(media):,} files: all are known")
-        )
-        table.add_row("measure", exact + told)
+    measuring = Measuring(plan, folder.work)
     facts = measuring.there(partitions) if all(looked.is_kept for looked in sources) else None
-    staging = Staging(plan, partitions, facts or {}, measuring, RunFolder(out).work.records)
-    first = (staging.pending() if plan.stages else None) if facts is not None else plan.stages
-    begun = False
-    for number, placed in enumerate(plan.stages):
-        begun = begun or (first is not None and placed in first)
-        table.add_row(placed.address, _why(plan, number, before) if begun else _KEEP)
+    new: set[Medium] = set()
+    if facts is None:
+        media, new = measuring.media(partitions)
+        size = sum(_size(plan.root / medium.uri) for medium in new)
+        read = "" if all(looked.is_whole for looked in sources) else " of what was read"
+        told = f"look at {len(new):,} of {len(media):,} files{read} ({size / 1e6:,.1f} MB)"
+        table.add_row("measure", told if media else "look at no file: no stage asks for one")
+    else:
+        table.add_row("measure", "look at no file: all that stages ask for are known")
+    staging = Staging(plan, partitions, facts or {}, measuring, folder.work.records)
+    first = plan.stages if facts is None else staging.pending()
     pending = facts is None or first is not None
+    # before all stages lie the facts alone
+    runs = pending and not first
+    for number, placed in enumerate(plan.stages):
+        runs = runs or (first is not None and placed in first)
+        table.add_row(placed.address, _why(plan, number, before) if runs else _KEEP)
     if plan.runs("shard") and plan.recipe.shard is not None:
-        folder = RunFolder(out)
-        manifest = (
-            None
-            if pending
-            else kept_manifest(folder.manifest, folder.work.manifest_note, staging.partitions)
-        )
+        note = folder.work.manifest_note
+        manifest = None if pending else kept_manifest(folder.manifest, note, staging.partitions)
         pending = manifest is None or not has_shards(plan, manifest, out)
-        table.add_row("shards", "write those that have changed" if pending else _KEEP)
+        table.add_row("shards", "write what is not there yet" if pending else _KEEP)
     if plan.runs("train") and plan.train is not None:
         table.add_row("training", "train" if pending else "go on where it stopped, or keep it")
-    return pending, [table]
+    return pending, new, [table]
 
 
 def _why(plan: Plan, number: int, before: Mapping[str, object]) -> str:
@@ -265,48 +265,70 @@ def _shown(text: str) -> str:
     return text if len(text) <= _TEXT_SHOWN else f"{text[: _TEXT_SHOWN - 3]}..."
 
 
-def _estimate(plan: Plan, out: Path, sources: Sequence[_Looked], place: Path) -> Iterator[object]:
-    """Time and size of the rest, from a few records that are carried through."""
-    partners = partners_of(joins_of(plan), [path for own in sources for path in own.partitions])
+def _estimate(plan: Plan, sources: Sequence[_Looked], new: int, place: Path) -> Iterator[object]:
+    """Time and size of the rest, from a few records that are carried through; ``new``: how many
+    media are to be measured.
+    """
+    partitions = [path for looked in sources for path in looked.partitions]
+    partners = partners_of(joins_of(plan), partitions)
     taken = set(itertools.chain.from_iterable(partners.values()))
     units, sample = 0, list[str]()
     for looked in sources:
         columns = read_columns(looked.partitions, ["key"])
-        keys = (
-            []
-            if columns is None
-            else [key for key in columns["key"].to_pylist() if key not in taken]
-        )
+        every = [] if columns is None else columns["key"].to_pylist()
+        keys = [key for key in every if key not in taken]
         units += len(keys)
-        step = max(1, -(-len(keys) // _SAMPLE))
-        # from the middle of each stretch: the first rows are often unlike the others
-        sample += keys[step // 2 :: step]
+        sample += _spread(keys, _SAMPLE)
     if not sample:
         return
-    whole = [*sample, *itertools.chain.from_iterable(partners.get(key, ()) for key in sample)]
-    tables = [read_table(part) for own in sources for part in own.partitions]
-    records = pa.concat_tables(tables)
-    records = records.filter(pc.is_in(records["key"], value_set=pa.array(whole, pa.string())))
+    records = _with_partners(partitions, sample, partners)
+    size = sum(
+        _size(plan.root / part.uri)
+        for record in table_to_records(records)
+        for part in record.parts.values()
+        if part.uri is not None
+    )
+    if size > _SAMPLE_BYTES:
+        sample = _spread(sample, max(1, int(len(sample) * _SAMPLE_BYTES / size)))
+        records = _with_partners(partitions, sample, partners)
     try:
         cost = _carried_through(plan, place, records)
     except ModalmillError as error:
         yield f"No estimate: {len(sample):,} records did not get through: {error}"
         return
-    measuring = Measuring(plan, RunFolder(out).work)
-    _, new = measuring.media([part for own in sources for part in own.partitions])
     workers, share = cores(), units / len(sample)
-    measured = cost.measure_s / max(1, cost.media) * len(new) / workers
+    measured = cost.measure_s / max(1, cost.media) * new / workers
     rest = (cost.stages_s + cost.shard_s / workers) * share
     of_all = "" if all(own.is_whole for own in sources) else " that were read; there are more"
     yield (
         f"Estimated from {len(sample):,} of {units:,} records{of_all}, carried through in a"
         f" temporary folder, for {workers} workers:"
     )
-    yield f"  measure: {_seconds(measured)} for {len(new):,} files"
+    yield f"  measure: {_seconds(measured)} for {new:,} files"
     shards = f", {cost.bytes * share / 1e6:,.1f} MB of shards" if cost.bytes else ""
     yield f"  stages and shards: {_seconds(rest)}, {cost.records * share:,.0f} records{shards}"
     if plan.features or plan.train is not None:
         yield "  features and training are not in it"
+
+
+def _spread(keys: Sequence[str], count: int) -> list[str]:
+    """At most ``count`` of these from all over them, each from the middle of its stretch: the first
+    rows of a table are often unlike the others.
+    """
+    step = max(1, -(-len(keys) // count))
+    return list(keys[step // 2 :: step])
+
+
+def _with_partners(
+    partitions: Sequence[Path], keys: Sequence[str], partners: Mapping[str, Sequence[str]]
+) -> pa.Table:
+    """The records of these keys, and those that they take from."""
+    whole = [*keys, *itertools.chain.from_iterable(partners.get(key, ()) for key in keys)]
+    wanted = pa.array(whole, pa.string())
+    tables = [read_table(path) for path in partitions]
+    return pa.concat_tables(
+        table.filter(pc.is_in(table["key"], value_set=wanted)) for table in tables
+    )
 
 
 @dataclass(slots=True)

@@ -79,7 +79,7 @@ def test_after_a_run_all_is_kept(tmp_path: Path, planned: dict[str, Any]) -> Non
     run(tmp_path, planned)
     told = plan(tmp_path, planned)
     assert told.count("keep it: nothing in it has changed") == 2
-    assert "measure look at none of 13 files" in told
+    assert "measure look at no file: all that stages ask for are known" in told
     for stage in ("align.join", "clean.image", "clean.text", "align.split", "shards"):
         assert f"{stage} keep what there is" in told
     assert "Estimated" not in told
@@ -95,7 +95,7 @@ def test_a_changed_stage_says_what_runs_again_and_why(
     assert "align.join keep what there is" in told
     assert "clean.text run again: the recipe had {clean.text: {min_words: 2}} in its place" in told
     assert "align.split run again: it comes after clean.text, which has changed" in told
-    assert "measure look at none of 13 files" in told
+    assert "measure look at no file: all that stages ask for are known" in told
 
 
 def test_a_changed_file_and_changed_options_are_told_apart(
