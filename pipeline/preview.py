@@ -46,7 +46,8 @@ _READ_S = 2.0  # of each source
 _SHOWN = 2  # records of each source
 _SAMPLE = 32  # records of each source, carried through
 _SAMPLE_BYTES = 30_000_000  # of their media: films are long
-_WARM = 8  # of them ahead, so that no start of a worker is taken for work
+_FEW = 3  # of them ahead, which say how many can be carried through in the time
+_CARRY_S = 5.0
 _DEADLINE_S = 5.0  # of one file of the sample
 _TEXT_SHOWN = 60
 
@@ -291,22 +292,37 @@ def _estimate(plan: Plan, sources: Sequence[_Looked], new: int, place: Path) -> 
     if size > _SAMPLE_BYTES:
         sample = _spread(sample, max(1, int(len(sample) * _SAMPLE_BYTES / size)))
         records = _with_partners(partitions, sample, partners)
+    few = _spread(sample, _FEW)
+    engine = make_engine(
+        "local", 1, None, min(_DEADLINE_S, plan.recipe.deadline_s), plan.recipe.memory_bytes
+    )
     try:
-        cost = _carried_through(plan, place, records)
+        little = _with_partners(partitions, few, partners)
+        # the first time a worker loads what it needs
+        _cost(plan, place / "cold", little, engine)
+        began = time.monotonic()
+        low = _cost(plan, place / "few", little, engine)
+        fitting = int(len(few) * _CARRY_S / (time.monotonic() - began))
+        sample = _spread(sample, max(2 * len(few), fitting))
+        records = _with_partners(partitions, sample, partners)
+        high = _cost(plan, place / "sample", records, engine)
     except ModalmillError as error:
         yield f"No estimate: {len(sample):,} records did not get through: {error}"
         return
+    finally:
+        engine.close()
     workers, share = cores(), units / len(sample)
-    measured = cost.measure_s / max(1, cost.media) * new / workers
-    rest = (cost.stages_s + cost.shard_s / workers) * share
+    measured = _line(low.media, low.measure_s, high.media, high.measure_s, new) / workers
+    rest = _line(len(few), low.stages_s, len(sample), high.stages_s, units)
+    rest += _line(len(few), low.shard_s, len(sample), high.shard_s, units) / workers
     of_all = "" if all(own.is_whole for own in sources) else " that were read; there are more"
     yield (
         f"Estimated from {len(sample):,} of {units:,} records{of_all}, carried through in a"
         f" temporary folder, for {workers} workers:"
     )
     yield f"  measure: {_seconds(measured)} for {new:,} files"
-    shards = f", {cost.bytes * share / 1e6:,.1f} MB of shards" if cost.bytes else ""
-    yield f"  stages and shards: {_seconds(rest)}, {cost.records * share:,.0f} records{shards}"
+    shards = f", {high.bytes * share / 1e6:,.1f} MB of shards" if high.bytes else ""
+    yield f"  stages and shards: {_seconds(rest)}, {high.records * share:,.0f} records{shards}"
     if plan.features or plan.train is not None:
         yield "  features and training are not in it"
 
@@ -343,15 +359,12 @@ class _Cost:
     bytes: int = 0
 
 
-def _carried_through(plan: Plan, place: Path, sample: pa.Table) -> _Cost:
-    """What the sample takes, after some of its records were carried through to warm a worker up."""
-    recipe = plan.recipe
-    engine = make_engine("local", 1, None, min(_DEADLINE_S, recipe.deadline_s), recipe.memory_bytes)
-    try:
-        _cost(plan, place / "warm", sample.slice(0, _WARM), engine)
-        return _cost(plan, place / "sample", sample, engine)
-    finally:
-        engine.close()
+def _line(few: int, few_s: float, many: int, many_s: float, all_of_them: int) -> float:
+    """Seconds for all, on the line through what few and what many took: each act has a cost that
+    does not grow.
+    """
+    slope = max(0.0, many_s - few_s) / max(1, many - few)
+    return few_s + slope * max(0, all_of_them - few)
 
 
 def _cost(plan: Plan, out: Path, table: pa.Table, engine: Engine) -> _Cost:
