@@ -829,7 +829,8 @@ def main() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, _stop)
     try:
-        code = app(standalone_mode=False)
+        # the name by which shells complete it, however it was started
+        code = app(prog_name="modalmill", standalone_mode=False)
         if code == _INTERRUPTED:  # what typer makes of Ctrl-C
             raise KeyboardInterrupt
     except RecipeError as error:
