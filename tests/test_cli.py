@@ -205,7 +205,7 @@ class Drops:
     def __del__(self):
         signal.raise_signal(signal.SIGINT)
 
-def app(standalone_mode):
+def app(**options):
     Drops()
     time.sleep(60)
 
