@@ -24,7 +24,6 @@ app = typer.Typer(
     help="From raw multimodal corpora on disk to a trained fusion model, with nothing lost on the"
     " way.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -124,10 +123,21 @@ def run(
             "--resume/--no-resume", help="Go on with training where it stopped, or train anew."
         ),
     ] = True,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            min=1,
+            metavar="N",
+            help="Try the recipe on the first N records of each source and their partners.",
+        ),
+    ] = None,
     quiet: QuietOption = False,
 ) -> None:
     """Run a recipe: raw corpora to shards, features and a trained model."""
-    target, result = _run(recipe, out, set_, until, engine, workers, scheduler, resume, quiet)
+    target, result = _run(
+        recipe, out, set_, until, engine, workers, scheduler, resume, quiet, limit=limit
+    )
     from .pipeline.report import account_text
     from .pipeline.run import is_helper
 
@@ -138,6 +148,27 @@ def run(
 
             _say("\n" + table_text(result.training, brief=True) + "\n")
         _say(_next_steps(target, result))
+
+
+@app.command()
+def plan(
+    recipe: RecipeArgument,
+    out: OutOption = None,
+    set_: SetOption = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="STAGE", help="Plan no further than this.")
+    ] = None,
+) -> None:
+    """Tell in seconds what 'run' would do and why, what the sources hold, and what it will cost;
+    nothing is written.
+    """
+    from .pipeline.plan import make_plan
+    from .pipeline.preview import preview_text
+    from .schemas.recipe import load_recipe
+
+    parsed, root = load_recipe(recipe, set_ or ())
+    made = make_plan(parsed, root, until, where=str(recipe))
+    _say(preview_text(made, out or Path("out") / parsed.name))
 
 
 @app.command()
@@ -179,8 +210,12 @@ def _run(
     resume: bool,
     quiet: bool,
     looks: bool = False,
+    limit: int | None = None,
 ) -> tuple[Path, Result]:
     """Carry out a recipe; where, and what came of it."""
+    # ahead of the imports: whoever sits before a terminal sees at once that something happens
+    if not quiet and sys.stderr.isatty():
+        _say(f"{recipe}: starting", sys.stderr)
     from .pipeline.engine import early
     from .pipeline.guard import start_early
 
@@ -203,7 +238,7 @@ def _run(
     target = out or Path("out") / parsed.name
     progress = Progress(quiet or is_helper())
     # checked above
-    result = run_plan(plan, target, engine, workers, scheduler, progress, resume, looks)  # type: ignore[arg-type]
+    result = run_plan(plan, target, engine, workers, scheduler, progress, resume, looks, limit)  # type: ignore[arg-type]
     return target, result
 
 
@@ -222,7 +257,11 @@ def _given(named: list[str] | None, **parts: str | None) -> dict[str, str]:
 
 
 def _next_steps(target: Path, result: Result) -> str:
+    from .pipeline.report import limit_text
+
     lines = [f"Everything lies in {target}. Next:"]
+    if result.account.limit is not None:
+        lines.insert(0, f"This was a limited run, {limit_text(result.account.limit)}.")
     whole = result.account.to_dict()
     if whole["rejects_by_reason"] or whole["unmatched"]:
         lines.append(f"  modalmill rejects {target}")
@@ -264,6 +303,41 @@ def rejects(
 
     rows = read_rejects(out, stage)
     _say(json.dumps(rows, ensure_ascii=False) if json_ else rejects_text(rows, n))
+
+
+@app.command()
+def retry(
+    out: Annotated[Path, typer.Argument(help="Output folder of a run.")],
+    reason: Annotated[
+        str, typer.Option("--reason", help="The rule; without it all reasons are listed.")
+    ] = "",
+    recipe: Annotated[
+        Path | None,
+        typer.Option("--recipe", help="The recipe; that of OUT where it is not given."),
+    ] = None,
+    set_: SetOption = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")
+    ] = None,
+    engine: EngineOption = "local",
+    workers: WorkersOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Run again with the records that were rejected for a reason, after you mended files or raised
+    a limit: decoder_timeout, file_empty, ...
+    """
+    from .pipeline.report import account_text, read_account
+    from .pipeline.retrying import forget, reasons_text, recipe_of, retried_text
+
+    if not reason:
+        _say(reasons_text(out))
+        return
+    path, limit = recipe or recipe_of(out), read_account(out).limit
+    before = forget(out, reason)
+    _, result = _run(path, out, set_, until, engine, workers, None, True, quiet, limit=limit)
+    if not quiet:
+        _say(account_text(result.account))
+        _say(retried_text(out, before, reason))
 
 
 @app.command()
@@ -755,7 +829,8 @@ def main() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, _stop)
     try:
-        code = app(standalone_mode=False)
+        # the name by which shells complete it, however it was started
+        code = app(prog_name="modalmill", standalone_mode=False)
         if code == _INTERRUPTED:  # what typer makes of Ctrl-C
             raise KeyboardInterrupt
     except RecipeError as error:

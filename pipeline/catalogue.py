@@ -9,11 +9,12 @@ import typing
 from collections.abc import Iterator
 
 from ..schemas.errors import InputError, nearest
+from ..schemas.plain_text import render_text
 from ..schemas.quantity import Quantity
 from ..stages.base import Addressed, Extractor, Source, addresses, find
 from ..stages.modality import modality, names
 from ..stages.train.methods.texts import method_words
-from .report import quantities, render_text
+from .report import quantities
 
 _KINDS: tuple[tuple[str, type[Addressed]], ...] = (
     ("Sources (type: in a source)", Source),
@@ -54,7 +55,8 @@ def stage_text(name: str) -> str:
             f"{name}: no source, stage or extractor has this"
             f" name{nearest(name, [_shown(*entry) for entry in entries])}"
         )
-    return "\n\n".join("\n".join(_described(_shown(*entry), find(*entry))) for entry in chosen)
+    described = ["\n".join(_described(_shown(*entry), find(*entry))) for entry in chosen]
+    return render_text("\n\n".join(described))
 
 
 def signals_text(kind: str | None = None) -> str:

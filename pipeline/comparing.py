@@ -16,6 +16,7 @@ from ..schemas.disk import write_bytes
 from ..schemas.errors import InputError, RecipeError, nearest
 from ..schemas.index import read_shard_set
 from ..schemas.layout import RunFolder
+from ..schemas.plain_text import WITHOUT_TERMINAL, plain_table, render_text
 from ..schemas.recipe import Recipe, load_recipe
 from . import folds
 from .folds import MethodRow
@@ -111,7 +112,9 @@ def compare(
         target / f"{name}.json",
         (json.dumps(comparison, indent=1, ensure_ascii=False) + "\n").encode(),
     )
-    write_bytes(target / f"{name}.txt", (compare_text(comparison) + "\n").encode())
+    write_bytes(
+        target / f"{name}.txt", (compare_text(comparison, WITHOUT_TERMINAL) + "\n").encode()
+    )
     return comparison
 
 
@@ -198,34 +201,31 @@ def _row(word: str, reports: Sequence[Evaluation], seconds: Sequence[float]) -> 
     }
 
 
-def compare_text(found: Comparison) -> str:
-    """The comparison as a table, the best first."""
+def compare_text(found: Comparison, columns: int | None = None) -> str:
+    """The comparison as a table, the best first, in so many columns of text or those of the
+    terminal.
+    """
     rows = sorted(found["methods"], key=lambda row: -row["all"])
-    width = max([len(row["method"]) for row in rows] + [8])
-    head = (
-        f"{'method':<{width}}{found['metric']:>16}{'subsets':>9}{'worst':>8}{'loss':>8}{'ece':>7}"
-        f"{'parameters':>12}{'seconds':>9}"
-    )
+    numbers = (found["metric"], "subsets", "worst", "loss", "ece", "parameters", "seconds")
+    table = plain_table("method", *numbers, right=numbers)
     of_folds = f"{len(found['folds'])} folds, " if "folds" in found else ""
     over = "; +-: standard deviation over folds" if of_folds else ""
-    lines = [
+    lines: list[object] = [
         f"{of_folds}{found['seeds']} seed{'s' if found['seeds'] > 1 else ''}; subsets: mean over"
         f" all of them; worst: the worst of them{over}",
         "",
-        head,
+        table,
     ]
     for row in rows:
         spread = "" if row["deviation"] is None else f" +-{row['deviation']:.3f}"
         score = f"{row['all']:.3f}"
         ece = "-" if row["ece"] is None else f"{row['ece']:.3f}"
-        lines.append(
-            f"{row['method']:<{width}}{score + spread:>16}{row['mean_of_subsets']:>9.3f}"
-            f"{row['worst']:>8.3f}{row['loss']:>8.3f}{ece:>7}"
-            f"{row['parameters']:>12,}{row['seconds']:>9.1f}"
-        )
+        means = [f"{row['mean_of_subsets']:.3f}", f"{row['worst']:.3f}", f"{row['loss']:.3f}", ece]
+        costs = [f"{row['parameters']:,}", f"{row['seconds']:.1f}"]
+        table.add_row(row["method"], score + spread, *means, *costs)
     if rows:
         lines += ["", f"always the commonest answer: {rows[0]['commonest_answer']:.3f}"]
     if of_folds and rows:
-        lines += ["", *folds.folds_text(rows)]
+        lines += ["", folds.folds_table(rows)]
     lines += [f"not tried: {word}: {why}" for word, why in found["left_out"].items()]
-    return "\n".join(lines)
+    return render_text(*lines, columns=columns)

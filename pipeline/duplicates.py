@@ -29,9 +29,10 @@ from ..schemas.disk import (
 )
 from ..schemas.errors import InputError, nearest
 from ..schemas.layout import RunFolder
+from ..schemas.plain_text import plain_table, render_text
 from ..schemas.united import United
 from ..stages.base import Decision
-from .report import plain_table, read_account, render_text, shown_number
+from .report import read_account, shown_number
 
 _VERSION = 1
 _FINDS = "clean.duplicates"

@@ -24,6 +24,7 @@ from ..schemas.disk import read_table
 from ..schemas.errors import InputError
 from ..schemas.fingerprint import canonical
 from ..schemas.index import ShardSet, read_shard_set
+from ..schemas.plain_text import Table, plain_table
 from ..stages.align.split import FOLD
 from .progress import Progress
 
@@ -231,27 +232,13 @@ def over_folds(folds: Sequence[str], row: MethodRow, reports: Sequence[Evaluatio
     return over
 
 
-def folds_text(methods: Sequence[MethodRow]) -> list[str]:
-    """Lines: each fold with what each method makes of it, then all of their records together."""
-    if not methods:
-        return []
-    folds = methods[0]["folds"]
-    width = max([len(fold) for fold in folds] + [len("all records")])
-    columns = [max(9, len(row["method"]) + 2) for row in methods]
-    lines = [
-        f"{'fold':<{width}}{'records':>10}"
-        + "".join(
-            f"{row['method']:>{column}}" for row, column in zip(methods, columns, strict=True)
-        )
-    ]
-    for fold, own in folds.items():
-        cells = (
-            f"{row['folds'][fold][row['metric']]:>{column}.3f}"
-            for row, column in zip(methods, columns, strict=True)
-        )
-        lines.append(f"{fold:<{width}}{own['records']:>10,}" + "".join(cells))
-    pooled = (
-        f"{row['pooled']:>{column}.3f}" if "pooled" in row else f"{'-':>{column}}"
-        for row, column in zip(methods, columns, strict=True)
-    )
-    return [*lines, f"{'all records':<{width}}{methods[0]['records']:>10,}" + "".join(pooled)]
+def folds_table(methods: Sequence[MethodRow]) -> Table:
+    """Each fold with what each method makes of it, then all of their records together."""
+    words = [row["method"] for row in methods]
+    table = plain_table("fold", "records", *words, right=("records", *words))
+    for fold, own in methods[0]["folds"].items():
+        scores = (f"{row['folds'][fold][row['metric']]:.3f}" for row in methods)
+        table.add_row(fold, f"{own['records']:,}", *scores)
+    pooled = (f"{row['pooled']:.3f}" if "pooled" in row else "-" for row in methods)
+    table.add_row("all records", f"{methods[0]['records']:,}", *pooled)
+    return table

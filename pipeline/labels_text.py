@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..schemas.layout import RunFolder
+from ..schemas.plain_text import Verbatim, plain_table, render_text
 from ..schemas.record import Record
 from ..stages.labels.file_names import NameTable
 from .labels import Findings, LabelReport, some_of
-from .report import plain_table, render_text
 
 _TEXT_SHOWN = 44  # characters
 _SHOWN = 10
@@ -99,7 +99,7 @@ def labels_text(report: LabelReport, top: int) -> str:
     things += [f"note: {note}" for note in report.notes]
     for found in report.findings:
         things += _findings(report, found)
-    things.append(_next(report))
+    things += _next(report)
     return render_text(*things)
 
 
@@ -251,21 +251,21 @@ def _more(count: int) -> list[object]:
     return [f"  and {count - _SHOWN:,} more; --json lists all"] if count > _SHOWN else []
 
 
-def _next(report: LabelReport) -> str:
+def _next(report: LabelReport) -> list[object]:
     """What to do with what was found."""
     path = RunFolder(report.out).labels
     if report.says is None:
         stale = f"; {path} is of an earlier call" if path.is_file() else ""
-        return f"No label was judged by a model{stale}."
-    lines = [
-        f"Each record with its confidence: {path}. Look at the worst before you trust it. To leave",
-        "them out, in the stages of a recipe that runs into another folder:",
-        f"  - {_ALIGN.format(path=path)}",
-        f"  - {_RULE}",
+        return [f"No label was judged by a model{stale}."]
+    lines: list[object] = [
+        f"Each record with its confidence: {path}. Look at the worst before you trust it. To leave"
+        " them out, in the stages of a recipe that runs into another folder:",
+        Verbatim(f"  - {_ALIGN.format(path=path)}"),
+        Verbatim(f"  - {_RULE}"),
     ]
     if any(found.contents for found in report.findings):
         lines.append(
             "Equal contents with other labels become one record by clean.duplicates: {same_targets:"
             " false}."
         )
-    return "\n".join(lines)
+    return lines

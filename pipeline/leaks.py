@@ -19,6 +19,7 @@ from ..schemas.disk import read_table
 from ..schemas.errors import DamageError, InputError, IntegrityError
 from ..schemas.fingerprint import hash_bytes
 from ..schemas.index import IndexMember, ShardSet, read_shard_set, shards_within
+from ..schemas.plain_text import render_text
 from ..schemas.united import United
 from ..stages.media.refusing import refusing
 from ..stages.modalities.text.near import PART, SIMILARITY, near_texts
@@ -268,4 +269,4 @@ def leaks_text(found: Leaks) -> str:
     if found:
         told = ", ".join(f"{number:,} of {side}" for side, number in found.records().items())
         lines.append(f"records with a partner on another side: {told}")
-    return "\n".join(lines)
+    return render_text(*lines)

@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 from ..schemas.disk import read_parquet
 from ..schemas.errors import InputError, nearest
 from ..schemas.layout import RunFolder
+from ..schemas.plain_text import plain_table, render_text
 from ..schemas.where import Where
-from .report import plain_table, render_text, shown_number
+from .report import shown_number
 from .signals import OF_RECORD
 
 _OF_RECORD = ("key", "source", "file", "row", "fate", "stage", "rule")

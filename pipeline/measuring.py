@@ -94,6 +94,19 @@ class Measuring:
         # an empty table stands for "nothing to measure", so that it is not looked into again
         return {path: target for path, target in files if read_table(target).num_rows}
 
+    def there(self, partitions: Sequence[Path]) -> dict[Path, Path] | None:
+        """What ``gathered`` gives, where all of it lies there; else None."""
+        files = self._files(partitions)
+        if not all(target.is_file() for _, target in files):
+            return None
+        return {path: target for path, target in files if read_table(target).num_rows}
+
+    def media(self, partitions: Sequence[Path]) -> tuple[set[Medium], set[Medium]]:
+        """The media of partitions, and those of them that no earlier run measured."""
+        media = set[Medium]().union(*self._media_of(partitions))
+        measurements = Measurements(self._media, self._wanted)
+        return media, {medium for medium in media if measurements.lacking(medium)}
+
     def likenesses(self) -> Likenesses:
         """What the measured media are compared by."""
         return likenesses_in(self._media, self._wanted)

@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
-from rich.console import Console
-from rich.table import Table
 
 from ..schemas.account import Account
 from ..schemas.disk import read_parquet, read_table
 from ..schemas.errors import InputError, nearest
 from ..schemas.index import SET_FILE, checked_index, read_shard_set
 from ..schemas.layout import RunFolder
+from ..schemas.plain_text import plain_table, render_text
 from ..schemas.quantity import FACTS, Quantity
 from ..schemas.rejects import FaultRow
 from ..stages.modality import Modality, modality
-
-_WIDTH = 118
-
-
-def render_text(*things: object) -> str:
-    """Rich tables and texts as plain text."""
-    buffer = io.StringIO()
-    console = Console(file=buffer, width=_WIDTH, force_terminal=False, color_system=None)
-    for thing in things:
-        console.print(thing, markup=False, highlight=False)
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
-
-
-def plain_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
-    """A table without lines; those of its columns that stand to the right."""
-    table = Table(box=None, pad_edge=False, header_style="", padding=(0, 2, 0, 0))
-    for name in columns:
-        table.add_column(
-            name,
-            justify="right" if name in right else "left",
-            overflow="fold",
-            no_wrap=name in right,
-        )
-    return table
 
 
 def account_text(account: Account) -> str:
@@ -55,6 +29,8 @@ def account_text(account: Account) -> str:
         values = (count.read, count.copies, *out)
         table.add_row(count.name, *(f"{value:,}" if value else "-" for value in values))
     lines: list[object] = [table]
+    if account.limit is not None:
+        lines = [f"A LIMITED RUN, {limit_text(account.limit)}", *lines]
     for count in account.sources:
         if len(count.kinds) > 1:
             lines.append(
@@ -105,6 +81,14 @@ def account_text(account: Account) -> str:
     )
     lines += [f"  {problem}" for problem in problems]
     return render_text(*lines)
+
+
+def limit_text(limit: int) -> str:
+    """What a run with this limit took."""
+    return (
+        f"of the first {limit:,} records of each source and their partners; without --limit all"
+        " are taken"
+    )
 
 
 def _last_presence(account: Account) -> tuple[str, Counter[str]]:

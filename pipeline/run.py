@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from ..schemas.account import Account
+from ..schemas.account import Account, Count
 from ..schemas.disk import storage_error, write_bytes, write_json
-from ..schemas.errors import InputError
+from ..schemas.errors import InputError, ToleranceError
 from ..schemas.index import ShardSet
 from ..schemas.layout import RunFolder, WorkFolder
 from ..schemas.manifest import Manifest, write_manifest
@@ -24,6 +24,7 @@ from ..stages.shard.assembly import Sharded
 from .duplicates import write_duplicates
 from .engine import Engine, EngineName, few_collections, make_engine
 from .ingesting import ingest
+from .limiting import limited, refuse_whole
 from .lock import locked
 from .measuring import Measuring
 from .plan import Plan
@@ -56,14 +57,21 @@ def run(
     progress: Progress | None = None,
     resume: bool = True,
     looks: bool = False,
+    limit: int | None = None,
 ) -> Result:
     """Carry out a plan below ``out``. What an earlier run finished is not done again; without
     ``resume`` the model is trained anew all the same. ``looks``: write ``measured.parquet`` alone,
-    and leave what an earlier run wrote.
+    and leave what an earlier run wrote. ``limit``: take so many records of each source and their
+    partners, and call the set by another name.
     """
     progress = progress or Progress(quiet=True)
     # a dask worker has a current folder of its own
     plan, out = replace(plan, root=plan.root.absolute()), out.absolute()
+    if limit is not None:
+        refuse_whole(out)
+        # that of an output folder is called so already
+        name = plan.recipe.name.removesuffix(f"-limit-{limit}") + f"-limit-{limit}"
+        plan = replace(plan, recipe=plan.recipe.model_copy(update={"name": name}))
     if is_helper():
         helping = Result(Account())
         if plan.runs("train") and plan.train is not None:
@@ -74,7 +82,7 @@ def run(
             engine, workers, scheduler, plan.recipe.deadline_s, plan.recipe.memory_bytes
         )
         try:
-            running = _Running(plan, out, own_engine, progress)
+            running = _Running(plan, out, own_engine, progress, limit)
             return running.looks() if looks else running.runs(resume)
         except OSError as error:
             # what lies elsewhere was only read
@@ -94,13 +102,20 @@ class _Running:
     report.
     """
 
-    def __init__(self, plan: Plan, out: Path, engine: Engine, progress: Progress) -> None:
+    def __init__(
+        self, plan: Plan, out: Path, engine: Engine, progress: Progress, limit: int | None
+    ) -> None:
         self._plan = plan
         self._out = out
         self._folder = RunFolder(out)
         self._engine = engine
         self._progress = progress
-        self._result = Result(Account())
+        self._limit = limit
+        # the counts of sources, before any limit
+        self._read: list[Count] = []
+        # what was told of losses that do not stop it
+        self._lost = ""
+        self._result = Result(Account(limit=limit))
         # work tables that this run stands on
         self._kept: set[Path] = set()
 
@@ -154,8 +169,13 @@ class _Running:
         """The partitions of all sources."""
         with self._progress.step("ingest", "sources") as advance:
             sources = ingest(self._plan, work, self._engine, advance)
-        self._result.account.sources += [ingested.count for ingested in sources]
         self._kept |= {ingested.note for ingested in sources}
+        self._read = [ingested.count for ingested in sources]
+        if self._limit is not None:
+            # a run without the limit goes on from the tables of all records
+            self._kept |= {path for ingested in sources for path in ingested.partitions}
+            sources = limited(self._plan, sources, self._limit)
+        self._result.account.sources += [ingested.count for ingested in sources]
         return [path for ingested in sources for path in ingested.partitions]
 
     def _stages(self, work: WorkFolder, ingested: Sequence[Path]) -> Staging:
@@ -204,7 +224,17 @@ class _Running:
         write_rejects(self._folder.rejects, self._folder.work.rejects_note, faults)
         account = self._result.account
         write_json(self._folder.account, account.to_dict())
-        refuse_losses(account, faults, self._plan.recipe.tolerance, self._out)
+        # of sources the losses of all that was read, for a limit takes few records and all rejects
+        whole = replace(account, sources=self._read)
+        try:
+            refuse_losses(whole, faults, self._plan.recipe.tolerance, self._out)
+        except ToleranceError as error:
+            if self._limit is None:
+                raise
+            # a few records from the front say little of the share among all
+            if str(error) != self._lost:
+                self._progress.line(f"{error}. A limited run goes on.")
+            self._lost = str(error)
 
 
 def _note_absent(sharded: Sharded) -> None:

@@ -72,10 +72,8 @@ def write_shards(
     recipe, options = plan.recipe, plan.recipe.shard
     assert options is not None
     work, folder = RunFolder(out).work.pieces, RunFolder(out).shards
-    kinds = {name: modality(name).identity for name in names()}
-    config = fingerprint(SHARD_VERSION, dict(plan.versions), options.model_dump(), kinds)
+    config, request = _asked_for(plan, options, manifest)
     ledger = read_ledger(work, folder)
-    request = fingerprint(recipe.name, manifest.made_from, manifest.xxh3, config, recipe.seed)
     # neither records nor media have to be looked at
     if ledger.request == request:
         advance(ledger.samples, ledger.samples)
@@ -114,6 +112,22 @@ def write_shards(
     progress.clear()
     shutil.rmtree(RunFolder(out).work.planned)
     return result
+
+
+def has_shards(plan: Plan, manifest: Manifest, out: Path) -> bool:
+    """Whether the shards of these records are there already."""
+    folder, options = RunFolder(out), plan.recipe.shard
+    assert options is not None
+    ledger = read_ledger(folder.work.pieces, folder.shards)
+    return ledger.request == _asked_for(plan, options, manifest)[1]
+
+
+def _asked_for(plan: Plan, options: ShardOptions, manifest: Manifest) -> tuple[str, str]:
+    """What decides how pieces are written, and what decides all of a set."""
+    kinds = {name: modality(name).identity for name in names()}
+    config = fingerprint(SHARD_VERSION, dict(plan.versions), options.model_dump(), kinds)
+    recipe = plan.recipe
+    return config, fingerprint(recipe.name, manifest.made_from, manifest.xxh3, config, recipe.seed)
 
 
 def _planned(manifest: Manifest, options: ShardOptions, seed: int) -> PiecePlan:

@@ -59,12 +59,42 @@ class Staging:
         self.edges: list[Path] = []
         self.failed: Counter[str] = Counter()
 
-    def carry_out(self, engine: Engine, advance: Callable[[int, int], None]) -> None:
-        """All stages, one after the other; ``advance(done, total)`` counts them."""
+    def pending(self) -> list[Placed] | None:
+        """The first stages whose tables are not there, those that are carried out together; None
+        where all are. Nothing is carried out or written.
+        """
+        for place, segment in enumerate(self._all_segments()):
+            facts: dict[Path, Path] | None = self._facts
+            if place and self._cuts(segment):
+                facts = self._measuring.there(self.partitions)
+            if facts is None:
+                return segment
+            self._facts = facts
+            if segment and isinstance(segment[0].stage, CorpusStage):
+                targets, edges = self._corpus_targets(segment[0], segment[0].stage)
+                wanted = [*targets, edges]
+            else:
+                targets = wanted = self._record_targets(segment)
+            if not all(path.is_file() for path in wanted):
+                return segment
+            self.partitions = targets
+        return None
+
+    def _all_segments(self) -> list[list[Placed]]:
         segments = _segments(self._plan.stages)
         if (self._facts or self._reads_values) and (not segments or _sees_all(segments[0][0])):
             # facts come onto records with record stages, of which there are none at the start
             segments.insert(0, [])
+        return segments
+
+    def _cuts(self, segment: Sequence[Placed]) -> bool:
+        """Whether a segment after others needs signals of spans that these may have made."""
+        is_corpus = bool(segment) and isinstance(segment[0].stage, CorpusStage)
+        return not is_corpus and not self._plan.asked.keys().isdisjoint(timed())
+
+    def carry_out(self, engine: Engine, advance: Callable[[int, int], None]) -> None:
+        """All stages, one after the other; ``advance(done, total)`` counts them."""
+        segments = self._all_segments()
         total = sum(max(1, len(segment)) for segment in segments)
         done = 0
         advance(0, total)
@@ -72,8 +102,7 @@ class Staging:
             if segment and isinstance(segment[0].stage, CorpusStage):
                 self._corpus_stage(segment[0], segment[0].stage)
             else:
-                if done and not self._plan.asked.keys().isdisjoint(timed()):
-                    # a stage that cuts makes signals of other spans
+                if done and self._cuts(segment):
                     self._facts = self._measuring.gathered(self.partitions)
                 self._record_stages(segment, engine)
             self.passed += self.partitions
@@ -97,21 +126,9 @@ class Staging:
             Judging(placed.address, functools.partial(_verdicts, fitted, number))
             for number, placed in enumerate(segment)
         ]
-        config = fingerprint(
-            RECORDS_VERSION,
-            seed,
-            [(placed.address, identity(placed.stage, self._plan)) for placed in segment],
-            [identity_of(signal) for signal in self._laid()],
-            # it is fitted to all of them
-            [path.name for path in partitions] if segment and _sees_all(segment[0]) else [],
-        )
         tasks = []
-        self.partitions = []
-        for path in partitions:
-            # a partition is named by what it was made from, so its name stands for its contents
-            measured = facts[path].name if path in facts else ""
-            target = self._folder / f"{fingerprint(config, path.name, measured)}.arrow"
-            self.partitions.append(target)
+        self.partitions = self._record_targets(segment)
+        for path, target in zip(partitions, self.partitions, strict=True):
             if not target.is_file():
                 addresses = [placed.address for placed in segment]
                 stages = tuple(zip(addresses, fitted(), strict=True))
@@ -129,23 +146,45 @@ class Staging:
             if is_in_record(kind) or signals_of(kind)[name].tracks
         ]
 
+    def _record_targets(self, segment: Sequence[Placed]) -> list[Path]:
+        """Where the tables of a segment of record stages lie, or will."""
+        partitions, facts = self.partitions, self._facts
+        config = fingerprint(
+            RECORDS_VERSION,
+            self._plan.recipe.seed,
+            [(placed.address, identity(placed.stage, self._plan)) for placed in segment],
+            [identity_of(signal) for signal in self._laid()],
+            # it is fitted to all of them
+            [path.name for path in partitions] if segment and _sees_all(segment[0]) else [],
+        )
+        # a partition is named by what it was made from, so its name stands for its contents
+        measured = [facts[path].name if path in facts else "" for path in partitions]
+        return [
+            self._folder / f"{fingerprint(config, path.name, name)}.arrow"
+            for path, name in zip(partitions, measured, strict=True)
+        ]
+
     def _corpus_stage(self, placed: Placed, stage: CorpusStage) -> None:
         partitions = self.partitions
         self.judges.append(Judging(placed.address, lambda _: {}))
-        config = fingerprint(
-            RECORDS_VERSION,
-            placed.address,
-            identity(stage, self._plan),
-            [path.name for path in partitions],
-        )
-        self.partitions = [
-            self._folder / f"{fingerprint(config, path.name)}.arrow" for path in partitions
-        ]
-        edges = self._folder / f"{fingerprint(config, 'edges')}.arrow"
+        self.partitions, edges = self._corpus_targets(placed, stage)
         if not all(path.is_file() for path in (*self.partitions, edges)):
             decisions = decide(stage, partitions, self._measuring.likenesses())
             carry_out(placed.address, decisions, partitions, self.partitions, edges)
         self.edges.append(edges)
+
+    def _corpus_targets(self, placed: Placed, stage: CorpusStage) -> tuple[list[Path], Path]:
+        """Where the tables of a corpus stage lie, or will, and what it finds in common."""
+        config = fingerprint(
+            RECORDS_VERSION,
+            placed.address,
+            identity(stage, self._plan),
+            [path.name for path in self.partitions],
+        )
+        targets = [
+            self._folder / f"{fingerprint(config, path.name)}.arrow" for path in self.partitions
+        ]
+        return targets, self._folder / f"{fingerprint(config, 'edges')}.arrow"
 
 
 def _sees_all(placed: Placed) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 _COUNTERS = ("kinds", "presence", "reasons", "unmatched", "splits", "notes")
 
@@ -44,9 +44,10 @@ class CountOnDisk(_Numbers, total=False):
 
 class AccountOnDisk(TypedDict):
     """``account.json``. sources, stages: by name. rejects_by_reason, unmatched: of all of them,
-    with the name before.
+    with the name before. limit: only of a limited run.
     """
 
+    limit: NotRequired[int]
     adds_up: bool
     problems: list[str]
     sources: dict[str, CountOnDisk]
@@ -138,10 +139,13 @@ class Count:
 
 @dataclass(slots=True)
 class Account:
-    """The counts of one run: its sources, then its stages in order."""
+    """The counts of one run: its sources, then its stages in order. limit: how many records of each
+    source it took, None for all.
+    """
 
     sources: list[Count] = field(default_factory=list)
     stages: list[Count] = field(default_factory=list)
+    limit: int | None = None
 
     def problems(self) -> list[str]:
         """One line for each place where the account does not add up."""
@@ -172,7 +176,7 @@ class Account:
             for count in every
             for partner, number in count.unmatched.items()
         }
-        return {
+        value: AccountOnDisk = {
             "adds_up": not self.problems(),
             "problems": self.problems(),
             "sources": {count.name: count.to_dict() for count in self.sources},
@@ -180,6 +184,7 @@ class Account:
             "rejects_by_reason": _sorted(reasons),
             "unmatched": _sorted(unmatched),
         }
+        return value if self.limit is None else {"limit": self.limit, **value}
 
     @classmethod
     def from_dict(cls, value: AccountOnDisk) -> Account:
@@ -187,6 +192,7 @@ class Account:
         return cls(
             [Count.from_dict(name, count) for name, count in value["sources"].items()],
             [Count.from_dict(name, count) for name, count in value["stages"].items()],
+            value.get("limit"),
         )
 
 

@@ -31,15 +31,16 @@ class ModalmillError(Exception):
 
 
 class RecipeError(ModalmillError):
-    """Every mistake of a recipe, each one line: where it is, what was found, what would be
-    right.
+    """Every mistake of a recipe, each one line: where it is, what was found, what would be right.
+    Lines after it show the place.
     """
 
     def __init__(self, problems: Iterable[str], where: str = "recipe") -> None:
         self.problems = tuple(problems)
         count = len(self.problems)
         head = f"{where}: {count} mistake{'' if count == 1 else 's'}"
-        super().__init__("\n".join([head, *(f"  - {problem}" for problem in self.problems)]))
+        shown = (problem.replace("\n", "\n    ") for problem in self.problems)
+        super().__init__("\n".join([head, *(f"  - {problem}" for problem in shown)]))
 
 
 class InputError(ModalmillError):

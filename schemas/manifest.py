@@ -396,13 +396,21 @@ class Manifest:
 
 def write_manifest(path: Path, note: Path, partitions: Sequence[Path]) -> Manifest:
     """Write the manifest of these work tables, unless ``note`` says that it is there already."""
-    # a partition is named by what it was made from
+    kept = kept_manifest(path, note, partitions)
+    if kept is not None:
+        return kept
     names = [partition.name for partition in partitions]
-    made_from = fingerprint(names)
-    kept = json.loads(note.read_text()) if path.is_file() and note.is_file() else {}
-    if kept.get("made_from") == names and kept.get("file") == stamp_of(path) and "xxh3" in kept:
-        return Manifest(path, made_from, kept["xxh3"])
     write_parquet(path, manifest_pieces([read_table(partition) for partition in partitions]))
     checksum = hash_file(path)
     write_json(note, {"made_from": names, "file": stamp_of(path), "xxh3": checksum})
-    return Manifest(path, made_from, checksum)
+    return Manifest(path, fingerprint(names), checksum)
+
+
+def kept_manifest(path: Path, note: Path, partitions: Sequence[Path]) -> Manifest | None:
+    """The manifest of these work tables that an earlier run wrote; None where there is none."""
+    # a partition is named by what it was made from
+    names = [partition.name for partition in partitions]
+    kept = json.loads(note.read_text()) if path.is_file() and note.is_file() else {}
+    if kept.get("made_from") == names and kept.get("file") == stamp_of(path) and "xxh3" in kept:
+        return Manifest(path, fingerprint(names), kept["xxh3"])
+    return None

@@ -106,7 +106,7 @@ def load_recipe(path: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Path
     try:
         value = _load_yaml(text)
     except _YAML_ERRORS as error:
-        raise RecipeError([_yaml_mistake(error)], where=str(path)) from error
+        raise RecipeError([_yaml_mistake(error, text)], where=str(path)) from error
     if not isinstance(value, dict):
         raise RecipeError(
             [f"wanted a mapping with name, data and sources, found {type(value).__name__}"],
@@ -153,6 +153,12 @@ class _OneOfEach(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_SNIPPET = 72  # characters of the line in question
+_HINTS = {
+    "'\\t'": "; lines are indented by spaces",
+    "cannot start any token": "; a text that begins so stands in quotes",
+    "mapping values are not allowed": "; a text with a colon and a space stands in quotes",
+}
 _YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
 
 
@@ -161,19 +167,25 @@ def _load_yaml(text: str) -> object:
     return value
 
 
-def _yaml_mistake(error: BaseException) -> str:
-    """What is wrong, in which line, and the line itself."""
+def _yaml_mistake(error: BaseException, text: str) -> str:
+    """What is wrong, in which line, and the line itself with a caret under the place."""
     if isinstance(error, RecursionError):
         return "not YAML: brackets within brackets without end"
-    mark = getattr(error, "problem_mark", None)
-    if mark is None:
-        return f"not YAML: {' '.join(str(error).split())[:200]}"
-    line = (mark.get_snippet(indent=0, max_length=100) or "").splitlines()[:1]
     kind = "" if isinstance(error, _TwiceError) else "not YAML: "
-    return (
-        f"{kind}line {mark.line + 1}: {getattr(error, 'problem', None) or 'cannot be read'}"
-        + "".join(f": {text.strip()}" for text in line)
-    )
+    if isinstance(error, yaml.reader.ReaderError):
+        line = text.count("\n", 0, error.position) + 1
+        return f"{kind}line {line}: the character {chr(error.character)!a}, which no text has"
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return f"{kind}{' '.join(str(error).split())[:200]}"
+    mark, began = error.problem_mark, error.context_mark
+    problem = error.problem or "cannot be read"
+    hint = next((hint for words, hint in _HINTS.items() if words in problem), "")
+    if began is not None and began.line < mark.line:
+        hint = f"; {error.context}, which begins in line {began.line + 1}"
+        # at the end of the file there is nothing to point at
+        mark = mark if mark.pointer < len(text) else began
+    snippet = (mark.get_snippet(indent=0, max_length=_SNIPPET) or "").replace("\t", " ")
+    return f"{kind}line {mark.line + 1}: {problem}{hint}\n{snippet}"
 
 
 def parse_recipe(

@@ -352,9 +352,12 @@ def decided_rows(
 class CorpusStage(Stage):
     """A stage that must see all records at once. It reads narrow columns and decides by key; the
     pipeline carries it out.
+
+    joins: whether it makes records of several sources one; a run with a limit keeps these together.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("key",)
+    joins: ClassVar[bool] = False
 
     def compares(self) -> tuple[str, ...]:
         """The modalities whose likenesses it asks for."""

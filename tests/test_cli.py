@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -204,7 +205,7 @@ class Drops:
     def __del__(self):
         signal.raise_signal(signal.SIGINT)
 
-def app(standalone_mode):
+def app(**options):
     Drops()
     time.sleep(60)
 
@@ -216,3 +217,22 @@ cli.main()
     )
     assert done.returncode == 130
     assert "finished work is kept" in done.stderr
+
+
+def test_a_shell_completes_commands_and_options() -> None:
+    script = modalmill("--show-completion", "bash")
+    assert "complete -o default -F _modalmill_completion modalmill" in script.stdout
+    for typed, wanted in (("re", ["rejects", "retrieve"]), ("run --unt", ["--until"])):
+        done = subprocess.run(
+            [sys.executable, "-m", "modalmill"],
+            env={
+                **os.environ,
+                "_MODALMILL_COMPLETE": "complete_bash",
+                "COMP_WORDS": f"modalmill {typed}",
+                "COMP_CWORD": str(len(typed.split())),
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert set(done.stdout.split()) >= set(wanted)

@@ -39,6 +39,7 @@ class Join(CorpusStage):
     """
 
     columns: ClassVar[tuple[str, ...]] = ("key", "group", "origin")
+    joins: ClassVar[bool] = True
 
     version: ClassVar[int] = 2
 

@@ -36,6 +36,7 @@ class Nearest(CorpusStage):
     """
 
     columns: ClassVar[tuple[str, ...]] = ("key", "origin", "targets")
+    joins: ClassVar[bool] = True
 
     sources: list[str]
     time: dict[str, str]

@@ -145,3 +145,31 @@ def test_what_yaml_hides_or_stumbles_over_is_one_clear_mistake(
     (tmp_path / "r.yaml").write_text(text)
     with pytest.raises(RecipeError, match=told):
         load_recipe(tmp_path / "r.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "offending"),
+    [
+        ("name: pets\ndata: here: there\n", (2, "data: here: there", ": there")),
+        ("name: pets\nsources:\n  a: {type: csv\nstages: []\n", (4, "stages: []", ": []")),
+        # what is open at the end of the file is shown where it was opened
+        ("name: pets\nsources: [a, b\n", (2, "sources: [a, b", "[a, b")),
+        ("name: 'pets\ndata: x\n", (1, "name: 'pets", "'pets")),
+        ("name: pets\nseed: 1\nname: dogs\n", (3, "name: dogs", "name: dogs")),
+    ],
+)
+def test_a_mistake_in_yaml_is_shown_with_a_caret_under_its_place(
+    tmp_path: Path, text: str, offending: tuple[int, str, str]
+) -> None:
+    number, line, rest = offending
+    with pytest.raises(RecipeError) as raised:
+        load_recipe(write(tmp_path / "r.yaml", text))
+    told, shown, caret = str(raised.value).splitlines()[1:]
+    assert f"line {number}: " in told
+    assert shown.strip() == line
+    assert shown[caret.index("^") :] == rest
+
+
+def test_a_character_that_no_text_has_is_told_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"line 2: the character '\\x07'"):
+        load_recipe(write(tmp_path / "r.yaml", "name: pets\ndata: a\x07b\n"))

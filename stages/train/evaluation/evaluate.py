@@ -16,6 +16,7 @@ import numpy as np
 
 from ....schemas.index import read_shard_set
 from ....schemas.json_value import JsonValue
+from ....schemas.plain_text import WITHOUT_TERMINAL, plain_table, render_text
 from ...stream import Stream
 from ..data.inputs import chosen_split, shards_of, targets_of
 from ..data.subsets import largest_first, size_of, subset_name
@@ -187,35 +188,35 @@ def _confusion(saved: checkpoint.Saved, surveyed: Survey, view: str) -> _WithCon
     return {"confusion": {"classes": list(classes), "counts": counts.tolist()}}
 
 
-def table_text(report: Evaluation, brief: bool = False) -> str:
-    """The report as a table, the most parts first. ``brief``: all parts, all but one, each alone,
-    and none.
+def table_text(report: Evaluation, brief: bool = False, columns: int | None = None) -> str:
+    """The report as a table, the most parts first, in so many columns of text or those of the
+    terminal. ``brief``: all parts, all but one, each alone, and none.
     """
     metric = report["metric"]
-    lines = [
+    numbers = (metric, "loss", "ece", "rows")
+    table = plain_table("parts shown", *numbers, right=numbers)
+    lines: list[object] = [
         f"{report['target']} on split {report['split']}: {report['records_with_target']:,}"
         " records with a target",
-        f"{'parts shown':<44}{metric:>14}{'loss':>10}{'ece':>8}{'rows':>8}",
+        table,
     ]
     most = max(map(size_of, report["subsets"]))
     for name in largest_first(report["subsets"]):
         value = report["subsets"][name]
         if not brief or size_of(name) >= most - 1 or size_of(name) <= 1:
             ece = f"{value['ece']:.3f}" if "ece" in value else "-"
-            lines.append(
-                f"{name:<44}{value[metric]:>14.3f}{value['loss']:>10.3f}{ece:>8}"
-                f"{value['rows_with_any']:>8,}"
-            )
-    for name, table in (
+            shown = (f"{value[metric]:.3f}", f"{value['loss']:.3f}", ece)
+            table.add_row(name, *shown, f"{value['rows_with_any']:,}")
+    for name, of_kind in (
         ("answer type", report.get("by_answer_type", {})),
         ("question type", report.get("by_question_type", {})),
     ):
-        cells = list(table.items())[: None if not brief else _SHOWN]
-        lines += ["", f"by {name}, all parts shown"] if cells else []
-        lines += [
-            f"  {kind or '(none)':<42}{cell['accuracy']:>14.3f}{cell['questions']:>26,}"
-            for kind, cell in cells
-        ]
+        cells = list(of_kind.items())[: None if not brief else _SHOWN]
+        if cells:
+            kinds = plain_table(name, "accuracy", "questions", right=("accuracy", "questions"))
+            lines += ["", f"by {name}, all parts shown", kinds]
+            for kind, own in cells:
+                kinds.add_row(kind or "(none)", f"{own['accuracy']:.3f}", f"{own['questions']:,}")
     if "captions" in report:
         cell = report["captions"]
         lines += [
@@ -235,7 +236,7 @@ def table_text(report: Evaluation, brief: bool = False) -> str:
         if others
         else []
     )
-    return "\n".join([*lines, summary_text(report)])
+    return render_text(*lines, summary_text(report), columns=columns)
 
 
 def summary_text(report: Evaluation) -> str:
@@ -262,7 +263,8 @@ def write_evaluation(report: Evaluation, out: Path) -> None:
     """Write ``evaluation.json``, ``evaluation.txt`` and, where matplotlib is installed,
     ``evaluation.png``.
     """
-    write_report(out, "evaluation", report, table_text(report), lambda: _draw(report))
+    text = table_text(report, columns=WITHOUT_TERMINAL)
+    write_report(out, "evaluation", report, text, lambda: _draw(report))
 
 
 def _draw(report: Evaluation) -> Figure:

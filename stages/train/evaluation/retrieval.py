@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ....schemas.errors import InputError
+from ....schemas.plain_text import plain_table, render_text
 from ..data.inputs import chosen_split, shards_of
 from ..model import checkpoint
 
@@ -90,16 +91,9 @@ def ranks_of(asked_ND: Tensor, offered_ND: Tensor) -> Tensor:
 
 def retrieval_text(found: Retrieved) -> str:
     """The numbers as a table."""
-    width = max([len(name) for name in found["pairs"]] + [8])
-    lines = [
-        f"split {found['split']}: {'asked -> found':<{width - 6}}"
-        + "".join(f"{f'R@{rank}':>8}" for rank in RANKS)
-        + f"{'median':>8}{'of':>8}"
-    ]
+    numbers = (*(f"R@{rank}" for rank in RANKS), "median", "of")
+    table = plain_table("asked -> found", *numbers, right=numbers)
     for name, cell in found["pairs"].items():
-        lines.append(
-            f"  {name:<{width + 5}}"
-            + "".join(f"{cell[f'R@{rank}']:>8.3f}" for rank in RANKS)
-            + f"{cell['median_rank']:>8}{cell['records']:>8,}"
-        )
-    return "\n".join(lines)
+        shares = (f"{cell[f'R@{rank}']:.3f}" for rank in RANKS)
+        table.add_row(name, *shares, str(cell["median_rank"]), f"{cell['records']:,}")
+    return render_text(f"split {found['split']}", table)

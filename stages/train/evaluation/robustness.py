@@ -19,6 +19,7 @@ from torch import nn
 
 from ....schemas.errors import InputError, nearest
 from ....schemas.index import read_shard_set
+from ....schemas.plain_text import WITHOUT_TERMINAL, plain_table, render_text
 from ...stream import FusionBatch, Stream
 from ..data import hiding
 from ..data.inputs import chosen_split, shards_of, targets_of
@@ -377,36 +378,29 @@ def _paired(own: Survey, other: Survey) -> dict[str, Difference]:
     return differences
 
 
-def robustness_text(report: Robustness) -> str:
-    """The report as tables."""
+def robustness_text(report: Robustness, columns: int | None = None) -> str:
+    """The report as tables, in so many columns of text or those of the terminal."""
     metric = report["metric"]
-    lines = [
+    numbers = (metric, "from", "to", "loss", "brier", "ece", "rows")
+    shown = plain_table("parts shown", *numbers, right=numbers)
+    lines: list[object] = [
         f"{report['target']} on split {report['split']}: {report['records_with_target']:,}"
         " records with a target; 95 % intervals by bootstrap",
         "",
-        f"{'parts shown':<44}{metric:>14}{'from':>8}{'to':>8}{'loss':>9}{'brier':>8}{'ece':>8}"
-        f"{'rows':>8}",
+        shown,
     ]
     for name in largest_first(report["subsets"]):
         cell = report["subsets"][name]
-        quality = (
-            f"{cell['brier']:>8.3f}{cell['ece']:>8.3f}" if "ece" in cell else f"{'-':>8}{'-':>8}"
-        )
-        lines.append(
-            f"{name:<44}{cell[metric]:>14.3f}{cell['low']:>8.3f}{cell['high']:>8.3f}"
-            f"{cell['loss']:>9.3f}{quality}{cell['rows_with_any']:>8,}"
-        )
-    rates = list(next(iter(report["curves"].values())))
-    lines += [
-        "",
-        f"{'share of parts hidden':<32}" + "".join(f"{rate:>8}" for rate in rates) + f"{'area':>8}",
-    ]
+        quality = (f"{cell['brier']:.3f}", f"{cell['ece']:.3f}") if "ece" in cell else ("-", "-")
+        values = (cell[metric], cell["low"], cell["high"], cell["loss"])
+        told = [f"{value:.3f}" for value in values]
+        shown.add_row(name, *told, *quality, f"{cell['rows_with_any']:,}")
+    rates = [str(rate) for rate in next(iter(report["curves"].values()))]
+    hidden = plain_table("share of parts hidden", *rates, "area", right=(*rates, "area"))
+    lines += ["", hidden]
     for mechanism, curve in report["curves"].items():
-        lines.append(
-            f"{mechanism:<32}"
-            + "".join(f"{value:>8.3f}" for value in curve.values())
-            + f"{report['areas'][mechanism]:>8.3f}"
-        )
+        points = (*curve.values(), report["areas"][mechanism])
+        hidden.add_row(mechanism, *(f"{point:.3f}" for point in points))
     lines += ["", "what each part is worth (Shapley value; all add up to all parts minus none)"]
     lines += [
         f"  {name:<30}{value:>+8.3f}"
@@ -434,19 +428,22 @@ def robustness_text(report: Robustness) -> str:
             + ", ".join(f"{name} {share:.0%} of rows" for name, share in shares.items())
         )
     if "against" in report:
-        lines += ["", f"against {report['against']['checkpoint']} (paired bootstrap)"]
+        apart_by = ("difference", "from", "to")
+        compared = plain_table("parts shown", *apart_by, "", right=apart_by)
+        lines += ["", f"against {report['against']['checkpoint']} (paired bootstrap)", compared]
         for name, apart in report["against"]["views"].items():
             low, high = apart["low"], apart["high"]
-            sign = "" if low <= 0 <= high else "  *"
-            lines.append(f"  {name:<44}{apart['difference']:>+8.3f}{low:>+8.3f}{high:>+8.3f}{sign}")
-    return "\n".join(lines)
+            told = [f"{value:+.3f}" for value in (apart["difference"], low, high)]
+            compared.add_row(name, *told, "" if low <= 0 <= high else "*")
+    return render_text(*lines, columns=columns)
 
 
 def write_robustness(report: Robustness, out: Path) -> None:
     """Write ``robustness.json``, ``robustness.txt`` and, where matplotlib is installed,
     ``robustness.png`` into a folder.
     """
-    write_report(out, "robustness", report, robustness_text(report), lambda: _draw(report))
+    text = robustness_text(report, WITHOUT_TERMINAL)
+    write_report(out, "robustness", report, text, lambda: _draw(report))
 
 
 def _draw(report: Robustness) -> Figure:

@@ -24,6 +24,7 @@ import yaml
 from ....schemas.contents import Kind
 from ....schemas.errors import InputError, nearest
 from ....schemas.json_value import JsonValue
+from ....schemas.plain_text import Verbatim
 from .declared import declared_options
 
 Made = TypeVar("Made")
@@ -142,12 +143,12 @@ class Card:
             f"{{{word}: {{{', '.join(f'{option}: {value}' for option, value in own.items())}}}}}"
         )
         bare = "<target>" not in own.values()
-        lines += [
+        return [
+            *("  " + line if line else "" for line in lines),
             "",
-            *([f"in a recipe: {form.format(word)}"] if bare else []),
-            *([f"with options: {form.format(whole)}"] if options else []),
+            *([Verbatim(f"  in a recipe: {form.format(word)}")] if bare else []),
+            *([Verbatim(f"  with options: {form.format(whole)}")] if options else []),
         ]
-        return ["  " + line if line else "" for line in lines]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ....schemas.errors import InputError, nearest
+from ....schemas.plain_text import Verbatim, render_text
 from ...base import Addressed, Extractor, Source, addresses
 from .card import cards_text
 from .encoders import ENCODERS
@@ -43,8 +44,11 @@ def methods_text() -> str:
     width = max(len(word) for word in METHODS)
     for word, preset in METHODS.items():
         if word not in FUSIONS:
-            lines += [f"  {word:<{width}}  {preset.what}", f"  {'':<{width}}  {preset.text()}"]
-    return "\n".join([*lines, "", "How one works and what its options are: modalmill methods NAME"])
+            lines += [
+                f"  {word:<{width}}  {preset.what}",
+                Verbatim(f"  {'':<{width}}  {preset.text()}"),
+            ]
+    return render_text(*lines, "", "How one works and what its options are: modalmill methods NAME")
 
 
 def method_words() -> set[str]:
@@ -72,7 +76,11 @@ def method_text(name: str) -> str:
             f"  {name}: {METHODS[name].what}",
             "",
         ]
-        lines += [f"  in a recipe: method: {name}", f"  which is:    {METHODS[name].text()}", ""]
+        lines += [
+            Verbatim(f"  in a recipe: method: {name}"),
+            Verbatim(f"  which is:    {METHODS[name].text()}"),
+            "",
+        ]
     if not lines:
         elsewhere = {
             *addresses(Addressed),
@@ -82,4 +90,4 @@ def method_text(name: str) -> str:
         if name in elsewhere:
             raise InputError(f"{name}: is no method of training; see 'modalmill stages {name}'")
         raise InputError(f"{name}: no method has this name{nearest(name, method_words())}")
-    return "\n".join(lines[:-1])
+    return render_text(*lines[:-1])

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ....schemas.errors import InputError, nearest
+from ....schemas.plain_text import render_text
 from ...stream import FusionBatch
 from ..evaluation.write import write_picture
 from ..metrics.statistics import shapley
@@ -249,7 +250,7 @@ def explain_text(report: Explained) -> str:
         )
     if report["missing"]:
         lines.append(f"missing: {', '.join(report['missing'])}")
-    return "\n".join(lines)
+    return render_text(*lines)
 
 
 def _draw(report: Explained, batch: FusionBatch, maps: Mapping[str, list[FeatureMaps]]) -> Figure:

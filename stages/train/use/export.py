@@ -26,6 +26,7 @@ from torch import Tensor
 from ....schemas.disk import write_bytes
 from ....schemas.errors import InputError
 from ....schemas.json_value import JsonValue
+from ....schemas.plain_text import plain_table, render_text
 from ...modalities.text import learned_words
 from ...modalities.text.words import SPECIAL_TOKENS
 from ...stream import FusionBatch, Stream
@@ -251,7 +252,7 @@ def _timed(action: Callable[[], object]) -> float:
 
 def export_text(report: Exported) -> str:
     """The report as lines."""
-    lines = [
+    lines: list[object] = [
         f"{report['file']}: {report['bytes']:,} bytes (the checkpoint has"
         f" {report['checkpoint_bytes']:,})"
     ]
@@ -273,12 +274,11 @@ def export_text(report: Exported) -> str:
     )
     if "scores" in report:
         scores = report["scores"]
-        lines.append(
-            f"{scores['metric'] + ' on split ' + scores['split']:<40}{'file':>12}{'as trained':>14}"
-        )
+        columns = ("file", "as trained")
+        head = f"{scores['metric']} on split {scores['split']}"
+        table = plain_table(head, *columns, right=columns)
         for name in largest_first(scores["subsets"]):
-            lines.append(
-                f"  {name:<38}{scores['subsets'][name]['file']:>12.3f}"
-                f"{scores['subsets'][name]['model']:>14.3f}"
-            )
-    return "\n".join(lines)
+            pair = scores["subsets"][name]
+            table.add_row(name, f"{pair['file']:.3f}", f"{pair['model']:.3f}")
+        lines.append(table)
+    return render_text(*lines)
