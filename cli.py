@@ -17,7 +17,7 @@ import typer
 from . import __version__
 
 if TYPE_CHECKING:
-    from .pipeline.run import Result
+    from .pipeline.result import Result
 
 app = typer.Typer(
     name="modalmill",

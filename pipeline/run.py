@@ -7,16 +7,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import yaml
 
 from ..schemas.account import Account
 from ..schemas.disk import storage_error, write_bytes, write_json
 from ..schemas.errors import InputError
-from ..schemas.index import ShardSet
 from ..schemas.layout import RunFolder, WorkFolder
 from ..schemas.manifest import Manifest, write_manifest
 from ..schemas.rejects import Faults, write_rejects
@@ -28,6 +25,7 @@ from .lock import locked
 from .measuring import Measuring
 from .plan import Plan
 from .progress import Progress
+from .result import Result
 from .sharding import write_shards
 from .signals import write_signals
 from .staging import Staging
@@ -36,15 +34,6 @@ from .verify import stale
 
 if TYPE_CHECKING:
     from ..stages.train.evaluation.evaluate import Evaluation
-
-
-@dataclass(slots=True)
-class Result:
-    """What a run left: its account, its shards, and what training reported."""
-
-    account: Account
-    shards: ShardSet | None = None
-    training: Evaluation | None = None
 
 
 def run(
@@ -65,7 +54,7 @@ def run(
     # a dask worker has a current folder of its own
     plan, out = replace(plan, root=plan.root.absolute()), out.absolute()
     if is_helper():
-        helping = Result(Account())
+        helping = Result(Account(), out)
         if plan.runs("train") and plan.train is not None:
             helping.training = _train(plan, out, progress)
         return helping
@@ -100,7 +89,7 @@ class _Running:
         self._folder = RunFolder(out)
         self._engine = engine
         self._progress = progress
-        self._result = Result(Account())
+        self._result = Result(Account(), out)
         # work tables that this run stands on
         self._kept: set[Path] = set()
 
@@ -138,9 +127,8 @@ class _Running:
                 f"shard: the shards in {self._out} are of an earlier run with other records; run"
                 " the recipe to its end to renew them"
             )
-        shown = plan.recipe.model_dump(mode="json") | {"data": str(plan.root.resolve())}
-        text = yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)
-        write_bytes(folder.recipe, text.encode())
+        carried_out = plan.recipe.model_copy(update={"data": str(plan.root.resolve())})
+        write_bytes(folder.recipe, carried_out.to_yaml().encode())
         _tidy(work, self._kept)
         if plan.runs("train") and plan.train is not None and plan.recipe.shard is not None:
             # training has use for the cores and the memory of the workers

@@ -145,3 +145,21 @@ def test_what_yaml_hides_or_stumbles_over_is_one_clear_mistake(
     (tmp_path / "r.yaml").write_text(text)
     with pytest.raises(RecipeError, match=told):
         load_recipe(tmp_path / "r.yaml")
+
+
+def test_a_recipe_reads_as_its_way(tmp_path: Path) -> None:
+    value = recipe(
+        tmp_path,
+        {"a": {"type": "csv"}, "b": {"type": "csv"}},
+        [{"clean.text": {}}, "clean.duplicates"],
+        features={"words": "features.text"},
+        train={"target": "y", "inputs": {"words": {}}},
+    )
+    parsed = parse_recipe(value)
+    assert repr(parsed) == str(parsed)
+    assert str(parsed) == (
+        "Recipe(tiny: a, b -> clean.text -> clean.duplicates -> features -> shard -> train y)"
+    )
+    again = yaml.safe_load(parsed.to_yaml())
+    assert parse_recipe(again) == parsed
+    assert parsed._repr_html_() == f"<pre>{parsed.to_yaml()}</pre>"
