@@ -41,13 +41,17 @@ Cells: TypeAlias = Sequence[object]
 _NEARLY_ALL = 0.98
 _NEARLY_ONCE = 0.95
 _MOST = 0.5
+_MOSTLY_FALLING = 0.8
 _MOST_CLASSES = 1000
 _LISTS = "|;,"
 _WORDS_OF_TEXT = 4
 _LETTERS_OF_CATEGORY = 60
-_SPLITS = frozenset(
-    ("train", "training", "trn", "val", "valid", "validation", "dev", "test", "testing", "eval")
-)
+_SPLITS = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing", "eval", "tst"), "test"),
+}
+_SPLIT_WORD = re.compile(r"[A-Za-z]+")
 _SPLIT_NAME = re.compile(r"split|subset|partition|set", re.IGNORECASE)
 _FOLD_NAME = re.compile(r"(cv_?)?folds?", re.IGNORECASE)
 _START_NAME = re.compile(r"(start|begin|onset|from)(_?(time|s|sec|seconds))?", re.IGNORECASE)
@@ -165,6 +169,17 @@ def is_label_name(column: str) -> bool:
     return any(_LABEL_NAME.fullmatch(word) for word in (column, *re.split(r"[\W_]+", column)))
 
 
+def split_word(name: str) -> str:
+    """The split that a name says, ``train``, ``val`` or ``test``: of ``dev_sent_emo``, ``val2014``;
+    empty where it says none, or more than one.
+
+    >>> split_word("dev_sent_emo"), split_word("trains")
+    ('val', '')
+    """
+    words = {_SPLITS[word] for word in _SPLIT_WORD.findall(name.lower()) if word in _SPLITS}
+    return words.pop() if len(words) == 1 else ""
+
+
 def _rows(table: Mapping[str, Cells]) -> list[dict[str, object]]:
     names = list(table)
     return [dict(zip(names, cells, strict=True)) for cells in zip(*table.values(), strict=True)]
@@ -222,7 +237,7 @@ def _guess(
     if path is not None:
         return is_a("path", *path, files=places)
     lower = {text.lower() for text in texts}
-    if lower <= _SPLITS and (len(lower) > 1 or _SPLIT_NAME.search(name)):
+    if lower <= _SPLITS.keys() and (len(lower) > 1 or _SPLIT_NAME.search(name)):
         return is_a("split", f"its cells are names of splits: {_some(lower)}")
     if values == 1 and len(filled) > 1:
         return is_a("passed over", f"every cell is {texts[0][:40]!r}")
@@ -305,11 +320,14 @@ def _is_position(texts: Sequence[str]) -> bool:
     """
     counts = Counter(int(float(text)) for text in texts if not is_no_number(text))
     first, last = min(counts), max(counts)
+    if last - first > len(texts):
+        return False
     often = [counts[number] for number in range(first, last + 1)]
+    falls = sum(before >= behind for before, behind in itertools.pairwise(often))
     return (
         first in (0, 1)
         and often[0] >= 2 * often[-1]
-        and all(before >= behind > 0 for before, behind in itertools.pairwise(often))
+        and falls >= _MOSTLY_FALLING * (len(often) - 1)
     )
 
 

@@ -7,13 +7,15 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from ...stages.ingest._template import is_absent, plain
+from ...stages.ingest._template import fill, is_absent, plain
 from ...stages.modality import by_ending, suffixes
 
 _MOST_LOOKED_AT = 200
 _MOST_OF_A_WORD = 2000  # files whose names share a word
 _FEW = 10
+_IN_ONE_PLACE = 0.8
 _WORD = re.compile(r"[^\W_]+")
 _NUMBER = re.compile(r"\d{1,18}")
 _MOST_PLACES = 8
@@ -23,15 +25,17 @@ _MOST_PLACES = 8
 class FilePlace:
     """Where the files lie that a column names.
 
-    path: template below the folder that was listed: ``audio/{file}.wav``. modality: of the files;
-    empty where no modality has their ending. found: how many of the ``looked_at`` cells name a file
-    that is there.
+    path: template below the folder that was listed: ``audio/{file}.wav``; where no template leads
+        to most of the files (``is_spread``), the folder that all of them lie below.
+    modality: of the files; empty where no modality has their ending.
+    found: how many of the ``looked_at`` cells name a file that is there.
     """
 
     path: str
     modality: str
     found: int
     looked_at: int
+    is_spread: bool = False
 
     @property
     def share(self) -> float:
@@ -40,10 +44,14 @@ class FilePlace:
 
 
 class FileNames:
-    """The files of a folder, to be found by what a cell says of them."""
+    """The files of a folder, to be found by what a cell says of them. ``root``: the folder, where
+    the paths are a sample of it, and what a template leads to is looked for on disk.
+    """
 
-    def __init__(self, paths: Iterable[str]) -> None:
-        self.paths = list(paths)
+    def __init__(self, paths: Iterable[str], root: Path | None = None) -> None:
+        # a brace in a name cannot be written in a template
+        self.paths = [path for path in paths if "{" not in path and "}" not in path]
+        self._root = root
         self._by_name: dict[str, list[str]] = defaultdict(list)
         self._by_stem: dict[str, list[str]] = defaultdict(list)
         self._by_word: dict[str, list[str]] = defaultdict(list)
@@ -81,14 +89,54 @@ class FileNames:
                 votes[template] += 1
                 modality.setdefault(template, by_ending(path) or "")
         # below a folder that is named, files that no row names are found as well
+        if self._root is not None:
+            for template in [text for text, _ in votes.most_common(_MOST_PLACES)]:
+                votes[template] = sum(
+                    self._is_there(self._root, template, row) for row in looked_at
+                )
+        # below a folder that is named, files that no row names are found as well
         ranked = sorted(
             votes,
             key=lambda text: (-votes[text], text[0] == "{", _ending_rank(text), len(text), text),
         )
-        return [
+        places = [
             FilePlace(text, modality[text], votes[text], len(looked_at))
             for text in ranked[:_MOST_PLACES]
         ]
+        return [*self._spread(column, looked_at, places), *places]
+
+    def _is_there(self, root: Path, template: str, row: Mapping[str, object]) -> bool:
+        try:
+            return (root / (fill(template, row) or "")).is_file()
+        except (OSError, ValueError):
+            return False
+
+    def _spread(
+        self, column: str, rows: Sequence[Mapping[str, object]], places: Sequence[FilePlace]
+    ) -> list[FilePlace]:
+        """The folder below which the files lie, where they lie in so many of its folders that no
+        template leads to most of them.
+        """
+        if not places or places[0].share >= _IN_ONE_PLACE:
+            return []
+        found: Counter[str] = Counter()
+        folders: dict[str, set[str]] = defaultdict(set)
+        for row in rows:
+            name = posixpath.basename(plain(row[column]).strip().replace("\\", "/"))
+            stem = posixpath.splitext(name)[0]
+            paths = self._by_name.get(name.casefold()) or self._by_stem.get(stem.casefold()) or []
+            for kind in {by_ending(path) or "" for path in paths} - {""}:
+                found[kind] += 1
+                folders[kind] |= {
+                    posixpath.dirname(path) for path in paths if by_ending(path) == kind
+                }
+        if not found:
+            return []
+        kind, count = found.most_common(1)[0]
+        if count < _IN_ONE_PLACE * len(rows):
+            return []
+        top = posixpath.commonpath([f"/{name}" for name in folders[kind]]).lstrip("/")
+        return [FilePlace(top, kind, count, len(rows), is_spread=True)]
 
     def _templates(self, column: str, row: Mapping[str, object]) -> set[tuple[str, str]]:
         """Every template under which the row's cell names a file that is there, with that file."""
