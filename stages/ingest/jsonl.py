@@ -42,7 +42,7 @@ class Jsonl(Columns):
         refuse_other_files(root / file)
         try:
             with unpacked(root / file) as lines:
-                for number, line in _documents(lines, file):
+                for number, line in json_documents(lines, file):
                     if not isinstance(line, bytes):
                         tally["rows"] += 1
                         yield _mapped(line, mapper, name, file, number)
@@ -57,7 +57,7 @@ class Jsonl(Columns):
         yield from mapper.rest(file, tally)
 
 
-def _documents(file: BinaryIO, name: str) -> Iterator[tuple[int, object]]:
+def json_documents(file: BinaryIO, name: str) -> Iterator[tuple[int, object]]:
     """The lines of the file by their numbers, or the values of the array that it is by theirs.
     Arrays in place of objects are rows, and the first one names their values.
     """

@@ -254,3 +254,14 @@ def test_cells_that_run_over_hundreds_of_lines_are_one_cell(tmp_path: Path) -> N
     write(tmp_path / "t.csv", buffer.getvalue())
     rows, _, _ = read(tmp_path, path="t.csv", text="resume", targets=["job"])
     assert [row.record.parts["text"].text for row in rows if row.fault is None] == cells
+
+
+def test_paths_of_another_system_lead_to_the_file_that_they_end_in(tmp_path: Path) -> None:
+    write(tmp_path / "img" / "one.jpg", jpeg())
+    write(tmp_path / "t.csv", "file,n\nC:\\Users\\me\\one.jpg,1\n")
+    rows, _, _ = read(
+        tmp_path,
+        path="t.csv",
+        media={"a": Media(path="img/{file:name}"), "b": Media(path="img/{file:stem}.jpg")},
+    )
+    assert [part.uri for part in rows[0].record.parts.values()] == ["img/one.jpg"] * 2
