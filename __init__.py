@@ -5,6 +5,8 @@ import modalmill as mm
 
 result = mm.run("recipe.yaml", out="out")   # or a dictionary of the same form
 result.account, result.rejects().to_pandas(), result.signals()
+model = mm.fit("table.csv", target="price")
+model.evaluation, model.predict("new.csv")
 mm.features("out", "image")                 # cached vectors with the keys of records
 for batch in mm.stream("out", split="train"):
     ...                                     # batch.parts["image"], batch.present_BM, batch.keys
@@ -17,16 +19,17 @@ imported when it is first used, so that ``import modalmill`` costs nothing.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .pipeline.api import features, run
+    from .pipeline.api import features, fit, run
     from .schemas.errors import ModalmillError
     from .stages.stream import open_stream as stream
 
 __version__ = "0.1.0"
-__all__ = ["ModalmillError", "features", "run", "stream"]
+__all__ = ["ModalmillError", "features", "fit", "run", "stream"]
 
 _ROOMS = {
     "ModalmillError": ("schemas.errors", "ModalmillError"),
     "features": ("pipeline.api", "features"),
+    "fit": ("pipeline.api", "fit"),
     "run": ("pipeline.api", "run"),
     "stream": ("stages.stream", "open_stream"),
 }
