@@ -17,7 +17,7 @@ _OF_TARGETS = ("category", "number", "list")
 _OF_OTHERS = tuple(word for word in get_args(Use) if word != "list")
 _LEAST_ROWS = 20
 _MOST_CLASSES = 1000
-_LEAST_REPEATS = 1.5
+_LEAST_REPEATS = 2
 
 
 @dataclass(frozen=True, slots=True)
