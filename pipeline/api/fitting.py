@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from ...schemas.account import Account
 from ...schemas.errors import InputError
 from ...schemas.layout import RunFolder
 from ...stages.ingest._template import is_absent
@@ -66,7 +67,9 @@ def fit_table(
     folder = RunFolder(Path(out).absolute())
     given = _given(table, folder.root, media)
     guesses = guess_columns(given.cells, given.files)
-    uses = uses_of(guesses, target, columns or {})
+    # columns of a data frame may be called by numbers
+    target, said = str(target), {str(name): use for name, use in (columns or {}).items()}
+    uses = uses_of(guesses, target, said)
     reads = [use for use in uses.values() if use.use in MEDIA]
     direct = [use.column for use in reads if not use.guess.places]
     for column in direct:
@@ -97,6 +100,8 @@ def fit_table(
         resume=resume,
         quiet=quiet,
     )
+    for line in _left_out(result.account):
+        progress.line(f"fit: {line}")
     kind = given.table[target].type if given.table is not None else None
     return Model(result, uses, kind)
 
@@ -171,6 +176,15 @@ def _has_gpu() -> bool:
     from ...stages.train.loop.device import device_of
 
     return device_of(options).type != "cpu"
+
+
+def _left_out(account: Account) -> list[str]:
+    """Which rows are left out, and what else was found as the table was read."""
+    lines = [
+        f"{count:,} rows left out: {reason}; see .result.rejects()"
+        for reason, count in account.to_dict()["rejects_by_reason"].items()
+    ]
+    return lines + [note for count in account.sources for note in count.notes]
 
 
 def _told(uses: Mapping[str, ColumnUse]) -> list[str]:

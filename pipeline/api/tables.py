@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -42,6 +43,9 @@ def arrow_table(table: AnyTable) -> pa.Table:
     """A data frame, pyarrow.Table, or dictionary of columns as an Arrow table with distinct
     names.
     """
+    if is_frame(table):
+        # Arrow has other words for it
+        _check_distinct([str(name) for name in table.columns])  # type: ignore[attr-defined]
     try:
         found = _arrow(table)
     except (pa.ArrowException, TypeError, ValueError) as error:
@@ -50,10 +54,7 @@ def arrow_table(table: AnyTable) -> pa.Table:
             f"table: cannot be made an Arrow table ({what}); bring the values of each column to one"
             " type"
         ) from error
-    names = [str(name) for name in found.column_names]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"table: {len(twice)} names stand for several columns: {twice[0]!r}")
+    _check_distinct(found.column_names)
     if not len(found):
         raise InputError("table: it has no rows")
     return found
@@ -66,7 +67,8 @@ def _arrow(table: AnyTable) -> pa.Table:
         return pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
     if isinstance(table, Mapping):
         return pa.table(dict(table))
-    if hasattr(table, "__arrow_c_stream__"):  # polars, duckdb and others
+    # polars, duckdb and others; a column alone has it too, and is refused
+    if hasattr(table, "__arrow_c_stream__") and hasattr(table, "columns"):
         return pa.table(table)
     raise InputError(
         "table: wanted a data frame, a pyarrow.Table, a dictionary of columns or the path of a"
@@ -74,9 +76,15 @@ def _arrow(table: AnyTable) -> pa.Table:
     )
 
 
+def _check_distinct(names: Sequence[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(f"table: several columns are called {twice[0]!r}; give each its own name")
+
+
 def is_frame(table: AnyTable) -> bool:
     """Whether it is a data frame of pandas, known without importing it."""
-    return type(table).__module__.partition(".")[0] == "pandas" and hasattr(table, "iloc")
+    return type(table).__module__.partition(".")[0] == "pandas" and hasattr(table, "columns")
 
 
 def with_whole_paths(table: pa.Table, columns: Sequence[str], folder: Path) -> pa.Table:

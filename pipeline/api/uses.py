@@ -73,6 +73,11 @@ def _check_said(
     for word, name in (("target", target), *(("columns", name) for name in said)):
         if name not in guesses:
             raise InputError(f"{word}: the table has no column {name!r}{nearest(name, guesses)}")
+        if set(name) & set("{}:") and (name == target or said[name] is not None):
+            raise InputError(
+                f"{word}: a recipe cannot name the column {name!r}: its name has a brace or a"
+                " colon; give it another"
+            )
     for name, use in said.items():
         choices = _OF_TARGETS if name == target else _OF_OTHERS
         if use is not None and use not in choices:

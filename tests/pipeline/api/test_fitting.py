@@ -297,6 +297,11 @@ def test_what_is_said_of_columns_is_checked(
     assert "no column is left to learn 'size_class' from" in mistaken(
         frame, "size_class", columns=left
     )
+    twice = pd.DataFrame([[1, 2, "a"]] * 30, columns=["x", "x", "y"])
+    assert "several columns are called 'x'" in mistaken(twice, "y")
+    colon = frame.rename(columns={"size_class": "size: class"})
+    assert "a recipe cannot name the column 'size: class'" in mistaken(colon, "size: class")
+    assert "found Series" in mistaken(frame["Größe (cm)"], "y")
     assert "table: wanted a data frame" in mistaken(5, "y")  # type: ignore[arg-type]
     assert "nothing.csv: there is no such table" in mistaken("nothing.csv", "y")  # type: ignore[arg-type]
 
