@@ -30,6 +30,7 @@ Role: TypeAlias = Literal[
     "date",
     "path",
     "group",
+    "position",
     "split",
     "fold",
     "start",
@@ -300,7 +301,7 @@ def _of_numbers(
         if numbers.largest - numbers.smallest == count - 1:
             return is_a("identifier", f"a running number, {span}", 0.9)
     if numbers.are_whole and is_id and _is_position(texts):
-        return is_a("passed over", "a position within a group: 0, 1, ... again and again", 0.8)
+        return is_a("position", "a position within a group: 0, 1, ... again and again", 0.8)
     if numbers.are_whole and is_id and values > _NEARLY_ONCE * count:
         return is_a("passed over", f"{values} numbers in {count} cells: no id, and no group", 0.8)
     if numbers.are_whole and is_id:

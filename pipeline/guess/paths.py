@@ -97,7 +97,7 @@ class FileNames:
         # below a folder that is named, files that no row names are found as well
         ranked = sorted(
             votes,
-            key=lambda text: (-votes[text], text[0] == "{", _ending_rank(text), len(text), text),
+            key=lambda text: (-votes[text], text[0] == "{", ending_rank(text), len(text), text),
         )
         places = [
             FilePlace(text, modality[text], votes[text], len(looked_at))
@@ -201,10 +201,10 @@ def _templates_of(column: str, text: str, path: str, form: str) -> Iterator[str]
         yield f"{folder}/{{{column}:{form}}}{ending}" if folder else f"{{{column}:{form}}}{ending}"
 
 
-def _ending_rank(template: str) -> int:
+def ending_rank(path: str) -> int:
     """Where an ending stands among those that its modality names, the usual one first."""
-    ending = posixpath.splitext(template)[1].lower()
-    known = suffixes([by_ending(template)])
+    ending = posixpath.splitext(path)[1].lower()
+    known = suffixes([by_ending(path)])
     return known.index(ending) if ending in known else 0
 
 
