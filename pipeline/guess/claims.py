@@ -77,7 +77,7 @@ def _offers(guess: ColumnGuess) -> list[tuple[ColumnGuess, str, list[FilePlace]]
     by_kind: dict[str, list[FilePlace]] = {}
     for place in guess.places:
         kind = place.modality or modality_of(place.path)
-        if kind and (place.share >= guess.confidence / 2):
+        if kind and (place.is_sure or place is guess.places[0]):
             by_kind.setdefault(kind, []).append(place)
     return [(guess, kind, places) for kind, places in by_kind.items() if kind != "text"]
 

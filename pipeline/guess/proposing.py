@@ -34,7 +34,7 @@ def propose(findings: Findings) -> Proposal:
     alone = [source for source in sources if source.is_companion and source.name not in joined]
     passed_over += [
         f"{source.options['path']}: no text, file or numbers to learn from, and its ids are not"
-        " those of another table or folder"
+        f" those of another table or folder ({'; '.join(source.told)})"
         for source in alone
     ]
     kept = [source for source in sources if source not in alone]
@@ -57,7 +57,9 @@ def _sources(findings: Findings, passed_over: list[str]) -> list[ProposedSource]
         sources.append(from_vqa(entry, name, split_word(entry.subset) if len(subsets) > 1 else ""))
     claims: list[Claim] = []
     tables = with_splits(findings.tables, passed_over)
-    for table, split, own in without_repeats(tables, passed_over):
+    for table, split, claimed in without_repeats(tables, passed_over):
+        # files that lie in many folders are a source of their own, and joined by their names
+        own = [claim for claim in claimed if not claim.is_spread]
         stem = posixpath.splitext(posixpath.basename(table.file))[0]
         sources.append(from_table(table, own, findings, _free_name(stem, sources), split))
         claims += own

@@ -28,6 +28,7 @@ _SURE_TEXT = 0.9
 _MANY_COLUMNS = 4
 _SOUND_LOOKED_AT = 3
 _ORPHANS = 0.3
+_SPLIT_FILE = re.compile(r"split[^/]*$", re.IGNORECASE)
 _AIMS: Mapping[str, Aim] = {"category": "class", "list": "list", "number": "number"}
 _GROUPS = (
     re.compile(r"patient|subject|participant|person", re.IGNORECASE),
@@ -56,7 +57,8 @@ class ProposedSource:
 
     told: why it is as it is, a line each. parts: name -> modality; sure_texts: those that are
     prose; full_parts: those that every record has, as far as is known. groups: id of each record
-    that was looked at -> its group, or nothing. splits: names that it gives; split_of: id -> split.
+    that was looked at -> its group, or nothing. keys: templates that can be its id, each with its
+    values. splits: names that it gives; split_of: id -> split.
     number: template that reads a number out of the names of its files.
     """
 
@@ -68,6 +70,7 @@ class ProposedSource:
     full_parts: list[str] = field(default_factory=list)
     targets: dict[str, Aimed] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, list[str]] = field(default_factory=dict)
     splits: tuple[str, ...] = ()
     split_of: dict[str, str] = field(default_factory=dict)
     every_record_has_split: bool = False
@@ -78,6 +81,12 @@ class ProposedSource:
     def is_companion(self) -> bool:
         """Whether it holds nothing to learn from, and is of use beside another alone."""
         return not self.parts
+
+    def know_by(self, template: str) -> None:
+        """Make one of its keys its id."""
+        groups = list(self.groups.values()) or [""] * len(self.keys[template])
+        self.options["id"] = template
+        self.groups = dict(zip(self.keys[template], groups, strict=True))
 
     def numbers(self) -> dict[str, str]:
         """Number in the name of a file, without zeros before it -> the name."""
@@ -185,9 +194,10 @@ class _OfTable:
             if len(set(values)) == sample.taken and (
                 sample.rows == sample.taken or is_unique(self._findings.root, sample, template)
             ):
-                self._options["id"] = template
-                self._result.groups = dict.fromkeys(values, "")
-                return
+                self._result.keys[template] = values
+        if self._result.keys:
+            self._result.know_by(next(iter(self._result.keys)))
+            return
         self._told.append("no column is an id: rows are known by their numbers")
 
     def _values(self, template: str) -> list[str]:
@@ -219,8 +229,8 @@ class _OfTable:
         cues = {}
         for claim in self._claims:
             self._told.append(
-                f"{claim.part}: {claim.found:,} of {claim.looked_at:,} {claim.column!r} name a file"
-                " that is there"
+                f"{claim.part}: {claim.found:,} of {claim.looked_at:,} values of {claim.column!r}"
+                " lead to a file"
             )
             if claim.modality == "cues":
                 cues[claim.part] = claim.path
@@ -269,6 +279,13 @@ class _OfTable:
 
     def _targets(self) -> None:
         columns = self._table.of("category", "list", "number")
+        if _SPLIT_FILE.search(self._table.file) and not self._table.of("split"):
+            # 1 may mean train, or test
+            names = ", ".join(guess.column for guess in columns)
+            self._told.append(
+                f"columns passed over: {names} (which value is a split's name is open)"
+            )
+            columns = []
         many = _many_alike(columns)
         if many:
             self._told.append(f"columns passed over: {', '.join(many)} (one for each of several)")
@@ -381,7 +398,7 @@ def from_media(
             f"{len(folder.labels):,} folders give the label: {', '.join(folder.labels[:5])}"
             + (", ..." if len(folder.labels) > 5 else "")
         )
-        result.targets["label"] = Aimed("class", 1.0, True, values=len(folder.labels))
+        result.targets["label"] = Aimed("class", 1.0, False, values=len(folder.labels))
     if folder.splits:
         options["split"] = "{split}"
         told.append(f"folders give the split: {', '.join(folder.splits)}")
@@ -460,7 +477,7 @@ def _about(finding: TableFinding) -> str:
     if dialect is not None and not dialect.has_header:
         words.append("no header: columns are called column_1, column_2, ...")
     if sample.broken:
-        words.append(f"{sample.broken:,} rows are broken and will be rejects")
+        words.append(f"broken rows, which will be rejects: {sample.broken:,}")
     return "; ".join(words)
 
 

@@ -6,6 +6,8 @@ from .proposal import Proposal, ProposedStage
 
 _LOST_AT_MOST = 0.4
 _SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
+_SHARES_OF_FEW = {"train": 0.7, "val": 0.15, "test": 0.15}
+_FEW = 1000
 _DECODES = "what cannot be decoded is rejected"
 _PART_GOES = "what cannot be decoded is taken away, the rest of the record stays"
 
@@ -58,8 +60,11 @@ def _is_common(target: str, proposal: Proposal) -> bool:
         for source in proposal.sources
         if target in source.targets
     )
-    records = sum(source.records for source in proposal.mains())
-    return with_target >= (1 - _LOST_AT_MOST) * records
+    mains = proposal.mains()
+    joined = {name for join in proposal.joins for name in join.sources}
+    can_have = all(target in source.targets or source.name in joined for source in mains)
+    records = sum(source.records for source in mains)
+    return can_have and with_target >= (1 - _LOST_AT_MOST) * records
 
 
 def _required(target: str, proposal: Proposal) -> dict[str, object]:
@@ -75,4 +80,7 @@ def _add_split(proposal: Proposal) -> None:
     )
     given = {name for source in proposal.sources for name in source.splits}
     why = f"records that have a split keep it: {', '.join(sorted(given))}" if given else ""
-    proposal.stages.append(ProposedStage("align.split", {"shares": _SHARES}, why))
+    shares = (
+        _SHARES_OF_FEW if sum(source.records for source in proposal.mains()) < _FEW else _SHARES
+    )
+    proposal.stages.append(ProposedStage("align.split", {"shares": shares}, why))
