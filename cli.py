@@ -108,6 +108,24 @@ QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but er
 
 
 @app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="The folder where your data lie, or one table.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="The recipe to write; FOLDER.yaml in the current folder if not given."
+        ),
+    ] = None,
+) -> None:
+    """Look at your data and write a commented recipe for them that runs as it is: sources, joins,
+    targets, splits and the task are guessed, and each guess is told.
+    """
+    from .pipeline.guess.init import init as write_recipe
+
+    _say(write_recipe(folder, out))
+
+
+@app.command()
 def run(
     recipe: RecipeArgument,
     out: OutOption = None,

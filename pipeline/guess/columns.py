@@ -30,6 +30,7 @@ Role: TypeAlias = Literal[
     "date",
     "path",
     "group",
+    "position",
     "split",
     "fold",
     "start",
@@ -41,6 +42,7 @@ Cells: TypeAlias = Sequence[object]
 _NEARLY_ALL = 0.98
 _NEARLY_ONCE = 0.95
 _MOST = 0.5
+_MOST_TRIED = 100
 _MOSTLY_FALLING = 0.8
 _MOST_CLASSES = 1000
 _LISTS = "|;,"
@@ -120,6 +122,8 @@ def guess_columns(
     for name, cells in table.items():
         places = files.places(name, rows) if files is not None and _can_name(name) and rows else []
         guesses[name] = _guess(name, cells, marks, places)
+    lost = _without_their_files(table, guesses)
+    guesses |= {name: _guess(name, table[name], marks, []) for name in lost}
     return _without_lone_times(guesses)
 
 
@@ -300,7 +304,7 @@ def _of_numbers(
         if numbers.largest - numbers.smallest == count - 1:
             return is_a("identifier", f"a running number, {span}", 0.9)
     if numbers.are_whole and is_id and _is_position(texts):
-        return is_a("passed over", "a position within a group: 0, 1, ... again and again", 0.8)
+        return is_a("position", "a position within a group: 0, 1, ... again and again", 0.8)
     if numbers.are_whole and is_id and values > _NEARLY_ONCE * count:
         return is_a("passed over", f"{values} numbers in {count} cells: no id, and no group", 0.8)
     if numbers.are_whole and is_id:
@@ -366,7 +370,7 @@ def _path(texts: Sequence[str], places: Sequence[FilePlace]) -> tuple[str, float
     ends = Counter(by_ending(text) or "" for text in texts if _FILE_ENDING.fullmatch(text))
     named = (ends.total() - ends[""]) / len(texts)
     best = places[0] if places else None
-    if best is not None and (best.share >= _MOST or named >= _MOST):
+    if best is not None and (best.is_sure or named >= _MOST):
         reason = f"{best.found} of {best.looked_at} names are of files that are there: {best.path}"
         return reason, best.share, best.modality
     if named >= _MOST:
@@ -414,6 +418,28 @@ def _share(texts: Sequence[str], fits: Callable[[str], object]) -> float:
 
 def _some(words: Iterator[str] | set[str]) -> str:
     return ", ".join(sorted(words)[:5])
+
+
+def _without_their_files(
+    table: Mapping[str, Cells], guesses: Mapping[str, ColumnGuess]
+) -> list[str]:
+    """Columns taken for paths because of what stands in names of files, to which no kind of medium
+    is left: another column names those files by their endings, or finds more of them.
+    """
+    paths = [guess for guess in guesses.values() if guess.role == "path" and guess.places]
+    explicit = {guess.column for guess in paths if _ends_as_files(table[guess.column])}
+    best: dict[str, ColumnGuess] = {}
+    for guess in sorted(paths, key=lambda one: (one.column in explicit, one.values)):
+        for place in guess.places:
+            if place.is_sure:
+                best[place.modality] = guess
+    kept = explicit | {guess.column for guess in best.values()}
+    return [guess.column for guess in paths if guess.column not in kept]
+
+
+def _ends_as_files(cells: Cells) -> bool:
+    texts = [plain(cell) for cell in cells if not is_absent(cell)]
+    return _share(texts[:_MOST_TRIED], lambda text: by_ending(text) is not None) >= _MOST
 
 
 def _without_lone_times(guesses: dict[str, ColumnGuess]) -> dict[str, ColumnGuess]:

@@ -19,6 +19,7 @@ from .vqa import VqaSet, find_vqa
 _MOST_TABLES_OF_A_FOLDER = 12
 _MOST_TABLES = 60
 _FEW_BROKEN = 0.02
+_FEWEST_ROWS = 3
 _PACKED = (".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
 _UNREAD = {
     ".tar": "WebDataset tars are streamed as they are: stream.open(FOLDER)",
@@ -122,7 +123,9 @@ def _tables(
     by_folder: dict[tuple[str, str], list[str]] = defaultdict(list)
     for file in files:
         kind = table_kind(file)
-        if kind and not is_about_the_data(posixpath.basename(file)):
+        if "submission" in posixpath.basename(file).lower() and kind:
+            passed_over.append(f"{file}: shows how answers are handed in, and holds none")
+        elif kind and not is_about_the_data(posixpath.basename(file)):
             ending = posixpath.splitext(file)[1].lower()
             by_folder[posixpath.dirname(file), kind if ending != ".txt" else ending].append(file)
     samples: list[TableSample] = []
@@ -162,7 +165,9 @@ def _is_table(sample: TableSample, kind: str) -> bool:
         return False
     # prose in lines of any length is a table to whoever counts commas
     return kind != ".txt" or (
-        len(sample.cells) > 1 and sample.broken + sample.stray <= _FEW_BROKEN * sample.rows
+        len(sample.cells) > 1
+        and sample.rows >= _FEWEST_ROWS
+        and sample.broken + sample.stray <= _FEW_BROKEN * sample.rows
     )
 
 

@@ -19,6 +19,11 @@ _NOT_DATA = re.compile(
     re.IGNORECASE,
 )
 _SAME = 0.5
+_VIEW = re.compile(
+    r"(rgb|depth|infrared|thermal|nir|left|right|front|rear|back|mask|segment|flow|normals|image"
+    r"|img|photo|picture|original|source|target|before|after)",
+    re.IGNORECASE,
+)
 _NUMBERED = re.compile(r"(\D*)(\d{1,9})(\D*)")
 
 
@@ -138,23 +143,12 @@ def number_pattern(folder: MediaFolder) -> str:
 
 
 def _apart(folders: Mapping[str, Sequence[str]]) -> list[list[str]]:
-    """The folders that are one source together: all of them, unless sisters hold files of the same
-    names (``rgb/1.png`` and ``depth/1.png``) and are named like no split.
+    """The folders that are one source together: all of them, unless each is called like a view of
+    one thing (``rgb/1.png`` and ``depth/1.png``), for classes number their files alike as well.
     """
-    if (
-        len(folders) == 1
-        or len(folders) > 8
-        or any(split_word(posixpath.basename(name)) for name in folders)
-    ):
-        return [list(folders)] if folders else []
-    stems = {
-        name: {posixpath.splitext(posixpath.basename(file))[0] for file in files}
-        for name, files in folders.items()
-    }
-    first = max(stems.values(), key=len)
-    if all(len(first & own) >= _SAME * len(own) and len(own) > 1 for own in stems.values()):
+    if len(folders) > 1 and all(_VIEW.search(posixpath.basename(name)) for name in folders):
         return [[name] for name in folders]
-    return [list(folders)]
+    return [list(folders)] if folders else []
 
 
 def _common(folders: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ _MOST_LOOKED_AT = 200
 _MOST_OF_A_WORD = 2000  # files whose names share a word
 _FEW = 10
 _IN_ONE_PLACE = 0.8
+_MOST, _ALL, _SOME = 0.5, 0.8, 3
 _WORD = re.compile(r"[^\W_]+")
 _NUMBER = re.compile(r"\d{1,18}")
 _MOST_PLACES = 8
@@ -29,18 +30,25 @@ class FilePlace:
         to most of the files (``is_spread``), the folder that all of them lie below.
     modality: of the files; empty where no modality has their ending.
     found: how many of the ``looked_at`` cells name a file that is there.
+    files: how many files there are that the template could name.
     """
 
     path: str
     modality: str
     found: int
     looked_at: int
+    files: int = 0
     is_spread: bool = False
 
     @property
     def share(self) -> float:
         """Share of the cells whose file is there."""
         return self.found / self.looked_at if self.looked_at else 0.0
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it is no chance: most cells name a file, or most of some files are named."""
+        return self.share >= _MOST or (self.found >= _SOME and self.found >= _ALL * self.files > 0)
 
 
 class FileNames:
@@ -97,13 +105,20 @@ class FileNames:
         # below a folder that is named, files that no row names are found as well
         ranked = sorted(
             votes,
-            key=lambda text: (-votes[text], text[0] == "{", _ending_rank(text), len(text), text),
+            key=lambda text: (-votes[text], text[0] == "{", ending_rank(text), len(text), text),
         )
         places = [
-            FilePlace(text, modality[text], votes[text], len(looked_at))
+            FilePlace(text, modality[text], votes[text], len(looked_at), self._files(text))
             for text in ranked[:_MOST_PLACES]
         ]
         return [*self._spread(column, looked_at, places), *places]
+
+    def _files(self, template: str) -> int:
+        """How many files, in any folder, begin and end as those of a template do."""
+        head, _, tail = posixpath.basename(template).casefold().partition("{")
+        tail = tail.rpartition("}")[2]
+        names = (posixpath.basename(path).casefold() for path in self.paths)
+        return sum(name.startswith(head) and name.endswith(tail) for name in names)
 
     def _is_there(self, root: Path, template: str, row: Mapping[str, object]) -> bool:
         try:
@@ -146,7 +161,10 @@ class FileNames:
             return set()
         found: set[tuple[str, str]] = set()
         stem = posixpath.splitext(name)[0]
-        for path in self._by_name.get(name.casefold(), ()):
+        named = self._by_name.get(name.casefold(), [])
+        # where a folder is said, a file of that name in another one is meant only if there is none
+        exact = [path for path in named if f"/{path}".casefold().endswith(f"/{text}".casefold())]
+        for path in exact or named:
             found |= {(template, path) for template in _templates_of(column, text, path, "name")}
         for path in {
             *self._by_stem.get(name.casefold(), ()),
@@ -201,10 +219,10 @@ def _templates_of(column: str, text: str, path: str, form: str) -> Iterator[str]
         yield f"{folder}/{{{column}:{form}}}{ending}" if folder else f"{{{column}:{form}}}{ending}"
 
 
-def _ending_rank(template: str) -> int:
+def ending_rank(path: str) -> int:
     """Where an ending stands among those that its modality names, the usual one first."""
-    ending = posixpath.splitext(template)[1].lower()
-    known = suffixes([by_ending(template)])
+    ending = posixpath.splitext(path)[1].lower()
+    known = suffixes([by_ending(path)])
     return known.index(ending) if ending in known else 0
 
 

@@ -33,7 +33,7 @@ class VqaSet:
 
     annotations: empty where there are none. images: their folder. subset: ``train2014``, as far as
     it is known. with_image: how many of the first ``looked_at`` questions have their picture.
-    ids: of those questions.
+    pictures: id of each of those questions -> that of its picture.
     """
 
     questions: str
@@ -42,7 +42,7 @@ class VqaSet:
     subset: str
     with_image: int
     looked_at: int
-    ids: frozenset[str]
+    pictures: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,10 @@ def find_vqa(root: Path, files: Sequence[str]) -> tuple[list[VqaSet], dict[str, 
                 array.subset,
                 images[folder],
                 len(array.objects),
-                array.ids(),
+                {
+                    str(entry.get("question_id")): str(entry.get("image_id"))
+                    for entry in array.objects
+                },
             )
         )
     taken = {entry.annotations for entry in sets}
