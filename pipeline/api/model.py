@@ -18,7 +18,7 @@ from ...schemas.layout import RunFolder
 from ...schemas.manifest import Row
 from ...schemas.record import Record
 from ...stages.base import SOURCE_ROOM, Source, make
-from ...stages.ingest._template import fields
+from ...stages.ingest._template import fields, is_absent
 from ..guess.listing import list_files
 from ..guess.paths import FileNames
 from ..result import Result
@@ -174,14 +174,20 @@ class Model:
         media: str | Path | None,
         cells: Mapping[str, list[object]],
     ) -> str:
-        """Where the files of a column lie: where those of the training did, or in a folder."""
+        """Where the files of a column lie: where those of the training did, or in a folder; whole
+        paths say it themselves.
+        """
+        column = fields(path)[-1]
+        names = [str(cell) for cell in cells[column] if not is_absent(cell)]
+        if names and all(name.startswith("/") for name in names):
+            return f"{{{column}}}"
         if media is None:
             return f"{str(root)[1:]}/{path}".lstrip("/")
         folder = Path(media).absolute()
         rows = [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
-        places = FileNames(list_files(folder).files).places(fields(path)[-1], rows)
+        places = FileNames(list_files(folder).files).places(column, rows)
         if not places:
-            raise InputError(f"media: no file that {fields(path)[-1]!r} names is in {media}")
+            raise InputError(f"media: no file that {column!r} names is in {media}")
         return f"{str(folder)[1:]}/{places[0].path}"
 
     def _answers(self, rows: list[Row], found: list[Prediction]) -> pa.Table:

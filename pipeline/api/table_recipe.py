@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import re
 import statistics
-import unicodedata
 from collections.abc import Container, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from ...schemas.errors import InputError
-from ...stages.ingest._template import plain
+from ...schemas.record import is_part_name
+from ...stages.ingest._template import is_absent, plain
+from ..guess.claims import as_name
+from ..guess.columns import split_word
 from .uses import MEDIA, ColumnUse
 
 SOURCE = "table"
 _MOST_PARTS = 8
-_NO_LETTER = re.compile(r"[^A-Za-z0-9_-]+")
 _TASKS = {"category": "classification", "number": "regression", "list": "multilabel"}
 _SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
-_SPLITS = {"train": ("train", "training", "trn"), "val": ("val", "valid", "validation", "dev")}
 _MOST_TOKENS = 64  # cells that are a token each
 _LENGTHS = (8, 256)  # words of a text that are read, at least and at most
 
@@ -63,8 +62,10 @@ def recipe_of_table(
             }
             for use in media
         }
-        sizes = {"size": 128} if has_gpu else {}
-        inputs |= {parts[use.column]: dict(sizes) if use.use == "image" else {} for use in media}
+        for use in media:
+            inputs[parts[use.column]] = (
+                {"size": 128 if has_gpu else 64} if use.use == "image" else {"feature": True}
+            )
     if columns:
         name = _free("cells", inputs)
         mapping["table"] = {name: columns}
@@ -102,6 +103,7 @@ def recipe_of_table(
         "name": "fit",
         "sources": {SOURCE: mapping},
         "stages": stages,
+        "features": {parts[use.column]: f"features.{use.use}" for use in of["audio"] + of["video"]},
         "train": {
             "task": _TASKS[target.use],
             "target": target.column,
@@ -116,8 +118,8 @@ def _part_names(uses: Sequence[ColumnUse]) -> dict[str, str]:
     """Column -> a name for its part, which becomes part of file names."""
     names: dict[str, str] = {}
     for use in uses:
-        plain_letters = unicodedata.normalize("NFKD", use.column).encode("ascii", "ignore").decode()
-        word = _NO_LETTER.sub("_", plain_letters).strip("_-")
+        # kept where it can be: a csv of the same columns is then one for modalmill predict
+        word = use.column if is_part_name(use.column) else as_name(use.column)
         names[use.column] = _free(word or use.use, names.values())
     return names
 
@@ -138,17 +140,17 @@ def _template(use: ColumnUse, folder: str) -> str:
 
 def _length(cells: Sequence[object]) -> int:
     """Words of a text that are read: as nine of ten have them, within bounds."""
-    counts = [len(plain(cell).split()) for cell in cells if cell is not None] or [0]
+    counts = [len(plain(cell).split()) for cell in cells if not is_absent(cell)] or [0]
     most = statistics.quantiles(counts, n=10)[-1] if len(counts) > 1 else counts[0]
     return round(min(max(most + 1, _LENGTHS[0]), _LENGTHS[1]))
 
 
 def _named_splits(cells: Sequence[object]) -> dict[str, object]:
     """How the table calls its splits, where it is not as usual."""
-    found = dict.fromkeys(plain(cell).strip() for cell in cells if cell is not None)
+    found = dict.fromkeys(plain(cell).strip() for cell in cells if not is_absent(cell))
     named: dict[str, object] = {}
-    for usual, words in _SPLITS.items():
-        name = next((name for name in found if name.lower() in words), usual)
+    for usual in ("train", "val"):
+        name = next((name for name in found if split_word(name) == usual), usual)
         if name != usual:
             named[f"{usual}_split"] = name
     return named

@@ -15,6 +15,7 @@ import yaml
 from modalmill.pipeline.api.model import Model
 from modalmill.schemas.errors import InputError, RecipeError
 from PIL import Image
+from tiny import wav, write
 
 WORDS = ["rot", "grün", "blau", "Größe", "klein", "Haus", "Straße", "Baum"]
 QUICK = {
@@ -186,6 +187,8 @@ def test_a_csv_beside_a_folder_of_pictures(tmp_path: Path) -> None:
     # the names lead where they led before, wherever the table lies
     answers = model.predict(tmp_path / "some.csv")
     assert answers["prediction"].to_pylist() == frame["shade"].head(4).tolist()
+    whole = {"file": [str(tmp_path / "data" / "img" / name) for name in frame["file"].head(4)]}
+    assert model.predict(whole)["prediction"].to_pylist() == frame["shade"].head(4).tolist()
 
 
 def test_a_number_is_learned_and_answered_as_one(tmp_path: Path) -> None:
@@ -228,6 +231,22 @@ def test_the_target_keeps_its_type(tmp_path: Path) -> None:
     model = mm.fit(frame[["Größe (cm)", "is_large"]], "is_large", tmp_path / "out", **quick)
     answers = model.predict(frame.head(3))
     assert answers["prediction"].dtype == bool
+
+
+def test_sounds_are_learned_from_their_features(tmp_path: Path) -> None:
+    rows = ["clip,kind"]
+    kinds = ["low", "high"] * 20
+    for number, kind in enumerate(kinds):
+        hertz = 200 + number if kind == "low" else 2000 + 10 * number
+        write(tmp_path / "clips" / f"c{number}.wav", wav(hertz))
+        rows.append(f"c{number},{kind}")
+    write(tmp_path / "t.csv", "\n".join(rows))
+    model = mm.fit(tmp_path / "t.csv", "kind", tmp_path / "out", **FAST)
+    assert model.columns["clip"].use == "audio"
+    answers = model.predict(tmp_path / "t.csv")
+    assert np.mean(np.array(answers["prediction"]) == kinds) > 0.9
+    answers = model.predict({"clip": ["c0", None]})
+    assert answers["missing"].to_pylist() == [[], ["clip"]]
 
 
 def test_several_labels(tmp_path: Path) -> None:
