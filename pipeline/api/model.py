@@ -29,7 +29,6 @@ from .tables import (
     is_frame,
     is_path,
     sample_of,
-    with_whole_paths,
     write_file,
 )
 from .uses import ColumnUse
@@ -73,9 +72,9 @@ class Model:
         of a number), the parts that were ``missing``, and under ``damaged`` why one could not be
         read. Columns, cells and files may be missing.
 
-        media: the folder that names of files are relative to; for whole files that of the table,
-        for others the current one. Where the names led to a place within the folder of the training
-        table, they lead there again unless it is given.
+        media: the folder of the files that are named. Without it names lead to where those of the
+        training table lay, or, where that one had whole paths, are relative to the table's folder,
+        for a table in memory to the current one. Whole paths are always taken.
         """
         from ...stages.train.use.predict import Predictor
 
@@ -92,67 +91,47 @@ class Model:
 
     def _rows(self, table: AnyTable, media: str | Path | None) -> list[Row]:
         """The rows as the source of the recipe reads them."""
+        recipe = yaml.safe_load(RunFolder(self.out).recipe.read_text(encoding="utf-8"))
+        mapping = recipe["sources"][SOURCE]
         with tempfile.TemporaryDirectory() as scratch:
             if is_path(table):
                 file = Path(str(table)).absolute()
+                folder = file.parent
             else:
                 file = Path(scratch) / "table.parquet"
-                write_file(self._whole(arrow_table(table), media), file)
+                write_file(arrow_table(table), file)
+                folder = Path.cwd()
             sample = sample_of(file)
-            options = self._options(set(sample.cells), media, sample.cells)
-            options |= {"path": str(file)[1:]}
-            source, problems = make(
-                f"{SOURCE_ROOM}.{sample.kind}", Source, options, where=f"sources.{SOURCE}"
-            )
+            options = self._options(mapping, set(sample.cells))
+            for entry in options["media"].values():
+                had_place = self.columns[fields(entry["path"])[-1]].guess.places
+                base = Path(recipe["data"]) if had_place else folder
+                entry["path"] = _Place(entry["path"], base, sample.cells).within(media)
+            options["path"] = str(file)[1:]
+            address = f"{SOURCE_ROOM}.{sample.kind}"
+            source, problems = make(address, Source, options, where=f"sources.{SOURCE}")
             assert source is not None, problems
             read = source.read(Path("/"), SOURCE, Counter(), _no_beat)
             return [row for row in read if isinstance(row, Row)]
 
-    def _whole(self, table: pa.Table, media: str | Path | None) -> pa.Table:
-        """The table with whole paths where they are used as they stand."""
-        columns = [
-            column
-            for column in self._direct().values()
-            if column in table.column_names and table.num_rows
-        ]
-        return with_whole_paths(table, columns, Path(media or ".").absolute())
-
-    def _mapping(self) -> tuple[Path, dict[str, Any]]:
-        """The data root, and the source as the recipe has it."""
-        recipe = yaml.safe_load(RunFolder(self.out).recipe.read_text(encoding="utf-8"))
-        return Path(recipe["data"]), dict(recipe["sources"][SOURCE])
-
-    def _direct(self) -> dict[str, str]:
-        """Part -> column, of files whose whole paths stand in the table."""
-        _, mapping = self._mapping()
-        templates = {name: entry["path"] for name, entry in mapping.get("media", {}).items()}
-        return {
-            name: fields(path)[0]
-            for name, path in templates.items()
-            if path == f"{{{fields(path)[0]}}}"
-        }
-
-    def _options(
-        self, known: set[str], media: str | Path | None, cells: Mapping[str, list[object]]
-    ) -> dict[str, Any]:
+    # Any: what YAML has
+    def _options(self, mapping: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
         """The options of a source that reads parts alone, of columns that are known; InputError
         where there are none.
         """
-        root, mapping = self._mapping()
-        direct = self._direct()
-        texts = mapping.get("text", {})
-        tables = mapping.get("table", {})
         options: dict[str, Any] = {
-            "text": {name: text for name, text in texts.items() if fields(text)[0] in known},
+            "text": {
+                name: text
+                for name, text in mapping.get("text", {}).items()
+                if set(fields(text)) <= known
+            },
             "table": {
                 name: own
-                for name, columns in tables.items()
+                for name, columns in mapping.get("table", {}).items()
                 if (own := [column for column in columns if column in known])
             },
             "media": {
-                name: entry | {"path": self._place(entry["path"], root, media, cells)}
-                if name not in direct
-                else entry
+                name: dict(entry)
                 for name, entry in mapping.get("media", {}).items()
                 if set(fields(entry["path"])) <= known
             },
@@ -163,32 +142,8 @@ class Model:
                 f"predict: the table has none of the columns that the model reads ({wanted}); it"
                 f" has {', '.join(sorted(known))}"
             )
-        return options | {
-            word: mapping[word] for word in ("decimal", "thousands") if mapping.get(word)
-        }
-
-    def _place(
-        self,
-        path: str,
-        root: Path,
-        media: str | Path | None,
-        cells: Mapping[str, list[object]],
-    ) -> str:
-        """Where the files of a column lie: where those of the training did, or in a folder; whole
-        paths say it themselves.
-        """
-        column = fields(path)[-1]
-        names = [str(cell) for cell in cells[column] if not is_absent(cell)]
-        if names and all(name.startswith("/") for name in names):
-            return f"{{{column}}}"
-        if media is None:
-            return f"{str(root)[1:]}/{path}".lstrip("/")
-        folder = Path(media).absolute()
-        rows = [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
-        places = FileNames(list_files(folder).files).places(column, rows)
-        if not places:
-            raise InputError(f"media: no file that {column!r} names is in {media}")
-        return f"{str(folder)[1:]}/{places[0].path}"
+        marks = ("decimal", "thousands")
+        return options | {word: mapping[word] for word in marks if word in mapping}
 
     def _answers(self, rows: list[Row], found: list[Prediction]) -> pa.Table:
         """A row for each row of the table; without an answer where it could not be read."""
@@ -246,6 +201,37 @@ class Model:
             f"{report['target']}: {report['metric']} on split {report['split']}:"
             f" {summary_text(report)}"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the files of a column lie. path: template of the recipe. base: the folder that it is
+    relative to. cells: of the table.
+    """
+
+    path: str
+    base: Path
+    cells: Mapping[str, list[object]]
+
+    def within(self, media: str | Path | None) -> str:
+        """A template below ``/``: as the cells have it where they are whole paths; else within
+        ``media``, or below the base.
+        """
+        column = fields(self.path)[-1]
+        names = [str(cell) for cell in self.cells[column] if not is_absent(cell)]
+        if names and all(name.startswith("/") for name in names):
+            return f"{{{column}}}"
+        if media is None:
+            return f"{str(self.base)[1:]}/{self.path}".lstrip("/")
+        folder = Path(media).absolute()
+        rows = [
+            dict(zip(self.cells, row, strict=True))
+            for row in zip(*self.cells.values(), strict=True)
+        ]
+        places = FileNames(list_files(folder).files).places(column, rows)
+        if not places:
+            raise InputError(f"media: no file that {column!r} names is in {media}")
+        return f"{str(folder)[1:]}/{places[0].path}"
 
 
 def _is_read(use: ColumnUse) -> bool:

@@ -160,6 +160,9 @@ def test_a_recipe_reads_as_its_way(tmp_path: Path) -> None:
     assert str(parsed) == (
         "Recipe(tiny: a, b -> clean.text -> clean.duplicates -> features -> shard -> train y)"
     )
+    assert (
+        repr(parse_recipe(recipe(tmp_path, {"a": {"type": "csv"}}))) == "Recipe(tiny: a -> shard)"
+    )
     again = yaml.safe_load(parsed.to_yaml())
     assert parse_recipe(again) == parsed
     assert parsed._repr_html_() == f"<pre>{parsed.to_yaml()}</pre>"

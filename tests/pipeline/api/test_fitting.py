@@ -175,12 +175,15 @@ def test_pictures_by_whole_paths_and_by_names(tmp_path: Path) -> None:
     assert [row["prediction"] for row in answers[:6]] == [colour for _, colour in new]
     assert answers[6]["damaged"].startswith("picture: begins with b'no picture'")
     assert answers[7]["missing"] == ["picture"]
+    # in a file beside the pictures
+    table = write(tmp_path / "new" / "t.csv", "picture,n\n" + f"{names[0]},1\n{names[1]},2\n")
+    assert model.predict(table)["prediction"].to_pylist() == ["red", "blue"]
 
 
 def test_a_csv_beside_a_folder_of_pictures(tmp_path: Path) -> None:
     made = colours(tmp_path / "data" / "img", 60)
     frame = pd.DataFrame(made, columns=["file", "shade"])
-    frame.to_csv(tmp_path / "data" / "t.csv", index=False, encoding="utf-8")
+    frame.to_csv(tmp_path / "data" / "t.csv", index=False)
     model = mm.fit(str(tmp_path / "data" / "t.csv"), "shade", tmp_path / "out", **FAST)
     assert model.evaluation["all"] == 1.0
     frame.head(4).to_csv(tmp_path / "some.csv", index=False)
