@@ -79,16 +79,11 @@ def fit_table(
         folder.root.mkdir(parents=True, exist_ok=True)
         write_file(table_of_paths, given.file)
         given.cells.update({name: table_of_paths[name].to_pylist() for name in direct})
-    places = [str(given.file.parent)]
-    places += [str(given.folder)] * any(use.guess.places for use in reads)
-    places += [os.path.dirname(str(cell)) for name in direct for cell in given.cells[name] if cell]
-    root = Path(os.path.commonpath(places))
-    decimal, thousands = number_marks(given.cells)
-    source = {"type": given.kind, "path": str(given.file.relative_to(root))}
-    source |= {"decimal": decimal} if decimal != "." else {}
-    source |= {"thousands": thousands} if thousands else {}
+    root = _root_of(given, direct, any(use.guess.places for use in reads))
     within = str(given.folder.relative_to(root)) if given.folder.is_relative_to(root) else ""
-    recipe = recipe_of_table(uses, given.cells, source, within, train or {}, _has_gpu())
+    recipe = recipe_of_table(
+        uses, given.cells, _source(given, root), within, train or {}, _has_gpu()
+    )
     progress = Progress(quiet)
     for line in _told(uses):
         progress.line(f"fit: {line}")
@@ -154,6 +149,25 @@ def _given(table: AnyTable, out: Path, media: str | Path | None) -> _Given:
 def _files(folder: Path) -> FileNames:
     listing = list_files(folder)
     return FileNames(listing.files, folder if listing.is_sample else None)
+
+
+def _root_of(given: _Given, direct: Sequence[str], looks_in_folder: bool) -> Path:
+    """The folder below which the table lies, and every file that it names. direct: columns of whole
+    paths.
+    """
+    folders = [str(given.file.parent)]
+    folders += [str(given.folder)] if looks_in_folder else []
+    for column in direct:
+        folders += [os.path.dirname(str(cell)) for cell in given.cells[column] if cell]
+    return Path(os.path.commonpath(folders))
+
+
+def _source(given: _Given, root: Path) -> dict[str, object]:
+    """What reads the table, without its columns."""
+    decimal, thousands = number_marks(given.cells)
+    source: dict[str, object] = {"type": given.kind, "path": str(given.file.relative_to(root))}
+    source |= {"decimal": decimal} if decimal != "." else {}
+    return source | ({"thousands": thousands} if thousands else {})
 
 
 def _check_there(column: str, given: _Given) -> None:

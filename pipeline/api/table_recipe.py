@@ -132,10 +132,16 @@ def _free(word: str, taken: Container[str]) -> str:
 
 def _template(use: ColumnUse, folder: str) -> str:
     """How a cell leads to its file, below the data root."""
-    places = use.guess.places
-    if not places:
+    if not use.guess.places:
         return f"{{{use.column}}}"
-    return str(PurePosixPath(folder) / places[0].path)
+    place = use.guess.places[0]
+    if place.is_spread:
+        raise InputError(
+            f"columns: the files that {use.column!r} names lie in many folders below"
+            f" {place.path or '.'}; give whole paths, or pass it over:"
+            f" columns={{{use.column!r}: None}}"
+        )
+    return str(PurePosixPath(folder) / place.path)
 
 
 def _length(cells: Sequence[object]) -> int:

@@ -315,6 +315,10 @@ def test_what_is_said_of_columns_is_checked(
     told = mistaken(names, "size_class")
     assert "'file' names files, and of 60 that were looked for none is in" in told
     assert "media=FOLDER" in told
+    for number in range(60):
+        write(tmp_path / "far" / f"{number % 7}" / f"{number % 3}" / f"{number}.jpg", "x")
+    told = mistaken(names, "size_class", media=tmp_path / "far")
+    assert "the files that 'file' names lie in many folders" in told
     left = dict.fromkeys(["Größe (cm)", "Bemerkung"])
     assert "no column is left to learn 'size_class' from" in mistaken(
         frame, "size_class", columns=left
