@@ -17,7 +17,7 @@ import typer
 from . import __version__
 
 if TYPE_CHECKING:
-    from .pipeline.run import Result
+    from .pipeline.result import Result
 
 app = typer.Typer(
     name="modalmill",
@@ -104,6 +104,24 @@ SchedulerOption = Annotated[
     ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="The folder where your data lie, or one table.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="The recipe to write; FOLDER.yaml in the current folder if not given."
+        ),
+    ] = None,
+) -> None:
+    """Look at your data and write a commented recipe for them that runs as it is: sources, joins,
+    targets, splits and the task are guessed, and each guess is told.
+    """
+    from .pipeline.guess.init import init as write_recipe
+
+    _say(write_recipe(folder, out))
 
 
 @app.command()

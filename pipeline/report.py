@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..schemas.account import Account
@@ -115,6 +116,11 @@ def read_account(out: Path) -> Account:
 
 def read_rejects(out: Path, stage: str | None = None) -> list[FaultRow]:
     """The rows that a run left out or that go on without a partner, of one stage or of all."""
+    return rejects_table(out, stage).to_pylist()  # type: ignore[no-any-return]  # pyarrow has none
+
+
+def rejects_table(out: Path, stage: str | None = None) -> pa.Table:
+    """The same as a table."""
     path = RunFolder(out).rejects
     if not path.is_file():
         raise InputError(
@@ -132,7 +138,7 @@ def read_rejects(out: Path, stage: str | None = None) -> list[FaultRow]:
         if stage not in every:
             raise InputError(f"--stage {stage}: this run had no such stage{nearest(stage, every)}")
         table = table.filter(pc.equal(table["stage"], stage))
-    return table.to_pylist()  # type: ignore[no-any-return]  # pyarrow has no types
+    return table
 
 
 def rejects_text(rows: list[FaultRow], count: int) -> str:

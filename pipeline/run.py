@@ -7,16 +7,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import yaml
 
 from ..schemas.account import Account, Count
 from ..schemas.disk import storage_error, write_bytes, write_json
 from ..schemas.errors import InputError, ToleranceError
-from ..schemas.index import ShardSet
 from ..schemas.layout import RunFolder, WorkFolder
 from ..schemas.manifest import Manifest, write_manifest
 from ..schemas.rejects import Faults, write_rejects
@@ -29,6 +26,7 @@ from .lock import locked
 from .measuring import Measuring
 from .plan import Plan
 from .progress import Progress
+from .result import Result
 from .sharding import write_shards
 from .signals import write_signals
 from .staging import Staging
@@ -37,15 +35,6 @@ from .verify import stale
 
 if TYPE_CHECKING:
     from ..stages.train.evaluation.evaluate import Evaluation
-
-
-@dataclass(slots=True)
-class Result:
-    """What a run left: its account, its shards, and what training reported."""
-
-    account: Account
-    shards: ShardSet | None = None
-    training: Evaluation | None = None
 
 
 def run(
@@ -73,7 +62,7 @@ def run(
         name = plan.recipe.name.removesuffix(f"-limit-{limit}") + f"-limit-{limit}"
         plan = replace(plan, recipe=plan.recipe.model_copy(update={"name": name}))
     if is_helper():
-        helping = Result(Account())
+        helping = Result(Account(), out)
         if plan.runs("train") and plan.train is not None:
             helping.training = _train(plan, out, progress)
         return helping
@@ -115,7 +104,7 @@ class _Running:
         self._read: list[Count] = []
         # what was told of losses that do not stop it
         self._lost = ""
-        self._result = Result(Account(limit=limit))
+        self._result = Result(Account(limit=limit), out)
         # work tables that this run stands on
         self._kept: set[Path] = set()
 
@@ -153,9 +142,8 @@ class _Running:
                 f"shard: the shards in {self._out} are of an earlier run with other records; run"
                 " the recipe to its end to renew them"
             )
-        shown = plan.recipe.model_dump(mode="json") | {"data": str(plan.root.resolve())}
-        text = yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)
-        write_bytes(folder.recipe, text.encode())
+        carried_out = plan.recipe.model_copy(update={"data": str(plan.root.resolve())})
+        write_bytes(folder.recipe, carried_out.to_yaml().encode())
         _tidy(work, self._kept)
         if plan.runs("train") and plan.train is not None and plan.recipe.shard is not None:
             # training has use for the cores and the memory of the workers

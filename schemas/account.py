@@ -14,6 +14,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NotRequired, TypedDict
 
+from .html import html_lines, html_table
+
+_NUMBERS = ("read", "copies", "written", "rejected", "merged", "missing")
 _COUNTERS = ("kinds", "presence", "reasons", "unmatched", "splits", "notes")
 
 # "in" is no name to Python, so that this one is no class
@@ -87,7 +90,7 @@ class Count:
 
     def add(self, other: Count) -> None:
         """Add the numbers of another partition of the same stage."""
-        for name in ("read", "copies", "written", "rejected", "merged", "missing"):
+        for name in _NUMBERS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in _COUNTERS:
             getattr(self, name).update(getattr(other, name))
@@ -147,6 +150,40 @@ class Account:
     stages: list[Count] = field(default_factory=list)
     limit: int | None = None
 
+    def __repr__(self) -> str:
+        read = sum(count.read for count in self.sources)
+        written = self.stages[-1].written if self.stages else self._given()
+        return (
+            f"Account({read:,} in, {written:,} written; {_counted(self.sources, 'source')},"
+            f" {_counted(self.stages, 'stage')}; {self._verdict()})"
+        )
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: a row for each source and stage, then why records were left out
+        and what else a person should know.
+        """
+        every = [*self.sources, *self.stages]
+        rows = [
+            [count.name, *(f"{getattr(count, name):,}" for name in _NUMBERS)] for count in every
+        ]
+        reasons = [
+            [f"{count.name}: {what}", f"{number:,}"]
+            for count in every
+            for counts in (count.reasons, count.unmatched, count.notes)
+            for what, number in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        ]
+        shown = html_table(["source or stage", "in", *_NUMBERS[1:]], rows)
+        if reasons:
+            shown += html_table(["left out, merged, without a partner, or noted", ""], reasons)
+        return shown + html_lines([f"The account {self._verdict()}.", *self.problems()])
+
+    def _given(self) -> int:
+        """How many records the sources gave."""
+        return sum(count.written for count in self.sources)
+
+    def _verdict(self) -> str:
+        return "does not add up" if self.problems() else "adds up"
+
     def problems(self) -> list[str]:
         """One line for each place where the account does not add up."""
         lines = [
@@ -154,7 +191,7 @@ class Account:
             for count in [*self.sources, *self.stages]
             if not count.adds_up()
         ]
-        before = sum(count.written for count in self.sources)
+        before = self._given()
         for count in self.stages:
             if count.read != before:
                 lines.append(
@@ -198,6 +235,10 @@ class Account:
 
 def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items()))
+
+
+def _counted(things: list[Count], word: str) -> str:
+    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
 
 
 def _equation(count: Count) -> str:

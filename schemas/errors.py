@@ -29,6 +29,10 @@ class ModalmillError(Exception):
         """As it is, whatever its constructor takes: errors come back from other processes."""
         return _again, (type(self), self.args), self.__dict__
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows below a cell: the message, and no traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class RecipeError(ModalmillError):
     """Every mistake of a recipe, each one line: where it is, what was found, what would be right.

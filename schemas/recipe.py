@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable, Mapping
+from html import escape
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -90,6 +91,26 @@ class Recipe(BaseModel):
     features: dict[str, str | dict[str, object]] = Field(default_factory=dict)
     train: dict[str, object] | None = None
 
+    def __repr__(self) -> str:
+        stages = [
+            next(iter(stage), "") if isinstance(stage, dict) else stage for stage in self.stages
+        ]
+        then = ["features"] * bool(self.features) + ["shard"] * (self.shard is not None)
+        then += [f"train {self.train.get('target')}"] if self.train is not None else []
+        steps = [", ".join(self.sources), *stages, *then]
+        return f"Recipe({self.name}: {' -> '.join(steps)})"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: the YAML file that says the same."""
+        return f"<pre>{escape(self.to_yaml())}</pre>"
+
+    def to_yaml(self) -> str:
+        """The recipe as a file, with all that it leaves to defaults."""
+        shown = self.model_dump(mode="json")
+        return yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)
+
 
 def load_recipe(path: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Path]:
     """The recipe of a YAML file with ``a.b=c`` overrides laid over it, and its data root.
@@ -107,10 +128,20 @@ def load_recipe(path: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Path
         value = _load_yaml(text)
     except _YAML_ERRORS as error:
         raise RecipeError([_yaml_mistake(error, text)], where=str(path)) from error
+    return recipe_of(value, str(path), path.parent, overrides)
+
+
+def recipe_of(
+    value: object, where: str, folder: Path, overrides: Iterable[str] = ()
+) -> tuple[Recipe, Path]:
+    """The recipe of what stands in a file, or of a mapping of the same form, and its data root.
+
+    Paths in it are relative to ``folder``, those of overrides to the current folder.
+    """
     if not isinstance(value, dict):
         raise RecipeError(
             [f"wanted a mapping with name, data and sources, found {type(value).__name__}"],
-            where=str(path),
+            where=where,
         )
     problems: list[str] = []
     data_from_here = False
@@ -119,12 +150,12 @@ def load_recipe(path: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Path
         if problem:
             problems.append(problem)
         data_from_here = data_from_here or override.startswith("data=")
-    recipe = parse_recipe(value, where=str(path), problems=problems)
+    recipe = parse_recipe(value, where=where, problems=problems)
     root = Path(recipe.data).expanduser()
     recipe = recipe.model_copy(
-        update={"use": [str(path.parent / Path(name).expanduser()) for name in recipe.use]}
+        update={"use": [str(folder / Path(name).expanduser()) for name in recipe.use]}
     )
-    return recipe, root if data_from_here or root.is_absolute() else path.parent / root
+    return recipe, root if data_from_here or root.is_absolute() else folder / root
 
 
 class _TwiceError(yaml.constructor.ConstructorError):

@@ -81,6 +81,19 @@ def test_the_loop_of_the_readme_runs(
     assert "batch" in scope
 
 
+def test_the_way_from_python_of_the_readme_runs(
+    folder: Path, commands: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = re.search(r"```python\n(import modalmill as mm.*?)```", README, re.DOTALL)
+    assert code is not None
+    monkeypatch.chdir(folder)
+    scope: dict[str, Any] = {}
+    quick = code.group(1).replace('"animal")', '"animal", train={"epochs": 1})')
+    exec(compile(quick, "README.md", "exec"), scope)
+    assert scope["result"].training is not None
+    assert scope["model"].columns["file"].use == "image"
+
+
 def test_the_demo_in_the_readme_is_a_real_one() -> None:
     shown = re.search(r"```text\n(.*?)```", README, re.DOTALL)
     assert shown is not None

@@ -5,6 +5,7 @@ lines, labels beside media).
 from __future__ import annotations
 
 import difflib
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -262,6 +263,7 @@ class Mapper:
     ) -> None:
         self._columns = columns
         self._root = root
+        self._top = f"{os.path.abspath(root).rstrip('/')}/"
         self._source = source
         self._beat = beat
         self._seen = Seen() if seen is None else seen
@@ -382,7 +384,12 @@ class Mapper:
         relative = template.fill(entry.path, values)
         if relative is None:
             return None
-        uri = join(self._columns.base, relative) if not relative.startswith("/") else relative
+        # a whole path is taken where it lies below the data root
+        uri = (
+            relative.removeprefix(self._top)
+            if relative.startswith("/")
+            else join(self._columns.base, relative)
+        )
         try:
             uri, size = self._on_disk(uri)
         except DamageError as error:

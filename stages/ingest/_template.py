@@ -82,14 +82,19 @@ def fill(template: str, values: Mapping[str, object], some: bool = False) -> str
             return plain(value)
         text = plain(value)
         if form == "stem":
-            return PurePosixPath(text).stem
+            return _path(text).stem
         if form == "name":
-            return PurePosixPath(text).name
+            return _path(text).name
         if form in ("lower", "upper"):
             return getattr(text, form)()  # type: ignore[no-any-return]  # str.lower and str.upper
         return format(int(text), form)
 
     return _FIELD.sub(filled, template)
+
+
+def _path(text: str) -> PurePosixPath:
+    """A path as a cell writes it, on any system."""
+    return PurePosixPath(text.replace("\\", "/"))
 
 
 def problems(template: str, known: Iterable[str] | None = None) -> list[str]:

@@ -35,6 +35,9 @@ class LineRange(Range):
     header: tuple[str, ...] | None = None
 
 
+_WHOLE = LineRange()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Jsonl(Columns):
     """Objects of a JSON-lines file, of a JSON array, or rows of an array whose first one names the
@@ -47,7 +50,7 @@ class Jsonl(Columns):
     target_kind: ClassVar[Kind | None] = None
 
     def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Read]:
-        yield from self.read_range(root, name, tally, beat, LineRange(), Seen())
+        yield from self.read_range(root, name, tally, beat, _WHOLE, Seen())
 
     def ranges(self, root: Path, rows: int) -> list[LineRange]:
         file = self.table_file()
@@ -63,7 +66,7 @@ class Jsonl(Columns):
         refuse_other_files(root / file)
         try:
             with unpacked(root / file) as lines:
-                for number, line in itertools.islice(_documents(lines, file, part), part.rows):
+                for number, line in itertools.islice(json_documents(lines, file, part), part.rows):
                     tally["rows"] += 1
                     if isinstance(line, bytes):
                         yield _row(line, mapper, name, file, number)
@@ -110,7 +113,9 @@ class _Beginning(NamedTuple):
     header: tuple[str, ...] | None
 
 
-def _documents(file: BinaryIO, name: str, part: LineRange) -> Iterator[tuple[int, object]]:
+def json_documents(
+    file: BinaryIO, name: str, part: LineRange = _WHOLE
+) -> Iterator[tuple[int, object]]:
     """The lines of a range and of all after it that are not blank, by their numbers, or the values
     of the array that the file is by theirs. Arrays in place of objects are rows, and the first one
     names their values.

@@ -44,7 +44,7 @@ class Parquet(Columns):
                 f"{path}: there is no such table; check 'data' and 'path' in the recipe"
             )
         try:
-            table = pa.dataset.dataset(path, format=_form(path))
+            table = pa.dataset.dataset(path, format=arrow_form(path))
             self.check(_names(table.schema), file)
             mapper = Mapper(self, root, name, beat, checked=True)
             columns = set(table.schema.names)
@@ -81,7 +81,8 @@ class Parquet(Columns):
         return mapper.row(flat, file, number)
 
 
-def _form(path: Path) -> str:
+def arrow_form(path: Path) -> str:
+    """How an Arrow dataset is told what a file is, or a folder of Parquet files."""
     if path.is_dir():
         return "parquet"
     with open(path, "rb") as file:

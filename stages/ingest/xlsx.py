@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, time
@@ -43,40 +43,14 @@ class Xlsx(Columns):
             raise MissingPackageError("openpyxl", "xlsx", "ingest.xlsx")
 
     def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Read]:
-        import openpyxl
-
         file = join(self.base, self.path)
-        with _reading(root / file):
-            book = openpyxl.load_workbook(root / file, read_only=True, data_only=True)
-        sheets = {sheet.title: sheet for sheet in book.worksheets}
-        if self.sheet is not None and self.sheet not in sheets:
-            raise InputError(
-                f"{file}: there is no sheet {self.sheet!r}{nearest(self.sheet, sheets)}"
-            )
-        if not sheets:
-            raise InputError(f"{file}: the workbook has no sheet with cells")
-        first = next(iter(sheets))
-        if self.sheet is None and len(sheets) > 1:
-            yield Noted(
-                f"the first of {len(sheets)} sheets is read, {first!r}; set sheet to say otherwise"
-            )
-        sheet = sheets[self.sheet or first]
-        sheet.reset_dimensions()  # what the file says of its size is often wrong
-        names: tuple[str, ...] = ()
+        names, rows, notes = sheet_rows(root / file, file, self.sheet)
+        yield from notes
+        if names:
+            self.check([word for word in names if word], file)
         mapper = Mapper(self, root, name, beat, checked=True)
-        rows = _rows(sheet, root / file)
-        first_rows = list(itertools.islice(rows, _MOST_TITLES))
-        # a title is one cell above a table of several columns
-        least = 2 if any(_filled(cells) > 1 for cells in first_rows) else 1
-        for number, cells in enumerate(itertools.chain(first_rows, rows), 1):
+        for number, cells in rows:
             filled = _filled(cells)
-            if not names:
-                if filled >= least:
-                    names = distinct(["" if is_absent(cell) else str(cell) for cell in cells])
-                    self.check([word for word in names if word], file)
-                elif filled:
-                    yield Noted("lines above the header passed over")
-                continue
             if not filled:
                 continue
             tally["rows"] += 1
@@ -99,11 +73,56 @@ class Xlsx(Columns):
                 yield Row(Record(key, key, Origin(name, file, number)), fault)
                 continue
             yield mapper.row(
-                {word: _cell(cell) for word, cell in zip(names, cells, strict=False) if word},
+                named_cells(names, cells),
                 file,
                 number,
             )
         yield from mapper.rest(file, tally)
+
+
+def sheet_rows(
+    path: Path, file: str, wanted: str | None = None
+) -> tuple[tuple[str, ...], Iterator[tuple[int, tuple[object, ...]]], list[Noted]]:
+    """The names of a sheet's columns, the rows below them by their numbers, and what is to be told:
+    the first sheet where none is ``wanted``.
+    """
+    import openpyxl
+
+    with _reading(path):
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    sheets = {sheet.title: sheet for sheet in book.worksheets}
+    if wanted is not None and wanted not in sheets:
+        raise InputError(f"{file}: there is no sheet {wanted!r}{nearest(wanted, sheets)}")
+    if not sheets:
+        raise InputError(f"{file}: the workbook has no sheet with cells")
+    notes = []
+    first = next(iter(sheets))
+    if wanted is None and len(sheets) > 1:
+        notes.append(
+            Noted(
+                f"the first of {len(sheets)} sheets is read, {first!r}; set sheet to say otherwise"
+            )
+        )
+    sheet = sheets[wanted or first]
+    sheet.reset_dimensions()  # what the file says of its size is often wrong
+    rows = _rows(sheet, path)
+    first_rows = list(itertools.islice(rows, _MOST_TITLES))
+    # a title is one cell above a table of several columns
+    least = 2 if any(_filled(cells) > 1 for cells in first_rows) else 1
+    numbered = enumerate(itertools.chain(first_rows, rows), 1)
+    for _, cells in numbered:
+        filled = _filled(cells)
+        if filled >= least:
+            names = distinct(["" if is_absent(cell) else str(cell) for cell in cells])
+            return names, numbered, notes
+        if filled:
+            notes.append(Noted("lines above the header passed over"))
+    return (), iter(()), notes
+
+
+def named_cells(names: Sequence[str], cells: Sequence[object]) -> dict[str, object]:
+    """The cells of a row by the names of their columns, dates as ISO 8601 writes them."""
+    return {word: _cell(cell) for word, cell in zip(names, cells, strict=False) if word}
 
 
 @contextmanager

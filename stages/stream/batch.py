@@ -98,6 +98,21 @@ class FusionBatch:
     def __len__(self) -> int:
         return len(self.weight_B)
 
+    def __repr__(self) -> str:
+        padding = int((self.weight_B == 0).sum())
+        rows = f"{len(self):,} rows" + (f", {padding:,} of them padding" if padding else "")
+        return "; ".join([f"FusionBatch({rows}", *map(self._told, self.names)]) + ")"
+
+    def _told(self, name: str) -> str:
+        """A part in some words: what it is, and in how many rows it is there."""
+        what = (
+            f"{str(self.parts[name].dtype).removeprefix('torch.')} {list(self.parts[name].shape)}"
+            if name in self.parts
+            else "list"
+        )
+        present = int(self.present_BM[:, self.names.index(name)].sum())
+        return f"{name} {what} in {present:,}"
+
     @property
     def samples(self) -> int:
         """The former name of ``records_done``."""

@@ -68,6 +68,13 @@ class Stream(IterableDataset[FusionBatch]):
         """Number of batches in an epoch, the same for every rank."""
         return self._batches.count()
 
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{name} {type(spec).__name__}" for name, spec in self.specs.items())
+        return (
+            f"Stream({self.records:,} records, {self.batch_size:,} a batch; {parts};"
+            f" seed {self.seed}, at epoch {self.epoch})"
+        )
+
     @property
     def records(self) -> int:
         """Number of records that an epoch hands out, over all ranks: a repeated one counts each

@@ -173,3 +173,24 @@ def test_a_mistake_in_yaml_is_shown_with_a_caret_under_its_place(
 def test_a_character_that_no_text_has_is_told_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"line 2: the character '\\x07'"):
         load_recipe(write(tmp_path / "r.yaml", "name: pets\ndata: a\x07b\n"))
+
+
+def test_a_recipe_reads_as_its_way(tmp_path: Path) -> None:
+    value = recipe(
+        tmp_path,
+        {"a": {"type": "csv"}, "b": {"type": "csv"}},
+        [{"clean.text": {}}, "clean.duplicates"],
+        features={"words": "features.text"},
+        train={"target": "y", "inputs": {"words": {}}},
+    )
+    parsed = parse_recipe(value)
+    assert repr(parsed) == str(parsed)
+    assert str(parsed) == (
+        "Recipe(tiny: a, b -> clean.text -> clean.duplicates -> features -> shard -> train y)"
+    )
+    assert (
+        repr(parse_recipe(recipe(tmp_path, {"a": {"type": "csv"}}))) == "Recipe(tiny: a -> shard)"
+    )
+    again = yaml.safe_load(parsed.to_yaml())
+    assert parse_recipe(again) == parsed
+    assert parsed._repr_html_() == f"<pre>{parsed.to_yaml()}</pre>"

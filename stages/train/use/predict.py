@@ -121,6 +121,18 @@ class Predictor:
         except (UnicodeDecodeError, csv.Error) as error:
             raise InputError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
 
+    def records(
+        self, given: Iterable[Mapping[str, str]], keys: Iterable[str]
+    ) -> Iterator[Prediction]:
+        """The answer to each record of files and words by the name of its part, in order; what
+        cannot be read counts as missing and is told under ``damaged``.
+        """
+        rows = zip(given, keys, strict=True)
+        while some := list(itertools.islice(rows, _ROWS)):
+            yield from self._answer(
+                *self._given.batch([parts for parts, _ in some], [key for _, key in some])
+            )
+
     def shards(self, shards: Path, split: str = "") -> Iterator[Prediction]:
         """The answer to each record of a split of shards."""
         folder = shards_of(shards)

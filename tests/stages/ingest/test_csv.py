@@ -254,3 +254,25 @@ def test_cells_that_run_over_hundreds_of_lines_are_one_cell(tmp_path: Path) -> N
     write(tmp_path / "t.csv", buffer.getvalue())
     rows, _, _ = read(tmp_path, path="t.csv", text="resume", targets=["job"])
     assert [row.record.parts["text"].text for row in rows if row.fault is None] == cells
+
+
+def test_paths_of_another_system_lead_to_the_file_that_they_end_in(tmp_path: Path) -> None:
+    write(tmp_path / "img" / "one.jpg", jpeg())
+    write(tmp_path / "t.csv", "file,n\nC:\\Users\\me\\one.jpg,1\n")
+    rows, _, _ = read(
+        tmp_path,
+        path="t.csv",
+        media={"a": Media(path="img/{file:name}"), "b": Media(path="img/{file:stem}.jpg")},
+    )
+    assert [part.uri for part in rows[0].record.parts.values()] == ["img/one.jpg"] * 2
+
+
+def test_a_whole_path_is_taken_where_it_lies_below_the_data_root(tmp_path: Path) -> None:
+    inside = write(tmp_path / "raw" / "img" / "a.jpg", jpeg())
+    outside = write(tmp_path / "b.jpg", jpeg())
+    write(tmp_path / "raw" / "t.csv", f"id,file\n1,{inside}\n2,{outside}\n3,img/a.jpg\n")
+    media = {"image": Media(path="{file}")}
+    rows, _, _ = read(tmp_path / "raw", path="t.csv", id="{id}", media=media)
+    uris = [row.record.parts["image"].uri for row in rows if row.fault is None]
+    assert uris == ["img/a.jpg", "img/a.jpg"]
+    assert [row.fault.rule for row in rows if row.fault] == ["path_outside_root"]

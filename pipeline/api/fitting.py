@@ -1,0 +1,210 @@
+"""``mm.fit``: a table and the name of a column make a recipe, and the recipe a model."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from ...schemas.account import Account
+from ...schemas.errors import InputError
+from ...schemas.layout import RunFolder
+from ...stages.ingest._template import is_absent
+from ...stages.train.options import parse_options
+from ..engine import EngineName
+from ..guess.columns import guess_columns, number_marks
+from ..guess.listing import list_files
+from ..guess.paths import FileNames
+from ..progress import Progress
+from .carry_out import run_recipe
+from .model import Model
+from .table_recipe import recipe_of_table
+from .tables import AnyTable, arrow_table, is_path, sample_of, with_whole_paths, write_file
+from .uses import MEDIA, ColumnUse, uses_of
+
+_MOST_ROWS = 4000
+_MOST_LOOKED_AT = 200
+_MOST_TOLD = 40
+
+
+def fit_table(
+    table: AnyTable,
+    target: str,
+    out: str | Path = "out/fit",
+    *,
+    columns: Mapping[str, str | None] | None = None,
+    media: str | Path | None = None,
+    train: Mapping[str, object] | None = None,
+    engine: EngineName = "local",
+    workers: int | None = None,
+    resume: bool = True,
+    quiet: bool = False,
+) -> Model:
+    """Learn a column of a table from the others: texts, files of pictures, sounds and films,
+    numbers and categories, any of which may be missing in any row.
+
+    table: a data frame of pandas, a ``pyarrow.Table``, a dictionary of columns, or the path of a
+    csv, Parquet, JSON lines or Excel file.
+    target: the column to learn: a category (classification), a number (regression), or a list
+    (several labels).
+    out: the output folder. The recipe that is made lies there as ``recipe.yaml``, to go on from.
+
+    columns: what columns are, where the guess is not right: ``{"zip": "category", "note": None}``;
+    ``text``, ``image``, ``audio``, ``video``, ``number``, ``category``, ``group`` (rows of a group
+    stay in one split), ``split``, or None to pass a column over; for the target ``category``,
+    ``number`` or ``list``.
+    media: the folder that names of files are relative to; that of the table, or the current one.
+    train: options of the recipe's ``train`` section, as ``{"epochs": 50}``.
+    engine, workers, resume, quiet: as for ``mm.run``.
+
+    A split is made by hash of the group, or taken from a column that names splits. InputError for a
+    target that cannot be learned: one that is not there, has one value, or one for each row.
+    """
+    folder = RunFolder(Path(out).absolute())
+    given = _given(table, folder.root, media)
+    guesses = guess_columns(given.cells, given.files)
+    # columns of a data frame may be called by numbers
+    target, said = str(target), {str(name): use for name, use in (columns or {}).items()}
+    uses = uses_of(guesses, target, said)
+    reads = [use for use in uses.values() if use.use in MEDIA]
+    direct = [use.column for use in reads if not use.guess.places]
+    for column in direct:
+        _check_there(column, given)
+    if given.table is not None:
+        table_of_paths = with_whole_paths(given.table, direct, given.folder)
+        folder.root.mkdir(parents=True, exist_ok=True)
+        write_file(table_of_paths, given.file)
+        given.cells.update({name: table_of_paths[name].to_pylist() for name in direct})
+    root = _root_of(given, direct, any(use.guess.places for use in reads))
+    within = str(given.folder.relative_to(root)) if given.folder.is_relative_to(root) else ""
+    recipe = recipe_of_table(
+        uses, given.cells, _source(given, root), within, train or {}, _has_gpu()
+    )
+    progress = Progress(quiet)
+    for line in _told(uses):
+        progress.line(f"fit: {line}")
+    result = run_recipe(
+        {**recipe, "data": root},
+        folder.root,
+        engine=engine,
+        workers=workers,
+        resume=resume,
+        quiet=quiet,
+    )
+    for line in _left_out(result.account):
+        progress.line(f"fit: {line}")
+    kind = given.table[target].type if given.table is not None else None
+    return Model(result, uses, kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """A table with what is needed to guess. table: None where it lies in ``file`` already. folder:
+    what names of files are relative to.
+    """
+
+    table: pa.Table | None
+    file: Path
+    kind: str
+    cells: dict[str, Sequence[object]]
+    folder: Path
+    files: FileNames | None
+
+
+def _given(table: AnyTable, out: Path, media: str | Path | None) -> _Given:
+    if media is not None and not Path(media).is_dir():
+        raise InputError(f"media: {media} is no folder")
+    if is_path(table):
+        file = Path(str(table)).absolute()
+        sample = sample_of(file)
+        folder = Path(media).absolute() if media is not None else file.parent
+        return _Given(
+            table=None,
+            file=file,
+            kind=sample.kind,
+            cells=dict(sample.cells),
+            folder=folder,
+            files=_files(folder),
+        )
+    whole = arrow_table(table)
+    # evenly, for many tables are sorted
+    step = -(-len(whole) // _MOST_ROWS)
+    cells = whole.take(pa.array(range(0, len(whole), step))).to_pydict()
+    folder = Path(media or ".").absolute()
+    return _Given(
+        table=whole,
+        file=out / "table.parquet",
+        kind="parquet",
+        cells=cells,
+        folder=folder,
+        # the current folder may hold anything, and whole paths need no search
+        files=_files(folder) if media is not None else None,
+    )
+
+
+def _files(folder: Path) -> FileNames:
+    listing = list_files(folder)
+    return FileNames(listing.files, folder if listing.is_sample else None)
+
+
+def _root_of(given: _Given, direct: Sequence[str], looks_in_folder: bool) -> Path:
+    """The folder below which the table lies, and every file that it names. direct: columns of whole
+    paths.
+    """
+    folders = [str(given.file.parent)]
+    folders += [str(given.folder)] if looks_in_folder else []
+    for column in direct:
+        folders += [os.path.dirname(str(cell)) for cell in given.cells[column] if cell]
+    return Path(os.path.commonpath(folders))
+
+
+def _source(given: _Given, root: Path) -> dict[str, object]:
+    """What reads the table, without its columns."""
+    decimal, thousands = number_marks(given.cells)
+    source: dict[str, object] = {"type": given.kind, "path": str(given.file.relative_to(root))}
+    source |= {"decimal": decimal} if decimal != "." else {}
+    return source | ({"thousands": thousands} if thousands else {})
+
+
+def _check_there(column: str, given: _Given) -> None:
+    """InputError where of the files that a column names none is there."""
+    names = [str(cell) for cell in given.cells[column] if not is_absent(cell)][:_MOST_LOOKED_AT]
+    if names and not any((given.folder / name).is_file() for name in names):
+        raise InputError(
+            f"columns: {column!r} names files, and of {len(names)} that were looked for none is in"
+            f" {given.folder} ({names[0]!r}); say media=FOLDER, or pass it over:"
+            f" columns={{{column!r}: None}}"
+        )
+
+
+def _has_gpu() -> bool:
+    """Whether training would take a GPU by itself."""
+    options, _ = parse_options({"target": "y", "inputs": {"x": {}}})
+    # without torch the plan says what is missing
+    if options is None or importlib.util.find_spec("torch") is None:
+        return False
+    from ...stages.train.loop.device import device_of
+
+    return device_of(options).type != "cpu"
+
+
+def _left_out(account: Account) -> list[str]:
+    """Which rows are left out, and what else was found as the table was read."""
+    lines = [
+        f"{count:,} rows left out: {reason}; see .result.rejects()"
+        for reason, count in account.to_dict()["rejects_by_reason"].items()
+    ]
+    return lines + [note for count in account.sources for note in count.notes]
+
+
+def _told(uses: Mapping[str, ColumnUse]) -> list[str]:
+    """What each column is used for, one line each."""
+    order = sorted(uses.values(), key=lambda use: (not use.of_target, use.use == "passed over"))
+    lines = [str(use) for use in order[:_MOST_TOLD]]
+    if len(order) > _MOST_TOLD:
+        lines.append(f"and {len(order) - _MOST_TOLD:,} columns more; see .columns")
+    return [*lines, "say otherwise with columns={'NAME': 'text'}, or None to pass one over"]

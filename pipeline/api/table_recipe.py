@@ -1,0 +1,162 @@
+"""The recipe that learns a column of a table from the others."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Container, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from ...schemas.errors import InputError
+from ...schemas.record import is_part_name
+from ...stages.ingest._template import is_absent, plain
+from ..guess.claims import as_name
+from ..guess.columns import split_word
+from .uses import MEDIA, ColumnUse
+
+SOURCE = "table"
+_MOST_PARTS = 8
+_TASKS = {"category": "classification", "number": "regression", "list": "multilabel"}
+_SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
+_MOST_TOKENS = 64  # cells that are a token each
+_LENGTHS = (8, 256)  # words of a text that are read, at least and at most
+
+
+def recipe_of_table(
+    uses: Mapping[str, ColumnUse],
+    cells: Mapping[str, Sequence[object]],
+    source: Mapping[str, object],
+    folder: str,
+    train: Mapping[str, object],
+    has_gpu: bool,
+) -> dict[str, object]:
+    """The recipe as a dictionary, without its data root.
+
+    cells: some of each column. source: what reads the table, without its columns. folder: below the
+    data root, that names of files are relative to. train: options of training that the user gives.
+    has_gpu: whether encoders may be larger than what a CPU trains in minutes.
+    """
+    of = {
+        word: [use for use in uses.values() if use.use == word and not use.of_target]
+        for word in ("text", *MEDIA, "number", "category", "group", "split")
+    }
+    target = next(use for use in uses.values() if use.of_target)
+    parts = _part_names([use for word in ("text", *MEDIA) for use in of[word]])
+    columns = [use.column for use in uses.values() if use in of["number"] + of["category"]]
+    inputs: dict[str, dict[str, object]] = {}
+    mapping: dict[str, object] = dict(source)
+    if of["text"]:
+        mapping["text"] = {parts[use.column]: f"{{{use.column}}}" for use in of["text"]}
+        for use in of["text"]:
+            inputs[parts[use.column]] = {
+                "encoder": "lstm" if has_gpu else "embedding",
+                "length": _length(cells[use.column]),
+            }
+    media = [use for word in MEDIA for use in of[word]]
+    if media:
+        mapping["media"] = {
+            parts[use.column]: {
+                "path": _template(use, folder),
+                "modality": use.use,
+                "unlisted": "ignore",
+            }
+            for use in media
+        }
+        for use in media:
+            inputs[parts[use.column]] = (
+                {"size": 128 if has_gpu else 64} if use.use == "image" else {"feature": True}
+            )
+    if columns:
+        name = _free("cells", inputs)
+        mapping["table"] = {name: columns}
+        inputs[name] = {
+            "encoder": "table_tokens" if len(columns) <= _MOST_TOKENS else "table_linear"
+        }
+        numbered = [use.column for use in of["category"] if use.guess.are_numbers]
+        if numbered:
+            inputs[name]["categories"] = numbered
+    if len(inputs) > _MOST_PARTS:
+        raise InputError(
+            f"table: {len(inputs)} columns of texts and files make {2 ** len(inputs):,} subsets to"
+            f" evaluate; wanted at most {_MOST_PARTS}: pass some over, as"
+            f" columns={{{next(iter(parts))!r}: None}}"
+        )
+    mapping["numbers" if target.use == "number" else "targets"] = [target.column]
+    if target.use == "list" and target.guess.separator:
+        mapping["lists"] = {target.column: target.guess.separator}
+    if of["group"]:
+        mapping["group"] = f"{{{of['group'][0].column}}}"
+    splits: dict[str, object] = {}
+    if of["split"]:
+        column = of["split"][0].column
+        mapping["split"] = f"{{{column}}}"
+        splits = _named_splits(cells[column])
+    stages: list[object] = [
+        {"align.require": {"targets": [target.column], "any_of": list(inputs)}},
+        *({f"clean.{word}": {"on_fault": "drop_part"}} for word in MEDIA if of[word]),
+    ]
+    if len(inputs) > bool(columns):
+        # rows of cells alone are often alike without being one
+        stages.append({"clean.duplicates": {"exact": "group"}})
+    stages.append({"align.split": {"shares": _SHARES}})
+    return {
+        "name": "fit",
+        "sources": {SOURCE: mapping},
+        "stages": stages,
+        "features": {parts[use.column]: f"features.{use.use}" for use in of["audio"] + of["video"]},
+        "train": {
+            "task": _TASKS[target.use],
+            "target": target.column,
+            "inputs": inputs,
+            **splits,
+            **train,
+        },
+    }
+
+
+def _part_names(uses: Sequence[ColumnUse]) -> dict[str, str]:
+    """Column -> a name for its part, which becomes part of file names."""
+    names: dict[str, str] = {}
+    for use in uses:
+        # kept where it can be: a csv of the same columns is then one for modalmill predict
+        word = use.column if is_part_name(use.column) else as_name(use.column)
+        names[use.column] = _free(word or use.use, names.values())
+    return names
+
+
+def _free(word: str, taken: Container[str]) -> str:
+    """The word, with a number where it is taken."""
+    numbered = (f"{word}_{number}" for number in itertools.count(2))
+    return next(name for name in itertools.chain([word], numbered) if name not in taken)
+
+
+def _template(use: ColumnUse, folder: str) -> str:
+    """How a cell leads to its file, below the data root."""
+    if not use.guess.places:
+        return f"{{{use.column}}}"
+    place = use.guess.places[0]
+    if place.is_spread:
+        raise InputError(
+            f"columns: the files that {use.column!r} names lie in many folders below"
+            f" {place.path or '.'}; give whole paths, or pass it over:"
+            f" columns={{{use.column!r}: None}}"
+        )
+    return str(PurePosixPath(folder) / place.path)
+
+
+def _length(cells: Sequence[object]) -> int:
+    """Words of a text that are read: as nine of ten have them, within bounds."""
+    counts = [len(plain(cell).split()) for cell in cells if not is_absent(cell)] or [0]
+    most = statistics.quantiles(counts, n=10)[-1] if len(counts) > 1 else counts[0]
+    return round(min(max(most + 1, _LENGTHS[0]), _LENGTHS[1]))
+
+
+def _named_splits(cells: Sequence[object]) -> dict[str, object]:
+    """How the table calls its splits, where it is not as usual."""
+    found = dict.fromkeys(plain(cell).strip() for cell in cells if not is_absent(cell))
+    named: dict[str, object] = {}
+    for usual in ("train", "val"):
+        name = next((name for name in found if split_word(name) == usual), usual)
+        if name != usual:
+            named[f"{usual}_split"] = name
+    return named

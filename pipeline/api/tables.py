@@ -1,0 +1,113 @@
+"""Tables as a person has them in Python, as a file that a source reads."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import pyarrow as pa
+
+from ...schemas.disk import write_parquet
+from ...schemas.errors import InputError
+from ...stages.ingest._template import is_absent
+from ..guess.tables import TableSample, read_sample, table_kind
+
+# a data frame, pyarrow.Table, dictionary of columns, or path; pandas is no dependency
+AnyTable: TypeAlias = object
+
+
+def is_path(table: AnyTable) -> bool:
+    """Whether a table is given as a file."""
+    return isinstance(table, (str, Path))
+
+
+def sample_of(path: Path) -> TableSample:
+    """Some rows of a file; InputError where no source reads it."""
+    if not path.exists():
+        raise InputError(f"{path}: there is no such table")
+    if not table_kind(path.name) and not path.is_dir():
+        raise InputError(
+            f"{path}: no source reads files of this ending; wanted .csv, .tsv, .jsonl, .xlsx,"
+            " .parquet or .feather, a data frame or a pyarrow.Table"
+        )
+    sample = read_sample(path.parent, path.name)
+    if not sample.rows:
+        raise InputError(f"{path}: the table has no rows")
+    return sample
+
+
+def arrow_table(table: AnyTable) -> pa.Table:
+    """A data frame, pyarrow.Table, or dictionary of columns as an Arrow table with distinct
+    names.
+    """
+    if is_frame(table):
+        # Arrow has other words for it
+        _check_distinct([str(name) for name in table.columns])  # type: ignore[attr-defined]
+    try:
+        found = _arrow(table)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        what = " ".join(str(error).split())[:160]
+        raise InputError(
+            f"table: cannot be made an Arrow table ({what}); bring the values of each column to one"
+            " type"
+        ) from error
+    _check_distinct(found.column_names)
+    if not len(found):
+        raise InputError("table: it has no rows")
+    return found
+
+
+def _arrow(table: AnyTable) -> pa.Table:
+    if isinstance(table, pa.Table):
+        return table
+    if is_frame(table):
+        return pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
+    if isinstance(table, Mapping):
+        return pa.table(dict(table))
+    # polars, duckdb and others; a column alone has it too, and is refused
+    if hasattr(table, "__arrow_c_stream__") and hasattr(table, "columns"):
+        return pa.table(table)
+    raise InputError(
+        "table: wanted a data frame, a pyarrow.Table, a dictionary of columns or the path of a"
+        f" table, found {type(table).__name__}"
+    )
+
+
+def _check_distinct(names: Sequence[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(f"table: several columns are called {twice[0]!r}; give each its own name")
+
+
+def is_frame(table: AnyTable) -> bool:
+    """Whether it is a data frame of pandas, known without importing it."""
+    return type(table).__module__.partition(".")[0] == "pandas" and hasattr(table, "columns")
+
+
+def with_whole_paths(table: pa.Table, columns: Sequence[str], folder: Path) -> pa.Table:
+    """The table with the names of files in these columns as whole paths; ``folder`` is what they
+    are relative to.
+    """
+    for column in columns:
+        cells = [
+            None if is_absent(cell) else os.path.abspath(folder / str(cell))
+            for cell in table[column].to_pylist()
+        ]
+        place = table.column_names.index(column)
+        table = table.set_column(place, column, pa.array(cells, pa.string()))
+    return table
+
+
+def write_file(table: pa.Table, path: Path) -> None:
+    """Write a table as Parquet; one that stands there already is left as it is, so that whoever
+    read it need not read it again.
+    """
+    aside = path.with_name(f".{path.name}")
+    write_parquet(aside, iter([table]))
+    if path.is_file() and path.read_bytes() == aside.read_bytes():
+        aside.unlink()
+    else:
+        aside.replace(path)

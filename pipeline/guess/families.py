@@ -1,0 +1,150 @@
+"""Tables that are one thing in several files: splits of a set, versions, the same rows again."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+
+from ...stages.ingest._template import plain
+from .claims import Claim, claims_of
+from .looking import TableFinding
+from .paths import ending_rank
+
+_ALIKE = 0.6
+_SAME = 0.5
+_EQUAL = 0.9
+_COMPARED = 200
+
+
+def with_splits(
+    tables: Sequence[TableFinding], passed_over: list[str]
+) -> list[tuple[TableFinding, str]]:
+    """The tables to read, each with the split of its rows, or nothing: tables of mostly the same
+    columns whose names say different splits (train.csv, test.csv) are one set. The same split in
+    another folder is another version of it, and passed over.
+    """
+    families: list[list[TableFinding]] = []
+    for table in tables:
+        family = next((known for known in families if _are_alike(known[0], table)), None)
+        if family is None:
+            families.append([table])
+        else:
+            family.append(table)
+    chosen = []
+    for family in families:
+        splits = {table.split for table in family} - {""}
+        if len(splits) < 2:
+            chosen += [(table, "") for table in family]
+            continue
+        folder = max(
+            dict.fromkeys(posixpath.dirname(table.file) for table in family),
+            key=lambda name: len({table.split for table in _of_folder(family, name)}),
+        )
+        main = _of_folder(family, folder)
+        chosen += [(table, table.split) for table in main]
+        for table in family:
+            if table not in main:
+                passed_over.append(
+                    f"{table.file}: another version of what lies in {folder}; name it in the recipe"
+                    " in its place if it is the better one"
+                )
+    return chosen
+
+
+def without_repeats(
+    tables: Sequence[tuple[TableFinding, str]], passed_over: list[str]
+) -> list[tuple[TableFinding, str, list[Claim]]]:
+    """The tables with the files that they claim. Of tables that name the same files the one that
+    says most claims them; another is left to be joined if it says anything else, and passed over if
+    it does not.
+    """
+    kept: list[tuple[TableFinding, str, list[Claim]]] = []
+    claimed = [(table, split, claims_of(table)) for table, split in tables]
+    for table, split, claims in sorted(claimed, key=lambda entry: _rank(entry[0], entry[2])):
+        main = next(
+            (
+                (known, of_known)
+                for known, of_split, of_known in kept
+                if of_split == split and _name_the_same(known, of_known, table, claims)
+            ),
+            None,
+        )
+        if main is None:
+            kept.append((table, split, claims))
+        elif _repeats(*main, table, claims):
+            passed_over.append(f"{table.file}: names the files of {main[0].file}, and says no more")
+        else:
+            kept.append((table, split, []))
+    order = [table.file for table, _ in tables]
+    return sorted(kept, key=lambda entry: order.index(entry[0].file))
+
+
+def _are_alike(one: TableFinding, other: TableFinding) -> bool:
+    both = one.columns.keys() & other.columns.keys()
+    if {one.split, other.split} == {"train", "test"} and other.columns.keys() <= one.columns.keys():
+        return True  # the answers of a test set are not given
+    if {one.split, other.split} == {"train", "test"} and one.columns.keys() <= other.columns.keys():
+        return True
+    return len(both) >= _ALIKE * len(one.columns.keys() | other.columns.keys())
+
+
+def _of_folder(family: Sequence[TableFinding], folder: str) -> list[TableFinding]:
+    return [table for table in family if posixpath.dirname(table.file) == folder and table.split]
+
+
+def _rank(table: TableFinding, claims: Sequence[Claim]) -> tuple[int, ...]:
+    """Tables that say more go first: texts, then targets, then groups and splits; of equal ones
+    that of the more usual files.
+    """
+    cells = [cell for claim in claims[:1] for cell in table.sample.cells[claim.column][:1]]
+    return (
+        -len(table.of("text")),
+        -len(table.of("category", "number", "list")),
+        -len(table.of("group", "split", "fold")),
+        *map(ending_rank, map(str, cells)),
+    )
+
+
+def _name_the_same(
+    one: TableFinding,
+    claims_of_one: Sequence[Claim],
+    other: TableFinding,
+    claims_of_other: Sequence[Claim],
+) -> bool:
+    """Whether most files of the smaller table are files of the other, their endings left out."""
+    if not claims_of_one or not claims_of_other:
+        return False
+    if claims_of_one[0].modality != claims_of_other[0].modality:
+        return False
+    files = _by_file(one, claims_of_one[0]).keys(), _by_file(other, claims_of_other[0]).keys()
+    return len(files[0] & files[1]) >= _SAME * min(map(len, files))
+
+
+def _by_file(table: TableFinding, claim: Claim) -> dict[str, int]:
+    """Name of a file, without its ending -> the first row that names it."""
+    rows: dict[str, int] = {}
+    for number, cell in enumerate(table.sample.cells[claim.column]):
+        name = posixpath.basename(plain(cell).replace("\\", "/"))
+        rows.setdefault(posixpath.splitext(name)[0].casefold(), number)
+    return rows
+
+
+def _repeats(
+    one: TableFinding,
+    claims_of_one: Sequence[Claim],
+    other: TableFinding,
+    claims_of_other: Sequence[Claim],
+) -> bool:
+    """Whether each column of the other table that says something is one of this table."""
+    rows, others = _by_file(one, claims_of_one[0]), _by_file(other, claims_of_other[0])
+    pairs = [(rows[name], others[name]) for name in rows if name in others][:_COMPARED]
+
+    def is_one_of_mine(column: str) -> bool:
+        cells = other.sample.cells[column]
+        return any(
+            sum(mine[row] == cells[place] for row, place in pairs) >= _EQUAL * len(pairs)
+            for mine in one.sample.cells.values()
+        )
+
+    said = other.of("text", "category", "number", "list")
+    return all(is_one_of_mine(guess.column) for guess in said)

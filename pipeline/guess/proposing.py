@@ -1,0 +1,108 @@
+"""A recipe proposed for what was found in a folder."""
+
+from __future__ import annotations
+
+import itertools
+import posixpath
+from collections import defaultdict
+from collections.abc import Iterable
+
+from .claims import Claim, as_name, left_over
+from .columns import split_word
+from .families import with_splits, without_repeats
+from .joining import find_joins
+from .looking import Findings
+from .media import find_media
+from .proposal import Proposal
+from .sources import ProposedSource, from_media, from_table, from_vqa
+from .steps import add_shard, add_stages
+from .training import add_training, find_aim, name_task
+
+_FEW_TORN = 0.01
+
+
+def propose(findings: Findings) -> Proposal:
+    """The recipe that reads what was found; it has no sources where there is nothing to learn
+    from.
+    """
+    passed_over = list(findings.passed_over)
+    sources = _sources(findings, passed_over)
+    _without_torn_splits(sources, passed_over)
+    sources = [source for source in sources if source.parts or source.targets or source.splits]
+    joins = find_joins(sources)
+    joined = {name for join in joins for name in join.sources}
+    alone = [source for source in sources if source.is_companion and source.name not in joined]
+    passed_over += [
+        f"{source.options['path']}: no text, file or numbers to learn from, and its ids are not"
+        f" those of another table or folder ({'; '.join(source.told)})"
+        for source in alone
+    ]
+    kept = [source for source in sources if source not in alone]
+    proposal = Proposal(sources=kept, joins=joins, passed_over=passed_over)
+    if kept:
+        aim = find_aim(proposal)
+        name_task(proposal, aim)
+        add_stages(proposal, aim[0] if aim else "")
+        add_shard(proposal)
+        if aim is not None:
+            add_training(proposal, aim[0])
+    return proposal
+
+
+def _sources(findings: Findings, passed_over: list[str]) -> list[ProposedSource]:
+    sources: list[ProposedSource] = []
+    subsets = {split_word(entry.subset) for entry in findings.vqa}
+    for entry in findings.vqa:
+        name = _free_name(f"vqa_{entry.subset}" if len(findings.vqa) > 1 else "vqa", sources)
+        sources.append(from_vqa(entry, name, split_word(entry.subset) if len(subsets) > 1 else ""))
+    claims: list[Claim] = []
+    tables = with_splits(findings.tables, passed_over)
+    for table, split, claimed in without_repeats(tables, passed_over):
+        # files that lie in many folders are a source of their own, and joined by their names
+        own = [claim for claim in claimed if not claim.is_spread]
+        stem = posixpath.splitext(posixpath.basename(table.file))[0]
+        sources.append(from_table(table, own, findings, _free_name(stem, sources), split))
+        claims += own
+    pictures = {entry.images for entry in findings.vqa}
+    spare = [
+        file
+        for file in left_over(findings.media, claims)
+        if posixpath.dirname(file) not in pictures
+    ]
+    for folder in find_media(spare):
+        name = _free_name(posixpath.basename(folder.path) or folder.modality, sources)
+        sources.append(from_media(folder, findings.cues.get(folder.path, []), findings, name))
+    return sources
+
+
+def _free_name(text: str, sources: Iterable[ProposedSource]) -> str:
+    """A name for a source: letters, digits and _, not that of another."""
+    name = as_name(text) or "data"
+    name = name if name[0].isalpha() else f"data_{name}"
+    taken = {source.name for source in sources}
+    return next(
+        one
+        for number in itertools.count(1)
+        if (one := name if number == 1 else f"{name}_{number}") not in taken
+    )
+
+
+def _without_torn_splits(sources: list[ProposedSource], passed_over: list[str]) -> None:
+    """Leave out the splits of a table beside another source that put records of one group (the
+    questions of one picture) into several.
+    """
+    for table in sources:
+        for main in sources if table.is_companion and table.split_of else ():
+            splits: dict[str, set[str]] = defaultdict(set)
+            for name, group in main.groups.items():
+                if group and name in table.split_of:
+                    splits[group].add(table.split_of[name])
+            torn = sum(len(words) > 1 for words in splits.values())
+            if torn > _FEW_TORN * len(splits):
+                del table.options["split"]
+                table.splits = ()
+                passed_over.append(
+                    f"{table.options['path']}: its splits put records of one group into several, of"
+                    f" {torn:,} of {len(splits):,} groups of {main.name}, and are not used"
+                )
+                break

@@ -1,0 +1,344 @@
+"""``mm.fit``: from a table to a model, against tables of which the answer is known."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import modalmill as mm
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import yaml
+from modalmill.pipeline.api.model import Model
+from modalmill.schemas.errors import InputError, RecipeError
+from PIL import Image
+from tiny import wav, write
+
+WORDS = ["rot", "grün", "blau", "Größe", "klein", "Haus", "Straße", "Baum"]
+QUICK = {
+    "width": 16,
+    "hidden": 16,
+    "epochs": 12,
+    "batch_size": 8,
+    "learning_rate": 0.01,
+    "checks": False,
+}
+FAST: dict[str, Any] = {"engine": "serial", "quiet": True, "train": QUICK}
+
+
+def sentences(count: int, seed: int = 0) -> list[str]:
+    chance = random.Random(seed)
+    return [" ".join(chance.choices(WORDS, k=6)) for _ in range(count)]
+
+
+def table_of_sizes(count: int = 240) -> pd.DataFrame:
+    """The sign of one number decides; a text says nothing; a fifth of the texts is missing."""
+    chance = np.random.default_rng(1)
+    size = chance.normal(0, 1, count).round(3)
+    frame = pd.DataFrame(
+        {
+            "id": range(1000, 1000 + count),
+            "Größe (cm)": size,
+            "Bemerkung": sentences(count),
+            "day": pd.date_range("2024-01-01", periods=count),
+            "size_class": np.where(size > 0, "groß", "klein"),
+        }
+    )
+    frame.loc[::5, "Bemerkung"] = None
+    return frame
+
+
+@pytest.fixture(scope="module")
+def sizes(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return mm.fit(table_of_sizes(), "size_class", tmp_path_factory.mktemp("sizes") / "out", **FAST)
+
+
+def test_a_column_that_decides_is_learned(sizes: Model) -> None:
+    assert sizes.evaluation["all"] > 0.9
+    assert sizes.evaluation["best_single"]["part"] == "cells"
+    # a text of chance tells no more than the commonest answer
+    assert sizes.evaluation["subsets"]["Bemerkung"]["accuracy"] < 0.75
+    assert sizes.evaluation["split"] == "test"
+
+
+def test_it_says_what_it_took_columns_for(sizes: Model) -> None:
+    used = {name: use.use for name, use in sizes.columns.items()}
+    assert used == {
+        "id": "passed over",
+        "Größe (cm)": "number",
+        "Bemerkung": "text",
+        "day": "passed over",
+        "size_class": "category",
+    }
+    assert str(sizes.columns["day"]) == "day: passed over (a date: its cells are dates)"
+    assert str(sizes.columns["size_class"]).startswith("size_class: target, a category (2 values")
+    assert repr(sizes).startswith("Model(size_class: accuracy on split test: all parts ")
+    assert "<td" in sizes._repr_html_()
+    assert "an identifier: whole numbers" in sizes._repr_html_()
+
+
+def test_rows_are_answered_in_order_and_with_what_is_missing(sizes: Model) -> None:
+    asked = pd.DataFrame(
+        {
+            "Bemerkung": ["rot", None, "Haus Baum", ""],
+            "Größe (cm)": [2.0, -2.0, None, 1.5],
+        },
+        index=["a", "b", "c", "d"],
+    )
+    answers = sizes.predict(asked)
+    assert answers.index.tolist() == ["a", "b", "c", "d"]
+    assert answers["prediction"].tolist()[:2] == ["groß", "klein"]
+    assert answers["prediction"]["d"] == "groß"
+    assert [list(names) for names in answers["missing"]] == [
+        [],
+        ["Bemerkung"],
+        ["cells"],
+        ["Bemerkung"],
+    ]
+    assert ((answers["probability"] >= 0) & (answers["probability"] <= 1)).all()
+
+
+def test_a_table_without_some_columns_is_answered(sizes: Model) -> None:
+    answers = sizes.predict({"Größe (cm)": [2.5, -2.5]})
+    assert answers["prediction"].to_pylist() == ["groß", "klein"]
+    assert answers["missing"].to_pylist() == [["Bemerkung"]] * 2
+
+
+def test_a_word_in_the_place_of_a_number_is_told(sizes: Model) -> None:
+    (answer,) = sizes.predict({"Größe (cm)": ["tall"]}).to_pylist()
+    assert answer["damaged"] == "cells: Größe (cm): wanted a number, found 'tall'"
+    assert answer["missing"] == ["Bemerkung", "cells"]
+
+
+def test_a_table_with_none_of_the_columns_is_one_sentence(sizes: Model) -> None:
+    with pytest.raises(InputError, match="none of the columns that the model reads"):
+        sizes.predict({"other": [1.0]})
+
+
+def test_the_recipe_it_made_runs_by_itself(sizes: Model, tmp_path: Path) -> None:
+    recipe = yaml.safe_load((sizes.out / "recipe.yaml").read_text())
+    assert recipe["train"]["target"] == "size_class"
+    result = mm.run(sizes.out / "recipe.yaml", sizes.out, engine="serial", quiet=True)
+    # nothing is left to do
+    assert result.training == sizes.evaluation
+    assert result.account.to_dict() == sizes.result.account.to_dict()
+
+
+def test_answers_are_those_of_the_command_line(sizes: Model, tmp_path: Path) -> None:
+    from modalmill.stages.train.use.predict import Predictor
+
+    frame = table_of_sizes(20)
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    ours = sizes.predict(tmp_path / "new.csv").to_pylist()
+    theirs = list(Predictor(sizes.checkpoint).rows(tmp_path / "new.csv"))
+    assert [row["prediction"] for row in ours] == [row["answers"][0]["answer"] for row in theirs]
+    assert [row["missing"] for row in ours] == [row["missing"] for row in theirs]
+    by_frame = sizes.predict(frame)
+    assert by_frame["prediction"].tolist() == [row["prediction"] for row in ours]
+
+
+def colours(folder: Path, count: int, start: int = 0) -> list[tuple[str, str]]:
+    """Files of red and blue pictures made by Pillow, and their colour."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = []
+    for number in range(start, start + count):
+        colour = ("red", "blue")[number % 2]
+        pixels = np.random.default_rng(number).integers(0, 90, (24, 24, 3)).astype(np.uint8)
+        pixels[..., 0 if colour == "red" else 2] += 140
+        Image.fromarray(pixels).save(folder / f"p{number}.png")
+        made.append((f"p{number}.png", colour))
+    return made
+
+
+def test_pictures_by_whole_paths_and_by_names(tmp_path: Path) -> None:
+    made = colours(tmp_path / "pictures", 60)
+    table = pa.table(
+        {
+            "picture": [str(tmp_path / "pictures" / name) for name, _ in made],
+            "shade": [colour for _, colour in made],
+        }
+    )
+    table = table.set_column(0, "picture", pa.array([*table["picture"].to_pylist()[:-1], None]))
+    model = mm.fit(table, "shade", tmp_path / "out", **FAST)
+    assert model.columns["picture"].use == "image"
+    assert model.evaluation["all"] == 1.0
+    # a row without its only part can teach nothing, and is told
+    assert model.result.rejects()["rule"].to_pylist() == ["none of picture"]
+    new = colours(tmp_path / "new", 6, start=100)
+    broken = tmp_path / "new" / "broken.png"
+    broken.write_text("no picture")
+    names = [name for name, _ in new] + ["broken.png", "gone.png"]
+    answers = model.predict({"picture": names}, media=tmp_path / "new").to_pylist()
+    assert [row["prediction"] for row in answers[:6]] == [colour for _, colour in new]
+    assert answers[6]["damaged"].startswith("picture: begins with b'no picture'")
+    assert answers[7]["missing"] == ["picture"]
+    # in a file beside the pictures
+    table = write(tmp_path / "new" / "t.csv", "picture,n\n" + f"{names[0]},1\n{names[1]},2\n")
+    assert model.predict(table)["prediction"].to_pylist() == ["red", "blue"]
+
+
+def test_a_csv_beside_a_folder_of_pictures(tmp_path: Path) -> None:
+    made = colours(tmp_path / "data" / "img", 60)
+    frame = pd.DataFrame(made, columns=["file", "shade"])
+    frame.to_csv(tmp_path / "data" / "t.csv", index=False)
+    model = mm.fit(str(tmp_path / "data" / "t.csv"), "shade", tmp_path / "out", **FAST)
+    assert model.evaluation["all"] == 1.0
+    frame.head(4).to_csv(tmp_path / "some.csv", index=False)
+    # the names lead where they led before, wherever the table lies
+    answers = model.predict(tmp_path / "some.csv")
+    assert answers["prediction"].to_pylist() == frame["shade"].head(4).tolist()
+    whole = {"file": [str(tmp_path / "data" / "img" / name) for name in frame["file"].head(4)]}
+    assert model.predict(whole)["prediction"].to_pylist() == frame["shade"].head(4).tolist()
+
+
+def test_a_number_is_learned_and_answered_as_one(tmp_path: Path) -> None:
+    chance = np.random.default_rng(3)
+    width = chance.uniform(0, 10, 120)
+    frame = pd.DataFrame({"width": width, "area": 3 * width + 1})
+    model = mm.fit(frame, "area", tmp_path / "out", **(FAST | {"train": QUICK | {"epochs": 25}}))
+    assert model.evaluation["task"] == "regression"
+    answers = model.predict(pd.DataFrame({"width": [2.0, 8.0]}))
+    assert answers["prediction"].dtype == float
+    assert answers["prediction"].tolist() == pytest.approx([7.0, 25.0], abs=2.5)
+    assert answers["probability"].isna().all()
+
+
+def test_groups_are_kept_together_and_given_splits_are_taken(tmp_path: Path) -> None:
+    chance = np.random.default_rng(4)
+    frame = pd.DataFrame(
+        {
+            "patient": [f"p{number // 6}" for number in range(240)],
+            "dose": chance.normal(0, 1, 240),
+            "outcome": chance.choice(["good", "bad"], 240),
+        }
+    )
+    quick = FAST | {"train": QUICK | {"epochs": 1}}
+    model = mm.fit(frame, "outcome", tmp_path / "a", **quick)
+    assert model.columns["patient"].use == "group"
+    manifest = model.result.manifest().to_pandas()
+    assert manifest.groupby("group")["split"].nunique().max() == 1
+    assert manifest["group"].nunique() == 40
+    frame["part_of"] = ["Train", "Train", "Dev", "Test"] * 60
+    model = mm.fit(frame, "outcome", tmp_path / "b", columns={"patient": None}, **quick)
+    assert model.columns["part_of"].use == "split"
+    assert model.result.account.stages[-1].splits == {"Train": 120, "Dev": 60, "Test": 60}
+
+
+def test_the_target_keeps_its_type(tmp_path: Path) -> None:
+    frame = table_of_sizes()
+    frame["is_large"] = frame.pop("size_class") == "groß"
+    quick = FAST | {"train": QUICK | {"epochs": 3}}
+    model = mm.fit(frame[["Größe (cm)", "is_large"]], "is_large", tmp_path / "out", **quick)
+    answers = model.predict(frame.head(3))
+    assert answers["prediction"].dtype == bool
+
+
+def test_sounds_are_learned_from_their_features(tmp_path: Path) -> None:
+    rows = ["clip,kind"]
+    kinds = ["low", "high"] * 20
+    for number, kind in enumerate(kinds):
+        hertz = 200 + number if kind == "low" else 2000 + 10 * number
+        write(tmp_path / "clips" / f"c{number}.wav", wav(hertz))
+        rows.append(f"c{number},{kind}")
+    write(tmp_path / "t.csv", "\n".join(rows))
+    model = mm.fit(tmp_path / "t.csv", "kind", tmp_path / "out", **FAST)
+    assert model.columns["clip"].use == "audio"
+    answers = model.predict(tmp_path / "t.csv")
+    assert np.mean(np.array(answers["prediction"]) == kinds) > 0.9
+    answers = model.predict({"clip": ["c0", None]})
+    assert answers["missing"].to_pylist() == [[], ["clip"]]
+
+
+def test_several_labels(tmp_path: Path) -> None:
+    chance = random.Random(5)
+    rows = [
+        sorted(chance.sample(["war", "love", "crime"], chance.randint(1, 2))) for _ in range(150)
+    ]
+    frame = pd.DataFrame(
+        {
+            "plot": [" and ".join(f"a story of {label}" for label in labels) for labels in rows],
+            "genres": ["|".join(labels) for labels in rows],
+        }
+    )
+    frame.to_csv(tmp_path / "films.csv", index=False)
+    model = mm.fit(tmp_path / "films.csv", "genres", tmp_path / "out", **FAST)
+    assert model.evaluation["task"] == "multilabel"
+    assert model.evaluation["all"] > 0.9
+    answers = model.predict(frame)["prediction"]
+    right = [sorted(found) == labels for found, labels in zip(answers, rows, strict=True)]
+    assert np.mean(right) > 0.8
+
+
+def mistaken(frame: pd.DataFrame, target: str, **more: Any) -> str:
+    with pytest.raises((InputError, RecipeError)) as told:
+        mm.fit(frame, target, **more)
+    text = str(told.value)
+    assert "\n" not in text
+    return text
+
+
+def test_targets_that_cannot_be_learned_are_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    frame = table_of_sizes(60).assign(same="x", none=None, name=sentences(60, 9))
+    assert "the table has no column 'size_clas'; did you mean 'size_class'?" in mistaken(
+        frame, "size_clas"
+    )
+    assert "'same': every cell has the same value" in mistaken(frame, "same")
+    assert "'none': every cell is empty" in mistaken(frame, "none")
+    unique = mistaken(frame, "id")
+    assert "each of 60 cells has a value of its own" in unique
+    assert "columns={'id': 'number'}" in unique
+    often = frame.assign(name=sentences(45, 9) + sentences(15, 9))
+    assert "45 values in 60 cells" in mistaken(often, "name")
+    assert "12 rows have one; wanted at least 20" in mistaken(frame.head(12), "size_class")
+    # nothing was written
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_said_of_columns_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    frame = table_of_sizes(60)
+    assert "columns: the table has no column 'Grösse'" in mistaken(
+        frame, "size_class", columns={"Grösse": "text"}
+    )
+    assert "columns: 'day' cannot be 'catgory'; did you mean 'category'?" in mistaken(
+        frame, "size_class", columns={"day": "catgory"}
+    )
+    names = frame.assign(file=[f"{number}.jpg" for number in range(60)])
+    told = mistaken(names, "size_class")
+    assert "'file' names files, and of 60 that were looked for none is in" in told
+    assert "media=FOLDER" in told
+    for number in range(60):
+        write(tmp_path / "far" / f"{number % 7}" / f"{number % 3}" / f"{number}.jpg", "x")
+    told = mistaken(names, "size_class", media=tmp_path / "far")
+    assert "the files that 'file' names lie in many folders" in told
+    left = dict.fromkeys(["Größe (cm)", "Bemerkung"])
+    assert "no column is left to learn 'size_class' from" in mistaken(
+        frame, "size_class", columns=left
+    )
+    twice = pd.DataFrame([[1, 2, "a"]] * 30, columns=["x", "x", "y"])
+    assert "several columns are called 'x'" in mistaken(twice, "y")
+    colon = frame.rename(columns={"size_class": "size: class"})
+    assert "a recipe cannot name the column 'size: class'" in mistaken(colon, "size: class")
+    assert "found Series" in mistaken(frame["Größe (cm)"], "y")
+    assert "table: wanted a data frame" in mistaken(5, "y")  # type: ignore[arg-type]
+    assert "nothing.csv: there is no such table" in mistaken("nothing.csv", "y")  # type: ignore[arg-type]
+
+
+def test_real_texts_in_another_encoding(shared: Path, tmp_path: Path) -> None:
+    """Spam: 5,572 rows in Windows-1252 with pieces of cut rows; two epochs are enough to tell."""
+    train = QUICK | {"epochs": 2, "batch_size": 64}
+    model = mm.fit(
+        shared / "sms_spam" / "spam.csv", "v1", tmp_path / "out", **(FAST | {"train": train})
+    )
+    report = model.evaluation
+    assert report["all"] > report["commonest_answer"] + 0.05
+    answers = model.predict({"v2": ["WINNER!! You have won a free prize, call 09061701461 now"]})
+    assert answers["prediction"].to_pylist() == ["spam"]
