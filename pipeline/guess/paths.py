@@ -105,7 +105,14 @@ class FileNames:
         # below a folder that is named, files that no row names are found as well
         ranked = sorted(
             votes,
-            key=lambda text: (-votes[text], text[0] == "{", ending_rank(text), len(text), text),
+            key=lambda text: (
+                -votes[text],
+                text.count("{"),
+                text[0] == "{",
+                ending_rank(text),
+                len(text),
+                text,
+            ),
         )
         places = [
             FilePlace(text, modality[text], votes[text], len(looked_at), self._files(text))

@@ -17,7 +17,7 @@ from ...stages.ingest._template import fill, folder_of
 from ...stages.media.container import opened
 from .claims import Claim, as_name
 from .columns import ColumnGuess, is_label_name, target_column
-from .looking import Findings, TableFinding
+from .looking import FolderFindings, TableFinding
 from .media import CueFiles, MediaFolder, number_pattern
 from .tables import is_unique
 from .vqa import VqaSet
@@ -122,7 +122,7 @@ class ProposedSource:
 
 
 def from_table(
-    finding: TableFinding, claims: Sequence[Claim], findings: Findings, name: str, split: str
+    finding: TableFinding, claims: Sequence[Claim], findings: FolderFindings, name: str, split: str
 ) -> ProposedSource:
     """The source that reads a table. split: of all of its rows, or nothing."""
     return _OfTable(finding, claims, findings, name, split).source()
@@ -135,7 +135,7 @@ class _OfTable:
         self,
         finding: TableFinding,
         claims: Sequence[Claim],
-        findings: Findings,
+        findings: FolderFindings,
         name: str,
         split: str,
     ) -> None:
@@ -380,7 +380,7 @@ class _OfTable:
 
 
 def from_media(
-    folder: MediaFolder, cues: Sequence[CueFiles], findings: Findings, name: str
+    folder: MediaFolder, cues: Sequence[CueFiles], findings: FolderFindings, name: str
 ) -> ProposedSource:
     """The source that reads a folder of media."""
     endings = ", ".join(f"{count:,} {ending}" for ending, count in folder.endings.items())
