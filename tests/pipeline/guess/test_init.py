@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,34 @@ def test_media_of_one_name_or_number_are_one_record(tmp_path: Path, written: str
     assert kept(tmp_path / "r.yaml")["stages"]["align.join"]["merged"] == 8
 
 
+def test_pictures_on_the_left_and_on_the_right_are_two_parts(tmp_path: Path) -> None:
+    rows = []
+    for number in range(6):
+        for side in "lr":
+            write(tmp_path / "d" / side / f"{number}.jpg", jpeg(seed=number * 2 + (side == "l")))
+        pair = {"left_image": f"l/{number}.jpg", "right_image": f"r/{number}.jpg"}
+        rows.append(json.dumps({**pair, "sentence": said(number), "label": bool(number % 2)}))
+    write(tmp_path / "d" / "pairs.jsonl", "\n".join(rows))
+    recipe = made(tmp_path / "d", tmp_path / "r.yaml")
+    media = recipe["sources"]["pairs"]["media"]
+    assert sorted(media) == ["left_image", "right_image"]
+    assert recipe["train"]["inputs"]["right_image"]["same_as"] == "left_image"
+    account = kept(tmp_path / "r.yaml")
+    assert account["stages"]["align.split"]["presence"] == {"left_image+right_image+sentence": 6}
+
+
+def test_files_in_many_folders_are_joined_by_their_names(tmp_path: Path) -> None:
+    for number in range(20):
+        write(tmp_path / "d" / "data" / "abcd"[number % 4] / f"im{number}.jpg", jpeg(seed=number))
+    table = pd.DataFrame(
+        {"name": [f"im{number}.jpg" for number in range(20)], "what": ["k"] * 10 + ["l"] * 10}
+    )
+    table.to_csv(tmp_path / "d" / "list.csv", index=False)
+    recipe = made(tmp_path / "d", tmp_path / "r.yaml")
+    assert recipe["train"]["target"] == "what"
+    assert kept(tmp_path / "r.yaml")["stages"]["align.join"]["merged"] == 20
+
+
 def test_folds_and_splits_of_a_column_are_kept(tmp_path: Path) -> None:
     for number in range(10):
         write(tmp_path / "f" / "audio" / f"a{number}.wav", wav(200 + 20 * number, 0.2))
@@ -173,6 +202,7 @@ def test_folds_and_splits_of_a_column_are_kept(tmp_path: Path) -> None:
     recipe = made(tmp_path / "f", tmp_path / "r.yaml")
     assert recipe["sources"]["meta"]["split"] == "fold{fold}"
     assert recipe["train"]["train_split"] == "fold1+fold2+fold3+fold4"
+    assert not {"align.split", "clean.duplicates"} & set(addresses(recipe))
     account = kept(tmp_path / "r.yaml", "clean.audio")
     assert account["stages"]["clean.audio"]["splits"] == {f"fold{fold}": 2 for fold in range(1, 6)}
 
