@@ -96,7 +96,6 @@ class FileNames:
                     continue
                 votes[template] += 1
                 modality.setdefault(template, by_ending(path) or "")
-        # below a folder that is named, files that no row names are found as well
         if self._root is not None:
             for template in [text for text, _ in votes.most_common(_MOST_PLACES)]:
                 votes[template] = sum(

@@ -290,6 +290,16 @@ def test_what_was_passed_over_is_told_on_the_terminal_and_in_the_recipe(tmp_path
     assert "modalmill run d.yaml" in done.stdout
 
 
+def test_files_that_are_named_and_not_there_are_told(tmp_path: Path) -> None:
+    rows = "".join(f"{said(n)},a/{n}.wav\n" for n in range(9))
+    write(tmp_path / "d" / "t.csv", "text,sound\n" + rows)
+    write(tmp_path / "d" / "\x1b[2Jodd.foo", "1")  # no terminal, and no YAML, is to see this
+    done = commands.here("init", "d", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "'sound' names files, and none of them is here" in done.stdout
+    assert "\x1b" not in (tmp_path / "d.yaml").read_text()
+
+
 REAL = {  # data set -> last stage, records kept there, target
     "esc50_sample": ("align.split", 32, "category"),
     "grid_s1": ("align.split", 36, "command"),
