@@ -345,12 +345,12 @@ def retry(
     a limit: decoder_timeout, file_empty, ...
     """
     from .pipeline.report import account_text, read_account
-    from .pipeline.retrying import forget, reasons_text, recipe_of, retried_text
+    from .pipeline.retrying import forget, reasons_text, recipe_in, retried_text
 
     if not reason:
         _say(reasons_text(out))
         return
-    path, limit = recipe or recipe_of(out), read_account(out).limit
+    path, limit = recipe or recipe_in(out), read_account(out).limit
     before = forget(out, reason)
     _, result = _run(path, out, set_, until, engine, workers, None, True, quiet, limit=limit)
     if not quiet:

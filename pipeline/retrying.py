@@ -134,7 +134,7 @@ def _place(origin: OriginRow) -> tuple[str, str, int | None]:
     return origin["source"], origin["file"], origin["row"]
 
 
-def recipe_of(out: Path) -> Path:
+def recipe_in(out: Path) -> Path:
     """The recipe that a folder was made with; InputError where none lies there."""
     path = RunFolder(out).recipe
     if not path.is_file():

@@ -16,7 +16,7 @@ from ...schemas.recipe import load_recipe
 from ...stages.ingest._columns import Columns
 from ..plan import make_plan
 from .claims import as_name
-from .looking import Findings, look_at
+from .looking import FolderFindings, look_at
 from .proposal import Proposal
 from .proposing import propose
 from .tables import table_kind
@@ -62,7 +62,7 @@ def init(folder: Path, out: Path | None = None) -> str:
     return summary(proposal, findings, target)
 
 
-def _write(proposal: Proposal, findings: Findings, name: str, target: Path) -> None:
+def _write(proposal: Proposal, findings: FolderFindings, name: str, target: Path) -> None:
     """Write the recipe once it can be planned; what cannot be is taken out of it and told."""
     data = _data(findings.root, target)
     title = f"What lies in {findings.root.resolve().name}."
@@ -119,7 +119,7 @@ def _similar(folder: Path) -> str:
     return nearest(folder.name, [entry.name for entry in folder.parent.iterdir()])
 
 
-def _nothing(folder: Path, findings: Findings, proposal: Proposal) -> str:
+def _nothing(folder: Path, findings: FolderFindings, proposal: Proposal) -> str:
     """Why there is nothing to write a recipe for."""
     if not findings.listing.files:
         return f"{folder}: the folder is empty; give one with tables (csv, jsonl, ...) or media"
@@ -130,7 +130,7 @@ def _nothing(folder: Path, findings: Findings, proposal: Proposal) -> str:
     )
 
 
-def summary(proposal: Proposal, findings: Findings, target: Path) -> str:
+def summary(proposal: Proposal, findings: FolderFindings, target: Path) -> str:
     """What was found, guessed and passed over, and what to type next."""
     listing = findings.listing
     seen = f"{listing.count:,} files"

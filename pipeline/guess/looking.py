@@ -61,7 +61,7 @@ class TableFinding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
+class FolderFindings:
     """What lies in a folder. passed_over: what is no part of it, in words."""
 
     root: Path
@@ -73,7 +73,7 @@ class Findings:
     passed_over: list[str]
 
 
-def look_at(root: Path, only: str = "") -> Findings:
+def look_at(root: Path, only: str = "") -> FolderFindings:
     """What lies in a folder; ``only``: of its tables, this one alone."""
     listing = list_files(root)
     passed_over: list[str] = []
@@ -103,7 +103,7 @@ def look_at(root: Path, only: str = "") -> Findings:
     )
     if listing.hidden:
         passed_over.append(f"{listing.hidden:,} hidden files and files of operating systems")
-    return Findings(
+    return FolderFindings(
         root=root,
         listing=listing,
         tables=tables,

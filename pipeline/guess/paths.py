@@ -96,7 +96,6 @@ class FileNames:
                     continue
                 votes[template] += 1
                 modality.setdefault(template, by_ending(path) or "")
-        # below a folder that is named, files that no row names are found as well
         if self._root is not None:
             for template in [text for text, _ in votes.most_common(_MOST_PLACES)]:
                 votes[template] = sum(
@@ -105,7 +104,14 @@ class FileNames:
         # below a folder that is named, files that no row names are found as well
         ranked = sorted(
             votes,
-            key=lambda text: (-votes[text], text[0] == "{", ending_rank(text), len(text), text),
+            key=lambda text: (
+                -votes[text],
+                text.count("{"),
+                text[0] == "{",
+                ending_rank(text),
+                len(text),
+                text,
+            ),
         )
         places = [
             FilePlace(text, modality[text], votes[text], len(looked_at), self._files(text))

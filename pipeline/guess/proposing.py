@@ -11,7 +11,7 @@ from .claims import Claim, as_name, left_over
 from .columns import split_word
 from .families import with_splits, without_repeats
 from .joining import find_joins
-from .looking import Findings
+from .looking import FolderFindings
 from .media import find_media
 from .proposal import Proposal
 from .sources import ProposedSource, from_media, from_table, from_vqa
@@ -21,21 +21,23 @@ from .training import add_training, find_aim, name_task
 _FEW_TORN = 0.01
 
 
-def propose(findings: Findings) -> Proposal:
+def propose(findings: FolderFindings) -> Proposal:
     """The recipe that reads what was found; it has no sources where there is nothing to learn
     from.
     """
     passed_over = list(findings.passed_over)
     sources = _sources(findings, passed_over)
     _without_torn_splits(sources, passed_over)
-    sources = [source for source in sources if source.parts or source.targets or source.splits]
-    joins = find_joins(sources)
+    says = [one for one in sources if one.parts or one.targets or one.splits]
+    joins = find_joins(says)
     joined = {name for join in joins for name in join.sources}
-    alone = [source for source in sources if source.is_companion and source.name not in joined]
+    alone = [one for one in sources if one.is_companion and one.name not in joined]
+    told = "\n".join(passed_over)
     passed_over += [
         f"{source.options['path']}: no text, file or numbers to learn from, and its ids are not"
         f" those of another table or folder ({'; '.join(source.told)})"
         for source in alone
+        if f"{source.options['path']}: " not in told
     ]
     kept = [source for source in sources if source not in alone]
     proposal = Proposal(sources=kept, joins=joins, passed_over=passed_over)
@@ -49,7 +51,7 @@ def propose(findings: Findings) -> Proposal:
     return proposal
 
 
-def _sources(findings: Findings, passed_over: list[str]) -> list[ProposedSource]:
+def _sources(findings: FolderFindings, passed_over: list[str]) -> list[ProposedSource]:
     sources: list[ProposedSource] = []
     subsets = {split_word(entry.subset) for entry in findings.vqa}
     for entry in findings.vqa:

@@ -17,7 +17,7 @@ from ...stages.ingest._template import fill, folder_of
 from ...stages.media.container import opened
 from .claims import Claim, as_name
 from .columns import ColumnGuess, is_label_name, target_column
-from .looking import Findings, TableFinding
+from .looking import FolderFindings, TableFinding
 from .media import CueFiles, MediaFolder, number_pattern
 from .tables import is_unique
 from .vqa import VqaSet
@@ -40,8 +40,8 @@ _GROUPS = (
 class Aimed:
     """A target that training may be asked for.
 
-    share: of the records that have it. label: its name says that it is one. order: its place among
-    those of its source.
+    share: of the records that have it. is_label: its name says that it is one. are_numbers: its
+    values are. values: how many there are, as far as is known.
     """
 
     kind: Aim
@@ -56,9 +56,8 @@ class ProposedSource:
     """A source of the recipe.
 
     told: why it is as it is, a line each. parts: name -> modality; sure_texts: those that are
-    prose; full_parts: those that every record has, as far as is known. groups: id of each record
-    that was looked at -> its group, or nothing. keys: templates that can be its id, each with its
-    values. splits: names that it gives; split_of: id -> split.
+    prose. groups: id of each record that was looked at -> its group, or nothing. keys: templates
+    that can be its id, each with its values. splits: names that it gives; split_of: id -> split.
     number: template that reads a number out of the names of its files.
     """
 
@@ -67,7 +66,6 @@ class ProposedSource:
     told: list[str]
     parts: dict[str, str] = field(default_factory=dict)
     sure_texts: list[str] = field(default_factory=list)
-    full_parts: list[str] = field(default_factory=list)
     targets: dict[str, Aimed] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
     keys: dict[str, list[str]] = field(default_factory=dict)
@@ -104,8 +102,7 @@ class ProposedSource:
         for held in (self.parts, self.targets):
             if name in held:
                 held[new] = held.pop(name)  # type: ignore[assignment]  # both are by name
-        for texts in (self.sure_texts, self.full_parts):
-            texts[:] = [new if text == name else text for text in texts]
+        self.sure_texts = [new if text == name else text for text in self.sure_texts]
         for option in ("text", "media", "cues", "table", "targets", "numbers", "lists"):
             entry = self.options.get(option)
             if isinstance(entry, list) and name in entry:
@@ -122,7 +119,7 @@ class ProposedSource:
 
 
 def from_table(
-    finding: TableFinding, claims: Sequence[Claim], findings: Findings, name: str, split: str
+    finding: TableFinding, claims: Sequence[Claim], findings: FolderFindings, name: str, split: str
 ) -> ProposedSource:
     """The source that reads a table. split: of all of its rows, or nothing."""
     return _OfTable(finding, claims, findings, name, split).source()
@@ -135,7 +132,7 @@ class _OfTable:
         self,
         finding: TableFinding,
         claims: Sequence[Claim],
-        findings: Findings,
+        findings: FolderFindings,
         name: str,
         split: str,
     ) -> None:
@@ -227,6 +224,9 @@ class _OfTable:
     def _media(self) -> None:
         media: dict[str, object] = {}
         cues = {}
+        for guess in self._table.of("path"):
+            if not guess.places:
+                self._told.append(f"{guess.column!r} names files, and none of them is here")
         for claim in self._claims:
             self._told.append(
                 f"{claim.part}: {claim.found:,} of {claim.looked_at:,} values of {claim.column!r}"
@@ -246,8 +246,6 @@ class _OfTable:
                 )
             media[claim.part] = entry
             self._result.parts[claim.part] = claim.modality
-            if claim.found == claim.looked_at:
-                self._result.full_parts.append(claim.part)
             if claim.modality == "video" and self._has_sound(claim):
                 sound = "audio" if claim.part == "video" else f"{claim.part}_audio"
                 if sound not in self._result.parts:
@@ -380,7 +378,7 @@ class _OfTable:
 
 
 def from_media(
-    folder: MediaFolder, cues: Sequence[CueFiles], findings: Findings, name: str
+    folder: MediaFolder, cues: Sequence[CueFiles], findings: FolderFindings, name: str
 ) -> ProposedSource:
     """The source that reads a folder of media."""
     endings = ", ".join(f"{count:,} {ending}" for ending, count in folder.endings.items())
@@ -404,7 +402,6 @@ def from_media(
         told.append(f"folders give the split: {', '.join(folder.splits)}")
         result.splits, result.every_record_has_split = folder.splits, True
     result.parts[folder.modality] = folder.modality
-    result.full_parts.append(folder.modality)
     if folder.modality == "video":
         if has_sound(findings.root, folder.files):
             result.parts["audio"] = "audio"
@@ -448,7 +445,6 @@ def from_vqa(entry: VqaSet, name: str, split: str) -> ProposedSource:
         splits=(split,) if split else (),
         every_record_has_split=bool(split),
         records=entry.looked_at,
-        full_parts=["image", "question"],
     )
 
 

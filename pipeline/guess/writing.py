@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import yaml
 
+from ..terminal import harmless
 from .proposal import Proposal
 
 _WIDTH = 100
@@ -76,7 +77,7 @@ def _value(value: object) -> str:
 
 def _comment(text: str, indent: str = "") -> list[str]:
     """Lines of comment; whatever stands in names of files, each line is one."""
-    plain = " ".join(text.split())
+    plain = " ".join(harmless(text).split())
     return textwrap.wrap(
         plain,
         _WIDTH,

@@ -88,7 +88,7 @@ def test_a_position_within_a_group_is_no_group() -> None:
         ],
         "Utterance_ID": [str(place) for length in lengths for place in range(length)],
     }
-    assert roles(table) == {"Dialogue_ID": "group", "Utterance_ID": "passed over"}
+    assert roles(table) == {"Dialogue_ID": "group", "Utterance_ID": "position"}
 
 
 def test_words_with_leading_zeros_are_no_numbers() -> None:

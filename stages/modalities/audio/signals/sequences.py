@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from ....media.audio import Sound
 
 
-def mfcc(sound: Sound) -> np.ndarray:
+def timbre(sound: Sound) -> np.ndarray:
     """The timbre of each 20 ms, row by row ``float32 [F * 13]``."""
     return sequence_of(sound, "mfcc").reshape(-1)
 
 
-def chroma(sound: Sound) -> np.ndarray:
+def pitch_classes(sound: Sound) -> np.ndarray:
     """The pitch classes of each 20 ms, row by row ``float32 [F * 12]``."""
     return sequence_of(sound, "chroma").reshape(-1)
 
 
-MFCC = Track(name="mfcc", of="audio", reads="sound", function=mfcc)
-CHROMA = Track(name="chroma", of="audio", reads="sound", function=chroma)
+MFCC = Track(name="mfcc", of="audio", reads="sound", function=timbre)
+CHROMA = Track(name="chroma", of="audio", reads="sound", function=pitch_classes)
