@@ -128,8 +128,8 @@ def run(
 ) -> None:
     """Run a recipe: raw corpora to shards, features and a trained model."""
     target, result = _run(recipe, out, set_, until, engine, workers, scheduler, resume, quiet)
-    from .pipeline.report import account_text
     from .pipeline.run import is_helper
+    from .pipeline.texts import account_text
 
     if not quiet and not is_helper():
         _say(account_text(result.account))
@@ -156,7 +156,7 @@ def measure(
     target, result = _run(
         recipe, out, set_, "measure", engine, workers, scheduler, True, quiet, looks=True
     )
-    from .pipeline.report import account_text, measured_text
+    from .pipeline.texts import account_text, measured_text
     from .schemas.layout import RunFolder
 
     if not quiet:
@@ -238,7 +238,7 @@ def account(
     out: Annotated[Path, typer.Argument(help="Output folder of a run.")], json_: JsonOption = False
 ) -> None:
     """Print the account of a run; exit 1 when it does not add up."""
-    from .pipeline.report import account_text, read_account
+    from .pipeline.texts import account_text, read_account
 
     run_account = read_account(out)
     _say(
@@ -260,7 +260,7 @@ def rejects(
     """List every record that was rejected, merged or missing, or goes on without its partner: the
     stage, the rule, where it came from.
     """
-    from .pipeline.report import read_rejects, rejects_text
+    from .pipeline.texts import read_rejects, rejects_text
 
     rows = read_rejects(out, stage)
     _say(json.dumps(rows, ensure_ascii=False) if json_ else rejects_text(rows, n))
@@ -361,7 +361,7 @@ def inspect(
     n: Annotated[int, typer.Option("-n", min=0, help="Samples to show.")] = 3,
 ) -> None:
     """Show what a set of shards holds: schema, presence of the modalities, some samples."""
-    from .pipeline.report import inspect_text
+    from .pipeline.texts import inspect_text
 
     _say(inspect_text(shards, n))
 

@@ -31,7 +31,7 @@ from ..schemas.errors import InputError, nearest
 from ..schemas.layout import RunFolder
 from ..schemas.united import United
 from ..stages.base import Decision
-from .report import plain_table, read_account, render_text, shown_number
+from .texts import plain_table, read_account, render_text, shown_number
 
 _VERSION = 1
 _FINDS = "clean.duplicates"

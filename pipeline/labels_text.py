@@ -10,7 +10,7 @@ from ..schemas.layout import RunFolder
 from ..schemas.record import Record
 from ..stages.labels.file_names import NameTable
 from .labels import Findings, LabelReport, some_of
-from .report import plain_table, render_text
+from .texts import plain_table, render_text
 
 _TEXT_SHOWN = 44  # characters
 _SHOWN = 10

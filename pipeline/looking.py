@@ -15,8 +15,8 @@ from ..schemas.disk import read_parquet
 from ..schemas.errors import InputError, nearest
 from ..schemas.layout import RunFolder
 from ..schemas.where import Where
-from .report import plain_table, render_text, shown_number
 from .signals import OF_RECORD
+from .texts import plain_table, render_text, shown_number
 
 _OF_RECORD = ("key", "source", "file", "row", "fate", "stage", "rule")
 _OF_PART = ("part", "modality", "uri", "start_s", "end_s", "damage")

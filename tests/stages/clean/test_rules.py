@@ -14,8 +14,8 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from modalmill.pipeline.report import read_rejects
 from modalmill.pipeline.run import Result
+from modalmill.pipeline.texts import read_rejects
 from modalmill.schemas.contents import Contents
 from modalmill.schemas.errors import InputError, RecipeError
 from modalmill.schemas.manifest import Row, read_manifest, rows_to_table, table_to_records
