@@ -412,6 +412,18 @@ def yields(
 
 
 @app.command()
+def report(
+    out: Annotated[Path, typer.Argument(help="Output folder of 'run' or 'measure'.")],
+) -> None:
+    """Write OUT/report.html: what became of the data, rule by rule, with examples to look at, on
+    one page that needs no network.
+    """
+    from .pipeline.report.page import write_page
+
+    _say(f"report: {write_page(out)}")
+
+
+@app.command()
 def duplicates(
     out: Annotated[Path, typer.Argument(help="Output folder of a run.")],
     of: Annotated[str, typer.Option("--of", help="The set that this record is in.")] = "",
