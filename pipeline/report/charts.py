@@ -20,11 +20,12 @@ _WIDE_RANGE = 200  # from which ratio of the largest to the smallest on the axis
 
 
 class Axis(NamedTuple):
-    """Where numbers lie on [0, 1], by their values or by their logarithms."""
+    """Where numbers lie on [0, 1], by their values or by their logarithms. bins: how many bars."""
 
     low: float
     high: float
-    is_log: bool
+    is_log: bool = False
+    bins: int = _BINS
 
     def place(self, value: np.ndarray | float) -> np.ndarray:
         """[0, 1] for what lies between the ends; beyond them the ends."""
@@ -36,12 +37,21 @@ class Axis(NamedTuple):
 
 
 def axis_of(values: np.ndarray, marks: Sequence[float] = ()) -> Axis:
-    """An axis for the middle 99 % of the values, and for marks that lie near to them."""
+    """An axis for the middle 99 % of the values, and for marks that lie near to them. Of whole
+    numbers each bar holds equally many.
+    """
     low, high = (float(end) for end in np.quantile(values, [0.005, 0.995]))
     reach = (high - low) or abs(high) or 1.0
     near = [mark for mark in marks if low - 3 * reach <= mark <= high + 3 * reach]
     low, high = min([low, *near]), max([high, *near])
-    return Axis(low, high, low > 0 and high / low >= _WIDE_RANGE)
+    if low > 0 and high / low >= _WIDE_RANGE:
+        return Axis(low, high, is_log=True)
+    if low < high and not (values % 1).any():
+        low = math.floor(low)
+        step = math.ceil((high - low + 1) / _BINS)
+        bins = math.ceil((high - low + 1) / step)
+        return Axis(low - 0.5, low - 0.5 + step * bins, bins=bins)
+    return Axis(low, high)
 
 
 def histogram(
@@ -52,13 +62,13 @@ def histogram(
     """
     every = np.concatenate([kept, refused])
     axis = axis_of(every, marks)
-    edges = np.linspace(0, 1, _BINS + 1)
+    edges = np.linspace(0, 1, axis.bins + 1)
     below = np.histogram(axis.place(kept), edges)[0]
     above = np.histogram(axis.place(refused), edges)[0]
     largest = max(1, int((below + above).max()))
-    step = (_RIGHT - _LEFT) / _BINS
+    step = (_RIGHT - _LEFT) / axis.bins
     shapes = []
-    for number in range(_BINS):
+    for number in range(axis.bins):
         x, base = _LEFT + number * step, float(_BOTTOM)
         for counts, kind in ((below, "kept"), (above, "refused")):
             if counts[number]:
@@ -72,12 +82,12 @@ def histogram(
         anchor = "end" if x > _WIDTH / 2 else "start"
         shift = -3 if anchor == "end" else 3
         shapes.append(_word(x + shift, 11, shown_number(mark), "limit-word", anchor))
-    scale = " (logarithmic)" if axis.is_log else ""
     shapes += [
         _word(_LEFT, 110, shown_number(axis.low), "tick", "start"),
-        _word(_WIDTH / 2, 110, scale.strip(), "tick", "middle"),
         _word(_RIGHT, 110, shown_number(axis.high), "tick", "end"),
     ]
+    if axis.is_log:
+        shapes.append(_word(_WIDTH / 2, 110, "logarithmic", "tick", "middle"))
     return _drawing(label, shapes)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .markup import Markup, element, joined, shortened
+from .markup import Markup, element, end_of, joined, shortened
 from .output import Output
 from .part_table import PartRow
 from .pictures import picture_of
@@ -71,13 +71,13 @@ class Gallery:
 
 def place_of(row: PartRow) -> Markup:
     """Key, and file or row that a part comes from."""
-    where = row["uri"] or row["file"]
+    where = end_of(row["uri"] or row["file"], 40)
     if row["uri"] is None and row["row"] is not None:
         where = f"{where}, row {row['row']:,}"
     if row["start_s"] is not None or row["end_s"] is not None:
         end = "end" if row["end_s"] is None else f"{row['end_s']:.3g}"
         where = f"{where}, {row['start_s'] or 0:.3g} to {end} s"
-    return joined(shortened(row["key"], 60), element("br"), shortened(where, 80))
+    return joined(shortened(row["key"], 60), element("br"), where)
 
 
 def evenly(rows: np.ndarray, count: int) -> np.ndarray:

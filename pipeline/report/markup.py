@@ -105,3 +105,8 @@ def shortened(text: str, longest: int = 280) -> str:
     if len(text) <= longest:
         return text
     return f"{text[:longest]}… ({len(text) - longest:,} more characters)"
+
+
+def end_of(path: str, longest: int = 60) -> str:
+    """A path, or its end, which tells one file from another."""
+    return path if len(path) <= longest else f"…{path[-longest:]}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...schemas.quantity import Quantity
 from ..texts import shown_number
 from .charts import histogram
-from .markup import Markup, count_of, element, folded, grid, section
+from .markup import Markup, count_of, element, grid, section
 from .output import Output
-from .part_table import PartTable
 
 _MOST = 160
 
@@ -17,22 +17,29 @@ def numbers_section(output: Output) -> Markup | None:
     """A histogram of each fact and signal by part; None where nothing is known."""
     if output.parts is None:
         return None
-    blocks, left = [], _MOST
-    hidden = 0
+    blocks, left, hidden = [], _MOST, 0
     for part, kind in output.parts.kinds.items():
-        charts = []
+        charts, constants = [], []
         for name in output.parts.number_names():
-            chart = _chart(output.parts, part, name)
-            if chart is None:
+            values = output.parts.numbers(part, name).values
+            quantity = output.parts.quantity(part, name)
+            if not len(values) or (quantity is not None and quantity.is_code):
                 continue
-            if left:
-                charts.append(chart)
-                left -= 1
+            if values.min() == values.max():
+                unit = quantity.unit if quantity else ""
+                constants.append(f"{name} {shown_number(float(values[0]))} {unit}".strip())
+            elif len(charts) < left:
+                charts.append(_chart(part, name, values, quantity))
             else:
                 hidden += 1
-        if charts:
-            title = f"{part} ({kind}): {count_of(len(charts), 'number')}"
-            blocks.append(folded(title, grid(*charts), is_open=True))
+        left -= len(charts)
+        if charts or constants:
+            same = element("p", f"The same wherever it is known: {', '.join(constants)}.")
+            blocks += [
+                element("h3", f"{part} ({kind})"),
+                grid(*charts),
+                same if constants else None,
+            ]
     if not blocks:
         return None
     return section(
@@ -49,22 +56,11 @@ def numbers_section(output: Output) -> Markup | None:
     )
 
 
-def _chart(parts: PartTable, part: str, name: str) -> Markup | None:
-    """A number of one part; None where it is not known, or always the same."""
-    values = parts.numbers(part, name).values
-    quantity = parts.quantity(part, name)
-    if not len(values) or (quantity is not None and quantity.is_code):
-        return None
-    low, median, high = (float(each) for each in np.quantile(values, [0, 0.5, 1]))
+def _chart(part: str, name: str, values: np.ndarray, quantity: Quantity | None) -> Markup:
+    low, median, high = (shown_number(float(each)) for each in np.quantile(values, [0, 0.5, 1]))
     unit = f", {quantity.unit}" if quantity and quantity.unit else ""
     about = f"{quantity.about}. " if quantity else ""
-    if low == high:
-        said = f"{about}{shown_number(low)} in all {len(values):,}"
-        return element("figure", element("figcaption", element("b", f"{name}{unit}"), f" {said}"))
-    said = (
-        f"{about}{len(values):,} known, {shown_number(low)} to {shown_number(high)},"
-        f" median {shown_number(median)}"
-    )
+    said = f"{about}{len(values):,} known, {low} to {high}, median {median}"
     return element(
         "figure",
         element("figcaption", element("b", f"{name}{unit}"), f" {said}"),

@@ -23,8 +23,9 @@ _SHOWN = (*_FEW_WORDS, "key", "row", "uri", "start_s", "end_s")
 
 
 class PartRow(TypedDict):
-    """What an example shows of a part."""
+    """What an example shows of a part; ``at``: its row in the table."""
 
+    at: int
     key: str
     part: str
     modality: str
@@ -40,6 +41,7 @@ class PartRow(TypedDict):
     damage: str | None
     width: int | None
     height: int | None
+    frames: int | None
 
 
 class Numbers(NamedTuple):
@@ -147,10 +149,11 @@ class PartTable:
         table = self._shown.take(pa.array(rows))
         sides = {
             name: self.values_at(name, rows) if name in self.schema.names else [np.nan] * len(rows)
-            for name in ("width", "height")
+            for name in ("width", "height", "frames")
         }
         result = []
         for place, row in enumerate(table.to_pylist()):
+            row["at"] = int(rows[place])
             for name, values in sides.items():
                 row[name] = None if np.isnan(values[place]) else int(values[place])
             result.append(row)

@@ -51,7 +51,7 @@ def picture_of(root: Path | None, row: PartRow) -> Markup:
     if modality(kind).timed:
         longest = (start or 0.0) + _LONGEST_S
         end = longest if end is None else min(end, longest)
-    part = Part(kind, uri=row["uri"], start_s=start, end_s=end)
+    part = Part(kind, uri=row["uri"], start_s=start, end_s=end, frames=row["frames"])
     try:
         return _drawn(np.asarray(modality(kind).decoded(root, part, _Wanted())), row)
     except DamageError as error:

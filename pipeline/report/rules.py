@@ -16,11 +16,12 @@ from ..looking import MeasuredRecords, RuleYield, rule_yields
 from ..texts import shown_number
 from .charts import histogram
 from .examples import Gallery, evenly
-from .markup import Markup, count_of, element, grid, joined, section, shortened, table
+from .markup import Markup, count_of, element, joined, section, shortened, table
 from .output import Output
 from .part_table import PartRow, PartTable
 
 _EACH_SIDE = 4
+_CANDIDATES = 24  # of which those are shown that are of different media
 _MOST_RULES = 40
 
 
@@ -68,7 +69,6 @@ def rules_section(output: Output, gallery: Gallery) -> Markup | None:
 
 def _fault(output: Output) -> Markup | None:
     """Why no limits are drawn, where the recipe cannot be read."""
-    assert output.bounds is not None
     if not output.recipe_fault:
         return None
     return element(
@@ -99,7 +99,11 @@ def _yield_table(yields: list[RuleYield], count: int) -> Markup:
 
 def _rule(output: Output, parts: PartTable, own: RuleYield, gallery: Gallery) -> Markup:
     shown = [_of_part(judged, parts, gallery) for judged in _judged(output, parts, own.rule)]
-    return joined(element("h3", own.rule), *shown)
+    said = f"{count_of(own.broken, 'record')} of {own.asked:,} ({own.broken / own.asked:.1%})"
+    said += f" break it, {own.alone:,} of them no other rule."
+    if own.kept:
+        said += f" {own.kept:,} were kept all the same."
+    return joined(element("h3", own.rule), element("p", said), *shown)
 
 
 def _judged(output: Output, parts: PartTable, rule: str) -> Iterator[_Judged]:
@@ -117,30 +121,42 @@ def _judged(output: Output, parts: PartTable, rule: str) -> Iterator[_Judged]:
 
 
 def _of_part(judged: _Judged, parts: PartTable, gallery: Gallery) -> Markup:
-    chart = _chart(judged, parts) if judged.name else None
     inside, outside = _nearest(judged)
-    rows = parts.examples(np.concatenate([outside, inside]))
-    refused = {id(row) for row in rows[: len(outside)]}
-    numbers = dict(zip(judged.rows.tolist(), judged.values.tolist(), strict=True))
-    of_row = dict(
-        zip(map(id, rows), (numbers[int(row)] for row in [*outside, *inside]), strict=True)
-    )
+    chart = _chart(judged, parts) if judged.name else None
+    near = ", nearest to the limit" if judged.limits() else ""
+    blocks = []
+    for what, rows, is_out in (("Refused", outside, True), ("Kept", inside, False)):
+        chosen = _distinct(parts.examples(rows))
+        if chosen:
+            title = element("p", f"{what}: {judged.part}{near}", class_="quiet")
+            blocks += [title, _figures(judged, parts, chosen, is_out, gallery)]
+    beside = element("div", *blocks)
+    return element("div", chart, beside, class_="rule") if chart is not None else beside
+
+
+def _figures(
+    judged: _Judged, parts: PartTable, rows: list[PartRow], is_out: bool, gallery: Gallery
+) -> Markup:
     unit = _unit(judged, parts)
 
     def said(row: PartRow) -> str:
-        value = of_row[id(row)]
         if not judged.name:
-            return row["damage"] or ("refused" if id(row) in refused else "kept")
-        if math.isnan(value):
-            return f"{judged.name} not known"
-        return f"{judged.name} {shown_number(value)} {unit}".strip()
+            return row["damage"] or row["key"]
+        value = judged.values[np.searchsorted(judged.rows, row["at"])]
+        shown = "not known" if math.isnan(value) else shown_number(float(value))
+        return f"{judged.name} {shown} {unit}".strip()
 
     marked = functools.partial(_marked, judged)
-    figures = gallery.figures(rows, said, lambda row: id(row) in refused, marked)
-    heading = f"{judged.part}: nearest to the limit, refused first" if judged.name else judged.part
-    return joined(
-        grid(chart) if chart is not None else None, element("p", heading, class_="quiet"), figures
-    )
+    return gallery.figures(rows, said, lambda row: is_out, marked)
+
+
+def _distinct(rows: list[PartRow]) -> list[PartRow]:
+    """The first of them that are of different media: several records can share one."""
+    chosen: dict[object, PartRow] = {}
+    for row in rows:
+        own = row["key"] if row["uri"] is None else (row["uri"], row["start_s"], row["end_s"])
+        chosen.setdefault(own, row)
+    return list(chosen.values())[:_EACH_SIDE]
 
 
 def _unit(judged: _Judged, parts: PartTable) -> str:
@@ -171,16 +187,17 @@ def _chart(judged: _Judged, parts: PartTable) -> Markup | None:
 
 
 def _nearest(judged: _Judged) -> tuple[np.ndarray, np.ndarray]:
-    """Rows just inside and just outside; of a rule without a limit that is known, some of each."""
-    inside, outside = judged.rows[judged.kept], judged.rows[~judged.kept]
+    """Some rows just inside, and some just outside; of a rule whose limit is not known some of
+    those that break it.
+    """
     limits = judged.limits()
     if not limits:
-        return evenly(inside, _EACH_SIDE if judged.name else 0), evenly(outside, _EACH_SIDE)
+        return judged.rows[:0], evenly(judged.rows[~judged.kept], _CANDIDATES)
     away = np.min([np.abs(judged.values - limit) for limit in limits], axis=0)
-    away = np.where(np.isnan(away), math.inf, away)
-    order = np.argsort(away, kind="stable")
+    order = np.argsort(np.where(np.isnan(away), math.inf, away), kind="stable")
     kept = judged.kept[order]
-    return judged.rows[order[kept][:_EACH_SIDE]], judged.rows[order[~kept][:_EACH_SIDE]]
+    inside, outside = judged.rows[order[kept]], judged.rows[order[~kept]]
+    return inside[:_CANDIDATES], outside[:_CANDIDATES]
 
 
 def _marked(judged: _Judged, row: PartRow, text: str) -> Markup:

@@ -111,7 +111,7 @@ def splits_section(kept: Kept | None) -> Markup | None:
         "splits",
         "What is left, over the splits",
         _presence(kept),
-        *tables,
+        element("div", *tables, class_="beside"),
         *lists,
         element("p", f"Not shown: {count_of(more, 'target')} more.") if more else None,
     )
@@ -178,7 +178,8 @@ def _target(name: str, values: Mapping[object, Counter[str]], splits: Mapping[st
     ]
     more = len(order) - _CLASSES
     columns = [name, "records", "share", "", *splits]
-    return joined(
+    return element(
+        "div",
         table(
             f"{name}: {count_of(len(values), 'value')} in {count_of(known, 'record')}",
             columns,
