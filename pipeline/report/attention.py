@@ -95,7 +95,7 @@ def _of_kept(kept: Kept | None) -> Iterator[_Matter]:
             unseen = [value for value, own in values.items() if not own["train"]]
             if unseen and len(values) < kept.splits["train"] / 2:
                 few = ", ".join(shortened(str(value), 30) for value in unseen[:3])
-                text = f"{name}: {count_of(len(unseen), 'value')} not in train ({few})"
+                text = f"{name}: {len(unseen):,} of {len(values):,} values not in train ({few})"
                 yield _Matter(0.6, text, "splits")
 
 

@@ -20,12 +20,15 @@ _WIDE_RANGE = 200  # from which ratio of the largest to the smallest on the axis
 
 
 class Axis(NamedTuple):
-    """Where numbers lie on [0, 1], by their values or by their logarithms. bins: how many bars."""
+    """Where numbers lie on [0, 1], by their values or by their logarithms. bins: how many bars.
+    margin: how far the ends lie beyond the least and the largest number.
+    """
 
     low: float
     high: float
     is_log: bool = False
     bins: int = _BINS
+    margin: float = 0.0
 
     def place(self, value: np.ndarray | float) -> np.ndarray:
         """[0, 1] for what lies between the ends; beyond them the ends."""
@@ -50,7 +53,7 @@ def axis_of(values: np.ndarray, marks: Sequence[float] = ()) -> Axis:
         low = math.floor(low)
         step = math.ceil((high - low + 1) / _BINS)
         bins = math.ceil((high - low + 1) / step)
-        return Axis(low - 0.5, low - 0.5 + step * bins, bins=bins)
+        return Axis(low - 0.5, low - 0.5 + step * bins, bins=bins, margin=0.5)
     return Axis(low, high)
 
 
@@ -83,8 +86,8 @@ def histogram(
         shift = -3 if anchor == "end" else 3
         shapes.append(_word(x + shift, 11, shown_number(mark), "limit-word", anchor))
     shapes += [
-        _word(_LEFT, 110, shown_number(axis.low), "tick", "start"),
-        _word(_RIGHT, 110, shown_number(axis.high), "tick", "end"),
+        _word(_LEFT, 110, shown_number(axis.low + axis.margin), "tick", "start"),
+        _word(_RIGHT, 110, shown_number(axis.high - axis.margin), "tick", "end"),
     ]
     if axis.is_log:
         shapes.append(_word(_WIDTH / 2, 110, "logarithmic", "tick", "middle"))

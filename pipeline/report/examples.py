@@ -71,7 +71,7 @@ class Gallery:
 
 def place_of(row: PartRow) -> Markup:
     """Key, and file or row that a part comes from."""
-    where = end_of(row["uri"] or row["file"], 40)
+    where = end_of(row["uri"] or row["file"])
     if row["uri"] is None and row["row"] is not None:
         where = f"{where}, row {row['row']:,}"
     if row["start_s"] is not None or row["end_s"] is not None:

@@ -12,9 +12,13 @@ from .output import Output
 _NOTES = 60
 
 
-def flow_section(output: Output) -> Markup:
-    """Sources, stages and shards with their numbers, and the notes of the account."""
+def flow_section(output: Output) -> Markup | None:
+    """Sources, stages and shards with their numbers, and the notes of the account; None where there
+    is no account.
+    """
     account = output.account
+    if not account.sources:
+        return None
     most = max([1, *(count.read + count.copies for count in _all(account))])
     rows = [_row(count, most) for count in _all(account)]
     numbers = ["in", "copies", "written", "rejected", "merged", "missing"]

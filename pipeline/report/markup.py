@@ -107,6 +107,6 @@ def shortened(text: str, longest: int = 280) -> str:
     return f"{text[:longest]}… ({len(text) - longest:,} more characters)"
 
 
-def end_of(path: str, longest: int = 60) -> str:
-    """A path, or its end, which tells one file from another."""
-    return path if len(path) <= longest else f"…{path[-longest:]}"
+def end_of(path: str, longest: int = 40) -> str:
+    """A path, or of a long one the name of the file."""
+    return path if len(path) <= longest else f"…/{path.rpartition('/')[2]}"

@@ -27,13 +27,14 @@ _TOLD_LIMIT = re.compile(r"(?:^|, )(p[\d.]+|low|high) = (\S+?)(?=,|$)")
 
 
 class Output:
-    """An output folder. parts: what was measured, kept or not; None where no record has a part.
+    """An output folder. account: without any line where the sources were only measured. parts: what was measured, kept or not; None where no record has a part.
     recipe_fault: why the recipe that lies there cannot be read here, or nothing.
     """
 
     def __init__(self, out: Path) -> None:
         self.folder = RunFolder(out)
-        self.account: Account = read_account(out)
+        only_measured = self.folder.measured.is_file() and not self.folder.account.is_file()
+        self.account = Account() if only_measured else read_account(out)
         path = self.folder.signals if self.folder.signals.is_file() else self.folder.measured
         self.parts = PartTable(path) if path.is_file() else None
         self.recipe: Recipe | None = None

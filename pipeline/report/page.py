@@ -95,14 +95,18 @@ def _head(name: str) -> Markup:
 
 def _about(output: Output) -> str:
     sources = [count.name for count in output.account.sources]
+    if not sources:
+        return "The sources of a recipe, measured before anything is decided."
     return (
         f"What became of the raw data: {count_of(len(sources), 'source')}"
         f" ({', '.join(sources)}), {count_of(len(output.account.stages), 'stage')}."
     )
 
 
-def _totals(output: Output, kept: Kept | None) -> Markup:
+def _totals(output: Output, kept: Kept | None) -> Markup | None:
     account = output.account
+    if not account.sources:
+        return None
     gone = [count.rejected + count.missing for count in [*account.sources, *account.stages]]
     last = account.stages[-1:] or account.sources
     totals = {

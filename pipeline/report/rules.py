@@ -56,7 +56,7 @@ def rules_section(output: Output, gallery: Gallery) -> Markup | None:
         "rules",
         "Rules",
         _fault(output),
-        _yield_table(yields, count),
+        _yield_table(shown, count),
         *(_rule(output, output.parts, own, gallery) for own in shown),
         element("p", f"Not shown: {count_of(len(busy) - len(shown), 'rule')} that take less.")
         if len(busy) > len(shown)
@@ -76,13 +76,15 @@ def _fault(output: Output) -> Markup | None:
     )
 
 
-def _yield_table(yields: list[RuleYield], count: int) -> Markup:
+def _yield_table(yields: list[RuleYield], count: int) -> Markup | None:
+    if not yields:
+        return None
     rows: list[list[object]] = [
         [
             own.rule,
             f"{own.asked:,}",
             f"{own.broken:,}",
-            f"{own.broken / own.asked:.1%}" if own.asked else "–",
+            f"{own.broken / own.asked:.1%}",
             f"{own.alone:,}",
             f"{own.kept:,}",
         ]

@@ -19,7 +19,7 @@ from .markup import Markup, count_of, element, joined, section, shortened, table
 _NO_SPLIT = "(no split)"
 _USUAL = ("train", "val", "validation", "dev", "test")
 _PATTERNS = 24
-_CLASSES = 24
+_CLASSES = 16
 _MOST_CLASSES = 1000  # from here on the values of a target are no classes
 _MOST_TARGETS = 30
 
