@@ -91,11 +91,12 @@ def _of_kept(kept: Kept | None) -> Iterator[_Matter]:
             text = f"{part} is absent from {absent / whole:.0%} of what is left ({absent:,})"
             yield _Matter(0.2 + 0.5 * absent / whole, text, "splits")
     if "train" in kept.splits:
-        for name, values in kept.targets.items():
-            unseen = [value for value, own in values.items() if not own["train"]]
-            if unseen and len(values) < kept.splits["train"] / 2:
+        for name, values in sorted(kept.targets.items()):
+            classes = values.classes or {}
+            unseen = [value for value, own in classes.items() if not own["train"]]
+            if unseen and not values.is_numeric():
                 few = ", ".join(shortened(str(value), 30) for value in unseen[:3])
-                text = f"{name}: {len(unseen):,} of {len(values):,} values not in train ({few})"
+                text = f"{name}: {len(unseen):,} of {len(classes):,} values not in train ({few})"
                 yield _Matter(0.6, text, "splits")
 
 

@@ -27,8 +27,10 @@ _TOLD_LIMIT = re.compile(r"(?:^|, )(p[\d.]+|low|high) = (\S+?)(?=,|$)")
 
 
 class Output:
-    """An output folder. account: without any line where the sources were only measured. parts: what was measured, kept or not; None where no record has a part.
-    recipe_fault: why the recipe that lies there cannot be read here, or nothing.
+    """An output folder. account: without any line where the sources were only measured.
+
+    parts: what was measured, kept or not; None where no record has a part. recipe_fault: why the
+        recipe that lies there cannot be read here, or nothing.
     """
 
     def __init__(self, out: Path) -> None:
