@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from ..duplicates import PairRow, read_duplicates
 from ..texts import shown_number
 from .examples import Gallery
-from .markup import Markup, count_of, element, joined, section, shortened, table
+from .markup import Markup, count_of, data_table, element, joined, section, shortened
 from .output import Output
 from .part_table import PartRow
 
@@ -70,7 +70,9 @@ def _kinds(pairs: list[PairRow]) -> Markup:
         merged = sum(pair["merged"] for pair in own)
         furthest = max(pair["distance"] for pair in own)
         rows.append([kind, f"{count:,}", f"{merged:,}", shown_number(furthest)])
-    return table("What they have in common", ["kind", "pairs", "merged", "up to"], rows, " nnn")
+    return data_table(
+        "What they have in common", ["kind", "pairs", "merged", "up to"], rows, " nnn"
+    )
 
 
 def _set(output: Output, pairs: list[PairRow], keys: list[str], gallery: Gallery) -> Markup:

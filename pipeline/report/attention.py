@@ -36,7 +36,7 @@ def attention(
             *_of_account(output),
             *_of_rejects(output),
             *_of_kept(kept),
-            *_of_pairs(pairs),
+            *_of_pairs(output, pairs),
             *_of_doubts(doubts, kept),
             *_of_training(output),
         ],
@@ -58,6 +58,10 @@ def attention(
     )
 
 
+def _read(output: Output) -> int:
+    return sum(count.read for count in output.account.sources) or 1
+
+
 def _of_account(output: Output) -> Iterator[_Matter]:
     for problem in output.account.problems():
         yield _Matter(9.0, f"The account does not add up: {problem}", "flow")
@@ -68,7 +72,7 @@ def _of_account(output: Output) -> Iterator[_Matter]:
 
 
 def _of_rejects(output: Output) -> Iterator[_Matter]:
-    whole = sum(count.read for count in output.account.sources) or 1
+    whole = _read(output)
     for reason in reasons_of(output.rejects)[:3]:
         share = reason.count / whole
         if share >= _SHARE and reason.fate != "merged":
@@ -100,12 +104,13 @@ def _of_kept(kept: Kept | None) -> Iterator[_Matter]:
                 yield _Matter(0.6, text, "splits")
 
 
-def _of_pairs(pairs: list[PairRow]) -> Iterator[_Matter]:
+def _of_pairs(output: Output, pairs: list[PairRow]) -> Iterator[_Matter]:
     merged = sum(pair["merged"] for pair in pairs)
-    if pairs:
+    share = len(pairs) / _read(output)
+    if share >= _SHARE:
         sets = len({pair["set"] for pair in pairs})
         text = f"{count_of(sets, 'set')} of records that are alike; {merged:,} merged"
-        yield _Matter(0.35, text, "alike")
+        yield _Matter(min(0.9, 0.3 + share), text, "alike")
 
 
 def _of_doubts(doubts: pa.Table | None, kept: Kept | None) -> Iterator[_Matter]:

@@ -16,6 +16,7 @@ from .markup import Markup, element
 _WIDTH, _HEIGHT = 300, 116
 _LEFT, _RIGHT, _TOP, _BOTTOM = 6, 294, 16, 96
 _BINS = 40
+_FEWEST_WHOLE = 8  # whole numbers, from which on bars are theirs
 _WIDE_RANGE = 200  # from which ratio of the largest to the smallest on the axis is logarithmic
 
 
@@ -49,7 +50,7 @@ def axis_of(values: np.ndarray, marks: Sequence[float] = ()) -> Axis:
     low, high = min([low, *near]), max([high, *near])
     if low > 0 and high / low >= _WIDE_RANGE:
         return Axis(low, high, is_log=True)
-    if low < high and not (values % 1).any():
+    if high - low >= _FEWEST_WHOLE and not (values % 1).any():
         low = math.floor(low)
         step = math.ceil((high - low + 1) / _BINS)
         bins = math.ceil((high - low + 1) / step)
@@ -63,8 +64,8 @@ def histogram(
     """How numbers are distributed: those that are kept, and on top of them those that a rule
     refuses, with a line at each limit. What lies beyond the axis is counted at its ends.
     """
-    every = np.concatenate([kept, refused])
-    axis = axis_of(every, marks)
+    seen = np.quantile(refused, [0.1, 0.9]).tolist() if len(refused) else []
+    axis = axis_of(np.concatenate([kept, refused]), [*marks, *seen])
     edges = np.linspace(0, 1, axis.bins + 1)
     below = np.histogram(axis.place(kept), edges)[0]
     above = np.histogram(axis.place(refused), edges)[0]
@@ -73,9 +74,9 @@ def histogram(
     shapes = []
     for number in range(axis.bins):
         x, base = _LEFT + number * step, float(_BOTTOM)
-        for counts, kind in ((below, "kept"), (above, "refused")):
+        for counts, kind, least in ((below, "kept", 0.8), (above, "refused", 2.5)):
             if counts[number]:
-                tall = max(0.8, float(counts[number]) / largest * (_BOTTOM - _TOP))
+                tall = max(least, float(counts[number]) / largest * (_BOTTOM - _TOP))
                 base -= tall
                 shapes.append(_box(x, base, step - 0.6, tall, kind))
     shapes.append(_line(_LEFT, _BOTTOM, _RIGHT, _BOTTOM, "axis"))
@@ -140,7 +141,7 @@ def bar(shares: Sequence[tuple[str, float]]) -> Markup:
     )
 
 
-def interval(low: float, value: float, high: float, axis: Axis) -> Markup:
+def interval_bar(low: float, value: float, high: float, axis: Axis) -> Markup:
     """A score with its interval on an axis that all rows share."""
     left, middle, right = (100 * float(axis.place(each)) for each in (low, value, high))
     return element(

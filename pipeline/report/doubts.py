@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from ...schemas.disk import read_parquet
 from .examples import Gallery
-from .markup import Markup, count_of, element, section, shortened, table
+from .markup import Markup, count_of, data_table, element, section, shortened
 from .output import Output
 from .part_table import PartRow
 
@@ -45,7 +45,7 @@ def doubts_section(output: Output, doubts: pa.Table | None, gallery: Gallery) ->
             f"{count_of(len(doubts), 'record')}, by models that never saw the record"
             " (OUT/labels.parquet has each of them).",
         ),
-        table("Given, and likelier", ["given", "likely", "records"], rows[:_PAIRS], "  n"),
+        data_table("Given, and likelier", ["given", "likely", "records"], rows[:_PAIRS], "  n"),
         element("p", f"Not shown: {count_of(len(rows) - _PAIRS, 'pair')}.", class_="quiet")
         if len(rows) > _PAIRS
         else None,

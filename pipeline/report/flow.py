@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ...schemas.account import Account, Count
 from .charts import bar
-from .markup import Markup, count_of, element, joined, section, shortened, table
+from .markup import Markup, count_of, data_table, element, joined, section, shortened
 from .output import Output
 
 _NOTES = 60
@@ -33,7 +33,7 @@ def flow_section(output: Output) -> Markup | None:
             if not problems
             else "The account does not add up: " + "; ".join(problems),
         ),
-        table(
+        data_table(
             "Records by source and stage. Bar: written, then what went no further.",
             ["source or stage", *numbers, "records"],
             rows,
@@ -72,7 +72,7 @@ def _shards(output: Output) -> Markup | None:
             ]
         )
     columns = ["split", "records", "samples", "shards", "MB"]
-    return table("What was written into shards", columns, rows, " nnnn")
+    return data_table("What was written into shards", columns, rows, " nnnn")
 
 
 def _notes(account: Account) -> Markup | None:
@@ -90,7 +90,7 @@ def _notes(account: Account) -> Markup | None:
     if not rows:
         return None
     columns = ["what", "where", "times"]
-    shown = table("Passed over, taken otherwise, or lacking", columns, rows[:_NOTES], "  n")
+    shown = data_table("Passed over, taken otherwise, or lacking", columns, rows[:_NOTES], "  n")
     more = len(rows) - _NOTES
     return joined(
         shown,

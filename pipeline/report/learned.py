@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .charts import Axis, bar, curves, interval
-from .markup import Markup, count_of, element, grid, joined, section, shortened, table
+from .charts import Axis, bar, curves, interval_bar
+from .markup import Markup, count_of, data_table, element, grid, joined, section, shortened
 from .output import Output, read_json, read_json_lines
 
 _SUBSETS = 40
@@ -102,7 +102,7 @@ def _subsets(caption: str, metric: str, subsets: Mapping[str, Mapping[str, float
         own, there = subsets[name], name.split("+")
         score = own[metric]
         drawn = (
-            interval(own["low"], score, own["high"], axis)
+            interval_bar(own["low"], score, own["high"], axis)
             if has_interval
             else bar([("kept", float(axis.place(score)))])
         )
@@ -118,7 +118,7 @@ def _subsets(caption: str, metric: str, subsets: Mapping[str, Mapping[str, float
     kinds = "n" * (len(columns) - 1) + " " + "." * len(parts) + "n" * len(more)
     left = len(order) - _SUBSETS
     return joined(
-        table(
+        data_table(
             f"{caption}. ece: expected calibration error.", [*columns, *parts, *more], rows, kinds
         ),
         element("p", f"Not shown: {count_of(left, 'subset')} that score less.")
@@ -144,7 +144,7 @@ def _confusion(confusion: dict[str, Any] | None) -> Markup | None:
         for place, name in enumerate(classes)
     ]
     columns = ["right \\ answered", *(shortened(name, 40) for name in classes)]
-    return table("Confusion, in records", columns, rows, " " + "n" * len(classes))
+    return data_table("Confusion, in records", columns, rows, " " + "n" * len(classes))
 
 
 def _cell(count: int, share: float) -> Markup:
@@ -166,4 +166,4 @@ def _confused(classes: Sequence[str], counts: np.ndarray) -> Markup | None:
         for count, right, answered in pairs[:_CONFUSED]
     ]
     caption = f"What is confused most, of {len(classes):,} classes"
-    return table(caption, ["right", "answered", "records"], rows, "  n")
+    return data_table(caption, ["right", "answered", "records"], rows, "  n")

@@ -60,7 +60,9 @@ def section(anchor: str, title: str, *children: object) -> Markup:
     )
 
 
-def table(caption: str, columns: list[str], rows: list[list[object]], numbers: str = "") -> Markup:
+def data_table(
+    caption: str, columns: list[str], rows: list[list[object]], numbers: str = ""
+) -> Markup:
     """A table that scrolls by itself where it is too wide; ``numbers``: a letter for each column,
     ``n`` where numbers stand to the right, ``.`` for dots in the middle.
     """

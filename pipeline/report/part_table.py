@@ -129,7 +129,7 @@ class PartTable:
 
     def values_at(self, name: str, rows: np.ndarray) -> np.ndarray:
         """A fact or a signal of these rows, NaN where it is not known."""
-        return self._column(name)[rows]
+        return np.asarray(self._column(name)[rows])
 
     def quantity(self, part: str, name: str) -> Quantity | None:
         """What a number of a part is; None where nothing says so."""

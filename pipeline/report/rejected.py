@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from .charts import bar
 from .examples import Gallery
-from .markup import Markup, count_of, element, folded, section, shortened, table
+from .markup import Markup, count_of, data_table, element, folded, section, shortened
 from .output import Output
 
 _REASONS = 40
@@ -59,7 +59,7 @@ def rejects_section(output: Output, gallery: Gallery) -> Markup | None:
     return section(
         "rejects",
         "Left out, and why",
-        table("By reason", ["reason", "stage", "fate", "records", ""], rows, "   n "),
+        data_table("By reason", ["reason", "stage", "fate", "records", ""], rows, "   n "),
         element("p", f"Not shown: {count_of(more, 'reason')} of fewer records.")
         if more > 0
         else None,
@@ -81,7 +81,7 @@ def _examples(output: Output, reason: Reason, gallery: Gallery) -> Markup:
         for row in own
     ]
     title = f"{reason.stage}: {shortened(reason.rule, 120)} ({reason.count:,} {reason.fate})"
-    shown = table(f"The first {len(rows)} by stage and key", ["key", "from", "what"], rows)
+    shown = data_table(f"The first {len(rows)} by stage and key", ["key", "from", "what"], rows)
     return folded(title, shown, _media(output, [row["key"] for row in own[:_MEDIA]], gallery))
 
 

@@ -16,7 +16,7 @@ from ..looking import MeasuredRecords, RuleYield, rule_yields
 from ..texts import shown_number
 from .charts import histogram
 from .examples import Gallery, evenly
-from .markup import Markup, count_of, element, joined, section, shortened, table
+from .markup import Markup, count_of, data_table, element, joined, section, shortened
 from .output import Output
 from .part_table import PartRow, PartTable
 
@@ -90,7 +90,7 @@ def _yield_table(yields: list[RuleYield], count: int) -> Markup | None:
         ]
         for own in yields
     ]
-    return table(
+    return data_table(
         f"What each rule takes of {count_of(count, 'record')}. Alone: no other rule takes them."
         " Rules count records that another had rejected before as well.",
         ["rule", "asked", "break it", "share", "break it alone", "of those kept"],

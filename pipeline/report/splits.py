@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from ...schemas.layout import RunFolder
 from .charts import bar, histogram
-from .markup import Markup, count_of, element, joined, section, shortened, table
+from .markup import Markup, count_of, data_table, element, joined, section, shortened
 
 _NO_SPLIT = "(no split)"
 _USUAL = ("train", "val", "validation", "dev", "test")
@@ -160,7 +160,7 @@ def _presence(kept: Kept) -> Markup:
     )
     more = len(patterns) - _PATTERNS
     return joined(
-        table(
+        data_table(
             "Parts that are present together (●), in how many records",
             ["records", "", *parts, *kept.splits],
             rows,
@@ -208,7 +208,7 @@ def _classes(
     columns = [name, "records", "share", "", *splits]
     return element(
         "div",
-        table(caption, columns, rows, " nn " + "n" * len(splits)),
+        data_table(caption, columns, rows, " nn " + "n" * len(splits)),
         element("p", f"Not shown: {count_of(more, 'rarer value')}.") if more > 0 else None,
     )
 
