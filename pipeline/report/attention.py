@@ -74,12 +74,12 @@ def _of_account(output: Output) -> Iterator[_Matter]:
 def _of_rejects(output: Output) -> Iterator[_Matter]:
     whole = _read(output)
     for reason in reasons_of(output.rejects)[:3]:
-        share = reason.count / whole
+        share = reason.records / whole
         if share >= _SHARE and reason.fate != "merged":
             said = {"unmatched": "goes on without a partner", "dropped": "loses a part"}
             what = said.get(reason.fate, "is left out")
             text = (
-                f"{share:.1%} {what}: {count_of(reason.count, 'record')} by {reason.stage},"
+                f"{share:.1%} {what}: {count_of(reason.records, 'record')} by {reason.stage},"
                 f" {shortened(reason.rule, 80)}"
             )
             yield _Matter(min(0.95, 0.3 + share), text, "rejects")

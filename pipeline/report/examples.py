@@ -84,4 +84,4 @@ def evenly(rows: np.ndarray, count: int) -> np.ndarray:
     """So many of the rows, evenly spaced over all."""
     if len(rows) <= count:
         return rows
-    return rows[np.linspace(0, len(rows) - 1, count).round().astype(int)]
+    return np.asarray(rows[np.linspace(0, len(rows) - 1, count).round().astype(int)])

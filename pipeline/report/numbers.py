@@ -17,9 +17,11 @@ def numbers_section(output: Output) -> Markup | None:
     """A histogram of each fact and signal by part; None where nothing is known."""
     if output.parts is None:
         return None
-    blocks, left, hidden = [], _MOST, 0
+    blocks: list[Markup | None] = []
+    left, hidden = _MOST, 0
     for part, kind in output.parts.kinds.items():
-        charts, constants = [], []
+        charts: list[Markup] = []
+        constants: list[str] = []
         for name in output.parts.number_names():
             values = output.parts.numbers(part, name).values
             quantity = output.parts.quantity(part, name)

@@ -24,7 +24,7 @@ class Reason(NamedTuple):
     stage: str
     rule: str
     fate: str
-    count: int
+    records: int
 
 
 def reasons_of(rejects: pa.Table | None) -> list[Reason]:
@@ -36,7 +36,7 @@ def reasons_of(rejects: pa.Table | None) -> list[Reason]:
         Reason(row["stage"], row["rule"], row["fate"], row["count_all"])
         for row in counts.to_pylist()
     ]
-    return sorted(found, key=lambda reason: (-reason.count, reason))
+    return sorted(found, key=lambda reason: (-reason.records, reason))
 
 
 def rejects_section(output: Output, gallery: Gallery) -> Markup | None:
@@ -44,14 +44,14 @@ def rejects_section(output: Output, gallery: Gallery) -> Markup | None:
     reasons = reasons_of(output.rejects)
     if not reasons:
         return None
-    most = reasons[0].count
+    most = reasons[0].records
     rows: list[list[object]] = [
         [
             shortened(reason.rule, 120),
             reason.stage,
             reason.fate,
-            f"{reason.count:,}",
-            bar([("refused", reason.count / most)]),
+            f"{reason.records:,}",
+            bar([("refused", reason.records / most)]),
         ]
         for reason in reasons[:_REASONS]
     ]
@@ -80,7 +80,7 @@ def _examples(output: Output, reason: Reason, gallery: Gallery) -> Markup:
         ]
         for row in own
     ]
-    title = f"{reason.stage}: {shortened(reason.rule, 120)} ({reason.count:,} {reason.fate})"
+    title = f"{reason.stage}: {shortened(reason.rule, 120)} ({reason.records:,} {reason.fate})"
     shown = data_table(f"The first {len(rows)} by stage and key", ["key", "from", "what"], rows)
     return folded(title, shown, _media(output, [row["key"] for row in own[:_MEDIA]], gallery))
 
