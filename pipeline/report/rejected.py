@@ -48,10 +48,10 @@ def rejects_section(output: Output, gallery: Gallery) -> Markup | None:
     rows: list[list[object]] = [
         [
             shortened(reason.rule, 120),
-            reason.stage,
-            reason.fate,
             f"{reason.records:,}",
             bar([("refused", reason.records / most)]),
+            reason.stage,
+            reason.fate,
         ]
         for reason in reasons[:_REASONS]
     ]
@@ -59,7 +59,7 @@ def rejects_section(output: Output, gallery: Gallery) -> Markup | None:
     return section(
         "rejects",
         "Left out, and why",
-        data_table("By reason", ["reason", "stage", "fate", "records", ""], rows, "   n "),
+        data_table("By reason", ["reason", "records", "", "stage", "fate"], rows, " n"),
         element("p", f"Not shown: {count_of(more, 'reason')} of fewer records.")
         if more > 0
         else None,
