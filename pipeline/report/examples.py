@@ -22,12 +22,11 @@ Marked = Callable[[PartRow, str], Markup]
 
 
 class Gallery:
-    """Shows parts until it has shown so many media. hidden: how many it did not show."""
+    """Shows parts until it has shown so many media."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._shown = 0
-        self.hidden = 0
 
     def figures(
         self,
@@ -63,7 +62,6 @@ class Gallery:
 
     def _medium(self, row: PartRow) -> Markup:
         if self._shown >= _MOST_MEDIA:
-            self.hidden += 1
             return element("span", f"not shown: {_MOST_MEDIA} media are above", class_="unread")
         self._shown += 1
         return picture_of(self._output.root, row)

@@ -87,9 +87,9 @@ def data_table(
     return element("div", whole, class_="wide", tabindex="0", role="region", aria_label=caption)
 
 
-def folded(summary: str, *children: object, is_open: bool = False) -> Markup:
+def folded(summary: str, *children: object) -> Markup:
     """What is seen when it is asked for."""
-    return element("details", element("summary", summary), *children, open="" if is_open else None)
+    return element("details", element("summary", summary), *children)
 
 
 def grid(*children: object) -> Markup:

@@ -23,7 +23,7 @@ def numbers_section(output: Output) -> Markup | None:
         charts: list[Markup] = []
         constants: list[str] = []
         for name in output.parts.number_names():
-            values = output.parts.numbers(part, name).values
+            values = output.parts.numbers(part, name)
             quantity = output.parts.quantity(part, name)
             if not len(values) or (quantity is not None and quantity.is_code):
                 continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, TypedDict
+from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -42,13 +42,6 @@ class PartRow(TypedDict):
     width: int | None
     height: int | None
     frames: int | None
-
-
-class Numbers(NamedTuple):
-    """A number of the parts of one name: the rows that have it, and their finite values."""
-
-    rows: np.ndarray
-    values: np.ndarray
 
 
 class PartTable:
@@ -95,13 +88,6 @@ class PartTable:
         """The rows of the parts of this name, ``bool [N]``."""
         return self._is("part", part)
 
-    def where(self, **words: str) -> np.ndarray:
-        """The rows in which these columns hold these words."""
-        every = np.ones(len(self), bool)
-        for column, word in words.items():
-            every &= self._is(column, word)
-        return np.flatnonzero(every)
-
     def _column(self, name: str) -> np.ndarray:
         """A column of numbers, NaN where one is not known; the last one is remembered."""
         if self._last[0] != name:
@@ -109,11 +95,12 @@ class PartTable:
             self._last = name, column.fill_null(np.nan).to_numpy(zero_copy_only=False)
         return self._last[1]
 
-    def numbers(self, part: str, name: str) -> Numbers:
-        """A fact or a signal of all parts of a name; of what was cut, of the pieces."""
+    def numbers(self, part: str, name: str) -> np.ndarray:
+        """A fact or a signal of all parts of a name, as far as it is known and finite ``[N]``; of
+        what was cut, that of the pieces.
+        """
         values = self._column(name)
-        rows = np.flatnonzero(self.is_part(part) & ~self.is_replaced & np.isfinite(values))
-        return Numbers(rows, values[rows])
+        return np.asarray(values[self.is_part(part) & ~self.is_replaced & np.isfinite(values)])
 
     def judged(self, rule: str, part: str) -> tuple[np.ndarray, np.ndarray]:
         """The rows of which a rule was asked, and whether they keep it. Where parts were cut after
