@@ -156,8 +156,8 @@ def run(
     target, result = _run(
         recipe, out, set_, until, engine, workers, scheduler, resume, quiet, limit=limit
     )
-    from .pipeline.report import account_text
     from .pipeline.run import is_helper
+    from .pipeline.texts import account_text
 
     if not quiet and not is_helper():
         _say(account_text(result.account))
@@ -205,7 +205,7 @@ def measure(
     target, result = _run(
         recipe, out, set_, "measure", engine, workers, scheduler, True, quiet, looks=True
     )
-    from .pipeline.report import account_text, measured_text
+    from .pipeline.texts import account_text, measured_text
     from .schemas.layout import RunFolder
 
     if not quiet:
@@ -275,7 +275,7 @@ def _given(named: list[str] | None, **parts: str | None) -> dict[str, str]:
 
 
 def _next_steps(target: Path, result: Result) -> str:
-    from .pipeline.report import limit_text
+    from .pipeline.texts import limit_text
 
     lines = [f"Everything lies in {target}. Next:"]
     if result.account.limit is not None:
@@ -295,7 +295,7 @@ def account(
     out: Annotated[Path, typer.Argument(help="Output folder of a run.")], json_: JsonOption = False
 ) -> None:
     """Print the account of a run; exit 1 when it does not add up."""
-    from .pipeline.report import account_text, read_account
+    from .pipeline.texts import account_text, read_account
 
     run_account = read_account(out)
     _say(
@@ -317,7 +317,7 @@ def rejects(
     """List every record that was rejected, merged or missing, or goes on without its partner: the
     stage, the rule, where it came from.
     """
-    from .pipeline.report import read_rejects, rejects_text
+    from .pipeline.texts import read_rejects, rejects_text
 
     rows = read_rejects(out, stage)
     _say(json.dumps(rows, ensure_ascii=False) if json_ else rejects_text(rows, n))
@@ -344,8 +344,8 @@ def retry(
     """Run again with the records that were rejected for a reason, after you mended files or raised
     a limit: decoder_timeout, file_empty, ...
     """
-    from .pipeline.report import account_text, read_account
     from .pipeline.retrying import forget, reasons_text, recipe_in, retried_text
+    from .pipeline.texts import account_text, read_account
 
     if not reason:
         _say(reasons_text(out))
@@ -453,7 +453,7 @@ def inspect(
     n: Annotated[int, typer.Option("-n", min=0, help="Samples to show.")] = 3,
 ) -> None:
     """Show what a set of shards holds: schema, presence of the modalities, some samples."""
-    from .pipeline.report import inspect_text
+    from .pipeline.texts import inspect_text
 
     _say(inspect_text(shards, n))
 
@@ -501,6 +501,18 @@ def yields(
     from .pipeline.looking import yields_text
 
     _say(yields_text(out, if_ or ()))
+
+
+@app.command()
+def report(
+    out: Annotated[Path, typer.Argument(help="Output folder of 'run' or 'measure'.")],
+) -> None:
+    """Write OUT/report.html: what became of the data, rule by rule, with examples to look at, on
+    one page that needs no network.
+    """
+    from .pipeline.report.page import write_page
+
+    _say(f"report: {write_page(out)}")
 
 
 @app.command()

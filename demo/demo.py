@@ -10,9 +10,9 @@ from pathlib import Path
 
 from ..pipeline.plan import make_plan
 from ..pipeline.progress import Progress
-from ..pipeline.report import account_text
 from ..pipeline.result import Result
 from ..pipeline.run import run
+from ..pipeline.texts import account_text
 from ..schemas.disk import write_bytes
 from ..schemas.errors import StorageError
 from ..schemas.recipe import load_recipe

@@ -14,7 +14,7 @@ from ..schemas.quantity import Quantity
 from ..stages.base import Addressed, Extractor, Source, addresses, find
 from ..stages.modality import modality, names
 from ..stages.train.methods.texts import method_words
-from .report import quantities
+from .texts import quantities
 
 _KINDS: tuple[tuple[str, type[Addressed]], ...] = (
     ("Sources (type: in a source)", Source),

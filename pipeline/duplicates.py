@@ -32,7 +32,7 @@ from ..schemas.layout import RunFolder
 from ..schemas.plain_text import plain_table, render_text
 from ..schemas.united import United
 from ..stages.base import Decision
-from .report import read_account, shown_number
+from .texts import read_account, shown_number
 
 _VERSION = 1
 _FINDS = "clean.duplicates"

@@ -24,7 +24,7 @@ from .corpus import decide, read_columns
 from .ingesting import Ingested
 from .plan import Placed, Plan, identity
 from .records import note_written
-from .report import read_account
+from .texts import read_account
 
 _LIMIT_VERSION = 1
 _ROWS_AT_ONCE = 1 << 16

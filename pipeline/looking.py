@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,22 +17,34 @@ from ..schemas.errors import InputError, nearest
 from ..schemas.layout import RunFolder
 from ..schemas.plain_text import plain_table, render_text
 from ..schemas.where import Where
-from .report import shown_number
 from .signals import OF_RECORD
+from .texts import shown_number
 
 _OF_RECORD = ("key", "source", "file", "row", "fate", "stage", "rule")
 _OF_PART = ("part", "modality", "uri", "start_s", "end_s", "damage")
 _EXAMPLE = "image.sharpness < 50 and fate == 'written'"
 
 
+class RuleYield(NamedTuple):
+    """Of how many records a rule was asked; of these that break it, break it alone, or were kept
+    although they break it.
+    """
+
+    rule: str
+    asked: int
+    broken: int
+    alone: int
+    kept: int
+
+
 class MeasuredRecords:
     """The records of a run, whatever became of them, with the numbers of their parts as columns.
 
     rows: a row of the table for each record. names: ``part.number`` of all that is known, and the
-    numbers of records that ``align.signals`` gave.
+    numbers of records that ``align.signals`` gave. only_rules: nothing is read but verdicts.
     """
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, only_rules: bool = False) -> None:
         path = RunFolder(out).signals
         if not path.is_file():
             path = RunFolder(out).measured
@@ -40,7 +53,7 @@ class MeasuredRecords:
                 f"{out}: no {RunFolder(out).signals.name} here; wanted the output folder of"
                 " 'modalmill run' or 'modalmill measure'"
             )
-        table = read_parquet(path)
+        table = read_parquet(path, _is_of_rules if only_rules else None)
         self.rules = [name for name in table.column_names if "." in name]
         given = [column.name for column in table.schema if column.metadata == OF_RECORD]
         self._numbers = [
@@ -121,6 +134,31 @@ class MeasuredRecords:
         return result
 
 
+def rule_yields(records: MeasuredRecords) -> list[RuleYield]:
+    """What each rule of a run takes of all records."""
+    every = records.broken_by_rule()
+    broken_by, written = _broken_by(records, every), _is_written(records)
+    return [
+        RuleYield(rule, *_counts(asked, broken, broken & (broken_by == 1), broken & written))
+        for rule, (asked, broken) in every.items()
+    ]
+
+
+def _broken_by(
+    records: MeasuredRecords, every: Mapping[str, tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    """How many rules each record breaks."""
+    return sum((broken.astype(int) for _, broken in every.values()), np.zeros(records.count, int))
+
+
+def _is_written(records: MeasuredRecords) -> np.ndarray:
+    return np.asarray(pc.equal(records.rows["fate"], "written").to_numpy())
+
+
+def _is_of_rules(name: str) -> bool:
+    return name in ("key", "fate", "part") or "." in name
+
+
 def look_text(out: Path, text: str, by: str, count: int) -> str:
     """Records for which a condition is true, with what it looks at; ``by``: the number that they
     are sorted by, the largest first where it begins with ``-``.
@@ -168,22 +206,20 @@ def yields_text(out: Path, conditions: Sequence[str]) -> str:
     would take.
     """
     records = MeasuredRecords(out)
-    every = dict(records.broken_by_rule())
-    broken_by = np.zeros(records.count, int)
-    for _, broken in every.values():
-        broken_by += broken
-    written = pc.equal(records.rows["fate"], "written").to_numpy()
+    every = records.broken_by_rule()
+    broken_by, written = _broken_by(records, every), _is_written(records)
     columns = ("rule", "asked", "break it", "break it alone", "of those kept")
     table = plain_table(*columns, right=columns[1:])
-    for rule, (asked, broken) in every.items():
-        table.add_row(rule, *_counts(asked, broken, broken & (broken_by == 1), broken & written))
+    for rule, *numbers in rule_yields(records):
+        table.add_row(rule, *(f"{number:,}" for number in numbers))
     for text in conditions:
         where = records.of(text)
         if not where.is_condition:
             raise InputError(f"--if {text!r}: is no condition; wanted for example: {_EXAMPLE}")
         kept, broken = records.kept(where), records.kept(records.of(f"not ({text})"))
         alone = broken & (broken_by == 0)
-        table.add_row(text, *_counts(kept | broken, broken, alone, broken & written))
+        numbers = _counts(kept | broken, broken, alone, broken & written)
+        table.add_row(text, *(f"{number:,}" for number in numbers))
     return render_text(
         table,
         f"of {records.count:,} records; alone: no other rule takes them. Rules count records that"
@@ -191,5 +227,5 @@ def yields_text(out: Path, conditions: Sequence[str]) -> str:
     )
 
 
-def _counts(*which: np.ndarray) -> list[str]:
-    return [f"{int(chosen.sum()):,}" for chosen in which]
+def _counts(*which: np.ndarray) -> list[int]:
+    return [int(chosen.sum()) for chosen in which]

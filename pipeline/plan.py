@@ -202,7 +202,7 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
         problems += mistakes
         if source is not None:
             sources[name] = source
-    stages = _stages(recipe, problems)
+    stages = placed_stages(recipe, problems)
     compared = {
         name
         for placed in stages
@@ -253,7 +253,10 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
     )
 
 
-def _stages(recipe: Recipe, problems: list[str]) -> list[Placed]:
+def placed_stages(recipe: Recipe, problems: list[str]) -> list[Placed]:
+    """The stages of a recipe as far as they can be made; ``problems`` gets what is wrong with the
+    others.
+    """
     placed: list[Placed] = []
     seen: Counter[str] = Counter()
     for number, entry in enumerate(recipe.stages):

@@ -36,9 +36,9 @@ from .ingesting import ingest_stem, read_ingested
 from .limiting import joins_of, no_likeness, partners_of
 from .measuring import Measuring
 from .plan import Plan, identity
-from .report import read_account
 from .sharding import has_shards, write_shards
 from .staging import Staging
+from .texts import read_account
 
 _NUMBERS = ("records", "left out")
 _KEEP = "keep what there is"

@@ -13,7 +13,7 @@ from ..schemas.disk import read_parquet
 from ..schemas.html import html_lines
 from ..schemas.index import ShardSet
 from ..schemas.layout import RunFolder
-from .report import account_text, rejects_table
+from .texts import account_text, rejects_table
 
 if TYPE_CHECKING:
     from ..stages.train.evaluation.evaluate import Evaluation

@@ -24,7 +24,7 @@ from ..schemas.rejects import FaultRow, OriginRow
 from ..stages.shard.ledger import read_ledger
 from ..stages.shard.pieces import PieceNote
 from .lock import locked
-from .report import read_rejects
+from .texts import read_rejects
 
 _NOT_LOST = ("unmatched", "merged")
 

@@ -8,7 +8,7 @@ import errno
 import itertools
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -135,12 +135,16 @@ def write_parquet(path: Path, pieces: Iterator[pa.Table]) -> None:
             out.write_table(piece)
 
 
-def read_parquet(path: Path) -> pa.Table:
-    """A table that a run wrote; InputError where it cannot be read."""
+def read_parquet(path: Path, chosen: Callable[[str], bool] | None = None) -> pa.Table:
+    """A table that a run wrote, or those of its columns whose names are ``chosen``; InputError
+    where it cannot be read.
+    """
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(path)
+        if chosen is None:
+            return pq.read_table(path)
+        return pq.read_table(path, columns=list(filter(chosen, pq.read_schema(path).names)))
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{path}: cannot be read ({error}); run the recipe again") from error
 

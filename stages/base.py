@@ -13,6 +13,7 @@ import dataclasses
 import functools
 import importlib
 import inspect
+import math
 import pkgutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -118,6 +119,17 @@ class Stage(Addressed):
 Verdicts: TypeAlias = Mapping[tuple[str, str], bool]
 
 
+class Bounds(NamedTuple):
+    """What a rule allows of a number of a part: what lies in [low, high]. number: its name, with or
+    without the part before it. An end that is a word is set by the corpus, and told with each
+    record that breaks the rule.
+    """
+
+    number: str
+    low: float | str = -math.inf
+    high: float | str = math.inf
+
+
 class Judgement(NamedTuple):
     """All that a stage says of a record before it changes it: the verdicts of its rules, whichever
     the record breaks first (they stand in ``signals.parquet``), the fault for which it goes no
@@ -179,6 +191,10 @@ class RecordStage(Stage):
         fault = self.fault(record)
         drops = self.drops(record) if fault is None else {}
         return Judgement({}, fault, drops, self.remark(record))
+
+    def bounds(self) -> Mapping[str, Bounds]:
+        """Those of its rules that bound a number, by name: for who shows what they take."""
+        return {}
 
     def needs_fit(self) -> bool:
         """Whether it must see all records before it can judge one."""

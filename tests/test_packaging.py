@@ -39,7 +39,7 @@ def test_files_that_are_no_code_are_packaged_too() -> None:
         for path in (ROOT / room).rglob("*")
         if path.is_file() and path.suffix not in {".py", ".pyc"}
     }
-    assert listed == on_disk == {"demo/recipe.yaml"}
+    assert listed == on_disk == {"demo/recipe.yaml", "pipeline/report/style.css"}
 
 
 def test_only_three_modules_lie_at_the_root() -> None:

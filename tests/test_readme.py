@@ -63,7 +63,7 @@ def commands(folder: Path) -> list[tuple[str, subprocess.CompletedProcess[str]]]
 def test_every_command_of_the_readme_runs(
     commands: list[tuple[str, subprocess.CompletedProcess[str]]],
 ) -> None:
-    assert len(commands) == 20
+    assert len(commands) == 21
     for command, done in commands:
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 

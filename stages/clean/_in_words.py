@@ -40,6 +40,7 @@ _CHOICE = re.compile(r"(not\s+)?in\b", re.IGNORECASE)
 class RuleInWords:
     """One rule, read: ``left`` is what is looked at, ``wanted`` how the recipe says what is wanted,
     ``limits`` name what the corpus has to set, ``compared_with`` is ``text`` or ``number``.
+    ``ends``: the least and the largest that is allowed, where it bounds a number; empty for none.
     """
 
     def __init__(
@@ -49,8 +50,9 @@ class RuleInWords:
         condition: str,
         limits: tuple[str, ...] = (),
         text: bool = False,
+        ends: tuple[str, str] = ("", ""),
     ) -> None:
-        self.left, self.wanted, self.limits = left, wanted, limits
+        self.left, self.wanted, self.limits, self.ends = left, wanted, limits, ends
         self.compared_with = "text" if text else "number"
         self._value = Where(left, "rule")
         self._where = Where(condition, "rule")
@@ -177,7 +179,7 @@ def _read(left: str, wanted: object) -> RuleInWords:
     low, dots, high = text.partition("..")
     if _MAD.match(text):
         bounds = f"{_CORPUS}.low <= {here} <= {_CORPUS}.high"
-        return RuleInWords(left, text, bounds, ("low", "high"))
+        return RuleInWords(left, text, bounds, ("low", "high"), ends=("low", "high"))
     if dots:
         return _between(left, text, low.strip(), high.strip())
     if _CHOICE.match(text):
@@ -187,8 +189,10 @@ def _read(left: str, wanted: object) -> RuleInWords:
         if text[:1] in "<>=!" or re.search(r"\bmad\b", text):
             raise InputError(f"{left}: {WANTED}, found {text!r}")
         return RuleInWords(left, f"== {text}", f"{here} == {text!r}", text=True)
-    operand, limits = _operand(sign[2].strip())
-    return RuleInWords(left, text, f"{here} {sign[1]} {operand}", limits, operand[:1] in "'\"")
+    operand, limits = _operand(end := sign[2].strip())
+    ends = {"<": ("", end), ">": (end, "")}.get(sign[1][0], ("", ""))
+    is_text = operand[:1] in "'\""
+    return RuleInWords(left, text, f"{here} {sign[1]} {operand}", limits, is_text, ends)
 
 
 def _listed(left: str, wanted: tuple[object, ...]) -> RuleInWords:
@@ -215,7 +219,8 @@ def _between(left: str, shown: str, low: str, high: str) -> RuleInWords:
         is_empty = bool(first and second) and float(low[1:]) > float(high[1:])
     if is_empty:
         raise InputError(f"{left}: {shown} holds nothing, for {low} is more than {high}")
-    return RuleInWords(left, shown, f"{least} <= ({left}) <= {largest}", limits)
+    condition = f"{least} <= ({left}) <= {largest}"
+    return RuleInWords(left, shown, condition, limits, ends=(low, high))
 
 
 def _operand(text: str) -> tuple[str, tuple[str, ...]]:

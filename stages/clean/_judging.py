@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from ...schemas.quantity import fact
 from ...schemas.record import Fault, Record
-from ..base import Judgement, RecordStage, Verdicts
+from ..base import Bounds, Judgement, RecordStage, Verdicts
 
 
 class Judges(RecordStage):
@@ -70,6 +70,9 @@ class JudgesParts(Judges):
     def rules(self) -> list[Rule]:
         """The rules in the order in which they are tried."""
         raise NotImplementedError
+
+    def bounds(self) -> dict[str, Bounds]:
+        return {rule.option: Bounds(rule.reads, rule.low, rule.high) for rule in self._rules}
 
     @functools.cached_property
     def _rules(self) -> list[Rule]:

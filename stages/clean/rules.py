@@ -21,7 +21,7 @@ from ...schemas.manifest import number_columns
 from ...schemas.quantity import FACTS, fact_column
 from ...schemas.record import Fault, Record
 from ...schemas.where import Where
-from ..base import Judgement, RecordStage
+from ..base import Bounds, Judgement, RecordStage
 from ..modality import Modality, every_on_disk, is_in_record, modality
 from ..signal import quantities_of
 from ._in_words import COLUMNS, WANTED, Limits, RuleInWords, part_and_word, rule_of
@@ -113,6 +113,18 @@ class Rules(Judges):
                 )
         return lines
 
+    def bounds(self) -> dict[str, Bounds]:
+        found = {}
+        for rule in self._all():
+            low, high = (_end(end, rule.limits) for end in rule.ends)
+            if rule.names == {rule.left} and (low, high) != (None, None):
+                found[rule.left] = Bounds(
+                    rule.left,
+                    -math.inf if low is None else low,
+                    math.inf if high is None else high,
+                )
+        return found
+
     def needs_fit(self) -> bool:
         return any(rule.limits for rule in self._all())
 
@@ -166,6 +178,16 @@ class _FittedRules(Rules):
 
     def _limits(self, rule: RuleInWords) -> Limits:
         return self.limits.get(rule.left, {})
+
+
+def _end(text: str, limits: tuple[str, ...]) -> float | str | None:
+    """An end of what a rule allows: a number, or the limit that the corpus sets."""
+    if text in limits:
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _unknown(left: str, name: str, here: Contents) -> list[str]:

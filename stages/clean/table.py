@@ -9,7 +9,7 @@ from typing import Literal
 
 from ...schemas.contents import Contents
 from ...schemas.record import Fault, Part, Record
-from ..base import Judgement
+from ..base import Bounds, Judgement
 from ..modalities.table import as_number, is_empty_cell
 from ._judging import Judges
 
@@ -33,6 +33,12 @@ class Table(Judges):
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     max_out_of_range: float = 0.0
     on_fault: Literal["reject", "drop_part"] = "reject"
+
+    def bounds(self) -> dict[str, Bounds]:
+        return {
+            "max_missing": Bounds("missing", high=self.max_missing),
+            "max_out_of_range": Bounds("out_of_range", high=self.max_out_of_range),
+        }
 
     def mistakes(self, here: Contents) -> list[str]:
         return here.lacking_parts("parts", self.parts or [], "table")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from ...schemas.contents import Contents
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Record
-from ..base import Judgement, TracksOf, judged
+from ..base import Bounds, Judgement, TracksOf, judged
 from ._judging import Judges
 
 if TYPE_CHECKING:
@@ -70,6 +70,12 @@ class Text(Judges):
             )
         if self.stop_words or self.lemma or self.pos:
             _check_language(self.language, self.model)
+
+    def bounds(self) -> dict[str, Bounds]:
+        return {
+            "min_words": Bounds("words", low=self.min_words),
+            "max_words": Bounds("words", high=self.max_words),
+        }
 
     def mistakes(self, here: Contents) -> list[str]:
         return here.lacking_parts("parts", self.parts or [], "text")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from modalmill.pipeline.report import account_text
 from modalmill.pipeline.result import Result
+from modalmill.pipeline.texts import account_text
 from modalmill.schemas.account import Account
 from modalmill.schemas.errors import InputError
 from tiny import csv_source, recipe, write

@@ -11,7 +11,7 @@ import commands
 import pandas as pd
 import pytest
 import yaml
-from modalmill.pipeline.report import read_account
+from modalmill.pipeline.texts import read_account
 from tiny import jpeg, mp4, wav, write
 
 WORDS = ["the", "a", "dog", "cat", "runs", "sleeps", "on", "under", "old", "new", "house"]

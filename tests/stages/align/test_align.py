@@ -43,8 +43,8 @@ def names(root: Path, file: str, ids: list[str], column: str) -> dict[str, objec
 def test_an_outer_join_has_every_id_once_and_every_part_of_it(
     tmp_path_factory, left: set[str], right: set[str]
 ) -> None:  # type: ignore[no-untyped-def]
-    from modalmill.pipeline.report import read_rejects
     from modalmill.pipeline.run import run
+    from modalmill.pipeline.texts import read_rejects
 
     root = tmp_path_factory.mktemp("join")
     sources = {

@@ -14,8 +14,8 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from modalmill.pipeline.report import read_rejects
 from modalmill.pipeline.run import Result
+from modalmill.pipeline.texts import read_rejects
 from modalmill.schemas.contents import Contents
 from modalmill.schemas.errors import InputError, RecipeError
 from modalmill.schemas.manifest import Row, read_manifest, rows_to_table, table_to_records
@@ -350,3 +350,23 @@ def test_the_rules_of_the_docs_are_rules() -> None:
     parts = {"image": "image", "sound": "audio", "film": "video", "caption": "text"}
     assert mistakes(options, Contents(parts=parts, targets={"language": "text"})) == []
     assert len(options) == 8
+
+
+@pytest.mark.parametrize(
+    ("left", "wanted", "ends"),
+    [
+        ("image.dark", "< 0.9", (-math.inf, 0.9)),
+        ("sound.level_db", [-30, -10], (-30.0, -10.0)),
+        ("image.bytes", "p1..p99", ("p1", "p99")),
+        ("image.bytes", ">= p5", ("p5", math.inf)),
+        ("image.bytes", "mad 5", ("low", "high")),
+        ("language", ["en", "de"], None),
+        ("a.width / a.height", "> 3", None),
+        ("a.width", "< a.height", None),
+    ],
+)
+def test_a_rule_on_one_number_says_what_it_allows(
+    left: str, wanted: object, ends: tuple[float | str, float | str] | None
+) -> None:
+    bounds = rules(**{left: wanted}).bounds().get(left)
+    assert (bounds and (bounds.low, bounds.high)) == ends

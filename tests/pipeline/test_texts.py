@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from modalmill.pipeline.report import account_text, read_account, read_rejects
 from modalmill.pipeline.run import Result
+from modalmill.pipeline.texts import account_text, read_account, read_rejects
 from modalmill.schemas.errors import InputError, ToleranceError
 from tiny import csv_source, jpeg, recipe, wav, write
 

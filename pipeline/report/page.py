@@ -1,0 +1,132 @@
+"""The page: one file that needs no other and no network, in which nothing from the data is obeyed.
+
+The same folder makes the same bytes: no clock and no path of this machine stands in it but those
+that the folder holds.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+
+from ... import __version__
+from ...schemas.disk import write_bytes
+from .alike import alike_section, pairs_of
+from .attention import attention
+from .doubts import doubts_of, doubts_section
+from .examples import Gallery
+from .flow import flow_section
+from .learned import learned_section
+from .markup import Markup, count_of, element, joined
+from .numbers import numbers_section
+from .output import Output
+from .rejected import rejects_section
+from .rules import rules_section
+from .splits import Kept, kept_of, splits_section
+
+_TITLES = {
+    "flow": "Flow",
+    "rules": "Rules",
+    "splits": "Splits",
+    "rejects": "Left out",
+    "alike": "Alike",
+    "doubts": "Labels",
+    "training": "Training",
+    "numbers": "Facts and signals",
+}
+
+
+def write_page(out: Path) -> Path:
+    """``OUT/report.html``, written; InputError where the folder is none of a run."""
+    output = Output(out)
+    write_bytes(output.folder.report, page_of(output).encode())
+    return output.folder.report
+
+
+def page_of(output: Output) -> Markup:
+    """The whole page."""
+    gallery = Gallery(output)
+    kept, pairs, doubts = kept_of(output.folder), pairs_of(output), doubts_of(output)
+    sections = {
+        "flow": flow_section(output),
+        "rules": rules_section(output, gallery),
+        "splits": splits_section(kept),
+        "rejects": rejects_section(output, gallery),
+        "alike": alike_section(output, pairs, gallery),
+        "doubts": doubts_section(output, doubts, gallery),
+        "training": learned_section(output),
+        "numbers": numbers_section(output),
+    }
+    there = {anchor: whole for anchor, whole in sections.items() if whole is not None}
+    links = [element("li", element("a", _TITLES[anchor], href=f"#{anchor}")) for anchor in there]
+    body = element(
+        "body",
+        element(
+            "header",
+            element("h1", output.name),
+            element("p", _about(output), class_="quiet"),
+            _totals(output, kept),
+            attention(output, kept, pairs, doubts),
+            element("nav", element("ul", *links), aria_label="Sections"),
+        ),
+        element("main", *there.values()),
+        element("footer", element("p", f"modalmill {__version__}, from the files in this folder.")),
+    )
+    return joined(Markup("<!DOCTYPE html>\n"), element("html", _head(output.name), body, lang="en"))
+
+
+def _head(name: str) -> Markup:
+    style = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
+    allowed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{allowed}'; img-src data:; base-uri 'none';"
+        " form-action 'none'"
+    )
+    return element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=policy),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", f"{name}: report"),
+        element("style", Markup(style)),
+    )
+
+
+def _about(output: Output) -> str:
+    sources = [count.name for count in output.account.sources]
+    if not sources:
+        return "The sources of a recipe, measured before anything is decided."
+    return (
+        f"What became of the raw data: {count_of(len(sources), 'source')}"
+        f" ({', '.join(sources)}), {count_of(len(output.account.stages), 'stage')}."
+    )
+
+
+def _totals(output: Output, kept: Kept | None) -> Markup | None:
+    account = output.account
+    if not account.sources:
+        return None
+    gone = [count.rejected + count.missing for count in [*account.sources, *account.stages]]
+    last = account.stages[-1:] or account.sources
+    totals = {
+        "read": f"{sum(count.read for count in account.sources):,}",
+        "left": f"{sum(count.written for count in last):,}",
+        "left out": f"{sum(gone):,}",
+        "merged": f"{sum(count.merged for count in [*account.sources, *account.stages]):,}",
+    }
+    if kept is not None:
+        parts = {part for pattern in kept.presence for part in pattern}
+        totals["parts"] = f"{len(parts):,}"
+        totals["splits"] = f"{len(kept.splits):,}"
+    if output.shards is not None:
+        size = sum(shard.bytes for shard in output.shards.shards)
+        totals["shards, MB"] = f"{size / 1e6:,.1f}"
+    return element(
+        "dl",
+        *(
+            element("div", element("dt", name), element("dd", value))
+            for name, value in totals.items()
+        ),
+        class_="totals",
+    )
