@@ -277,7 +277,7 @@ def _given(named: list[str] | None, **parts: str | None) -> dict[str, str]:
 def _next_steps(target: Path, result: Result) -> str:
     from .pipeline.texts import limit_text
 
-    lines = [f"Everything lies in {target}. Next:"]
+    lines = [f"Everything lies in {target}. Next:", f"  modalmill report {target}"]
     if result.account.limit is not None:
         lines.insert(0, f"This was a limited run, {limit_text(result.account.limit)}.")
     whole = result.account.to_dict()

@@ -56,6 +56,19 @@ def test_every_command_of_a_how_to_runs(name: str, tmp_path: Path) -> None:
         assert result.returncode == 0, f"{line}\n{result.stdout}\n{result.stderr}"
 
 
+def test_every_command_of_the_tutorial_runs_and_says_what_it_tells(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "tutorial.md"
+    done = dict(carry_out(page, tmp_path))
+    for line, result in done.items():
+        assert result.returncode == 0, f"{line}\n{result.stdout}\n{result.stderr}"
+    told = done["$ modalmill init flowers"]
+    for line in re.findall(r"```text\n(.*?)```", page.read_text(), re.DOTALL)[0].splitlines():
+        assert line in told.stdout + told.stderr, line
+    rejects = done["$ modalmill rejects out/flowers"].stdout
+    assert "image_header" in rejects
+    assert "no_image_file" in rejects
+
+
 def test_the_documentation_is_built_with_all_that_there_is(tmp_path: Path) -> None:
     """Its settings make a mistake of every link that leads nowhere."""
     command = [sys.executable, "-m", "mkdocs", "build", "--site-dir", tmp_path]

@@ -153,7 +153,7 @@ def summary(proposal: Proposal, findings: FolderFindings, target: Path) -> str:
         lines += [f"  and {more} more, all of them in the recipe"] if more > 0 else []
     lines += [
         f"wrote {target}: look it over, every line has its reason. Next:",
-        f"  modalmill measure {shlex.quote(str(target))}",
+        f"  modalmill plan {shlex.quote(str(target))}",
         f"  modalmill run {shlex.quote(str(target))}"
         + ("" if proposal.train is None else "    (--until shard: without training)"),
     ]
