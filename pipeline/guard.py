@@ -41,6 +41,12 @@ from .task import Task
 COLLECT = (100_000, 20, 20)
 # by name: this module knows no stage
 WARM = tuple(f"{__package__}.{name}" for name in ("ingesting", "measuring", "records", "sharding"))
+# glibc gives back the memory of each sound and asks for it anew, which is half the time that
+# measuring one takes; up to 64 MiB stay with the child (bytes)
+_KEEPS_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+}
 _PAGE_BYTES = 8192
 _HEAD = struct.Struct("<dI")
 _POLL_S = 0.05
@@ -157,6 +163,7 @@ class Guard:
         command = [sys.executable, "-c", "from modalmill.pipeline.guard import child; child()"]
         numbers = [theirs.fileno(), self._file.fileno()]
         environment = {
+            **_KEEPS_MEMORY,
             **os.environ,
             "MODALMILL_CHILD": f"{numbers[0]},{numbers[1]}",
             "OMP_NUM_THREADS": "1",
