@@ -13,7 +13,7 @@ import pyarrow as pa
 from ...schemas.account import Account
 from ...schemas.errors import InputError
 from ...schemas.layout import RunFolder
-from ...stages.ingest._template import is_absent
+from ...stages.template import is_absent
 from ...stages.train.options import parse_options
 from ..engine import EngineName
 from ..guess.columns import guess_columns, number_marks

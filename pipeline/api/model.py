@@ -18,7 +18,7 @@ from ...schemas.layout import RunFolder
 from ...schemas.manifest import Row
 from ...schemas.record import Record
 from ...stages.base import SOURCE_ROOM, Source, make
-from ...stages.ingest._template import fields, is_absent
+from ...stages.template import fields, is_absent
 from ..guess.listing import list_files
 from ..guess.paths import FileNames
 from ..result import Result

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from ...schemas.errors import InputError
 from ...schemas.record import is_part_name
-from ...stages.ingest._template import is_absent, plain
+from ...stages.template import is_absent, plain
 from ..guess.claims import as_name
 from ..guess.columns import split_word
 from .uses import MEDIA, ColumnUse

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ...schemas.disk import write_parquet
 from ...schemas.errors import InputError
-from ...stages.ingest._template import is_absent
+from ...stages.template import is_absent
 from ..guess.tables import TableSample, read_sample, table_kind
 
 # a data frame, pyarrow.Table, dictionary of columns, or path; pandas is no dependency

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ...stages.ingest._template import fill, folder_of
+from ...stages.template import fill, folder_of
 from .columns import ColumnGuess
 from .looking import TableFinding
 from .media import MediaFolder, modality_of

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from typing import Literal, TypeAlias
 
-from ...stages.ingest._template import is_absent, plain
 from ...stages.ingest._values import is_no_number, seconds
 from ...stages.modality import by_ending
+from ...stages.template import is_absent, plain
 from .paths import FileNames, FilePlace
 
 Role: TypeAlias = Literal[

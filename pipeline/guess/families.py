@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 
-from ...stages.ingest._template import plain
+from ...stages.template import plain
 from .claims import Claim, claims_of
 from .looking import TableFinding
 from .paths import ending_rank

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...stages.ingest._template import fill, is_absent, plain
 from ...stages.modality import by_ending, suffixes
+from ...stages.template import fill, is_absent, plain
 
 _MOST_LOOKED_AT = 200
 _MOST_OF_A_WORD = 2000  # files whose names share a word

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 from ...schemas.errors import DamageError
-from ...stages.ingest._template import fill, folder_of
 from ...stages.media.container import opened
+from ...stages.template import fill, folder_of
 from .claims import Claim, as_name
 from .columns import ColumnGuess, is_label_name, target_column
 from .looking import FolderFindings, TableFinding

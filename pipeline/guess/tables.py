@@ -17,10 +17,10 @@ import pyarrow.dataset
 from ...schemas.errors import InputError
 from ...stages.ingest._encoding import find_encoding
 from ...stages.ingest._table import Dialect, find_dialect, read_rows, unpacked
-from ...stages.ingest._template import fill
 from ...stages.ingest.jsonl import flatten, json_documents
 from ...stages.ingest.parquet import arrow_form
 from ...stages.ingest.xlsx import named_cells, sheet_rows
+from ...stages.template import fill
 
 _MOST_ROWS = 4000
 _MOST_READ = 200_000

@@ -4,10 +4,8 @@ become one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import ClassVar
 
 import numpy as np
@@ -15,9 +13,10 @@ import pyarrow as pa
 
 from ...schemas.contents import Contents
 from ...schemas.record import Fault
+from .. import template
 from ..base import ByRow, CorpusStage, Decision, rows_of
 
-_FIELD = re.compile(r"\{(id|group|source|file)(?::(stem))?\}")
+_FIELDS = ("id", "group", "source", "file")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +25,9 @@ class Join(CorpusStage):
 
     sources: names of the sources, the main one first; its record keeps key and origin and takes the
         parts and targets of the others.
-    match: source -> template over ``{id}``, ``{id:stem}``, ``{group}`` (without the source's name)
-        and ``{file:stem}``; ``{id}`` where none is given.
+    match: source -> template over ``{id}``, ``{group}`` (without the source's name), ``{file}`` and
+        ``{source}``, written as sources write them (``{file:stem}``, ``{id:04d}``, ``{id:lower}``);
+        ``{id}`` where none is given. An id that cannot be written so is taken as it is.
 
     A part or target that two joined records both have, with different content, is an error: give
     one of them another name.
@@ -49,12 +49,11 @@ class Join(CorpusStage):
     def __post_init__(self) -> None:
         if len(set(self.sources)) < 2 or len(set(self.sources)) < len(self.sources):
             raise ValueError(f"sources: wanted two or more to join, found {self.sources}")
-        for name, template in self.match.items():
-            if name not in self.sources or "{" in _FIELD.sub("", template):
-                raise ValueError(
-                    f"match.{name}: wanted one of the sources and a template of id, group, source"
-                    f" or file, found {template!r}"
-                )
+        for name, text in self.match.items():
+            if name not in self.sources:
+                raise ValueError(f"match: none of the sources is called {name!r}")
+            for problem in template.problems(text, _FIELDS):
+                raise ValueError(f"match.{name}: {problem}")
 
     def mistakes(self, here: Contents) -> list[str]:
         return here.lacking_sources("sources", self.sources) + here.too_late(
@@ -80,13 +79,11 @@ class Join(CorpusStage):
             "source": origin["source"],
             "file": origin["file"],
         }
-        template = self.match.get(origin["source"], "{id}")
-
-        def one(match: re.Match[str]) -> str:
-            value = fields[match.group(1)]
-            return PurePosixPath(value).stem if match.group(2) else value
-
-        return _FIELD.sub(one, template)
+        try:
+            value = template.fill(self.match.get(origin["source"], "{id}"), fields)
+        except ValueError:  # it is no number, and was to be written as one
+            value = None
+        return value or origin["id"]
 
 
 class _Joined:

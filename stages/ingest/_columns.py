@@ -19,10 +19,10 @@ from ...schemas.errors import DamageError, InputError, nearest
 from ...schemas.json_value import JsonValue
 from ...schemas.manifest import Row
 from ...schemas.record import Absence, Fault, Origin, Part, Record, Step, make_key
+from .. import template
 from ..base import Beat, Merged, Noted, Read, Seen, Source
 from ..media.files import bytes_of
 from ..modality import by_ending, every_on_disk, on_disk, suffixes, timed
-from . import _template as template
 from ._cues import cue_parts
 from ._files import Listing, Loose, join, media_part
 from ._values import (

@@ -13,9 +13,9 @@ from pathlib import Path
 from ...schemas.errors import DamageError
 from ...schemas.record import Absence, Cue, Fault, Part
 from ..media.files import locate
+from ..template import fill
 from ._encoding import decode_text, spelled_out
 from ._files import join
-from ._template import fill
 
 GRID_UNITS_PER_SECOND = 25_000
 LARGEST_BYTES = 16 << 20

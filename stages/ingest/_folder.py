@@ -19,9 +19,9 @@ from ...schemas.errors import DamageError, InputError
 from ...schemas.json_value import JsonValue
 from ...schemas.manifest import Row
 from ...schemas.record import Absence, Fault, Origin, Part, Record, make_key
+from .. import template
 from ..base import Beat, Merged, Noted, Read, Source
 from ..modality import suffixes
-from . import _template as template
 from ._cues import cue_parts
 from ._files import Listing, join, media_part
 from ._table import find_dialect, read_rows

@@ -14,7 +14,7 @@ from ...schemas.errors import nearest
 from ...schemas.fingerprint import canonical
 from ...schemas.record import Absence, Fault, Part
 from ..modalities.table import as_cell
-from ._template import fill, is_absent
+from ..template import fill, is_absent
 
 _CLOCK = re.compile(r"^(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)$")
 _DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+$")

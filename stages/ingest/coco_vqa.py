@@ -30,10 +30,10 @@ from ...schemas.record import Fault, Origin, Part, Record, make_key
 from ..base import Beat, Merged, Read, Source
 from ..media.files import bytes_of
 from ..modality import suffixes
+from ..template import is_absent, plain
 from ._files import Listing, join, media_part
 from ._json import items
 from ._table import UNPACKING_ERRORS, refuse_other_files, unpacked
-from ._template import is_absent, plain
 from ._values import split_name
 
 _WORDS = {

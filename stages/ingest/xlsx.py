@@ -17,10 +17,10 @@ from ...schemas.errors import InputError, MissingPackageError, nearest
 from ...schemas.manifest import Row
 from ...schemas.record import Fault, Origin, Record, make_key
 from ..base import Beat, Noted, Read
+from ..template import is_absent
 from ._columns import Columns, Mapper
 from ._files import join
 from ._table import distinct
-from ._template import is_absent
 
 _MOST_TITLES = 20
 

@@ -235,6 +235,24 @@ def test_stems_of_ids_without_an_ending_are_the_ids(
     assert result.account.stages[0].presence == {"first+second": 3}
 
 
+def test_ids_are_matched_as_templates_write_them(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
+    sources = {
+        "l": names(tmp_path, "l.csv", ["7", "12", "x9"], "first"),
+        "r": names(tmp_path, "r.csv", ["IMG_0007", "IMG_0012", "x9"], "second"),
+    }
+    match = {"l": "img_{id:04d}", "r": "{id:lower}"}
+    stages = [{"align.join": {"sources": ["l", "r"], "match": match}}]
+    result = run_recipe(recipe(tmp_path, sources, stages, shard=None))
+    # x9 is no number, and is taken as it is
+    assert result.account.stages[0].merged == 3
+    with pytest.raises(ValueError, match="unknown form 'steam'"):
+        Join(sources=["l", "r"], match={"l": "{id:steam}"})
+    with pytest.raises(ValueError, match="no field 'ids'; did you mean 'id'"):
+        Join(sources=["l", "r"], match={"l": "{ids}"})
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from modalmill.schemas.errors import DamageError
 from modalmill.schemas.manifest import Row
 from modalmill.schemas.record import Cue
+from modalmill.stages import template
 from modalmill.stages.base import Merged, Source, make
-from modalmill.stages.ingest import _template as template
 from modalmill.stages.ingest._cues import read_align, read_cues, read_subtitles
 from tiny import mp4, wav, write
 

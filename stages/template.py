@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
-from ...schemas.errors import nearest
+from ..schemas.errors import nearest
 
 # A form may hold braces of its own: {take:[a-z]{1,3}}
 _FIELD = re.compile(r"\{([^{}:]+)(?::((?:[^{}]|\{[^{}]*\})*))?\}")
