@@ -14,6 +14,9 @@ from modalmill.schemas.manifest import read_manifest, table_to_records
 from modalmill.schemas.record import Record
 from tiny import jpeg, recipe, vqa_corpus, write
 
+OTHER_FORM = (
+    "taken, though the json writes the name in another form (capitals, \\ for /, or accents)"
+)
 SOURCE = {"type": "coco_captions", "captions": "captions.json", "images": "img"}
 
 
@@ -101,7 +104,7 @@ def test_every_planted_fault_is_counted_and_told(tmp_path: Path) -> None:
     assert count["presence"] == {"caption+image": 4, "caption": 2, "image": 3}
     assert count["notes"] == {
         "passed over in img: files of .txt": 1,
-        "taken, though the json writes the name in another form (capitals, \\ for /, or accents)": 1,
+        OTHER_FORM: 1,
         "taken by their COCO number, though the json gives another name": 1,
         "images that name the file of an earlier one, and are taken as that one": 1,
     }
