@@ -64,7 +64,8 @@ class FiftyOne(Columns):
 
     def contents(self) -> Contents:
         told = super().contents()
-        return replace(told, splits=frozenset(self.splits)) if self._by_tag() else told
+        # of 'val' and 'validation' an export has one, so none of them is lacking
+        return replace(told, splits=frozenset(), open_splits=True) if self._by_tag() else told
 
     def table_file(self) -> str:
         return join(join(self.base, self.path), "samples.json")
@@ -142,13 +143,13 @@ class FiftyOne(Columns):
         """The path of a file as the export has it, below ``base``; one that lies elsewhere as it
         is, to be refused.
         """
-        if not os.path.isabs(path):
+        if not os.path.isabs(path) or "\0" in path:
             return join(self.path, path)
-        base = root / self.base
-        for top in (os.path.abspath(base), os.path.realpath(base)):
-            if path.startswith(top + os.sep):
-                return path[len(top) + 1 :]
-        return path
+        # either of both may be written through links
+        folder, name = os.path.split(path)
+        real = os.path.join(os.path.realpath(folder), name)
+        top = os.path.realpath(root / self.base) + os.sep
+        return real.removeprefix(top) if real.startswith(top) else path
 
 
 def _reached(sample: Mapping[str, object], name: str) -> tuple[object, ...]:
@@ -190,7 +191,7 @@ def _plain(value: object) -> object:
         if any(isinstance(one, float) for one in value):
             raise ValueError("it holds a vector")
         if any(isinstance(one, list | Mapping) for one in value):
-            raise ValueError("it holds a list of objects")
+            raise ValueError("it holds a list of lists or objects")
         return value
     if not isinstance(value, Mapping):
         return value

@@ -72,7 +72,7 @@ def planted(root: Path) -> None:
         root,
         [
             entry(1, "000000000001.jpg"),
-            entry("2", "two.jpg"),
+            entry("002", "two.jpg"),
             entry(3, "000000000003.jpg"),
             entry(4, "gone.jpg"),
             entry(5, "000000000001.jpg"),
@@ -178,6 +178,7 @@ def test_splits_of_karpathy_are_read_with_their_splits(tmp_path: Path, folder: s
         write(tmp_path / folder / f"COCO_val2014_{number:012d}.jpg", jpeg(seed=number))
     count = counted(tmp_path, {**SOURCE, "split": "{split}"})
     assert "unmatched" not in count
+    assert ("notes" in count) == (folder == "img")
     found = records(tmp_path)
     assert {key: one.split for key, one in found.items()} == {
         "coco-3918950": "test",

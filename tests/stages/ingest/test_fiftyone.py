@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -11,15 +12,17 @@ from typing import Any
 import pytest
 import yaml
 from commands import here
-from modalmill.schemas.manifest import read_manifest, table_to_records
+from modalmill.schemas.manifest import Row, read_manifest, table_to_records
 from modalmill.schemas.record import Record
+from modalmill.stages.ingest._columns import Media
+from modalmill.stages.ingest.fiftyone import FiftyOne
 from tiny import jpeg, mp4, recipe, write
 
 OTHER_FORM = (
     "taken, though the table writes the name in another form (capitals, \\ for /, or accents)"
 )
 SOURCE = {"type": "fiftyone", "path": "export"}
-IMAGE = {"image": {"path": "{filepath}", "modality": "image"}}
+IMAGE = {"image": Media(path="{filepath}", modality="image")}
 
 
 def run_on(root: Path, source: dict[str, Any]) -> CompletedProcess[str]:
@@ -98,6 +101,7 @@ def test_labels_numbers_and_texts_are_what_their_fields_say(tmp_path: Path) -> N
             words=["one", "two"],
             embedding={"$binary": {"base64": "AAAA", "subType": "00"}},
             vector=[0.5, 1, 2],
+            outline=[[0, 1], [1, 0]],
             mask={"_cls": "Segmentation", "mask": {"$binary": {"base64": "AAAA", "subType": "00"}}},
             left_alone=label("Classification", "x"),
             scene={"_id": oid(7), "_cls": "Group", "name": "left"},
@@ -113,6 +117,7 @@ def test_labels_numbers_and_texts_are_what_their_fields_say(tmp_path: Path) -> N
             "words": "words",
             "embedding": "embedding",
             "vector": "vector",
+            "outline": "outline",
             "mask": "mask",
         },
         "numbers": {
@@ -144,6 +149,7 @@ def test_labels_numbers_and_texts_are_what_their_fields_say(tmp_path: Path) -> N
     assert count["notes"] == {
         "field 'embedding' not read: it holds a vector": 1,
         "field 'vector' not read: it holds a vector": 1,
+        "field 'outline' not read: it holds a list of lists or objects": 1,
         "field 'mask' not read: it holds Segmentation": 1,
         "of field 'objects' labels alone are read, and no places": 1,
         "field 'left_alone' (Classification) not read: nobody names it": 1,
@@ -211,19 +217,32 @@ def test_every_planted_fault_is_counted_and_told(tmp_path: Path) -> None:
     assert "'train and test' is no name for a split" in told
 
 
-def test_an_absolute_path_below_a_root_that_is_a_link_is_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("root", ["real", "link"])
+@pytest.mark.parametrize("written", ["real", "link"])
+@pytest.mark.parametrize("base", ["", "export"])
+def test_an_absolute_path_below_the_root_is_found_also_through_a_link(
+    tmp_path: Path, root: str, written: str, base: str
+) -> None:
     real = tmp_path / "real"
     write(real / "export" / "data" / "a.jpg", jpeg())
-    export(real, sample(1, str(real / "export" / "data" / "a.jpg")))
+    export(real, sample(1, str(tmp_path / written / "export" / "data" / "a.jpg")))
     (tmp_path / "link").symlink_to(real)
-    write(
-        tmp_path / "r.yaml",
-        yaml.safe_dump(recipe(tmp_path / "link", {"zoo": {**SOURCE, "media": IMAGE}})),
-    )
+    columns = FiftyOne(path="." if base else "export", base=base, media=IMAGE)
+    rows = [
+        row for row in columns.read(tmp_path / root, "zoo", Counter(), print) if type(row) is Row
+    ]
+    assert [row.record.parts["image"].uri for row in rows] == ["export/data/a.jpg"]
+
+
+def test_tags_that_no_sample_has_are_no_splits_that_are_lacking(tmp_path: Path) -> None:
+    write(tmp_path / "export" / "data" / "a.jpg", jpeg())
+    export(tmp_path, sample(1, "data/a.jpg", "train"))
+    stages = [{"clean.image": {"min_side": 1}}]
+    value = recipe(tmp_path, {"zoo": {**SOURCE, "split": "tags"}}, stages)
+    write(tmp_path / "r.yaml", yaml.safe_dump(value))
     done = here("run", tmp_path / "r.yaml", "--out", tmp_path / "out", "--until", "manifest")
     assert done.returncode == 0, done.stderr
-    (one,) = table_to_records(read_manifest(tmp_path / "out"))
-    assert one.parts["image"].uri == "export/data/a.jpg"
+    assert "is in the split" not in done.stdout + done.stderr
 
 
 def test_early_exports_have_no_ids_and_longer_names_of_classes(tmp_path: Path) -> None:
