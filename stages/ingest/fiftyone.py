@@ -165,7 +165,12 @@ def _reached(sample: Mapping[str, object], name: str) -> tuple[object, ...]:
 def _unread(sample: Mapping[str, object], wanted: set[str]) -> Iterator[str]:
     """What to tell of each field that holds something and is not wanted."""
     for name, value in sample.items():
-        if name not in wanted and name not in _OWN and not name.startswith("_") and value:
+        if (
+            name not in wanted
+            and name not in _OWN
+            and not name.startswith("_")
+            and value is not None
+        ):
             kind = _class_of(value)
             yield f"field {name!r}{f' ({kind})' if kind else ''} not read: nobody names it"
 

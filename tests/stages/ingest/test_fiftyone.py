@@ -104,6 +104,7 @@ def test_labels_numbers_and_texts_are_what_their_fields_say(tmp_path: Path) -> N
             outline=[[0, 1], [1, 0]],
             mask={"_cls": "Segmentation", "mask": {"$binary": {"base64": "AAAA", "subType": "00"}}},
             left_alone=label("Classification", "x"),
+            zero=0,
             scene={"_id": oid(7), "_cls": "Group", "name": "left"},
         ),
     )
@@ -153,6 +154,7 @@ def test_labels_numbers_and_texts_are_what_their_fields_say(tmp_path: Path) -> N
         "field 'mask' not read: it holds Segmentation": 1,
         "of field 'objects' labels alone are read, and no places": 1,
         "field 'left_alone' (Classification) not read: nobody names it": 1,
+        "field 'zero' not read: nobody names it": 1,
     }
 
 
