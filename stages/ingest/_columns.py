@@ -188,6 +188,10 @@ class Columns(Source):
         """The file of the rows, below the data root."""
         return join(self.base, self.path)
 
+    def media_folder(self, root: Path, entry: Media) -> str | None:
+        """The folder below ``base`` whose files this entry means; None where nothing tells it."""
+        return template.folder_of(entry.path)
+
     def texts(self) -> dict[str, str]:
         """Part name -> template for every text part."""
         return (
@@ -454,7 +458,7 @@ class Mapper:
         """
         by_folder: dict[str, list[tuple[str, Media]]] = {}
         for name, entry in self._columns.media.items():
-            folder = template.folder_of(entry.path)
+            folder = self._columns.media_folder(self._root, entry)
             if folder is not None:
                 by_folder.setdefault(join(self._columns.base, folder), []).append((name, entry))
         listed: set[str] = set()

@@ -7,22 +7,19 @@ https://visualqa.org/download.html
 
 from __future__ import annotations
 
-import codecs
 import json
-import re
 import tempfile
 from array import array
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO
 
-import ijson
 import numpy as np
 
 from ...schemas.contents import Contents, Kind
-from ...schemas.errors import DamageError, InputError
+from ...schemas.errors import DamageError
 from ...schemas.fingerprint import canonical
 from ...schemas.json_value import JsonValue
 from ...schemas.manifest import Row
@@ -31,9 +28,9 @@ from ..base import Beat, Merged, Read, Source
 from ..media.files import bytes_of
 from ..modality import suffixes
 from ..template import is_absent, plain
+from ._coco import image_number
 from ._files import Listing, join, media_part
-from ._json import items
-from ._table import UNPACKING_ERRORS, refuse_other_files, unpacked
+from ._json import objects
 from ._values import split_name
 
 _WORDS = {
@@ -42,7 +39,6 @@ _WORDS = {
     "question_type": "question_type",
 }
 _SMALL = range(-(1 << 63), 1 << 63)
-_IMAGE_NAME = re.compile(r"^(?:COCO_[A-Za-z0-9-]+_)?(\d{12})$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +97,7 @@ class CocoVqa(Source):
         with tempfile.TemporaryFile() as spill:
             answers = _Spill(spill)
             if self.annotations:
-                for value in _objects(root / join(self.base, self.annotations), "annotations"):
+                for value in objects(root / join(self.base, self.annotations), "annotations"):
                     tally["annotations"] += 1
                     answers.add(value)
             yield from self._questions(root, name, tally, images, answers)
@@ -138,8 +134,8 @@ class CocoVqa(Source):
             tally["images"] += 1
             key = make_key(name, uri)
             record = Record(key, key, Origin(name, uri))
-            match = _IMAGE_NAME.match(PurePosixPath(uri).stem)
-            if match is None:
+            number = image_number(uri)
+            if number is None:
                 yield Row(
                     record,
                     Fault(
@@ -150,7 +146,6 @@ class CocoVqa(Source):
                     ),
                 )
                 continue
-            number = int(match.group(1))
             if number in images:
                 yield Row(
                     record,
@@ -183,7 +178,7 @@ class CocoVqa(Source):
         answers.close()
         seen: set[int] = set()
         sizes: dict[int, Part] = {}
-        for position, value in enumerate(_objects(root / file, "questions"), 1):
+        for position, value in enumerate(objects(root / file, "questions"), 1):
             tally["questions"] += 1
             key = make_key(name, f"question-row-{position}")
             record = Record(key, key, Origin(name, file, position))
@@ -391,36 +386,3 @@ class _Spill:
             number = self._ids[int(index)]
             yield large.get(number, number), self._rows[int(index)], number in taken
             taken.add(number)
-
-
-# Any: of the others' JSON, read by who says what of it is wrong
-def _objects(path: Path, key: str) -> Iterator[Any]:
-    """The objects of one top-level list of a JSON file, streamed; InputError where the file is not
-    such JSON.
-    """
-    refuse_other_files(path)
-    any_yet = False
-    try:
-        with unpacked(path) as file:
-            if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-                raise InputError(
-                    f"{path}: is UTF-16, and JSON is exchanged in UTF-8 (RFC 8259); save it as"
-                    " UTF-8"
-                )
-            for value in items(file, f"{key}.item"):
-                any_yet = True
-                yield value
-    except ijson.JSONError as error:
-        raise InputError(
-            f"{path}: the JSON is broken: {' '.join(str(error).split())[:160]}; fetch the file"
-            " again"
-        ) from None
-    except UNPACKING_ERRORS as error:
-        raise InputError(
-            f"{path}: the file cannot be read: {error}; check 'data' and 'base' in the recipe"
-        ) from None
-    if not any_yet:
-        raise InputError(
-            f"{path}: wanted a JSON object with a list {key!r}, found none in it; check which"
-            " file is which"
-        )
