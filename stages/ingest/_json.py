@@ -15,7 +15,7 @@ from ._table import UNPACKING_ERRORS, refuse_other_files, unpacked
 
 
 # Any: of the others' JSON, read by who says what of it is wrong
-def objects(path: Path, key: str) -> Iterator[Any]:
+def listed_objects(path: Path, key: str) -> Iterator[Any]:
     """The objects of one top-level list of a JSON file, streamed; InputError where the file is not
     such JSON.
     """

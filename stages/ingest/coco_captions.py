@@ -22,7 +22,7 @@ from ..media.files import bytes_of
 from ..modality import suffixes
 from ._coco import image_number
 from ._files import Listing, Loose, join
-from ._json import objects
+from ._json import listed_objects
 from ._values import check_templates, given_splits, split_name
 
 
@@ -88,7 +88,7 @@ class CocoCaptions(Source):
         file = join(self.base, self.captions)
         found = _Found({})
         by_uri: dict[str, _Image] = {}
-        for position, value in enumerate(objects(root / file, "images"), 1):
+        for position, value in enumerate(listed_objects(root / file, "images"), 1):
             tally["image entries"] += 1
             key = make_key(name, f"image-row-{position}")
             record = Record(key, key, Origin(name, file, position))
@@ -327,9 +327,9 @@ def _id_of_karpathy(image: Mapping[str, object]) -> object:
 def _annotations(path: Path, has_sentences: bool) -> Iterator[Mapping[str, object]]:
     """The captions in the words of COCO, one after the other."""
     if not has_sentences:
-        yield from objects(path, "annotations")
+        yield from listed_objects(path, "annotations")
         return
-    for value in objects(path, "images"):
+    for value in listed_objects(path, "images"):
         sentences = value.get("sentences") if isinstance(value, Mapping) else None
         for sentence in sentences if isinstance(sentences, list) else ():
             yield (

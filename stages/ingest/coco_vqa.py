@@ -30,7 +30,7 @@ from ..modality import suffixes
 from ..template import is_absent, plain
 from ._coco import image_number
 from ._files import Listing, join, media_part
-from ._json import objects
+from ._json import listed_objects
 from ._values import split_name
 
 _WORDS = {
@@ -97,7 +97,8 @@ class CocoVqa(Source):
         with tempfile.TemporaryFile() as spill:
             answers = _Spill(spill)
             if self.annotations:
-                for value in objects(root / join(self.base, self.annotations), "annotations"):
+                path = root / join(self.base, self.annotations)
+                for value in listed_objects(path, "annotations"):
                     tally["annotations"] += 1
                     answers.add(value)
             yield from self._questions(root, name, tally, images, answers)
@@ -178,7 +179,7 @@ class CocoVqa(Source):
         answers.close()
         seen: set[int] = set()
         sizes: dict[int, Part] = {}
-        for position, value in enumerate(objects(root / file, "questions"), 1):
+        for position, value in enumerate(listed_objects(root / file, "questions"), 1):
             tally["questions"] += 1
             key = make_key(name, f"question-row-{position}")
             record = Record(key, key, Origin(name, file, position))

@@ -21,7 +21,7 @@ from ...schemas.record import Fault, Origin, Record, make_key
 from ..base import Beat, Read, Seen
 from ._columns import Columns, Mapper, Media
 from ._files import join
-from ._json import objects
+from ._json import listed_objects
 from ._values import split_name
 
 # what FiftyOne keeps of every sample for itself, beside all names that begin with _
@@ -82,7 +82,7 @@ class FiftyOne(Columns):
         mapper = Mapper(columns, root, name, beat, seen=seen)
         wanted, known = columns.fields(), set[str]()
         heads = {word.partition(".")[0] for word in wanted}
-        for number, sample in enumerate(objects(root / file, "samples"), 1):
+        for number, sample in enumerate(listed_objects(root / file, "samples"), 1):
             tally["samples"] += 1
             if not isinstance(sample, Mapping):
                 key = make_key(name, f"row-{number}")
