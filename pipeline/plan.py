@@ -325,6 +325,12 @@ def _machine(options: TrainOptions) -> list[str]:
     return []
 
 
+def _at(address: str, mistake: str) -> str:
+    """A mistake of a stage with its place: of an option, which it begins with, or of all of it."""
+    option, colon, _ = mistake.partition(": ")
+    return f"{address}.{mistake}" if colon and " " not in option else f"{address}: {mistake}"
+
+
 def _missing_names(
     recipe: Recipe,
     sources: dict[str, Source],
@@ -356,7 +362,7 @@ def _missing_names(
     lines += unknown
     here = replace(_together(recipe, of_source.values()), measured=measured)
     for placed in stages:
-        lines += [f"{placed.address}.{line}" for line in placed.stage.mistakes(here)]
+        lines += [_at(placed.address, line) for line in placed.stage.mistakes(here)]
         here = placed.stage.contents(here)
     for part, extractor in features.items():
         lines += here.lacking_parts(f"features.{part}", [part], extractor.modality)

@@ -48,6 +48,8 @@ class Signal:
     reads: the attribute of what the modality decodes (``gray`` of a ``Picture``) that the function
         takes; all of it where nothing is said.
     tracks: the tracks that it stands on, by name; the function then takes a stretch of them.
+    of_file: without tracks, it says something of the file, whatever span of it a part means; one
+        that does not is unknown of a span.
     version: to be raised where it measures something else than before.
     on_request: measured only where a stage, a rule or ``measure`` asks for it, and not with the
         others of its modality.
@@ -60,6 +62,7 @@ class Signal:
     function: Callable[[Any], Any]
     reads: str = ""
     tracks: tuple[str, ...] = ()
+    of_file: bool = False
     version: int = 1
     on_request: bool = True
 
@@ -156,7 +159,7 @@ def noting(unit: str, failed: dict[str, str]) -> Iterator[None]:
         yield
     except (ModalmillError, MemoryError, ImportError):
         raise
-    except Exception as error:  # a function of a user may raise anything
+    except (Exception, SystemExit) as error:  # a function of a user may raise anything
         failed[unit] = f"{type(error).__name__}: {one_line(error)}"
 
 
@@ -214,6 +217,18 @@ def quantities_of(kind: str, names: Container[str] | None = None) -> dict[str, Q
         for signal in signals_of(kind).values()
         if names is None or signal.name in names
         for name, quantity in signal.gives.items()
+    }
+
+
+@outside.forgets
+@functools.cache
+def of_whole_files(kind: str) -> dict[str, str]:
+    """The numbers that are known of no span of a medium, and the unit that gives each."""
+    return {
+        word: signal.unit
+        for signal in signals_of(kind).values()
+        if not signal.tracks and not signal.of_file
+        for word in signal.gives
     }
 
 
@@ -281,4 +296,9 @@ def _room() -> Any:  # a module
 
 
 def _read(view: object, attribute: str) -> Any:  # as the modality decodes
-    return getattr(view, attribute) if attribute else view
+    value = getattr(view, attribute) if attribute else view
+    if isinstance(value, np.ndarray):
+        # others read it as well
+        value = value.view()
+        value.flags.writeable = False
+    return value

@@ -43,6 +43,10 @@ from ._values import (
 _MOST_SHOWN = 30
 
 
+# what programs write for a missing value (R, pandas, SQL, spreadsheets)
+_NOTHINGS = frozenset(["NA", "N/A", "n/a", "#N/A", "NULL", "null", "NaN", "nan", "None", "<NA>"])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Media:
     """Media that a row refers to.
@@ -113,6 +117,7 @@ class Columns(Source):
     start, end: columns with seconds or hh:mm:ss,mmm that cut the row's sound and video.
     decimal, thousands: how ``numbers`` are written: ``decimal: ","`` with ``thousands: "."`` reads
         1.275,20.
+    absent: what cells say that are meant to be empty: ``[NA, "N/A"]``.
 
     A cell is absent where it is empty, null, NaN or not in the row at all, and so is what is made
     of it: ``img/{file}`` without a file is no part.
@@ -135,6 +140,7 @@ class Columns(Source):
     split: str | None = None
     start: str | None = None
     end: str | None = None
+    absent: list[str] = field(default_factory=list)
     decimal: Literal[".", ","] = "."
     thousands: Literal["", ".", ",", " ", "'"] = ""
 
@@ -199,6 +205,13 @@ class Columns(Source):
             if isinstance(self.text, str)
             else {name: _as_template(value) for name, value in self.text.items()}
         )
+
+    def words(self) -> set[str]:
+        """The columns of texts, of labels, and of what decides where a record belongs."""
+        templates = [*self.texts().values(), *_named(self.targets).values()]
+        templates += [self.group or "", self.split or ""]
+        templates += [_as_template(column) for columns in self.table.values() for column in columns]
+        return {name for text in templates for name in template.fields(text)}
 
     def fields(self) -> set[str]:
         """Every column that the mapping names."""
@@ -277,6 +290,8 @@ class Mapper:
         self._targets = _named(columns.targets)
         self._numbers = _named(columns.numbers)
         self._wanted = set() if checked else columns.fields()
+        self._absent = frozenset(columns.absent)
+        self._words = columns.words()
         self._loose = Loose(root)
 
     def row(self, values: Mapping[str, object], file: str, number: int) -> Row:
@@ -287,6 +302,12 @@ class Mapper:
         # an object of JSON may lack any column; one that none of them has is misspelt
         if len(seen.columns) < len(self._wanted):
             seen.columns |= self._wanted & values.keys()
+        if self._absent:
+            values = {
+                name: None if isinstance(value, str) and value.strip() in self._absent else value
+                for name, value in values.items()
+            }
+        self._tell_of_nothing(values)
 
         def refused(fault: Fault, *words: str) -> Row:
             """A reject; ``words`` make its key."""
@@ -318,6 +339,15 @@ class Mapper:
         except ValueError as error:
             message = f"a value of this row cannot be read: {error}"
             return refused(Fault("bad_value", str(error), message=message), identity)
+
+    def _tell_of_nothing(self, values: Mapping[str, object]) -> None:
+        """Count the cells of words and labels that say NA or the like, and are read as it."""
+        for name in self._words:
+            value = values.get(name)
+            if isinstance(value, str) and value in _NOTHINGS:
+                self._seen.notes[
+                    f"cells that say {value}, read as a word; absent: [{value!r}] makes them empty"
+                ] += 1
 
     def _filled(
         self, origin: Origin, values: Mapping[str, object], unmatched: list[Fault]

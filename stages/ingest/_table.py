@@ -26,6 +26,7 @@ _DELIMITERS = ",;\t|"
 _BAD_SHARE = 0.01
 _FEW_BAD = 20
 _MOST_TITLES = 20
+_HEADER_ROWS = 200
 _SEPARATOR = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
 UNPACKING_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "lzma"}
@@ -120,13 +121,11 @@ def find_dialect(
     if header is None or header is True:
         title = _title_rows(lines, mark, quote, whole)
         lines, skipped = lines[title:], skipped + title
-    first = next(
-        csv.reader(lines, delimiter=mark, quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE),
-        [],
-    )
+    rows = csv.reader(lines, delimiter=mark, quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE)
+    first = next(rows, [])
     if isinstance(header, list):
         return Dialect(encoding, mark, quote, tuple(header), False, skipped)
-    has_header = header if header is not None else _looks_like_header(first)
+    has_header = header if header is not None else _looks_like_header(first, rows)
     names = (
         distinct(first)
         if has_header
@@ -298,14 +297,30 @@ def _score(lines: list[str], delimiter: str, quoted: bool, whole: bool) -> tuple
     return (0.001, 1) if usual == 1 else (count / widths.total(), usual)
 
 
-def _looks_like_header(first: list[str]) -> bool:
-    """A header's named cells are short, distinct and no numbers."""
+def _looks_like_header(first: list[str], rows: Iterator[list[str]]) -> bool:
+    """A header's named cells are short and no numbers, and distinct; or none of them stands in its
+    column again, where columns of numbers or of few values show that it would.
+    """
     named = [cell.strip() for cell in first if cell.strip()]
-    return (
-        bool(named)
-        and len(set(named)) == len(named)
-        and all(len(cell) <= 40 and not _is_number(cell) for cell in named)
-    )
+    if not named or any(len(cell) > 40 or _is_number(cell) for cell in named):
+        return False
+    if len(set(named)) == len(named):
+        return True
+    others = list(itertools.islice(_whole_rows(rows, len(first)), _HEADER_ROWS))
+    columns = [[cell.strip() for cell in column] for column in zip(*others, strict=True)]
+    telling = [
+        (title.strip(), column)
+        for title, column in zip(first, columns, strict=False)
+        if title.strip() and (all(map(_is_number, column)) or len(set(column)) <= len(column) / 2)
+    ]
+    return bool(telling) and not any(title in column for title, column in telling)
+
+
+def _whole_rows(rows: Iterator[list[str]], width: int) -> Iterator[list[str]]:
+    try:
+        yield from (row for row in rows if len(row) == width)
+    except csv.Error:
+        return
 
 
 def _is_number(text: str) -> bool:

@@ -16,7 +16,7 @@ from ...schemas.disk import read_table
 from ...schemas.fingerprint import canonical
 from ...schemas.record import Part, Record
 from ..modality import in_record, is_in_record, on_disk
-from ..signal import FACTS, WHOLE, numbers_of, quantities_of, signals_of
+from ..signal import FACTS, WHOLE, numbers_of, of_whole_files, quantities_of, signals_of
 
 _FACTS = (
     "hash",
@@ -103,6 +103,10 @@ class Facts:
                 with_facts = replace(part, **known.facts, damage=known.damage)
                 parts[name] = on_disk(part.modality).facts_within(with_facts)
                 numbers = self._signals_of(name, parts[name], known)
+                if _is_span(part):
+                    # they may be there from before it was cut
+                    for word in of_whole_files(part.modality):
+                        signals.pop(f"{name}.{word}", None)
                 signals |= {f"{name}.{word}": number for word, number in numbers.items()}
         return self.attach_values(replace(record, parts=parts, absent=absent, signals=signals))
 
@@ -134,6 +138,10 @@ class Facts:
         """The signals of a part: of its file, and of its span."""
         failed = dict(known.failed)
         signals = dict(known.signals)
+        if _is_span(part):
+            for word, unit in of_whole_files(part.modality).items():
+                if signals.pop(word, None) is not None:
+                    failed[unit] = "it is measured of whole files, and this is a span of one"
         wanted = self._of_stretches.get(part.modality)
         if wanted and not known.damage:
             stretch = on_disk(part.modality).stretch(part, self._tracks(known))
@@ -212,6 +220,10 @@ def _as_arrays(tracks: pa.Scalar, units: Container[str]) -> dict[str, np.ndarray
         for place, (owner, name, _) in enumerate(_by_owner((each, None) for each in names))
         if f"track {owner}" in units
     }
+
+
+def _is_span(part: Part) -> bool:
+    return part.start_s is not None or part.end_s is not None
 
 
 def has_other_spans(record: Record, before: Record) -> bool:

@@ -102,6 +102,7 @@ def gaps(raw: Raw) -> float:
 MISSING = Signal(
     name="missing",
     of="series",
+    of_file=True,
     reads="values",
     gives={"missing": share("share of values that are absent")},
     function=missing,
@@ -110,6 +111,7 @@ MISSING = Signal(
 GAPS = Signal(
     name="gaps",
     of="series",
+    of_file=True,
     gives={"gaps": share("share of steps in time that are more than half too long")},
     function=gaps,
     on_request=False,
@@ -136,6 +138,7 @@ def values(raw: Raw) -> dict[str, np.ndarray]:
 LATE_S = Signal(
     name="late_s",
     of="series",
+    of_file=True,
     reads="times",
     gives={"late_s": Quantity("when its first value is, of the file", "s")},
     function=late_s,

@@ -9,8 +9,10 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas
 import pytest
 import yaml
@@ -20,6 +22,7 @@ from modalmill.pipeline.run import Result
 from modalmill.schemas.disk import read_note
 from modalmill.schemas.errors import InputError, RecipeError
 from modalmill.schemas.fingerprint import hash_file
+from modalmill.schemas.manifest import read_manifest, table_to_records
 from modalmill.schemas.recipe import parse_recipe
 from modalmill.schemas.record import Origin, Part, Record
 from modalmill.stages import outside
@@ -423,7 +426,7 @@ def test_the_command_line_lists_and_checks_them(tmp_path: Path) -> None:
     write(tmp_path / "own.py", OWN)
     listed = here("--use", tmp_path / "own.py", "signals", "image").stdout
     assert "redness" in listed
-    assert "measure: [image.entropy, image.redness]" in listed
+    assert "measure: [image.entropy, image.redness]" in " ".join(listed.split())
     done = here("check", tmp_path / "own.py")
     assert done.returncode == 1
     assert "signal image.redness: keeps the contract" in done.stdout
@@ -455,3 +458,46 @@ def test_the_command_line_measures_them_by_part_or_modality(tmp_path: Path) -> N
     done = here("measure", tmp_path / "r.yaml", *words)
     assert done.returncode == 2
     assert "did you mean 'questions'" in done.stderr
+
+
+def test_what_is_measured_of_a_whole_file_is_unknown_of_a_span_and_told(
+    tmp_path: Path, run_recipe: Run
+) -> None:
+    write(
+        tmp_path / "own.py",
+        "from modalmill.schemas.quantity import Quantity\n"
+        "from modalmill.stages.signal import Signal\n\n\n"
+        "def peak(mono):\n"
+        '    """The largest sample of a sound ``float32 [T]``."""\n'
+        "    return abs(mono).max()\n\n\n"
+        'PEAK = Signal(name="peak", of="audio", reads="mono",'
+        ' gives={"peak": Quantity("peak", "", 0, 1)}, function=peak)\n',
+    )
+    write(tmp_path / "raw" / "a.wav", wav(seconds=2.0))
+    source = {"type": "audio_folder", "path": "", "part": "sound"}
+    value = recipe(
+        tmp_path / "raw",
+        {"s": source},
+        [
+            {"align.cut": {"by": "windows", "window_s": 1.0}},
+            {"clean.rules": {"sound.peak": ">= 0"}},
+        ],
+        use=[str(tmp_path / "own.py")],
+        shard=None,
+    )
+    result = run_recipe(value)
+    cut = table_to_records(read_manifest(tmp_path / "out"))
+    assert ["sound.peak" in record.signals for record in cut] == [False, False]
+    assert any("measured of whole files" in note for note in result.account.stages[0].notes)
+
+
+def test_a_signal_cannot_write_into_what_others_read(tmp_path: Path) -> None:
+    def dim(gray: np.ndarray) -> float:
+        gray //= 2
+        return float(gray.mean())
+
+    picture = SimpleNamespace(gray=np.full((4, 4), 100, np.uint8))
+    own = Signal(name="dim", of="image", reads="gray", gives={}, function=dim)
+    with pytest.raises(ValueError, match="read-only"):
+        own.numbers(picture)
+    assert picture.gray.mean() == 100

@@ -5,20 +5,22 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import InputError
-from modalmill.schemas.manifest import Row
+from modalmill.schemas.manifest import Row, read_manifest, table_to_records
 from modalmill.stages.base import Merged
 from modalmill.stages.ingest._columns import Media
 from modalmill.stages.ingest._encoding import find_encoding
 from modalmill.stages.ingest._table import find_dialect, read_rows
 from modalmill.stages.ingest.csv import Csv
-from tiny import jpeg, write
+from tiny import csv_source, jpeg, recipe, write
 
 
 def read(root: Path, **options: Any) -> tuple[list[Row], Counter[str], int]:
@@ -173,9 +175,10 @@ def test_media_are_matched_on_both_sides(tmp_path: Path) -> None:
 
 
 def test_a_name_that_stands_twice_in_a_header_gets_a_number(tmp_path: Path) -> None:
-    write(tmp_path / "t.csv", "a,a,b,a\n1,2,3,4\n")
+    write(tmp_path / "v.csv", "a,a,b,a\nwords,and,more,words\n")
     with pytest.raises(InputError, match="not taken for a header.*set header: true"):
-        read(tmp_path, path="t.csv", text="a")
+        read(tmp_path, path="v.csv", text="a")
+    write(tmp_path / "t.csv", "a,a,b,a\n1,2,3,4\n")
     write(tmp_path / "u.csv", "id,id_type,id,id_3,id\n1,2,3,4,5\n")
     rows, _, _ = read(tmp_path, path="u.csv", header=True, targets=["id_2", "id_3", "id_4"])
     assert [row.record.targets for row in rows] == [{"id_2": "3", "id_3": "4", "id_4": "5"}]
@@ -276,3 +279,34 @@ def test_a_whole_path_is_taken_where_it_lies_below_the_data_root(tmp_path: Path)
     uris = [row.record.parts["image"].uri for row in rows if row.fault is None]
     assert uris == ["img/a.jpg", "img/a.jpg"]
     assert [row.fault.rule for row in rows if row.fault] == ["path_outside_root"]
+
+
+def test_a_name_that_stands_twice_in_a_header_leaves_it_a_header(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
+    rows = [f"words {number},{'ab'[number % 2]},{'cd'[number % 2]}" for number in range(20)]
+    write(tmp_path / "t.csv", "\n".join(["text,label,label", *rows]))
+    source = {"type": "csv", "path": "t.csv", "text": "text", "targets": ["label", "label_2"]}
+    result = run_recipe(recipe(tmp_path, {"t": source}, shard=None))
+    assert result.account.sources[0].written == 20
+    # values that come again in their columns are no names
+    write(tmp_path / "u.csv", "\n".join(["yes,yes,no", *["yes,no,no", "no,yes,yes"] * 10]))
+    assert not find_dialect(tmp_path / "u.csv").has_header
+
+
+def test_cells_that_say_that_there_is_nothing_are_told_or_empty(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
+    write(tmp_path / "t.csv", "id,text,y\n1,one,NA\n2,NA,a\n3,three,NULL\n4,four,a\n")
+    source = csv_source("text", targets=["y"])
+    count = run_recipe(recipe(tmp_path, {"t": source}, shard=None)).account.sources[0]
+    told = {note: times for note, times in count.notes.items() if "cells that say" in note}
+    assert sorted(told.values()) == [1, 2]
+    assert any("absent: ['NA'] makes them empty" in note for note in told)
+    source["absent"] = ["NA", "NULL"]
+    run_recipe(recipe(tmp_path, {"t": source}, shard=None))
+    records = {
+        record.origin.id: record for record in table_to_records(read_manifest(tmp_path / "out"))
+    }
+    assert [dict(records[name].targets) for name in "134"] == [{}, {}, {"y": "a"}]
+    assert "text" not in records["2"].parts

@@ -19,6 +19,7 @@ def late_s(sound: Sound) -> float:
 LATE_S = Signal(
     name="late_s",
     of="audio",
+    of_file=True,
     reads="sound",
     gives={"late_s": Quantity("silence before the sound of a film sets in, of the file", "s")},
     function=late_s,

@@ -19,6 +19,7 @@ def streams(sound: Sound) -> float:
 STREAMS = Signal(
     name="streams",
     of="audio",
+    of_file=True,
     reads="sound",
     gives={"streams": Quantity("streams of sound in the file", "", 1.0)},
     function=streams,

@@ -29,6 +29,7 @@ def claim(film: Film) -> float:
 CLAIM = Signal(
     name="claim",
     of="video",
+    of_file=True,
     gives={
         "claim": Quantity("decoded length over the length that the container claims, of the file")
     },

@@ -19,6 +19,7 @@ def damaged(film: Film) -> float:
 DAMAGED = Signal(
     name="damaged",
     of="video",
+    of_file=True,
     gives={
         "damaged": share("share of frames that are damaged or do not decode, of the file"),
     },

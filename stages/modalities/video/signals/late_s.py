@@ -14,6 +14,7 @@ def late_s(first_s: float) -> float:
 LATE_S = Signal(
     name="late_s",
     of="video",
+    of_file=True,
     reads="first_s",
     gives={
         "late_s": Quantity(

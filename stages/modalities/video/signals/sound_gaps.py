@@ -22,6 +22,7 @@ def sound_gaps(path: Path) -> dict[str, float]:
 SOUND_GAPS = Signal(
     name="sound_gaps",
     of="video",
+    of_file=True,
     reads="path",
     gives={
         "sound_late_s": Quantity(

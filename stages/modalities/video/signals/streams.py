@@ -19,6 +19,7 @@ def streams(header: VideoFacts) -> float:
 STREAMS = Signal(
     name="streams",
     of="video",
+    of_file=True,
     reads="header",
     gives={"streams": Quantity("streams of pictures in the file", "", 1.0)},
     function=streams,
