@@ -13,6 +13,8 @@ from hypothesis import settings
 
 # small models, and two test processes: threads would only wait for each other
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# what is written does not depend on the terminal that tests are started from
+os.environ["COLUMNS"] = "118"
 # a campaign draws as many examples as hypothesis does by itself
 settings.register_profile(
     "steady", deadline=None, max_examples=100 if os.environ.get("MODALMILL_CAMPAIGN") else 60
