@@ -306,7 +306,7 @@ def test_mistakes_in_files_are_one_clear_error(tmp_path: Path) -> None:
         ),
         ("b.py", "def (", "fails: SyntaxError"),
         ("c.txt", "", "wanted a file of Python"),
-        ("d.py", "x = 1", "defines no stage, source, extractor, modality, metric or method"),
+        ("d.py", "x = 1", "defines no stage, source, extractor, modality, signal, metric or"),
         (
             "e.py",
             "from modalmill.stages.modality import OnDisk\nclass Image(OnDisk):\n    '''Mine.'''",

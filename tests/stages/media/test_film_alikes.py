@@ -14,7 +14,7 @@ from modalmill.stages.media import film_alikes
 from modalmill.stages.media.film_alikes import film_alikes as alike
 from modalmill.stages.media.film_alikes import least_agreement
 from modalmill.stages.media.sketch import Sketch, Sketcher
-from modalmill.stages.modalities.video.measure import sketch_video
+from modalmill.stages.modalities.video.film import sketch_video
 
 
 def sketched(frames: list[np.ndarray], fps: float = FPS) -> Sketch:
