@@ -45,6 +45,9 @@ _MOST = 0.5
 _MOST_TRIED = 100
 _MOSTLY_FALLING = 0.8
 _MOST_CLASSES = 1000
+_SELDOM = 5
+_OFTEN = 1.2
+_FEWEST_GROUPS = 10  # three for each of three splits, and one more
 _LISTS = "|;,"
 _WORDS_OF_TEXT = 4
 _LETTERS_OF_CATEGORY = 60
@@ -59,14 +62,15 @@ _FOLD_NAME = re.compile(r"(cv_?)?folds?", re.IGNORECASE)
 _START_NAME = re.compile(r"(start|begin|onset|from)(_?(time|s|sec|seconds))?", re.IGNORECASE)
 _END_NAME = re.compile(r"(end|stop|to|until)(_?(time|s|sec|seconds))?", re.IGNORECASE)
 _ID_NAME = re.compile(
-    r"(.*[\W_])?(id|ids|uid|uuid|guid|key|no|nr|num|index|idx|identifier|code|#)\W*|\w*[a-z]I[Dd]",
+    r"(?i:(.*[\W_])?(id|ids|uid|uuid|guid|key|no|nr|num|index|idx|identifier|code|#)\W*)"
+    r"|\w*[a-z0-9]I[Dd]|(?i:(image|video|movie|item|product|post|track|sample|record|row)id)"
+)
+_GROUP_WORD = re.compile(
+    r"(speaker|talker|patient|subject|participant|person|user|author|session|recording|dialogue"
+    r"|dialog|conversation|scene|series|source|src|parent|group|family)s?(id|no|nr)?",
     re.IGNORECASE,
 )
-_GROUP_NAME = re.compile(
-    r".*(speaker|talker|patient|subject|participant|person|user|author|session|recording|dialogue"
-    r"|dialog|conversation|scene|series|source|src|parent|group|family).*",
-    re.IGNORECASE,
-)
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LABEL_NAME = re.compile(
     r"label|labels|class|classes|target|y|category|categories|kategorie|klasse|genre|genres|emotion"
     r"|sentiment|answer|rating|score|species|diagnosis|outcome|topic|intent|price|preis|tag|tags"
@@ -303,16 +307,16 @@ def _of_numbers(
             return is_a("identifier", "whole numbers, each once, and its name")
         if numbers.largest - numbers.smallest == count - 1:
             return is_a("identifier", f"a running number, {span}", 0.9)
-    if numbers.are_whole and is_id and _is_position(texts):
+    if numbers.are_whole and is_id and not is_label_name(name) and _is_position(texts):
         return is_a("position", "a position within a group: 0, 1, ... again and again", 0.8)
     if numbers.are_whole and is_id and values > _NEARLY_ONCE * count:
         return is_a("passed over", f"{values} numbers in {count} cells: no id, and no group", 0.8)
-    if numbers.are_whole and is_id:
+    if numbers.are_whole and (is_id or _is_group(name)) and _can_group(name, values, count):
         return is_a("group", f"{values} whole numbers that come again, and its name", 0.8)
-    if numbers.are_whole and _GROUP_NAME.fullmatch(name) and values < count:
-        return is_a("group", f"{values} whole numbers that come again, and its name", 0.7)
     if numbers.are_whole and (
-        values == 2 or (is_label_name(name) and values <= 20 and count / values >= 5)
+        values == 2
+        or (is_id and (values < _FEWEST_GROUPS or is_label_name(name)))
+        or (is_label_name(name) and values <= 20 and count / values >= 5)
     ):
         return is_a("category", f"{values} whole numbers, each {count / values:.0f} times", 0.7)
     return is_a("number", f"numbers, {span}", numbers.share)
@@ -320,11 +324,14 @@ def _of_numbers(
 
 def _is_position(texts: Sequence[str]) -> bool:
     """Whether whole numbers count the rows of each group: from 0 or 1 on, each as often as the one
-    before it, or less.
+    before it, or less, and hardly one the same as that of the row before.
     """
-    counts = Counter(int(float(text)) for text in texts if not is_no_number(text))
+    numbers = [int(float(text)) for text in texts if not is_no_number(text)]
+    counts = Counter(numbers)
     first, last = min(counts), max(counts)
-    if last - first > len(texts):
+    if last - first > len(texts) or len(counts) == 2:
+        return False
+    if sum(before == behind for before, behind in itertools.pairwise(numbers)) > len(numbers) / 5:
         return False
     often = [counts[number] for number in range(first, last + 1)]
     falls = sum(before >= behind for before, behind in itertools.pairwise(often))
@@ -346,8 +353,10 @@ def _of_texts(
         return is_a(
             "identifier", f"one word each, {values} of {count} distinct", 1.0 if is_id else 0.7
         )
-    if letters <= _LETTERS_OF_CATEGORY and repeats >= 1.2 and (is_id or _is_group(name)):
+    if letters <= _LETTERS_OF_CATEGORY and (is_id or _is_group(name)) and _can_group(name, values, count):
         return is_a("group", f"{values} names that come again, and its name", 0.7)
+    if _is_group(name) and values < _FEWEST_GROUPS and 1 < repeats < _SELDOM:
+        return is_a("passed over", f"{values} names that come again: too few to be kept apart", 0.5)
     separator = _separator(texts)
     if separator and values > 2:
         return is_a(
@@ -362,7 +371,16 @@ def _of_texts(
 
 
 def _is_group(name: str) -> bool:
-    return bool(_GROUP_NAME.fullmatch(name))
+    """Whether a word of a name is one of groups: ``patient_id``, but not ``obscene``."""
+    words = re.split(r"[\W_]+", _CAMEL.sub("_", name))
+    return any(map(_GROUP_WORD.fullmatch, words))
+
+
+def _can_group(name: str, values: int, count: int) -> bool:
+    """Whether a column can keep records together: its values come again, there are enough of them
+    for each split to have some, and it is not called like a label.
+    """
+    return values >= _FEWEST_GROUPS and count >= _OFTEN * values and not is_label_name(name)
 
 
 def _path(texts: Sequence[str], places: Sequence[FilePlace]) -> tuple[str, float, str] | None:

@@ -81,7 +81,7 @@ def test_cells_of_arrow_tables_are_taken_as_they_are() -> None:
 
 
 def test_a_position_within_a_group_is_no_group() -> None:
-    lengths = [3, 5, 4, 6, 2, 5]
+    lengths = [3, 5, 4, 6, 2, 5] * 2
     table: dict[str, list[object]] = {
         "Dialogue_ID": [
             str(number) for number, length in enumerate(lengths) for _ in range(length)
@@ -89,6 +89,28 @@ def test_a_position_within_a_group_is_no_group() -> None:
         "Utterance_ID": [str(place) for length in lengths for place in range(length)],
     }
     assert roles(table) == {"Dialogue_ID": "group", "Utterance_ID": "position"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["covid", "valid", "Paid", "obscene", "label_id", "age_group", "patient", "subject_id", "user"],
+)
+@pytest.mark.parametrize(
+    "values", [["0", "1"], ["no", "yes"], ["0", "0", "0", "1"], ["low", "mid", "high"]]
+)
+def test_a_column_of_few_values_is_no_group_whatever_it_is_called(
+    name: str, values: list[str]
+) -> None:
+    assert roles({name: values * 15}) == {name: "category"}
+
+
+def test_groups_are_many_and_come_again_and_are_not_called_like_labels() -> None:
+    def role(name: str, groups: int, rows: int) -> str:
+        return roles({name: [str(number % groups + 100) for number in range(rows)]})[name]
+
+    assert role("patientId", 10, 60) == role("user_id", 40, 60) == "group"
+    assert role("patientId", 9, 60) == role("class_id", 15, 60) == "category"
+    assert role("user_id", 55, 60) != "group"
 
 
 def test_words_with_leading_zeros_are_no_numbers() -> None:
