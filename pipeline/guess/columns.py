@@ -53,8 +53,8 @@ _WORDS_OF_TEXT = 4
 _LETTERS_OF_CATEGORY = 60
 _SPLITS = {
     **dict.fromkeys(("train", "training", "trn"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
-    **dict.fromkeys(("test", "testing", "eval", "tst"), "test"),
+    **dict.fromkeys(("val", "valid", "validation", "dev", "publictest"), "val"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation", "tst", "privatetest"), "test"),
 }
 _SPLIT_WORD = re.compile(r"[A-Za-z]+")
 _SPLIT_NAME = re.compile(r"split|subset|partition|set", re.IGNORECASE)
@@ -353,7 +353,11 @@ def _of_texts(
         return is_a(
             "identifier", f"one word each, {values} of {count} distinct", 1.0 if is_id else 0.7
         )
-    if letters <= _LETTERS_OF_CATEGORY and (is_id or _is_group(name)) and _can_group(name, values, count):
+    if (
+        letters <= _LETTERS_OF_CATEGORY
+        and (is_id or _is_group(name))
+        and _can_group(name, values, count)
+    ):
         return is_a("group", f"{values} names that come again, and its name", 0.7)
     if _is_group(name) and values < _FEWEST_GROUPS and 1 < repeats < _SELDOM:
         return is_a("passed over", f"{values} names that come again: too few to be kept apart", 0.5)

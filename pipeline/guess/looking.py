@@ -13,6 +13,7 @@ from .columns import ColumnGuess, guess_columns, number_marks, split_word
 from .listing import FolderListing, list_files
 from .media import CueFiles, MediaFolder, find_cues, find_media, is_about_the_data, modality_of
 from .paths import FileNames
+from .splits import folder_split
 from .tables import TableSample, read_sample, table_kind
 from .vqa import VqaSet, find_vqa
 
@@ -41,8 +42,8 @@ _UNREAD = {
 class TableFinding:
     """A table and what its columns are taken for.
 
-    marks: the decimal mark of its numbers and that of thousands. split: what its name says, or
-    nothing.
+    marks: the decimal mark of its numbers and that of thousands. split: what its name says, or the
+    folder that it lies in, or nothing.
     """
 
     sample: TableSample
@@ -85,16 +86,27 @@ def look_at(root: Path, only: str = "") -> FolderFindings:
     )
     documents = {sample.file for sample in samples}
     others = [file for file in listing.files if file not in documents | taken]
-    names = FileNames(others, root if listing.is_sample else None)
-    tables = [
-        TableFinding(
-            sample=sample,
-            columns=guess_columns(sample.cells, names),
-            marks=number_marks(sample.cells),
-            split=split_word(posixpath.splitext(posixpath.basename(sample.file))[0]),
+    of_splits = _by_split(others)
+    known_names: dict[str, FileNames] = {}
+    tables = []
+    for sample in samples:
+        stem = posixpath.splitext(posixpath.basename(sample.file))[0]
+        split = split_word(stem) or folder_split(sample.file)
+        # the files of a split are in its own folder, where it has one
+        own = split if split in of_splits else ""
+        if own not in known_names:
+            known_names[own] = FileNames(
+                of_splits[own] + of_splits.get("", []) if own else others,
+                root if listing.is_sample else None,
+            )
+        tables.append(
+            TableFinding(
+                sample=sample,
+                columns=guess_columns(sample.cells, known_names[own]),
+                marks=number_marks(sample.cells),
+                split=split,
+            )
         )
-        for sample in samples
-    ]
     media = find_media(others)
     cues = {folder.path: find_cues(folder, others) for folder in media}
     known = documents | taken | {file for folder in media for file in folder.files}
@@ -112,6 +124,14 @@ def look_at(root: Path, only: str = "") -> FolderFindings:
         vqa=sets,
         passed_over=passed_over,
     )
+
+
+def _by_split(files: Iterable[str]) -> dict[str, list[str]]:
+    """Files by the split that their folders say."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        found[folder_split(file)].append(file)
+    return found
 
 
 def _tables(

@@ -6,6 +6,7 @@ import itertools
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 
 from .claims import Claim, as_name, left_over
 from .columns import split_word
@@ -15,6 +16,7 @@ from .looking import FolderFindings
 from .media import find_media
 from .proposal import Proposal
 from .sources import ProposedSource, from_media, from_table, from_vqa
+from .splits import folder_split
 from .steps import add_shard, add_stages
 from .training import add_training, find_aim, name_task
 
@@ -63,6 +65,7 @@ def _sources(findings: FolderFindings, passed_over: list[str]) -> list[ProposedS
         # files that lie in many folders are a source of their own, and joined by their names
         own = [claim for claim in claimed if not claim.is_spread]
         stem = posixpath.splitext(posixpath.basename(table.file))[0]
+        stem = f"{stem}_{split}" if split and not split_word(stem) else stem
         sources.append(from_table(table, own, findings, _free_name(stem, sources), split))
         claims += own
     pictures = {entry.images for entry in findings.vqa}
@@ -71,7 +74,11 @@ def _sources(findings: FolderFindings, passed_over: list[str]) -> list[ProposedS
         for file in left_over(findings.media, claims)
         if posixpath.dirname(file) not in pictures
     ]
+    of_tables = {name for source in sources for name in source.splits}
     for folder in find_media(spare):
+        split = folder_split(folder.files[0])
+        if of_tables - {split} and split and not folder.splits and not folder.split:
+            folder = replace(folder, split=split)  # noqa: PLW2901  # test files without a table
         name = _free_name(posixpath.basename(folder.path) or folder.modality, sources)
         sources.append(from_media(folder, findings.cues.get(folder.path, []), findings, name))
     return sources

@@ -150,6 +150,10 @@ class _OfTable:
         self._options |= self._table.sample.options
         if self._table.sample.stray:
             self._stray()
+        if self._table.sample.absent:
+            counts = self._table.sample.absent.items()
+            where = ", ".join(f"{column} ({count:,})" for column, count in counts)
+            self._told.append(f"cells that say NA or the like are empty (absent): {where}")
         self._id()
         self._texts()
         self._media()
@@ -401,6 +405,10 @@ def from_media(
         options["split"] = "{split}"
         told.append(f"folders give the split: {', '.join(folder.splits)}")
         result.splits, result.every_record_has_split = folder.splits, True
+    if folder.split:
+        options["split"] = folder.split
+        told.append(f"its folder gives the split: {folder.split}")
+        result.splits, result.every_record_has_split = (folder.split,), True
     result.parts[folder.modality] = folder.modality
     if folder.modality == "video":
         if has_sound(findings.root, folder.files):

@@ -27,6 +27,7 @@ _MOST_READ = 200_000
 _WHOLE_BYTES = 64 << 20
 _FEW_BROKEN = 0.02
 _MOST_BROKEN = 20
+_SAID_ABSENT = ("NA", "N/A", "n/a", "NULL", "null", "NaN", "nan", "#N/A")
 _PACKED = (".gz", ".bz2", ".xz")
 _KINDS = {
     ".csv": "csv",
@@ -51,7 +52,7 @@ class TableSample:
     cells of the rows. rows: how many were gone through, evenly, to take these; ``is_whole`` where
     those are all. broken: rows beside them that the source rejects. stray: rows with cells beyond
     the named columns. dialect: of delimited text. options: what the source has to be told beside
-    the file.
+    the file. absent: column -> how many of its cells say NA or the like, and are taken for empty.
     """
 
     file: str
@@ -63,6 +64,7 @@ class TableSample:
     stray: int = 0
     dialect: Dialect | None = None
     options: dict[str, object] = field(default_factory=dict)
+    absent: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def taken(self) -> int:
@@ -85,19 +87,40 @@ def read_sample(root: Path, file: str) -> TableSample:
     kind = "parquet" if path.is_dir() else table_kind(file)
     try:
         if kind != "csv":
-            return _sample(path, file, kind, None)
+            return _without_absent(_sample(path, file, kind, None))
         dialect = _dialect(path)
         if len(dialect.header) < 2 and ".txt" in path.name.lower():
             spaced = _sample(
                 path, file, kind, find_dialect(path, dialect.encoding, " ", header=False)
             )
             if len(spaced.cells) > 1 and spaced.broken <= _FEW_BROKEN * spaced.rows:
-                return replace(spaced, options={"delimiter": " "})
-        return _sample(path, file, kind, dialect)
+                return _without_absent(replace(spaced, options={"delimiter": " "}))
+        return _without_absent(_sample(path, file, kind, dialect))
     except InputError:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(f"{file}: cannot be read: {' '.join(str(error).split())[:160]}") from error
+
+
+def _without_absent(sample: TableSample) -> TableSample:
+    """The sample with empty cells in the place of those that say NA or the like."""
+    said: Counter[str] = Counter()
+    cells: dict[str, list[object]] = {}
+    counts: Counter[str] = Counter()
+    for name, column in sample.cells.items():
+        words = [_absent_word(cell) for cell in column]
+        said.update(word for word in words if word)
+        counts[name] = sum(bool(word) for word in words)
+        cells[name] = [None if word else cell for cell, word in zip(column, words, strict=True)]
+    if not said:
+        return sample
+    options = {**sample.options, "absent": [word for word in _SAID_ABSENT if said[word]]}
+    return replace(sample, cells=cells, options=options, absent=+counts)
+
+
+def _absent_word(cell: object) -> str:
+    word = cell.strip() if isinstance(cell, str) else ""
+    return word if word in _SAID_ABSENT else ""
 
 
 def is_unique(root: Path, sample: TableSample, template: str) -> bool:

@@ -166,6 +166,16 @@ def test_numbers_lead_to_names_of_files_that_hold_them() -> None:
     assert guess["image_id"].places[0].path == "img/COCO_train_{image_id:012d}.jpg"
 
 
+def test_numbers_are_no_names_of_pictures_unless_nearly_all_lead_to_one() -> None:
+    listing = FileNames([f"pics/{number}.png" for number in range(10)])
+    table: dict[str, list[object]] = {
+        "ph": [f"{number % 9}.{number * 7 + 1:03d}" for number in range(80)],
+        "rooms": [str(number % 16) for number in range(80)],
+        "picture": [str(number % 10) for number in range(80)],
+    }
+    assert roles(table, listing) == {"ph": "number", "rooms": "number", "picture": "path"}
+
+
 def test_several_pictures_of_a_row_are_several_places() -> None:
     names = ["3-1", "3-2", "40-1", "41-3", "50-1", "51-1", "52-1", "53-2", "54-1", "55-2"]
     listing = FileNames([f"x/dev-{name}-{place}.png" for name in names for place in "01"])

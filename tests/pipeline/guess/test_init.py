@@ -227,6 +227,16 @@ def test_split_files_are_one_set_and_answers_of_the_test_set_may_lack(tmp_path: 
     }
 
 
+def test_cells_that_say_not_available_are_empty(tmp_path: Path) -> None:
+    rows = "".join(
+        f"{'NA' if n % 7 == 0 else said(n)},{['N/A', 'good', 'bad'][n % 3]}\n" for n in range(90)
+    )
+    write(tmp_path / "d" / "r.csv", "text,label\n" + rows)
+    source = made(tmp_path / "d", tmp_path / "r.yaml")["sources"]["r"]
+    assert source["absent"] == ["NA", "N/A"]
+    assert "text (13), label (30)" in (tmp_path / "r.yaml").read_text()
+
+
 def test_a_table_of_cells_alone_is_what_is_learnt_from(tmp_path: Path) -> None:
     rows = [
         {"id": number, "rooms": number % 7, "city": ["Bonn", "Ulm"][number % 2], "price": n * 1.5}
