@@ -103,10 +103,12 @@ def test_a_column_of_splits_is_one_though_some_of_its_cells_are_empty(
     tmp_path: Path, empty: str
 ) -> None:
     words = ["train", "train", "test", empty]
-    rows = "".join(f"word {n * 7} is said once,{'ab'[n % 2]},{words[n % 4]}\n" for n in range(80))
+    rows = "".join(
+        f"word {n * 7} of {n % 4} here,{'ab'[n % 2]},{words[n % 4]}\n" for n in range(80)
+    )
     write(tmp_path / "raw" / "t.csv", f"text,label,split\n{rows}")
-    splits = {row["key"]: row["split"] for row in records(tmp_path)}
-    given = Counter((words[int(key.split("/")[1]) % 4], split) for key, split in splits.items())
+    texts = [(row["parts"][0]["text"].split()[3], row["split"]) for row in records(tmp_path)]
+    given = Counter((words[int(number)], split) for number, split in texts)
     assert given["train", "train"] == 40
     assert given["test", "test"] == 20
 
