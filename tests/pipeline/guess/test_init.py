@@ -149,6 +149,25 @@ def test_running_numbers_of_two_tables_are_no_key(tmp_path: Path) -> None:
     assert "align.join" not in addresses(recipe)
 
 
+@pytest.mark.parametrize(
+    ("names", "columns", "are_joined"),
+    [
+        (("reviews", "jokes"), ("id", "id"), False),
+        (("reviews", "reviews_funny"), ("id", "id"), True),
+        (("reviews", "jokes"), ("review_id", "review_id"), True),
+    ],
+)
+def test_tables_with_running_numbers_are_joined_where_their_names_say_so_too(
+    tmp_path: Path, names: tuple[str, str], columns: tuple[str, str], are_joined: bool
+) -> None:
+    for place, (name, column) in enumerate(zip(names, columns, strict=True)):
+        rows = "".join(f"{n},{said(n + 99 * place)},{'ab'[n % 2]}\n" for n in range(40))
+        write(tmp_path / "d" / f"{name}.csv", f"{column},text{place},label{place}\n{rows}")
+    recipe = made(tmp_path / "d", tmp_path / "r.yaml")
+    assert ("align.join" in addresses(recipe)) == are_joined
+    assert ("its ids are running numbers" in (tmp_path / "r.yaml").read_text()) != are_joined
+
+
 @pytest.mark.parametrize("written", ["{}", "{:03d}"])
 def test_media_of_one_name_or_number_are_one_record(tmp_path: Path, written: str) -> None:
     root = tmp_path / "d"
