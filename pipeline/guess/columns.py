@@ -73,10 +73,12 @@ _GROUP_WORD = re.compile(
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LABEL_NAME = re.compile(
     r"label|labels|class|classes|target|y|category|categories|kategorie|klasse|genre|genres|emotion"
-    r"|sentiment|answer|rating|score|species|diagnosis|outcome|topic|intent|price|preis|tag|tags"
-    r"|type|kind|art|stars|gender",
+    r"|sentiment|answer|rating|score|species|diagnosis|outcome|topic|intent|price|preis|stars"
+    r"|survived|churn|churned|satisfied|spam|fraud",
     re.IGNORECASE,
 )
+_LIKE_LABEL_NAME = re.compile(r"tag|tags|type|kind|art|gender", re.IGNORECASE)
+_TRAIT_NAME = re.compile(r"sex|age|city|town|country|state|region|language|race", re.IGNORECASE)
 _LINK = re.compile(r"(https?|ftp|s3|gs)://\S+", re.IGNORECASE)
 _DATE = re.compile(
     r"\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}.*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}( \d{1,2}:\d{2}.*)?"
@@ -162,19 +164,42 @@ def target_column(guesses: Mapping[str, ColumnGuess]) -> ColumnGuess | None:
     categories = [guess for guess in open_ones if guess.role == "category"]
     if named:
         rank = {"category": 0, "list": 2, "number": 3}
-        return min(named, key=lambda guess: rank[guess.role] + guess.are_numbers)
-    if categories:
-        return (
-            min(categories, key=lambda guess: guess.values)
-            if len(categories) > 1
-            else categories[0]
+        return min(
+            named,
+            key=lambda guess: (label_rank(guess.column), rank[guess.role] + guess.are_numbers),
         )
+    if categories:
+        return min(categories, key=lambda guess: (label_rank(guess.column), guess.values))
     return open_ones[-1] if open_ones else None
+
+
+def target_columns(guesses: Mapping[str, ColumnGuess]) -> list[str]:
+    """The columns beside a text that may be asked for: those that are called like labels most
+    plainly, else the likeliest one. The others are cells to learn from.
+    """
+    likeliest = target_column(guesses)
+    if likeliest is None or not is_label_name(likeliest.column):
+        return [likeliest.column] if likeliest else []
+    rank = label_rank(likeliest.column)
+    of_roles = [guess for guess in guesses.values() if guess.role in ("category", "list", "number")]
+    return [guess.column for guess in of_roles if label_rank(guess.column) == rank]
 
 
 def is_label_name(column: str) -> bool:
     """Whether a column is called as labels are called."""
-    return any(_LABEL_NAME.fullmatch(word) for word in (column, *re.split(r"[\W_]+", column)))
+    return label_rank(column) <= 1
+
+
+def label_rank(column: str) -> int:
+    """How little a name is that of a label: 0 for ``label``, 1 for ``label_3`` and ``kind``, 2 for
+    other names, 3 for what is rather told of a person or a thing than asked for (``sex``).
+    """
+    words = re.split(r"[\W_]+", _CAMEL.sub("_", column))
+    if _LABEL_NAME.fullmatch(column):
+        return 0
+    if any(_LABEL_NAME.fullmatch(word) or _LIKE_LABEL_NAME.fullmatch(word) for word in words):
+        return 1
+    return 3 if any(map(_TRAIT_NAME.fullmatch, words)) else 2
 
 
 def split_word(name: str) -> str:

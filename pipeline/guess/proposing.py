@@ -12,7 +12,7 @@ from .claims import Claim, as_name, left_over
 from .columns import split_word
 from .families import with_splits, without_repeats
 from .joining import find_joins
-from .looking import FolderFindings
+from .looking import FolderFindings, TableFinding
 from .media import find_media
 from .proposal import Proposal
 from .sources import ProposedSource, from_media, from_table, from_vqa
@@ -66,7 +66,9 @@ def _sources(findings: FolderFindings, passed_over: list[str]) -> list[ProposedS
         own = [claim for claim in claimed if not claim.is_spread]
         stem = posixpath.splitext(posixpath.basename(table.file))[0]
         stem = f"{stem}_{split}" if split and not split_word(stem) else stem
-        sources.append(from_table(table, own, findings, _free_name(stem, sources), split))
+        whole = _with_most_columns(table, split, tables)
+        name = _free_name(stem, sources)
+        sources.append(from_table(table, own, findings, name, split, whole))
         claims += own
     pictures = {entry.images for entry in findings.vqa}
     spare = [
@@ -82,6 +84,18 @@ def _sources(findings: FolderFindings, passed_over: list[str]) -> list[ProposedS
         name = _free_name(posixpath.basename(folder.path) or folder.modality, sources)
         sources.append(from_media(folder, findings.cues.get(folder.path, []), findings, name))
     return sources
+
+
+def _with_most_columns(
+    table: TableFinding, split: str, tables: Iterable[tuple[TableFinding, str]]
+) -> TableFinding:
+    """Of the tables of one set the one that has all columns, for a test set may lack the target."""
+    alike = [
+        other
+        for other, of_other in tables
+        if split and of_other and table.columns.keys() <= other.columns.keys()
+    ]
+    return max([table, *alike], key=lambda other: len(other.columns))
 
 
 def _free_name(text: str, sources: Iterable[ProposedSource]) -> str:

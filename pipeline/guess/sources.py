@@ -16,7 +16,7 @@ from ...schemas.errors import DamageError
 from ...stages.media.container import opened
 from ...stages.template import fill, folder_of
 from .claims import Claim, as_name
-from .columns import ColumnGuess, is_label_name, target_column
+from .columns import ColumnGuess, label_rank, target_column, target_columns
 from .looking import FolderFindings, TableFinding
 from .media import CueFiles, MediaFolder, number_pattern
 from .tables import is_unique
@@ -40,13 +40,13 @@ _GROUPS = (
 class Aimed:
     """A target that training may be asked for.
 
-    share: of the records that have it. is_label: its name says that it is one. are_numbers: its
-    values are. values: how many there are, as far as is known.
+    share: of the records that have it. label_rank: of its name, 0 for that of a label.
+    are_numbers: its values are. values: how many there are, as far as is known.
     """
 
     kind: Aim
     share: float
-    is_label: bool
+    label_rank: int
     are_numbers: bool = False
     values: int = 0
 
@@ -119,10 +119,17 @@ class ProposedSource:
 
 
 def from_table(
-    finding: TableFinding, claims: Sequence[Claim], findings: FolderFindings, name: str, split: str
+    finding: TableFinding,
+    claims: Sequence[Claim],
+    findings: FolderFindings,
+    name: str,
+    split: str,
+    whole: TableFinding,
 ) -> ProposedSource:
-    """The source that reads a table. split: of all of its rows, or nothing."""
-    return _OfTable(finding, claims, findings, name, split).source()
+    """The source that reads a table. split: of all of its rows, or nothing. whole: the table of the
+    same set that has all columns.
+    """
+    return _OfTable(finding, claims, findings, name, split, whole).source()
 
 
 class _OfTable:
@@ -135,8 +142,10 @@ class _OfTable:
         findings: FolderFindings,
         name: str,
         split: str,
+        whole: TableFinding,
     ) -> None:
         self._table, self._claims, self._findings = finding, claims, findings
+        self._whole = whole
         self._split = split
         sample = finding.sample
         self._told: list[str] = [_about(finding)]
@@ -292,7 +301,7 @@ class _OfTable:
         if many:
             self._told.append(f"columns passed over: {', '.join(many)} (one for each of several)")
         columns = [guess for guess in columns if guess.column not in many]
-        if not self._result.parts:
+        if set(self._result.parts.values()) <= {"text"}:
             columns = self._table_part(columns)
         words = {
             self._name(guess.column, "label"): guess for guess in columns if guess.role != "number"
@@ -310,7 +319,7 @@ class _OfTable:
             self._result.targets[name] = Aimed(
                 _AIMS[guess.role],
                 guess.filled / max(1, guess.cells),
-                is_label_name(guess.column),
+                label_rank(guess.column),
                 guess.are_numbers,
                 guess.values,
             )
@@ -320,13 +329,23 @@ class _OfTable:
             self._options |= {"thousands": thousands} if thousands else {}
 
     def _table_part(self, columns: list[ColumnGuess]) -> list[ColumnGuess]:
-        """Without texts and media the cells are what is learnt from; the target is left of them."""
-        target = target_column({guess.column: guess for guess in columns})
-        cells = [guess.column for guess in columns if guess is not target and guess.role != "list"]
+        """Without media the cells are what is learnt from, beside texts if there are any; targets
+        are left of them.
+        """
+        guesses = {guess.column: guess for guess in self._whole.of("category", "list", "number")}
+        likeliest = target_column(guesses)
+        targets = [likeliest.column] if likeliest else []
+        if self._result.parts:
+            targets = target_columns(guesses)
+        cells = [
+            guess.column
+            for guess in columns
+            if guess.column not in targets and guess.role != "list"
+        ]
         if cells:
-            self._options["table"] = {"cells": cells}
-            self._result.parts["cells"] = "table"
-            self._names.add("cells")
+            part = self._name("cells", "cells")
+            self._options["table"] = {part: cells}
+            self._result.parts[part] = "table"
         return [guess for guess in columns if guess.column not in cells]
 
     def _group(self) -> None:
@@ -400,7 +419,7 @@ def from_media(
             f"{len(folder.labels):,} folders give the label: {', '.join(folder.labels[:5])}"
             + (", ..." if len(folder.labels) > 5 else "")
         )
-        result.targets["label"] = Aimed("class", 1.0, False, values=len(folder.labels))
+        result.targets["label"] = Aimed("class", 1.0, 2, values=len(folder.labels))
     if folder.splits:
         options["split"] = "{split}"
         told.append(f"folders give the split: {', '.join(folder.splits)}")
@@ -441,7 +460,7 @@ def from_vqa(entry: VqaSet, name: str, split: str) -> ProposedSource:
     ]
     targets = {}
     if entry.annotations:
-        targets = {"answers": Aimed("answers", 1.0, True), "answer": Aimed("class", 1.0, False)}
+        targets = {"answers": Aimed("answers", 1.0, 0), "answer": Aimed("class", 1.0, 2)}
     return ProposedSource(
         name=name,
         options=options,

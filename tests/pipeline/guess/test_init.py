@@ -267,6 +267,32 @@ def test_a_table_of_cells_alone_is_what_is_learnt_from(tmp_path: Path) -> None:
     assert (recipe["train"]["task"], recipe["train"]["target"]) == ("regression", "price")
 
 
+def test_numbers_and_classes_beside_a_text_are_learnt_from_and_the_test_set_lacks_the_target(
+    tmp_path: Path,
+) -> None:
+    """Columns as those of the passengers of the Titanic."""
+    rows = [
+        {
+            "PassengerId": number,
+            "Survived": int(number % 3 == 0),
+            "Pclass": number % 3 + 1,
+            "Name": said(number),
+            "Sex": ["male", "female"][number % 2],
+            "Age": None if number % 5 == 0 else 1 + number % 79,
+            "Fare": number * 0.37 + 5,
+        }
+        for number in range(1, 151)
+    ]
+    table = pd.DataFrame(rows)
+    table[:100].to_csv(write(tmp_path / "d" / "train.csv", ""), index=False)
+    table[100:].drop(columns="Survived").to_csv(tmp_path / "d" / "test.csv", index=False)
+    recipe = made(tmp_path / "d", tmp_path / "r.yaml")
+    cells = {"cells": ["Pclass", "Sex", "Age", "Fare"]}
+    assert [own["table"] for own in recipe["sources"].values()] == [cells, cells]
+    assert recipe["train"]["target"] == "survived"
+    assert sorted(recipe["train"]["inputs"]) == ["cells", "name"]
+
+
 def test_one_table_is_read_with_the_files_around_it(tmp_path: Path) -> None:
     write(
         tmp_path / "d" / "a.csv", "text,label\n" + "".join(f"{said(n)},{n % 2}\n" for n in range(9))
