@@ -159,6 +159,9 @@ class _OfTable:
         self._options |= self._table.sample.options
         if self._table.sample.stray:
             self._stray()
+        if self._table.sample.sheets:
+            others = ", ".join(map(repr, self._table.sample.sheets))
+            self._told.append(f"of its sheets this one is read; not read: {others} (sheet: NAME)")
         if self._table.sample.absent:
             counts = self._table.sample.absent.items()
             where = ", ".join(f"{column} ({count:,})" for column, count in counts)

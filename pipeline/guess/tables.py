@@ -19,7 +19,7 @@ from ...stages.ingest._encoding import find_encoding
 from ...stages.ingest._table import Dialect, find_dialect, read_rows, unpacked
 from ...stages.ingest.jsonl import flatten, json_documents
 from ...stages.ingest.parquet import arrow_form
-from ...stages.ingest.xlsx import named_cells, sheet_rows
+from ...stages.ingest.xlsx import named_cells, sheet_names, sheet_rows
 from ...stages.template import fill
 
 _MOST_ROWS = 4000
@@ -52,7 +52,7 @@ class TableSample:
     cells of the rows. rows: how many were gone through, evenly, to take these; ``is_whole`` where
     those are all. broken: rows beside them that the source rejects. stray: rows with cells beyond
     the named columns. dialect: of delimited text. options: what the source has to be told beside
-    the file. absent: column -> how many of its cells say NA or the like, and are taken for empty.
+    the file. sheets: of a workbook, those that are not read. absent: column -> how many of its cells say NA or the like, and are taken for empty.
     """
 
     file: str
@@ -65,6 +65,7 @@ class TableSample:
     dialect: Dialect | None = None
     options: dict[str, object] = field(default_factory=dict)
     absent: Mapping[str, int] = field(default_factory=dict)
+    sheets: tuple[str, ...] = ()
 
     @property
     def taken(self) -> int:
@@ -86,6 +87,8 @@ def read_sample(root: Path, file: str) -> TableSample:
     path = root / file
     kind = "parquet" if path.is_dir() else table_kind(file)
     try:
+        if kind == "xlsx":
+            return _without_absent(_of_workbook(path, file))
         if kind != "csv":
             return _without_absent(_sample(path, file, kind, None))
         dialect = _dialect(path)
@@ -100,6 +103,19 @@ def read_sample(root: Path, file: str) -> TableSample:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(f"{file}: cannot be read: {' '.join(str(error).split())[:160]}") from error
+
+
+def _of_workbook(path: Path, file: str) -> TableSample:
+    """Some rows of the first sheet that is a table: with rows, and columns rather than lines."""
+    if importlib.util.find_spec("openpyxl") is None:
+        raise InputError(f"{file}: needs openpyxl: pip install 'modalmill[xlsx]'")
+    sheets = sheet_names(path)
+    if len(sheets) < 2:
+        return _sample(path, file, "xlsx", None)
+    samples = {name: _sample(path, file, "xlsx", None, name) for name in sheets}
+    name = max(sheets, key=lambda one: (samples[one].rows > 0) + (len(samples[one].cells) > 1))
+    others = tuple(other for other in sheets if other != name)
+    return replace(samples[name], options={"sheet": name}, sheets=others)
 
 
 def _without_absent(sample: TableSample) -> TableSample:
@@ -129,7 +145,12 @@ def is_unique(root: Path, sample: TableSample, template: str) -> bool:
     """
     seen: set[str] = set()
     rows: Iterable[Mapping[str, object]] = _rows(
-        root / sample.file, sample.file, sample.kind, sample.dialect, Counter()
+        root / sample.file,
+        sample.file,
+        sample.kind,
+        sample.dialect,
+        Counter(),
+        sample.options.get("sheet"),
     )
     for row in itertools.islice(rows, _MOST_READ):
         try:
@@ -150,12 +171,14 @@ def _dialect(path: Path) -> Dialect:
     return find_dialect(path, encoding)
 
 
-def _sample(path: Path, file: str, kind: str, dialect: Dialect | None) -> TableSample:
+def _sample(
+    path: Path, file: str, kind: str, dialect: Dialect | None, sheet: object = None
+) -> TableSample:
     """At most 4000 rows, as far from each other as it takes."""
     found: Counter[str] = Counter()
     taken: list[Mapping[str, object]] = []
     step, count = 1, 0
-    rows = _rows(path, file, kind, dialect, found)
+    rows = _rows(path, file, kind, dialect, found, sheet)
     for count, row in enumerate(itertools.islice(rows, _MOST_READ), 1):
         if (count - 1) % step == 0:
             taken.append(row)
@@ -175,7 +198,12 @@ def _sample(path: Path, file: str, kind: str, dialect: Dialect | None) -> TableS
 
 
 def _rows(
-    path: Path, file: str, kind: str, dialect: Dialect | None, found: Counter[str]
+    path: Path,
+    file: str,
+    kind: str,
+    dialect: Dialect | None,
+    found: Counter[str],
+    sheet: object = None,
 ) -> Iterator[Mapping[str, object]]:
     """The rows of a table, cells by column; those that the source rejects are counted in
     ``found``.
@@ -191,9 +219,7 @@ def _rows(
         with unpacked(path) as data:
             yield from _objects(json_documents(data, file), file, found)
     elif kind == "xlsx":
-        if importlib.util.find_spec("openpyxl") is None:
-            raise InputError(f"{file}: needs openpyxl: pip install 'modalmill[xlsx]'")
-        names, rows, _ = sheet_rows(path, file)
+        names, rows, _ = sheet_rows(path, file, None if sheet is None else str(sheet))
         for _, cells in rows:
             if any(cell is not None for cell in cells):
                 yield named_cells(names, cells)

@@ -293,6 +293,19 @@ def test_numbers_and_classes_beside_a_text_are_learnt_from_and_the_test_set_lack
     assert sorted(recipe["train"]["inputs"]) == ["cells", "name"]
 
 
+def test_the_first_sheet_that_is_a_table_is_read_and_the_others_are_named(tmp_path: Path) -> None:
+    table = pd.DataFrame({"text": [said(n) for n in range(30)], "label": ["a", "b"] * 15})
+    path = write(tmp_path / "d" / "book.xlsx", "")
+    with pd.ExcelWriter(path, engine="openpyxl") as book:
+        about = pd.DataFrame(["This is an export", "of a survey"])
+        about.to_excel(book, sheet_name="ReadMe", index=False, header=False)
+        table.to_excel(book, sheet_name="Data", index=False)
+        table.to_excel(book, sheet_name="Old", index=False)
+    source = made(tmp_path / "d", tmp_path / "r.yaml")["sources"]["book"]
+    assert (source["sheet"], source["text"]) == ("Data", {"text": "text"})
+    assert "not read: 'ReadMe', 'Old'" in (tmp_path / "r.yaml").read_text()
+
+
 def test_one_table_is_read_with_the_files_around_it(tmp_path: Path) -> None:
     write(
         tmp_path / "d" / "a.csv", "text,label\n" + "".join(f"{said(n)},{n % 2}\n" for n in range(9))
