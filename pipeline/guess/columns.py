@@ -8,6 +8,7 @@ texts as they stand in a csv), and nothing is read but what is given.
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import statistics
 from collections import Counter
@@ -85,6 +86,11 @@ _DATE = re.compile(
     r"|\d{4}/\d{1,2}/\d{1,2}"
 )
 _FILE_ENDING = re.compile(r"[^\n]*[^\s/\\]\.[A-Za-z][A-Za-z0-9]{1,4}")
+_AMOUNT = re.compile(
+    r"[-+(]?\s?(?P<sign>[$€£¥₹])?\s?-?(\d{1,3}([.,' ]\d{3})+|\d+)(?P<decimals>[.,]\d+)?"
+    r"\s?(?P<unit>[$€£¥₹%])?\)?"
+)
+_NOT_FINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _MARKS = ((".", ""), (",", ""), (",", "."), (".", ","), (",", " "), (".", "'"), (".", " "))
 
 
@@ -139,7 +145,7 @@ def number_marks(table: Mapping[str, Cells]) -> tuple[str, str]:
     for cells in table.values():
         texts = [text for cell in cells if isinstance(cell, str) and (text := cell.strip())]
         if any(mark in text for text in texts[:100] for mark in ".,' "):
-            columns.append([text for text in texts if not is_no_number(text)])
+            columns.append([text for text in texts if not _says_no_number(text)])
     scores = {
         marks: sum(
             _share(texts, _number_pattern(*marks).fullmatch) >= _NEARLY_ALL for texts in columns
@@ -309,8 +315,9 @@ def _numbers(filled: Sequence[object], texts: Sequence[str], marks: tuple[str, s
         if isinstance(cell, bool):
             continue
         if isinstance(cell, int | float):
-            known.append(float(cell))
-        elif is_no_number(text):
+            known += [float(cell)] if math.isfinite(cell) else []
+            missing += not math.isfinite(cell)
+        elif _says_no_number(text):
             missing += 1
         elif pattern.fullmatch(text):
             bare = text.replace(marks[1], "") if marks[1] else text
@@ -371,6 +378,13 @@ def _of_texts(
     name: str, texts: Sequence[str], values: int, repeats: float, is_a: _Made
 ) -> ColumnGuess:
     count = len(texts)
+    if _share(texts, _is_amount) >= _NEARLY_ALL:
+        # none is an id, and a source reads numbers alone, of one table with the same marks
+        return is_a(
+            "passed over",
+            f"amounts, or numbers with other marks than those of other columns: {texts[0][:20]!r};"
+            " write them as 1234.5",
+        )
     words = statistics.fmean(len(text.split()) for text in texts)
     letters = statistics.fmean(map(len, texts))
     is_id = bool(_ID_NAME.fullmatch(name.strip()))
@@ -443,6 +457,16 @@ def _number_pattern(decimal: str, thousands: str) -> re.Pattern[str]:
     whole = r"(0|[1-9]\d*)" + (rf"|\d{{1,3}}({re.escape(thousands)}\d{{3}})+" if thousands else "")
     mark = re.escape(decimal)
     return re.compile(rf"[+-]?(({whole})({mark}\d*)?|{mark}\d+)([eE][+-]?\d+)?")
+
+
+def _says_no_number(text: str) -> bool:
+    return is_no_number(text) or bool(_NOT_FINITE.fullmatch(text))
+
+
+def _is_amount(text: str) -> bool:
+    """Whether a cell is a number with decimals, or with a sign of money or of per cent."""
+    match = _AMOUNT.fullmatch(text)
+    return match is not None and any(match.group("sign", "decimals", "unit"))
 
 
 def _is_seconds(text: str) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...schemas.errors import InputError
+from .captions import CaptionSet, find_captions
 from .columns import ColumnGuess, guess_columns, number_marks, split_word
 from .listing import FolderListing, list_files
 from .media import CueFiles, MediaFolder, find_cues, find_media, is_about_the_data, modality_of
@@ -71,6 +72,7 @@ class FolderFindings:
     media: list[MediaFolder]
     cues: dict[str, list[CueFiles]]
     vqa: list[VqaSet]
+    captions: list[CaptionSet]
     passed_over: list[str]
 
 
@@ -79,8 +81,13 @@ def look_at(root: Path, only: str = "") -> FolderFindings:
     listing = list_files(root)
     passed_over: list[str] = []
     sets, lone = find_vqa(root, listing.files)
-    passed_over += [f"{file}: {why}" for file, why in lone.items()]
     taken = {file for entry in sets for file in (entry.questions, entry.annotations)} | set(lone)
+    captions, no_captions = find_captions(
+        root, [file for file in listing.files if file not in taken]
+    )
+    lone |= no_captions
+    passed_over += [f"{file}: {why}" for file, why in lone.items()]
+    taken |= {entry.captions for entry in captions} | set(lone)
     samples = _tables(
         root, [file for file in listing.files if file not in taken], only, passed_over
     )
@@ -122,6 +129,7 @@ def look_at(root: Path, only: str = "") -> FolderFindings:
         media=media,
         cues=cues,
         vqa=sets,
+        captions=captions,
         passed_over=passed_over,
     )
 

@@ -15,7 +15,7 @@ from .joining import find_joins
 from .looking import FolderFindings, TableFinding
 from .media import find_media
 from .proposal import Proposal
-from .sources import ProposedSource, from_media, from_table, from_vqa
+from .sources import ProposedSource, from_captions, from_media, from_table, from_vqa
 from .splits import folder_split
 from .steps import add_shard, add_stages
 from .training import add_training, find_aim, name_task
@@ -59,6 +59,11 @@ def _sources(findings: FolderFindings, passed_over: list[str]) -> list[ProposedS
     for entry in findings.vqa:
         name = _free_name(f"vqa_{entry.subset}" if len(findings.vqa) > 1 else "vqa", sources)
         sources.append(from_vqa(entry, name, split_word(entry.subset) if len(subsets) > 1 else ""))
+    of_names = {split_word(posixpath.basename(entry.captions)) for entry in findings.captions}
+    for captions in findings.captions:
+        stem = posixpath.splitext(posixpath.basename(captions.captions))[0]
+        split = split_word(stem) if len(of_names) > 1 else ""
+        sources.append(from_captions(captions, _free_name(stem, sources), split))
     claims: list[Claim] = []
     tables = with_splits(findings.tables, passed_over)
     for table, split, claimed in without_repeats(tables, passed_over):
@@ -70,7 +75,7 @@ def _sources(findings: FolderFindings, passed_over: list[str]) -> list[ProposedS
         name = _free_name(stem, sources)
         sources.append(from_table(table, own, findings, name, split, whole))
         claims += own
-    pictures = {entry.images for entry in findings.vqa}
+    pictures = {entry.images for entry in (*findings.vqa, *findings.captions)}
     spare = [
         file
         for file in left_over(findings.media, claims)

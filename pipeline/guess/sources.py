@@ -15,6 +15,7 @@ from typing import Literal
 from ...schemas.errors import DamageError
 from ...stages.media.container import opened
 from ...stages.template import fill, folder_of
+from .captions import CaptionSet
 from .claims import Claim, as_name
 from .columns import ColumnGuess, label_rank, target_column, target_columns
 from .looking import FolderFindings, TableFinding
@@ -28,6 +29,7 @@ _SURE_TEXT = 0.9
 _MANY_COLUMNS = 4
 _SOUND_LOOKED_AT = 3
 _ORPHANS = 0.3
+_WHOLE = re.compile(r"\d+\.0+")
 _SPLIT_FILE = re.compile(r"split[^/]*$", re.IGNORECASE)
 _AIMS: Mapping[str, Aim] = {"category": "class", "list": "list", "number": "number"}
 _GROUPS = (
@@ -194,8 +196,15 @@ class _OfTable:
         cells = self._table.sample.cells
         files = [guess.column for guess in self._table.of("path")]
         named = [guess.column for guess in self._table.of("identifier")]
+        # a column of whole numbers of which one was missing once is written 1.0, 2.0, ...
+        written = [
+            column for column in named if all(map(_WHOLE.fullmatch, map(str, cells[column])))
+        ]
         candidates = [f"{{{column}:stem}}" for column in files if _has_ending(cells[column])]
-        candidates += [f"{{{column}}}" for column in dict.fromkeys([*files, *named])]
+        candidates += [
+            f"{{{column}:d}}" if column in written else f"{{{column}}}"
+            for column in dict.fromkeys([*files, *named])
+        ]
         candidates += [
             f"{{{group.column}}}-{{{position.column}}}"
             for group in self._table.of("group")
@@ -474,6 +483,30 @@ def from_vqa(entry: VqaSet, name: str, split: str) -> ProposedSource:
         groups=dict(entry.pictures),
         splits=(split,) if split else (),
         every_record_has_split=bool(split),
+        records=entry.looked_at,
+    )
+
+
+def from_captions(entry: CaptionSet, name: str, split: str) -> ProposedSource:
+    """The source that reads a set of COCO captions."""
+    options: dict[str, object] = {
+        "type": "coco_captions",
+        "captions": entry.captions,
+        "images": entry.images,
+    }
+    told = [f"{entry.with_image:,} of {entry.looked_at:,} images looked at are there"]
+    split = "{split}" if entry.has_splits else split
+    if split:
+        options["split"] = split
+    is_given = bool(split) and not entry.has_splits
+    return ProposedSource(
+        name=name,
+        options=options,
+        told=told,
+        parts={"image": "image", "caption": "text"},
+        sure_texts=["caption"],
+        splits=(split,) if is_given else (),
+        every_record_has_split=is_given,
         records=entry.looked_at,
     )
 

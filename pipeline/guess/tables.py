@@ -52,7 +52,8 @@ class TableSample:
     cells of the rows. rows: how many were gone through, evenly, to take these; ``is_whole`` where
     those are all. broken: rows beside them that the source rejects. stray: rows with cells beyond
     the named columns. dialect: of delimited text. options: what the source has to be told beside
-    the file. sheets: of a workbook, those that are not read. absent: column -> how many of its cells say NA or the like, and are taken for empty.
+    the file. sheets: of a workbook, those that are not read. absent: column -> how many of its
+    cells say NA or the like, and are taken for empty.
     """
 
     file: str

@@ -121,7 +121,7 @@ def sheet_rows(
 
 
 def sheet_names(path: Path) -> list[str]:
-    """The sheets of a workbook that hold cells, in order."""
+    """The sheets of a workbook, in order."""
     import openpyxl
 
     with _reading(path):

@@ -118,6 +118,24 @@ def test_words_with_leading_zeros_are_no_numbers() -> None:
     assert guess_columns(table)["zip"].role == "category"
 
 
+@pytest.mark.parametrize("form", ["${0:,}.50", "{0}%", "{0},5", "{0} €", "({0}.25)"])
+def test_amounts_and_numbers_with_other_marks_are_no_ids(form: str) -> None:
+    table: dict[str, list[object]] = {
+        "amount": [form.format(1000 + number * 37) for number in range(80)],
+        "weight": [f"{number}.25" for number in range(80)],
+    }
+    guess = guess_columns(table)["amount"]
+    assert (guess.role, "write them as 1234.5" in guess.reason) == ("passed over", True)
+
+
+def test_numbers_that_are_not_finite_are_cells_without_a_number() -> None:
+    said = [
+        ["inf", "-inf", "Infinity"][n // 10 % 3] if n % 10 == 0 else f"{n}.5" for n in range(90)
+    ]
+    cells = [float("inf") if number % 10 == 0 else number * 1.5 for number in range(90)]
+    assert roles({"said": said, "cells": cells}) == {"said": "number", "cells": "number"}
+
+
 @pytest.mark.parametrize(
     ("cells", "marks"),
     [

@@ -149,6 +149,15 @@ def test_running_numbers_of_two_tables_are_no_key(tmp_path: Path) -> None:
     assert "align.join" not in addresses(recipe)
 
 
+def test_ids_that_pandas_wrote_with_decimals_are_those_without(tmp_path: Path) -> None:
+    texts = "".join(f"{n},{said(n)}\n" for n in range(1, 51))
+    labels = "".join(f"{n}.0,{'ab'[n % 2]}\n" for n in range(1, 51))
+    write(tmp_path / "d" / "texts.csv", f"id,text\n{texts}")
+    write(tmp_path / "d" / "labels.csv", f"id,label\n{labels}")
+    made(tmp_path / "d", tmp_path / "r.yaml")
+    assert kept(tmp_path / "r.yaml")["stages"]["align.join"]["merged"] == 50
+
+
 @pytest.mark.parametrize(
     ("names", "columns", "are_joined"),
     [
@@ -304,6 +313,24 @@ def test_the_first_sheet_that_is_a_table_is_read_and_the_others_are_named(tmp_pa
     source = made(tmp_path / "d", tmp_path / "r.yaml")["sources"]["book"]
     assert (source["sheet"], source["text"]) == ("Data", {"text": "text"})
     assert "not read: 'ReadMe', 'Old'" in (tmp_path / "r.yaml").read_text()
+
+
+def test_captions_of_coco_are_read_and_boxes_are_told(tmp_path: Path) -> None:
+    root = tmp_path / "d"
+    images = [{"id": n, "file_name": f"COCO_val2014_{n:012d}.jpg"} for n in range(12)]
+    for number, image in enumerate(images):
+        write(root / "images" / str(image["file_name"]), jpeg(seed=number))
+    captions = [{"id": n, "image_id": n // 2, "caption": said(n)} for n in range(24)]
+    boxes = [{"id": n, "image_id": n, "bbox": [0, 0, 1, 1], "category_id": 1} for n in range(12)]
+    for name, entries in (("captions", captions), ("instances", boxes)):
+        text = json.dumps({"images": images, "annotations": entries})
+        write(root / f"{name}_val2014.json", text)
+    recipe = made(root, tmp_path / "r.yaml")
+    assert {own["type"] for own in recipe["sources"].values()} == {"coco_captions"}
+    account = kept(tmp_path / "r.yaml")
+    assert account["stages"]["align.split"]["presence"] == {"caption+image": 24}
+    text = (tmp_path / "r.yaml").read_text()
+    assert "instances_val2014.json: annotations of COCO without captions" in text
 
 
 def test_one_table_is_read_with_the_files_around_it(tmp_path: Path) -> None:
