@@ -279,7 +279,9 @@ def _guess(
     if lower <= _SPLITS.keys() and (len(lower) > 1 or _SPLIT_NAME.search(name)):
         return is_a("split", f"its cells are names of splits: {_some(lower)}")
     if values == 1 and len(filled) > 1:
-        return is_a("passed over", f"every cell is {texts[0][:40]!r}")
+        empty = len(cells) - len(filled)
+        rest = f", but for {empty:,} of {len(cells):,} that are empty" if empty else ""
+        return is_a("passed over", f"every cell is {texts[0][:40]!r}{rest}")
     numbers = _numbers(filled, texts, marks)
     if _FOLD_NAME.fullmatch(name) and 2 <= values <= 20:
         return is_a("fold", f"{values} folds by its name")
@@ -402,9 +404,10 @@ def _of_texts(
         return is_a("passed over", f"{values} names that come again: too few to be kept apart", 0.5)
     separator = _separator(texts)
     if separator and values > 2:
-        return is_a(
-            "list", f"a few words come again between {separator!r}", 0.7, separator=separator
-        )
+        reason = f"a few words come again between {separator!r}"
+        words_of_all = {word.strip() for text in texts for word in text.split(separator)}
+        guess = is_a("list", reason, 0.7, separator=separator)
+        return replace(guess, values=len(words_of_all))
     if letters > _LETTERS_OF_CATEGORY or (words >= _WORDS_OF_TEXT and repeats < 5):
         return is_a("text", f"{words:.0f} words each, {values} of {count} distinct")
     if values <= _MOST_CLASSES and (repeats >= 2 or (is_label_name(name) and repeats >= 1.2)):

@@ -116,7 +116,8 @@ def look_at(root: Path, only: str = "") -> FolderFindings:
         )
     media = find_media(others)
     cues = {folder.path: find_cues(folder, others) for folder in media}
-    known = documents | taken | {file for folder in media for file in folder.files}
+    told = {line.partition(": ")[0] for line in passed_over}
+    known = documents | taken | told | {file for folder in media for file in folder.files}
     passed_over += _left(
         [file for file in listing.files if file not in known and modality_of(file) != "cues"]
     )
@@ -167,6 +168,7 @@ def _tables(
                     " records; as series over time they need 'modality: series'"
                 )
             continue
+        first = len(samples)
         for name in names:
             try:
                 sample = read_sample(root, name)
@@ -178,6 +180,13 @@ def _tables(
                 samples.append(sample)
             elif kind != ".txt":
                 passed_over.append(f"{name}: {_no_table(sample)}")
+        of_one = [sample for sample in samples[first:] if sample.rows == 1]
+        if len(of_one) >= _FEWEST_ROWS and kind == "jsonl":
+            samples = [sample for sample in samples if sample not in of_one]
+            passed_over.append(
+                f"{folder or '.'}: {len(of_one):,} files of JSON with one object each; bring the"
+                " objects into one file of JSON lines"
+            )
     return samples
 
 

@@ -75,7 +75,8 @@ def _sources(findings: FolderFindings, passed_over: list[str]) -> list[ProposedS
         name = _free_name(stem, sources)
         sources.append(from_table(table, own, findings, name, split, whole))
         claims += own
-    pictures = {entry.images for entry in (*findings.vqa, *findings.captions)}
+    pictures = {entry.images for entry in findings.vqa}
+    pictures |= {entry.images for entry in findings.captions}
     spare = [
         file
         for file in left_over(findings.media, claims)

@@ -61,6 +61,9 @@ def test_each_kind_of_column_is_told_from_the_others() -> None:
         "": "passed over",
     }
     assert guess_columns(table)["genres"].separator == "|"
+    assert guess_columns(table)["genres"].values == 4
+    half = guess_columns({"age": ["twenties", ""] * 30})["age"]
+    assert half.reason == "every cell is 'twenties', but for 30 of 60 that are empty"
 
 
 def test_cells_of_arrow_tables_are_taken_as_they_are() -> None:

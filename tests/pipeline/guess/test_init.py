@@ -385,6 +385,18 @@ def test_what_was_passed_over_is_told_on_the_terminal_and_in_the_recipe(tmp_path
     assert "modalmill run d.yaml" in done.stdout
 
 
+def test_files_that_are_no_tables_are_told_once(tmp_path: Path) -> None:
+    write(tmp_path / "d" / "t.csv", "text,label\n" + "".join(
+        f"{said(n)},{'ab'[n % 2]}\n" for n in range(9)))  # fmt: skip
+    write(tmp_path / "d" / "e.csv", "")
+    for number in range(5):
+        write(tmp_path / "d" / "one" / f"{number}.json", json.dumps({"label": "a"}))
+    done = commands.here("init", "d", cwd=tmp_path)
+    assert done.stdout.count("e.csv") == 1
+    assert "one: 5 files of JSON with one object each" in done.stdout
+    assert list(yaml.safe_load((tmp_path / "d.yaml").read_text())["sources"]) == ["t"]
+
+
 def test_files_that_are_named_and_not_there_are_told(tmp_path: Path) -> None:
     rows = "".join(f"{said(n)},a/{n}.wav\n" for n in range(9))
     write(tmp_path / "d" / "t.csv", "text,sound\n" + rows)
