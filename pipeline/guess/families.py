@@ -9,7 +9,7 @@ from ...stages.template import plain
 from .claims import Claim, claims_of
 from .looking import TableFinding
 from .paths import ending_rank
-from .splits import place_of
+from .splits import split_pattern
 
 _ALIKE = 0.6
 _SAME = 0.5
@@ -39,7 +39,7 @@ def with_splits(
             chosen += [(table, "") for table in family]
             continue
         folder = max(
-            dict.fromkeys(place_of(posixpath.dirname(table.file)) for table in family),
+            dict.fromkeys(split_pattern(posixpath.dirname(table.file)) for table in family),
             key=lambda name: len({table.split for table in _of_folder(family, name)}),
         )
         main = _of_folder(family, folder)
@@ -93,7 +93,7 @@ def _of_folder(family: Sequence[TableFinding], folder: str) -> list[TableFinding
     return [
         table
         for table in family
-        if place_of(posixpath.dirname(table.file)) == folder and table.split
+        if split_pattern(posixpath.dirname(table.file)) == folder and table.split
     ]
 
 

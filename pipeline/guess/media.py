@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from ...stages.modality import by_ending
 from .columns import split_word
-from .splits import USUAL, folder_split, place_of
+from .splits import USUAL, folder_split, split_pattern
 
 _DOCUMENTS = (".txt", ".caption", ".md")
 _CUES = (".srt", ".vtt", ".align")
@@ -151,7 +151,7 @@ def _apart(folders: Mapping[str, Sequence[str]]) -> list[list[str]]:
     if folders and all(_VIEW.search(posixpath.basename(name)) for name in folders):
         views: dict[str, list[str]] = defaultdict(list)
         for name in folders:
-            views[place_of(name)].append(name)
+            views[split_pattern(name)].append(name)
         return list(views.values())
     return [list(folders)] if folders else []
 

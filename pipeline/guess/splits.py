@@ -19,10 +19,10 @@ def folder_split(file: str) -> str:
     return next((word for name in reversed(folders) if (word := split_word(name))), "")
 
 
-def place_of(folder: str) -> str:
+def split_pattern(folder: str) -> str:
     """A folder with ``*`` for each name in it that says a split: the same for those of one set.
 
-    >>> place_of("train/images"), place_of("test/images")
+    >>> split_pattern("train/images"), split_pattern("test/images")
     ('*/images', '*/images')
     """
     return "/".join("*" if split_word(name) else name for name in folder.split("/"))
