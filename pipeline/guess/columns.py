@@ -360,7 +360,7 @@ def _is_position(texts: Sequence[str]) -> bool:
     """Whether whole numbers count the rows of each group: from 0 or 1 on, each as often as the one
     before it, or less, and hardly one the same as that of the row before.
     """
-    numbers = [int(float(text)) for text in texts if not is_no_number(text)]
+    numbers = [int(float(text)) for text in texts if not _says_no_number(text)]
     counts = Counter(numbers)
     first, last = min(counts), max(counts)
     if last - first > len(texts) or len(counts) == 2:

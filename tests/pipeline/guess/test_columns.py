@@ -137,6 +137,8 @@ def test_numbers_that_are_not_finite_are_cells_without_a_number() -> None:
     ]
     cells = [float("inf") if number % 10 == 0 else number * 1.5 for number in range(90)]
     assert roles({"said": said, "cells": cells}) == {"said": "number", "cells": "number"}
+    places = [["0", "1", "2", "inf"][number % 4] for number in range(40)]
+    assert roles({"row_id": places}) == {"row_id": "category"}
 
 
 @pytest.mark.parametrize(
