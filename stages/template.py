@@ -14,6 +14,7 @@ from ..schemas.errors import nearest
 
 # A form may hold braces of its own: {take:[a-z]{1,3}}
 _FIELD = re.compile(r"\{([^{}:]+)(?::((?:[^{}]|\{[^{}]*\})*))?\}")
+_NO_DECIMALS = re.compile(r"\.0+$")
 _FORMS = ("stem", "name", "lower", "upper")
 _NUMBER_FORM = re.compile(r"0?\d{0,3}d")
 _WIDTH = re.compile(r"[1-9]\d{0,2}")
@@ -87,7 +88,8 @@ def fill(template: str, values: Mapping[str, object], some: bool = False) -> str
             return _path(text).name
         if form in ("lower", "upper"):
             return getattr(text, form)()  # type: ignore[no-any-return]  # str.lower and str.upper
-        return format(int(text), form)
+        # 7.0 is what is written of 7 in a column of which a cell was empty once
+        return format(int(_NO_DECIMALS.sub("", text)), form)
 
     return _FIELD.sub(filled, template)
 

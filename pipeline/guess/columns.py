@@ -8,6 +8,7 @@ texts as they stand in a csv), and nothing is read but what is given.
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import statistics
 from collections import Counter
@@ -45,13 +46,16 @@ _MOST = 0.5
 _MOST_TRIED = 100
 _MOSTLY_FALLING = 0.8
 _MOST_CLASSES = 1000
+_SELDOM = 5
+_OFTEN = 1.2
+_FEWEST_GROUPS = 10  # three for each of three splits, and one more
 _LISTS = "|;,"
 _WORDS_OF_TEXT = 4
 _LETTERS_OF_CATEGORY = 60
 _SPLITS = {
     **dict.fromkeys(("train", "training", "trn"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
-    **dict.fromkeys(("test", "testing", "eval", "tst"), "test"),
+    **dict.fromkeys(("val", "valid", "validation", "dev", "publictest"), "val"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation", "tst", "privatetest"), "test"),
 }
 _SPLIT_WORD = re.compile(r"[A-Za-z]+")
 _SPLIT_NAME = re.compile(r"split|subset|partition|set", re.IGNORECASE)
@@ -59,26 +63,34 @@ _FOLD_NAME = re.compile(r"(cv_?)?folds?", re.IGNORECASE)
 _START_NAME = re.compile(r"(start|begin|onset|from)(_?(time|s|sec|seconds))?", re.IGNORECASE)
 _END_NAME = re.compile(r"(end|stop|to|until)(_?(time|s|sec|seconds))?", re.IGNORECASE)
 _ID_NAME = re.compile(
-    r"(.*[\W_])?(id|ids|uid|uuid|guid|key|no|nr|num|index|idx|identifier|code|#)\W*|\w*[a-z]I[Dd]",
+    r"(?i:(.*[\W_])?(id|ids|uid|uuid|guid|key|no|nr|num|index|idx|identifier|code|#)\W*)"
+    r"|\w*[a-z0-9]I[Dd]|(?i:(image|video|movie|item|product|post|track|sample|record|row)id)"
+)
+_GROUP_WORD = re.compile(
+    r"(speaker|talker|patient|subject|participant|person|user|author|session|recording|dialogue"
+    r"|dialog|conversation|scene|series|source|src|parent|group|family)s?(id|no|nr)?",
     re.IGNORECASE,
 )
-_GROUP_NAME = re.compile(
-    r".*(speaker|talker|patient|subject|participant|person|user|author|session|recording|dialogue"
-    r"|dialog|conversation|scene|series|source|src|parent|group|family).*",
-    re.IGNORECASE,
-)
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LABEL_NAME = re.compile(
     r"label|labels|class|classes|target|y|category|categories|kategorie|klasse|genre|genres|emotion"
-    r"|sentiment|answer|rating|score|species|diagnosis|outcome|topic|intent|price|preis|tag|tags"
-    r"|type|kind|art|stars|gender",
+    r"|sentiment|answer|rating|score|species|diagnosis|outcome|topic|intent|price|preis|stars"
+    r"|survived|churn|churned|satisfied|spam|fraud",
     re.IGNORECASE,
 )
+_LIKE_LABEL_NAME = re.compile(r"tag|tags|type|kind|art|gender", re.IGNORECASE)
+_TRAIT_NAME = re.compile(r"sex|age|city|town|country|state|region|language|race", re.IGNORECASE)
 _LINK = re.compile(r"(https?|ftp|s3|gs)://\S+", re.IGNORECASE)
 _DATE = re.compile(
     r"\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}.*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}( \d{1,2}:\d{2}.*)?"
     r"|\d{4}/\d{1,2}/\d{1,2}"
 )
 _FILE_ENDING = re.compile(r"[^\n]*[^\s/\\]\.[A-Za-z][A-Za-z0-9]{1,4}")
+_AMOUNT = re.compile(
+    r"[-+(]?\s?(?P<sign>[$€£¥₹])?\s?-?(\d{1,3}([.,' ]\d{3})+|\d+)(?P<decimals>[.,]\d+)?"
+    r"\s?(?P<unit>[$€£¥₹%])?\)?"
+)
+_NOT_FINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _MARKS = ((".", ""), (",", ""), (",", "."), (".", ","), (",", " "), (".", "'"), (".", " "))
 
 
@@ -133,7 +145,7 @@ def number_marks(table: Mapping[str, Cells]) -> tuple[str, str]:
     for cells in table.values():
         texts = [text for cell in cells if isinstance(cell, str) and (text := cell.strip())]
         if any(mark in text for text in texts[:100] for mark in ".,' "):
-            columns.append([text for text in texts if not is_no_number(text)])
+            columns.append([text for text in texts if not _says_no_number(text)])
     scores = {
         marks: sum(
             _share(texts, _number_pattern(*marks).fullmatch) >= _NEARLY_ALL for texts in columns
@@ -158,19 +170,42 @@ def target_column(guesses: Mapping[str, ColumnGuess]) -> ColumnGuess | None:
     categories = [guess for guess in open_ones if guess.role == "category"]
     if named:
         rank = {"category": 0, "list": 2, "number": 3}
-        return min(named, key=lambda guess: rank[guess.role] + guess.are_numbers)
-    if categories:
-        return (
-            min(categories, key=lambda guess: guess.values)
-            if len(categories) > 1
-            else categories[0]
+        return min(
+            named,
+            key=lambda guess: (label_rank(guess.column), rank[guess.role] + guess.are_numbers),
         )
+    if categories:
+        return min(categories, key=lambda guess: (label_rank(guess.column), guess.values))
     return open_ones[-1] if open_ones else None
+
+
+def target_columns(guesses: Mapping[str, ColumnGuess]) -> list[str]:
+    """The columns beside a text that may be asked for: those that are called like labels most
+    plainly, else the likeliest one. The others are cells to learn from.
+    """
+    likeliest = target_column(guesses)
+    if likeliest is None or not is_label_name(likeliest.column):
+        return [likeliest.column] if likeliest else []
+    rank = label_rank(likeliest.column)
+    of_roles = [guess for guess in guesses.values() if guess.role in ("category", "list", "number")]
+    return [guess.column for guess in of_roles if label_rank(guess.column) == rank]
 
 
 def is_label_name(column: str) -> bool:
     """Whether a column is called as labels are called."""
-    return any(_LABEL_NAME.fullmatch(word) for word in (column, *re.split(r"[\W_]+", column)))
+    return label_rank(column) <= 1
+
+
+def label_rank(column: str) -> int:
+    """How little a name is that of a label: 0 for ``label``, 1 for ``label_3`` and ``kind``, 2 for
+    other names, 3 for what is rather told of a person or a thing than asked for (``sex``).
+    """
+    words = re.split(r"[\W_]+", _CAMEL.sub("_", column))
+    if _LABEL_NAME.fullmatch(column):
+        return 0
+    if any(_LABEL_NAME.fullmatch(word) or _LIKE_LABEL_NAME.fullmatch(word) for word in words):
+        return 1
+    return 3 if any(map(_TRAIT_NAME.fullmatch, words)) else 2
 
 
 def split_word(name: str) -> str:
@@ -244,7 +279,9 @@ def _guess(
     if lower <= _SPLITS.keys() and (len(lower) > 1 or _SPLIT_NAME.search(name)):
         return is_a("split", f"its cells are names of splits: {_some(lower)}")
     if values == 1 and len(filled) > 1:
-        return is_a("passed over", f"every cell is {texts[0][:40]!r}")
+        empty = len(cells) - len(filled)
+        rest = f", but for {empty:,} of {len(cells):,} that are empty" if empty else ""
+        return is_a("passed over", f"every cell is {texts[0][:40]!r}{rest}")
     numbers = _numbers(filled, texts, marks)
     if _FOLD_NAME.fullmatch(name) and 2 <= values <= 20:
         return is_a("fold", f"{values} folds by its name")
@@ -280,8 +317,9 @@ def _numbers(filled: Sequence[object], texts: Sequence[str], marks: tuple[str, s
         if isinstance(cell, bool):
             continue
         if isinstance(cell, int | float):
-            known.append(float(cell))
-        elif is_no_number(text):
+            known += [float(cell)] if math.isfinite(cell) else []
+            missing += not math.isfinite(cell)
+        elif _says_no_number(text):
             missing += 1
         elif pattern.fullmatch(text):
             bare = text.replace(marks[1], "") if marks[1] else text
@@ -303,16 +341,16 @@ def _of_numbers(
             return is_a("identifier", "whole numbers, each once, and its name")
         if numbers.largest - numbers.smallest == count - 1:
             return is_a("identifier", f"a running number, {span}", 0.9)
-    if numbers.are_whole and is_id and _is_position(texts):
+    if numbers.are_whole and is_id and not is_label_name(name) and _is_position(texts):
         return is_a("position", "a position within a group: 0, 1, ... again and again", 0.8)
     if numbers.are_whole and is_id and values > _NEARLY_ONCE * count:
         return is_a("passed over", f"{values} numbers in {count} cells: no id, and no group", 0.8)
-    if numbers.are_whole and is_id:
+    if numbers.are_whole and (is_id or _is_group(name)) and _can_group(name, values, count):
         return is_a("group", f"{values} whole numbers that come again, and its name", 0.8)
-    if numbers.are_whole and _GROUP_NAME.fullmatch(name) and values < count:
-        return is_a("group", f"{values} whole numbers that come again, and its name", 0.7)
     if numbers.are_whole and (
-        values == 2 or (is_label_name(name) and values <= 20 and count / values >= 5)
+        values == 2
+        or (is_id and (values < _FEWEST_GROUPS or is_label_name(name)))
+        or (is_label_name(name) and values <= 20 and count / values >= 5)
     ):
         return is_a("category", f"{values} whole numbers, each {count / values:.0f} times", 0.7)
     return is_a("number", f"numbers, {span}", numbers.share)
@@ -320,11 +358,14 @@ def _of_numbers(
 
 def _is_position(texts: Sequence[str]) -> bool:
     """Whether whole numbers count the rows of each group: from 0 or 1 on, each as often as the one
-    before it, or less.
+    before it, or less, and hardly one the same as that of the row before.
     """
-    counts = Counter(int(float(text)) for text in texts if not is_no_number(text))
+    numbers = [int(float(text)) for text in texts if not _says_no_number(text)]
+    counts = Counter(numbers)
     first, last = min(counts), max(counts)
-    if last - first > len(texts):
+    if last - first > len(texts) or len(counts) == 2:
+        return False
+    if sum(before == behind for before, behind in itertools.pairwise(numbers)) > len(numbers) / 5:
         return False
     often = [counts[number] for number in range(first, last + 1)]
     falls = sum(before >= behind for before, behind in itertools.pairwise(often))
@@ -339,6 +380,13 @@ def _of_texts(
     name: str, texts: Sequence[str], values: int, repeats: float, is_a: _Made
 ) -> ColumnGuess:
     count = len(texts)
+    if _share(texts, _is_amount) >= _NEARLY_ALL:
+        # none is an id, and a source reads numbers alone, of one table with the same marks
+        return is_a(
+            "passed over",
+            f"amounts, or numbers with other marks than those of other columns: {texts[0][:20]!r};"
+            " write them as 1234.5",
+        )
     words = statistics.fmean(len(text.split()) for text in texts)
     letters = statistics.fmean(map(len, texts))
     is_id = bool(_ID_NAME.fullmatch(name.strip()))
@@ -346,13 +394,20 @@ def _of_texts(
         return is_a(
             "identifier", f"one word each, {values} of {count} distinct", 1.0 if is_id else 0.7
         )
-    if letters <= _LETTERS_OF_CATEGORY and repeats >= 1.2 and (is_id or _is_group(name)):
+    if (
+        letters <= _LETTERS_OF_CATEGORY
+        and (is_id or _is_group(name))
+        and _can_group(name, values, count)
+    ):
         return is_a("group", f"{values} names that come again, and its name", 0.7)
+    if _is_group(name) and values < _FEWEST_GROUPS and 1 < repeats < _SELDOM:
+        return is_a("passed over", f"{values} names that come again: too few to be kept apart", 0.5)
     separator = _separator(texts)
     if separator and values > 2:
-        return is_a(
-            "list", f"a few words come again between {separator!r}", 0.7, separator=separator
-        )
+        reason = f"a few words come again between {separator!r}"
+        words_of_all = {word.strip() for text in texts for word in text.split(separator)}
+        guess = is_a("list", reason, 0.7, separator=separator)
+        return replace(guess, values=len(words_of_all))
     if letters > _LETTERS_OF_CATEGORY or (words >= _WORDS_OF_TEXT and repeats < 5):
         return is_a("text", f"{words:.0f} words each, {values} of {count} distinct")
     if values <= _MOST_CLASSES and (repeats >= 2 or (is_label_name(name) and repeats >= 1.2)):
@@ -362,7 +417,16 @@ def _of_texts(
 
 
 def _is_group(name: str) -> bool:
-    return bool(_GROUP_NAME.fullmatch(name))
+    """Whether a word of a name is one of groups: ``patient_id``, but not ``obscene``."""
+    words = re.split(r"[\W_]+", _CAMEL.sub("_", name))
+    return any(map(_GROUP_WORD.fullmatch, words))
+
+
+def _can_group(name: str, values: int, count: int) -> bool:
+    """Whether a column can keep records together: its values come again, there are enough of them
+    for each split to have some, and it is not called like a label.
+    """
+    return values >= _FEWEST_GROUPS and count >= _OFTEN * values and not is_label_name(name)
 
 
 def _path(texts: Sequence[str], places: Sequence[FilePlace]) -> tuple[str, float, str] | None:
@@ -396,6 +460,16 @@ def _number_pattern(decimal: str, thousands: str) -> re.Pattern[str]:
     whole = r"(0|[1-9]\d*)" + (rf"|\d{{1,3}}({re.escape(thousands)}\d{{3}})+" if thousands else "")
     mark = re.escape(decimal)
     return re.compile(rf"[+-]?(({whole})({mark}\d*)?|{mark}\d+)([eE][+-]?\d+)?")
+
+
+def _says_no_number(text: str) -> bool:
+    return is_no_number(text) or bool(_NOT_FINITE.fullmatch(text))
+
+
+def _is_amount(text: str) -> bool:
+    """Whether a cell is a number with decimals, or with a sign of money or of per cent."""
+    match = _AMOUNT.fullmatch(text)
+    return match is not None and any(match.group("sign", "decimals", "unit"))
 
 
 def _is_seconds(text: str) -> bool:

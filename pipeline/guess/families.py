@@ -9,6 +9,7 @@ from ...stages.template import plain
 from .claims import Claim, claims_of
 from .looking import TableFinding
 from .paths import ending_rank
+from .splits import split_pattern
 
 _ALIKE = 0.6
 _SAME = 0.5
@@ -20,8 +21,9 @@ def with_splits(
     tables: Sequence[TableFinding], passed_over: list[str]
 ) -> list[tuple[TableFinding, str]]:
     """The tables to read, each with the split of its rows, or nothing: tables of mostly the same
-    columns whose names say different splits (train.csv, test.csv) are one set. The same split in
-    another folder is another version of it, and passed over.
+    columns whose names or folders say different splits (train.csv, test.csv; train/data.csv,
+    test/data.csv) are one set. The same split in another folder is another version of it, and
+    passed over.
     """
     families: list[list[TableFinding]] = []
     for table in tables:
@@ -37,7 +39,7 @@ def with_splits(
             chosen += [(table, "") for table in family]
             continue
         folder = max(
-            dict.fromkeys(posixpath.dirname(table.file) for table in family),
+            dict.fromkeys(split_pattern(posixpath.dirname(table.file)) for table in family),
             key=lambda name: len({table.split for table in _of_folder(family, name)}),
         )
         main = _of_folder(family, folder)
@@ -88,7 +90,11 @@ def _are_alike(one: TableFinding, other: TableFinding) -> bool:
 
 
 def _of_folder(family: Sequence[TableFinding], folder: str) -> list[TableFinding]:
-    return [table for table in family if posixpath.dirname(table.file) == folder and table.split]
+    return [
+        table
+        for table in family
+        if split_pattern(posixpath.dirname(table.file)) == folder and table.split
+    ]
 
 
 def _rank(table: TableFinding, claims: Sequence[Claim]) -> tuple[int, ...]:

@@ -25,6 +25,7 @@ from .writing import recipe_text
 _NO_LETTER = re.compile(r"^[^A-Za-z]+")
 _FARTHEST = 2
 _MOST_SHOWN = 12
+_NAMING = ("path", "questions", "captions")  # options that name what a source reads
 _ROWS_TRIED = 50
 
 
@@ -138,7 +139,7 @@ def summary(proposal: Proposal, findings: FolderFindings, target: Path) -> str:
         seen = f"a sample: {len(listing.files):,} of at least {listing.count:,} files"
     lines = [f"{findings.root}: looked at {seen}", "found"]
     for source in proposal.sources:
-        where = source.options.get("path") or source.options.get("questions")
+        where = next((source.options[key] for key in _NAMING if source.options.get(key)), "")
         lines.append(f"  {source.name}: {source.options['type']} {where or '.'}, {source.told[0]}")
     lines.append("guessed")
     for source in proposal.sources:

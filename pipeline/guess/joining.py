@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Literal
 
+from .claims import as_name
+from .columns import split_word
 from .sources import ProposedSource
 
 _SHARED = 0.5
 _NEARLY = 0.8
 _FEWEST = 2
+_TABLES = ("csv", "jsonl", "xlsx", "parquet")
+_ANY_ID = ("{id}", "{index}", "{idx}", "{no}", "{nr}", "{num}", "{key}", "{#}", "{ID}", "{Id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +130,41 @@ def _link(
     wanted = _NEARLY * max(len(mine), len(theirs)) if is_chance else _SHARED * smaller
     if shared < max(_FEWEST, wanted):
         return None
+    if is_chance and not _belong(main, other, by):
+        told = (
+            f"its ids are running numbers, as {by} of {main.name} are, and nothing else says that"
+            " they are of the same things; if they are, begin the stages with align.join:"
+            f" {{sources: [{main.name}, {other.name}]}}"
+        )
+        if told not in other.told:
+            other.told.append(told)
+        return None
     words = f"{shared:,} of {len(theirs):,} ids of {other.name} are {by} of {main.name}"
     return _Link(shared / smaller, main, by, words, keys)
+
+
+def _belong(main: ProposedSource, other: ProposedSource, by: str) -> bool:
+    """Whether something beside running numbers says that two tables are of the same things: their
+    names, a name that their ids have in common, or that one of them holds labels alone.
+    """
+    if any(one.options["type"] not in _TABLES for one in (main, other)):
+        return True
+    if by == "groups":
+        group = _words(str(main.options.get("group", "")))
+        return any(word.startswith(known) for known in group for word in _words(other.name))
+    ids = {str(one.options.get("id")) for one in (main, other)}
+    has_name = len(ids) == 1 and ids.isdisjoint(_ANY_ID)
+    names = [_words(PurePosixPath(str(one.options["path"])).stem) for one in (main, other)]
+    return has_name or main.is_companion or other.is_companion or bool(names[0] & names[1])
+
+
+def _words(name: str) -> set[str]:
+    """The words of a name that say what it is of."""
+    return {
+        word
+        for word in as_name(name).split("_")
+        if len(word) > 2 and word not in ("data", "table") and not split_word(word)
+    }
 
 
 def _are_counted(names: set[str]) -> bool:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...schemas.errors import InputError
+from .captions import CaptionSet, find_captions
 from .columns import ColumnGuess, guess_columns, number_marks, split_word
 from .listing import FolderListing, list_files
 from .media import CueFiles, MediaFolder, find_cues, find_media, is_about_the_data, modality_of
 from .paths import FileNames
+from .splits import folder_split
 from .tables import TableSample, read_sample, table_kind
 from .vqa import VqaSet, find_vqa
 
@@ -41,8 +43,8 @@ _UNREAD = {
 class TableFinding:
     """A table and what its columns are taken for.
 
-    marks: the decimal mark of its numbers and that of thousands. split: what its name says, or
-    nothing.
+    marks: the decimal mark of its numbers and that of thousands. split: what its name says, or the
+    folder that it lies in, or nothing.
     """
 
     sample: TableSample
@@ -70,6 +72,7 @@ class FolderFindings:
     media: list[MediaFolder]
     cues: dict[str, list[CueFiles]]
     vqa: list[VqaSet]
+    captions: list[CaptionSet]
     passed_over: list[str]
 
 
@@ -78,26 +81,43 @@ def look_at(root: Path, only: str = "") -> FolderFindings:
     listing = list_files(root)
     passed_over: list[str] = []
     sets, lone = find_vqa(root, listing.files)
-    passed_over += [f"{file}: {why}" for file, why in lone.items()]
     taken = {file for entry in sets for file in (entry.questions, entry.annotations)} | set(lone)
+    captions, no_captions = find_captions(
+        root, [file for file in listing.files if file not in taken]
+    )
+    lone |= no_captions
+    passed_over += [f"{file}: {why}" for file, why in lone.items()]
+    taken |= {entry.captions for entry in captions} | set(lone)
     samples = _tables(
         root, [file for file in listing.files if file not in taken], only, passed_over
     )
     documents = {sample.file for sample in samples}
     others = [file for file in listing.files if file not in documents | taken]
-    names = FileNames(others, root if listing.is_sample else None)
-    tables = [
-        TableFinding(
-            sample=sample,
-            columns=guess_columns(sample.cells, names),
-            marks=number_marks(sample.cells),
-            split=split_word(posixpath.splitext(posixpath.basename(sample.file))[0]),
+    of_splits = _by_split(others)
+    known_names: dict[str, FileNames] = {}
+    tables = []
+    for sample in samples:
+        stem = posixpath.splitext(posixpath.basename(sample.file))[0]
+        split = split_word(stem) or folder_split(sample.file)
+        # the files of a split are in its own folder, where it has one
+        own = split if split in of_splits else ""
+        if own not in known_names:
+            known_names[own] = FileNames(
+                of_splits[own] + of_splits.get("", []) if own else others,
+                root if listing.is_sample else None,
+            )
+        tables.append(
+            TableFinding(
+                sample=sample,
+                columns=guess_columns(sample.cells, known_names[own]),
+                marks=number_marks(sample.cells),
+                split=split,
+            )
         )
-        for sample in samples
-    ]
     media = find_media(others)
     cues = {folder.path: find_cues(folder, others) for folder in media}
-    known = documents | taken | {file for folder in media for file in folder.files}
+    told = {line.partition(": ")[0] for line in passed_over}
+    known = documents | taken | told | {file for folder in media for file in folder.files}
     passed_over += _left(
         [file for file in listing.files if file not in known and modality_of(file) != "cues"]
     )
@@ -110,8 +130,17 @@ def look_at(root: Path, only: str = "") -> FolderFindings:
         media=media,
         cues=cues,
         vqa=sets,
+        captions=captions,
         passed_over=passed_over,
     )
+
+
+def _by_split(files: Iterable[str]) -> dict[str, list[str]]:
+    """Files by the split that their folders say."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        found[folder_split(file)].append(file)
+    return found
 
 
 def _tables(
@@ -139,6 +168,7 @@ def _tables(
                     " records; as series over time they need 'modality: series'"
                 )
             continue
+        first = len(samples)
         for name in names:
             try:
                 sample = read_sample(root, name)
@@ -150,6 +180,13 @@ def _tables(
                 samples.append(sample)
             elif kind != ".txt":
                 passed_over.append(f"{name}: {_no_table(sample)}")
+        of_one = [sample for sample in samples[first:] if sample.rows == 1]
+        if len(of_one) >= _FEWEST_ROWS and kind == "jsonl":
+            samples = [sample for sample in samples if sample not in of_one]
+            passed_over.append(
+                f"{folder or '.'}: {len(of_one):,} files of JSON with one object each; bring the"
+                " objects into one file of JSON lines"
+            )
     return samples
 
 

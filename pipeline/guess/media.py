@@ -6,10 +6,11 @@ import posixpath
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...stages.modality import by_ending
 from .columns import split_word
+from .splits import USUAL, folder_split, split_pattern
 
 _DOCUMENTS = (".txt", ".caption", ".md")
 _CUES = (".srt", ".vtt", ".align")
@@ -33,7 +34,8 @@ class MediaFolder:
 
     parse: template by which the folders below it say a split or a label; empty where they say
     nothing. labels: the field of it that is a label, and its values. splits: the names of splits
-    among them. stems: names without endings, unique or not.
+    among them. split: that of all of its files, where folders of other splits are another one.
+    stems: names without endings, unique or not.
     """
 
     path: str
@@ -42,6 +44,7 @@ class MediaFolder:
     parse: str = ""
     labels: tuple[str, ...] = ()
     splits: tuple[str, ...] = ()
+    split: str = ""
 
     @property
     def stems(self) -> dict[str, int]:
@@ -100,9 +103,7 @@ def find_media(files: Iterable[str]) -> list[MediaFolder]:
         fewest = _FEWEST_DOCUMENTS if kind == "text" else 1
         folders = {name: names for name, names in all_folders.items() if len(names) >= fewest}
         for group in _apart(folders):
-            top = _common(group)
-            names = tuple(sorted(file for name in group for file in folders[name]))
-            found.append(_folder(top, kind, names))
+            found += _by_split(kind, sorted(file for name in group for file in folders[name]))
     return sorted(found, key=lambda folder: (-len(folder.files), folder.path, folder.modality))
 
 
@@ -145,17 +146,40 @@ def number_pattern(folder: MediaFolder) -> str:
 def _apart(folders: Mapping[str, Sequence[str]]) -> list[list[str]]:
     """The folders that are one source together: all of them, unless each is called like a view of
     one thing (``rgb/1.png`` and ``depth/1.png``), for classes number their files alike as well.
+    Folders of splits (``train/rgb`` and ``test/rgb``) are one view.
     """
-    if len(folders) > 1 and all(_VIEW.search(posixpath.basename(name)) for name in folders):
-        return [[name] for name in folders]
+    if folders and all(_VIEW.search(posixpath.basename(name)) for name in folders):
+        views: dict[str, list[str]] = defaultdict(list)
+        for name in folders:
+            views[split_pattern(name)].append(name)
+        return list(views.values())
     return [list(folders)] if folders else []
+
+
+def _by_split(kind: str, files: Sequence[str]) -> list[MediaFolder]:
+    """Files as one source, or as one for each split where a template cannot give the splits the
+    usual names: folders called Training and Testing, or test files that lie in no class.
+    """
+    whole = _folder(kind, files)
+    by_split: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        by_split[folder_split(file)].append(file)
+    if len(by_split) < 2 or "" in by_split or (whole.splits and USUAL.issuperset(whole.splits)):
+        return [whole]
+    labels = _folder(kind, max(by_split.values(), key=len)).labels
+    return [
+        replace(_folder(kind, of_split, labels), split=split)
+        for split, of_split in by_split.items()
+    ]
 
 
 def _common(folders: Sequence[str]) -> str:
     return posixpath.commonpath([f"/{name}" for name in folders]).lstrip("/")
 
 
-def _folder(top: str, kind: str, files: tuple[str, ...]) -> MediaFolder:
+def _folder(kind: str, files: Sequence[str], known: Sequence[str] = ()) -> MediaFolder:
+    """Files below the folder that they share. known: names of folders that are labels anyway."""
+    top, files = _common([posixpath.dirname(file) for file in files]), tuple(files)
     inner = [file[len(top) + 1 :] if top else file for file in files]
     depths = {name.count("/") for name in inner}
     if depths == {0} or len(depths) > 1:
@@ -166,9 +190,13 @@ def _folder(top: str, kind: str, files: tuple[str, ...]) -> MediaFolder:
     words, labels, splits = [], (), ()
     for number, level in enumerate(levels, 1):
         values = sorted(set(level))
-        if not splits and all(map(split_word, values)):
-            words.append("{split}")
-            splits = tuple(values)
+        if all(map(split_word, values)):
+            # training_set/training_set says it twice
+            words.append(f"{{folder{number}}}" if splits else "{split}")
+            splits = splits or tuple(values)
+        elif not labels and set(values) <= set(known):
+            words.append("{label}")
+            labels = tuple(known)
         elif not labels and (found := _labels(level, len(inner))):
             words.append("{label}")
             labels = found

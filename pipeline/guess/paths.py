@@ -17,6 +17,8 @@ _MOST_OF_A_WORD = 2000  # files whose names share a word
 _FEW = 10
 _IN_ONE_PLACE = 0.8
 _MOST, _ALL, _SOME = 0.5, 0.8, 3
+_NEARLY_ALL = 0.9
+_MEASURED = re.compile(r"[+-]?\d*[.,]\d*[1-9]\d*([eE][+-]?\d+)?")
 _WORD = re.compile(r"[^\W_]+")
 _NUMBER = re.compile(r"\d{1,18}")
 _MOST_PLACES = 8
@@ -77,7 +79,8 @@ class FileNames:
         """The templates by which the cells of a column lead to files, the one that most do first.
 
         Each value counts once. A few values that come again and again are no names of files,
-        though some file may have each of them in its name.
+        though some file may have each of them in its name; nor are numbers with decimals, and whole
+        numbers that come again where any of them leads nowhere.
         """
         by_value: dict[str, Mapping[str, object]] = {}
         filled = 0
@@ -85,6 +88,9 @@ class FileNames:
             if not is_absent(row.get(column)) and not isinstance(row[column], list | dict | bytes):
                 filled += 1
                 by_value.setdefault(plain(row[column]), row)
+        if by_value and all(map(_MEASURED.fullmatch, list(by_value)[:_FEW])):
+            return []
+        are_numbers = all(map(_NUMBER.fullmatch, by_value)) and len(by_value) < filled
         few = len(by_value) < min(_FEW, filled)
         step = max(1, len(by_value) // _MOST_LOOKED_AT)
         looked_at = list(by_value.values())[::step][:_MOST_LOOKED_AT]
@@ -116,6 +122,7 @@ class FileNames:
         places = [
             FilePlace(text, modality[text], votes[text], len(looked_at), self._files(text))
             for text in ranked[:_MOST_PLACES]
+            if not are_numbers or votes[text] >= _NEARLY_ALL * len(looked_at)
         ]
         return [*self._spread(column, looked_at, places), *places]
 

@@ -6,15 +6,17 @@ import itertools
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 
 from .claims import Claim, as_name, left_over
 from .columns import split_word
 from .families import with_splits, without_repeats
 from .joining import find_joins
-from .looking import FolderFindings
+from .looking import FolderFindings, TableFinding
 from .media import find_media
 from .proposal import Proposal
-from .sources import ProposedSource, from_media, from_table, from_vqa
+from .sources import ProposedSource, from_captions, from_media, from_table, from_vqa
+from .splits import folder_split
 from .steps import add_shard, add_stages
 from .training import add_training, find_aim, name_task
 
@@ -57,24 +59,49 @@ def _sources(findings: FolderFindings, passed_over: list[str]) -> list[ProposedS
     for entry in findings.vqa:
         name = _free_name(f"vqa_{entry.subset}" if len(findings.vqa) > 1 else "vqa", sources)
         sources.append(from_vqa(entry, name, split_word(entry.subset) if len(subsets) > 1 else ""))
+    of_names = {split_word(posixpath.basename(entry.captions)) for entry in findings.captions}
+    for captions in findings.captions:
+        stem = posixpath.splitext(posixpath.basename(captions.captions))[0]
+        split = split_word(stem) if len(of_names) > 1 else ""
+        sources.append(from_captions(captions, _free_name(stem, sources), split))
     claims: list[Claim] = []
     tables = with_splits(findings.tables, passed_over)
     for table, split, claimed in without_repeats(tables, passed_over):
         # files that lie in many folders are a source of their own, and joined by their names
         own = [claim for claim in claimed if not claim.is_spread]
         stem = posixpath.splitext(posixpath.basename(table.file))[0]
-        sources.append(from_table(table, own, findings, _free_name(stem, sources), split))
+        stem = f"{stem}_{split}" if split and not split_word(stem) else stem
+        whole = _with_most_columns(table, split, tables)
+        name = _free_name(stem, sources)
+        sources.append(from_table(table, own, findings, name, split, whole))
         claims += own
     pictures = {entry.images for entry in findings.vqa}
+    pictures |= {entry.images for entry in findings.captions}
     spare = [
         file
         for file in left_over(findings.media, claims)
         if posixpath.dirname(file) not in pictures
     ]
+    of_tables = {name for source in sources for name in source.splits}
     for folder in find_media(spare):
+        split = folder_split(folder.files[0])
+        if of_tables - {split} and split and not folder.splits and not folder.split:
+            folder = replace(folder, split=split)  # noqa: PLW2901  # test files without a table
         name = _free_name(posixpath.basename(folder.path) or folder.modality, sources)
         sources.append(from_media(folder, findings.cues.get(folder.path, []), findings, name))
     return sources
+
+
+def _with_most_columns(
+    table: TableFinding, split: str, tables: Iterable[tuple[TableFinding, str]]
+) -> TableFinding:
+    """Of the tables of one set the one that has all columns, for a test set may lack the target."""
+    alike = [
+        other
+        for other, of_other in tables
+        if split and of_other and table.columns.keys() <= other.columns.keys()
+    ]
+    return max([table, *alike], key=lambda other: len(other.columns))
 
 
 def _free_name(text: str, sources: Iterable[ProposedSource]) -> str:

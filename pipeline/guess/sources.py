@@ -15,8 +15,9 @@ from typing import Literal
 from ...schemas.errors import DamageError
 from ...stages.media.container import opened
 from ...stages.template import fill, folder_of
+from .captions import CaptionSet
 from .claims import Claim, as_name
-from .columns import ColumnGuess, is_label_name, target_column
+from .columns import ColumnGuess, label_rank, target_column, target_columns
 from .looking import FolderFindings, TableFinding
 from .media import CueFiles, MediaFolder, number_pattern
 from .tables import is_unique
@@ -28,6 +29,7 @@ _SURE_TEXT = 0.9
 _MANY_COLUMNS = 4
 _SOUND_LOOKED_AT = 3
 _ORPHANS = 0.3
+_WHOLE = re.compile(r"\d+\.0+")
 _SPLIT_FILE = re.compile(r"split[^/]*$", re.IGNORECASE)
 _AIMS: Mapping[str, Aim] = {"category": "class", "list": "list", "number": "number"}
 _GROUPS = (
@@ -40,13 +42,13 @@ _GROUPS = (
 class Aimed:
     """A target that training may be asked for.
 
-    share: of the records that have it. is_label: its name says that it is one. are_numbers: its
-    values are. values: how many there are, as far as is known.
+    share: of the records that have it. label_rank: of its name, 0 for that of a label.
+    are_numbers: its values are. values: how many there are, as far as is known.
     """
 
     kind: Aim
     share: float
-    is_label: bool
+    label_rank: int
     are_numbers: bool = False
     values: int = 0
 
@@ -119,10 +121,17 @@ class ProposedSource:
 
 
 def from_table(
-    finding: TableFinding, claims: Sequence[Claim], findings: FolderFindings, name: str, split: str
+    finding: TableFinding,
+    claims: Sequence[Claim],
+    findings: FolderFindings,
+    name: str,
+    split: str,
+    whole: TableFinding,
 ) -> ProposedSource:
-    """The source that reads a table. split: of all of its rows, or nothing."""
-    return _OfTable(finding, claims, findings, name, split).source()
+    """The source that reads a table. split: of all of its rows, or nothing. whole: the table of the
+    same set that has all columns.
+    """
+    return _OfTable(finding, claims, findings, name, split, whole).source()
 
 
 class _OfTable:
@@ -135,8 +144,10 @@ class _OfTable:
         findings: FolderFindings,
         name: str,
         split: str,
+        whole: TableFinding,
     ) -> None:
         self._table, self._claims, self._findings = finding, claims, findings
+        self._whole = whole
         self._split = split
         sample = finding.sample
         self._told: list[str] = [_about(finding)]
@@ -150,6 +161,13 @@ class _OfTable:
         self._options |= self._table.sample.options
         if self._table.sample.stray:
             self._stray()
+        if self._table.sample.sheets:
+            others = ", ".join(map(repr, self._table.sample.sheets))
+            self._told.append(f"of its sheets this one is read; not read: {others} (sheet: NAME)")
+        if self._table.sample.absent:
+            counts = self._table.sample.absent.items()
+            where = ", ".join(f"{column} ({count:,})" for column, count in counts)
+            self._told.append(f"cells that say NA or the like are empty (absent): {where}")
         self._id()
         self._texts()
         self._media()
@@ -178,8 +196,15 @@ class _OfTable:
         cells = self._table.sample.cells
         files = [guess.column for guess in self._table.of("path")]
         named = [guess.column for guess in self._table.of("identifier")]
+        # a column of whole numbers of which one was missing once is written 1.0, 2.0, ...
+        written = [
+            column for column in named if all(map(_WHOLE.fullmatch, map(str, cells[column])))
+        ]
         candidates = [f"{{{column}:stem}}" for column in files if _has_ending(cells[column])]
-        candidates += [f"{{{column}}}" for column in dict.fromkeys([*files, *named])]
+        candidates += [
+            f"{{{column}:d}}" if column in written else f"{{{column}}}"
+            for column in dict.fromkeys([*files, *named])
+        ]
         candidates += [
             f"{{{group.column}}}-{{{position.column}}}"
             for group in self._table.of("group")
@@ -288,7 +313,7 @@ class _OfTable:
         if many:
             self._told.append(f"columns passed over: {', '.join(many)} (one for each of several)")
         columns = [guess for guess in columns if guess.column not in many]
-        if not self._result.parts:
+        if set(self._result.parts.values()) <= {"text"}:
             columns = self._table_part(columns)
         words = {
             self._name(guess.column, "label"): guess for guess in columns if guess.role != "number"
@@ -306,7 +331,7 @@ class _OfTable:
             self._result.targets[name] = Aimed(
                 _AIMS[guess.role],
                 guess.filled / max(1, guess.cells),
-                is_label_name(guess.column),
+                label_rank(guess.column),
                 guess.are_numbers,
                 guess.values,
             )
@@ -316,13 +341,23 @@ class _OfTable:
             self._options |= {"thousands": thousands} if thousands else {}
 
     def _table_part(self, columns: list[ColumnGuess]) -> list[ColumnGuess]:
-        """Without texts and media the cells are what is learnt from; the target is left of them."""
-        target = target_column({guess.column: guess for guess in columns})
-        cells = [guess.column for guess in columns if guess is not target and guess.role != "list"]
+        """Without media the cells are what is learnt from, beside texts if there are any; targets
+        are left of them.
+        """
+        guesses = {guess.column: guess for guess in self._whole.of("category", "list", "number")}
+        likeliest = target_column(guesses)
+        targets = [likeliest.column] if likeliest else []
+        if self._result.parts:
+            targets = target_columns(guesses)
+        cells = [
+            guess.column
+            for guess in columns
+            if guess.column not in targets and guess.role != "list"
+        ]
         if cells:
-            self._options["table"] = {"cells": cells}
-            self._result.parts["cells"] = "table"
-            self._names.add("cells")
+            part = self._name("cells", "cells")
+            self._options["table"] = {part: cells}
+            self._result.parts[part] = "table"
         return [guess for guess in columns if guess.column not in cells]
 
     def _group(self) -> None:
@@ -396,11 +431,15 @@ def from_media(
             f"{len(folder.labels):,} folders give the label: {', '.join(folder.labels[:5])}"
             + (", ..." if len(folder.labels) > 5 else "")
         )
-        result.targets["label"] = Aimed("class", 1.0, False, values=len(folder.labels))
+        result.targets["label"] = Aimed("class", 1.0, 2, values=len(folder.labels))
     if folder.splits:
         options["split"] = "{split}"
         told.append(f"folders give the split: {', '.join(folder.splits)}")
         result.splits, result.every_record_has_split = folder.splits, True
+    if folder.split:
+        options["split"] = folder.split
+        told.append(f"its folder gives the split: {folder.split}")
+        result.splits, result.every_record_has_split = (folder.split,), True
     result.parts[folder.modality] = folder.modality
     if folder.modality == "video":
         if has_sound(findings.root, folder.files):
@@ -433,7 +472,7 @@ def from_vqa(entry: VqaSet, name: str, split: str) -> ProposedSource:
     ]
     targets = {}
     if entry.annotations:
-        targets = {"answers": Aimed("answers", 1.0, True), "answer": Aimed("class", 1.0, False)}
+        targets = {"answers": Aimed("answers", 1.0, 0), "answer": Aimed("class", 1.0, 2)}
     return ProposedSource(
         name=name,
         options=options,
@@ -444,6 +483,30 @@ def from_vqa(entry: VqaSet, name: str, split: str) -> ProposedSource:
         groups=dict(entry.pictures),
         splits=(split,) if split else (),
         every_record_has_split=bool(split),
+        records=entry.looked_at,
+    )
+
+
+def from_captions(entry: CaptionSet, name: str, split: str) -> ProposedSource:
+    """The source that reads a set of COCO captions."""
+    options: dict[str, object] = {
+        "type": "coco_captions",
+        "captions": entry.captions,
+        "images": entry.images,
+    }
+    told = [f"{entry.with_image:,} of {entry.looked_at:,} images looked at are there"]
+    split = "{split}" if entry.has_splits else split
+    if split:
+        options["split"] = split
+    is_given = bool(split) and not entry.has_splits
+    return ProposedSource(
+        name=name,
+        options=options,
+        told=told,
+        parts={"image": "image", "caption": "text"},
+        sure_texts=["caption"],
+        splits=(split,) if is_given else (),
+        every_record_has_split=is_given,
         records=entry.looked_at,
     )
 

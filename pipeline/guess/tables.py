@@ -19,7 +19,7 @@ from ...stages.ingest._encoding import find_encoding
 from ...stages.ingest._table import Dialect, find_dialect, read_rows, unpacked
 from ...stages.ingest.jsonl import flatten, json_documents
 from ...stages.ingest.parquet import arrow_form
-from ...stages.ingest.xlsx import named_cells, sheet_rows
+from ...stages.ingest.xlsx import named_cells, sheet_names, sheet_rows
 from ...stages.template import fill
 
 _MOST_ROWS = 4000
@@ -27,6 +27,7 @@ _MOST_READ = 200_000
 _WHOLE_BYTES = 64 << 20
 _FEW_BROKEN = 0.02
 _MOST_BROKEN = 20
+_SAID_ABSENT = ("NA", "N/A", "n/a", "NULL", "null", "NaN", "nan", "#N/A")
 _PACKED = (".gz", ".bz2", ".xz")
 _KINDS = {
     ".csv": "csv",
@@ -51,7 +52,8 @@ class TableSample:
     cells of the rows. rows: how many were gone through, evenly, to take these; ``is_whole`` where
     those are all. broken: rows beside them that the source rejects. stray: rows with cells beyond
     the named columns. dialect: of delimited text. options: what the source has to be told beside
-    the file.
+    the file. sheets: of a workbook, those that are not read. absent: column -> how many of its
+    cells say NA or the like, and are taken for empty.
     """
 
     file: str
@@ -63,6 +65,8 @@ class TableSample:
     stray: int = 0
     dialect: Dialect | None = None
     options: dict[str, object] = field(default_factory=dict)
+    absent: Mapping[str, int] = field(default_factory=dict)
+    sheets: tuple[str, ...] = ()
 
     @property
     def taken(self) -> int:
@@ -84,20 +88,56 @@ def read_sample(root: Path, file: str) -> TableSample:
     path = root / file
     kind = "parquet" if path.is_dir() else table_kind(file)
     try:
+        if kind == "xlsx":
+            return _without_absent(_of_workbook(path, file))
         if kind != "csv":
-            return _sample(path, file, kind, None)
+            return _without_absent(_sample(path, file, kind, None))
         dialect = _dialect(path)
         if len(dialect.header) < 2 and ".txt" in path.name.lower():
             spaced = _sample(
                 path, file, kind, find_dialect(path, dialect.encoding, " ", header=False)
             )
             if len(spaced.cells) > 1 and spaced.broken <= _FEW_BROKEN * spaced.rows:
-                return replace(spaced, options={"delimiter": " "})
-        return _sample(path, file, kind, dialect)
+                return _without_absent(replace(spaced, options={"delimiter": " "}))
+        return _without_absent(_sample(path, file, kind, dialect))
     except InputError:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(f"{file}: cannot be read: {' '.join(str(error).split())[:160]}") from error
+
+
+def _of_workbook(path: Path, file: str) -> TableSample:
+    """Some rows of the first sheet that is a table: with rows, and columns rather than lines."""
+    if importlib.util.find_spec("openpyxl") is None:
+        raise InputError(f"{file}: needs openpyxl: pip install 'modalmill[xlsx]'")
+    sheets = sheet_names(path)
+    if len(sheets) < 2:
+        return _sample(path, file, "xlsx", None)
+    samples = {name: _sample(path, file, "xlsx", None, name) for name in sheets}
+    name = max(sheets, key=lambda one: (samples[one].rows > 0) + (len(samples[one].cells) > 1))
+    others = tuple(other for other in sheets if other != name)
+    return replace(samples[name], options={"sheet": name}, sheets=others)
+
+
+def _without_absent(sample: TableSample) -> TableSample:
+    """The sample with empty cells in the place of those that say NA or the like."""
+    said: Counter[str] = Counter()
+    cells: dict[str, list[object]] = {}
+    counts: Counter[str] = Counter()
+    for name, column in sample.cells.items():
+        words = [_absent_word(cell) for cell in column]
+        said.update(word for word in words if word)
+        counts[name] = sum(bool(word) for word in words)
+        cells[name] = [None if word else cell for cell, word in zip(column, words, strict=True)]
+    if not said:
+        return sample
+    options = {**sample.options, "absent": [word for word in _SAID_ABSENT if said[word]]}
+    return replace(sample, cells=cells, options=options, absent=+counts)
+
+
+def _absent_word(cell: object) -> str:
+    word = cell.strip() if isinstance(cell, str) else ""
+    return word if word in _SAID_ABSENT else ""
 
 
 def is_unique(root: Path, sample: TableSample, template: str) -> bool:
@@ -106,7 +146,12 @@ def is_unique(root: Path, sample: TableSample, template: str) -> bool:
     """
     seen: set[str] = set()
     rows: Iterable[Mapping[str, object]] = _rows(
-        root / sample.file, sample.file, sample.kind, sample.dialect, Counter()
+        root / sample.file,
+        sample.file,
+        sample.kind,
+        sample.dialect,
+        Counter(),
+        sample.options.get("sheet"),
     )
     for row in itertools.islice(rows, _MOST_READ):
         try:
@@ -127,12 +172,14 @@ def _dialect(path: Path) -> Dialect:
     return find_dialect(path, encoding)
 
 
-def _sample(path: Path, file: str, kind: str, dialect: Dialect | None) -> TableSample:
+def _sample(
+    path: Path, file: str, kind: str, dialect: Dialect | None, sheet: object = None
+) -> TableSample:
     """At most 4000 rows, as far from each other as it takes."""
     found: Counter[str] = Counter()
     taken: list[Mapping[str, object]] = []
     step, count = 1, 0
-    rows = _rows(path, file, kind, dialect, found)
+    rows = _rows(path, file, kind, dialect, found, sheet)
     for count, row in enumerate(itertools.islice(rows, _MOST_READ), 1):
         if (count - 1) % step == 0:
             taken.append(row)
@@ -152,7 +199,12 @@ def _sample(path: Path, file: str, kind: str, dialect: Dialect | None) -> TableS
 
 
 def _rows(
-    path: Path, file: str, kind: str, dialect: Dialect | None, found: Counter[str]
+    path: Path,
+    file: str,
+    kind: str,
+    dialect: Dialect | None,
+    found: Counter[str],
+    sheet: object = None,
 ) -> Iterator[Mapping[str, object]]:
     """The rows of a table, cells by column; those that the source rejects are counted in
     ``found``.
@@ -168,9 +220,7 @@ def _rows(
         with unpacked(path) as data:
             yield from _objects(json_documents(data, file), file, found)
     elif kind == "xlsx":
-        if importlib.util.find_spec("openpyxl") is None:
-            raise InputError(f"{file}: needs openpyxl: pip install 'modalmill[xlsx]'")
-        names, rows, _ = sheet_rows(path, file)
+        names, rows, _ = sheet_rows(path, file, None if sheet is None else str(sheet))
         for _, cells in rows:
             if any(cell is not None for cell in cells):
                 yield named_cells(names, cells)

@@ -29,7 +29,7 @@ def find_aim(proposal: Proposal) -> tuple[str, Aimed] | None:
         ((name, aimed) for source in proposal.sources for name, aimed in source.targets.items()),
         key=lambda entry: (
             entry[1].kind != "answers",
-            not entry[1].is_label,
+            entry[1].label_rank,
             list(_TASKS).index(entry[1].kind),
             entry[1].are_numbers,
             -entry[1].share,

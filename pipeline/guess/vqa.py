@@ -60,7 +60,7 @@ def find_vqa(root: Path, files: Sequence[str]) -> tuple[list[VqaSet], dict[str, 
     """The sets of COCO VQA below a folder; and those of its files that make no set, with why."""
     questions: dict[str, _Array] = {}
     annotations: dict[str, _Array] = {}
-    for file in _few_json(files):
+    for file in few_json(files):
         kind = _kind(root / file)
         if kind:
             found = questions if kind == "questions" else annotations
@@ -100,7 +100,7 @@ def find_vqa(root: Path, files: Sequence[str]) -> tuple[list[VqaSet], dict[str, 
     return sets, lone
 
 
-def _few_json(files: Iterable[str]) -> list[str]:
+def few_json(files: Iterable[str]) -> list[str]:
     """The json files of folders that do not hold one for each of many records."""
     names = [file for file in files if file.lower().endswith(".json")]
     often = Counter(map(posixpath.dirname, names))

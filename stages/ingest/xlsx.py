@@ -120,6 +120,15 @@ def sheet_rows(
     return (), iter(()), notes
 
 
+def sheet_names(path: Path) -> list[str]:
+    """The sheets of a workbook, in order."""
+    import openpyxl
+
+    with _reading(path):
+        book = openpyxl.load_workbook(path, read_only=True)
+    return [sheet.title for sheet in book.worksheets]
+
+
 def named_cells(names: Sequence[str], cells: Sequence[object]) -> dict[str, object]:
     """The cells of a row by the names of their columns, dates as ISO 8601 writes them."""
     return {word: _cell(cell) for word, cell in zip(names, cells, strict=False) if word}

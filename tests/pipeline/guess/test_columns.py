@@ -61,6 +61,9 @@ def test_each_kind_of_column_is_told_from_the_others() -> None:
         "": "passed over",
     }
     assert guess_columns(table)["genres"].separator == "|"
+    assert guess_columns(table)["genres"].values == 4
+    half = guess_columns({"age": ["twenties", ""] * 30})["age"]
+    assert half.reason == "every cell is 'twenties', but for 30 of 60 that are empty"
 
 
 def test_cells_of_arrow_tables_are_taken_as_they_are() -> None:
@@ -81,7 +84,7 @@ def test_cells_of_arrow_tables_are_taken_as_they_are() -> None:
 
 
 def test_a_position_within_a_group_is_no_group() -> None:
-    lengths = [3, 5, 4, 6, 2, 5]
+    lengths = [3, 5, 4, 6, 2, 5] * 2
     table: dict[str, list[object]] = {
         "Dialogue_ID": [
             str(number) for number, length in enumerate(lengths) for _ in range(length)
@@ -91,9 +94,51 @@ def test_a_position_within_a_group_is_no_group() -> None:
     assert roles(table) == {"Dialogue_ID": "group", "Utterance_ID": "position"}
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["covid", "valid", "Paid", "obscene", "label_id", "age_group", "patient", "subject_id", "user"],
+)
+@pytest.mark.parametrize(
+    "values", [["0", "1"], ["no", "yes"], ["0", "0", "0", "1"], ["low", "mid", "high"]]
+)
+def test_a_column_of_few_values_is_no_group_whatever_it_is_called(
+    name: str, values: list[str]
+) -> None:
+    assert roles({name: values * 15}) == {name: "category"}
+
+
+def test_groups_are_many_and_come_again_and_are_not_called_like_labels() -> None:
+    def role(name: str, groups: int, rows: int) -> str:
+        return roles({name: [str(number % groups + 100) for number in range(rows)]})[name]
+
+    assert role("patientId", 10, 60) == role("user_id", 40, 60) == "group"
+    assert role("patientId", 9, 60) == role("class_id", 15, 60) == "category"
+    assert role("user_id", 55, 60) != "group"
+
+
 def test_words_with_leading_zeros_are_no_numbers() -> None:
     table: dict[str, list[object]] = {"zip": [f"0{number % 4}123" for number in range(20)]}
     assert guess_columns(table)["zip"].role == "category"
+
+
+@pytest.mark.parametrize("form", ["${0:,}.50", "{0}%", "{0},5", "{0} €", "({0}.25)"])
+def test_amounts_and_numbers_with_other_marks_are_no_ids(form: str) -> None:
+    table: dict[str, list[object]] = {
+        "amount": [form.format(1000 + number * 37) for number in range(80)],
+        "weight": [f"{number}.25" for number in range(80)],
+    }
+    guess = guess_columns(table)["amount"]
+    assert (guess.role, "write them as 1234.5" in guess.reason) == ("passed over", True)
+
+
+def test_numbers_that_are_not_finite_are_cells_without_a_number() -> None:
+    said = [
+        ["inf", "-inf", "Infinity"][n // 10 % 3] if n % 10 == 0 else f"{n}.5" for n in range(90)
+    ]
+    cells = [float("inf") if number % 10 == 0 else number * 1.5 for number in range(90)]
+    assert roles({"said": said, "cells": cells}) == {"said": "number", "cells": "number"}
+    places = [["0", "1", "2", "inf"][number % 4] for number in range(40)]
+    assert roles({"row_id": places}) == {"row_id": "category"}
 
 
 @pytest.mark.parametrize(
@@ -142,6 +187,16 @@ def test_numbers_lead_to_names_of_files_that_hold_them() -> None:
     listing = FileNames([f"img/COCO_train_{number:012d}.jpg" for number in range(9, 90, 7)])
     guess = guess_columns({"image_id": [9, 16, 23, 30, 37, 44, 51, 58, 65, 72]}, listing)
     assert guess["image_id"].places[0].path == "img/COCO_train_{image_id:012d}.jpg"
+
+
+def test_numbers_are_no_names_of_pictures_unless_nearly_all_lead_to_one() -> None:
+    listing = FileNames([f"pics/{number}.png" for number in range(10)])
+    table: dict[str, list[object]] = {
+        "ph": [f"{number % 9}.{number * 7 + 1:03d}" for number in range(80)],
+        "rooms": [str(number % 16) for number in range(80)],
+        "picture": [str(number % 10) for number in range(80)],
+    }
+    assert roles(table, listing) == {"ph": "number", "rooms": "number", "picture": "path"}
 
 
 def test_several_pictures_of_a_row_are_several_places() -> None:

@@ -149,6 +149,34 @@ def test_running_numbers_of_two_tables_are_no_key(tmp_path: Path) -> None:
     assert "align.join" not in addresses(recipe)
 
 
+def test_ids_that_pandas_wrote_with_decimals_are_those_without(tmp_path: Path) -> None:
+    texts = "".join(f"{n},{said(n)}\n" for n in range(1, 51))
+    labels = "".join(f"{n}.0,{'ab'[n % 2]}\n" for n in range(1, 51))
+    write(tmp_path / "d" / "texts.csv", f"id,text\n{texts}")
+    write(tmp_path / "d" / "labels.csv", f"id,label\n{labels}")
+    made(tmp_path / "d", tmp_path / "r.yaml")
+    assert kept(tmp_path / "r.yaml")["stages"]["align.join"]["merged"] == 50
+
+
+@pytest.mark.parametrize(
+    ("names", "columns", "are_joined"),
+    [
+        (("reviews", "jokes"), ("id", "id"), False),
+        (("reviews", "reviews_funny"), ("id", "id"), True),
+        (("reviews", "jokes"), ("review_id", "review_id"), True),
+    ],
+)
+def test_tables_with_running_numbers_are_joined_where_their_names_say_so_too(
+    tmp_path: Path, names: tuple[str, str], columns: tuple[str, str], are_joined: bool
+) -> None:
+    for place, (name, column) in enumerate(zip(names, columns, strict=True)):
+        rows = "".join(f"{n},{said(n + 99 * place)},{'ab'[n % 2]}\n" for n in range(40))
+        write(tmp_path / "d" / f"{name}.csv", f"{column},text{place},label{place}\n{rows}")
+    recipe = made(tmp_path / "d", tmp_path / "r.yaml")
+    assert ("align.join" in addresses(recipe)) == are_joined
+    assert ("its ids are running numbers" in (tmp_path / "r.yaml").read_text()) != are_joined
+
+
 @pytest.mark.parametrize("written", ["{}", "{:03d}"])
 def test_media_of_one_name_or_number_are_one_record(tmp_path: Path, written: str) -> None:
     root = tmp_path / "d"
@@ -227,6 +255,16 @@ def test_split_files_are_one_set_and_answers_of_the_test_set_may_lack(tmp_path: 
     }
 
 
+def test_cells_that_say_not_available_are_empty(tmp_path: Path) -> None:
+    rows = "".join(
+        f"{'NA' if n % 7 == 0 else said(n)},{['N/A', 'good', 'bad'][n % 3]}\n" for n in range(90)
+    )
+    write(tmp_path / "d" / "r.csv", "text,label\n" + rows)
+    source = made(tmp_path / "d", tmp_path / "r.yaml")["sources"]["r"]
+    assert source["absent"] == ["NA", "N/A"]
+    assert "text (13), label (30)" in (tmp_path / "r.yaml").read_text()
+
+
 def test_a_table_of_cells_alone_is_what_is_learnt_from(tmp_path: Path) -> None:
     rows = [
         {"id": number, "rooms": number % 7, "city": ["Bonn", "Ulm"][number % 2], "price": n * 1.5}
@@ -236,6 +274,63 @@ def test_a_table_of_cells_alone_is_what_is_learnt_from(tmp_path: Path) -> None:
     recipe = made(tmp_path / "d", tmp_path / "r.yaml")
     assert recipe["sources"]["houses"]["table"] == {"cells": ["rooms", "city"]}
     assert (recipe["train"]["task"], recipe["train"]["target"]) == ("regression", "price")
+
+
+def test_numbers_and_classes_beside_a_text_are_learnt_from_and_the_test_set_lacks_the_target(
+    tmp_path: Path,
+) -> None:
+    """Columns as those of the passengers of the Titanic."""
+    rows = [
+        {
+            "PassengerId": number,
+            "Survived": int(number % 3 == 0),
+            "Pclass": number % 3 + 1,
+            "Name": said(number),
+            "Sex": ["male", "female"][number % 2],
+            "Age": None if number % 5 == 0 else 1 + number % 79,
+            "Fare": number * 0.37 + 5,
+        }
+        for number in range(1, 151)
+    ]
+    table = pd.DataFrame(rows)
+    table[:100].to_csv(write(tmp_path / "d" / "train.csv", ""), index=False)
+    table[100:].drop(columns="Survived").to_csv(tmp_path / "d" / "test.csv", index=False)
+    recipe = made(tmp_path / "d", tmp_path / "r.yaml")
+    cells = {"cells": ["Pclass", "Sex", "Age", "Fare"]}
+    assert [own["table"] for own in recipe["sources"].values()] == [cells, cells]
+    assert recipe["train"]["target"] == "survived"
+    assert sorted(recipe["train"]["inputs"]) == ["cells", "name"]
+
+
+def test_the_first_sheet_that_is_a_table_is_read_and_the_others_are_named(tmp_path: Path) -> None:
+    table = pd.DataFrame({"text": [said(n) for n in range(30)], "label": ["a", "b"] * 15})
+    path = write(tmp_path / "d" / "book.xlsx", "")
+    with pd.ExcelWriter(path, engine="openpyxl") as book:
+        about = pd.DataFrame(["This is an export", "of a survey"])
+        about.to_excel(book, sheet_name="ReadMe", index=False, header=False)
+        table.to_excel(book, sheet_name="Data", index=False)
+        table.to_excel(book, sheet_name="Old", index=False)
+    source = made(tmp_path / "d", tmp_path / "r.yaml")["sources"]["book"]
+    assert (source["sheet"], source["text"]) == ("Data", {"text": "text"})
+    assert "not read: 'ReadMe', 'Old'" in (tmp_path / "r.yaml").read_text()
+
+
+def test_captions_of_coco_are_read_and_boxes_are_told(tmp_path: Path) -> None:
+    root = tmp_path / "d"
+    images = [{"id": n, "file_name": f"COCO_val2014_{n:012d}.jpg"} for n in range(12)]
+    for number, image in enumerate(images):
+        write(root / "images" / str(image["file_name"]), jpeg(seed=number))
+    captions = [{"id": n, "image_id": n // 2, "caption": said(n)} for n in range(24)]
+    boxes = [{"id": n, "image_id": n, "bbox": [0, 0, 1, 1], "category_id": 1} for n in range(12)]
+    for name, entries in (("captions", captions), ("instances", boxes)):
+        text = json.dumps({"images": images, "annotations": entries})
+        write(root / f"{name}_val2014.json", text)
+    recipe = made(root, tmp_path / "r.yaml")
+    assert {own["type"] for own in recipe["sources"].values()} == {"coco_captions"}
+    account = kept(tmp_path / "r.yaml")
+    assert account["stages"]["align.split"]["presence"] == {"caption+image": 24}
+    text = (tmp_path / "r.yaml").read_text()
+    assert "instances_val2014.json: annotations of COCO without captions" in text
 
 
 def test_one_table_is_read_with_the_files_around_it(tmp_path: Path) -> None:
@@ -288,6 +383,18 @@ def test_what_was_passed_over_is_told_on_the_terminal_and_in_the_recipe(tmp_path
         assert line in text
     assert "columns passed over: when (its cells are dates)" in text
     assert "modalmill run d.yaml" in done.stdout
+
+
+def test_files_that_are_no_tables_are_told_once(tmp_path: Path) -> None:
+    write(tmp_path / "d" / "t.csv", "text,label\n" + "".join(
+        f"{said(n)},{'ab'[n % 2]}\n" for n in range(9)))  # fmt: skip
+    write(tmp_path / "d" / "e.csv", "")
+    for number in range(5):
+        write(tmp_path / "d" / "one" / f"{number}.json", json.dumps({"label": "a"}))
+    done = commands.here("init", "d", cwd=tmp_path)
+    assert done.stdout.count("e.csv") == 1
+    assert "one: 5 files of JSON with one object each" in done.stdout
+    assert list(yaml.safe_load((tmp_path / "d.yaml").read_text())["sources"]) == ["t"]
 
 
 def test_files_that_are_named_and_not_there_are_told(tmp_path: Path) -> None:
