@@ -20,7 +20,9 @@ from ..guess.columns import guess_columns, number_marks
 from ..guess.listing import list_files
 from ..guess.paths import FileNames
 from ..progress import Progress
+from ..result import Result
 from .carry_out import run_recipe
+from .held_out import column_for, notes_on_splits, seed_that_tests
 from .model import Model
 from .table_recipe import recipe_of_table
 from .tables import AnyTable, arrow_table, is_path, sample_of, with_whole_paths, write_file
@@ -29,6 +31,7 @@ from .uses import MEDIA, ColumnUse, uses_of
 _MOST_ROWS = 4000
 _MOST_LOOKED_AT = 200
 _MOST_TOLD = 40
+_FEW_UNITS = 200  # so few that a split by hash may leave none to test on
 
 
 def fit_table(
@@ -81,20 +84,28 @@ def fit_table(
         given.cells.update({name: table_of_paths[name].to_pylist() for name in direct})
     root = _root_of(given, direct, any(use.guess.places for use in reads))
     within = str(given.folder.relative_to(root)) if given.folder.is_relative_to(root) else ""
-    recipe = recipe_of_table(
-        uses, given.cells, _source(given, root), within, train or {}, _has_gpu()
-    )
+    source, has_gpu = _source(given, root), _has_gpu()
+
+    def run(seed: int, until: str | None = None) -> Result:
+        recipe = recipe_of_table(uses, given.cells, source, within, train or {}, has_gpu, seed)
+        return run_recipe(
+            {**recipe, "data": root},
+            folder.root,
+            until=until,
+            engine=engine,
+            workers=workers,
+            resume=resume,
+            quiet=quiet or until is not None,
+        )
+
     progress = Progress(quiet)
-    for line in _told(uses):
+    for line in [*notes_on_splits(uses, given.cells), *_told(uses)]:
         progress.line(f"fit: {line}")
-    result = run_recipe(
-        {**recipe, "data": root},
-        folder.root,
-        engine=engine,
-        workers=workers,
-        resume=resume,
-        quiet=quiet,
-    )
+    seed = 0
+    if column_for(uses, "split") is None and _fewest_units(uses, given) < _FEW_UNITS:
+        groups = run(seed, "align.split").manifest()["group"]
+        seed = seed_that_tests(groups.to_pylist())
+    result = run(seed)
     for line in _left_out(result.account):
         progress.line(f"fit: {line}")
     kind = given.table[target].type if given.table is not None else None
@@ -179,6 +190,15 @@ def _check_there(column: str, given: _Given) -> None:
             f" {given.folder} ({names[0]!r}); say media=FOLDER, or pass it over:"
             f" columns={{{column!r}: None}}"
         )
+
+
+def _fewest_units(uses: Mapping[str, ColumnUse], given: _Given) -> int:
+    """How many values the rows have at least of what keeps them in one split: their group, and
+    texts and media that may be the same.
+    """
+    together = ("text", *MEDIA, "group")
+    values = [use.guess.values for use in uses.values() if use.use in together]
+    return min([*values, len(next(iter(given.cells.values())))])
 
 
 def _has_gpu() -> bool:

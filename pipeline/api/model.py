@@ -57,9 +57,18 @@ class Model:
 
     @property
     def evaluation(self) -> Evaluation:
-        """How good it is on records that it never saw, with every subset of the parts."""
+        """How good it is, with every subset of the parts, on the records of ``split``."""
         assert self.result.training is not None
         return self.result.training
+
+    @property
+    def split(self) -> str:
+        """The split that ``evaluation`` is of: of records that it never saw, ``test``. Where the
+        table's own splits have none for testing alone, it is the one that chose the best epoch, or
+        the one that the model was trained on; ``evaluation`` says so under
+        ``chosen_on_this_split`` and ``trained_on_this_split``, and the model where it is shown.
+        """
+        return self.evaluation["split"]
 
     @property
     def checkpoint(self) -> Path:

@@ -18,6 +18,7 @@ _OF_OTHERS = tuple(word for word in get_args(Use) if word != "list")
 _LEAST_ROWS = 20
 _MOST_CLASSES = 1000
 _LEAST_REPEATS = 2
+_LEAST_GROUPS = 3  # one to train on, one to choose the epoch by, one to test on
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,11 @@ def _guessed(guess: ColumnGuess) -> ColumnUse:
     def passed(reason: str) -> ColumnUse:
         return ColumnUse(guess.column, "passed over", reason, guess)
 
+    if role == "split" and guess.values == 1:
+        return passed(f"{why} alone, which leaves none to test on; rows are split anew")
+    if role == "group" and guess.values < _LEAST_GROUPS:
+        few = f"{guess.values} values, too few for groups that are kept apart"
+        return ColumnUse(guess.column, "category", few, guess)
     if role in ("text", "number", "category", "group", "split"):
         return ColumnUse(guess.column, role, why, guess)
     if role == "list" and guess.separator:

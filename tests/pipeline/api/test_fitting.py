@@ -342,3 +342,80 @@ def test_real_texts_in_another_encoding(shared: Path, tmp_path: Path) -> None:
     assert report["all"] > report["commonest_answer"] + 0.05
     answers = model.predict({"v2": ["WINNER!! You have won a free prize, call 09061701461 now"]})
     assert answers["prediction"].to_pylist() == ["spam"]
+
+
+ONE_EPOCH = FAST | {"train": QUICK | {"epochs": 1}}
+
+
+def rows_of_chance(count: int) -> pd.DataFrame:
+    chance = np.random.default_rng(6)
+    return pd.DataFrame(
+        {"dose": chance.normal(0, 1, count), "outcome": chance.choice(["good", "bad"], count)}
+    )
+
+
+def test_a_column_of_one_split_leaves_rows_to_test_on(tmp_path: Path) -> None:
+    """Labels of chance: on rows that were learned by heart they would be known."""
+    frame = rows_of_chance(120).assign(Bemerkung=sentences(120, 3), split="train")
+    model = mm.fit(frame, "outcome", tmp_path / "a", **FAST)
+    assert model.columns["split"].use == "passed over"
+    assert "leaves none to test on" in model.columns["split"].reason
+    assert model.split == "test"
+    assert model.evaluation["all"] < 0.75
+    model = mm.fit(frame, "outcome", tmp_path / "b", columns={"split": "split"}, **ONE_EPOCH)
+    assert model.split == "train"
+    assert model.evaluation["trained_on_this_split"]
+    assert "(the model was trained on this split)" in repr(model)
+
+
+def test_a_table_without_a_split_for_testing_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = rows_of_chance(60).assign(split=["train", "val"] * 30)
+    model = mm.fit(frame, "outcome", tmp_path / "out", **(ONE_EPOCH | {"quiet": False}))
+    assert model.split == "val"
+    assert "(the best epoch was chosen on this split)" in repr(model)
+    assert "fit: split: no row is for testing alone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("groups", [3, 4, 7])
+def test_few_groups_leave_one_to_test_on(tmp_path: Path, groups: int) -> None:
+    names = [f"p{number % groups}" for number in range(84)]
+    frame = rows_of_chance(84).assign(patient=names)
+    said = {"patient": "group"}
+    model = mm.fit(frame, "outcome", tmp_path / "out", columns=said, **ONE_EPOCH)
+    assert model.split == "test"
+    manifest = model.result.manifest().to_pandas()
+    assert set(manifest["split"]) == {"train", "val", "test"}
+    assert manifest.groupby("group")["split"].nunique().max() == 1
+    assert not model.evaluation["trained_on_this_split"]
+
+
+def test_a_column_of_two_values_is_no_group(tmp_path: Path) -> None:
+    frame = rows_of_chance(60).assign(person=["ann", "ben"] * 30)
+    model = mm.fit(frame, "outcome", tmp_path / "out", **ONE_EPOCH)
+    assert model.columns["person"].use == "category"
+    assert model.split == "test"
+
+
+def test_a_column_of_splits_is_taken_at_its_word_beside_groups(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"p{number // 4}" for number in range(120)]
+    splits = ["Train", "Train", "Dev", "Testing"] * 30
+    # the same row in two splits is no reason to leave one out either
+    frame = pd.concat([rows_of_chance(30)] * 4, ignore_index=True)
+    frame = frame.assign(patient=names, part_of=splits, said=sentences(30) * 4)
+    more: dict[str, Any] = {"columns": {"said": "text"}, **ONE_EPOCH}
+    model = mm.fit(frame, "outcome", tmp_path / "a", **(more | {"quiet": False}))
+    assert model.result.account.stages[-1].splits == {"Train": 60, "Dev": 30, "Testing": 30}
+    assert model.split == "Testing"
+    told = capsys.readouterr().err
+    assert "part_of: taken at its word, with 30 groups of 'patient' in more than one split" in told
+    assert model.result.rejects().num_rows == 0
+    # a row without a split is given one of those that there are
+    frame.loc[:19, "part_of"] = None
+    model = mm.fit(frame, "outcome", tmp_path / "b", **more)
+    found = model.result.account.stages[-1].splits
+    assert found.keys() == {"Train", "Dev", "Testing"}
+    assert sum(found.values()) == 120
