@@ -25,7 +25,15 @@ from .carry_out import run_recipe
 from .held_out import column_for, notes_on_splits, seed_that_tests
 from .model import Model
 from .table_recipe import recipe_of_table
-from .tables import AnyTable, arrow_table, is_path, sample_of, with_whole_paths, write_file
+from .tables import (
+    AnyTable,
+    arrow_table,
+    is_path,
+    sample_of,
+    type_of,
+    with_whole_paths,
+    write_file,
+)
 from .uses import MEDIA, ColumnUse, uses_of
 
 _MOST_ROWS = 4000
@@ -108,7 +116,8 @@ def fit_table(
     result = run(seed)
     for line in _left_out(result.account):
         progress.line(f"fit: {line}")
-    kind = given.table[target].type if given.table is not None else None
+    table_type = given.table[target].type if given.table is not None else None
+    kind = table_type or type_of(given.cells[target], given.kind == "csv")
     return Model(result, uses, kind)
 
 

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 class Model:
     """A model of a column of a table.
 
-    result: what the run left. columns: what each column was used for. target_type: of the target
-        where the table was one of Arrow or pandas; answers have it.
+    result: what the run left. columns: what each column was used for. target_type: of the target,
+        which answers have; None where its cells are words.
     """
 
     result: Result

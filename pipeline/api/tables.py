@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,11 @@ from ..guess.tables import TableSample, read_sample, table_kind
 
 # a data frame, pyarrow.Table, dictionary of columns, or path; pandas is no dependency
 AnyTable: TypeAlias = object
+_SPELLED = (
+    (pa.int64(), re.compile(r"0|-?[1-9]\d{0,17}")),
+    (pa.float64(), re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?")),
+    (pa.bool_(), re.compile(r"true|false", re.IGNORECASE)),
+)
 
 
 def is_path(table: AnyTable) -> bool:
@@ -85,6 +91,23 @@ def _check_distinct(names: Sequence[str]) -> None:
 def is_frame(table: AnyTable) -> bool:
     """Whether it is a data frame of pandas, known without importing it."""
     return type(table).__module__.partition(".")[0] == "pandas" and hasattr(table, "columns")
+
+
+def type_of(cells: Sequence[object], are_written: bool) -> pa.DataType | None:
+    """The type of the values of a column; None where they are words, or of several types.
+
+    are_written: they are texts, as in a csv, and their type is the one that all of them spell:
+    whole numbers, numbers, or true and false. ``007`` spells none: it would come back as 7.
+    """
+    filled = [cell for cell in cells if not is_absent(cell)]
+    if are_written:
+        texts = [str(cell).strip() for cell in filled]
+        spelled = (kind for kind, form in _SPELLED if all(map(form.fullmatch, texts)))
+        return next(spelled, None)
+    try:
+        return pa.array(filled).type
+    except (pa.ArrowException, TypeError, ValueError):
+        return None
 
 
 def with_whole_paths(table: pa.Table, columns: Sequence[str], folder: Path) -> pa.Table:

@@ -419,3 +419,36 @@ def test_a_column_of_splits_is_taken_at_its_word_beside_groups(
     found = model.result.account.stages[-1].splits
     assert found.keys() == {"Train", "Dev", "Testing"}
     assert sum(found.values()) == 120
+
+
+@pytest.mark.parametrize(
+    ("classes", "suffix", "answers"),
+    [
+        ([0, 1], ".csv", [0, 1]),
+        ([True, False], ".csv", [True, False]),
+        ([1.5, 2.0], ".csv", [1.5, 2.0]),
+        (["007", "008"], ".csv", ["007", "008"]),
+        ([0, 1], ".jsonl", [0, 1]),
+        ([0, 1], ".parquet", [0, 1]),
+        ([0, 1], ".xlsx", [0, 1]),
+        (["1", "2"], ".parquet", ["1", "2"]),
+    ],
+)
+def test_classes_of_a_file_have_the_type_they_had(
+    tmp_path: Path, classes: list[Any], suffix: str, answers: list[Any]
+) -> None:
+    frame = pd.DataFrame({"size": [-2.0, 2.0] * 30, "y": classes * 30})
+    frame["size"] += np.random.default_rng(7).normal(0, 0.1, 60)
+    file = tmp_path / f"table{suffix}"
+    write_pandas = {
+        ".csv": lambda: frame.to_csv(file, index=False),
+        ".jsonl": lambda: frame.to_json(file, orient="records", lines=True),
+        ".parquet": lambda: frame.to_parquet(file),
+        ".xlsx": lambda: frame.to_excel(file, index=False),
+    }
+    write_pandas[suffix]()
+    train = {"target": "y", "columns": {"y": "category"}}
+    model = mm.fit(file, out=tmp_path / "out", **train, **FAST)  # type: ignore[arg-type]  # one call
+    found = model.predict(pd.DataFrame({"size": [-2.0, 2.0]}))["prediction"].tolist()
+    assert found == answers
+    assert list(map(type, found)) == list(map(type, answers))
