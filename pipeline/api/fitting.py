@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -76,10 +76,10 @@ def fit_table(
     target that cannot be learned: one that is not there, has one value, or one for each row.
     """
     folder = RunFolder(Path(out).absolute())
-    given = _given(table, folder.root, media)
-    guesses = guess_columns(given.cells, given.files)
     # columns of a data frame may be called by numbers
     target, said = str(target), {str(name): use for name, use in (columns or {}).items()}
+    given = _given(table, folder.root, media, [name for name, use in said.items() if use is None])
+    guesses = guess_columns(given.cells, given.files)
     uses = uses_of(guesses, target, said)
     reads = [use for use in uses.values() if use.use in MEDIA]
     direct = [use.column for use in reads if not use.guess.places]
@@ -107,7 +107,7 @@ def fit_table(
         )
 
     progress = Progress(quiet)
-    for line in [*notes_on_splits(uses, given.cells), *_told(uses)]:
+    for line in [*_mixed(uses, given), *notes_on_splits(uses, given.cells), *_told(uses)]:
         progress.line(f"fit: {line}")
     seed = 0
     if column_for(uses, "split") is None and _fewest_units(uses, given) < _FEW_UNITS:
@@ -124,7 +124,8 @@ def fit_table(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Given:
     """A table with what is needed to guess. table: None where it lies in ``file`` already. folder:
-    what names of files are relative to.
+    what names of files are relative to. mixed: column -> types of its cells, where there are
+    several.
     """
 
     table: pa.Table | None
@@ -133,14 +134,19 @@ class _Given:
     cells: dict[str, Sequence[object]]
     folder: Path
     files: FileNames | None
+    mixed: Mapping[str, str] = field(default_factory=dict)
 
 
-def _given(table: AnyTable, out: Path, media: str | Path | None) -> _Given:
+def _given(
+    table: AnyTable, out: Path, media: str | Path | None, passed_over: Container[str]
+) -> _Given:
     if media is not None and not Path(media).is_dir():
         raise InputError(f"media: {media} is no folder")
     if is_path(table):
         file = Path(str(table)).absolute()
         sample = sample_of(file)
+        if not sample.rows:
+            raise InputError(f"{file}: the table has no rows")
         folder = Path(media).absolute() if media is not None else file.parent
         return _Given(
             table=None,
@@ -150,7 +156,9 @@ def _given(table: AnyTable, out: Path, media: str | Path | None) -> _Given:
             folder=folder,
             files=_files(folder),
         )
-    whole = arrow_table(table)
+    whole, mixed = arrow_table(table, passed_over)
+    if not len(whole):
+        raise InputError("table: it has no rows")
     # evenly, for many tables are sorted
     step = -(-len(whole) // _MOST_ROWS)
     cells = whole.take(pa.array(range(0, len(whole), step))).to_pydict()
@@ -163,6 +171,7 @@ def _given(table: AnyTable, out: Path, media: str | Path | None) -> _Given:
         folder=folder,
         # the current folder may hold anything, and whole paths need no search
         files=_files(folder) if media is not None else None,
+        mixed=mixed,
     )
 
 
@@ -228,6 +237,15 @@ def _left_out(account: Account) -> list[str]:
         for reason, count in account.to_dict()["rejects_by_reason"].items()
     ]
     return lines + [note for count in account.sources for note in count.notes]
+
+
+def _mixed(uses: Mapping[str, ColumnUse], given: _Given) -> list[str]:
+    """Which columns that are used became texts, since their cells are of several types."""
+    return [
+        f"{name}: its cells are of several types ({types}) and are read as texts"
+        for name, types in given.mixed.items()
+        if uses[name].use != "passed over"
+    ]
 
 
 def _told(uses: Mapping[str, ColumnUse]) -> list[str]:

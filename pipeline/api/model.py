@@ -90,7 +90,8 @@ class Model:
         rows = self._rows(table, media)
         predictor = Predictor(self.checkpoint, top=1)
         given = [_parts(row.record) if row.fault is None else {} for row in rows]
-        found = list(predictor.records(given, [row.record.key for row in rows]))
+        keys = [row.record.key for row in rows]
+        found = list(predictor.records(given, keys)) if rows else []
         answers = self._answers(rows, found)
         if is_frame(table):
             frame = answers.to_pandas()
@@ -107,10 +108,15 @@ class Model:
                 file = Path(str(table)).absolute()
                 folder = file.parent
             else:
+                whole, _ = arrow_table(table)
+                if not len(whole):
+                    return []
                 file = Path(scratch) / "table.parquet"
-                write_file(arrow_table(table), file)
+                write_file(whole, file)
                 folder = Path.cwd()
             sample = sample_of(file)
+            if not sample.rows and not sample.broken:
+                return []
             options = self._options(mapping, set(sample.cells))
             for entry in options["media"].values():
                 had_place = self.columns[fields(entry["path"])[-1]].guess.places

@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Container, Mapping, Sequence
+from datetime import date, time
+from numbers import Number
+from pathlib import Path, PurePath
 from typing import TypeAlias
 
 import pyarrow as pa
 
 from ...schemas.disk import write_parquet
 from ...schemas.errors import InputError
-from ...stages.template import is_absent
+from ...stages.template import is_absent, plain
 from ..guess.tables import TableSample, read_sample, table_kind
 
 # a data frame, pyarrow.Table, dictionary of columns, or path; pandas is no dependency
 AnyTable: TypeAlias = object
+# what is written as a text when a column has several of them
+_PLAIN = (str, Number, date, time, PurePath)
 _SPELLED = (
     (pa.int64(), re.compile(r"0|-?[1-9]\d{0,17}")),
     (pa.float64(), re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?")),
@@ -39,47 +43,86 @@ def sample_of(path: Path) -> TableSample:
             f"{path}: no source reads files of this ending; wanted .csv, .tsv, .jsonl, .xlsx,"
             " .parquet or .feather, a data frame or a pyarrow.Table"
         )
-    sample = read_sample(path.parent, path.name)
-    if not sample.rows:
-        raise InputError(f"{path}: the table has no rows")
-    return sample
+    return read_sample(path.parent, path.name)
 
 
-def arrow_table(table: AnyTable) -> pa.Table:
-    """A data frame, pyarrow.Table, or dictionary of columns as an Arrow table with distinct
-    names.
+def arrow_table(
+    table: AnyTable, passed_over: Container[str] = ()
+) -> tuple[pa.Table, dict[str, str]]:
+    """A data frame, pyarrow.Table, or dictionary of columns as an Arrow table with distinct names;
+    and the columns whose cells are of several types, which become texts, with these types.
+
+    passed_over: columns that nobody will read: what their cells are is no obstacle.
     """
+    if isinstance(table, pa.Table):
+        _check_distinct(table.column_names)
+        return table, {}
     if is_frame(table):
         # Arrow has other words for it
         _check_distinct([str(name) for name in table.columns])  # type: ignore[attr-defined]
-    try:
-        found = _arrow(table)
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        what = " ".join(str(error).split())[:160]
-        raise InputError(
-            f"table: cannot be made an Arrow table ({what}); bring the values of each column to one"
-            " type"
-        ) from error
-    _check_distinct(found.column_names)
-    if not len(found):
-        raise InputError("table: it has no rows")
-    return found
-
-
-def _arrow(table: AnyTable) -> pa.Table:
-    if isinstance(table, pa.Table):
-        return table
-    if is_frame(table):
-        return pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
+        try:
+            found = pa.Table.from_pandas(table, preserve_index=False)
+            return found.replace_schema_metadata(None), {}
+        except (pa.ArrowException, TypeError, ValueError):
+            return _by_column(dict(table.items()), passed_over)  # type: ignore[attr-defined]
     if isinstance(table, Mapping):
-        return pa.table(dict(table))
+        return _by_column(table, passed_over)
     # polars, duckdb and others; a column alone has it too, and is refused
     if hasattr(table, "__arrow_c_stream__") and hasattr(table, "columns"):
-        return pa.table(table)
+        found = pa.table(table)
+        _check_distinct(found.column_names)
+        return found, {}
     raise InputError(
         "table: wanted a data frame, a pyarrow.Table, a dictionary of columns or the path of a"
         f" table, found {type(table).__name__}"
     )
+
+
+def _by_column(
+    table: Mapping[object, object], passed_over: Container[str]
+) -> tuple[pa.Table, dict[str, str]]:
+    """The table that columns by their names make, and which of them became texts."""
+    columns = {str(name): _cells(str(name), values) for name, values in table.items()}
+    _check_distinct(list(map(str, table)))
+    first = next(iter(columns), "")
+    for name, cells in columns.items():
+        if len(cells) != len(columns[first]):
+            raise InputError(
+                f"table: column {first!r} has {len(columns[first]):,} cells, and {name!r}"
+                f" {len(cells):,}; give all columns as many"
+            )
+    made, mixed = {}, {}
+    for name, cells in columns.items():
+        try:
+            chunked = isinstance(cells, pa.ChunkedArray)
+            made[name] = cells if chunked else pa.array(cells, from_pandas=True)
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            mixed[name] = ", ".join(dict.fromkeys(type(cell).__name__ for cell in _filled(cells)))
+            if name not in passed_over and not all(isinstance(c, _PLAIN) for c in _filled(cells)):
+                raise InputError(
+                    f"table: column {name!r} has cells of {mixed[name]}; bring them to one type, or"
+                    f" pass it over: columns={{{name!r}: None}}"
+                ) from error
+            texts = [None if _is_nothing(cell) else plain(cell) for cell in cells]
+            made[name] = pa.array(texts, pa.string())
+    return pa.table(made), mixed
+
+
+def _cells(name: str, values: object) -> Sequence[object]:
+    if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
+        raise InputError(
+            f"table: column {name!r} is {str(values)[:40]!r}; wanted a list or array of cells"
+        )
+    return values  # type: ignore[return-value]  # lists, arrays and series
+
+
+def _filled(cells: Sequence[object]) -> list[object]:
+    return [cell for cell in cells if not _is_nothing(cell)]
+
+
+def _is_nothing(cell: object) -> bool:
+    """Whether a cell is empty; pandas has words of its own for it."""
+    return is_absent(cell) or type(cell).__name__ in ("NAType", "NaTType")
 
 
 def _check_distinct(names: Sequence[str]) -> None:

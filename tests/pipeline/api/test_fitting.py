@@ -452,3 +452,42 @@ def test_classes_of_a_file_have_the_type_they_had(
     found = model.predict(pd.DataFrame({"size": [-2.0, 2.0]}))["prediction"].tolist()
     assert found == answers
     assert list(map(type, found)) == list(map(type, answers))
+
+
+def test_columns_of_different_length_are_one_sentence() -> None:
+    told = mistaken({"x": [1, 2, 3], "y": [1, 0]}, "y")  # type: ignore[arg-type]
+    assert told == "table: column 'x' has 3 cells, and 'y' 2; give all columns as many"
+    told = mistaken({"x": "word", "y": [1, 0]}, "y")  # type: ignore[arg-type]
+    assert told == "table: column 'x' is 'word'; wanted a list or array of cells"
+
+
+@pytest.mark.parametrize("form", [pd.DataFrame, lambda frame: frame.to_dict("list")])
+def test_a_column_of_several_types_is_read_as_texts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], form: Any
+) -> None:
+    frame = rows_of_chance(60).assign(mix=pd.Series([1, "a", None] * 20, dtype=object))
+    model = mm.fit(form(frame), "outcome", tmp_path / "a", **(ONE_EPOCH | {"quiet": False}))
+    assert model.columns["mix"].use == "category"
+    told = "fit: mix: its cells are of several types (int, str) and are read as texts"
+    assert told in capsys.readouterr().err
+    # nor has a table to be answered for columns of one type
+    answers = model.predict({"dose": [1.0, "high"], "mix": ["a", 1]}).to_pylist()
+    assert answers[1]["damaged"] == "cells: dose: wanted a number, found 'high'"
+
+
+def test_what_is_passed_over_is_no_obstacle(tmp_path: Path) -> None:
+    frame = rows_of_chance(60).assign(odd=[{"a": 1}, [1], object()] * 20)
+    assert "column 'odd' has cells of dict, list, object" in mistaken(frame, "outcome")
+    model = mm.fit(frame, "outcome", tmp_path / "out", columns={"odd": None}, **ONE_EPOCH)
+    assert model.columns["odd"].use == "passed over"
+
+
+def test_no_rows_are_answered_by_none(sizes: Model, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"Größe (cm)": []}, dtype=float)
+    frame.to_csv(tmp_path / "none.csv", index=False)
+    for table in (frame, frame.to_dict("list"), pa.table(frame), tmp_path / "none.csv"):
+        answers = sizes.predict(table)
+        assert len(answers) == 0
+        columns = list(answers.columns) if table is frame else answers.column_names
+        assert columns == ["prediction", "probability", "missing", "damaged"]
+    assert "none.csv: the table has no rows" in mistaken(tmp_path / "none.csv", "y")  # type: ignore[arg-type]
