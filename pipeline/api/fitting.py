@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,6 +29,7 @@ from .tables import (
     AnyTable,
     arrow_table,
     is_path,
+    names_for_recipes,
     sample_of,
     type_of,
     with_whole_paths,
@@ -79,8 +80,12 @@ def fit_table(
     # columns of a data frame may be called by numbers
     target, said = str(target), {str(name): use for name, use in (columns or {}).items()}
     given = _given(table, folder.root, media, [name for name, use in said.items() if use is None])
+    target = given.renamed.get(target, target)
+    said = {given.renamed.get(name, name): use for name, use in said.items()}
     guesses = guess_columns(given.cells, given.files)
     uses = uses_of(guesses, target, said)
+    for header, column in given.renamed.items():
+        uses[column] = replace(uses[column], header=header)
     reads = [use for use in uses.values() if use.use in MEDIA]
     direct = [use.column for use in reads if not use.guess.places]
     for column in direct:
@@ -118,14 +123,14 @@ def fit_table(
         progress.line(f"fit: {line}")
     table_type = given.table[target].type if given.table is not None else None
     kind = table_type or type_of(given.cells[target], given.kind == "csv")
-    return Model(result, uses, kind)
+    return Model(result, {use.name: use for use in uses.values()}, kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Given:
     """A table with what is needed to guess. table: None where it lies in ``file`` already. folder:
     what names of files are relative to. mixed: column -> types of its cells, where there are
-    several.
+    several. renamed: column -> its name in the recipe, where the own one cannot stand in one.
     """
 
     table: pa.Table | None
@@ -135,6 +140,7 @@ class _Given:
     folder: Path
     files: FileNames | None
     mixed: Mapping[str, str] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 def _given(
@@ -159,6 +165,8 @@ def _given(
     whole, mixed = arrow_table(table, passed_over)
     if not len(whole):
         raise InputError("table: it has no rows")
+    renamed = names_for_recipes(whole.column_names)
+    whole = whole.rename_columns([renamed.get(name, name) for name in whole.column_names])
     # evenly, for many tables are sorted
     step = -(-len(whole) // _MOST_ROWS)
     cells = whole.take(pa.array(range(0, len(whole), step))).to_pydict()
@@ -171,7 +179,8 @@ def _given(
         folder=folder,
         # the current folder may hold anything, and whole paths need no search
         files=_files(folder) if media is not None else None,
-        mixed=mixed,
+        mixed={renamed.get(name, name): types for name, types in mixed.items()},
+        renamed=renamed,
     )
 
 
@@ -242,7 +251,7 @@ def _left_out(account: Account) -> list[str]:
 def _mixed(uses: Mapping[str, ColumnUse], given: _Given) -> list[str]:
     """Which columns that are used became texts, since their cells are of several types."""
     return [
-        f"{name}: its cells are of several types ({types}) and are read as texts"
+        f"{uses[name].name}: its cells are of several types ({types}) and are read as texts"
         for name, types in given.mixed.items()
         if uses[name].use != "passed over"
     ]

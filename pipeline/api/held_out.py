@@ -25,20 +25,20 @@ def notes_on_splits(
     uses: Mapping[str, ColumnUse], cells: Mapping[str, Sequence[object]]
 ) -> list[str]:
     """What may surprise of a column of splits that is taken at its word, one line each."""
-    column = column_for(uses, "split")
+    group, column = column_for(uses, "group"), column_for(uses, "split")
     if column is None:
         return []
-    lines = []
+    name, lines = uses[column].name, []
     if not any(split_word(plain(cell)) == "test" for cell in cells[column]):
         lines.append(
-            f"{column}: no row is for testing alone, so what is evaluated chose the epoch or was"
-            f" trained on; columns={{{column!r}: None}} splits the rows anew"
+            f"{name}: no row is for testing alone, so what is evaluated chose the epoch or was"
+            f" trained on; columns={{{name!r}: None}} splits the rows anew"
         )
     torn = torn_groups(uses, cells)
-    if torn:
+    if group is not None and torn:
         lines.append(
-            f"{column}: taken at its word, with {torn:,} groups of {column_for(uses, 'group')!r} in"
-            " more than one split"
+            f"{name}: taken at its word, with {torn:,} groups of {uses[group].name!r} in more than"
+            " one split"
         )
     return lines
 

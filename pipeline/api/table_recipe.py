@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import statistics
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from ...schemas.errors import InputError
@@ -13,6 +12,7 @@ from ...stages.template import is_absent, plain
 from ..guess.claims import as_name
 from ..guess.columns import split_word
 from .held_out import SHARES, torn_groups
+from .tables import free_name
 from .uses import MEDIA, ColumnUse
 
 SOURCE = "table"
@@ -68,7 +68,7 @@ def recipe_of_table(
                 {"size": 128 if has_gpu else 64} if use.use == "image" else {"feature": True}
             )
     if columns:
-        name = _free("cells", inputs)
+        name = free_name("cells", inputs)
         mapping["table"] = {name: columns}
         inputs[name] = {
             "encoder": "table_tokens" if len(columns) <= _MOST_TOKENS else "table_linear"
@@ -122,14 +122,8 @@ def _part_names(uses: Sequence[ColumnUse]) -> dict[str, str]:
     for use in uses:
         # kept where it can be: a csv of the same columns is then one for modalmill predict
         word = use.column if is_part_name(use.column) else as_name(use.column)
-        names[use.column] = _free(word or use.use, names.values())
+        names[use.column] = free_name(word or use.use, names.values())
     return names
-
-
-def _free(word: str, taken: Container[str]) -> str:
-    """The word, with a number where it is taken."""
-    numbered = (f"{word}_{number}" for number in itertools.count(2))
-    return next(name for name in itertools.chain([word], numbered) if name not in taken)
 
 
 def _template(use: ColumnUse, folder: str) -> str:

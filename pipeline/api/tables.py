@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections import Counter
@@ -22,6 +23,7 @@ from ..guess.tables import TableSample, read_sample, table_kind
 AnyTable: TypeAlias = object
 # what is written as a text when a column has several of them
 _PLAIN = (str, Number, date, time, PurePath)
+_NO_TEMPLATE = str.maketrans("{}:", "___")
 _SPELLED = (
     (pa.int64(), re.compile(r"0|-?[1-9]\d{0,17}")),
     (pa.float64(), re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?")),
@@ -134,6 +136,27 @@ def _check_distinct(names: Sequence[str]) -> None:
 def is_frame(table: AnyTable) -> bool:
     """Whether it is a data frame of pandas, known without importing it."""
     return type(table).__module__.partition(".")[0] == "pandas" and hasattr(table, "columns")
+
+
+def names_for_recipes(names: Sequence[str]) -> dict[str, str]:
+    """Column -> a name that a template can say, of those whose own has a brace or a colon.
+
+    >>> names_for_recipes(["Q1: income", "age"])
+    {'Q1: income': 'Q1_ income'}
+    """
+    taken = set(names)
+    made: dict[str, str] = {}
+    for name in names:
+        if set(name) & set("{}:"):
+            made[name] = word = free_name(name.translate(_NO_TEMPLATE), taken)
+            taken.add(word)
+    return made
+
+
+def free_name(word: str, taken: Container[str]) -> str:
+    """The word, with a number where it is taken."""
+    numbered = (f"{word}_{number}" for number in itertools.count(2))
+    return next(name for name in itertools.chain([word], numbered) if name not in taken)
 
 
 def type_of(cells: Sequence[object], are_written: bool) -> pa.DataType | None:

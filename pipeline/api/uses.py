@@ -24,7 +24,8 @@ _LEAST_GROUPS = 3  # one to train on, one to choose the epoch by, one to test on
 @dataclass(frozen=True, slots=True)
 class ColumnUse:
     """What a column is used for. of_target: it is the target, and ``use`` its kind. reason: why, or
-    that the user said so. guess: what was found of its cells.
+    that the user said so. guess: what was found of its cells. header: what the table calls it, where
+    a recipe cannot.
     """
 
     column: str
@@ -32,10 +33,16 @@ class ColumnUse:
     reason: str
     guess: ColumnGuess
     of_target: bool = False
+    header: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the table calls the column."""
+        return self.header or self.column
 
     def __str__(self) -> str:
         what = f"target, a {self.use}" if self.of_target else self.use
-        return f"{self.column}: {what} ({self.reason})"
+        return f"{self.name}: {what} ({self.reason})"
 
 
 def uses_of(
@@ -76,8 +83,8 @@ def _check_said(
             raise InputError(f"{word}: the table has no column {name!r}{nearest(name, guesses)}")
         if set(name) & set("{}:") and (name == target or said[name] is not None):
             raise InputError(
-                f"{word}: a recipe cannot name the column {name!r}: its name has a brace or a"
-                " colon; give it another"
+                f"{word}: a recipe cannot name the column {name!r} of a file: its name has a brace"
+                " or a colon; give it another, or give the table as a data frame"
             )
     for name, use in said.items():
         choices = _OF_TARGETS if name == target else _OF_OTHERS
