@@ -24,8 +24,8 @@ _LEAST_GROUPS = 3  # one to train on, one to choose the epoch by, one to test on
 @dataclass(frozen=True, slots=True)
 class ColumnUse:
     """What a column is used for. of_target: it is the target, and ``use`` its kind. reason: why, or
-    that the user said so. guess: what was found of its cells. header: what the table calls it, where
-    a recipe cannot.
+    that the user said so. guess: what was found of its cells. header: its name in the table,
+    where a recipe cannot say that.
     """
 
     column: str
