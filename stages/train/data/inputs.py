@@ -221,7 +221,7 @@ def shards_of(path: Path) -> Path:
 def chosen_split(
     shards: Path, split: str = "", else_of: Sequence[str] = ("test", "val", "train")
 ) -> str:
-    """The split that was asked for, or the first of the others that there is, in capitals or not."""
+    """The split that was asked for, or the first other one there is, in capitals or not."""
     shard_set = read_shard_set(shards)
     splits = shard_set.splits()
     lacking = [name for name in names_of(split) if name not in splits] if split else []
