@@ -36,6 +36,10 @@ from .verify import stale
 if TYPE_CHECKING:
     from ..stages.train.evaluation.evaluate import Evaluation
 
+# Threads that compute together wait for each other, by default spinning, which beside other work
+# takes the core from the one they wait for. OpenMP reads this once, as torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 def run(
     plan: Plan,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,15 +20,27 @@ from ..guess.columns import guess_columns, number_marks
 from ..guess.listing import list_files
 from ..guess.paths import FileNames
 from ..progress import Progress
+from ..result import Result
 from .carry_out import run_recipe
+from .held_out import column_for, notes_on_splits, seed_that_tests
 from .model import Model
 from .table_recipe import recipe_of_table
-from .tables import AnyTable, arrow_table, is_path, sample_of, with_whole_paths, write_file
+from .tables import (
+    AnyTable,
+    arrow_table,
+    is_path,
+    names_for_recipes,
+    sample_of,
+    type_of,
+    with_whole_paths,
+    write_file,
+)
 from .uses import MEDIA, ColumnUse, uses_of
 
 _MOST_ROWS = 4000
 _MOST_LOOKED_AT = 200
 _MOST_TOLD = 40
+_FEW_UNITS = 200  # so few that a split by hash may leave none to test on
 
 
 def fit_table(
@@ -65,11 +77,15 @@ def fit_table(
     target that cannot be learned: one that is not there, has one value, or one for each row.
     """
     folder = RunFolder(Path(out).absolute())
-    given = _given(table, folder.root, media)
-    guesses = guess_columns(given.cells, given.files)
     # columns of a data frame may be called by numbers
     target, said = str(target), {str(name): use for name, use in (columns or {}).items()}
+    given = _given(table, folder.root, media, [name for name, use in said.items() if use is None])
+    target = given.renamed.get(target, target)
+    said = {given.renamed.get(name, name): use for name, use in said.items()}
+    guesses = guess_columns(given.cells, given.files)
     uses = uses_of(guesses, target, said)
+    for header, column in given.renamed.items():
+        uses[column] = replace(uses[column], header=header)
     reads = [use for use in uses.values() if use.use in MEDIA]
     direct = [use.column for use in reads if not use.guess.places]
     for column in direct:
@@ -81,30 +97,40 @@ def fit_table(
         given.cells.update({name: table_of_paths[name].to_pylist() for name in direct})
     root = _root_of(given, direct, any(use.guess.places for use in reads))
     within = str(given.folder.relative_to(root)) if given.folder.is_relative_to(root) else ""
-    recipe = recipe_of_table(
-        uses, given.cells, _source(given, root), within, train or {}, _has_gpu()
-    )
+    source, has_gpu = _source(given, root), _has_gpu()
+
+    def run(seed: int, until: str | None = None) -> Result:
+        recipe = recipe_of_table(uses, given.cells, source, within, train or {}, has_gpu, seed)
+        return run_recipe(
+            {**recipe, "data": root},
+            folder.root,
+            until=until,
+            engine=engine,
+            workers=workers,
+            resume=resume,
+            quiet=quiet or until is not None,
+        )
+
     progress = Progress(quiet)
-    for line in _told(uses):
+    for line in [*_mixed(uses, given), *notes_on_splits(uses, given.cells), *_told(uses)]:
         progress.line(f"fit: {line}")
-    result = run_recipe(
-        {**recipe, "data": root},
-        folder.root,
-        engine=engine,
-        workers=workers,
-        resume=resume,
-        quiet=quiet,
-    )
+    seed = 0
+    if column_for(uses, "split") is None and _fewest_units(uses, given) < _FEW_UNITS:
+        groups = run(seed, "align.split").manifest()["group"]
+        seed = seed_that_tests(groups.to_pylist())
+    result = run(seed)
     for line in _left_out(result.account):
         progress.line(f"fit: {line}")
-    kind = given.table[target].type if given.table is not None else None
-    return Model(result, uses, kind)
+    table_type = given.table[target].type if given.table is not None else None
+    kind = table_type or type_of(given.cells[target], given.kind == "csv")
+    return Model(result, {use.name: use for use in uses.values()}, kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Given:
     """A table with what is needed to guess. table: None where it lies in ``file`` already. folder:
-    what names of files are relative to.
+    what names of files are relative to. mixed: column -> types of its cells, where there are
+    several. renamed: column -> its name in the recipe, where the own one cannot stand in one.
     """
 
     table: pa.Table | None
@@ -113,14 +139,20 @@ class _Given:
     cells: dict[str, Sequence[object]]
     folder: Path
     files: FileNames | None
+    mixed: Mapping[str, str] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
-def _given(table: AnyTable, out: Path, media: str | Path | None) -> _Given:
+def _given(
+    table: AnyTable, out: Path, media: str | Path | None, passed_over: Container[str]
+) -> _Given:
     if media is not None and not Path(media).is_dir():
         raise InputError(f"media: {media} is no folder")
     if is_path(table):
         file = Path(str(table)).absolute()
         sample = sample_of(file)
+        if not sample.rows:
+            raise InputError(f"{file}: the table has no rows")
         folder = Path(media).absolute() if media is not None else file.parent
         return _Given(
             table=None,
@@ -130,7 +162,11 @@ def _given(table: AnyTable, out: Path, media: str | Path | None) -> _Given:
             folder=folder,
             files=_files(folder),
         )
-    whole = arrow_table(table)
+    whole, mixed = arrow_table(table, passed_over)
+    if not len(whole):
+        raise InputError("table: it has no rows")
+    renamed = names_for_recipes(whole.column_names)
+    whole = whole.rename_columns([renamed.get(name, name) for name in whole.column_names])
     # evenly, for many tables are sorted
     step = -(-len(whole) // _MOST_ROWS)
     cells = whole.take(pa.array(range(0, len(whole), step))).to_pydict()
@@ -143,6 +179,8 @@ def _given(table: AnyTable, out: Path, media: str | Path | None) -> _Given:
         folder=folder,
         # the current folder may hold anything, and whole paths need no search
         files=_files(folder) if media is not None else None,
+        mixed={renamed.get(name, name): types for name, types in mixed.items()},
+        renamed=renamed,
     )
 
 
@@ -181,6 +219,15 @@ def _check_there(column: str, given: _Given) -> None:
         )
 
 
+def _fewest_units(uses: Mapping[str, ColumnUse], given: _Given) -> int:
+    """How many values the rows have at least of what keeps them in one split: their group, and
+    texts and media that may be the same.
+    """
+    together = ("text", *MEDIA, "group")
+    values = [use.guess.values for use in uses.values() if use.use in together]
+    return min([*values, len(next(iter(given.cells.values())))])
+
+
 def _has_gpu() -> bool:
     """Whether training would take a GPU by itself."""
     options, _ = parse_options({"target": "y", "inputs": {"x": {}}})
@@ -199,6 +246,15 @@ def _left_out(account: Account) -> list[str]:
         for reason, count in account.to_dict()["rejects_by_reason"].items()
     ]
     return lines + [note for count in account.sources for note in count.notes]
+
+
+def _mixed(uses: Mapping[str, ColumnUse], given: _Given) -> list[str]:
+    """Which columns that are used became texts, since their cells are of several types."""
+    return [
+        f"{uses[name].name}: its cells are of several types ({types}) and are read as texts"
+        for name, types in given.mixed.items()
+        if uses[name].use != "passed over"
+    ]
 
 
 def _told(uses: Mapping[str, ColumnUse]) -> list[str]:

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 class Model:
     """A model of a column of a table.
 
-    result: what the run left. columns: what each column was used for. target_type: of the target
-        where the table was one of Arrow or pandas; answers have it.
+    result: what the run left. columns: what each column was used for. target_type: of the target,
+        which answers have; None where its cells are words.
     """
 
     result: Result
@@ -57,9 +57,18 @@ class Model:
 
     @property
     def evaluation(self) -> Evaluation:
-        """How good it is on records that it never saw, with every subset of the parts."""
+        """How good it is, with every subset of the parts, on the records of ``split``."""
         assert self.result.training is not None
         return self.result.training
+
+    @property
+    def split(self) -> str:
+        """The split that ``evaluation`` is of: of records that it never saw, ``test``. Where the
+        table's own splits have none for testing alone, it is the one that chose the best epoch, or
+        the one that the model was trained on; ``evaluation`` says so under
+        ``chosen_on_this_split`` and ``trained_on_this_split``, and the model where it is shown.
+        """
+        return self.evaluation["split"]
 
     @property
     def checkpoint(self) -> Path:
@@ -81,7 +90,8 @@ class Model:
         rows = self._rows(table, media)
         predictor = Predictor(self.checkpoint, top=1)
         given = [_parts(row.record) if row.fault is None else {} for row in rows]
-        found = list(predictor.records(given, [row.record.key for row in rows]))
+        keys = [row.record.key for row in rows]
+        found = list(predictor.records(given, keys)) if rows else []
         answers = self._answers(rows, found)
         if is_frame(table):
             frame = answers.to_pandas()
@@ -93,18 +103,25 @@ class Model:
         """The rows as the source of the recipe reads them."""
         recipe = yaml.safe_load(RunFolder(self.out).recipe.read_text(encoding="utf-8"))
         mapping = recipe["sources"][SOURCE]
+        used = {use.column: use for use in self.columns.values()}
         with tempfile.TemporaryDirectory() as scratch:
             if is_path(table):
                 file = Path(str(table)).absolute()
                 folder = file.parent
             else:
+                whole, _ = arrow_table(table)
+                if not len(whole):
+                    return []
+                whole = self._renamed(whole)
                 file = Path(scratch) / "table.parquet"
-                write_file(arrow_table(table), file)
+                write_file(whole, file)
                 folder = Path.cwd()
             sample = sample_of(file)
+            if not sample.rows and not sample.broken:
+                return []
             options = self._options(mapping, set(sample.cells))
             for entry in options["media"].values():
-                had_place = self.columns[fields(entry["path"])[-1]].guess.places
+                had_place = used[fields(entry["path"])[-1]].guess.places
                 base = Path(recipe["data"]) if had_place else folder
                 entry["path"] = _Place(entry["path"], base, sample.cells).within(media)
             options["path"] = str(file)[1:]
@@ -113,6 +130,14 @@ class Model:
             assert source is not None, problems
             read = source.read(Path("/"), SOURCE, Counter(), _no_beat)
             return [row for row in read if isinstance(row, Row)]
+
+    def _renamed(self, table: pa.Table) -> pa.Table:
+        """The table with the names that its columns have in the recipe."""
+        renamed = {use.header: use.column for use in self.columns.values() if use.header}
+        # the name may have come since, for another column
+        others = [name for name in renamed.values() if name in table.column_names]
+        table = table.drop_columns(others)
+        return table.rename_columns([renamed.get(name, name) for name in table.column_names])
 
     # Any: what YAML has
     def _options(self, mapping: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
@@ -137,7 +162,7 @@ class Model:
             },
         }
         if not any(options.values()):
-            wanted = ", ".join(use.column for use in self.columns.values() if _is_read(use))
+            wanted = ", ".join(use.name for use in self.columns.values() if _is_read(use))
             raise InputError(
                 f"predict: the table has none of the columns that the model reads ({wanted}); it"
                 f" has {', '.join(sorted(known))}"
@@ -154,6 +179,9 @@ class Model:
             best = answer["answers"][0] if answer["answers"] else {}
             damaged = [f"{name}: {why}" for name, why in answer.get("damaged", {}).items()]
             damaged += [row.fault.message] if row.fault is not None else []
+            for use in self.columns.values():
+                if use.header:
+                    damaged = [why.replace(use.column, use.header) for why in damaged]
             columns["prediction"].append(answer.get("labels", best.get("answer")))
             columns["probability"].append(best.get("probability"))
             columns["missing"].append(answer["missing"])
@@ -186,7 +214,7 @@ class Model:
     def _repr_html_(self) -> str:
         """As a notebook shows it: how good it is, and what each column was used for."""
         rows = [
-            [use.column, "target" if use.of_target else use.use, use.reason]
+            [use.name, "target" if use.of_target else use.use, use.reason]
             for use in self.columns.values()
         ]
         return html_lines([self._summary(), f"Everything lies in {self.out}."]) + html_table(
@@ -197,10 +225,8 @@ class Model:
         from ...stages.train.evaluation.evaluate import summary_text
 
         report = self.evaluation
-        return (
-            f"{report['target']}: {report['metric']} on split {report['split']}:"
-            f" {summary_text(report)}"
-        )
+        target = next(use.name for use in self.columns.values() if use.of_target)
+        return f"{target}: {report['metric']} on split {report['split']}: {summary_text(report)}"
 
 
 @dataclass(frozen=True, slots=True)

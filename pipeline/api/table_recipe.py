@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import statistics
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from ...schemas.errors import InputError
@@ -12,12 +11,13 @@ from ...schemas.record import is_part_name
 from ...stages.template import is_absent, plain
 from ..guess.claims import as_name
 from ..guess.columns import split_word
+from .held_out import SHARES, torn_groups
+from .tables import free_name
 from .uses import MEDIA, ColumnUse
 
 SOURCE = "table"
 _MOST_PARTS = 8
 _TASKS = {"category": "classification", "number": "regression", "list": "multilabel"}
-_SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
 _MOST_TOKENS = 64  # cells that are a token each
 _LENGTHS = (8, 256)  # words of a text that are read, at least and at most
 
@@ -29,12 +29,13 @@ def recipe_of_table(
     folder: str,
     train: Mapping[str, object],
     has_gpu: bool,
+    seed: int = 0,
 ) -> dict[str, object]:
     """The recipe as a dictionary, without its data root.
 
     cells: some of each column. source: what reads the table, without its columns. folder: below the
     data root, that names of files are relative to. train: options of training that the user gives.
-    has_gpu: whether encoders may be larger than what a CPU trains in minutes.
+    has_gpu: whether encoders may be larger than what a CPU trains in minutes. seed: of the split.
     """
     of = {
         word: [use for use in uses.values() if use.use == word and not use.of_target]
@@ -67,7 +68,7 @@ def recipe_of_table(
                 {"size": 128 if has_gpu else 64} if use.use == "image" else {"feature": True}
             )
     if columns:
-        name = _free("cells", inputs)
+        name = free_name("cells", inputs)
         mapping["table"] = {name: columns}
         inputs[name] = {
             "encoder": "table_tokens" if len(columns) <= _MOST_TOKENS else "table_linear"
@@ -84,21 +85,22 @@ def recipe_of_table(
     mapping["numbers" if target.use == "number" else "targets"] = [target.column]
     if target.use == "list" and target.guess.separator:
         mapping["lists"] = {target.column: target.guess.separator}
-    if of["group"]:
+    if of["group"] and not torn_groups(uses, cells):
         mapping["group"] = f"{{{of['group'][0].column}}}"
-    splits: dict[str, object] = {}
+    names = {word: word for word in SHARES}
     if of["split"]:
         column = of["split"][0].column
         mapping["split"] = f"{{{column}}}"
-        splits = _named_splits(cells[column])
+        names |= _names_of_splits(cells[column])
     stages: list[object] = [
         {"align.require": {"targets": [target.column], "any_of": list(inputs)}},
         *({f"clean.{word}": {"on_fault": "drop_part"}} for word in MEDIA if of[word]),
     ]
-    if len(inputs) > bool(columns):
+    if len(inputs) > bool(columns) and not of["split"]:
         # rows of cells alone are often alike without being one
         stages.append({"clean.duplicates": {"exact": "group"}})
-    stages.append({"align.split": {"shares": _SHARES}})
+    shares = {names[word]: share for word, share in SHARES.items()}
+    stages.append({"align.split": {"shares": shares, "seed": seed}})
     return {
         "name": "fit",
         "sources": {SOURCE: mapping},
@@ -108,7 +110,7 @@ def recipe_of_table(
             "task": _TASKS[target.use],
             "target": target.column,
             "inputs": inputs,
-            **splits,
+            **{f"{word}_split": names[word] for word in ("train", "val") if names[word] != word},
             **train,
         },
     }
@@ -120,14 +122,8 @@ def _part_names(uses: Sequence[ColumnUse]) -> dict[str, str]:
     for use in uses:
         # kept where it can be: a csv of the same columns is then one for modalmill predict
         word = use.column if is_part_name(use.column) else as_name(use.column)
-        names[use.column] = _free(word or use.use, names.values())
+        names[use.column] = free_name(word or use.use, names.values())
     return names
-
-
-def _free(word: str, taken: Container[str]) -> str:
-    """The word, with a number where it is taken."""
-    numbered = (f"{word}_{number}" for number in itertools.count(2))
-    return next(name for name in itertools.chain([word], numbered) if name not in taken)
 
 
 def _template(use: ColumnUse, folder: str) -> str:
@@ -151,12 +147,11 @@ def _length(cells: Sequence[object]) -> int:
     return round(min(max(most + 1, _LENGTHS[0]), _LENGTHS[1]))
 
 
-def _named_splits(cells: Sequence[object]) -> dict[str, object]:
-    """How the table calls its splits, where it is not as usual."""
-    found = dict.fromkeys(plain(cell).strip() for cell in cells if not is_absent(cell))
-    named: dict[str, object] = {}
-    for usual in ("train", "val"):
-        name = next((name for name in found if split_word(name) == usual), usual)
-        if name != usual:
-            named[f"{usual}_split"] = name
-    return named
+def _names_of_splits(cells: Sequence[object]) -> dict[str, str]:
+    """How the table calls the splits for training, for choosing the epoch and for testing."""
+    names: dict[str, str] = {}
+    for cell in cells:
+        word = split_word(plain(cell))
+        if word:
+            names.setdefault(word, plain(cell).strip())
+    return names

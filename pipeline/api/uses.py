@@ -18,12 +18,14 @@ _OF_OTHERS = tuple(word for word in get_args(Use) if word != "list")
 _LEAST_ROWS = 20
 _MOST_CLASSES = 1000
 _LEAST_REPEATS = 2
+_LEAST_GROUPS = 3  # one to train on, one to choose the epoch by, one to test on
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnUse:
     """What a column is used for. of_target: it is the target, and ``use`` its kind. reason: why, or
-    that the user said so. guess: what was found of its cells.
+    that the user said so. guess: what was found of its cells. header: its name in the table,
+    where a recipe cannot say that.
     """
 
     column: str
@@ -31,10 +33,16 @@ class ColumnUse:
     reason: str
     guess: ColumnGuess
     of_target: bool = False
+    header: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the table calls the column."""
+        return self.header or self.column
 
     def __str__(self) -> str:
         what = f"target, a {self.use}" if self.of_target else self.use
-        return f"{self.column}: {what} ({self.reason})"
+        return f"{self.name}: {what} ({self.reason})"
 
 
 def uses_of(
@@ -75,8 +83,8 @@ def _check_said(
             raise InputError(f"{word}: the table has no column {name!r}{nearest(name, guesses)}")
         if set(name) & set("{}:") and (name == target or said[name] is not None):
             raise InputError(
-                f"{word}: a recipe cannot name the column {name!r}: its name has a brace or a"
-                " colon; give it another"
+                f"{word}: a recipe cannot name the column {name!r} of a file: its name has a brace"
+                " or a colon; give it another, or give the table as a data frame"
             )
     for name, use in said.items():
         choices = _OF_TARGETS if name == target else _OF_OTHERS
@@ -95,6 +103,11 @@ def _guessed(guess: ColumnGuess) -> ColumnUse:
     def passed(reason: str) -> ColumnUse:
         return ColumnUse(guess.column, "passed over", reason, guess)
 
+    if role == "split" and guess.values == 1:
+        return passed(f"{why} alone, which leaves none to test on; rows are split anew")
+    if role == "group" and guess.values < _LEAST_GROUPS:
+        few = f"{guess.values} values, too few for groups that are kept apart"
+        return ColumnUse(guess.column, "category", few, guess)
     if role in ("text", "number", "category", "group", "split"):
         return ColumnUse(guess.column, role, why, guess)
     if role == "list" and guess.separator:

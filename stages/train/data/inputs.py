@@ -221,13 +221,18 @@ def shards_of(path: Path) -> Path:
 def chosen_split(
     shards: Path, split: str = "", else_of: Sequence[str] = ("test", "val", "train")
 ) -> str:
-    """The split that was asked for, or the first of the others that there is."""
+    """The split that was asked for, or the first other one there is, in capitals or not."""
     shard_set = read_shard_set(shards)
     splits = shard_set.splits()
     lacking = [name for name in names_of(split) if name not in splits] if split else []
     if lacking:
         raise InputError(f"--split {split}: no such split{nearest(lacking[0], splits)}")
-    others = (name for name in else_of if shard_set.records_of(name))
+    called = (
+        name
+        for word in else_of
+        for name in (word, *(name for name in splits if name.lower() == word.lower()))
+    )
+    others = (name for name in called if shard_set.records_of(name))
     return split or next(others, next(iter(splits)))
 
 

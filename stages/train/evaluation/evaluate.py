@@ -52,12 +52,13 @@ class _WithUndefined(TypedDict, total=False):
 
 class OfTraining(TypedDict, total=False):
     """What training adds: its run, the model's parameters, and whether the best epoch was chosen on
-    the split that is evaluated.
+    the split that is evaluated, or the model even trained on it.
     """
 
     run: str
     parameters: int
     chosen_on_this_split: bool
+    trained_on_this_split: bool
 
 
 class Evaluation(CaptionReport, VqaTables, _WithConfusion, _WithUndefined, OfTraining):
@@ -251,6 +252,7 @@ def summary_text(report: Evaluation) -> str:
             if report.get("chosen_on_this_split")
             else ""
         )
+        + (" (the model was trained on this split)" if report.get("trained_on_this_split") else "")
         + (
             f", by type of question alone {report['question_type_prior']:.3f}"
             if "question_type_prior" in report

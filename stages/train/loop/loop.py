@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ....schemas.contents import names_of
 from ....schemas.errors import InputError
 from ....schemas.fingerprint import fingerprint
 from ...stream import FusionBatch
@@ -42,6 +43,8 @@ from .ranks import is_first, rank, together, wait_for_all, world
 from .run import Run, Say
 from .run_json import write_about
 from .validation import Validation
+
+_TESTS = ("test", "testing", "tst", "eval")  # how data call the split that is for testing alone
 
 
 def train(
@@ -131,11 +134,12 @@ def _train(
         log.close()
     # every process reads best.pt, which the first one wrote
     wait_for_all()
-    split = chosen_split(shards, else_of=("test", options.val_split, options.train_split))
+    split = chosen_split(shards, else_of=(*_TESTS, options.val_split, options.train_split))
     of_training: OfTraining = {
         "run": run.identity,
         "parameters": run.parameters,
-        "chosen_on_this_split": split == options.val_split,
+        "chosen_on_this_split": split in names_of(options.val_split),
+        "trained_on_this_split": split in names_of(options.train_split),
     }
     report = evaluate_saved(checkpoint.load(out / "best.pt"), shards, split, of_training)
     if is_first():

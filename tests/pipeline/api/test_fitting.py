@@ -325,8 +325,9 @@ def test_what_is_said_of_columns_is_checked(
     )
     twice = pd.DataFrame([[1, 2, "a"]] * 30, columns=["x", "x", "y"])
     assert "several columns are called 'x'" in mistaken(twice, "y")
-    colon = frame.rename(columns={"size_class": "size: class"})
-    assert "a recipe cannot name the column 'size: class'" in mistaken(colon, "size: class")
+    frame.rename(columns={"size_class": "size: class"}).to_csv(tmp_path / "t.csv", index=False)
+    told = mistaken("t.csv", "size: class")  # type: ignore[arg-type]
+    assert "a recipe cannot name the column 'size: class' of a file" in told
     assert "found Series" in mistaken(frame["Größe (cm)"], "y")
     assert "table: wanted a data frame" in mistaken(5, "y")  # type: ignore[arg-type]
     assert "nothing.csv: there is no such table" in mistaken("nothing.csv", "y")  # type: ignore[arg-type]
@@ -342,3 +343,174 @@ def test_real_texts_in_another_encoding(shared: Path, tmp_path: Path) -> None:
     assert report["all"] > report["commonest_answer"] + 0.05
     answers = model.predict({"v2": ["WINNER!! You have won a free prize, call 09061701461 now"]})
     assert answers["prediction"].to_pylist() == ["spam"]
+
+
+ONE_EPOCH = FAST | {"train": QUICK | {"epochs": 1}}
+
+
+def rows_of_chance(count: int) -> pd.DataFrame:
+    chance = np.random.default_rng(6)
+    return pd.DataFrame(
+        {"dose": chance.normal(0, 1, count), "outcome": chance.choice(["good", "bad"], count)}
+    )
+
+
+def test_a_column_of_one_split_leaves_rows_to_test_on(tmp_path: Path) -> None:
+    """Labels of chance: on rows that were learned by heart they would be known."""
+    frame = rows_of_chance(120).assign(Bemerkung=sentences(120, 3), split="train")
+    model = mm.fit(frame, "outcome", tmp_path / "a", **FAST)
+    assert model.columns["split"].use == "passed over"
+    assert "leaves none to test on" in model.columns["split"].reason
+    assert model.split == "test"
+    assert model.evaluation["all"] < 0.75
+    model = mm.fit(frame, "outcome", tmp_path / "b", columns={"split": "split"}, **ONE_EPOCH)
+    assert model.split == "train"
+    assert model.evaluation["trained_on_this_split"]
+    assert "(the model was trained on this split)" in repr(model)
+
+
+def test_a_table_without_a_split_for_testing_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = rows_of_chance(60).assign(split=["train", "val"] * 30)
+    model = mm.fit(frame, "outcome", tmp_path / "out", **(ONE_EPOCH | {"quiet": False}))
+    assert model.split == "val"
+    assert "(the best epoch was chosen on this split)" in repr(model)
+    assert "fit: split: no row is for testing alone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("groups", [3, 4, 7])
+def test_few_groups_leave_one_to_test_on(tmp_path: Path, groups: int) -> None:
+    names = [f"p{number % groups}" for number in range(84)]
+    frame = rows_of_chance(84).assign(patient=names)
+    said = {"patient": "group"}
+    model = mm.fit(frame, "outcome", tmp_path / "out", columns=said, **ONE_EPOCH)
+    assert model.split == "test"
+    manifest = model.result.manifest().to_pandas()
+    assert set(manifest["split"]) == {"train", "val", "test"}
+    assert manifest.groupby("group")["split"].nunique().max() == 1
+    assert not model.evaluation["trained_on_this_split"]
+
+
+def test_a_column_of_two_values_is_no_group(tmp_path: Path) -> None:
+    frame = rows_of_chance(60).assign(person=["ann", "ben"] * 30)
+    model = mm.fit(frame, "outcome", tmp_path / "out", **ONE_EPOCH)
+    assert model.columns["person"].use == "category"
+    assert model.split == "test"
+
+
+def test_a_column_of_splits_is_taken_at_its_word_beside_groups(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"p{number // 4}" for number in range(120)]
+    splits = ["Train", "Train", "Dev", "Testing"] * 30
+    # the same row in two splits is no reason to leave one out either
+    frame = pd.concat([rows_of_chance(30)] * 4, ignore_index=True)
+    frame = frame.assign(patient=names, part_of=splits, said=sentences(30) * 4)
+    more: dict[str, Any] = {"columns": {"said": "text"}, **ONE_EPOCH}
+    model = mm.fit(frame, "outcome", tmp_path / "a", **(more | {"quiet": False}))
+    assert model.result.account.stages[-1].splits == {"Train": 60, "Dev": 30, "Testing": 30}
+    assert model.split == "Testing"
+    told = capsys.readouterr().err
+    assert "part_of: taken at its word, with 30 groups of 'patient' in more than one split" in told
+    assert model.result.rejects().num_rows == 0
+    # a row without a split is given one of those that there are
+    frame.loc[:19, "part_of"] = None
+    model = mm.fit(frame, "outcome", tmp_path / "b", **more)
+    found = model.result.account.stages[-1].splits
+    assert found.keys() == {"Train", "Dev", "Testing"}
+    assert sum(found.values()) == 120
+
+
+@pytest.mark.parametrize(
+    ("classes", "suffix", "answers"),
+    [
+        ([0, 1], ".csv", [0, 1]),
+        ([True, False], ".csv", [True, False]),
+        ([1.5, 2.0], ".csv", [1.5, 2.0]),
+        (["007", "008"], ".csv", ["007", "008"]),
+        ([0, 1], ".jsonl", [0, 1]),
+        ([0, 1], ".parquet", [0, 1]),
+        ([0, 1], ".xlsx", [0, 1]),
+        (["1", "2"], ".parquet", ["1", "2"]),
+    ],
+)
+def test_classes_of_a_file_have_the_type_they_had(
+    tmp_path: Path, classes: list[Any], suffix: str, answers: list[Any]
+) -> None:
+    frame = pd.DataFrame({"size": [-2.0, 2.0] * 30, "y": classes * 30})
+    frame["size"] += np.random.default_rng(7).normal(0, 0.1, 60)
+    file = tmp_path / f"table{suffix}"
+    write_pandas = {
+        ".csv": lambda: frame.to_csv(file, index=False),
+        ".jsonl": lambda: frame.to_json(file, orient="records", lines=True),
+        ".parquet": lambda: frame.to_parquet(file),
+        ".xlsx": lambda: frame.to_excel(file, index=False),
+    }
+    write_pandas[suffix]()
+    train = {"target": "y", "columns": {"y": "category"}}
+    model = mm.fit(file, out=tmp_path / "out", **train, **FAST)  # type: ignore[arg-type]  # one call
+    found = model.predict(pd.DataFrame({"size": [-2.0, 2.0]}))["prediction"].tolist()
+    assert found == answers
+    assert list(map(type, found)) == list(map(type, answers))
+
+
+def test_columns_of_different_length_are_one_sentence() -> None:
+    told = mistaken({"x": [1, 2, 3], "y": [1, 0]}, "y")  # type: ignore[arg-type]
+    assert told == "table: column 'x' has 3 cells, and 'y' 2; give all columns as many"
+    told = mistaken({"x": "word", "y": [1, 0]}, "y")  # type: ignore[arg-type]
+    assert told == "table: column 'x' is 'word'; wanted a list or array of cells"
+
+
+@pytest.mark.parametrize("form", [pd.DataFrame, lambda frame: frame.to_dict("list")])
+def test_a_column_of_several_types_is_read_as_texts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], form: Any
+) -> None:
+    frame = rows_of_chance(60).assign(mix=pd.Series([1, "a", None] * 20, dtype=object))
+    model = mm.fit(form(frame), "outcome", tmp_path / "a", **(ONE_EPOCH | {"quiet": False}))
+    assert model.columns["mix"].use == "category"
+    told = "fit: mix: its cells are of several types (int, str) and are read as texts"
+    assert told in capsys.readouterr().err
+    # nor has a table to be answered for columns of one type
+    answers = model.predict({"dose": [1.0, "high"], "mix": ["a", 1]}).to_pylist()
+    assert answers[1]["damaged"] == "cells: dose: wanted a number, found 'high'"
+
+
+def test_what_is_passed_over_is_no_obstacle(tmp_path: Path) -> None:
+    frame = rows_of_chance(60).assign(odd=[{"a": 1}, [1], object()] * 20)
+    assert "column 'odd' has cells of dict, list, object" in mistaken(frame, "outcome")
+    model = mm.fit(frame, "outcome", tmp_path / "out", columns={"odd": None}, **ONE_EPOCH)
+    assert model.columns["odd"].use == "passed over"
+
+
+def test_no_rows_are_answered_by_none(sizes: Model, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"Größe (cm)": []}, dtype=float)
+    frame.to_csv(tmp_path / "none.csv", index=False)
+    for table in (frame, frame.to_dict("list"), pa.table(frame), tmp_path / "none.csv"):
+        answers = sizes.predict(table)
+        assert len(answers) == 0
+        columns = list(answers.columns) if table is frame else answers.column_names
+        assert columns == ["prediction", "probability", "missing", "damaged"]
+    assert "none.csv: the table has no rows" in mistaken(tmp_path / "none.csv", "y")  # type: ignore[arg-type]
+
+
+def test_headers_with_colons_and_braces_are_learned_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = table_of_sizes(120).drop(columns=["id", "day"])
+    frame.columns = ["Q1: size", "{said}", "size: class"]
+    frame["Q1_ size"] = "another"
+    model = mm.fit(frame, "size: class", tmp_path / "out", **(FAST | {"quiet": False}))
+    assert model.evaluation["all"] > 0.8
+    assert model.columns["Q1: size"].use == "number"
+    assert model.columns["{said}"].use == "text"
+    assert repr(model).startswith("Model(size: class: accuracy")
+    assert "fit: Q1: size: number (" in capsys.readouterr().err
+    asked = {"Q1: size": [2.0, -2.0, "tall"], "{said}": ["rot", None, None]}
+    # a name that the recipe took for another column is not read in its place
+    answers = model.predict(asked | {"Q1_ size_2": ["x"] * 3}).to_pylist()
+    assert [row["prediction"] for row in answers[:2]] == ["groß", "klein"]
+    assert answers[2]["damaged"] == "cells: Q1: size: wanted a number, found 'tall'"
+    said = {"Q1: size": None, "{said}": "text"}
+    model = mm.fit(frame, "size: class", tmp_path / "b", columns=said, **ONE_EPOCH)
+    assert model.columns["Q1: size"].reason == "as you said"
