@@ -131,6 +131,7 @@ class _Given:
     """A table with what is needed to guess. table: None where it lies in ``file`` already. folder:
     what names of files are relative to. mixed: column -> types of its cells, where there are
     several. renamed: column -> its name in the recipe, where the own one cannot stand in one.
+    options: what its source is told of how the file is written.
     """
 
     table: pa.Table | None
@@ -141,6 +142,7 @@ class _Given:
     files: FileNames | None
     mixed: Mapping[str, str] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
 
 
 def _given(
@@ -161,6 +163,7 @@ def _given(
             cells=dict(sample.cells),
             folder=folder,
             files=_files(folder),
+            options=sample.options,
         )
     whole, mixed = arrow_table(table, passed_over)
     if not len(whole):
@@ -204,6 +207,7 @@ def _source(given: _Given, root: Path) -> dict[str, object]:
     """What reads the table, without its columns."""
     decimal, thousands = number_marks(given.cells)
     source: dict[str, object] = {"type": given.kind, "path": str(given.file.relative_to(root))}
+    source |= given.options
     source |= {"decimal": decimal} if decimal != "." else {}
     return source | ({"thousands": thousands} if thousands else {})
 

@@ -167,7 +167,7 @@ class Model:
                 f"predict: the table has none of the columns that the model reads ({wanted}); it"
                 f" has {', '.join(sorted(known))}"
             )
-        marks = ("decimal", "thousands")
+        marks = ("decimal", "thousands", "absent")
         return options | {word: mapping[word] for word in marks if word in mapping}
 
     def _answers(self, rows: list[Row], found: list[Prediction]) -> pa.Table:

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from modalmill.pipeline.api.model import Model
 from modalmill.schemas.errors import InputError, RecipeError
+from modalmill.schemas.manifest import read_manifest, table_to_records
 from PIL import Image
 from tiny import wav, write
 
@@ -514,3 +515,15 @@ def test_headers_with_colons_and_braces_are_learned_from(
     said = {"Q1: size": None, "{said}": "text"}
     model = mm.fit(frame, "size: class", tmp_path / "b", columns=said, **ONE_EPOCH)
     assert model.columns["Q1: size"].reason == "as you said"
+
+
+def test_cells_of_a_file_that_say_na_are_no_class_and_no_word(tmp_path: Path) -> None:
+    rows = ["text,y"]
+    for number in range(60):
+        label = "NA" if number % 6 == 0 else "ab"[number % 2]
+        rows.append(f"{'NA' if number % 5 == 0 else f'note {label} {number}'},{label}")
+    write(tmp_path / "t.csv", "\n".join(rows))
+    mm.fit(tmp_path / "t.csv", "y", out=tmp_path / "out", train={"epochs": 1})
+    records = list(table_to_records(read_manifest(tmp_path / "out")))
+    assert {record.targets["y"] for record in records} == {"a", "b"}
+    assert "NA" not in {part.text for record in records for part in record.parts.values()}
