@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ... import __version__
 from ...schemas.disk import write_bytes
+from ...schemas.errors import InputError
+from ...schemas.layout import RunFolder
 from .alike import alike_section, pairs_of
 from .attention import attention
 from .doubts import doubts_of, doubts_section
@@ -39,24 +43,40 @@ _TITLES = {
 
 def write_page(out: Path) -> Path:
     """``OUT/report.html``, written; InputError where the folder is none of a run."""
-    output = Output(out)
+    with _as_written(RunFolder(out).signals):
+        output = Output(out)
     write_bytes(output.folder.report, page_of(output).encode())
     return output.folder.report
 
 
 def page_of(output: Output) -> Markup:
     """The whole page."""
-    gallery = Gallery(output)
-    kept, pairs, doubts = kept_of(output.folder), pairs_of(output), doubts_of(output)
+    folder, gallery = output.folder, Gallery(output)
+    with _as_written(folder.manifest):
+        kept = kept_of(folder)
+    with _as_written(folder.account):
+        flow = flow_section(output)
+    with _as_written(folder.rejects):
+        rejects = rejects_section(output, gallery)
+    with _as_written(folder.signals):
+        rules, numbers = rules_section(output, gallery), numbers_section(output)
+    with _as_written(folder.duplicates):
+        pairs = pairs_of(output)
+        alike = alike_section(output, pairs, gallery)
+    with _as_written(folder.labels):
+        doubts = doubts_of(output)
+        labels = doubts_section(output, doubts, gallery)
+    with _as_written(folder.training):
+        training = learned_section(output)
     sections = {
-        "flow": flow_section(output),
-        "rules": rules_section(output, gallery),
+        "flow": flow,
+        "rules": rules,
         "splits": splits_section(kept),
-        "rejects": rejects_section(output, gallery),
-        "alike": alike_section(output, pairs, gallery),
-        "doubts": doubts_section(output, doubts, gallery),
-        "training": learned_section(output),
-        "numbers": numbers_section(output),
+        "rejects": rejects,
+        "alike": alike,
+        "doubts": labels,
+        "training": training,
+        "numbers": numbers,
     }
     there = {anchor: whole for anchor, whole in sections.items() if whole is not None}
     links = [element("li", element("a", _TITLES[anchor], href=f"#{anchor}")) for anchor in there]
@@ -74,6 +94,18 @@ def page_of(output: Output) -> Markup:
         element("footer", element("p", f"modalmill {__version__}, from the files in this folder.")),
     )
     return joined(Markup("<!DOCTYPE html>\n"), element("html", _head(output.name), body, lang="en"))
+
+
+@contextmanager
+def _as_written(path: Path) -> Iterator[None]:
+    """InputError with the file, or the folder of files, that is not as a run writes it."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"{path}: not as a run writes it ({type(error).__name__}: {error}); make it again, or"
+            " remove it"
+        ) from error
 
 
 def _head(name: str) -> Markup:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from browser import Browser
 from commands import here
@@ -112,3 +114,20 @@ def test_who_only_measures_gets_a_page_too(ran: Path, tmp_path: Path) -> None:
     ids = {value for name, value in Page(out / "report.html").attributes if name == "id"}
     assert "numbers" in ids
     assert not {"flow", "rules", "splits"} & ids
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["manifest/part-00000.parquet", "signals.parquet", "rejects.parquet", "training/log.jsonl"],
+)
+def test_a_file_that_is_not_as_runs_write_it_is_named(copied: Path, name: str) -> None:
+    other = copied / name
+    other.parent.mkdir(exist_ok=True)
+    if other.suffix == ".parquet":
+        pq.write_table(pa.table({"a": [1]}), other)
+    else:
+        other.write_text("[1]\n")
+    done = here("report", copied)
+    assert done.returncode == 1
+    assert str(copied / name.partition("/")[0]) in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
