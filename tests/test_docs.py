@@ -8,12 +8,14 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 from commands import here
 from howto_corpora import CORPORA
+from modalmill.stages import outside
 from modalmill.stages.base import Addressed, addresses
 from modalmill.stages.train.methods.texts import method_words
 from tiny import write
@@ -22,6 +24,13 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "howto"
 _MADE = ("stages", "methods", "commands", "signals")
 _BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(autouse=True)
+def _alone() -> Iterator[None]:
+    """What a how-to defines is forgotten when it is over."""
+    yield
+    outside.use([], keep=True)
 
 
 def carry_out(page: Path, root: Path) -> list[tuple[str, CompletedProcess[str]]]:
