@@ -41,8 +41,8 @@ from .task import Task
 COLLECT = (100_000, 20, 20)
 # by name: this module knows no stage
 WARM = tuple(f"{__package__}.{name}" for name in ("ingesting", "measuring", "records", "sharding"))
-# glibc gives back the memory of each sound and asks for it anew, which is half the time that
-# measuring one takes; up to 64 MiB stay with the child (bytes)
+# glibc gives back the memory of each sound and asks for it anew, which takes long; up to 64 MiB
+# stay with the child (bytes)
 _KEEPS_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(64 << 20),

@@ -21,6 +21,8 @@ _WIDTH = re.compile(r"[1-9]\d{0,2}")
 # Characters and classes of them, each at most so often: a match takes no longer than the name is
 # long.
 _BOUNDED = re.compile(r"(?:(?:\[\^?[^\[\]]+\]|\\[dwsDWS]|[\w-])(?:\{\d{1,3}(?:,\d{1,3})?\}|\?)?)+")
+# what programs write for a missing value (R, pandas, SQL, spreadsheets); None is often a class
+SAID_ABSENT = ("NA", "N/A", "n/a", "<NA>", "NULL", "null", "NaN", "nan", "#N/A")
 _WHOLE = 1 << 53  # beyond it a float is no longer sure of its last digit before the point
 
 

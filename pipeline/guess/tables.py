@@ -20,14 +20,13 @@ from ...stages.ingest._table import Dialect, find_dialect, read_rows, unpacked
 from ...stages.ingest.jsonl import flatten, json_documents
 from ...stages.ingest.parquet import arrow_form
 from ...stages.ingest.xlsx import named_cells, sheet_names, sheet_rows
-from ...stages.template import fill
+from ...stages.template import SAID_ABSENT, fill
 
 _MOST_ROWS = 4000
 _MOST_READ = 200_000
 _WHOLE_BYTES = 64 << 20
 _FEW_BROKEN = 0.02
 _MOST_BROKEN = 20
-_SAID_ABSENT = ("NA", "N/A", "n/a", "NULL", "null", "NaN", "nan", "#N/A")
 _PACKED = (".gz", ".bz2", ".xz")
 _KINDS = {
     ".csv": "csv",
@@ -131,13 +130,13 @@ def _without_absent(sample: TableSample) -> TableSample:
         cells[name] = [None if word else cell for cell, word in zip(column, words, strict=True)]
     if not said:
         return sample
-    options = {**sample.options, "absent": [word for word in _SAID_ABSENT if said[word]]}
+    options = {**sample.options, "absent": [word for word in SAID_ABSENT if said[word]]}
     return replace(sample, cells=cells, options=options, absent=+counts)
 
 
 def _absent_word(cell: object) -> str:
     word = cell.strip() if isinstance(cell, str) else ""
-    return word if word in _SAID_ABSENT else ""
+    return word if word in SAID_ABSENT else ""
 
 
 def is_unique(root: Path, sample: TableSample, template: str) -> bool:

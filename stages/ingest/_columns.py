@@ -43,10 +43,6 @@ from ._values import (
 _MOST_SHOWN = 30
 
 
-# what programs write for a missing value (R, pandas, SQL, spreadsheets)
-_NOTHINGS = frozenset(["NA", "N/A", "n/a", "#N/A", "NULL", "null", "NaN", "nan", "None", "<NA>"])
-
-
 @dataclass(frozen=True, kw_only=True)
 class Media:
     """Media that a row refers to.
@@ -344,7 +340,7 @@ class Mapper:
         """Count the cells of words and labels that say NA or the like, and are read as it."""
         for name in self._words:
             value = values.get(name)
-            if isinstance(value, str) and value in _NOTHINGS:
+            if isinstance(value, str) and value in template.SAID_ABSENT:
                 self._seen.notes[
                     f"cells that say {value}, read as a word; absent: [{value!r}] makes them empty"
                 ] += 1
