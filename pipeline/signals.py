@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..schemas.columns import one_array
+from ..schemas.columns import one_array, rows_in_order
 from ..schemas.disk import is_made_from, note_made_from, read_table, write_parquet
 from ..schemas.manifest import number_columns, records_of, verdict_dicts
 from ..schemas.quantity import FACTS, fact_column
@@ -200,13 +200,13 @@ def _in_order(tables: Sequence[pa.Table]) -> Iterator[pa.Table]:
     by = ("key", "part", "start_s", "end_s", "fate")
     order = pc.sort_indices(
         _without_dictionaries(whole.select(by)), [(name, "ascending") for name in by]
-    )
+    ).to_numpy()
     facts = [name for name in FACTS if name in whole.column_names]
     signals = sorted(name for name in found if "." not in name)
     rules = sorted(name for name in found if "." in name)
-    whole = whole.select([*_FIRST, *facts, *signals, *rules]).combine_chunks()
-    for start in range(0, len(whole), _ROWS_PER_GROUP):
-        yield _without_dictionaries(whole.take(order.slice(start, _ROWS_PER_GROUP)))
+    whole = whole.select([*_FIRST, *facts, *signals, *rules])
+    for piece in rows_in_order(whole, order, _ROWS_PER_GROUP):
+        yield _without_dictionaries(piece)
 
 
 def _with_dictionaries(table: pa.Table) -> pa.Table:

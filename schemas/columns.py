@@ -5,7 +5,7 @@ that is installed (0.3 s before the first batch).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,28 @@ def one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     if column.num_chunks == 1:
         return column.chunk(0)
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+
+def rows_in_order(table: pa.Table, order: np.ndarray, at_once: int) -> Iterator[pa.Table]:
+    """The rows of a table of many chunks as ``order`` int ``[N]`` names them, ``at_once`` of them
+    in memory at a time; one table without rows where none is named.
+    """
+    batches = table.to_batches()
+    begins = np.cumsum([0, *map(len, batches)])
+    for start in range(0, len(order), at_once) or (0,):
+        # Arrow's indices are unsigned, which numpy makes floats of beside signed ones
+        rows = order[start : start + at_once].astype(np.int64)
+        # batch by batch: a take from all of them would copy the whole table into one chunk first
+        number = np.searchsorted(begins, rows, side="right") - 1
+        by_batch = np.argsort(number, kind="stable")
+        touched, firsts = np.unique(number[by_batch], return_index=True)
+        ends = np.append(firsts, len(rows))[1:]
+        taken = [
+            batches[batch].take(pa.array(rows[by_batch[first:end]] - begins[batch]))
+            for batch, first, end in zip(touched, firsts, ends, strict=True)
+        ]
+        piece = pa.Table.from_batches(taken, table.schema).combine_chunks()
+        yield piece.take(pa.array(np.argsort(by_batch)))
 
 
 # Any: a value of the type that is asked for

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 
-from .columns import one_array
+from .columns import one_array, rows_in_order
 from .disk import read_parquet, read_table, stamp_of, write_json, write_parquet
 from .errors import InputError
 from .fingerprint import canonical, fingerprint, hash_file
@@ -318,14 +318,11 @@ def manifest_pieces(tables: Sequence[pa.Table]) -> Iterator[pa.Table]:
         [written_only(table).select([*MANIFEST_SCHEMA.names, "signals"]) for table in tables]
     )
     # by key: the same records make the same file, however they were partitioned
-    order = pyarrow.compute.sort_indices(table["key"])
-    # in one chunk: each take would make one of many otherwise
-    table = table.combine_chunks()
-    names = sorted(pyarrow.compute.unique(_names_in(table["signals"])).to_pylist())
-    for start in range(0, len(table), _ROWS_PER_GROUP) or (0,):
-        piece = table.take(order.slice(start, _ROWS_PER_GROUP))
-        columns = number_columns(one_array(piece["signals"]))
-        piece = piece.drop_columns(["signals"])
+    order = pyarrow.compute.sort_indices(table["key"]).to_numpy()
+    names = sorted(set().union(*map(_names_in, table["signals"].chunks)))
+    for rows in rows_in_order(table, order, _ROWS_PER_GROUP):
+        columns = number_columns(one_array(rows["signals"]))
+        piece = rows.drop_columns(["signals"])
         for name in names:
             column = columns.get(name)
             none = pa.nulls(len(piece), pa.float64())
@@ -333,11 +330,10 @@ def manifest_pieces(tables: Sequence[pa.Table]) -> Iterator[pa.Table]:
         yield piece.replace_schema_metadata(MANIFEST_SCHEMA.metadata)
 
 
-def _names_in(maps: pa.ChunkedArray) -> pa.Array:
+def _names_in(maps: pa.MapArray) -> set[str]:
     """The keys of all of these maps."""
-    whole = one_array(maps)
-    offsets = whole.offsets.to_numpy()
-    return whole.keys.slice(offsets[0], offsets[-1] - offsets[0])
+    begin, end = (maps.offsets[place].as_py() for place in (0, -1))
+    return set(pyarrow.compute.unique(maps.keys.slice(begin, end - begin)).to_pylist())
 
 
 def number_columns(signals: pa.MapArray) -> dict[str, pa.Array]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
-from modalmill.schemas.columns import as_array
+from modalmill.schemas.columns import as_array, rows_in_order
 
 WORDS = st.none() | st.text(max_size=3)
 KINDS: list[tuple[pa.DataType, st.SearchStrategy[object]]] = [
@@ -51,3 +52,17 @@ def written(array: pa.Array) -> bytes:
     with pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
     return sink.getvalue().to_pybytes()
+
+
+@given(st.data(), st.integers(1, 9))
+def test_rows_in_order_are_those_of_one_take(data: st.DataObject, at_once: int) -> None:
+    kind, values = data.draw(nested())
+    chunks = data.draw(st.lists(st.lists(values, max_size=4), max_size=5))
+    column = pa.chunked_array([as_array(own, kind) for own in chunks], kind)
+    table = pa.table({"number": pa.array(range(len(column))), "own": column})
+    order = np.array(data.draw(st.permutations(range(len(table)))), int)
+    pieces = list(rows_in_order(table, order, at_once))
+    assert all(len(piece) <= at_once for piece in pieces)
+    # row by row, in Python
+    rows = table.to_pylist()
+    assert [row for piece in pieces for row in piece.to_pylist()] == [rows[row] for row in order]
