@@ -33,15 +33,19 @@ from .absorbing import Fetching, absorbing
 from .duplicates import edges_of, write_edges
 from .records import note_written
 
+_TABLES_AT_ONCE = 64
 _ROWS_AT_ONCE = 1 << 17  # for which what they take from others is fetched together
 
 
 def read_columns(partitions: Sequence[Path], columns: Sequence[str]) -> pa.Table | None:
     """These columns of the written rows of all partitions; None where there is no partition."""
     names = list(dict.fromkeys([*columns, "fate"]))
-    tables = [
-        written_only(read_table(path).select(names)).select(list(columns)) for path in partitions
-    ]
+    tables = []
+    for start in range(0, len(partitions), _TABLES_AT_ONCE):
+        some = partitions[start : start + _TABLES_AT_ONCE]
+        narrow = [written_only(read_table(path).select(names)) for path in some]
+        # a copy: views would hold the maps of all tables, with all columns, as long as they live
+        tables.append(pa.concat_tables(narrow).select(list(columns)).combine_chunks())
     return pa.concat_tables(tables) if tables else None
 
 

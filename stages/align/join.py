@@ -4,6 +4,7 @@ become one.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -17,6 +18,7 @@ from .. import template
 from ..base import ByRow, CorpusStage, Decision, rows_of
 
 _FIELDS = ("id", "group", "source", "file")
+_VALUES_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,16 +100,10 @@ class _Joined:
     ) -> None:
         self._keys = keys
         self._names = names
-        self._words: dict[str, int] = {}
-        words = self._words
-        numbers = np.empty((len(keys), 2), np.int32)
-        for row, (source, word) in enumerate(values):
-            numbers[row] = source, words.setdefault(word, len(words))
-        self._source, self._value = numbers.T
-        self._word = list(words)
+        self._source, self._value, self._words = _numbered(values)
         rows = np.flatnonzero(self._source >= 0)
         cells = self._value[rows].astype(np.int64) * len(names) + self._source[rows]
-        size = (len(words), len(names))
+        size = (len(self._words), len(names))
         self._counts = np.bincount(cells, minlength=size[0] * size[1]).reshape(size)
         first = np.full(size[0] * size[1], -1, np.int32)
         # backwards, so that the first row is the one that stays
@@ -125,7 +121,8 @@ class _Joined:
         if source < 0:
             return None
         number = int(self._value[row])
-        value, counts, first = self._word[number], self._counts[number], self._first[number]
+        value: str = self._words[number].as_py()
+        counts, first = self._counts[number], self._first[number]
         main = int(self._main[number])
         if source == main:
             return self._taking(value, counts.tolist(), first.tolist(), main)
@@ -156,3 +153,17 @@ class _Joined:
     def _key(self, row: int) -> str:
         key: str = self._keys[row].as_py()
         return key
+
+
+def _numbered(values: Iterator[tuple[int, str]]) -> tuple[np.ndarray, np.ndarray, pa.StringArray]:
+    """The source of each row and the number of its value ``[N]``, and the values ``[V]``. Arrow
+    holds a million strings in a tenth of the memory that a dictionary of Python's takes.
+    """
+    sources, chunks = [np.empty(0, np.int8)], []
+    while some := list(itertools.islice(values, _VALUES_AT_ONCE)):
+        sources.append(np.array([source for source, _ in some], np.int8))
+        chunks.append(pa.array([value for _, value in some], pa.string()))
+    encoded = pa.chunked_array(chunks, pa.string()).dictionary_encode().combine_chunks()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.chunk(0)
+    return np.concatenate(sources), encoded.indices.to_numpy(), encoded.dictionary
