@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..schemas.columns import one_array, rows_in_order
+from ..schemas.columns import in_memory, one_array, rows_in_order
 from ..schemas.disk import is_made_from, note_made_from, read_table, write_parquet
 from ..schemas.manifest import number_columns, records_of, verdict_dicts
 from ..schemas.quantity import FACTS, fact_column
@@ -67,7 +67,7 @@ def write_signals(
             of_record |= _of_record(table)
             parts = _parts_of(_with_all_verdicts(table.combine_chunks(), judges))
             if len(parts):
-                rows.append(_with_dictionaries(parts))
+                rows.append(in_memory(_with_dictionaries(parts)))
     if rows:
         pieces = (_marked(piece, of_record) for piece in _in_order(rows))
         write_parquet(path, pieces)
@@ -204,8 +204,10 @@ def _in_order(tables: Sequence[pa.Table]) -> Iterator[pa.Table]:
     facts = [name for name in FACTS if name in whole.column_names]
     signals = sorted(name for name in found if "." not in name)
     rules = sorted(name for name in found if "." in name)
-    whole = whole.select([*_FIRST, *facts, *signals, *rules])
-    for piece in rows_in_order(whole, order, _ROWS_PER_GROUP):
+    chosen = whole.select([*_FIRST, *facts, *signals, *rules])
+    batches = [pa.Table.from_batches([batch]) for batch in chosen.to_batches()]
+    lengths = list(map(len, batches))
+    for piece in rows_in_order(lengths, batches.__getitem__, order, _ROWS_PER_GROUP):
         yield _without_dictionaries(piece)
 
 

@@ -5,7 +5,7 @@ that is installed (0.3 s before the first batch).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,26 +49,33 @@ def one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
-def rows_in_order(table: pa.Table, order: np.ndarray, at_once: int) -> Iterator[pa.Table]:
-    """The rows of a table of many chunks as ``order`` int ``[N]`` names them, ``at_once`` of them
-    in memory at a time; one table without rows where none is named.
+def rows_in_order(
+    lengths: Sequence[int], read: Callable[[int], pa.Table], order: np.ndarray, at_once: int
+) -> Iterator[pa.Table]:
+    """The rows of many tables of one schema as ``order`` int ``[N]`` names them, counted from the
+    first row of the first table on, ``at_once`` of them in memory at a time; one table without rows
+    where none is named. lengths: rows of each table. read: the table of a number.
     """
-    batches = table.to_batches()
-    begins = np.cumsum([0, *map(len, batches)])
+    begins = np.cumsum([0, *lengths])
     for start in range(0, len(order), at_once) or (0,):
         # Arrow's indices are unsigned, which numpy makes floats of beside signed ones
         rows = order[start : start + at_once].astype(np.int64)
-        # batch by batch: a take from all of them would copy the whole table into one chunk first
+        # table by table: a take from all of them would copy all into one chunk first
         number = np.searchsorted(begins, rows, side="right") - 1
-        by_batch = np.argsort(number, kind="stable")
-        touched, firsts = np.unique(number[by_batch], return_index=True)
+        by_table = np.argsort(number, kind="stable")
+        touched, firsts = np.unique(number[by_table], return_index=True)
         ends = np.append(firsts, len(rows))[1:]
         taken = [
-            batches[batch].take(pa.array(rows[by_batch[first:end]] - begins[batch]))
-            for batch, first, end in zip(touched, firsts, ends, strict=True)
+            read(table).take(pa.array(rows[by_table[first:end]] - begins[table]))
+            for table, first, end in zip(touched.tolist(), firsts, ends, strict=True)
         ]
-        piece = pa.Table.from_batches(taken, table.schema).combine_chunks()
-        yield piece.take(pa.array(np.argsort(by_batch)))
+        piece = pa.concat_tables(taken or [read(0).slice(0, 0)]).combine_chunks()
+        yield piece.take(pa.array(np.argsort(by_table)))
+
+
+def in_memory(table: pa.Table) -> pa.Table:
+    """A copy: views of a memory map keep all of it mapped as long as they live."""
+    return table.take(pa.array(np.arange(len(table))))
 
 
 # Any: a value of the type that is asked for

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 import operator
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict
@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 
-from .columns import one_array, rows_in_order
+from .columns import in_memory, one_array, rows_in_order
 from .disk import read_parquet, read_table, stamp_of, write_json, write_parquet
 from .errors import InputError
 from .fingerprint import canonical, fingerprint, hash_file
@@ -310,20 +310,27 @@ def written_only(table: pa.Table) -> pa.Table:
     return table if pa.compute.all(mask).as_py() is not False else table.filter(mask)
 
 
-def manifest_pieces(tables: Sequence[pa.Table]) -> Iterator[pa.Table]:
-    """One manifest of several work tables: written rows by key, each signal a column of its own,
-    NaN-free; some rows at a time, one piece without rows where there are none.
+def manifest_pieces(count: int, read: Callable[[int], pa.Table]) -> Iterator[pa.Table]:
+    """One manifest of so many work tables, of which ``read`` gives the one of a number: written
+    rows by key, each signal a column of its own, NaN-free; some rows at a time, one piece without
+    rows where there are none.
     """
-    table = pa.concat_tables(
-        [written_only(table).select([*MANIFEST_SCHEMA.names, "signals"]) for table in tables]
-    )
+    keys: list[pa.Table] = []
+    names: set[str] = set()
+    for number in range(count):
+        written = written_only(read(number).select(["key", "fate", "signals"]))
+        names.update(_names_in(one_array(written["signals"])))
+        keys.append(in_memory(written.select(["key"])))
     # by key: the same records make the same file, however they were partitioned
-    order = pyarrow.compute.sort_indices(table["key"]).to_numpy()
-    names = sorted(set().union(*map(_names_in, table["signals"].chunks)))
-    for rows in rows_in_order(table, order, _ROWS_PER_GROUP):
+    order = pyarrow.compute.sort_indices(pa.concat_tables(keys)["key"]).to_numpy()
+
+    def rows_of(number: int) -> pa.Table:
+        return written_only(read(number)).select([*MANIFEST_SCHEMA.names, "signals"])
+
+    for rows in rows_in_order(list(map(len, keys)), rows_of, order, _ROWS_PER_GROUP):
         columns = number_columns(one_array(rows["signals"]))
         piece = rows.drop_columns(["signals"])
-        for name in names:
+        for name in sorted(names):
             column = columns.get(name)
             none = pa.nulls(len(piece), pa.float64())
             piece = piece.append_column(name, none if column is None else column)
@@ -396,7 +403,8 @@ def write_manifest(path: Path, note: Path, partitions: Sequence[Path]) -> Manife
     if kept is not None:
         return kept
     names = [partition.name for partition in partitions]
-    write_parquet(path, manifest_pieces([read_table(partition) for partition in partitions]))
+    pieces = manifest_pieces(len(partitions), lambda number: read_table(partitions[number]))
+    write_parquet(path, pieces)
     checksum = hash_file(path)
     write_json(note, {"made_from": names, "file": stamp_of(path), "xxh3": checksum})
     return Manifest(path, fingerprint(names), checksum)

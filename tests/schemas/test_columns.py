@@ -57,12 +57,14 @@ def written(array: pa.Array) -> bytes:
 @given(st.data(), st.integers(1, 9))
 def test_rows_in_order_are_those_of_one_take(data: st.DataObject, at_once: int) -> None:
     kind, values = data.draw(nested())
-    chunks = data.draw(st.lists(st.lists(values, max_size=4), max_size=5))
-    column = pa.chunked_array([as_array(own, kind) for own in chunks], kind)
-    table = pa.table({"number": pa.array(range(len(column))), "own": column})
-    order = np.array(data.draw(st.permutations(range(len(table)))), int)
-    pieces = list(rows_in_order(table, order, at_once))
-    assert all(len(piece) <= at_once for piece in pieces)
+    chunks = data.draw(st.lists(st.lists(values, max_size=4), min_size=1, max_size=5))
+    tables = [
+        pa.table({"place": pa.array([place] * len(own)), "own": as_array(own, kind)})
+        for place, own in enumerate(chunks)
+    ]
     # row by row, in Python
-    rows = table.to_pylist()
+    rows = [row for table in tables for row in table.to_pylist()]
+    order = np.array(data.draw(st.permutations(range(len(rows)))), int)
+    pieces = list(rows_in_order(list(map(len, tables)), tables.__getitem__, order, at_once))
+    assert all(len(piece) <= at_once for piece in pieces)
     assert [row for piece in pieces for row in piece.to_pylist()] == [rows[row] for row in order]

@@ -20,7 +20,7 @@ def to_manifest(tables: Sequence[pa.Table], rows: int = 1000) -> pa.Table:
     """The manifest of work tables, made so many rows at a time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest, "_ROWS_PER_GROUP", rows)
-        pieces = list(manifest_pieces(tables))
+        pieces = list(manifest_pieces(len(tables), tables.__getitem__))
     assert all(len(piece) <= rows for piece in pieces)
     return pa.concat_tables(pieces)
 

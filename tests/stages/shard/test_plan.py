@@ -95,7 +95,8 @@ def test_samples_pieces_and_their_records_are_those_of_the_definition(
     rows_per_file: int,
 ) -> None:
     folder = tmp_path_factory.mktemp("plan")
-    table = next(manifest_pieces([rows_to_table([Row(record) for record in records])]))
+    rows = rows_to_table([Row(record) for record in records])
+    table = next(manifest_pieces(1, lambda _: rows))
     tables = [table.slice(start, rows_at_once) for start in range(0, len(table), rows_at_once)]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(shard_plan, "SAMPLES_PER_PIECE", 4)
