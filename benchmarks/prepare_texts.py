@@ -41,7 +41,8 @@ _FILES = 2  # for peers, of whose processes each reads a file
 def write_corpus(folder: Path, count: int) -> None:
     """The texts in one file, and once more in two."""
     chance = random.Random(7)
-    vocabulary = [f"word{number}" for number in range(20_000)]
+    # letters alone: DataTrove takes all numbers for one
+    vocabulary = ["".join(chance.choices("abcdefghijklmnop", k=7)) for _ in range(20_000)]
     (folder / "parts").mkdir()
     words: list[str] = []
     with ExitStack() as stack:
