@@ -47,6 +47,12 @@ class Text(InRecord):
     annotated_under = "texts"
     has_member = True
 
+    def check_request(self, name: str, wanted_by: str) -> None:
+        if name == "language":
+            from .language import check_language_network
+
+            check_language_network(wanted_by)
+
     def cut(self, part: Part, start_s: float, end_s: float) -> Part:
         if not part.cues:
             return part
