@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, TypedDict, cast
 from pydantic import Field
 
 from ....schemas.json_value import JsonValue
+from ....schemas.quantity import Quantity
 from ....schemas.record import Cue, Part
 from ...modality import InRecord, ModalityOptions, Rendered
 from .words import build_vocabulary, words
@@ -40,6 +41,16 @@ class Text(InRecord):
     """Texts. Timed ones hold their cues, and are cut with the medium beside them."""
 
     facts = ("chars", "words")
+    by_stages: ClassVar[Mapping[str, Quantity]] = {
+        f"{word}s": Quantity(f"{what} that clean.text found (personal)")
+        for word, what in (
+            ("email", "e-mail addresses"),
+            ("phone", "telephone numbers"),
+            ("card", "numbers of cards"),
+            ("iban", "numbers of bank accounts"),
+            ("ip", "addresses of machines"),
+        )
+    }
     parts_per_task = 4096
     options = TextOptions
     first_encoder = "lstm"
