@@ -7,16 +7,18 @@ import importlib.util
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ...schemas.contents import Contents
 from ...schemas.manifest import Row
+from ...schemas.quantity import FACTS, fact
 from ...schemas.record import Fault, Record
 from ..base import Bounds, Judgement, TracksOf, judged
-from ._judging import Judges
+from ..modalities.text.lines import full_lines
+from ._judging import Judges, Rule
 from ._markup import without_html, without_zero_width
 from ._personal import (
     KINDS,
@@ -27,6 +29,7 @@ from ._personal import (
     masked_cues,
     personal_in,
 )
+from ._presets import Preset, content_lines, drops_lines, preset_numbers, preset_rules
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -67,6 +70,10 @@ class Text(Judges):
     stop_words: leave out the language's stop words.
     lemma: replace words by their lemmas.
     pos: keep only tokens with these universal part-of-speech tags.
+    preset: rules that others published, with their numbers: ``gopher`` (Rae et al. 2021) and
+        ``c4`` (Raffel et al. 2020) for pages of the web, ``page`` for both, ``caption`` (Conceptual
+        12M and DataComp). ``c4`` and ``page`` take away lines that are no sentences before they
+        judge what is left; texts with times keep all.
     min_words, max_words: number of words, by white space. ``on_fault``: reject the record or drop
         the part.
     """
@@ -86,6 +93,7 @@ class Text(Judges):
     stop_words: bool = False
     lemma: bool = False
     pos: list[str] = field(default_factory=list)
+    preset: Preset | None = None
     min_words: int = 1
     max_words: int = 1_000_000
     on_fault: Literal["reject", "drop_part"] = "reject"
@@ -107,6 +115,9 @@ class Text(Judges):
             "min_words": Bounds("words", low=self.min_words),
             "max_words": Bounds("words", high=self.max_words),
         }
+        bounds |= {
+            rule.option: Bounds(rule.reads, rule.low, rule.high) for rule in self._preset_rules()
+        }
         if self.personal == "reject":
             bounds |= {kind: Bounds(f"{kind}s", high=0) for kind in self.personal_kinds}
         return bounds
@@ -121,16 +132,17 @@ class Text(Judges):
         cleaned = self.apply(record)
         verdicts, fault, taken, _ = self._judge(cleaned)
         if fault is not None:
-            numbers = {**record.signals, **cleaned.signals}
-            rejected = replace(record, signals=numbers) if self.personal != "leave" else record
+            # its texts stay as they came, beside the numbers for which it goes no further
+            rejected = replace(record, signals=cleaned.signals)
             return [Row(judged(rejected, address, verdicts), fault, address)]
+        note = "; ".join(filter(None, (self._found_in(cleaned), self._lost_by(record, cleaned))))
         cleaned = judged(cleaned, address, verdicts)
         dropped = []
         for name, why in taken.items():
             as_it_was = judged(record.with_only(name), address, verdicts)
             dropped.append(Row(as_it_was, replace(why, fate="dropped"), address))
             cleaned = cleaned.without_part(name, "filtered")
-        return [*dropped, Row(cleaned, note=self._found_in(cleaned))]
+        return [*dropped, Row(cleaned, note=note)]
 
     def judge(self, record: Record) -> Judgement:
         return self._judge(self.apply(record))
@@ -147,8 +159,17 @@ class Text(Judges):
                 signals |= {f"{name}.{kind}s": float(counts[kind]) for kind in self.personal_kinds}
                 if self.personal == "mask":
                     repaired, cues = masked(repaired, found), masked_cues(cues, self._personal)
+            if drops_lines(self.preset) and not cues:
+                repaired = content_lines(repaired)
             finished = tuple(replace(cue, text=self._finished(cue.text)) for cue in cues)
             parts[name] = replace(parts[name], text=self._finished(repaired), cues=finished)
+            if self.preset is not None:
+                numbers = preset_numbers(self.preset, parts[name])
+                signals |= {
+                    f"{name}.{number}": value
+                    for number, value in numbers.items()
+                    if number not in FACTS
+                }
         return replace(record, parts=parts, signals=signals)
 
     def clean(self, text: str) -> str:
@@ -156,6 +177,8 @@ class Text(Judges):
         text = self._repaired(text)
         if self.personal == "mask":
             text = masked(text, self._personal(text))
+        if drops_lines(self.preset):
+            text = content_lines(text)
         return self._finished(text)
 
     def _personal(self, text: str) -> list[Personal]:
@@ -201,9 +224,33 @@ class Text(Judges):
                 found = self._counts(cleaned, name)
                 verdicts |= {(name, kind): not found.get(kind) for kind in self.personal_kinds}
                 fault = fault or _personal_fault(name, found)
+            for rule, value in self._preset_values(cleaned, name):
+                keeps = verdicts[name, rule.option] = rule.keeps(value)
+                fault = fault or (None if keeps else rule.fault(value, name))
             if fault is not None:
                 faults[name] = fault
         return self.judgement(verdicts, faults)
+
+    def _preset_rules(self) -> tuple[Rule, ...]:
+        return () if self.preset is None else preset_rules(self.preset)
+
+    def _preset_values(self, cleaned: Record, name: str) -> Iterator[tuple[Rule, float]]:
+        """The rules of the preset, and what they judge a text by, where it is known."""
+        for rule in self._preset_rules():
+            value = fact(cleaned.parts[name], rule.reads)
+            value = cleaned.signals.get(f"{name}.{rule.reads}") if value is None else value
+            if value is not None:
+                yield rule, value
+
+    def _lost_by(self, record: Record, cleaned: Record) -> str:
+        """What the account is told of the lines that the preset took from the texts of a record."""
+        if not drops_lines(self.preset):
+            return ""
+        lost = any(
+            len(full_lines(cleaned.parts[name].text or "")) < len(full_lines(text))
+            for name, text in self._texts(record)
+        )
+        return "texts that lost lines which are no sentences" if lost else ""
 
     def _counts(self, cleaned: Record, name: str) -> dict[str, int]:
         """How much personal data of each kind was in a text."""

@@ -9,7 +9,7 @@ from ....signal import Signal
 from ..lines import spaced_words
 
 LONG = 20  # characters, from which on a word is a long one
-GOPHER_STOP_WORDS = frozenset(("the", "be", "to", "of", "and", "that", "have", "with"))
+BASIC_WORDS = frozenset(("the", "be", "to", "of", "and", "that", "have", "with"))
 _AROUND = "\"'“”‘’«»()[]{}<>.,;:!?…*_-–—"
 
 
@@ -18,7 +18,7 @@ def word_shapes(text: str) -> dict[str, float]:
 
     mean_word_length and longest_word in characters; alphabetic_words: the share with at least one
     letter; long_words: the share with 20 characters or more; capital_words: the share of two
-    letters or more, all of which are capitals; gopher_stop_words: how many of the, be, to, of, and,
+    letters or more, all of which are capitals; basic_words: how many of the, be, to, of, and,
     that, have, with are there (Rae et al. 2021, A1.1); stop_word_share: the share of words that are
     English stop words (spaCy's list), without case and the marks around them. Not known of a blank
     text.
@@ -35,7 +35,7 @@ def word_shapes(text: str) -> dict[str, float]:
         "alphabetic_words": sum(any(map(str.isalpha, word)) for word in words) / len(words),
         "long_words": sum(length >= LONG for length in lengths) / len(words),
         "capital_words": sum(map(_is_shouted, words)) / len(words),
-        "gopher_stop_words": len(GOPHER_STOP_WORDS.intersection(bare)),
+        "basic_words": len(BASIC_WORDS.intersection(bare)),
         "stop_word_share": sum(word in known for word in bare) / len(words),
     }
 
@@ -61,7 +61,7 @@ WORD_SHAPES = Signal(
         "alphabetic_words": share("share of the words with at least one letter"),
         "long_words": share(f"share of the words with {LONG} characters or more"),
         "capital_words": share("share of the words that are all capitals, two letters or more"),
-        "gopher_stop_words": Quantity("how many of Gopher's 8 stop words are there", "", 0.0, 8.0),
+        "basic_words": Quantity("how many of Gopher's 8 English words are there", "", 0.0, 8.0),
         "stop_word_share": share("share of the words that are English stop words"),
     },
     function=word_shapes,

@@ -95,7 +95,7 @@ def test_what_words_are_like() -> None:
     assert found["alphabetic_words"] == pytest.approx(7 / 9)
     assert found["long_words"] == pytest.approx(1 / 9)
     assert found["capital_words"] == pytest.approx(1 / 9)
-    assert found["gopher_stop_words"] == 2
+    assert found["basic_words"] == 2
     # the, with, I
     assert found["stop_word_share"] == pytest.approx(3 / 9)
 
