@@ -21,7 +21,7 @@ from _common import print_table, print_versions
 from modalmill.schemas.errors import ModalmillError
 from modalmill.schemas.record import Part
 from modalmill.stages.measure.measurements import units_wanted
-from modalmill.stages.modality import on_disk
+from modalmill.stages.modality import modality, on_disk
 from modalmill.stages.signal import LIKENESS, measured_anyway, numbers_of, signals_of, tracks_of
 
 MEDIA = {
@@ -70,7 +70,7 @@ def of_media(kind: str, paths: list[Path]) -> dict[str, Callable[[], None]]:
 
 def is_ready(kind: str, name: str) -> bool:
     try:
-        on_disk(kind).check_request(name, name)
+        modality(kind).check_request(name, name)
     except ModalmillError:
         return False
     return True
@@ -112,11 +112,46 @@ def of_texts(texts: list[str]) -> dict[str, Callable[[], None]]:
 
         return measure
 
-    own = signals_of("text")
+    own = [name for name in signals_of("text") if is_ready("text", name)]
     return {
         "none": measuring(()),
         **{name: measuring((name,)) for name in own},
+        **by_datatrove(texts),
         "all": measuring(own),
+    }
+
+
+def by_datatrove(texts: list[str]) -> dict[str, Callable[[], None]]:
+    """What DataTrove takes for Gopher's numbers, its own words of spaCy included; no limit is ever
+    reached, so that all of them are reckoned.
+    """
+    try:
+        from datatrove.data import Document
+        from datatrove.pipeline.filters import GopherQualityFilter, GopherRepetitionFilter
+    except ImportError:
+        return {}
+    never = 1e9
+    repetition = GopherRepetitionFilter(
+        never,
+        never,
+        never,
+        never,
+        tuple((length, never) for length in (2, 3, 4)),
+        tuple((length, never) for length in range(5, 11)),
+    )
+    quality = GopherQualityFilter(0, None, 0, None, never, never, never, None, 0)
+    documents = [Document(text=text, id=str(number)) for number, text in enumerate(texts)]
+
+    def judging(judge: object) -> Callable[[], None]:
+        def measure() -> None:
+            for document in documents:
+                judge.filter(document)
+
+        return measure
+
+    return {
+        "DataTrove, GopherRepetitionFilter": judging(repetition),
+        "DataTrove, GopherQualityFilter": judging(quality),
     }
 
 

@@ -67,8 +67,9 @@ def signals_text(kind: str | None = None) -> str:
         own = modality(name)
         known = quantities(own)
         lines.append(name)
+        width = max([15, *map(len, known)])
         lines += [
-            f"  {word:<15} {_range(quantity):<16} {quantity.about}"
+            f"  {word:<{width}} {_range(quantity):<16} {quantity.about}"
             + (" (on request)" if quantity.on_request else "")
             for word, quantity in known.items()
         ] or ["  nothing"]
@@ -83,7 +84,9 @@ def signals_text(kind: str | None = None) -> str:
 
 
 def _range(quantity: Quantity) -> str:
-    """Its unit, or its range where it has none."""
+    """Its unit, or its range where it has none; how many words it can be."""
+    if quantity.words:
+        return f"{len(quantity.words)} words"
     if quantity.unit:
         return quantity.unit
     return f"{quantity.low:g} .. {quantity.high:g}" if math.isfinite(quantity.high) else ""

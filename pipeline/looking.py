@@ -173,7 +173,10 @@ def look_text(out: Path, text: str, by: str, count: int) -> str:
             raise InputError(
                 f"--by {by}: no number is called {name!r}{nearest(name, records.names)}"
             )
-        values = records.column(name).fill_null(np.nan).to_numpy(zero_copy_only=False)[chosen]
+        column = records.column(name)
+        if pa.types.is_string(column.type):
+            raise InputError(f"--by {by}: is a word, and sorts nothing; wanted a number")
+        values = column.fill_null(np.nan).to_numpy(zero_copy_only=False)[chosen]
         # NaN is last either way
         chosen = chosen[np.argsort(-values if by.startswith("-") else values, kind="stable")]
         numbers = list(dict.fromkeys([name, *numbers]))
@@ -197,8 +200,15 @@ def _shown(
             row["key"],
             where,
             fate,
-            *("-" if column[place] is None else shown_number(column[place]) for column in columns),
+            *(_cell(column[place]) for column in columns),
         ]
+
+
+def _cell(value: float | str | None) -> str:
+    """A number or a word as a table shows it."""
+    if isinstance(value, str):
+        return value
+    return "-" if value is None else shown_number(value)
 
 
 def yields_text(out: Path, conditions: Sequence[str]) -> str:

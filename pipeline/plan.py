@@ -146,8 +146,8 @@ def _unready(asked: Iterable[str], wanted_by: str) -> list[str]:
     lines = []
     for kind, request in sorted(map(requested, asked)):
         try:
-            if request and not is_in_record(kind):
-                on_disk(kind).check_request(request, f"{wanted_by}: {kind}.{request}")
+            if request:
+                modality(kind).check_request(request, f"{wanted_by}: {kind}.{request}")
         except (MissingPackageError, InputError) as error:
             lines.append(str(error))
     return lines

@@ -27,6 +27,8 @@ from ..schemas.manifest import number_columns, records_of, verdict_dicts
 from ..schemas.quantity import FACTS, fact_column
 from ..schemas.record import Record
 from ..stages.base import Verdicts, judged
+from ..stages.modality import names
+from ..stages.signal import words_of
 
 _VERSION = 1
 # what marks the column of a signal of the record
@@ -148,7 +150,7 @@ def _signals_of(
     table: pa.Table, places: Mapping[str, np.ndarray], owners: np.ndarray
 ) -> dict[str, pa.Array]:
     """Each signal of the parts, and of the records that own them, a column ``[len(owners)]``;
-    one that is NaN stays so.
+    one that is NaN stays so, and one that stands for words is the word.
     """
     count = len(owners)
     columns: dict[str, pa.Array] = {}
@@ -164,9 +166,18 @@ def _signals_of(
         numbers = column.fill_null(0.0).to_numpy()
         values.setdefault(word, np.zeros(count))[places[part][there]] = numbers[there]
         known.setdefault(word, np.zeros(count, bool))[places[part][there]] = True
+    every = _every_word()
     for word in sorted(values):
-        columns[word] = pa.array(values[word], mask=~known[word])
+        column = pa.array(values[word], mask=~known[word])
+        if word in every:
+            column = pa.array(every[word], pa.string()).take(column.cast(pa.int32()))
+        columns[word] = column
     return columns
+
+
+def _every_word() -> dict[str, tuple[str, ...]]:
+    """The signals of any modality that are words."""
+    return {name: words for kind in names() for name, words in words_of(kind).items()}
 
 
 def _verdicts_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from ..schemas.plain_text import plain_table, render_text
 from ..schemas.quantity import FACTS, Quantity
 from ..schemas.rejects import FaultRow
 from ..stages.modality import Modality, modality
+
+_MOST_WORDS = 8  # of a signal that is one are shown
 
 
 def account_text(account: Account) -> str:
@@ -183,7 +186,11 @@ def measured_text(out: Path) -> str:
             lines.append(f"{part}: of {len(own):,} cannot be used {damaged.total():,} ({rules})")
         kind = modality(own["modality"][0].as_py())
         for name, quantity in quantities(kind).items():
-            if name not in own.column_names or quantity.is_code:
+            if name not in own.column_names:
+                continue
+            if quantity.words:
+                lines.append(_words_text(part, name, own[name].drop_null().to_pylist()))
+            if quantity.is_code:
                 continue
             values = own[name].drop_null().to_numpy()
             values = values[np.isfinite(values)]
@@ -193,6 +200,14 @@ def measured_text(out: Path) -> str:
                     part, name, quantity.unit, f"{len(values):,}", *map(shown_number, numbers)
                 )
     return render_text(*lines)
+
+
+def _words_text(part: str, name: str, words: Sequence[str]) -> str:
+    """The commonest words of a signal that is one, with their shares."""
+    counts = Counter(words).most_common()
+    shown = ", ".join(f"{word} {count / len(words):.1%}" for word, count in counts[:_MOST_WORDS])
+    more = f", and {len(counts) - _MOST_WORDS} more" if len(counts) > _MOST_WORDS else ""
+    return f"{part}.{name}: {len(words):,} known: {shown or 'none'}{more}"
 
 
 def shown_number(value: float) -> str:

@@ -17,8 +17,9 @@ from .record import Part
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """A number of a part, in [low, high]; ``unit`` is empty where it has none. ``is_code``: it is
-    one of many codes, and not more or less than another. ``on_request``: what has to be asked for
-    to have it (``speech``), where measuring does not give it anyway.
+    one of many codes, and not more or less than another. ``words``: what it stands for, a word by
+    its place among them; rules, conditions and tables then have the word. ``on_request``: what has
+    to be asked for to have it (``speech``), where measuring does not give it anyway.
     """
 
     about: str
@@ -26,12 +27,18 @@ class Quantity:
     low: float = 0.0
     high: float = math.inf
     is_code: bool = False
+    words: tuple[str, ...] = ()
     on_request: str = ""
 
 
 def share(about: str) -> Quantity:
     """A quantity in [0, 1]."""
     return Quantity(about, "", 0.0, 1.0)
+
+
+def one_word(about: str, words: tuple[str, ...]) -> Quantity:
+    """A quantity that is one of these words, kept as its place among them."""
+    return Quantity(about, "", 0.0, len(words) - 1.0, is_code=True, words=words)
 
 
 FACTS: Mapping[str, Quantity] = {

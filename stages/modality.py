@@ -142,6 +142,9 @@ class Modality:
         signals = [name for name in signals_of(self.name) if name not in anyway]
         return (*signals, *tracks_alone(self.name))
 
+    def check_request(self, name: str, wanted_by: str) -> None:
+        """MissingPackageError or InputError where one of ``on_request`` cannot be measured here."""
+
     def cut(self, part: Part, start_s: float, end_s: float) -> Part:
         """The part cut to [start_s, end_s) seconds of what it is now; unchanged where it has no
         time.
@@ -287,9 +290,6 @@ class OnDisk(Modality):
         read.
         """
         raise NotImplementedError
-
-    def check_request(self, name: str, wanted_by: str) -> None:
-        """MissingPackageError or InputError where one of ``on_request`` cannot be measured here."""
 
     def stretch(self, part: Part, tracks: Mapping[str, np.ndarray]) -> object:
         """The span of a part, as signals that stand on tracks take it; None where there is nothing

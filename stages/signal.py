@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -44,7 +44,8 @@ class Signal:
 
     name: what it is asked for by. of: the modality. gives: the numbers, by name.
     function: from what is read to the number, or to a mapping where it gives several; None, or a
-        name left out, says that it is not known of this one.
+        name left out, says that it is not known of this one. Of a quantity that has words it gives
+        the word.
     reads: the attribute of what the modality decodes (``gray`` of a ``Picture``) that the function
         takes; all of it where nothing is said.
     tracks: the tracks that it stands on, by name; the function then takes a stretch of them.
@@ -78,7 +79,11 @@ class Signal:
             found = dict.fromkeys(self.gives, found)
         if unknown := found.keys() - self.gives.keys():
             raise ValueError(f"gives {', '.join(sorted(unknown))}, which it does not declare")
-        return {name: float(value) for name, value in found.items() if value is not None}
+        return {
+            name: _number(self.gives[name], value)
+            for name, value in found.items()
+            if value is not None
+        }
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -222,6 +227,15 @@ def quantities_of(kind: str, names: Container[str] | None = None) -> dict[str, Q
 
 @outside.forgets
 @functools.cache
+def words_of(kind: str) -> dict[str, tuple[str, ...]]:
+    """The signals of a modality that are words, and the words, of which a record keeps the
+    place.
+    """
+    return {name: known.words for name, known in quantities_of(kind).items() if known.words}
+
+
+@outside.forgets
+@functools.cache
 def of_whole_files(kind: str) -> dict[str, str]:
     """The numbers that are known of no span of a medium, and the unit that gives each."""
     return {
@@ -293,6 +307,14 @@ def _in_the_room(base: type[Declared], kind: str) -> Iterator[Declared]:
 
 def _room() -> Any:  # a module
     return importlib.import_module(f"{__package__}.{ROOM}")
+
+
+def _number(quantity: Quantity, value: object) -> float:
+    """What a function gave as it is kept."""
+    if quantity.words:
+        return float(quantity.words.index(str(value)))
+    assert not isinstance(value, str)
+    return float(cast("float", value))
 
 
 def _read(view: object, attribute: str) -> Any:  # as the modality decodes

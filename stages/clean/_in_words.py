@@ -21,6 +21,7 @@ from ...schemas.quantity import fact
 from ...schemas.record import Fault, Record
 from ...schemas.where import Value, Where
 from ..base import MAD_TO_DEVIATION
+from ..signal import words_of
 
 WANTED = (
     'wanted a comparison (">= 100"), a range ([-30, -10] or "p1..p99"), words to choose from'
@@ -41,6 +42,7 @@ class RuleInWords:
     """One rule, read: ``left`` is what is looked at, ``wanted`` how the recipe says what is wanted,
     ``limits`` name what the corpus has to set, ``compared_with`` is ``text`` or ``number``.
     ``ends``: the least and the largest that is allowed, where it bounds a number; empty for none.
+    ``choices``: the words that are allowed, where it names them.
     """
 
     def __init__(
@@ -51,8 +53,10 @@ class RuleInWords:
         limits: tuple[str, ...] = (),
         text: bool = False,
         ends: tuple[str, str] = ("", ""),
+        choices: tuple[str, ...] = (),
     ) -> None:
         self.left, self.wanted, self.limits, self.ends = left, wanted, limits, ends
+        self.choices = choices
         self.compared_with = "text" if text else "number"
         self._value = Where(left, "rule")
         self._where = Where(condition, "rule")
@@ -188,7 +192,7 @@ def _read(left: str, wanted: object) -> RuleInWords:
     if sign is None:
         if text[:1] in "<>=!" or re.search(r"\bmad\b", text):
             raise InputError(f"{left}: {WANTED}, found {text!r}")
-        return RuleInWords(left, f"== {text}", f"{here} == {text!r}", text=True)
+        return RuleInWords(left, f"== {text}", f"{here} == {text!r}", text=True, choices=(text,))
     operand, limits = _operand(end := sign[2].strip())
     ends = {"<": ("", end), ">": (end, "")}.get(sign[1][0], ("", ""))
     is_text = operand[:1] in "'\""
@@ -199,7 +203,9 @@ def _listed(left: str, wanted: tuple[object, ...]) -> RuleInWords:
     """A rule whose right side is a list: two numbers are a range, words are a choice."""
     shown = f"[{', '.join(map(str, wanted))}]"
     if wanted and all(isinstance(word, str) and not _QUANTILE.match(word) for word in wanted):
-        return RuleInWords(left, f"in {shown}", f"({left}) in {list(wanted)!r}", text=True)
+        choices = tuple(map(str, wanted))
+        condition = f"({left}) in {list(choices)!r}"
+        return RuleInWords(left, f"in {shown}", condition, text=True, choices=choices)
     if len(wanted) == 2:
         return _between(left, shown, *map(str, wanted))
     raise InputError(
@@ -248,7 +254,7 @@ def _value_of(record: Record, limits: Limits) -> Callable[[str], Value]:
         if part == _CORPUS:
             return limits.get(word.replace("_", "."))
         if name in record.signals:
-            return record.signals[name]
+            return _signal(record, part, word)
         if part in record.parts:
             return fact(record.parts[part], word)
         if name == "source":
@@ -267,6 +273,13 @@ def _value_of(record: Record, limits: Limits) -> Callable[[str], Value]:
         return target if isinstance(target, str) else None
 
     return value_of
+
+
+def _signal(record: Record, part: str, word: str) -> Value:
+    """A signal, as the word that it stands for where it does."""
+    number = record.signals[f"{part}.{word}" if part else word]
+    words = words_of(record.parts[part].modality).get(word) if part in record.parts else None
+    return words[int(number)] if words else number
 
 
 def _is_nan(value: object) -> bool:

@@ -23,7 +23,7 @@ from ...schemas.record import Fault, Record
 from ...schemas.where import Where
 from ..base import Bounds, Judgement, RecordStage
 from ..modality import Modality, every_on_disk, is_in_record, modality
-from ..signal import quantities_of
+from ..signal import quantities_of, words_of
 from ._in_words import COLUMNS, WANTED, Limits, RuleInWords, part_and_word, rule_of
 from ._judging import Judges
 
@@ -211,9 +211,16 @@ def _unknown(left: str, name: str, here: Contents) -> list[str]:
 
 
 def _unlike(rule: RuleInWords, here: Contents) -> list[str]:
-    """A line where a text is compared with a number."""
+    """A line where a text is compared with a number, or with a word that it never is."""
     is_number = "." in rule.left or rule.left in here.signals
     kind: str | None = "number" if is_number else "text"
+    part, word = part_and_word(rule.left)
+    modal = here.parts.get(part)
+    if rule.left not in here.signals and modal and (words := words_of(modal).get(word)):
+        kind = "text"
+        for choice in rule.choices:
+            if choice not in words:
+                return [f"{rule.left}: is never {choice!r}{nearest(choice, words)}"]
     if rule.left not in COLUMNS:
         kind = here.targets.get(rule.left.removeprefix("targets."), kind)
     if rule.left not in rule.names or kind is None or kind == rule.compared_with:

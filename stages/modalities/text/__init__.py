@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, TypedDict, cast
 from pydantic import Field
 
 from ....schemas.json_value import JsonValue
+from ....schemas.quantity import Quantity
 from ....schemas.record import Cue, Part
 from ...modality import InRecord, ModalityOptions, Rendered
 from .words import build_vocabulary, words
@@ -40,12 +41,28 @@ class Text(InRecord):
     """Texts. Timed ones hold their cues, and are cut with the medium beside them."""
 
     facts = ("chars", "words")
+    by_stages: ClassVar[Mapping[str, Quantity]] = {
+        f"{word}s": Quantity(f"{what} that clean.text found (personal)")
+        for word, what in (
+            ("email", "e-mail addresses"),
+            ("phone", "telephone numbers"),
+            ("card", "numbers of cards"),
+            ("iban", "numbers of bank accounts"),
+            ("ip", "addresses of machines"),
+        )
+    }
     parts_per_task = 4096
     options = TextOptions
     first_encoder = "lstm"
     column: ClassVar[Mapping[str, JsonValue]] = {"dtype": "string"}
     annotated_under = "texts"
     has_member = True
+
+    def check_request(self, name: str, wanted_by: str) -> None:
+        if name == "language":
+            from .language import check_language_network
+
+            check_language_network(wanted_by)
 
     def cut(self, part: Part, start_s: float, end_s: float) -> Part:
         if not part.cues:

@@ -23,6 +23,7 @@ from ....schemas.fingerprint import fingerprint
 from ....schemas.manifest import number_columns
 from ....schemas.where import Where
 from ...modality import is_in_record
+from ...signal import words_of
 from ..order.order import PAD
 from .find_tars import Found, Tar, join_parts
 
@@ -212,10 +213,20 @@ class Index:
                     f"where {text!r}: no part is called {name!r}{nearest(name, self.parts)}"
                 )
         masks = [
-            where.mask(functools.partial(leaf.column, self.tars[leaf.tar]), leaf.has_part)
+            where.mask(functools.partial(self._column, leaf), leaf.has_part)
             for leaf in self._leaves
         ]
         return np.concatenate(masks) if masks else np.empty(0, bool)
+
+    def _column(self, leaf: _Leaf, name: str) -> pa.Array:
+        """A column of a leaf for a filter; a measurement that stands for words as words."""
+        column = leaf.column(self.tars[leaf.tar], name)
+        part, _, word = name.rpartition(".")
+        kind = self.parts.get(part)
+        words = words_of(kind).get(word) if kind and name in leaf.signals() else None
+        if words is None:
+            return column
+        return pa.array(words, pa.string()).take(column.cast(pa.int32()))
 
     def _signal_names(self) -> set[str]:
         return {name for leaf in self._leaves for name in leaf.signals()}

@@ -282,6 +282,20 @@ def test_two_parts_are_compared_and_one_is_taken(tmp_path: Path, run_recipe: Run
     }
 
 
+def test_texts_are_held_against_the_time_in_which_they_are_spoken(
+    tmp_path: Path, run_recipe: Run
+) -> None:
+    for name, seconds in (("said", 1.0), ("rushed", 0.5), ("lost", 10.0)):
+        write(tmp_path / f"{name}.wav", wav(seconds=seconds))
+    rows = [f"{name},twenty seven letters I said" for name in ("said", "rushed", "lost")]
+    write(tmp_path / "t.csv", "\n".join(["id,words", *rows]))
+    source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": {"words": "words"}}
+    source["media"] = {"voice": {"path": "{id}.wav"}}
+    rule = {"clean.rules": {"words.chars / voice.duration_s": [3, 30]}}
+    run_recipe(recipe(tmp_path, {"s": source}, [rule], **LOSES_MOST))
+    assert kept(tmp_path / "out") == ["said"]
+
+
 def test_an_override_reaches_a_rule_by_its_name(tmp_path: Path) -> None:
     from modalmill.schemas.recipe import load_recipe
 
