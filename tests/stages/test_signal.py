@@ -55,7 +55,7 @@ def test_each_says_what_it_is_and_lies_where_its_name_says(kind: str) -> None:
         place = own.function.__module__.rpartition(".")[2]
         if isinstance(own, Signal) and kind != "series":
             assert place == own.name
-    assert {"audio": 14, "image": 4, "series": 3, "text": 1, "video": 8}[kind] == len(
+    assert {"audio": 14, "image": 4, "series": 3, "text": 1, "video": 15}[kind] == len(
         signals_of(kind)
     )
 
@@ -80,6 +80,10 @@ def test_nothing_else_is_measured_unasked_than_was() -> None:
         "image": {"entropy"},
         "series": {"values"},
         "text": {"uppercase_share"},
+        "video": {
+            *("brightness", "doubled", "interlaced", "letterbox", "shots", "stills"),
+            "variable_rate",
+        },
     }
 
 

@@ -61,7 +61,7 @@ BANDWIDTH = Signal(
     of_file=True,
     gives={
         "bandwidth_hz": Quantity(
-            "where the spectrum drops to its floor, at most half the rate, of the file", "Hz"
+            "where the spectrum ends, at most half the rate, of the file", "Hz"
         )
     },
     function=bandwidth,

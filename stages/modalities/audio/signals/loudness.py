@@ -32,7 +32,7 @@ def loudness(stretch: Stretch) -> Mapping[str, float]:
     inside = stretch.seconds_of(len(power), HOP_S) > _NEARLY_ALL * HOP_S
     found = {
         "loudness_lufs": loudness_lufs(power[inside]),
-        "loudness_range_lu": loudness_range_lu(power[inside]),
+        "range_lu": loudness_range_lu(power[inside]),
     }
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
@@ -46,7 +46,7 @@ LOUDNESS = Signal(
         "loudness_lufs": Quantity(
             "integrated loudness (ITU-R BS.1770-4), of 0.4 s or more", "LUFS", -70.0
         ),
-        "loudness_range_lu": Quantity("loudness range (EBU Tech 3342), of 3 s or more", "LU"),
+        "range_lu": Quantity("loudness range (EBU Tech 3342), of 3 s or more", "LU"),
     },
     function=loudness,
 )

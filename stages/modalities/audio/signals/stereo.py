@@ -61,7 +61,7 @@ def stereo(stretch: Stretch) -> Mapping[str, float]:
         return found
     length = np.sqrt((weights * left).sum() * (weights * right).sum())
     if length > 0:
-        found["channel_correlation"] = float(np.clip((weights * cross).sum() / length, -1, 1))
+        found["correlation"] = float(np.clip((weights * cross).sum() / length, -1, 1))
     heard = weights[sounds]
     same = (side <= _SAME * (left + right))[sounds]
     opposite = (cross <= _OPPOSITE * np.sqrt(left * right))[sounds] & (left * right > 0)[sounds]
@@ -77,7 +77,7 @@ STEREO = Signal(
     tracks=("levels", "by_channel"),
     gives={
         "dead_channels": Quantity("channels in which nothing rises above -90 dBFS"),
-        "channel_correlation": Quantity("correlation of the first two channels", "", -1.0, 1.0),
+        "correlation": Quantity("correlation of the first two channels", "", -1.0, 1.0),
         "dual_mono": share("share of what sounds in which the first two channels are the same"),
         "antiphase": share("share of what sounds in which the first two channels are opposite"),
     },

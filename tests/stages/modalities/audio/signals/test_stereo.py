@@ -15,7 +15,7 @@ NOISE = 0.1 * np.random.default_rng(0).standard_normal((2, 2 * RATE_HZ))
 
 def found_of(path: Path, *channels: np.ndarray, subtype: str = "PCM_16") -> dict[str, float]:
     soundfile.write(path, np.stack(channels, 1), RATE_HZ, subtype=subtype)
-    names = ("dead_channels", "channel_correlation", "dual_mono", "antiphase")
+    names = ("dead_channels", "correlation", "dual_mono", "antiphase")
     signals = measured(path, "audio", "stereo").signals
     return {name: signals[name] for name in names if name in signals}
 
@@ -41,8 +41,8 @@ def test_two_channels_are_one_opposite_or_apart(
     opposite: float,
 ) -> None:
     found = found_of(tmp_path / "a.wav", left, right)
-    assert found["channel_correlation"] == pytest.approx(np.corrcoef(left, right)[0, 1], abs=1e-3)
-    assert found["channel_correlation"] == pytest.approx(correlation, abs=0.03)
+    assert found["correlation"] == pytest.approx(np.corrcoef(left, right)[0, 1], abs=1e-3)
+    assert found["correlation"] == pytest.approx(correlation, abs=0.03)
     assert found["dual_mono"] == pytest.approx(same)
     assert found["antiphase"] == pytest.approx(opposite)
     assert found["dead_channels"] == 0
@@ -76,4 +76,4 @@ def test_it_is_of_the_span(tmp_path: Path) -> None:
     ]
     assert [each["dual_mono"] for each in halves] == pytest.approx([1.0, 0.0, 0.5], abs=1e-6)
     assert [each["antiphase"] for each in halves] == pytest.approx([0.0, 1.0, 0.5], abs=1e-6)
-    assert halves[2]["channel_correlation"] == pytest.approx(0.0, abs=0.1)
+    assert halves[2]["correlation"] == pytest.approx(0.0, abs=0.1)
