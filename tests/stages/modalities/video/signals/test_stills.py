@@ -35,4 +35,5 @@ def test_it_is_that_of_a_picture_of_the_same(tmp_path: Path) -> None:
     of_image = measured(tmp_path / "a.png", "image", "entropy").signals
     found = looks(tmp_path / "a.mp4", picture)
     assert found["sharpness"] == pytest.approx(of_image["sharpness"], rel=0.05)
-    assert found["entropy"] == pytest.approx(of_image["entropy"], abs=0.1)
+    # of 256 levels films use 219
+    assert found["entropy"] == pytest.approx(of_image["entropy"], abs=0.3)
