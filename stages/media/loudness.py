@@ -30,7 +30,7 @@ _WEIGHTS = {
     8: (1.0, 1.0, 1.0, 0.0, *[_BEHIND] * 4),
 }
 _AT_ONCE_S = 10.0
-_OVERSAMPLED_HZ = 176_400  # 4 times the usual rates, twice the high ones
+_OVERSAMPLED_HZ = 176_400  # 4 times the usual rates, as BS.1770 has it; more of low ones
 
 
 def k_weighted_power(samples: np.ndarray, rate_hz: int) -> np.ndarray:
@@ -117,9 +117,9 @@ def _power_of(lufs: float) -> float:
 
 def true_peaks(samples: np.ndarray, rate_hz: int, frame: int) -> np.ndarray:
     """The largest absolute value between the samples ``[T, C]`` of each ``frame`` of them, of any
-    channel ``float32 [F]``: at four times the rate (BS.1770-4, Annex 2), by soxr.
+    channel ``float32 [F]``: at 176.4 kHz or a little more (BS.1770-4, Annex 2), by soxr.
     """
-    times = max(1, min(4, round(_OVERSAMPLED_HZ / rate_hz)))
+    times = max(1, math.ceil(_OVERSAMPLED_HZ / rate_hz))
     if times == 1:
         return _frame_peaks(samples, frame)
     stream = soxr.ResampleStream(

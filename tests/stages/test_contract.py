@@ -35,6 +35,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "clean.rules": {"rules": {"image.sharpness": ">= 1", "audio.silence / 2": "< 1"}},
     "clean.fill": {"target": "label"},
     "clean.outliers": {"column": "score"},
+    "clean.resample": {"rate_hz": 8000},
 }
 RECORD_STAGES = [
     address for address in addresses(Addressed) if issubclass(find(address, Addressed), RecordStage)
