@@ -10,7 +10,6 @@ import functools
 import math
 
 import numpy as np
-import soxr
 
 HOP_S = 0.1
 _OFFSET_LU = -0.691
@@ -122,6 +121,8 @@ def true_peaks(samples: np.ndarray, rate_hz: int, frame: int) -> np.ndarray:
     times = max(1, math.ceil(_OVERSAMPLED_HZ / rate_hz))
     if times == 1:
         return _frame_peaks(samples, frame)
+    import soxr  # late: who has no sound needs none of it
+
     stream = soxr.ResampleStream(
         rate_hz, times * rate_hz, samples.shape[1], dtype="float32", quality="HQ"
     )

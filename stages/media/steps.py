@@ -11,6 +11,12 @@ at the end.
 | `gain`       |       |       |  yes  | `db`                                                |
 | `noise`      |       |       |  yes  | `snr_db`, `seed`                                    |
 | `loudness`   |       |       |  yes  | `lufs`, `peak_dbtp`                                 |
+| `speed`      |       |       |  yes  | `factor`, `keep_pitch`                              |
+| `pitch`      |       |       |  yes  | `semitones`                                         |
+| `filter`     |       |       |  yes  | `highpass_hz`, `lowpass_hz`                         |
+| `reverb`     |       |       |  yes  | `decay_s`, `direct_db`, `seed`                      |
+| `response`   |       |       |  yes  | `path`, `hash`, of an impulse response              |
+| `mix`        |       |       |  yes  | `path`, `hash`, `snr_db`, `begin`, a share          |
 
 A step leaves media that it does not apply to as they are. ``mono`` and ``resample`` say how a sound
 is read, and come before all others.
