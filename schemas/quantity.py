@@ -87,7 +87,8 @@ def fact_column(parts: pa.StructArray, name: str) -> np.ndarray:
     length, end = _numbers(parts, "duration_s"), _numbers(parts, "end_s")
     start = np.nan_to_num(_numbers(parts, "start_s"))
     # of NaN and a number fmin is the number
-    return np.asarray(np.maximum(0.0, np.fmin(length, end) - start)) / _paces(parts.field("steps"))
+    seconds = np.maximum(0.0, np.fmin(length, end) - start)
+    return np.asarray(seconds / _paces(parts.field("steps")))
 
 
 _OF_TEXT: Mapping[str, Callable[[str], int]] = {

@@ -22,9 +22,9 @@ class Mix(SoundCopies):
 
     path: a file or a folder of sounds, from where the command is given; one is drawn for each copy,
         and where in it to begin. What is shorter than the recording is repeated.
-    snr_db: lowest and highest level of the recording above what is mixed in. The level of the
-        recording is that of its 20 ms that are no more than 40 dB below its loud ones (95th
-        percentile), so that pauses do not count; that of the other sound is its RMS.
+    snr_db: lowest and highest level of the recording above what is mixed in. Pauses do not count:
+        the level of either is that of its 20 ms that are no more than 40 dB below its loud ones
+        (95th percentile).
     copies: number of copies.
     """
 

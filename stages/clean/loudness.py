@@ -9,7 +9,6 @@ from ..base import RecordStage
 
 _AUDIO = "audio"
 _UNKNOWN = "not brought to a loudness: less than 0.4 s long, or nothing in them above -70 LUFS"
-_SOFTER = "softer than wanted, for their peaks would rise above peak_dbtp"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,8 +16,8 @@ class Loudness(RecordStage):
     """Brings each sound to an integrated loudness (ITU-R BS.1770-4) by one gain for all of it.
 
     lufs: the loudness; -23 is that of European broadcasts (EBU R 128), -16 usual for podcasts.
-    peak_dbtp: the true peak that no sound may have; one that would stays softer than ``lufs``, and
-        is counted.
+    peak_dbtp: the true peak above which no sound may rise; one that would stays softer than
+        ``lufs``, and is counted where shards are written.
 
     The gain is found where the sound is decoded at the end, after all that was done to it before.
     A sound that is too short or too soft to have a loudness is left as it is, and counted.
@@ -35,7 +34,7 @@ class Loudness(RecordStage):
             )
 
     def measures(self) -> tuple[str, ...]:
-        return (f"{_AUDIO}.loudness", f"{_AUDIO}.true_peak")
+        return (f"{_AUDIO}.loudness",)
 
     def apply(self, record: Record) -> Record:
         step = Step("loudness", {"lufs": self.lufs, "peak_dbtp": self.peak_dbtp})
@@ -47,12 +46,6 @@ class Loudness(RecordStage):
         return replace(record, parts={**record.parts, **changed}) if changed else record
 
     def remark(self, record: Record) -> str:
-        sounds, found = record.parts_of(_AUDIO), record.signals
-        if any(f"{name}.loudness_lufs" not in found for name in sounds):
-            return _UNKNOWN
-        risen = (
-            self.lufs - found[f"{name}.loudness_lufs"] + found[f"{name}.true_peak_dbtp"]
-            for name in sounds
-            if f"{name}.true_peak_dbtp" in found
-        )
-        return _SOFTER if any(peak > self.peak_dbtp for peak in risen) else ""
+        sounds = record.parts_of(_AUDIO)
+        unknown = any(f"{name}.loudness_lufs" not in record.signals for name in sounds)
+        return _UNKNOWN if unknown else ""

@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from .loudness import k_weighted_power, loudness_lufs, true_peaks
 if TYPE_CHECKING:
     from .audio import Sound
 
+_SOFTER = "sounds softer than wanted, for their peaks would rise above peak_dbtp"
 _DECAYS = 1.2  # how many reverberation times a made response lasts
 _EDGE_PERIODS = 3.0
 _FRAME_S, _LOUD_QUANTILE, _PAUSE_DB, _LEAST_POWER = 0.02, 0.95, 40.0, 1e-12
@@ -39,7 +40,16 @@ def _noise(samples: np.ndarray, rate_hz: int, snr_db: float, seed: int) -> np.nd
     return np.asarray(noisy / max(1.0, float(np.abs(noisy).max(initial=0.0))), np.float32)
 
 
-def _loudness(samples: np.ndarray, rate_hz: int, lufs: float, peak_dbtp: float) -> np.ndarray:
+class WithNote(NamedTuple):
+    """A sound after a step, and what a person should know of it."""
+
+    samples: np.ndarray
+    note: str
+
+
+def _loudness(
+    samples: np.ndarray, rate_hz: int, lufs: float, peak_dbtp: float
+) -> np.ndarray | WithNote:
     """At an integrated loudness (ITU-R BS.1770-4), or below it where its true peak would rise above
     ``peak_dbtp``: one gain for all of it.
     """
@@ -51,8 +61,9 @@ def _loudness(samples: np.ndarray, rate_hz: int, lufs: float, peak_dbtp: float) 
             "its loudness cannot be set: less than 0.4 s are left of it, or none above -70 LUFS",
         )
     peak = float(true_peaks(channels, rate_hz, len(channels)).max())
-    gain_db = min(lufs - now, peak_dbtp - 20 * math.log10(peak))
-    return np.asarray(samples * np.float32(10 ** (gain_db / 20)))
+    wanted_db, most_db = lufs - now, peak_dbtp - 20 * math.log10(peak)
+    louder = np.asarray(samples * np.float32(10 ** (min(wanted_db, most_db) / 20)))
+    return louder if wanted_db <= most_db else WithNote(louder, _SOFTER)
 
 
 def _speed(
@@ -146,18 +157,20 @@ def _within(samples: np.ndarray, response: np.ndarray) -> np.ndarray:
 def _mix(
     samples: np.ndarray, rate_hz: int, path: str, hash: str, snr_db: float, begin: float
 ) -> np.ndarray:
-    """With another sound beneath it, ``snr_db`` below the level of what sounds in it. It begins at
-    this share of the other one, which is repeated where it is shorter.
+    """With another sound beneath it, ``snr_db`` below the level of what sounds in it. The other one
+    begins at this share of the 20 ms that sound in it, and is repeated where it is shorter.
     """
     other = _foreign(path, hash).mono(rate_hz)
-    first = int(begin * len(other)) % len(other)
-    beneath = np.resize(np.roll(other, -first), len(samples))
-    beneath = beneath - beneath.mean()
-    power = float(np.square(beneath).mean())
-    if power <= 0:
+    sounding = np.flatnonzero(_sounding(other, rate_hz))
+    if not len(sounding):
         raise DamageError("noise_silent", f"{path} is silent, and cannot be mixed in at a level")
-    wanted = active_power(samples, rate_hz) / 10 ** (snr_db / 10)
-    beneath *= math.sqrt(wanted / power)
+    # it begins where it sounds, for what is mixed in may be shorter than a pause of it
+    frame = sounding[min(int(begin * len(sounding)), len(sounding) - 1)]
+    first = int(frame * _frame(rate_hz))
+    beneath = np.resize(np.roll(other, -first), len(samples))
+    beneath = beneath - other.mean()
+    ratio = active_power(samples, rate_hz) / active_power(beneath, rate_hz)
+    beneath *= math.sqrt(ratio / 10 ** (snr_db / 10))
     return _fitting(samples + beneath.reshape(-1, *[1] * (samples.ndim - 1)))
 
 
@@ -165,12 +178,29 @@ def active_power(samples: np.ndarray, rate_hz: int) -> float:
     """The mean power of a sound ``[T]`` or ``[T, C]`` where it sounds: of its 20 ms, without their
     mean, those that are no more than 40 dB below the loud ones (95th percentile).
     """
-    frame = max(1, round(_FRAME_S * rate_hz))
-    mono = samples.mean(axis=1) if samples.ndim > 1 else samples
-    whole = max(1, len(mono) // frame)
-    power = np.array([float(np.var(own, dtype=np.float64)) for own in np.array_split(mono, whole)])
+    power, sounding = _powers(samples, rate_hz), _sounding(samples, rate_hz)
+    return max(float(power[sounding].mean()) if sounding.any() else 0.0, _LEAST_POWER)
+
+
+def _sounding(samples: np.ndarray, rate_hz: int) -> np.ndarray:
+    """Which 20 ms sound ``[F]``; none of silence."""
+    power = _powers(samples, rate_hz)
     loud = float(np.quantile(power, _LOUD_QUANTILE))
-    return max(float(power[power >= loud * 10 ** (-_PAUSE_DB / 10)].mean()), _LEAST_POWER)
+    return (power >= loud * 10 ** (-_PAUSE_DB / 10)) & (power > _LEAST_POWER)
+
+
+def _powers(samples: np.ndarray, rate_hz: int) -> np.ndarray:
+    """The power of each 20 ms about its mean ``[F]``, of the mean of the channels; the rest behind
+    the last whole one is left out, where there is one.
+    """
+    mono = samples.mean(axis=1) if samples.ndim > 1 else samples
+    frame = min(_frame(rate_hz), len(mono))
+    whole = len(mono) // frame * frame
+    return np.asarray(mono[:whole].reshape(-1, frame).var(axis=1, dtype=np.float64))
+
+
+def _frame(rate_hz: int) -> int:
+    return max(1, round(_FRAME_S * rate_hz))
 
 
 @functools.lru_cache(maxsize=8)
@@ -200,7 +230,7 @@ def _by_channel(samples: np.ndarray, change: Callable[[np.ndarray], np.ndarray])
 
 # those that say how a sound is read, before anything else is done to it
 READ_STEPS = ("mono", "resample")
-SAMPLE_STEPS: dict[str, Callable[..., np.ndarray]] = {
+SAMPLE_STEPS: dict[str, Callable[..., np.ndarray | WithNote]] = {
     "gain": _gain,
     "noise": _noise,
     "loudness": _loudness,

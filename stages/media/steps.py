@@ -30,7 +30,7 @@ import numpy as np
 
 from ...schemas.errors import DamageError
 from ...schemas.record import Step
-from .sound_steps import READ_STEPS, SAMPLE_STEPS
+from .sound_steps import READ_STEPS, SAMPLE_STEPS, WithNote
 
 
 def apply_to_pixels(pixels: np.ndarray, steps: Iterable[Step]) -> np.ndarray:
@@ -45,10 +45,17 @@ def apply_to_samples(samples: np.ndarray, rate_hz: int, steps: Iterable[Step]) -
     """The sound ``[T]`` or ``[T, C]`` at this rate after the steps, but for those that say how it
     is read, which ``Sound.read_by`` carries out.
     """
+    return apply_with_notes(samples, rate_hz, steps).samples
+
+
+def apply_with_notes(samples: np.ndarray, rate_hz: int, steps: Iterable[Step]) -> WithNote:
+    """The same, and what the steps have to say of it; the last of them, where several have."""
+    note = ""
     for step in _known(steps):
         if step.op in SAMPLE_STEPS:
-            samples = SAMPLE_STEPS[step.op](samples, rate_hz, **step.options)
-    return samples
+            changed = SAMPLE_STEPS[step.op](samples, rate_hz, **step.options)
+            samples, note = changed if isinstance(changed, WithNote) else (changed, note)
+    return WithNote(samples, note)
 
 
 def _known(steps: Iterable[Step]) -> Iterable[Step]:

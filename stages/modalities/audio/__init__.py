@@ -236,7 +236,7 @@ class Audio(OnDisk):
 
     def rendered(self, root: Path, part: Part, options: ShardOptions) -> Rendered:
         from ...media import audio
-        from ...media.steps import apply_to_samples
+        from ...media.steps import apply_with_notes
 
         assert part.uri is not None
         path, rate_hz = locate(root, part.uri), options.sample_rate_hz
@@ -254,8 +254,8 @@ class Audio(OnDisk):
         sound = audio.decode(path, part.start_s, part.end_s).read_by(part.steps)
         samples = sound.mono(rate_hz) if rate_hz else sound.samples
         rate_hz = rate_hz or sound.rate_hz
-        changed = apply_to_samples(samples, rate_hz, part.steps)
-        return Rendered("flac", audio.encode_flac(changed, rate_hz))
+        changed = apply_with_notes(samples, rate_hz, part.steps)
+        return Rendered("flac", audio.encode_flac(changed.samples, rate_hz), changed.note)
 
     def estimated_bytes(self, part: Part, options: ShardOptions) -> int:
         if not part.duration_s or (part.end_s is None and not options.sample_rate_hz):

@@ -228,6 +228,18 @@ def test_what_is_mixed_in_lies_below_what_sounds(
     assert noise[:RATE_HZ] == pytest.approx(noise[RATE_HZ : 2 * RATE_HZ], abs=1e-3)
 
 
+def test_what_is_mixed_in_begins_where_it_sounds(tmp_path: Path) -> None:
+    """A bark of a tenth of a second in three of silence, beneath half a second."""
+    bark = np.concatenate([np.zeros(RATE_HZ), tone(700, 0.1, RATE_HZ), np.zeros(2 * RATE_HZ)])
+    soundfile.write(tmp_path / "bark.wav", bark, RATE_HZ)
+    stage = Mix(path=tmp_path, snr_db=(0, 0), copies=8, only_split="")
+    sound = np.zeros(RATE_HZ // 2, np.float32)
+    sound[::100] = 0.1
+    for copy in copies_of(stage, spoken()):
+        mixed = apply_to_samples(sound, RATE_HZ, copy.parts["voice"].steps)
+        assert np.abs(mixed - sound)[:320].max() > 0.005
+
+
 def test_the_level_of_speech_is_that_of_its_sounding_frames() -> None:
     sound = np.concatenate([tone(440, 1.0, RATE_HZ, 0.5), np.zeros(3 * RATE_HZ)])
     assert active_power(sound, RATE_HZ) == pytest.approx(0.125, rel=0.01)

@@ -28,7 +28,7 @@ def bandwidth(heard: Heard) -> Mapping[str, float]:
     """
     rate = heard.sound.rate_hz
     size = 1 << max(6, round(np.log2(rate / _RESOLUTION_HZ)))
-    power = mean_power(heard.mono, size)[1:-1]
+    power = mean_power(heard.mono - heard.mono.mean(), size)[1:-1]
     if power.max(initial=0.0) <= 0:
         return {}
     level = 10 * np.log10(np.maximum(power, power.max() * 10 ** (-_RANGE_DB / 10)))

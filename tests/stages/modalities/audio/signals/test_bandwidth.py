@@ -52,6 +52,7 @@ def test_speech_by_telephone_and_speech_as_it_is(tmp_path: Path, shared: Path) -
         assert bandwidth_of(made) == pytest.approx(4000, abs=200)
 
 
-def test_silence_has_none(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "a.wav", np.zeros(16_000), 16_000)
+@pytest.mark.parametrize("constant", [0.0, 0.25])
+def test_silence_has_none(tmp_path: Path, constant: float) -> None:
+    soundfile.write(tmp_path / "a.wav", np.full(16_000, constant), 16_000)
     assert "bandwidth_hz" not in measured(tmp_path / "a.wav", "audio", "bandwidth").signals
