@@ -4,6 +4,7 @@ the facts, which are known of a part without looking into it.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from .record import Part
+from .record import Part, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,8 @@ def fact_column(parts: pa.StructArray, name: str) -> np.ndarray:
     length, end = _numbers(parts, "duration_s"), _numbers(parts, "end_s")
     start = np.nan_to_num(_numbers(parts, "start_s"))
     # of NaN and a number fmin is the number
-    return np.asarray(np.maximum(0.0, np.fmin(length, end) - start))
+    seconds = np.maximum(0.0, np.fmin(length, end) - start)
+    return np.asarray(seconds / _paces(parts.field("steps")))
 
 
 _OF_TEXT: Mapping[str, Callable[[str], int]] = {
@@ -111,6 +113,19 @@ _OF_SIDE_COLUMNS: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] =
     "long_side": np.maximum,
     "aspect": lambda width, height: np.maximum(width, height) / np.minimum(width, height),
 }
+
+
+def _paces(steps: pa.ListArray) -> np.ndarray:
+    """``Part.pace`` of many parts ``float64 [N]``, from their steps as they stand in a manifest."""
+    if not len(steps.flatten()):
+        return np.ones(len(steps))
+    return np.array(
+        [
+            math.prod(Step(each["op"], json.loads(each["options"])).pace for each in own or ())
+            for own in steps.to_pylist()
+        ],
+        np.float64,
+    )
 
 
 def _numbers(parts: pa.StructArray, name: str) -> np.ndarray:

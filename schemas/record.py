@@ -7,6 +7,7 @@ media on disk. A part that is not there is an absent key of ``parts``; why it is
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -39,11 +40,17 @@ class Cue:
 class Step:
     """A change to media, written down to be carried out in the one decode at the end.
 
-    ``op`` is a name of ``modalmill.stages.media.steps``; ``options`` are its keyword arguments.
+    ``op`` is a name of ``modalmill.stages.media.steps``; ``options`` are its keyword arguments. The
+    step ``speed`` alone makes a medium longer or shorter.
     """
 
     op: str
     options: Mapping[str, JsonValue] = field(default_factory=dict)
+
+    @property
+    def pace(self) -> float:
+        """By how much faster it makes a medium; 1 where it leaves times as they are."""
+        return float(str(self.options["factor"])) if self.op == "speed" else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +95,18 @@ class Part:
 
     def seconds(self) -> float | None:
         """How long a sound, a film or a series is within its span: a file of 2 s cut to [1.5, 2.5)
-        has 0.5 s. None where that is not known.
+        has 0.5 s, and at twice the speed 0.25 s. None where that is not known.
         """
-        if self.duration_s is None:
-            return None if self.end_s is None else max(0.0, self.end_s - (self.start_s or 0.0))
-        end = self.duration_s if self.end_s is None else min(self.end_s, self.duration_s)
-        return max(0.0, end - (self.start_s or 0.0))
+        if self.duration_s is None and self.end_s is None:
+            return None
+        end = min(own for own in (self.duration_s, self.end_s) if own is not None)
+        return max(0.0, end - (self.start_s or 0.0)) / self.pace
+
+    @property
+    def pace(self) -> float:
+        """Seconds of its file in a second of it, as its steps leave it."""
+        # most parts have no steps, and this is asked often
+        return math.prod(step.pace for step in self.steps) if self.steps else 1.0
 
 
 @dataclass(frozen=True, slots=True)

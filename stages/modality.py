@@ -155,9 +155,11 @@ class Modality:
         """
         if not self.timed:
             return part
-        base = part.start_s or 0.0
-        end = base + end_s if part.end_s is None else min(base + end_s, part.end_s)
-        return replace(part, start_s=base + start_s, end_s=end)
+        base, pace = part.start_s or 0.0, part.pace
+        end = base + pace * end_s
+        if part.end_s is not None:
+            end = min(end, part.end_s)
+        return replace(part, start_s=base + pace * start_s, end_s=end)
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> object:
         """The part as extractors take it; DamageError where it is damaged. ``wanted_by``: its

@@ -88,3 +88,41 @@ def flash_of(frames: np.ndarray, times_s: np.ndarray) -> float:
     """When the first bright frame comes on."""
     bright = frames.reshape(len(frames), -1).mean(1) > 150
     return float(times_s[int(np.argmax(bright))])
+
+
+def write_pictures(
+    path: Path,
+    pictures: np.ndarray,
+    fps: int = 25,
+    shown: list[int] | None = None,
+    options: dict[str, str] | None = None,
+) -> Path:
+    """A film of pictures ``uint8 [T, H, W, 3]``, each shown at a tick of ``fps``; one after the
+    other where none are said.
+    """
+    with av.open(str(path), "w") as container:
+        film = container.add_stream("libx264", rate=fps, options=options or {"crf": "18"})
+        film.height, film.width, film.pix_fmt = *pictures.shape[1:3], "yuv420p"
+        film.thread_count = 1
+        film.codec_context.time_base = Fraction(1, fps)
+        for place, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+            frame.pts = place if shown is None else shown[place]
+            frame.time_base = Fraction(1, fps)
+            container.mux(film.encode(frame))
+        container.mux(film.encode(None))
+    return path
+
+
+def drifting(count: int, height: int = 96, width: int = 128, step: int = 4) -> np.ndarray:
+    """Pictures ``uint8 [count, height, width, 3]`` of a smooth pattern that drifts to the left."""
+    rng = np.random.default_rng(0)
+    waves = rng.uniform(0, 2 * np.pi, (6, 3))
+    rows, columns = np.mgrid[:height, : width + step * count]
+    pattern = sum(
+        np.sin(2 * np.pi * (columns * (1 + k) / 130 + rows * (3 - k) / 90) + phase[0])
+        for k, phase in enumerate(waves)
+    )
+    pattern = np.uint8(128 + 18 * pattern)
+    cut = [pattern[:, step * each : step * each + width] for each in range(count)]
+    return np.repeat(np.stack(cut)[..., None], 3, axis=3)

@@ -130,9 +130,11 @@ class Facts:
         return bool(self._of_values)
 
     def tracks_of(self, part: Part) -> dict[str, np.ndarray]:
-        """The tracks of the file of a part; empty where it was not measured."""
+        """The tracks of the file of a part; empty where it was not measured, or runs at another
+        speed than its file, whose tracks are not its own then.
+        """
         known = self._known.get(_medium_of(part))
-        return {} if known is None else self._tracks(known)
+        return {} if known is None or part.pace != 1 else self._tracks(known)
 
     def _signals_of(self, name: str, part: Part, known: _Known) -> dict[str, float]:
         """The signals of a part: of its file, and of its span."""
@@ -189,7 +191,9 @@ class AllTracks:
         return places
 
     def of(self, part: Part) -> dict[str, np.ndarray]:
-        """The tracks of the file of a part; empty where it was not measured."""
+        """The tracks of the file of a part; empty as those of ``Facts.tracks_of`` are."""
+        if part.pace != 1:
+            return {}
         column, rows = self._places.get(_medium_of(part), (0, []))
         arrays: dict[str, np.ndarray] = {}
         for place, units in rows:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +19,7 @@ import soxr
 from av import AudioFrame
 
 from ...schemas.errors import DamageError
+from ...schemas.record import Step
 from .container import opened, sound_of, zero_of
 from .refusing import refusing
 from .sound_files import Doubt, check_sound, mp3_frames_alone
@@ -60,6 +62,27 @@ class Sound:
         if rate_hz and rate_hz != self.rate_hz:
             samples = soxr.resample(samples, self.rate_hz, rate_hz, quality="HQ")
         return np.ascontiguousarray(samples, dtype=np.float32)
+
+    def read_by(self, steps: Iterable[Step]) -> Sound:
+        """The sound as those of the steps want it that say how it is read: ``mono`` and
+        ``resample``.
+        """
+        samples, rate_hz = self.samples, self.rate_hz
+        for step in steps:
+            if step.op == "mono" and samples.shape[1] > 1:
+                take = step.options["take"]
+                samples = (
+                    samples.mean(axis=1, dtype=np.float32)[:, None]
+                    if take == "mean"
+                    else samples[:, :1]
+                    if take == "left"
+                    else samples[:, 1:2]
+                )
+            elif step.op == "resample" and step.options["rate_hz"] != rate_hz:
+                wanted = int(str(step.options["rate_hz"]))
+                samples = soxr.resample(samples, rate_hz, wanted, quality="HQ")
+                rate_hz = wanted
+        return Sound(samples, rate_hz, self.late_s, self.streams)
 
 
 @refusing("audio_damaged", "the sound cannot be decoded")

@@ -6,10 +6,20 @@ at the end.
 | `hflip`      |  yes  |  yes  |       |                                                     |
 | `crop`       |  yes  |  yes  |       | `left`, `top`, `width`, `height`, shares of 1       |
 | `brightness` |  yes  |  yes  |       | `factor`, 1 leaves it as it is                      |
+| `mono`       |       |       |  yes  | `take`: `mean`, `left` or `right`                   |
+| `resample`   |       |       |  yes  | `rate_hz`                                           |
 | `gain`       |       |       |  yes  | `db`                                                |
 | `noise`      |       |       |  yes  | `snr_db`, `seed`                                    |
+| `loudness`   |       |       |  yes  | `lufs`, `peak_dbtp`                                 |
+| `speed`      |       |       |  yes  | `factor`, `keep_pitch`                              |
+| `pitch`      |       |       |  yes  | `semitones`                                         |
+| `filter`     |       |       |  yes  | `highpass_hz`, `lowpass_hz`                         |
+| `reverb`     |       |       |  yes  | `decay_s`, `direct_db`, `seed`                      |
+| `response`   |       |       |  yes  | `path`, `hash`, of an impulse response              |
+| `mix`        |       |       |  yes  | `path`, `hash`, `snr_db`, `begin`, a share          |
 
-A step leaves media that it does not apply to as they are.
+A step leaves media that it does not apply to as they are. ``mono`` and ``resample`` say how a sound
+is read, and come before all others.
 """
 
 from __future__ import annotations
@@ -20,27 +30,40 @@ import numpy as np
 
 from ...schemas.errors import DamageError
 from ...schemas.record import Step
+from .sound_steps import READ_STEPS, SAMPLE_STEPS, WithNote
 
 
 def apply_to_pixels(pixels: np.ndarray, steps: Iterable[Step]) -> np.ndarray:
     """The image ``[H, W, 3]`` or frames ``[T, H, W, 3]`` after the steps."""
-    return _apply(pixels, steps, PIXEL_STEPS)
+    for step in _known(steps):
+        if step.op in PIXEL_STEPS:
+            pixels = PIXEL_STEPS[step.op](pixels, **step.options)
+    return pixels
 
 
-def apply_to_samples(samples: np.ndarray, steps: Iterable[Step]) -> np.ndarray:
-    """The sound ``[T]`` or ``[T, C]`` after the steps."""
-    return _apply(samples, steps, SAMPLE_STEPS)
+def apply_to_samples(samples: np.ndarray, rate_hz: int, steps: Iterable[Step]) -> np.ndarray:
+    """The sound ``[T]`` or ``[T, C]`` at this rate after the steps, but for those that say how it
+    is read, which ``Sound.read_by`` carries out.
+    """
+    return apply_with_notes(samples, rate_hz, steps).samples
 
 
-def _apply(
-    array: np.ndarray, steps: Iterable[Step], known: dict[str, Callable[..., np.ndarray]]
-) -> np.ndarray:
+def apply_with_notes(samples: np.ndarray, rate_hz: int, steps: Iterable[Step]) -> WithNote:
+    """The same, and what the steps have to say of it; the last of them, where several have."""
+    note = ""
+    for step in _known(steps):
+        if step.op in SAMPLE_STEPS:
+            changed = SAMPLE_STEPS[step.op](samples, rate_hz, **step.options)
+            samples, note = changed if isinstance(changed, WithNote) else (changed, note)
+    return WithNote(samples, note)
+
+
+def _known(steps: Iterable[Step]) -> Iterable[Step]:
+    """The steps; DamageError for one that nothing here carries out."""
     for step in steps:
-        if step.op not in PIXEL_STEPS and step.op not in SAMPLE_STEPS:
+        if not any(step.op in known for known in (PIXEL_STEPS, SAMPLE_STEPS, READ_STEPS)):
             raise DamageError("unknown_step", f"no step is called {step.op!r}")
-        if step.op in known:
-            array = known[step.op](array, **step.options)
-    return array
+        yield step
 
 
 def _hflip(pixels: np.ndarray) -> np.ndarray:
@@ -59,26 +82,8 @@ def _brightness(pixels: np.ndarray, factor: float) -> np.ndarray:
     return np.asarray(table[pixels])
 
 
-def _gain(samples: np.ndarray, db: float) -> np.ndarray:
-    return np.asarray(np.clip(samples * np.float32(10 ** (db / 20)), -1.0, 1.0))
-
-
-def _noise(samples: np.ndarray, snr_db: float, seed: int) -> np.ndarray:
-    """With white noise, ``snr_db`` below the power of what moves; a constant offset is no sound. A
-    sum beyond full scale is turned down as a whole, so that nothing clips and the ratio holds.
-    """
-    offset = samples.mean(axis=0, dtype=np.float64)
-    power = float(np.mean(np.square(samples - offset))) or 1e-12
-    noise: np.ndarray = np.random.Generator(np.random.Philox(key=seed)).standard_normal(
-        samples.shape, dtype=np.float32
-    )
-    noisy = samples + noise * np.float32((power / 10 ** (snr_db / 10)) ** 0.5)
-    return np.asarray(noisy / max(1.0, float(np.abs(noisy).max(initial=0.0))), np.float32)
-
-
 PIXEL_STEPS: dict[str, Callable[..., np.ndarray]] = {
     "hflip": _hflip,
     "crop": _crop,
     "brightness": _brightness,
 }
-SAMPLE_STEPS: dict[str, Callable[..., np.ndarray]] = {"gain": _gain, "noise": _noise}

@@ -15,7 +15,7 @@ from modalmill.stages.base import Addressed, CorpusStage, RecordStage, addresses
 from modalmill.stages.contract import SIGNALS, broken_class, broken_stage
 from modalmill.stages.modality import names
 from strategies import records
-from tiny import write
+from tiny import wav, write
 
 SCORES = write(Path(tempfile.mkdtemp()) / "scores.csv", "source,score\ns,1\n")
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -35,6 +35,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "clean.rules": {"rules": {"image.sharpness": ">= 1", "audio.silence / 2": "< 1"}},
     "clean.fill": {"target": "label"},
     "clean.outliers": {"column": "score"},
+    "clean.resample": {"rate_hz": 8000},
+    "augment.filter": {"lowpass_hz": [1000, 4000]},
+    "augment.mix": {"path": write(SCORES.with_name("rain.wav"), wav())},
 }
 RECORD_STAGES = [
     address for address in addresses(Addressed) if issubclass(find(address, Addressed), RecordStage)

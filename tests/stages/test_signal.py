@@ -55,7 +55,7 @@ def test_each_says_what_it_is_and_lies_where_its_name_says(kind: str) -> None:
         place = own.function.__module__.rpartition(".")[2]
         if isinstance(own, Signal) and kind != "series":
             assert place == own.name
-    assert {"audio": 8, "image": 4, "series": 3, "text": 10, "video": 8}[kind] == len(
+    assert {"audio": 14, "image": 4, "series": 3, "text": 10, "video": 15}[kind] == len(
         signals_of(kind)
     )
 
@@ -73,10 +73,17 @@ def test_each_gives_what_it_declares(own: Signal) -> None:
 def test_nothing_else_is_measured_unasked_than_was() -> None:
     on_request = {kind: set(modality(kind).on_request) for kind in names()}
     assert {kind: own for kind, own in on_request.items() if own} == {
-        "audio": {"dc_offset", "speech", "mfcc", "chroma"},
+        "audio": {
+            *("bandwidth", "dc_offset", "hum", "loudness", "noise_floor", "speech", "stereo"),
+            *("true_peak", "mfcc", "chroma"),
+        },
         "image": {"entropy"},
         "series": {"values"},
         "text": set(signals_of("text")),
+        "video": {
+            *("brightness", "doubled", "interlaced", "letterbox", "shots", "stills"),
+            "variable_rate",
+        },
     }
 
 

@@ -8,6 +8,7 @@ import functools
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -166,6 +167,14 @@ class Audio(OnDisk):
         span = Stretch(tracks, part.duration_s or 0.0, part.start_s, part.end_s)
         return None if span.is_empty else span
 
+    def facts_within(self, part: Part) -> Part:
+        for step in part.steps:
+            if step.op == "mono":
+                part = replace(part, channels=1)
+            elif step.op == "resample":
+                part = replace(part, sample_rate_hz=int(str(step.options["rate_hz"])))
+        return part
+
     def segments(
         self, part: Part, tracks: Mapping[str, np.ndarray], by: str, options: Mapping[str, float]
     ) -> list[tuple[float, float]]:
@@ -221,12 +230,13 @@ class Audio(OnDisk):
         from ...media.steps import apply_to_samples
 
         assert part.uri is not None
-        sound = audio.decode(locate(root, part.uri), part.start_s, part.end_s)
-        return apply_to_samples(sound.mono(getattr(wanted_by, "rate_hz", None)), part.steps)
+        path, wanted_hz = locate(root, part.uri), getattr(wanted_by, "rate_hz", None)
+        sound = audio.decode(path, part.start_s, part.end_s).read_by(part.steps)
+        return apply_to_samples(sound.mono(wanted_hz), wanted_hz or sound.rate_hz, part.steps)
 
     def rendered(self, root: Path, part: Part, options: ShardOptions) -> Rendered:
         from ...media import audio
-        from ...media.steps import apply_to_samples
+        from ...media.steps import apply_with_notes
 
         assert part.uri is not None
         path, rate_hz = locate(root, part.uri), options.sample_rate_hz
@@ -241,12 +251,11 @@ class Audio(OnDisk):
             if options.verify and part.duration_s is None:
                 audio.decode(path)
             return Rendered(ending, data)
-        sound = audio.decode(path, part.start_s, part.end_s)
+        sound = audio.decode(path, part.start_s, part.end_s).read_by(part.steps)
         samples = sound.mono(rate_hz) if rate_hz else sound.samples
-        return Rendered(
-            "flac",
-            audio.encode_flac(apply_to_samples(samples, part.steps), rate_hz or sound.rate_hz),
-        )
+        rate_hz = rate_hz or sound.rate_hz
+        changed = apply_with_notes(samples, rate_hz, part.steps)
+        return Rendered("flac", audio.encode_flac(changed.samples, rate_hz), changed.note)
 
     def estimated_bytes(self, part: Part, options: ShardOptions) -> int:
         if not part.duration_s or (part.end_s is None and not options.sample_rate_hz):

@@ -92,7 +92,7 @@ def test_noise_has_its_ratio_to_what_moves_and_never_clips(
 ) -> None:
     sound = level * np.sin(np.arange(16_000) * 0.3) * 0.5 + offset
     noisy = apply_to_samples(
-        sound.astype(np.float32), [Step("noise", {"snr_db": ratio_db, "seed": 3})]
+        sound.astype(np.float32), 16_000, [Step("noise", {"snr_db": ratio_db, "seed": 3})]
     )
     assert np.abs(noisy).max() <= 1
     # what was turned down was turned down as a whole: the sound is found again by projection
@@ -112,7 +112,7 @@ def test_noise_has_the_ratio_that_is_written_down() -> None:
         for row in Noise(snr_db=(20, 20), gain_db=(-6, -6)).process(record, 3, "augment.noise")
     )
     clean = 0.1 * np.sin(np.arange(48_000) / 10).astype(np.float32)
-    noisy = apply_to_samples(clean, copy.parts["audio"].steps)
+    noisy = apply_to_samples(clean, 16_000, copy.parts["audio"].steps)
     quiet = clean * 10 ** (-6 / 20)
     ratio = 10 * np.log10(np.mean(quiet**2) / np.mean((noisy - quiet) ** 2))
     assert abs(ratio - 20) < 0.2  # the power of 48,000 normal draws is known to about 0.03 dB

@@ -1,0 +1,116 @@
+"""Copies of records whose sounds are changed by drawn steps: the base of the stages that change
+sounds alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from ...schemas.errors import nearest
+from ...schemas.fingerprint import hash_file
+from ...schemas.record import Record, Step
+from ..modality import on_disk
+from ._copies import Copies, copy_of
+
+AUDIO = "audio"
+_TRIES = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundCopies(Copies):
+    """A stage that adds copies of each record that has sound, all of its sounds changed alike.
+
+    It writes ``drawn(rng)``. word: what stands in the keys of its copies.
+    """
+
+    word: ClassVar[str]
+
+    copies: int = 1
+
+    def __post_init__(self) -> None:
+        if self.copies < 1:
+            raise ValueError(f"copies: wanted at least one, found {self.copies}")
+
+    def drawn(self, rng: np.random.Generator) -> Sequence[Step]:
+        """The steps of one copy."""
+        raise NotImplementedError
+
+    # the base passes rng
+    def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]
+        sounds = record.parts_of(AUDIO)
+        if not sounds or not self.takes(record) or self.remark(record):
+            return (record,)
+        chosen: list[Sequence[Step]] = []
+        for _ in range(self.copies):
+            chosen.append(self._another(rng, chosen))
+        return (
+            record,
+            *(
+                self.copy(copy_of(record, self.word, number), steps)
+                for number, steps in enumerate(chosen, 1)
+            ),
+        )
+
+    def _another(
+        self, rng: np.random.Generator, chosen: Sequence[Sequence[Step]]
+    ) -> Sequence[Step]:
+        """Steps that no copy of the record has yet, where there are such."""
+        steps = self.drawn(rng)
+        for _ in range(_TRIES):
+            if steps not in chosen:
+                break
+            steps = self.drawn(rng)
+        return steps
+
+    def copy(self, record: Record, steps: Sequence[Step]) -> Record:
+        """The copy with these steps on all of its sounds."""
+        changed = {
+            name: replace(part, steps=(*part.steps, *steps))
+            for name, part in record.parts_of(AUDIO).items()
+        }
+        return replace(record, parts={**record.parts, **changed})
+
+
+def check_range(option: str, found: tuple[float, float], low: float, high: float) -> None:
+    """ValueError unless an option gives the lowest and the highest of what may be drawn, within
+    [low, high].
+    """
+    if not low <= found[0] <= found[1] <= high:
+        raise ValueError(
+            f"{option}: wanted the lowest, then the highest, within {low:g} and {high:g}, found"
+            f" {list(found)}"
+        )
+
+
+def draw(rng: np.random.Generator, between: tuple[float, float], digits: int = 3) -> float:
+    """A number between two, as it is written down."""
+    return round(float(rng.uniform(*between)), digits)
+
+
+def sounds_at(path: Path) -> list[Path]:
+    """The sound files that a path means, itself or those below it, in order."""
+    if path.is_file():
+        return [path]
+    suffixes = on_disk(AUDIO).suffixes
+    return sorted(each for each in path.rglob("*") if each.name.lower().endswith(suffixes))
+
+
+def contents_of(files: Iterable[Path]) -> Mapping[str, str]:
+    """The hash of each file, by its path."""
+    return {file.as_posix(): hash_file(file) for file in files}
+
+
+def mistakes_at(option: str, path: Path) -> list[str]:
+    """A line where a path leads to no sound."""
+    if not path.exists():
+        beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+        hint = nearest(path.name, beside)
+        return [f"{option}: {path} is not there{hint}; it is looked for from where you are"]
+    if not sounds_at(path):
+        return [f"{option}: no file below {path} has the ending of a sound"]
+    return []
