@@ -16,7 +16,7 @@ from pydantic import Field
 from ....schemas.quantity import Quantity, share
 from ....schemas.recipe import ShardOptions
 from ....schemas.record import Part
-from ...media.files import content_hash, locate
+from ...media.files import content_hash, placed
 from ...modality import (
     WARP_COST,
     Measured,
@@ -123,11 +123,12 @@ class Audio(OnDisk):
         from .heard import Heard
 
         assert part.uri is not None
-        path = locate(root, part.uri)
-        sound = audio.decode(path)
+        with placed(root, part.uri) as path:
+            sound = audio.decode(path)
+            content = content_hash(path)
         heard = Heard(sound)
         result: Measured = {
-            "hash": content_hash(path),
+            "hash": content,
             "duration_s": sound.duration_s,
             "sample_rate_hz": sound.rate_hz,
             "channels": sound.samples.shape[1],
@@ -221,16 +222,22 @@ class Audio(OnDisk):
         from ...media.steps import apply_to_samples
 
         assert part.uri is not None
-        sound = audio.decode(locate(root, part.uri), part.start_s, part.end_s)
+        with placed(root, part.uri) as path:
+            sound = audio.decode(path, part.start_s, part.end_s)
         return apply_to_samples(sound.mono(getattr(wanted_by, "rate_hz", None)), part.steps)
 
     def rendered(self, root: Path, part: Part, options: ShardOptions) -> Rendered:
+        assert part.uri is not None
+        with placed(root, part.uri) as path:
+            return self._rendered(path, part, part.uri, options)
+
+    def _rendered(self, path: Path, part: Part, uri: str, options: ShardOptions) -> Rendered:
+        """The same of a part whose file lies at ``path``."""
         from ...media import audio
         from ...media.steps import apply_to_samples
 
-        assert part.uri is not None
-        path, rate_hz = locate(root, part.uri), options.sample_rate_hz
-        ending = _COPIED.get(PurePosixPath(part.uri).suffix.lower())
+        rate_hz = options.sample_rate_hz
+        ending = _COPIED.get(PurePosixPath(uri).suffix.lower())
         is_whole = part.start_s is None and part.end_s is None and not part.steps
         if (
             is_whole
