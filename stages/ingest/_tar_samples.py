@@ -71,7 +71,7 @@ def fixed_folder(path: str) -> str:
     return "/".join(words[:first])
 
 
-def find_tars(root: Path, path: str) -> tuple[list[str], Listing | None]:
+def list_tars(root: Path, path: str) -> tuple[list[str], Listing | None]:
     """The tars that a folder, a pattern or a name means, in order; and the listing of the folder,
     which is to be asked for what was passed over. InputError where there is none.
     """

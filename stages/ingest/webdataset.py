@@ -30,7 +30,7 @@ from ._tar_mapping import (
     member_parts,
     split_of,
 )
-from ._tar_samples import TarFile, TarSample, find_tars, fixed_folder, open_tar, samples
+from ._tar_samples import TarFile, TarSample, fixed_folder, list_tars, open_tar, samples
 from ._values import check_parts
 
 _LOOKED_AT = 100  # samples, for what is guessed
@@ -91,7 +91,7 @@ class WebDataset(Columns):
         folder = self._own_folder(root)
         if folder is not None:
             return contents_of(root, folder)
-        tars, _ = find_tars(root, join(self.base, self.path))
+        tars, _ = list_tars(root, join(self.base, self.path))
         mapping, _ = self._mapping(root, tars)
         told = mapping.contents()
         if mapping.split == "{" + SPLIT + "}":
@@ -103,7 +103,7 @@ class WebDataset(Columns):
         if folder is not None:
             yield from read_own(root, folder, name, self.group_kind or name, tally, beat)
             return
-        tars, listing = find_tars(root, join(self.base, self.path))
+        tars, listing = list_tars(root, join(self.base, self.path))
         mapping, told = self._mapping(root, tars)
         yield from map(Noted, told)
         mapper = Mapper(mapping, root, name, beat, checked=True)
