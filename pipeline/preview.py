@@ -118,7 +118,7 @@ def _read(plan: Plan, name: str, place: Path) -> tuple[Count, Path, bool]:
     """What reading a source gives within the time; whether that was all of it."""
     count, tally, rows, is_whole = Count(name), Counter[str](), [], True
     end = time.monotonic() + _READ_S
-    for item in plan.sources[name].read(plan.root, name, tally, _no_beat):
+    for item in plan.sources[name].preview(plan.root, name, tally, _no_beat):
         if time.monotonic() > end:
             is_whole = False
             break

@@ -451,6 +451,10 @@ class Source(Addressed):
         """
         raise NotImplementedError
 
+    def preview(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Read]:
+        """What ``read`` gives, as far as it is there: nothing is fetched and nothing is written."""
+        yield from self.read(root, name, tally, beat)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:

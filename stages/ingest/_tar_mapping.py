@@ -10,13 +10,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ...schemas.errors import DamageError
 from ..media.inside import MemberPlace
 from ..modality import by_ending
 from ..tar_names import CLASS_ENDINGS
-from ._columns import Columns, Media
+from ._columns import Media
+from ._places import Places, own_medium
 from ._tar_samples import TarFile, TarSample, read_fields, read_text
 
 MEMBER = "__member__."  # before the name of a part: its member
@@ -27,16 +27,12 @@ _MOST_TARGETS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Members(Columns):
+class Members(Places):
     """The mapping of a source of tars when nothing of it is open any more. endings: of each part
     that is a member.
     """
 
     endings: dict[str, list[str]] = field(default_factory=dict)
-
-    def media_folder(self, root: Path, entry: Media) -> str | None:
-        is_member = entry.path.startswith("{" + MEMBER)
-        return None if is_member else super().media_folder(root, entry)
 
     def values(self, file: TarFile, sample: TarSample, notes: Counter[str]) -> dict[str, object]:
         """What the mapping can name of a sample; DamageError where a text of it cannot be read.
@@ -91,7 +87,7 @@ def member_parts(parts: Mapping[str, list[str]]) -> tuple[dict[str, Media], dict
         if kind == "text":
             texts[part] = place
         else:
-            media[part] = Media(path=place, modality=kind, unlisted="ignore")
+            media[part] = own_medium(MEMBER + part, kind)
     return media, texts
 
 

@@ -22,6 +22,7 @@ from ..media.inside import BytesTable, CellPlace, holds_bytes
 from ..media.refusing import one_line
 from ..modality import by_ending
 from ._columns import Columns, Mapper, Media
+from ._endings import HEAD_BYTES, ending_of
 from ._files import join
 from ._hub_files import (
     HubColumn,
@@ -38,20 +39,6 @@ _ROWS = 1024
 _LOOKED_AT = 1000
 _ROW, _SPLIT = "__row__", "__split__"
 _WORDS_OF_A_TEXT = 3
-_ENDINGS = (  # what files begin with
-    (b"\xff\xd8\xff", ".jpg"),
-    (b"\x89PNG", ".png"),
-    (b"GIF8", ".gif"),
-    (b"fLaC", ".flac"),
-    (b"OggS", ".ogg"),
-    (b"ID3", ".mp3"),
-    (b"\xff\xfb", ".mp3"),
-    (b"\xff\xf3", ".mp3"),
-    (b"\x1a\x45\xdf\xa3", ".mkv"),
-    (b"II*\0", ".tif"),
-    (b"MM\0*", ".tif"),
-    (b"BM", ".bmp"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,7 +206,7 @@ class _Reading:
                 yield path if not path or path.startswith("/") else join(self.columns.path, path)
                 continue
             row = first + place
-            head = bytes(cell.as_buffer()[:12]) if len(cell.as_buffer()) else b""
+            head = bytes(cell.as_buffer()[:HEAD_BYTES]) if len(cell.as_buffer()) else b""
             yield CellPlace(below, row, column).uri(_file_name(path, row, head))
 
 
@@ -231,15 +218,7 @@ def _file_name(path: str | None, row: int, head: bytes) -> str:
     if name and by_ending(name):
         return name
     stem = re.sub(r"[^\w-]+", "-", posixpath.splitext(name)[0]) or str(row)
-    return stem + _ending_of(head)
-
-
-def _ending_of(head: bytes) -> str:
-    if head[:4] == b"RIFF":
-        return {b"WAVE": ".wav", b"WEBP": ".webp", b"AVI ": ".avi"}.get(head[8:12], "")
-    if head[4:8] == b"ftyp":
-        return ".mp4"
-    return next((ending for start, ending in _ENDINGS if head.startswith(start)), "")
+    return stem + ending_of(head)
 
 
 def _bytes_column(schema: pa.Schema, word: str) -> str | None:
@@ -271,8 +250,8 @@ def _first_rows(table: BytesTable, columns: Mapping[str, HubColumn]) -> dict[str
             found[word] = table.group(0, word).slice(0, _LOOKED_AT).to_pylist()
         elif columns[word].modality in ("", "any"):
             cells = table.group(0, column).slice(0, _LOOKED_AT)
-            whole = (cell.as_buffer()[:12] for cell in cells if cell.is_valid)
-            found[word] = [_ending_of(bytes(head)) for head in whole]
+            whole = (cell.as_buffer()[:HEAD_BYTES] for cell in cells if cell.is_valid)
+            found[word] = [ending_of(bytes(head)) for head in whole]
     return found
 
 

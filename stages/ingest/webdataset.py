@@ -7,7 +7,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,6 +20,7 @@ from ..tar_names import KeyRule, part_names
 from ._columns import Columns, Mapper
 from ._files import join
 from ._own_shards import contents_of, own_shards, read_own
+from ._places import options_with
 from ._tar_mapping import (
     KEY,
     SPLIT,
@@ -161,15 +162,16 @@ class WebDataset(Columns):
             split = "{" + SPLIT + "}"
             told.append("splits are those that the names of tars say")
         media, texts = member_parts(parts)
-        given = {item.name: getattr(self, item.name) for item in fields(Columns)}
-        given |= {
+        changes = {
             "media": self.media | media,
             "text": self.texts() | texts,
             "targets": targets,
             "numbers": numbers,
             "split": split,
         }
-        return Members(**given, endings=parts), told
+        given = options_with(self, changes)
+        # as the dataclass has it: these are its own options
+        return Members(**given, endings=parts), told  # type: ignore[arg-type]
 
     def _first(self, root: Path, tars: list[str]) -> list[tuple[TarFile, TarSample]]:
         """Some samples of the first tar that has any."""
