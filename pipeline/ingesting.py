@@ -90,14 +90,17 @@ def ingest_stem(source: Source, name: str, root: Path, identity: str, out: Path)
 
 
 def _content(path: Path, root: Path, out: Path) -> object:
-    """A table by the hash of its bytes; a folder by name, size and time of all files in it."""
+    """A table by the hash of its bytes; a tar by size and time, and a folder by name, size and time
+    of all files in it.
+    """
     if not path.resolve().is_relative_to(root.resolve()):
         raise InputError(
             f"{path}: lies outside of the data root {root}; set 'data' to a folder that holds all"
             " of it"
         )
     if path.is_file():
-        return hash_file(path)
+        # a tar may be as large as a folder of media, which nobody hashes to see whether it changed
+        return stamp_of(path) if path.suffix.lower() == ".tar" else hash_file(path)
     if not path.is_dir():
         raise InputError(
             f"{path}: there is no such file or folder; check 'data', 'base' and the paths of the"

@@ -221,7 +221,7 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
     contents = Contents()
     # with one of them unmade, whatever it gives would be told as missing everywhere after it
     if len(sources) == len(recipe.sources) and len(stages) == len(recipe.stages):
-        lines, contents = _missing_names(recipe, sources, stages, features, train)
+        lines, contents = _missing_names(recipe, root, sources, stages, features, train)
         problems += lines
     measured = contents.measured
     if until == "measure":
@@ -333,6 +333,7 @@ def _at(address: str, mistake: str) -> str:
 
 def _missing_names(
     recipe: Recipe,
+    root: Path,
     sources: dict[str, Source],
     stages: list[Placed],
     features: dict[str, Extractor],
@@ -345,7 +346,10 @@ def _missing_names(
     of_source: dict[str, Contents] = {}
     for name, source in sources.items():
         try:
-            of_source[name] = source.contents()
+            of_source[name] = source.contents_in(root)
+        except InputError as error:
+            lines.append(f"sources.{name}: {error}")
+            continue
         except NotImplementedError:
             lines.append(
                 f"sources.{name}: {source.address} has no contents(); it has to say what its"

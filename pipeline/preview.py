@@ -23,13 +23,14 @@ import yaml
 
 from ..schemas.account import Count
 from ..schemas.disk import read_table, write_table
-from ..schemas.errors import ModalmillError
+from ..schemas.errors import DamageError, ModalmillError
 from ..schemas.layout import RunFolder
 from ..schemas.manifest import kept_manifest, rows_to_table, table_to_records, write_manifest
 from ..schemas.plain_text import plain_table, render_text
 from ..schemas.record import Part
 from ..stages.base import Merged, Noted
 from ..stages.measure.media import Medium
+from ..stages.media.files import bytes_of
 from .corpus import decide, read_columns
 from .engine import Engine, cores, make_engine
 from .ingesting import ingest_stem, read_ingested
@@ -117,7 +118,7 @@ def _read(plan: Plan, name: str, place: Path) -> tuple[Count, Path, bool]:
     """What reading a source gives within the time; whether that was all of it."""
     count, tally, rows, is_whole = Count(name), Counter[str](), [], True
     end = time.monotonic() + _READ_S
-    for item in plan.sources[name].read(plan.root, name, tally, _no_beat):
+    for item in plan.sources[name].preview(plan.root, name, tally, _no_beat):
         if time.monotonic() > end:
             is_whole = False
             break
@@ -175,7 +176,7 @@ def _acts(
     new: set[Medium] = set()
     if facts is None:
         media, new = measuring.media(partitions)
-        size = sum(_size(plan.root / medium.uri) for medium in new)
+        size = sum(_size(plan.root, medium.uri) for medium in new)
         read = "" if all(looked.is_whole for looked in sources) else " of what was read"
         told = f"look at {len(new):,} of {len(media):,} files{read} ({size / 1e6:,.1f} MB)"
         table.add_row("measure", told if media else "look at no file: no stage asks for one")
@@ -225,8 +226,11 @@ def _flow(entry: object) -> str:
     return text.removesuffix("...\n")
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
+def _size(root: Path, uri: str) -> int:
+    try:
+        return bytes_of(root, uri)
+    except DamageError:
+        return 0
 
 
 def _joins(plan: Plan, sources: Sequence[_Looked]) -> Iterator[object]:
@@ -284,7 +288,7 @@ def _estimate(plan: Plan, sources: Sequence[_Looked], new: int, place: Path) -> 
         return
     records = _with_partners(partitions, sample, partners)
     size = sum(
-        _size(plan.root / part.uri)
+        _size(plan.root, part.uri)
         for record in table_to_records(records)
         for part in record.parts.values()
         if part.uri is not None

@@ -437,6 +437,12 @@ class Source(Addressed):
         """The parts, targets and splits that its records can have, as far as the options tell."""
         raise NotImplementedError
 
+    def contents_in(self, root: Path) -> Contents:
+        """The same, of a source that looks into its files for what its options leave open: at
+        little of them, for a recipe is checked by it. InputError where they cannot be read.
+        """
+        return self.contents()
+
     def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Read]:
         """Rows for everything found, good or bad; ``tally`` is raised for each raw item read.
 
@@ -444,6 +450,10 @@ class Source(Addressed):
         before, and is to become a reject.
         """
         raise NotImplementedError
+
+    def preview(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Read]:
+        """What ``read`` gives, as far as it is there: nothing is fetched and nothing is written."""
+        yield from self.read(root, name, tally, beat)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,7 +99,7 @@ def _problems(text: str, root: Path) -> list[str]:
             plan = make_plan(recipe, data, None if has_torch else "shard", where="recipe")
             for name, source in plan.sources.items():
                 if isinstance(source, Columns):
-                    rows = source.read(data, name, Counter(), lambda item: None)
+                    rows = source.preview(data, name, Counter(), lambda item: None)
                     list(itertools.islice(rows, _ROWS_TRIED))
         except RecipeError as error:
             return list(error.problems)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute
 
-from ...schemas.disk import stamp_of
 from ...schemas.record import Part, Step
+from ..media.files import stamp_of_medium
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -52,7 +52,7 @@ def media_of(tables: Iterable[pa.Table], root: Path, measured: frozenset[str]) -
                 uri = part["uri"]
                 # many records may name one file
                 if uri not in stamps:
-                    stamps[uri] = _stamp_text(root / uri)
+                    stamps[uri] = _stamp_text(root, uri)
                 reading = next(
                     (step["options"] for step in part["steps"] or () if step["op"] == "read"), ""
                 )
@@ -60,6 +60,6 @@ def media_of(tables: Iterable[pa.Table], root: Path, measured: frozenset[str]) -
     return result
 
 
-def _stamp_text(path: Path) -> str:
-    stamp = stamp_of(path)
+def _stamp_text(root: Path, uri: str) -> str:
+    stamp = stamp_of_medium(root, uri)
     return "gone" if stamp is None else "-".join(map(str, stamp))

@@ -28,7 +28,7 @@ from ...schemas.json_value import JsonValue
 from ...schemas.quantity import Quantity, share
 from ...schemas.recipe import ShardOptions, mistake_lines
 from ...schemas.record import Part, Step
-from ..media.files import content_hash, locate
+from ..media.files import content_hash, placed
 from ..media.grid import Grid, on_grid
 from ..media.values import values_of
 from ..modality import WARP_COST, Measured, ModalityOptions, OnDisk, Rendered, given_file
@@ -202,12 +202,12 @@ class Series(OnDisk):
 
     def measured(self, root: Path, part: Part, wanted: frozenset[str]) -> Measured:
         assert part.uri is not None
-        path = locate(root, part.uri)
         reading = _reading_of(part)
-        raw = read_series(path, reading)
+        with placed(root, part.uri) as path:
+            raw, content = read_series(path, reading), content_hash(path)
         raw = raw._replace(rate_hz=_rate_of(raw, reading))
         result: Measured = {
-            "hash": content_hash(path),
+            "hash": content,
             "frames": len(raw.times),
             "channels": raw.values.shape[1],
             "duration_s": float(raw.times[-1]) + raw.step_s,
@@ -321,7 +321,8 @@ class Series(OnDisk):
         """
         reading, grid = _reading_of(part), Grid.of_part(part)
         if part.uri is not None:
-            raw = read_series(locate(root, part.uri), reading)
+            with placed(root, part.uri) as path:
+                raw = read_series(path, reading)
         else:
             assert grid is not None
             rows, columns = values_of(part)
@@ -352,6 +353,9 @@ def read_series(path: Path, reading: Reading) -> Raw:
     """
     if path.suffix.lower() == ".npy":
         return _read_array(path, reading)
+    if path.suffix.lower() == ".npz":  # of a shard
+        values, rate_hz, names = decode_npz(path.read_bytes())
+        return Raw(np.arange(len(values)) / rate_hz, values.astype(np.float64), names)
     table = _read_table(path)
     twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
     if twice:

@@ -16,11 +16,12 @@ from typing import Self
 import pyarrow as pa
 
 from ...schemas.account import presence_pattern
-from ...schemas.disk import read_note, read_table, replacing, stamp_of, write_table
+from ...schemas.disk import read_note, read_table, replacing, write_table
 from ...schemas.fingerprint import fingerprint, hash_file
 from ...schemas.index import IndexRow, index_table
 from ...schemas.recipe import ShardOptions
 from ...schemas.rejects import FaultRow, fault_row
+from ..media.files import stamp_of_medium
 from ..modality import in_record
 from .ledger import Ledger
 from .plan import Naming, Sample
@@ -156,7 +157,7 @@ def _media_in(sample: Sample, root: Path) -> Iterator[tuple[object, ...]]:
     for name, part in sorted(sample.records[0].parts.items()):
         # without a hash nothing else tells that the file was changed
         unmeasured = (
-            stamp_of(root / part.uri) if part.uri is not None and part.hash is None else None
+            stamp_of_medium(root, part.uri) if part.uri is not None and part.hash is None else None
         )
         yield (
             name,

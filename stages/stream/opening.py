@@ -11,6 +11,7 @@ import numpy as np
 from ...schemas.errors import InputError
 from ...schemas.fingerprint import fingerprint, hash_bytes
 from ..spec import Spec
+from ..tar_names import KeyRule
 from .choose_order import choose_batches, choose_blocks
 from .choose_specs import choose_classes, choose_specs
 from .options import Blocks, Shards, StreamOptions
@@ -19,7 +20,6 @@ from .shards.files import LocalStorage, Storage, cache_folder
 from .shards.find_tars import Found, find_tars
 from .shards.index import Index
 from .shards.remote import RemoteStorage
-from .shards.tar_names import KeyRule
 from .stream import Stream
 from .workers.crews import Backend
 from .workers.filling import OnDamage

@@ -13,8 +13,8 @@ import torch
 from ...schemas import checks
 from ...schemas.errors import InputError
 from ..spec import Spec
+from ..tar_names import KeyRule
 from .shards.chunk_cache import CHUNK_BYTES
-from .shards.tar_names import KeyRule
 from .workers.crews import Backend
 from .workers.filling import OnDamage
 from .workers.reading import Verify

@@ -17,7 +17,7 @@ from pydantic import Field
 from ....schemas.quantity import Quantity, share
 from ....schemas.recipe import ShardOptions
 from ....schemas.record import Part
-from ...media.files import content_hash, locate
+from ...media.files import content_hash, placed
 from ...modality import (
     WARP_COST,
     Measured,
@@ -124,11 +124,12 @@ class Audio(OnDisk):
         from .heard import Heard
 
         assert part.uri is not None
-        path = locate(root, part.uri)
-        sound = audio.decode(path)
+        with placed(root, part.uri) as path:
+            sound = audio.decode(path)
+            content = content_hash(path)
         heard = Heard(sound)
         result: Measured = {
-            "hash": content_hash(path),
+            "hash": content,
             "duration_s": sound.duration_s,
             "sample_rate_hz": sound.rate_hz,
             "channels": sound.samples.shape[1],
@@ -230,17 +231,23 @@ class Audio(OnDisk):
         from ...media.steps import apply_to_samples
 
         assert part.uri is not None
-        path, wanted_hz = locate(root, part.uri), getattr(wanted_by, "rate_hz", None)
-        sound = audio.decode(path, part.start_s, part.end_s).read_by(part.steps)
+        wanted_hz = getattr(wanted_by, "rate_hz", None)
+        with placed(root, part.uri) as path:
+            sound = audio.decode(path, part.start_s, part.end_s).read_by(part.steps)
         return apply_to_samples(sound.mono(wanted_hz), wanted_hz or sound.rate_hz, part.steps)
 
     def rendered(self, root: Path, part: Part, options: ShardOptions) -> Rendered:
+        assert part.uri is not None
+        with placed(root, part.uri) as path:
+            return self._rendered(path, part, part.uri, options)
+
+    def _rendered(self, path: Path, part: Part, uri: str, options: ShardOptions) -> Rendered:
+        """The same of a part whose file lies at ``path``."""
         from ...media import audio
         from ...media.steps import apply_with_notes
 
-        assert part.uri is not None
-        path, rate_hz = locate(root, part.uri), options.sample_rate_hz
-        ending = _COPIED.get(PurePosixPath(part.uri).suffix.lower())
+        rate_hz = options.sample_rate_hz
+        ending = _COPIED.get(PurePosixPath(uri).suffix.lower())
         is_whole = part.start_s is None and part.end_s is None and not part.steps
         if (
             is_whole

@@ -13,7 +13,7 @@ from pydantic import Field
 from ....schemas.quantity import Quantity
 from ....schemas.recipe import ShardOptions, VideoReader
 from ....schemas.record import Part
-from ...media.files import content_hash, locate
+from ...media.files import content_hash, placed
 from ...modality import (
     WARP_COST,
     Measured,
@@ -90,7 +90,11 @@ class Video(OnDisk):
 
     def measured(self, root: Path, part: Part, wanted: frozenset[str]) -> Measured:
         assert part.uri is not None
-        path = locate(root, part.uri)
+        with placed(root, part.uri) as path:
+            return self._measured(path, wanted)
+
+    def _measured(self, path: Path, wanted: frozenset[str]) -> Measured:
+        """The same of the file at ``path``."""
         result: Measured = {"hash": content_hash(path)}
         if wanted != {FACTS}:
             return result | self._watched(path, wanted)
@@ -181,15 +185,16 @@ class Video(OnDisk):
         assert part.uri is not None
         side = max(_EXTRACTED_SIDE, getattr(wanted_by, "size", 0) or 0)
         count = getattr(wanted_by, "frames", 8)
-        frames = video.sample(
-            locate(root, part.uri),
-            count,
-            side,
-            part.start_s,
-            part.end_s,
-            strict=part.frames is None,
-            reader=getattr(wanted_by, "reader", "pyav"),
-        )
+        with placed(root, part.uri) as path:
+            frames = video.sample(
+                path,
+                count,
+                side,
+                part.start_s,
+                part.end_s,
+                strict=part.frames is None,
+                reader=getattr(wanted_by, "reader", "pyav"),
+            )
         return apply_to_pixels(frames, part.steps)
 
     def rendered(self, root: Path, part: Part, options: ShardOptions) -> Rendered:
@@ -198,15 +203,16 @@ class Video(OnDisk):
 
         assert part.uri is not None
         count, side = options.video_frames, options.video_short_side
-        sampled = video.sampled(
-            locate(root, part.uri),
-            count,
-            side,
-            part.start_s,
-            part.end_s,
-            strict=part.frames is None,
-            reader=options.video_reader,
-        )
+        with placed(root, part.uri) as path:
+            sampled = video.sampled(
+                path,
+                count,
+                side,
+                part.start_s,
+                part.end_s,
+                strict=part.frames is None,
+                reader=options.video_reader,
+            )
         note = (
             ""
             if sampled.distinct == count

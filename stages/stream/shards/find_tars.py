@@ -25,9 +25,9 @@ from ....schemas.disk import write_table
 from ....schemas.errors import InputError, IntegrityError, StorageError
 from ....schemas.fingerprint import fingerprint
 from ....schemas.index import SET_FILE, ShardSet, checked_index, read_shard_set
+from ...tar_names import KeyRule
 from .files import File, LocalStorage, Storage
 from .foreign_tars import FOREIGN_VERSION, scan
-from .tar_names import KeyRule
 
 StorageOf: TypeAlias = Callable[[str], Storage]
 _REQUESTS = 16

@@ -19,9 +19,9 @@ from ....schemas.errors import IntegrityError
 from ....schemas.fingerprint import canonical
 from ....schemas.index import INDEX_SCHEMA, IndexMember, IndexRow, IndexText
 from ....schemas.json_value import JsonValue
+from ...media.tar_members import Member, followed, members
+from ...tar_names import CLASS_ENDINGS, KeyRule, part_names, split_names
 from .files import File
-from .tar_members import Member, followed, members
-from .tar_names import CLASS_ENDINGS, KeyRule, part_names, split_names
 
 FOREIGN_VERSION = 3
 LARGEST_MEMBER_BYTES = 1 << 31

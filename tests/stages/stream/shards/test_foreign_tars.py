@@ -21,9 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modalmill.schemas.errors import InputError, IntegrityError
 from modalmill.stages import stream
+from modalmill.stages.media.tar_members import members
 from modalmill.stages.stream.choose_order import block_starts
 from modalmill.stages.stream.shards.files import LocalFile
-from modalmill.stages.stream.shards.tar_members import members
 from streams import samples, tar
 from tiny import jpeg, png, wav, write
 

@@ -13,9 +13,9 @@ import posixpath
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
-from ....schemas.errors import IntegrityError
-from .files import File
+from ...schemas.errors import IntegrityError
 
 _LARGEST_INLINE_BYTES = 1 << 20
 _BLOCK = 512
@@ -35,6 +35,16 @@ _LONG_NAME, _LONG_LINK, _PAX, _GLOBAL_PAX = b"L", b"K", b"x", b"g"
 _OF_THE_NEXT = (_LONG_NAME, _LONG_LINK, _PAX)
 
 
+class Stretches(Protocol):
+    """A file of which stretches can be read: its name for messages, its size in bytes."""
+
+    name: str
+    size: int
+
+    def read(self, offset: int, size: int) -> bytes:
+        """The bytes ``[offset, offset + size)``; fewer where the file ends before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """One file in a tar: its name, and where its data lie; or a link to another member, by its
@@ -50,7 +60,7 @@ class Member:
 _NOWHERE = Member("", -1, -1)
 
 
-def members(file: File) -> Iterator[Member]:
+def members(file: Stretches) -> Iterator[Member]:
     """The files of a tar, and links to them; IntegrityError where it is damaged. Devices and
     folders are passed over.
 
@@ -94,7 +104,7 @@ def members(file: File) -> Iterator[Member]:
         offset = data + -(-size // _BLOCK) * _BLOCK
 
 
-def followed(file: File, tar_members: list[Member]) -> list[Member]:
+def followed(file: Stretches, tar_members: list[Member]) -> list[Member]:
     """The members, each link to another one in the place of what it leads to; a link that leads to
     none of them is told and left out.
     """
@@ -159,7 +169,7 @@ _NOTHING = _Said()
 class _Ahead:
     """Reads a file in larger pieces: headers of small members lie close together."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: Stretches) -> None:
         self._file = file
         self._start, self._data = 0, b""
 
@@ -171,7 +181,7 @@ class _Ahead:
         return self._data[place : place + size]
 
 
-def _unreadable(file: File, offset: int, size: int) -> IntegrityError:
+def _unreadable(file: Stretches, offset: int, size: int) -> IntegrityError:
     """Why the data behind a header cannot be read as they are."""
     left = file.size - offset - _BLOCK
     if not 0 <= size <= left:
@@ -185,7 +195,7 @@ def _unreadable(file: File, offset: int, size: int) -> IntegrityError:
     )
 
 
-def _inline(file: File, ahead: _Ahead, offset: int, size: int) -> bytes:
+def _inline(file: Stretches, ahead: _Ahead, offset: int, size: int) -> bytes:
     """The text of a header that speaks of the next member."""
     if size > _LARGEST_INLINE_BYTES:
         raise IntegrityError(
@@ -194,7 +204,7 @@ def _inline(file: File, ahead: _Ahead, offset: int, size: int) -> bytes:
     return ahead.read(offset + _BLOCK, size)
 
 
-def _checked(file: File, header: bytes, offset: int) -> tuple[bytes, int]:
+def _checked(file: Stretches, header: bytes, offset: int) -> tuple[bytes, int]:
     """Type and size of a header whose checksum is right."""
     wanted = _octal(header[148:156])
     # the sum takes its own eight bytes for spaces

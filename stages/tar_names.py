@@ -14,8 +14,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
-from ...modality import by_ending
-from .tar_members import Member
+from .media.tar_members import Member
+from .modality import by_ending
 
 KeyRule: TypeAlias = Literal["auto", "first_dot", "last_dot"]
 CLASS_ENDINGS = ("cls", "cls2", "index")
