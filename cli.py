@@ -593,13 +593,22 @@ def evaluate(
     checkpoint: CheckpointArgument,
     shards: ShardsArgument,
     split: SplitOption = "",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            help="Write evaluation-SPLIT.json, .txt and .png there; OUT/training, for the report.",
+        ),
+    ] = None,
     json_: JsonOption = False,
 ) -> None:
     """Evaluate a model for every subset of its modalities."""
     from .stages.train.evaluation.evaluate import evaluate as run_evaluation
-    from .stages.train.evaluation.evaluate import table_text
+    from .stages.train.evaluation.evaluate import table_text, write_evaluation
 
     scores = run_evaluation(checkpoint, shards, split)
+    if out is not None:
+        write_evaluation(scores, out, f"evaluation-{scores['split']}")
     _say(json.dumps(scores, ensure_ascii=False) if json_ else table_text(scores))
 
 
