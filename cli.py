@@ -637,7 +637,7 @@ def compare(
         typer.Option(
             "--methods",
             help="Names that 'modalmill methods' lists, by commas; recipe for it as it is (all that"
-            " --folds trains where none is given); or all.",
+            " --folds, --sweep and --without train where none is given); or all.",
         ),
     ] = "",
     seeds: Annotated[
@@ -654,6 +654,23 @@ def compare(
             " deviation over folds.",
         ),
     ] = False,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sweep",
+            metavar="A.B=C,D",
+            help="Train with each of these values of an option; several are combined.",
+        ),
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--without",
+            metavar="STAGE.OPTION",
+            help="Train with a rule and without it (clean.image.max_dark), or a whole stage; may be"
+            " repeated, each is left out alone.",
+        ),
+    ] = None,
     out: OutOption = None,
     set_: Annotated[
         list[str] | None,
@@ -672,8 +689,11 @@ def compare(
     from .pipeline.progress import Progress
 
     words = [word.strip() for word in methods.split(",") if word.strip()]
-    words = words or ["recipe"] * folds
-    comparison = run_comparison(recipe, words, seeds, out, set_ or (), Progress(quiet), folds)
+    varied = bool(sweep or without)
+    words = words or ["recipe"] * (folds or varied)
+    comparison = run_comparison(
+        recipe, words, seeds, out, set_ or (), Progress(quiet), folds, sweep or (), without or ()
+    )
     _say(json.dumps(comparison, ensure_ascii=False) if json_ else compare_text(comparison))
 
 

@@ -12,7 +12,7 @@
     shards/                           tars, their indexes, shards.json
     features/                         vectors by content
     training/                         checkpoints, log, evaluation
-    compare/                          the trainings of each method, with each seed
+    compare/                          the trainings of each method, with each seed; other data
     work/                             what a run that goes on needs of the one before; its costs
 
 Others read what lies outside of ``work``. Without ``work``, everything is computed again.
