@@ -593,13 +593,22 @@ def evaluate(
     checkpoint: CheckpointArgument,
     shards: ShardsArgument,
     split: SplitOption = "",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            help="Write evaluation-SPLIT.json, .txt and .png there; OUT/training, for the report.",
+        ),
+    ] = None,
     json_: JsonOption = False,
 ) -> None:
     """Evaluate a model for every subset of its modalities."""
     from .stages.train.evaluation.evaluate import evaluate as run_evaluation
-    from .stages.train.evaluation.evaluate import table_text
+    from .stages.train.evaluation.evaluate import table_text, write_evaluation
 
     scores = run_evaluation(checkpoint, shards, split)
+    if out is not None:
+        write_evaluation(scores, out, f"evaluation-{scores['split']}")
     _say(json.dumps(scores, ensure_ascii=False) if json_ else table_text(scores))
 
 
@@ -628,7 +637,7 @@ def compare(
         typer.Option(
             "--methods",
             help="Names that 'modalmill methods' lists, by commas; recipe for it as it is (all that"
-            " --folds trains where none is given); or all.",
+            " --folds, --sweep and --without train where none is given); or all.",
         ),
     ] = "",
     seeds: Annotated[
@@ -645,6 +654,23 @@ def compare(
             " deviation over folds.",
         ),
     ] = False,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sweep",
+            metavar="A.B=C,D",
+            help="Train with each of these values of an option; several are combined.",
+        ),
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--without",
+            metavar="STAGE.OPTION",
+            help="Train with a rule and without it (clean.image.max_dark), or a whole stage; may be"
+            " repeated, each is left out alone.",
+        ),
+    ] = None,
     out: OutOption = None,
     set_: Annotated[
         list[str] | None,
@@ -663,8 +689,11 @@ def compare(
     from .pipeline.progress import Progress
 
     words = [word.strip() for word in methods.split(",") if word.strip()]
-    words = words or ["recipe"] * folds
-    comparison = run_comparison(recipe, words, seeds, out, set_ or (), Progress(quiet), folds)
+    varied = bool(sweep or without)
+    words = words or ["recipe"] * (folds or varied)
+    comparison = run_comparison(
+        recipe, words, seeds, out, set_ or (), Progress(quiet), folds, sweep or (), without or ()
+    )
     _say(json.dumps(comparison, ensure_ascii=False) if json_ else compare_text(comparison))
 
 

@@ -12,17 +12,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
-from ..schemas.disk import write_bytes
+from ..schemas.disk import read_table, write_bytes
 from ..schemas.errors import InputError, RecipeError, nearest
+from ..schemas.fingerprint import fingerprint
 from ..schemas.index import read_shard_set
 from ..schemas.layout import RunFolder
 from ..schemas.plain_text import WITHOUT_TERMINAL, plain_table, render_text
 from ..schemas.recipe import Recipe, load_recipe
+from ..schemas.record import make_key
 from . import folds
 from .folds import MethodRow
 from .plan import Plan, make_plan
 from .progress import Progress
 from .run import run
+from .variants import PreparedData, Variant, data_of, variants_of
 
 if TYPE_CHECKING:
     from ..stages.train.evaluation.evaluate import Evaluation
@@ -52,6 +55,8 @@ def compare(
     overrides: Sequence[str],
     progress: Progress,
     over_folds: bool = False,
+    sweeps: Sequence[str] = (),
+    without: Sequence[str] = (),
 ) -> Comparison:
     """Train a recipe with each of these methods and seeds; what an earlier comparison finished is
     not done again.
@@ -59,44 +64,43 @@ def compare(
     methods: names of ``modalmill methods``, ``recipe`` for the recipe as it is, ``all`` for all of
     them. Writes ``compare.json`` and ``compare.txt`` into the recipe's output folder. over_folds:
     train once for each fold, on the other ones, and test on it; ``folds.json`` and ``folds.txt``.
+    sweeps, without: the same for each variant of the recipe (``variants_of``). Variants of other
+    data are prepared below ``compare/data``; those of the same share them.
     """
-    from ..stages.train.loop.log import seconds_trained
-    from ..stages.train.loop.loop import train
-
     recipe, root = load_recipe(recipe_path, overrides)
     if recipe.train is None:
         raise InputError(f"{recipe_path}: has no train section; there is nothing to compare")
     target = out or Path("out") / recipe.name
-    chosen, left_out = _options(recipe.train, methods)
-    plan = make_plan if not over_folds else _plan_of_folds
-    run(plan(recipe, root, "shard", where=str(recipe_path)), target, progress=progress)
-    shards = RunFolder(target).shards
-    found = folds.folds_of(shards, next(iter(chosen.values())), progress) if over_folds else [""]
-    rows = []
-    for word, options in chosen.items():
-        reports: list[Evaluation] = []
-        seconds: list[float] = []
+    prepared = PreparedData(target, data_of(recipe, root))
+    tried, left_out = _tried(
+        recipe_path, variants_of(sweeps, without), overrides, methods, over_folds, prepared
+    )
+    rows: list[MethodRow] = []
+    found: list[str] = []
+    done: set[Path] = set()
+    for own in tried:
+        if own.folder not in done:
+            if own.folder != target:
+                progress.line(f"compare: the data of {own.variant}")
+                prepared.lend(own.folder)
+            run(own.plan, own.folder, progress=progress)
+            done.add(own.folder)
+        shards = RunFolder(own.folder).shards
         try:
-            for fold, seed in itertools.product(found, range(recipe.seed, recipe.seed + seeds)):
-                name = f"{fold}-seed{seed}" if fold else f"seed{seed}"
-                folder = RunFolder(target).compare / word / name
-                progress.line(f"compare: {word}, {fold + ', ' if fold else ''}seed {seed}")
-                own = options
-                if fold:
-                    own = folds.without(fold, found, options, read_shard_set(shards))
-                report = train(own, shards, folder, seed, progress.line, progress.watch)
-                if fold:
-                    report = folds.tested_on(fold, report, folder, shards)
-                    told = f"{report['metric']} {report['all']:.3f}"
-                    progress.line(f"compare: {word}, on {fold}: {told}")
-                reports.append(report)
-                seconds.append(seconds_trained(folder))
-            row = _row(word, reports, seconds)
-            rows.append(folds.over_folds(found, row, reports) if over_folds else row)
+            found = folds.folds_of(shards, own.options, progress) if over_folds else [""]
+            row = _trained(
+                own, RunFolder(target), found, seeds, over_folds, progress, bool(sweeps or without)
+            )
+            rows.append(row)
+            if own.variant and own.folder != tried[0].folder and not over_folds:
+                first = RunFolder(tried[0].folder).shards
+                rows[-1]["on_first"] = _on_first(own, RunFolder(target), first, seeds, rows[0])
         # torch has RuntimeErrors for all that goes wrong on a device
         except (InputError, RuntimeError) as error:
-            left_out[word] = str(error).splitlines()[0] if str(error) else type(error).__name__
-            progress.line(f"compare: {word}: {left_out[word]}")
+            if over_folds and not found:
+                raise
+            left_out[own.word] = str(error).splitlines()[0] if str(error) else type(error).__name__
+            progress.line(f"compare: {own.word}: {left_out[own.word]}")
     comparison: Comparison = {
         "recipe": str(recipe_path),
         "seeds": seeds,
@@ -116,6 +120,134 @@ def compare(
         target / f"{name}.txt", (compare_text(comparison, WITHOUT_TERMINAL) + "\n").encode()
     )
     return comparison
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Tried:
+    """A method on a variant of the recipe. word: what its row is called. folder: where its data
+    are.
+    """
+
+    word: str
+    variant: str
+    recipe: Recipe
+    plan: Plan
+    folder: Path
+    options: TrainOptions
+
+
+def _tried(
+    path: Path,
+    variants: Sequence[Variant],
+    overrides: Sequence[str],
+    methods: Sequence[str],
+    over_folds: bool,
+    prepared: PreparedData,
+) -> tuple[list[_Tried], dict[str, str]]:
+    """All that is to be trained, checked before anything is done, and why others of ``all`` cannot
+    be tried.
+    """
+    tried: list[_Tried] = []
+    left_out: dict[str, str] = {}
+    plan_of = make_plan if not over_folds else _plan_of_folds
+    for variant in variants:
+        recipe, root = variant.load(path, overrides)
+        if recipe.train is None:
+            raise InputError(f"{path}: {variant.name}: leaves no train section to compare")
+        plan = plan_of(recipe, root, "shard", where=str(path))
+        folder = prepared.folder(data_of(recipe, root), variant.name)
+        chosen, others = _options(recipe.train, methods)
+        for method, options in chosen.items():
+            named = [method] if method != AS_IT_IS or not variant.name else []
+            word = ", ".join([*named, *([variant.name] if variant.name else [])])
+            tried.append(_Tried(word, variant.name, recipe, plan, folder, options))
+        for method, why in others.items():
+            left_out[", ".join([method, *([variant.name] if variant.name else [])])] = why
+    return tried, left_out
+
+
+def _trained(
+    tried: _Tried,
+    target: RunFolder,
+    found: Sequence[str],
+    seeds: int,
+    over_folds: bool,
+    progress: Progress,
+    is_varied: bool,
+) -> MethodRow:
+    """One method on one variant, trained with each seed on each fold, and its row."""
+    from ..stages.train.loop.log import seconds_trained
+    from ..stages.train.loop.loop import train
+
+    shards = RunFolder(tried.folder).shards
+    reports: list[Evaluation] = []
+    seconds: list[float] = []
+    first = tried.recipe.seed
+    for fold, seed in itertools.product(found, range(first, first + seeds)):
+        name = f"{fold}-seed{seed}" if fold else f"seed{seed}"
+        folder = _folder_of(tried, target) / name
+        progress.line(f"compare: {tried.word}, {fold + ', ' if fold else ''}seed {seed}")
+        own = tried.options
+        if fold:
+            own = folds.without(fold, found, own, read_shard_set(shards))
+        report = train(own, shards, folder, seed, progress.line, progress.watch)
+        if fold:
+            report = folds.tested_on(fold, report, folder, shards)
+            told = f"{report['metric']} {report['all']:.3f}"
+            progress.line(f"compare: {tried.word}, on {fold}: {told}")
+        reports.append(report)
+        seconds.append(seconds_trained(folder))
+    row = _row(tried.word, reports, seconds)
+    if is_varied:
+        row["tested"] = reports[0]["records_with_target"]
+        row["test_records"] = _keys_of(shards, reports[0]["split"])
+    return folds.over_folds(found, row, reports) if over_folds else row
+
+
+def _on_first(
+    tried: _Tried, target: RunFolder, shards: Path, seeds: int, first: MethodRow
+) -> float | None:
+    """The mean score on the test records of the first variant: models of other data are compared
+    there. None where the model cannot read them, or was trained on one of them.
+    """
+    from ..stages.train.data.inputs import chosen_split
+    from ..stages.train.evaluation.evaluate import evaluate_saved
+    from ..stages.train.model import checkpoint
+
+    split = chosen_split(shards)
+    own = RunFolder(tried.folder).shards
+    if set(_keys_in(shards, split)) & set(_keys_in(own, tried.options.train_split)):
+        return None
+    scores = []
+    for seed in range(tried.recipe.seed, tried.recipe.seed + seeds):
+        best = _folder_of(tried, target) / f"seed{seed}" / "best.pt"
+        try:
+            report = evaluate_saved(checkpoint.load(best), shards, split)
+        except InputError:
+            return None
+        if report["metric"] != first["metric"]:
+            return None
+        scores.append(report["all"])
+    return statistics.fmean(scores)
+
+
+def _folder_of(tried: _Tried, target: RunFolder) -> Path:
+    """Where the trainings of a method on a variant lie."""
+    return target.compare / (make_key(tried.word) if tried.variant else tried.word)
+
+
+def _keys_of(shards: Path, split: str) -> str:
+    """A fingerprint of the records of a split: whether two models were tested on the same."""
+    return fingerprint(sorted(_keys_in(shards, split)))
+
+
+def _keys_in(shards: Path, split: str) -> list[str]:
+    return [
+        key
+        for shard in read_shard_set(shards).shards
+        if shard.split in split.split("+")
+        for key in read_table(shards / f"{shard.name}.arrow")["key"].to_pylist()
+    ]
 
 
 def _plan_of_folds(recipe: Recipe, root: Path, until: str, where: str) -> Plan:
@@ -201,6 +333,43 @@ def _row(word: str, reports: Sequence[Evaluation], seconds: Sequence[float]) -> 
     }
 
 
+def _of_variants(rows: Sequence[MethodRow]) -> list[object]:
+    """What to hold of the first of several variants: whether the others are clearly below it, and
+    whether all were tested on the same records.
+    """
+    if len(rows) < 2 or not any("tested" in row for row in rows):
+        return []
+    best, *others = rows
+    line = f"best: {best['method']}, {best['all']:.3f}"
+    if best["deviation"] is None:
+        line += "; with one seed nobody knows what chance did (--seeds 3)"
+    else:
+        near = [
+            row["method"]
+            for row in others
+            if best["all"] - row["all"] <= best["deviation"] + (row["deviation"] or 0.0)
+        ]
+        line += f"; within the deviations of it: {'; '.join(near)}" if near else "; clearly"
+    lines: list[object] = [line]
+    if len({row.get("test_records") for row in rows}) > 1:
+        table = plain_table(
+            "variant", "tested", "on the first's", right=("tested", "on the first's")
+        )
+        lines += [
+            "",
+            "Not all were tested on the same records, for their data are others; so scores say as"
+            " much of the records as of the models. On the test records of the first that was tried"
+            " (-: the model was trained on some of them, or cannot read them):",
+            "",
+            table,
+        ]
+        for row in rows:
+            own = row.get("on_first", row["all"])
+            told = "-" if own is None else f"{own:.3f}"
+            table.add_row(row["method"], f"{row.get('tested', 0):,}", told)
+    return lines
+
+
 def compare_text(found: Comparison, columns: int | None = None) -> str:
     """The comparison as a table, the best first, in so many columns of text or those of the
     terminal.
@@ -225,6 +394,7 @@ def compare_text(found: Comparison, columns: int | None = None) -> str:
         table.add_row(row["method"], score + spread, *means, *costs)
     if rows:
         lines += ["", f"always the commonest answer: {rows[0]['commonest_answer']:.3f}"]
+        lines += _of_variants(rows)
     if of_folds and rows:
         lines += ["", folds.folds_table(rows)]
     lines += [f"not tried: {word}: {why}" for word, why in found["left_out"].items()]

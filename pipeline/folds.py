@@ -37,8 +37,10 @@ class MethodRow(TypedDict):
     """What a method makes of a recipe, over its seeds. deviation: of ``all``, None for one seed.
     worst: of the subsets, which is ``worst_subset``. ece: None where there is none.
 
-    Over folds also: how many ``records`` were tested, the metric of all of them ``pooled``, and
-    each fold's metric and records.
+    Of variants of a recipe also: how many records were ``tested``; ``test_records``, equal where
+    they are the same; and the metric ``on_first`` on the test records of the first variant, where
+    they are others. Over folds also: how many ``records`` were tested, the metric of all of them
+    ``pooled``, and each fold's metric and records.
     """
 
     method: str
@@ -54,6 +56,9 @@ class MethodRow(TypedDict):
     commonest_answer: float
     parameters: int
     seconds: float
+    tested: NotRequired[int]
+    test_records: NotRequired[str]
+    on_first: NotRequired[float | None]
     records: NotRequired[int]
     pooled: NotRequired[float]
     folds: NotRequired[dict[str, dict[str, float]]]

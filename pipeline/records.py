@@ -7,6 +7,7 @@ files that the next stage reads.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -38,10 +39,12 @@ class RecordsTask:
     seed: int
     path: Path
 
-    def run(self, beat: Beat, skip: Mapping[str, str]) -> int:
+    def run(self, beat: Beat, skip: Mapping[str, str]) -> dict[str, float]:
+        """Gives the seconds that were spent in each stage."""
         reads_values = any(map(is_in_record, self.asked))
         facts = Facts(self.facts, self.asked) if self.facts or reads_values else None
         counts = [Count(address) for address, _ in self.stages]
+        spent = [0.0] * len(self.stages)
         out: list[Row] = []
         for record in table_to_records(read_table(self.source)):
             beat(record.key)
@@ -51,7 +54,7 @@ class RecordsTask:
             measured = facts.attach(record) if facts else record
             if facts and counts and any(map(_ends_late, measured.parts.values())):
                 counts[0].notes["spans that end after their file does"] += 1
-            out += self._through(measured, facts, counts)
+            out += self._through(measured, facts, counts, spent)
         failed = facts.failed if facts else Counter[str]()
         if counts:
             counts[0].notes.update(failed)
@@ -63,15 +66,18 @@ class RecordsTask:
                 "failed": failed,
             },
         )
-        return len(out)
+        return {address: own for (address, _), own in zip(self.stages, spent, strict=True)}
 
-    def _through(self, record: Record, facts: Facts | None, counts: list[Count]) -> list[Row]:
+    def _through(
+        self, record: Record, facts: Facts | None, counts: list[Count], spent: list[float]
+    ) -> list[Row]:
         """The rows that a record leaves on its way through all stages, those that come out at the
         end last.
         """
         gone: list[Row] = []
         going = [record]
-        for (address, stage), count in zip(self.stages, counts, strict=True):
+        for number, (address, stage) in enumerate(self.stages):
+            began, count = time.perf_counter(), counts[number]
             ahead: list[Record] = []
             for current in going:
                 rows = stage.process(
@@ -89,6 +95,7 @@ class RecordsTask:
                     gone += _replaced(current, address)
                 ahead += [_going_on(result, current, facts) for result in written]
             going = ahead
+            spent[number] += time.perf_counter() - began
         for result in going:
             if counts:
                 note_written(counts[-1], result)

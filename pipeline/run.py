@@ -18,6 +18,8 @@ from ..schemas.layout import RunFolder, WorkFolder
 from ..schemas.manifest import Manifest, write_manifest
 from ..schemas.rejects import Faults, write_rejects
 from ..stages.shard.assembly import Sharded
+from .before import KeptBefore
+from .costs import Costs
 from .duplicates import write_duplicates
 from .engine import Engine, EngineName, few_collections, make_engine
 from .ingesting import ingest
@@ -104,6 +106,8 @@ class _Running:
         self._engine = engine
         self._progress = progress
         self._limit = limit
+        self._costs = Costs(self._folder.work.costs)
+        self._before = KeptBefore(self._folder)
         # the counts of sources, before any limit
         self._read: list[Count] = []
         # what was told of losses that do not stop it
@@ -159,7 +163,7 @@ class _Running:
 
     def _ingest(self, work: WorkFolder) -> list[Path]:
         """The partitions of all sources."""
-        with self._progress.step("ingest", "sources") as advance:
+        with self._costs.step(self._progress, "ingest", "sources") as advance:
             sources = ingest(self._plan, work, self._engine, advance)
         self._kept |= {ingested.note for ingested in sources}
         self._read = [ingested.count for ingested in sources]
@@ -175,12 +179,17 @@ class _Running:
         plan, measuring = self._plan, Measuring(self._plan, work)
         facts: dict[Path, Path] = {}
         if plan.until != "ingest":
-            with self._progress.step("measure", "files") as advance:
+            with self._costs.step(self._progress, "measure", "files") as advance:
                 measuring.measure(ingested, self._engine, advance)
             facts = measuring.gathered(ingested)
         staging = Staging(plan, ingested, facts, measuring, work.records)
         with self._progress.step("stages", "stages") as advance:
             staging.carry_out(self._engine, advance)
+        for stage in staging.counts:
+            if stage.name in staging.seconds:
+                size = staging.sizes.get(stage.name, 0)
+                spent = staging.seconds[stage.name]
+                self._costs.add(stage.name, spent, stage.read, "records", size)
         for line, count in staging.failed.items():
             self._progress.line(f"measure: {line} ({count:,} times)")
         self._result.account.stages += staging.counts
@@ -197,13 +206,13 @@ class _Running:
     def _features(self, manifest: Manifest) -> None:
         from .featuring import write_features
 
-        with self._progress.step("features", "parts") as advance:
+        with self._costs.step(self._progress, "features", "parts") as advance:
             lacking = write_features(self._plan, manifest, self._out, self._engine, advance)
         for line in lacking:
             self._progress.line(line)
 
     def _shard(self, manifest: Manifest) -> Sharded:
-        with self._progress.step("shard", "samples") as advance:
+        with self._costs.step(self._progress, "shard", "samples") as advance:
             sharded = write_shards(self._plan, manifest, self._out, self._engine, advance)
         self._result.shards = sharded.shards
         _note_absent(sharded)
@@ -215,7 +224,9 @@ class _Running:
         # first of all: whoever is told that the run stopped has to find out why
         write_rejects(self._folder.rejects, self._folder.work.rejects_note, faults)
         account = self._result.account
-        write_json(self._folder.account, account.to_dict())
+        told = account.to_dict()
+        self._before.compare(told)
+        write_json(self._folder.account, told)
         # of sources the losses of all that was read, for a limit takes few records and all rejects
         whole = replace(account, sources=self._read)
         try:

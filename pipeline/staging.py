@@ -8,6 +8,7 @@ named by all that decides it, so that it is not made twice.
 from __future__ import annotations
 
 import functools
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -37,6 +38,8 @@ class Staging:
         stands in that of the stage that found it, and in none after it. judges: the stages that
         judge, in order. counts: of each stage. edges: what corpus stages found records to have in
         common. failed: signals that could not be computed, where no stage is there to tell of it.
+    seconds: those that workers spent in each stage that was carried out now. sizes: bytes of the
+        tables after it.
     """
 
     def __init__(
@@ -58,6 +61,8 @@ class Staging:
         self._reads_values = any(map(is_in_record, plan.asked))
         self.edges: list[Path] = []
         self.failed: Counter[str] = Counter()
+        self.seconds: dict[str, float] = {}
+        self.sizes: dict[str, int] = {}
 
     def pending(self) -> list[Placed] | None:
         """The first stages whose tables are not there, those that are carried out together; None
@@ -106,6 +111,11 @@ class Staging:
                     self._facts = self._measuring.gathered(self.partitions)
                 self._record_stages(segment, engine)
             self.passed += self.partitions
+            if segment:
+                # stages of a segment write one table, that of the last of them
+                self.sizes[segment[-1].address] = sum(
+                    path.stat().st_size for path in self.partitions
+                )
             self.counts += self._counts_of(segment)
             done += max(1, len(segment))
             advance(done, total)
@@ -134,8 +144,10 @@ class Staging:
                 stages = tuple(zip(addresses, fitted(), strict=True))
                 asked = self._plan.asked
                 tasks.append(RecordsTask(path, facts.get(path), asked, stages, seed, target))
-        for _ in engine.map(tasks):
-            pass
+        for _, spent in engine.map(tasks):
+            assert isinstance(spent, dict)
+            for address, seconds in spent.items():
+                self.seconds[address] = self.seconds.get(address, 0.0) + seconds
 
     def _laid(self) -> list[Signal]:
         """The signals that are made as they are laid onto records, and not with the media."""
@@ -169,8 +181,10 @@ class Staging:
         self.judges.append(Judging(placed.address, lambda _: {}))
         self.partitions, edges = self._corpus_targets(placed, stage)
         if not all(path.is_file() for path in (*self.partitions, edges)):
+            began = time.monotonic()
             decisions = decide(stage, partitions, self._measuring.likenesses())
             carry_out(placed.address, decisions, partitions, self.partitions, edges)
+            self.seconds[placed.address] = time.monotonic() - began
         self.edges.append(edges)
 
     def _corpus_targets(self, placed: Placed, stage: CorpusStage) -> tuple[list[Path], Path]:

@@ -12,8 +12,8 @@
     shards/                           tars, their indexes, shards.json
     features/                         vectors by content
     training/                         checkpoints, log, evaluation
-    compare/                          the trainings of each method, with each seed
-    work/                             what a run that goes on needs of the one before
+    compare/                          the trainings of each method, with each seed; other data
+    work/                             what a run that goes on needs of the one before; its costs
 
 Others read what lies outside of ``work``. Without ``work``, everything is computed again.
 """
@@ -111,6 +111,16 @@ class WorkFolder:
     def lock(self) -> Path:
         """Held by the run that is at work."""
         return self.root / ".lock"
+
+    @property
+    def costs(self) -> Path:
+        """What each step cost when it was last done."""
+        return self.root / "costs.json"
+
+    @property
+    def before(self) -> Path:
+        """The account and the recipe of the run before, where they were others."""
+        return self.root / "before.json"
 
     @property
     def ingested(self) -> Path:

@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import InputError, RecipeError, nearest
+from .leaving_out import leave_out
 
 _SOURCE = re.compile(r"^[A-Za-z][A-Za-z0-9_]*$")
 _NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_-]*$")
@@ -112,8 +113,11 @@ class Recipe(BaseModel):
         return yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)
 
 
-def load_recipe(path: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Path]:
-    """The recipe of a YAML file with ``a.b=c`` overrides laid over it, and its data root.
+def load_recipe(
+    path: Path, overrides: Iterable[str] = (), without: Iterable[str] = ()
+) -> tuple[Recipe, Path]:
+    """The recipe of a YAML file with ``a.b=c`` overrides laid over it, ``without`` some stages or
+    options of them, and its data root.
 
     A relative ``data`` in the file is relative to the file; one given as an override is relative to
     the current folder.
@@ -128,11 +132,15 @@ def load_recipe(path: Path, overrides: Iterable[str] = ()) -> tuple[Recipe, Path
         value = _load_yaml(text)
     except _YAML_ERRORS as error:
         raise RecipeError([_yaml_mistake(error, text)], where=str(path)) from error
-    return recipe_of(value, str(path), path.parent, overrides)
+    return recipe_of(value, str(path), path.parent, overrides, without)
 
 
 def recipe_of(
-    value: object, where: str, folder: Path, overrides: Iterable[str] = ()
+    value: object,
+    where: str,
+    folder: Path,
+    overrides: Iterable[str] = (),
+    without: Iterable[str] = (),
 ) -> tuple[Recipe, Path]:
     """The recipe of what stands in a file, or of a mapping of the same form, and its data root.
 
@@ -150,6 +158,7 @@ def recipe_of(
         if problem:
             problems.append(problem)
         data_from_here = data_from_here or override.startswith("data=")
+    problems += [problem for place in without if (problem := leave_out(value, place))]
     recipe = parse_recipe(value, where=where, problems=problems)
     root = Path(recipe.data).expanduser()
     recipe = recipe.model_copy(

@@ -88,7 +88,7 @@ def _set(output: Output, pairs: list[PairRow], keys: list[str], gallery: Gallery
     first: dict[str, str] = {}
 
     def marked(row: PartRow, text: str) -> Markup:
-        return _differing(first.setdefault(row["part"], text), text)
+        return differing(first.setdefault(row["part"], text), text)
 
     def said(row: PartRow) -> str:
         return f"{row['part']}{', merged' if row['key'] in merged else ''}"
@@ -97,7 +97,7 @@ def _set(output: Output, pairs: list[PairRow], keys: list[str], gallery: Gallery
     return joined(title, figures, element("p", more.strip(), class_="quiet") if more else None)
 
 
-def _differing(first: str, text: str) -> Markup:
+def differing(first: str, text: str) -> Markup:
     """A text with the words marked in which it differs from another."""
     one, other = first.split(), text.split()
     if first == text or max(len(one), len(other)) > _LONGEST_WORDS:

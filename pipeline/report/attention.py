@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from ...schemas.account import Account
+from ..before import Before
 from ..duplicates import PairRow
 from .flow import noted
 from .markup import Markup, count_of, element, shortened
@@ -17,6 +19,7 @@ from .splits import Kept
 _MOST = 5
 _SHARE = 0.01  # of the records, from which a reason is worth a look
 _ABSENT = 0.05
+_OFF = 0.1  # of confidence
 
 
 class _Matter(NamedTuple):
@@ -28,12 +31,17 @@ class _Matter(NamedTuple):
 
 
 def attention(
-    output: Output, kept: Kept | None, pairs: list[PairRow], doubts: pa.Table | None
+    output: Output,
+    kept: Kept | None,
+    pairs: list[PairRow],
+    doubts: pa.Table | None,
+    before: Before | None,
 ) -> Markup | None:
     """A box with what weighs most; None where nothing does."""
     matters = sorted(
         [
             *_of_account(output),
+            *_of_before(output, before),
             *_of_rejects(output),
             *_of_kept(kept),
             *_of_pairs(output, pairs),
@@ -69,6 +77,21 @@ def _of_account(output: Output) -> Iterator[_Matter]:
     for number, count, what in notes[:2]:
         weight = min(0.5, 0.1 + 0.4 * number / max(1, count.read))
         yield _Matter(weight, f"{count.name}: {number:,} × {shortened(what, 160)}", "flow")
+
+
+def _of_before(output: Output, before: Before | None) -> Iterator[_Matter]:
+    if before is None:
+        return
+    was, is_now = (_left(each) for each in (Account.from_dict(before["account"]), output.account))
+    if was != is_now:
+        word = "more" if is_now > was else "fewer"
+        text = f"{count_of(abs(is_now - was), 'record')} {word} left than by the run before"
+        weight = 0.4 + 0.4 * min(1.0, abs(is_now - was) / max(1, was))
+        yield _Matter(weight, text, "changed")
+
+
+def _left(account: Account) -> int:
+    return sum(count.written for count in account.stages[-1:] or account.sources)
 
 
 def _of_rejects(output: Output) -> Iterator[_Matter]:
@@ -135,3 +158,7 @@ def _of_training(output: Output) -> Iterator[_Matter]:
     if isinstance(single, float) and single >= score:
         text = f"{report['best_single']['part']} alone scores {single:.3f}, all parts {score:.3f}"
         yield _Matter(0.8, text, "training")
+    error = (report.get("reliability") or {}).get("ece", 0.0)
+    if error >= _OFF:
+        text = f"Confidence is {error:.2f} off in the mean (expected calibration error)"
+        yield _Matter(0.35 + min(0.4, error), text, "training")

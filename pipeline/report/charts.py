@@ -15,6 +15,7 @@ from .markup import Markup, element
 
 _WIDTH, _HEIGHT = 300, 116
 _LEFT, _RIGHT, _TOP, _BOTTOM = 6, 294, 16, 96
+_SIDE = 220
 _BINS = 40
 _FEWEST_WHOLE = 8  # whole numbers, from which on bars are theirs
 _WIDE_RANGE = 200  # from which ratio of the largest to the smallest on the axis is logarithmic
@@ -120,6 +121,52 @@ def curves(label: str, lines: Mapping[str, Sequence[float | None]]) -> Markup:
         _word(_RIGHT, 110, f"{last}", "tick", "end"),
     ]
     return _drawing(label, shapes)
+
+
+def reliability(label: str, points: Sequence[tuple[float, float]], metric: str) -> Markup:
+    """Mean score over mean confidence, both in [0, 1], and the line on which they are equal."""
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return _LEFT + 14 + (_SIDE - 20) * x, _SIDE - 14 - (_SIDE - 30) * y
+
+    (left, bottom), (right, top) = place(0, 0), place(1, 1)
+    shapes = [
+        _line(left, bottom, right, bottom, "axis"),
+        _line(left, bottom, left, top, "axis"),
+        element(
+            "line",
+            x1=f"{left:.1f}",
+            y1=f"{bottom:.1f}",
+            x2=f"{right:.1f}",
+            y2=f"{top:.1f}",
+            class_="axis",
+            stroke_dasharray="4 3",
+        ),
+    ]
+    dots = [place(*point) for point in points]
+    for (x, y), (confidence, _) in zip(dots, points, strict=True):
+        shapes.append(_line(x, place(confidence, confidence)[1], x, y, "limit"))
+    joined_dots = " ".join(f"{x:.1f},{y:.1f}" for x, y in dots)
+    shapes.append(element("polyline", points=joined_dots, class_="line"))
+    shapes += [
+        element("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r="2.5", class_="point") for x, y in dots
+    ]
+    shapes += [
+        _word(left, bottom + 12, "0", "tick", "middle"),
+        _word(right, bottom + 12, "1", "tick", "end"),
+        _word((left + right) / 2, bottom + 12, "mean confidence", "tick", "middle"),
+        _word(left - 3, bottom, "0", "tick", "end"),
+        _word(left - 3, top + 4, "1", "tick", "end"),
+        _word(left + 4, top - 4, f"mean {metric}", "tick", "start"),
+    ]
+    return element(
+        "svg",
+        *shapes,
+        viewBox=f"0 0 {_SIDE} {_SIDE}",
+        class_="square",
+        role="img",
+        aria_label=label,
+    )
 
 
 def bar(shares: Sequence[tuple[str, float]]) -> Markup:

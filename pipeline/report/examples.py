@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ...schemas.record import Part
 from .markup import Markup, element, end_of, joined, shortened
 from .output import Output
 from .part_table import PartRow
-from .pictures import picture_of
+from .pictures import picture_of, picture_of_part
 from .texts_of import Texts, texts_of
 
 _MOST_MEDIA = 150
@@ -61,10 +62,18 @@ class Gallery:
         return element("figure", shown, caption, class_="example out" if is_out else "example")
 
     def _medium(self, row: PartRow) -> Markup:
+        return self._counted() or picture_of(self._output.root, row)
+
+    def medium(self, part: Part, name: str) -> Markup:
+        """A part of a record as it is after all of its steps."""
+        return self._counted() or picture_of_part(self._output.root, part, name)
+
+    def _counted(self) -> Markup | None:
+        """What stands for a medium where enough are shown; else one more is."""
         if self._shown >= _MOST_MEDIA:
             return element("span", f"not shown: {_MOST_MEDIA} media are above", class_="unread")
         self._shown += 1
-        return picture_of(self._output.root, row)
+        return None
 
 
 def place_of(row: PartRow) -> Markup:

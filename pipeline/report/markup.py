@@ -97,9 +97,9 @@ def grid(*children: object) -> Markup:
     return element("div", *children, class_="grid")
 
 
-def count_of(number: int, word: str) -> str:
-    """``1 record``, ``1,234 records``."""
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+def count_of(number: int, word: str, several: str = "") -> str:
+    """``1 record``, ``1,234 records``; ``several`` where that is not the word with an s."""
+    return f"{number:,} {word if number == 1 else several or f'{word}s'}"
 
 
 def shortened(text: str, longest: int = 280) -> str:

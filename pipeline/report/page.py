@@ -18,6 +18,9 @@ from ...schemas.errors import InputError
 from ...schemas.layout import RunFolder
 from .alike import alike_section, pairs_of
 from .attention import attention
+from .augmented import augmented_section
+from .changed import before_of, changed_section
+from .compared import compared_section
 from .doubts import doubts_of, doubts_section
 from .examples import Gallery
 from .flow import flow_section
@@ -27,16 +30,21 @@ from .numbers import numbers_section
 from .output import Output
 from .rejected import rejects_section
 from .rules import rules_section
+from .spent import spent_section
 from .splits import Kept, kept_of, splits_section
 
 _TITLES = {
     "flow": "Flow",
+    "changed": "Changed",
     "rules": "Rules",
     "splits": "Splits",
     "rejects": "Left out",
     "alike": "Alike",
     "doubts": "Labels",
+    "augmented": "Augmented",
     "training": "Training",
+    "compared": "Compared",
+    "costs": "Time and bytes",
     "numbers": "Facts and signals",
 }
 
@@ -56,6 +64,9 @@ def page_of(output: Output) -> Markup:
         kept = kept_of(folder)
     with _as_written(folder.account):
         flow = flow_section(output)
+    with _as_written(folder.work.before):
+        before = before_of(output)
+        changed = changed_section(output, before)
     with _as_written(folder.rejects):
         rejects = rejects_section(output, gallery)
     with _as_written(folder.signals):
@@ -66,16 +77,24 @@ def page_of(output: Output) -> Markup:
     with _as_written(folder.labels):
         doubts = doubts_of(output)
         labels = doubts_section(output, doubts, gallery)
+    with _as_written(folder.manifest):
+        augmented = augmented_section(output, gallery)
     with _as_written(folder.training):
-        training = learned_section(output)
+        costs = spent_section(output)
+        training = learned_section(output, gallery)
+        compared = compared_section(output)
     sections = {
         "flow": flow,
+        "changed": changed,
         "rules": rules,
         "splits": splits_section(kept),
         "rejects": rejects,
         "alike": alike,
         "doubts": labels,
+        "augmented": augmented,
         "training": training,
+        "compared": compared,
+        "costs": costs,
         "numbers": numbers,
     }
     there = {anchor: whole for anchor, whole in sections.items() if whole is not None}
@@ -87,7 +106,7 @@ def page_of(output: Output) -> Markup:
             element("h1", output.name),
             element("p", _about(output), class_="quiet"),
             _totals(output, kept),
-            attention(output, kept, pairs, doubts),
+            attention(output, kept, pairs, doubts, before),
             element("nav", element("ul", *links), aria_label="Sections"),
         ),
         element("main", *there.values()),

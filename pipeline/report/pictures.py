@@ -5,6 +5,7 @@ spectrogram. They are decoded by their modality, and drawn by what comes of that
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,31 +39,45 @@ class _Wanted(NamedTuple):
 
 def picture_of(root: Path | None, row: PartRow) -> Markup:
     """The medium of a part, or why it cannot be shown."""
-    if row["damage"]:
-        return _unread(f"cannot be decoded: {row['damage']}")
+    sizes = (row["width"], row["height"], row["frames"])
+    width, height, frames = sizes
+    part = Part(
+        row["modality"],
+        uri=row["uri"],
+        start_s=row["start_s"],
+        end_s=row["end_s"],
+        width=width,
+        height=height,
+        frames=frames,
+        damage=row["damage"],
+    )
+    return picture_of_part(root, part, f"{row['part']} of {row['key']}")
+
+
+def picture_of_part(root: Path | None, part: Part, name: str) -> Markup:
+    """The medium of a part after its steps, called so for who cannot see it."""
+    if part.damage:
+        return _unread(f"cannot be decoded: {part.damage}")
     if root is None or not root.is_dir():
         return _unread("the folder of the raw data is not there any more")
-    kind = row["modality"]
+    kind = part.modality
     if kind not in names() or is_in_record(kind):
         return _unread(f"no picture of a part of {kind}")
-    if (row["width"] or 0) * (row["height"] or 0) > _LARGEST_PIXELS:
-        return _unread(f"{row['width']:,} × {row['height']:,} pixels: too large for a thumbnail")
-    start, end = row["start_s"], row["end_s"]
+    if (part.width or 0) * (part.height or 0) > _LARGEST_PIXELS:
+        return _unread(f"{part.width:,} × {part.height:,} pixels: too large for a thumbnail")
     if modality(kind).timed:
-        longest = (start or 0.0) + _LONGEST_S
-        end = longest if end is None else min(end, longest)
-    part = Part(kind, uri=row["uri"], start_s=start, end_s=end, frames=row["frames"])
+        longest = (part.start_s or 0.0) + _LONGEST_S
+        part = replace(part, end_s=longest if part.end_s is None else min(part.end_s, longest))
     try:
-        return _drawn(np.asarray(modality(kind).decoded(root, part, _Wanted())), row)
+        return _drawn(np.asarray(modality(kind).decoded(root, part, _Wanted())), kind, name)
     except DamageError as error:
         return _unread(f"cannot be read any more: {error.message}")
     except (ModalmillError, ImportError) as error:
         return _unread(f"cannot be read here: {error}")
 
 
-def _drawn(value: np.ndarray, row: PartRow) -> Markup:
+def _drawn(value: np.ndarray, kind: str, name: str) -> Markup:
     """By its shape: RGB ``[H, W, 3]``, frames ``[T, H, W, 3]``, sound ``[T]``."""
-    name = f"{row['part']} of {row['key']}"
     if value.ndim == 3 and value.dtype == np.uint8:
         return _image(_small(value, _SIDE), name)
     if value.ndim == 4 and value.dtype == np.uint8:
@@ -75,7 +90,7 @@ def _drawn(value: np.ndarray, row: PartRow) -> Markup:
         levels = cv2.resize(spectrum, (_SIDE, 48), interpolation=cv2.INTER_AREA)
         grey = np.repeat(np.round(255 * levels).astype(np.uint8)[:, :, None], 3, axis=2)
         return element("div", wave(value), _image(grey, f"spectrogram of {name}"))
-    return _unread(f"no picture of a part of {row['modality']}")
+    return _unread(f"no picture of a part of {kind}")
 
 
 def _small(pixels: np.ndarray, side: int) -> np.ndarray:

@@ -44,7 +44,7 @@ def test_all_that_a_run_writes_lies_in_a_place_that_has_a_name(
     on_demand = {"training", "compare", "measured", "duplicates", "labels", "report"}
     assert there == set(places(run)) - on_demand
     there = {name for name, place in places(run.work).items() if place.exists()}
-    assert there >= set(places(run.work)) - {"building", "planned", "measured_note"}
+    assert there >= set(places(run.work)) - {"building", "planned", "measured_note", "before"}
 
 
 def test_shards_and_features_of_a_run_find_each_other(tmp_path: Path) -> None:

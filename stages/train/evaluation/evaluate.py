@@ -7,10 +7,11 @@ them is answered from the learned prior, and counts too.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 import numpy as np
 
@@ -21,18 +22,18 @@ from ...stream import Stream
 from ..data.inputs import chosen_split, shards_of, targets_of
 from ..data.subsets import largest_first, size_of, subset_name
 from ..metrics.metric import metrics_of
+from ..metrics.statistics import ECE_BINS, calibration_error, confidence_bins
 from ..metrics.vqa_tables import VqaTables
 from ..model import checkpoint
 from ..model.objectives.objective import Scored, Targets
 from .captions import CaptionReport, Sentences
+from .draw_evaluation import draw_evaluation
 from .views import Survey, survey_subsets
 from .write import write_report
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 _SHOWN = 5
-_MOST_CLASSES = 50
+_MOST_CLASSES = 200
+_WORST = 12
 
 
 class Confusion(TypedDict):
@@ -44,6 +45,44 @@ class Confusion(TypedDict):
 
 class _WithConfusion(TypedDict, total=False):
     confusion: Confusion
+
+
+class ReliabilityBin(TypedDict):
+    """The records whose confidence lies in [low, high): how many, and the means of their confidence
+    and score.
+    """
+
+    low: float
+    high: float
+    records: int
+    confidence: float
+    score: float
+
+
+class Reliability(TypedDict):
+    """Confidence against score, with all parts shown. metric: of the score of a record. ece: the
+    expected calibration error. bins: those that hold records, from the least confident on.
+    """
+
+    metric: str
+    ece: float
+    bins: list[ReliabilityBin]
+
+
+class _WithReliability(TypedDict, total=False):
+    reliability: Reliability
+
+
+class Worst(TypedDict):
+    """A record that was answered badly: its loss, what is right and what was answered.
+    confidence: None where answers are numbers.
+    """
+
+    key: str
+    loss: float
+    right: JsonValue
+    answered: JsonValue
+    confidence: float | None
 
 
 class _WithUndefined(TypedDict, total=False):
@@ -61,13 +100,16 @@ class OfTraining(TypedDict, total=False):
     trained_on_this_split: bool
 
 
-class Evaluation(CaptionReport, VqaTables, _WithConfusion, _WithUndefined, OfTraining):
+class Evaluation(
+    CaptionReport, VqaTables, _WithConfusion, _WithReliability, _WithUndefined, OfTraining
+):
     """What ``evaluation.json`` says.
 
     metric: the one that heads the tables. metric_undefined: the one that was wanted, where the rows
         do not define it.
     present: part -> records that have it. presence: pattern -> records. subsets: parts shown ->
         means over rows. all: of all parts. best_single: ``part``, and its metric by its name.
+    worst: the records of the largest loss with all parts shown, the worst first.
     """
 
     split: str
@@ -82,6 +124,7 @@ class Evaluation(CaptionReport, VqaTables, _WithConfusion, _WithUndefined, OfTra
     all: float
     best_single: dict[str, str | float]
     commonest_answer: float
+    worst: list[Worst]
     shards: str
 
 
@@ -116,6 +159,7 @@ def evaluate_saved(
     patterns = Counter(subset_name(names, row) for row in surveyed.there.tolist())
     everything = subset_name(names, (True,) * len(names))
     added: OfTraining = of_training or {}
+    scored = _scored(saved, shards, stream, surveyed)
     undefined: _WithUndefined = {"metric_undefined": wanted} if metric != wanted else {}
     return {
         "split": split,
@@ -132,9 +176,11 @@ def evaluate_saved(
         "best_single": {"part": best, metric: singles[best]},
         "commonest_answer": _commonest(saved, surveyed, metric),
         **_confusion(saved, surveyed, everything),
+        **_reliability(saved, surveyed, everything),
+        "worst": _worst(saved, surveyed, everything, scored),
         "shards": stream.index.fingerprint,
         **sentences.report(),
-        **objective.breakdown(_scored(saved, shards, stream, surveyed)),
+        **objective.breakdown(scored),
         **added,
     }
 
@@ -142,6 +188,7 @@ def evaluate_saved(
 def _scored(saved: checkpoint.Saved, shards: Path, stream: Stream, surveyed: Survey) -> Scored:
     """The answers with every part shown, and where their targets are to be had."""
 
+    @functools.cache
     def asked() -> dict[str, Mapping[str, JsonValue]]:
         keys = stream.index.keys(range(len(stream.index)))
         return dict(zip(keys, targets_of(stream), strict=True))
@@ -187,6 +234,58 @@ def _confusion(saved: checkpoint.Saved, surveyed: Survey, view: str) -> _WithCon
     is_known = rows.truth >= 0
     np.add.at(counts, (rows.truth[is_known].astype(int), rows.answer[is_known].astype(int)), 1)
     return {"confusion": {"classes": list(classes), "counts": counts.tolist()}}
+
+
+def _reliability(saved: checkpoint.Saved, surveyed: Survey, view: str) -> _WithReliability:
+    """Confidence against score; nothing where answers are numbers, or no row has a target."""
+    answers = surveyed.views[view]
+    if np.isnan(answers.confidence).any() or not surveyed.weight.any():
+        return {}
+    asked = answers.confidence, answers.score, surveyed.weight
+    records, confidence, score = confidence_bins(*asked)
+    bins: list[ReliabilityBin] = [
+        {
+            "low": place / ECE_BINS,
+            "high": (place + 1) / ECE_BINS,
+            "records": round(float(records[place])),
+            "confidence": float(confidence[place]),
+            "score": float(score[place]),
+        }
+        for place in np.flatnonzero(records).tolist()
+    ]
+    metric = saved.objective.metric
+    return {"reliability": {"metric": metric, "ece": calibration_error(*asked), "bins": bins}}
+
+
+def _worst(saved: checkpoint.Saved, surveyed: Survey, view: str, scored: Scored) -> list[Worst]:
+    """The records of the largest loss, of those whose target training knew."""
+    answers, target = surveyed.views[view], saved.options.target
+    known = np.flatnonzero((surveyed.weight > 0) & (surveyed.known > 0))
+    order = sorted(known.tolist(), key=lambda row: (-answers.loss[row], surveyed.keys[row]))
+    rows = order[:_WORST]
+    targets = scored.asked() if rows else {}
+    return [
+        {
+            "key": surveyed.keys[row],
+            "loss": float(answers.loss[row]),
+            "right": targets[surveyed.keys[row]].get(target),
+            "answered": _in_words(saved, answers.answer[row]),
+            "confidence": None
+            if np.isnan(answers.confidence[row])
+            else float(answers.confidence[row]),
+        }
+        for row in rows
+    ]
+
+
+def _in_words(saved: checkpoint.Saved, answer: np.ndarray) -> JsonValue:
+    """An answer as its class, its labels, or its number."""
+    classes = saved.objective.classes
+    if classes is None:
+        return float(answer)
+    if answer.ndim:
+        return [name for name, is_said in zip(classes, answer, strict=True) if is_said]
+    return classes[int(answer)]
 
 
 def table_text(report: Evaluation, brief: bool = False, columns: int | None = None) -> str:
@@ -261,26 +360,9 @@ def summary_text(report: Evaluation) -> str:
     )
 
 
-def write_evaluation(report: Evaluation, out: Path) -> None:
+def write_evaluation(report: Evaluation, out: Path, name: str = "evaluation") -> None:
     """Write ``evaluation.json``, ``evaluation.txt`` and, where matplotlib is installed,
-    ``evaluation.png``.
+    ``evaluation.png``, or files of another name.
     """
     text = table_text(report, columns=WITHOUT_TERMINAL)
-    write_report(out, "evaluation", report, text, lambda: _draw(report))
-
-
-def _draw(report: Evaluation) -> Figure:
-    from matplotlib import pyplot
-
-    names = sorted(report["subsets"], key=lambda name: report["subsets"][name][report["metric"]])
-    figure, axes = pyplot.subplots(figsize=(8, 1 + 0.28 * len(names)))
-    axes.barh(names, [report["subsets"][name][report["metric"]] for name in names], color="#4878a8")
-    axes.axvline(
-        report["commonest_answer"],
-        color="#b04040",
-        linestyle="--",
-        label="always the commonest answer",
-    )
-    axes.set_xlabel(f"{report['metric']} on {report['split']}")
-    axes.legend(loc="lower right")
-    return figure
+    write_report(out, name, report, text, lambda: draw_evaluation(report))

@@ -7,11 +7,10 @@ JSON file with a table and a picture beside it.
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -29,12 +28,10 @@ from ..metrics.statistics import area, bootstrap_means, interval, shapley
 from ..model import checkpoint
 from ..model.fusion._pool import pooled
 from ..model.missing.fill import Mean, Zero
+from .draw_robustness import draw_robustness
 from .views import Survey, View, survey, survey_subsets
 from .watch import Watch, unwatched, watched
 from .write import write_report
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 RATES = (0.0, 0.3, 0.5, 0.7, 0.9)
 SEEDS = (0, 1, 2)
@@ -443,37 +440,4 @@ def write_robustness(report: Robustness, out: Path) -> None:
     ``robustness.png`` into a folder.
     """
     text = robustness_text(report, WITHOUT_TERMINAL)
-    write_report(out, "robustness", report, text, lambda: _draw(report))
-
-
-def _draw(report: Robustness) -> Figure:
-    from matplotlib import pyplot
-
-    metric, cells = report["metric"], report["subsets"]
-    names = sorted(cells, key=lambda name: cells[name][metric])
-    figure, (left, right) = pyplot.subplots(
-        1, 2, figsize=(13, 1.6 + 0.26 * len(names)), width_ratios=(3, 2)
-    )
-    values = [cells[name][metric] for name in names]
-    spread = [
-        [cells[name][metric] - cells[name]["low"] for name in names],
-        [cells[name]["high"] - cells[name][metric] for name in names],
-    ]
-    left.barh(names, values, xerr=np.maximum(spread, 0), color="#4878a8", ecolor="#223")
-    left.axvline(
-        report["commonest_answer"],
-        color="#b04040",
-        linestyle="--",
-        label="always the commonest answer",
-    )
-    left.set_xlabel(f"{metric} on {report['split']}, parts shown")
-    left.legend(loc="lower right")
-    for (mechanism, curve), marker in zip(
-        report["curves"].items(), itertools.cycle("os^vD"), strict=False
-    ):
-        right.plot(
-            [float(rate) for rate in curve], list(curve.values()), marker=marker, label=mechanism
-        )
-    right.set_xlabel("share of parts hidden")
-    right.legend(loc="lower left")
-    return figure
+    write_report(out, "robustness", report, text, lambda: draw_robustness(report))

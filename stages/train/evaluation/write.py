@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....schemas.disk import replacing, write_bytes
 from ....schemas.errors import InputError, MissingPackageError
+from .drawing import DPI, STYLE, fit_letters
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,26 +37,20 @@ def write_report(
 
 
 def write_picture(path: Path, draw: Callable[[], Figure]) -> None:
-    """Write the figure that ``draw`` makes; MissingPackageError where matplotlib is not installed,
-    InputError for an ending that no picture has.
+    """Write the figure that ``draw`` makes, in one style; MissingPackageError where matplotlib is
+    not installed, InputError for an ending that no picture has.
     """
     try:
-        import matplotlib
-
-        matplotlib.use("Agg")
-        from matplotlib import pyplot
+        from matplotlib import rc_context
     except ImportError as error:
         raise MissingPackageError("matplotlib", "train", "a picture") from error
-    figure = draw()
-    kinds = figure.canvas.get_supported_filetypes()
-    if path.suffix and path.suffix[1:].lower() not in kinds:
-        raise InputError(
-            f"{path}: no picture is written as {path.suffix}; wanted {', '.join(sorted(kinds))}"
-        )
-    with warnings.catch_warnings():
-        # matplotlib says it for every letter and every line of its source; the boxes are seen
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.tight_layout()
+    with rc_context(STYLE):
+        figure = draw()
+        kinds = figure.canvas.get_supported_filetypes()
+        if path.suffix and path.suffix[1:].lower() not in kinds:
+            raise InputError(
+                f"{path}: no picture is written as {path.suffix}; wanted {', '.join(sorted(kinds))}"
+            )
+        fit_letters(figure)
         with replacing(path) as aside:
-            figure.savefig(aside, dpi=120, format=path.suffix[1:] or "png")
-    pyplot.close(figure)
+            figure.savefig(aside, dpi=DPI, format=path.suffix[1:] or "png")

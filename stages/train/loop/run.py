@@ -32,9 +32,8 @@ _FILES = (
     "log.jsonl",
     "run.json",
     "tensorboard",
-    "evaluation.json",
-    "evaluation.txt",
-    "evaluation.png",
+    "evaluation*.*",
+    "robustness.*",
 )
 
 
@@ -208,8 +207,8 @@ class Run:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir()
         for name in _FILES:
-            if (self.out / name).exists():
-                (self.out / name).rename(aside / name)
+            for path in sorted(self.out.glob(name)):
+                path.rename(aside / path.name)
 
     def _changes(self, before: CheckpointHeader) -> str:
         """What makes this another run."""

@@ -32,6 +32,21 @@ def calibration_error(
     return float(sum(gaps) / total) if total > 0 else math.nan
 
 
+def confidence_bins(
+    confidence: Float64s, score: Float64s, weight: Float64s, bins: int = ECE_BINS
+) -> tuple[Float64s, Float64s, Float64s]:
+    """Rows, mean confidence and mean score of each bin of :func:`calibration_error` ``[bins]``,
+    NaN where it has no rows: a reliability diagram (DeGroot & Fienberg 1983).
+    """
+    place = np.clip((confidence * bins).astype(int), 0, bins - 1)
+    rows, sums, scores = (
+        np.bincount(place, values * weight, bins)
+        for values in (np.ones(len(place)), confidence, score)
+    )
+    with np.errstate(invalid="ignore"):
+        return rows.astype(np.float64), sums / rows, scores / rows
+
+
 def bootstrap_means(
     values: Float64s, weight: Float64s, seed: int = 0, draws: int = _DRAWS
 ) -> Float64s:

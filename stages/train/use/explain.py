@@ -11,10 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,12 +22,9 @@ from ...stream import FusionBatch
 from ..evaluation.write import write_picture
 from ..metrics.statistics import shapley
 from ..model.objectives import Objective
-from .feature_maps import FeatureMaps, feature_maps, mosaic
+from .draw_explanation import draw_explanation
+from .feature_maps import FeatureMaps, feature_maps
 from .predict import Answer, Prediction, Predictor
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _STEPS = 512
 _CHANNELS = 6
@@ -70,10 +65,10 @@ class Explanation:
     maps: Mapping[str, list[FeatureMaps]]
 
     def draw(self, out: Path) -> None:
-        """Write one picture: what the parts add, the image under what its places carried, words and
-        moments likewise.
+        """Write one picture: what the parts add, the image beside what its places carried, words
+        and moments likewise.
         """
-        write_picture(out, lambda: _draw(self.report, self.batch, self.maps))
+        write_picture(out, lambda: draw_explanation(self.report, self.batch.parts, self.maps))
 
 
 def explain(path: Path, given: Mapping[str, str], answer: str = "") -> Explanation:
@@ -251,94 +246,3 @@ def explain_text(report: Explained) -> str:
     if report["missing"]:
         lines.append(f"missing: {', '.join(report['missing'])}")
     return render_text(*lines)
-
-
-def _draw(report: Explained, batch: FusionBatch, maps: Mapping[str, list[FeatureMaps]]) -> Figure:
-    from matplotlib import pyplot
-
-    shown, columns = list(report["carried"]), 1 + bool(report["attention"]) + bool(maps)
-    figure = pyplot.figure(figsize=(5 + 4 * columns, 2.4 + 2.8 * len(shown)))
-    grid = figure.add_gridspec(1 + len(shown), columns)
-    first = figure.add_subplot(grid[0, :])
-    names = sorted(report["worth"], key=lambda name: report["worth"][name])
-    worth = [report["worth"][name] for name in names]
-    first.barh(names, worth, color=_colours(worth))
-    first.axvline(0, color="#333", linewidth=0.8)
-    top = report["answers"][0]
-    first.set_title(f"{report['target']}: {report['explained']}   (the model answers {_sure(top)})")
-    first.set_xlabel("what the part adds to the answer's probability (Shapley value)")
-    for row, name in enumerate(shown, 1):
-        entry, part = report["carried"][name], batch.parts[name][0]
-        what = (
-            "words"
-            if isinstance(entry["tokens"], list)
-            else "places"
-            if _side(entry["values"], part)
-            else "tokens"
-        )
-        title = f"{name}: what its {what} add to the answer's logit (blue for it, red against it)"
-        _draw_tokens(
-            figure.add_subplot(grid[row, 0]),
-            title,
-            entry["values"],
-            entry["tokens"],
-            part,
-            signed=True,
-        )
-        if name in report["attention"]:
-            title = f"{name}: where the fusion looked ({sum(report['attention'][name]):.0%} of all)"
-            _draw_tokens(
-                figure.add_subplot(grid[row, 1]),
-                title,
-                report["attention"][name],
-                entry["tokens"],
-                part,
-                signed=False,
-            )
-        if name in maps:
-            axes = figure.add_subplot(grid[row, columns - 1])
-            axes.imshow(mosaic(maps[name], low_first=part.dim() == 1), cmap="gray")
-            axes.set_title(
-                f"{name}: the channels of {' and '.join(conv.layer for conv in maps[name])} that"
-                " vary most",
-                fontsize=9,
-            )
-            axes.set_axis_off()
-    return figure
-
-
-def _draw_tokens(
-    axes: Axes, title: str, values: list[float], tokens: list[str] | int, part: Tensor, signed: bool
-) -> None:
-    """A value for each token: over the picture where tokens are its places, as bars elsewhere."""
-    axes.set_title(title, fontsize=9)
-    side = _side(values, part)
-    if side:
-        most = max(1e-9, float(np.abs(values).max()))
-        places = (np.array(values, np.float32) / most).reshape(side, side)
-        spread = cv2.resize(places, (part.shape[1], part.shape[0]), interpolation=cv2.INTER_CUBIC)
-        axes.imshow(part.float().mean(2).numpy(), cmap="gray", vmin=-60, vmax=315)
-        axes.imshow(
-            spread,
-            cmap="RdBu" if signed else "viridis",
-            vmin=-1 if signed else 0,
-            vmax=1,
-            alpha=np.clip(np.abs(spread), 0, 1) * 0.75,
-        )
-        axes.set_xticks([])
-        axes.set_yticks([])
-        return
-    labels = tokens if isinstance(tokens, list) else [str(place) for place in range(len(values))]
-    axes.bar(range(len(values)), values, color=_colours(values))
-    axes.set_xticks(range(len(labels)), labels, rotation=0 if len(labels) < 12 else 90, fontsize=8)
-    axes.axhline(0, color="#333", linewidth=0.8)
-
-
-def _side(values: list[float], part: Tensor) -> int:
-    """How many places a picture has in each direction; 0 for what is no picture."""
-    side = round(len(values) ** 0.5)
-    return side if part.dim() == 3 and side * side == len(values) else 0
-
-
-def _colours(values: list[float]) -> list[str]:
-    return ["#4878a8" if value >= 0 else "#b04040" for value in values]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from commands import here
 from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.progress import Progress
 from modalmill.pipeline.run import Result, run
@@ -28,8 +29,32 @@ def test_a_question_that_needs_both_modalities_is_learned(trained: Path) -> None
     assert report["subsets"]["question"]["accuracy"] <= 0.75
     assert len(report["subsets"]) == 4
     assert "image+question" in table_text(report)
+    reliability = report["reliability"]
+    assert reliability["ece"] == report["subsets"]["image+question"]["ece"]
+    assert sum(own["records"] for own in reliability["bins"]) == report["records_with_target"]
+    score = sum(own["records"] * own["score"] for own in reliability["bins"])
+    assert score / report["records_with_target"] == pytest.approx(report["all"])
+    losses = [worst["loss"] for worst in report["worst"]]
+    assert losses == sorted(losses, reverse=True)
+    assert len(losses) == min(12, report["records_with_target"])
+    assert losses[0] > report["subsets"]["image+question"]["loss"] > 0
+    assert {worst["right"] for worst in report["worst"]} <= {"yes", "no"}
     for name in ("log.jsonl", "evaluation.json", "evaluation.png", "last.pt"):
         assert (trained / "out" / "training" / name).is_file()
+
+
+def test_the_evaluation_of_another_split_is_written_beside_the_first(
+    trained: Path, tmp_path: Path
+) -> None:
+    out = trained / "out"
+    best = out / "training" / "best.pt"
+    done = here("evaluate", best, out, "--split", "train", "--out", tmp_path / "t")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "t").iterdir()) == [
+        f"evaluation-train.{ending}" for ending in ("json", "png", "txt")
+    ]
+    report = json.loads((tmp_path / "t" / "evaluation-train.json").read_text())
+    assert report["split"] == "train"
 
 
 def test_evaluation_on_shards_that_lack_a_part_of_the_model(

@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Never
 
 import pytest
-from matplotlib import pyplot
 from matplotlib.figure import Figure
 from modalmill.schemas.errors import InputError
 from modalmill.stages.train.evaluation.write import write_picture, write_report
 
 
 def line() -> Figure:
-    figure, axes = pyplot.subplots()
-    axes.plot([1, 2])
+    figure = Figure()
+    figure.subplots().plot([1, 2])
     return figure
 
 

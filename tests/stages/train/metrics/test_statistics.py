@@ -10,6 +10,7 @@ from modalmill.stages.train.metrics.statistics import (
     area,
     bootstrap_means,
     calibration_error,
+    confidence_bins,
     interval,
     shapley,
 )
@@ -23,6 +24,20 @@ def test_calibration_error_of_known_tables() -> None:
     assert calibration_error(
         np.array([0.25, 0.75]), np.array([0.0, 1.0]), np.ones(2)
     ) == pytest.approx(0.25)
+
+
+def test_the_bins_of_a_reliability_diagram_add_up_to_the_calibration_error() -> None:
+    random = np.random.default_rng(1)
+    confidence = np.append(random.random(500), [0.0, 1.0])
+    score, weight = random.random(502) < confidence**2, random.integers(0, 2, 502)
+    asked = confidence, score.astype(float), weight.astype(float)
+    rows, mean, right = confidence_bins(*asked)
+    assert rows.sum() == weight.sum()
+    gap = np.nansum(rows * np.abs(mean - right)) / rows.sum()
+    assert gap == pytest.approx(calibration_error(*asked))
+    edges = np.arange(16) / 15
+    known = rows > 0
+    assert ((mean >= edges[:-1]) & (mean <= edges[1:]))[known].all()
 
 
 def test_bootstrap_intervals_are_those_of_the_normal_distribution() -> None:

@@ -1,0 +1,103 @@
+"""What ``modalmill compare`` left: methods side by side, on the test split or over folds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .charts import Axis, bar, interval_bar
+from .markup import Markup, count_of, data_table, element, joined, section, shortened
+from .output import Output, read_json
+
+_ROWS = 40
+_FOLDS = 12
+
+
+def compared_section(output: Output) -> Markup | None:
+    """Of ``compare.json`` and ``folds.json``; None where there is neither."""
+    root = output.folder.root
+    found = [read_json(root / "compare.json"), read_json(root / "folds.json")]
+    shown = [_comparison(report) for report in found if report is not None and report["methods"]]
+    return section("compared", "Methods compared", *shown) if shown else None
+
+
+# Any: comparing wrote it by types of its own
+def _comparison(report: dict[str, Any]) -> Markup:
+    metric = report["metric"]
+    order = sorted(report["methods"], key=lambda row: (-row["all"], row["method"]))
+    axis = _axis(order)
+    rows: list[list[object]] = [
+        [
+            shortened(row["method"], 120),
+            f"{row['all']:.3f}",
+            "–" if row["deviation"] is None else f"{row['deviation']:.3f}",
+            _drawn(row, axis),
+            f"{row['mean_of_subsets']:.3f}",
+            f"{row['worst']:.3f} ({shortened(row['worst_subset'], 40)})",
+            f"{row['loss']:.3f}",
+            "–" if row["ece"] is None else f"{row['ece']:.3f}",
+            f"{row['parameters']:,}",
+        ]
+        for row in order[:_ROWS]
+    ]
+    folds = report.get("folds", [])
+    over = f"{count_of(len(folds), 'fold')}, " if folds else ""
+    caption = (
+        f"{metric} over {over}{count_of(report['seeds'], 'seed')}, the best first; deviation:"
+        f" standard deviation over {'folds' if folds else 'seeds'}"
+    )
+    columns = [
+        "method",
+        metric,
+        "deviation",
+        "",
+        "of subsets",
+        "worst",
+        "loss",
+        "ece",
+        "parameters",
+    ]
+    left = [f"{name}: {why}" for name, why in report.get("left_out", {}).items()]
+    more = len(order) - _ROWS
+    return joined(
+        data_table(caption, columns, rows, " nn nnnnn"),
+        element("p", f"Not shown: {more:,} that score less.") if more > 0 else None,
+        _of_folds(order, folds, metric),
+        element("p", "Not tried: ", shortened("; ".join(left), 600)) if left else None,
+    )
+
+
+def _axis(rows: Sequence[Mapping[str, Any]]) -> Axis:
+    scores = [row["all"] + sign * (row["deviation"] or 0.0) for row in rows for sign in (-1, 1)]
+    return Axis(min(0.0, *scores), max(1e-9, *scores))
+
+
+def _drawn(row: Mapping[str, Any], axis: Axis) -> Markup:
+    score, spread = row["all"], row["deviation"]
+    if spread is None:
+        return bar([("kept", float(axis.place(score)))])
+    return interval_bar(score - spread, score, score + spread, axis)
+
+
+def _of_folds(
+    rows: Sequence[Mapping[str, Any]], folds: Sequence[str], metric: str
+) -> Markup | None:
+    if not folds:
+        return None
+    shown = folds[:_FOLDS]
+    cells: list[list[object]] = [
+        [
+            shortened(row["method"], 120),
+            *(
+                f"{row['folds'][fold][metric]:.3f}" if fold in row["folds"] else "–"
+                for fold in shown
+            ),
+        ]
+        for row in rows[:_ROWS]
+        if "folds" in row
+    ]
+    more = len(folds) - len(shown)
+    return joined(
+        data_table(f"{metric} on each fold", ["method", *shown], cells, " " + "n" * len(shown)),
+        element("p", f"Not shown: {count_of(more, 'fold')} more.") if more > 0 else None,
+    )
