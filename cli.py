@@ -789,6 +789,53 @@ def predict(
 
 
 @app.command()
+def serve(
+    checkpoint: CheckpointArgument,
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen at; 0.0.0.0 lets others in.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Its port; 0 takes a free one.")
+    ] = 8000,
+    top: Annotated[int, typer.Option("--top", min=1, help="Answers to show.")] = 5,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="Processes that answer, each with the model.")
+    ] = 1,
+    body_mb: Annotated[
+        int, typer.Option("--body-mb", min=1, help="Largest body of a request, in MiB.")
+    ] = 64,
+    most_records: Annotated[
+        int, typer.Option("--most-records", min=1, help="Most records of a request.")
+    ] = 64,
+    deadline_s: Annotated[
+        float,
+        typer.Option("--deadline-s", min=0.1, help="Seconds that reading one part may take."),
+    ] = 20.0,
+    memory_mb: Annotated[
+        int,
+        typer.Option("--memory-mb", min=256, help="What a process may take to answer, in MiB."),
+    ] = 4096,
+) -> None:
+    """Answer over HTTP: POST /predict takes records as JSON, or as a form with files; GET / says
+    what the model takes.
+    """
+    from .pipeline.serving.serve import serve as run_server
+
+    run_server(
+        checkpoint,
+        host,
+        port,
+        top=top,
+        workers=workers,
+        body_mb=body_mb,
+        most_records=most_records,
+        deadline_s=deadline_s,
+        memory_mb=memory_mb,
+        say=lambda line: _say(line, sys.stderr),
+    )
+
+
+@app.command()
 def explain(
     checkpoint: CheckpointArgument,
     image: ImageOption = None,

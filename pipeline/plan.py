@@ -297,7 +297,7 @@ def _train(recipe: Recipe, problems: list[str], trains: bool) -> TrainOptions | 
             " 'modalmill[train]'; --until shard stops before it"
         )
     elif trains and options is not None:
-        problems += _machine(options)
+        problems += _machine(options) + _uninstalled_loggers(options)
     if recipe.shard is None:
         problems.append("train: training reads shards; give the recipe a shard section (shard: {})")
     if options is not None:
@@ -308,6 +308,16 @@ def _train(recipe: Recipe, problems: list[str], trains: bool) -> TrainOptions | 
                     f" the recipe{nearest(part, recipe.features)}"
                 )
     return options
+
+
+def _uninstalled_loggers(options: TrainOptions) -> list[str]:
+    from ..stages.train.methods.loggers import check_loggers
+
+    try:
+        check_loggers(options.log)
+    except MissingPackageError as error:
+        return [str(error)]
+    return []
 
 
 def _machine(options: TrainOptions) -> list[str]:

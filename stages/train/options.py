@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,9 +12,10 @@ from ...schemas.contents import Contents
 from ...schemas.errors import nearest
 from ...schemas.recipe import mistake_lines
 from ..modality import ModalityOptions, modality, names
-from .methods.card import Choice, mistakes, split_choice
+from .methods.card import Card, Choice, mistakes, split_choice
 from .methods.encoders import ENCODERS, FIRST_OF_FEATURES
 from .methods.fusions import FUSIONS
+from .methods.loggers import LOGGERS
 from .methods.losses import LOSSES
 from .methods.missing import MISSING
 from .methods.presets import METHODS
@@ -213,6 +215,11 @@ class TrainOptions(BaseModel):
     save_every_s: float = Field(
         300.0, ge=0, description="how often last.pt is written within an epoch; 0 after every step"
     )
+    log: list[str | dict[str, dict[str, object]]] | None = Field(
+        None,
+        description="where the numbers of each epoch go beside log.jsonl, chosen likewise;"
+        " tensorboard, if it is installed, where it is not given",
+    )
     checks: bool = Field(
         True, description="look for what would make training pointless before it begins"
     )
@@ -325,6 +332,20 @@ def _mistakes_of(kind: str, options: Mapping[str, object], where: str) -> list[s
     return []
 
 
+def _mistakes_in_list(
+    where: str,
+    choices: Sequence[Choice],
+    cards: Mapping[str, Card],
+    parts: int,
+    many_times: Container[str] = (),
+) -> list[str]:
+    """What is wrong with several choices of one kind, each of which may stand there once."""
+    lines = [line for choice in choices for line in mistakes(where, choice, cards, parts)]
+    counts = Counter(split_choice(choice)[0] for choice in choices)
+    twice = [word for word, count in counts.items() if count > 1 and word not in many_times]
+    return lines + [f"{where}: {word}: given twice" for word in twice]
+
+
 def _found(options: TrainOptions, problems: list[str]) -> bool:
     """Whether there are mistakes; those that one option alone does not show are added."""
     parts = len(options.inputs)
@@ -346,14 +367,8 @@ def _found(options: TrainOptions, problems: list[str]) -> bool:
     problems += mistakes("train.fusion", options.fusion, FUSIONS, parts) + mistakes(
         "train.missing", options.missing, MISSING, parts
     )
-    words = [split_choice(choice)[0] for choice in options.losses]
-    for choice in options.losses:
-        problems += mistakes("train.losses", choice, LOSSES, parts)
-    problems += [
-        f"train.losses: {word}: given twice"
-        for word in dict.fromkeys(words)
-        if words.count(word) > 1 and word not in MANY_TIMES
-    ]
+    problems += _mistakes_in_list("train.losses", options.losses, LOSSES, parts, MANY_TIMES)
+    problems += _mistakes_in_list("train.log", options.log or [], LOGGERS, parts)
     wrong = mistake(options.task, options.metric, task.metric) if options.metric is not None else ""
     problems += [f"train.metric: {wrong}"] if wrong else []
     for kind, choice in options.encoders.items():

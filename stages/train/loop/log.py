@@ -1,18 +1,22 @@
-"""What training tells: a line of JSON an epoch, TensorBoard where it is installed, and where the
-time went.
+"""What training tells: a line of JSON an epoch, the same to the loggers that ``train.log`` names,
+and where the time went.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
+from ....schemas.errors import InputError, ModalmillError
+from ...media.refusing import one_line
+from ..loggers.logger import Logger, TrainingFacts, settings_of
+from ..methods.loggers import LOGGERS, check_loggers, chosen_loggers
+from ..options import TrainOptions
 
 _WAITS = 0.1
 
@@ -51,39 +55,88 @@ class EpochLine(Learned):
 
 
 class Log:
-    """``log.jsonl`` and TensorBoard events of a run folder."""
+    """``log.jsonl`` of a run folder, and the loggers beside it. ``say`` is told of one that fails:
+    the training goes on without it.
+    """
 
-    def __init__(self, out: Path) -> None:
-        self._path = out / "log.jsonl"
-        self._writer: SummaryWriter | None = None
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._writer = SummaryWriter(str(out / "tensorboard"))
-        except ImportError:
-            pass
+    def __init__(
+        self, out: Path, loggers: Mapping[str, Logger], say: Callable[[str], None]
+    ) -> None:
+        self._path, self._loggers, self._say = out / "log.jsonl", dict(loggers), say
 
     def write(
         self, line: EpochLine, weights: Mapping[str, float], examples: Sequence[str] = ()
     ) -> None:
         """Add one epoch. weights: what the fusion gives each part, where it has weights. examples:
-        lines for TensorBoard alone.
+        lines for loggers that show texts.
         """
         with open(self._path, "a", encoding="utf-8") as file:
             file.write(json.dumps({**line, **({"weights": weights} if weights else {})}) + "\n")
-        if self._writer is not None:
-            for name, value in line.items():
-                if isinstance(value, (int, float)) and name != "epoch":
-                    self._writer.add_scalar(name, value, line["epoch"])
-            for part, weight in weights.items():
-                self._writer.add_scalar(f"weights/{part}", weight, line["epoch"])
-            if examples:
-                self._writer.add_text("examples", "  \n".join(examples), line["epoch"])
+        epoch, numbers = line["epoch"], _numbers(line, weights)
+        self._tell(lambda logger: logger.numbers(epoch, numbers))
+        if examples:
+            self._tell(lambda logger: logger.examples(epoch, examples))
 
-    def close(self) -> None:
-        """Write out what is left."""
-        if self._writer is not None:
-            self._writer.close()
+    def close(self, is_finished: bool) -> None:
+        """Let the loggers write out what is left. is_finished: the training came to its end."""
+        self._tell(lambda logger: logger.close(is_finished))
+
+    def _tell(self, what: Callable[[Logger], None]) -> None:
+        for word, logger in list(self._loggers.items()):
+            try:
+                what(logger)
+            # a server that is away must not cost the hours of a training
+            except Exception as error:
+                del self._loggers[word]
+                self._say(
+                    f"training: log: {word} fails ({one_line(error)}); going on without it, and"
+                    f" {self._path.name} has every epoch"
+                )
+
+
+def _numbers(line: EpochLine, weights: Mapping[str, float]) -> dict[str, float]:
+    """Name -> number of an epoch, as every logger gets them: ``loss``, ``lr``, ...,
+    ``weights/<part>``.
+    """
+    numbers = {
+        name: float(value)
+        for name, value in line.items()
+        if isinstance(value, (int, float)) and name != "epoch"
+    }
+    return numbers | {f"weights/{part}": float(weight) for part, weight in weights.items()}
+
+
+@contextmanager
+def opened_log(
+    options: TrainOptions, out: Path, name: str, seed: int, say: Callable[[str], None]
+) -> Iterator[Log]:
+    """The log of a run folder with the loggers that the options name, closed in the end.
+
+    name: of the data. MissingPackageError or InputError where a logger cannot be had.
+    """
+    log = Log(out, _loggers(options, out, name, seed), say)
+    try:
+        yield log
+    except BaseException:
+        log.close(is_finished=False)
+        raise
+    log.close(is_finished=True)
+
+
+def _loggers(options: TrainOptions, out: Path, name: str, seed: int) -> dict[str, Logger]:
+    """Word -> logger, each with its folder below ``out``."""
+    check_loggers(options.log)
+    own = options.model_dump(exclude_defaults=True, exclude={"log"})
+    facts = TrainingFacts(name=name, settings=settings_of({**own, "seed": seed}))
+    opened: dict[str, Logger] = {}
+    for word, given in chosen_loggers(options.log).items():
+        try:
+            opened[word] = LOGGERS[word].make(Logger, out / word, facts, **given)
+        except ModalmillError:
+            raise
+        except Exception as error:
+            raise InputError(f"train.log: {word} cannot be opened: {one_line(error)}") from error
+    return opened
 
 
 def seconds_trained(out: Path) -> float:

@@ -11,6 +11,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -31,11 +32,12 @@ from ..evaluation.evaluate import (
     write_evaluation,
 )
 from ..evaluation.watch import Watch, unwatched
+from ..methods.loggers import check_loggers
 from ..model import checkpoint
 from ..model.loss_terms import BatchTargets
 from ..options import TrainOptions
 from .device import autocast
-from .log import EpochLine, Learned, Log, Memory, where_time_went
+from .log import EpochLine, Learned, Log, Memory, opened_log, where_time_went
 from .optimise import train_mode
 from .preflight import before_training
 from .prepare import prepare
@@ -53,7 +55,7 @@ def train(
     """Train on a folder of shards and the ``features`` beside it, resume where an earlier run
     stopped, evaluate the best model.
 
-    Writes ``last.pt``, ``best.pt``, ``log.jsonl``, TensorBoard events and ``evaluation.json`` below
+    Writes ``last.pt``, ``best.pt``, ``log.jsonl``, what loggers write and ``evaluation.json`` below
     ``out``; the result is the evaluation. ``say`` is given a line for each epoch; ``watch(name,
     unit)`` a context that takes (done, total) while an epoch works. Under ``torchrun`` the
     processes train together.
@@ -67,6 +69,7 @@ def train(
 def _train(
     options: TrainOptions, shards: Path, out: Path, seed: int, say: Say, watch: Watch
 ) -> Evaluation:
+    check_loggers(options.log)
     out.mkdir(parents=True, exist_ok=True)
     prepared = prepare(options, shards, seed)
     run = Run(prepared, out, seed, say)
@@ -94,7 +97,29 @@ def _train(
     if options.checks and not resumed:
         before_training(run.step, prepared, run.device, say)
     wait_for_all()
-    log = Log(out) if is_first() else None
+    if not run.finished:
+        logged = opened_log(options, out, run.header.name, seed, say)
+        with logged if is_first() else nullcontext() as log:
+            _epochs(run, validation, watch, log)
+    # every process reads best.pt, which the first one wrote
+    wait_for_all()
+    split = chosen_split(shards, else_of=(*_TESTS, options.val_split, options.train_split))
+    of_training: OfTraining = {
+        "run": run.identity,
+        "parameters": run.parameters,
+        "chosen_on_this_split": split in names_of(options.val_split),
+        "trained_on_this_split": split in names_of(options.train_split),
+    }
+    report = evaluate_saved(checkpoint.load(out / "best.pt"), shards, split, of_training)
+    if is_first():
+        write_evaluation(report, out)
+    say(f"training: on split {report['split']}: {summary_text(report)}")
+    return report
+
+
+def _epochs(run: Run, validation: Validation, watch: Watch, log: Log | None) -> None:
+    """Train until the run is finished. log: of the first process alone."""
+    options, out = run.options, run.out
     while not run.finished:
         began = time.monotonic()
         with watch(f"training: epoch {run.epoch + 1}", "records") as advance:
@@ -124,28 +149,12 @@ def _train(
             else f", {options.metric or run.objective.metric}"
             f" {checked.score:.3f}{' *' if better else ''}"
         )
-        say(
+        run.say(
             f"training: epoch {run.epoch} of {options.epochs}, loss {line['loss']:.4f}{score},"
             f" {line['records_per_s']:,.0f} records/s,"
             f" waited {line['wait_share']:.0%}, step {line['step_ms_p50']:.0f} ms, bound by"
             f" {line['bound_by']}"
         )
-    if log is not None:
-        log.close()
-    # every process reads best.pt, which the first one wrote
-    wait_for_all()
-    split = chosen_split(shards, else_of=(*_TESTS, options.val_split, options.train_split))
-    of_training: OfTraining = {
-        "run": run.identity,
-        "parameters": run.parameters,
-        "chosen_on_this_split": split in names_of(options.val_split),
-        "trained_on_this_split": split in names_of(options.train_split),
-    }
-    report = evaluate_saved(checkpoint.load(out / "best.pt"), shards, split, of_training)
-    if is_first():
-        write_evaluation(report, out)
-    say(f"training: on split {report['split']}: {summary_text(report)}")
-    return report
 
 
 def _epoch(run: Run, advance: Callable[[int, int], None]) -> Learned:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ....schemas.errors import InputError
 from ....schemas.features import FeatureNote
 from ....schemas.fingerprint import fingerprint
+from ..methods.loggers import LOGGERS
 from ..model import checkpoint
 from ..model.checkpoint import CheckpointHeader, Training
 from ..model.with_losses import total
@@ -26,12 +27,12 @@ from .prepare import Prepared, build
 from .ranks import is_first, rank, summed, world
 
 Say: TypeAlias = Callable[[str], None]
+_CHANGE_NO_WEIGHT = {"save_every_s", "threads", "checks", "log"}
 _FILES = (
     "best.pt",
     "last.pt",
     "log.jsonl",
     "run.json",
-    "tensorboard",
     "evaluation*.*",
     "robustness.*",
 )
@@ -83,8 +84,8 @@ class Run:
         )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.half is torch.float16)
         self.mean = MovingMean(self.step, options.ema) if options.ema else None
-        # without what changes no weight: a run may go on with other threads
-        own = options.model_dump(exclude={"save_every_s", "threads", "checks"})
+        # a run may go on with other threads
+        own = options.model_dump(exclude=_CHANGE_NO_WEIGHT)
         self.identity = fingerprint(
             checkpoint.VERSION, own, self.header.shards, _alike(self.header.caches), seed
         )
@@ -206,7 +207,7 @@ class Run:
         aside = self.out / "before"
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir()
-        for name in _FILES:
+        for name in (*_FILES, *LOGGERS):
             for path in sorted(self.out.glob(name)):
                 path.rename(aside / path.name)
 
@@ -225,7 +226,11 @@ class Run:
         if caches:
             return f"the cached features of {', '.join(caches)} have changed"
         now = self.header.options
-        names = [name for name in now if before.options.get(name) != now[name]]
+        names = [
+            name
+            for name in now
+            if name not in _CHANGE_NO_WEIGHT and before.options.get(name) != now[name]
+        ]
         return f"{', '.join(names)} changed" if names else "the seed has changed"
 
     def resume(self) -> bool:

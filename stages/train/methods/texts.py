@@ -8,6 +8,7 @@ from ...base import Addressed, Extractor, Source, addresses
 from .card import cards_text
 from .encoders import ENCODERS
 from .fusions import FUSIONS
+from .loggers import LOGGERS
 from .losses import LOSSES
 from .missing import MISSING
 from .presets import METHODS
@@ -28,6 +29,7 @@ _KINDS = (
     ("missing: what stands for an absent part (train.missing)", MISSING, "missing: {}"),
     ("tasks: what is asked of a record (train.task)", TASKS, "task: {}"),
     ("losses: what is asked beside the task (train.losses)", LOSSES, "losses: [{}]"),
+    ("loggers: where the numbers of each epoch go (train.log)", LOGGERS, "log: [{}]"),
 )
 
 

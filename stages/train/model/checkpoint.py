@@ -77,7 +77,8 @@ class CheckpointHeader:
     ) -> Self:
         """The header of a model that is made now."""
         return cls(
-            options=inputs.options.model_dump(),
+            # where the numbers went is nobody's business who is given the model
+            options=inputs.options.model_dump(exclude={"log"}),
             modalities=dict(inputs.modalities),
             fitted=dict(inputs.fitted),
             caches=dict(inputs.caches),

@@ -5,7 +5,7 @@ or extracted as its cached features were.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,10 @@ from ...base import Extractor, extracted, make, stored
 from ...modality import OnDisk, given_file
 from ...stream import FusionBatch, Labels
 from ..model import checkpoint
+
+
+def _nothing(item: str) -> None:
+    pass
 
 
 class Given:
@@ -56,9 +60,15 @@ class Given:
         return parts
 
     def batch(
-        self, given: Sequence[Mapping[str, str]], keys: list[str]
+        self,
+        given: Sequence[Mapping[str, str]],
+        keys: list[str],
+        check: Callable[[str], None] = _nothing,
     ) -> tuple[FusionBatch, list[dict[str, str]]]:
-        """Rows of files and words as a batch, and for each what could not be read and why."""
+        """Rows of files and words as a batch, and for each what could not be read and why.
+
+        check: told which part of which row is read next; what it raises of damage is that part's.
+        """
         inputs, rows = self.saved.inputs, len(given)
         parts: dict[str, torch.Tensor] = {}
         lengths: dict[str, torch.Tensor] = {}
@@ -71,6 +81,7 @@ class Given:
             for place, row in enumerate(given):
                 if name in row:
                     try:
+                        check(f"{keys[place]}: {name}")
                         count = self._fill(name, row[name], parts[name][place])
                     except DamageError as error:
                         damaged[place][name] = error.message
@@ -106,6 +117,11 @@ class Given:
         vector = extracted(extractor, kind.decoded(folder, part, extractor), value)
         weights = self.saved.inputs.caches[name].weights
         return stored(extractor, vector, np.array(weights, np.float32) if weights else None)
+
+    def make_ready(self) -> None:
+        """Make what would be made at the first record; InputError where it cannot be had here."""
+        for name in self.saved.inputs.caches:
+            self._extractors[name] = self._extractor(name)
 
     def _extractor(self, name: str) -> Extractor:
         """The extractor of the features that the model was trained on; InputError where it cannot

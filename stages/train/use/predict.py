@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -24,6 +24,10 @@ from ..model import checkpoint
 from .from_files import Given
 
 _ROWS = 32
+
+
+def _nothing(item: str) -> None:
+    pass
 
 
 class Answer(TypedDict, total=False):
@@ -76,6 +80,10 @@ class Predictor:
         """
         return self.answer(self.batch_of(given)[0])
 
+    def make_ready(self) -> None:
+        """Make what would be made at the first record; InputError where it cannot be had here."""
+        self._given.make_ready()
+
     def answer(self, batch: FusionBatch) -> Prediction:
         """The answer to a batch of one record."""
         prediction = self._answer(batch, [{}])[0]
@@ -122,15 +130,19 @@ class Predictor:
             raise InputError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
 
     def records(
-        self, given: Iterable[Mapping[str, str]], keys: Iterable[str]
+        self,
+        given: Iterable[Mapping[str, str]],
+        keys: Iterable[str],
+        check: Callable[[str], None] = _nothing,
     ) -> Iterator[Prediction]:
         """The answer to each record of files and words by the name of its part, in order; what
-        cannot be read counts as missing and is told under ``damaged``.
+        cannot be read counts as missing and is told under ``damaged``. check: as for
+        :meth:`Given.batch`.
         """
         rows = zip(given, keys, strict=True)
         while some := list(itertools.islice(rows, _ROWS)):
             yield from self._answer(
-                *self._given.batch([parts for parts, _ in some], [key for _, key in some])
+                *self._given.batch([parts for parts, _ in some], [key for _, key in some], check)
             )
 
     def shards(self, shards: Path, split: str = "") -> Iterator[Prediction]:

@@ -8,15 +8,29 @@ import pytest
 from modalmill.stages.train.methods.card import Card, mistakes
 from modalmill.stages.train.methods.encoders import ENCODERS
 from modalmill.stages.train.methods.fusions import FUSIONS
+from modalmill.stages.train.methods.loggers import LOGGERS
 from modalmill.stages.train.methods.losses import LOSSES
 from modalmill.stages.train.methods.missing import MISSING
 from modalmill.stages.train.methods.texts import methods_text
 
-_GIVEN = ("self", "parts", "width", "dropout", "outputs", "link", "sizes", "part", "fitted")
+_GIVEN = (
+    "self",
+    "parts",
+    "width",
+    "dropout",
+    "outputs",
+    "link",
+    "sizes",
+    "part",
+    "fitted",
+    "folder",
+    "training",
+)
 
 
 @pytest.mark.parametrize(
-    ("word", "card"), [*FUSIONS.items(), *MISSING.items(), *LOSSES.items(), *ENCODERS.items()]
+    ("word", "card"),
+    [each for kind in (FUSIONS, MISSING, LOSSES, ENCODERS, LOGGERS) for each in kind.items()],
 )
 def test_every_method_has_a_whole_card(word: str, card: Card) -> None:
     takes = inspect.signature(card.load().__init__).parameters

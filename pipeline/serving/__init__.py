@@ -1,0 +1,1 @@
+"""``modalmill serve``: a model that answers over HTTP, decoding what it is sent behind a guard."""
