@@ -1,8 +1,9 @@
 """Media that lie inside of another file, and are read where they lie: members of a tar, cells of a
-table.
+table, rows of a matrix.
 
     shards/a.tar/1536+20480/000123.jpg           bytes [1536, 22016) of the tar
     data/train.parquet/17:image.bytes/cat.jpg    row 17 of the column image.bytes, counted from 0
+    clip.npz/17:vectors/17.npy                   row 17 of the matrix vectors
 
 Such a place begins with the file that holds it as if that were a folder, so that no file of its own
 can be meant, and ends with a name whose ending says what it is.
@@ -12,15 +13,17 @@ from __future__ import annotations
 
 import bisect
 import functools
+import io
 import os
 import re
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import quote, unquote
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -28,6 +31,7 @@ from ...schemas.errors import DamageError
 
 LARGEST_GROUP_BYTES = 1 << 29
 _ARROW_FILE = b"ARROW1"
+_NUMPY = b"\x93NUMPY"
 _BLOCK = 512
 _PLACE = re.compile(
     r"(?P<file>.+?)/(?:(?P<offset>\d{1,18})\+(?P<size>\d{1,18})|(?P<row>\d{1,18}):(?P<column>[^/]+))"
@@ -73,8 +77,9 @@ class MemberPlace:
 
 @dataclass(frozen=True, slots=True)
 class CellPlace:
-    """A cell of a Parquet or Arrow file that holds bytes. row: counted from 0. column: with a dot
-    before a field of a struct (``image.bytes``).
+    """A cell of a Parquet or Arrow file, or a row of a matrix in a .npy or .npz, that holds bytes
+    or a vector. row: counted from 0. column: with a dot before a field of a struct
+    (``image.bytes``).
     """
 
     file: str
@@ -87,28 +92,46 @@ class CellPlace:
 
     def length(self, path: Path) -> int:
         """How many bytes it has. path: of the file on this machine, here and below."""
-        length = pc.binary_length(self._cell(path)).as_py()
-        return 0 if length is None else int(length)
+        cell = self._cell(path)
+        if not cell.is_valid:
+            return 0
+        if not holds_bytes(cell.type):
+            return len(self.read(path))
+        return int(pc.binary_length(cell).as_py())
 
     def read(self, path: Path) -> bytes:
-        """Its bytes; DamageError where the table has no such cell any more."""
-        value = self._cell(path).as_py()
-        return b"" if value is None else bytes(value)
+        """Its bytes, of a vector those of a ``.npy``; DamageError where the table has no such cell
+        any more.
+        """
+        cell = self._cell(path)
+        if not cell.is_valid:
+            return b""
+        if holds_bytes(cell.type):
+            return bytes(cell.as_py())
+        return vector_file(cell.values.to_numpy(zero_copy_only=False))
 
     def _cell(self, path: Path) -> pa.Scalar:
         try:
             table = open_table(path)
             start, column = table.column_around(self.row, self.column)
-            if not holds_bytes(column.type):
+            if not (holds_bytes(column.type) or holds_vectors(column.type)):
                 raise KeyError(f"it holds {column.type}")
             return column[self.row - start]
-        except (pa.ArrowInvalid, KeyError, IndexError, NotImplementedError) as error:
+        except (pa.ArrowException, KeyError, IndexError, ValueError) as error:
             raise DamageError(
                 "container_changed",
                 f"{self.file}: has no readable row {self.row:,} of {self.column!r}"
                 f" ({' '.join(str(error).split())[:120]}); run the recipe again, which finds the"
                 " rows anew",
             ) from None
+
+
+def vector_file(values: np.ndarray) -> bytes:
+    """A vector as the bytes of a ``.npy`` of float32."""
+    buffer = io.BytesIO()
+    with np.errstate(over="ignore"):
+        np.save(buffer, np.asarray(values).astype(np.float32), allow_pickle=False)
+    return buffer.getvalue()
 
 
 Inside: TypeAlias = MemberPlace | CellPlace
@@ -127,6 +150,16 @@ def inside(uri: str) -> Inside | None:
     if match["offset"] is not None:
         return MemberPlace(match["file"], int(match["offset"]), int(match["size"]))
     return CellPlace(match["file"], int(match["row"]), unquote(match["column"]))
+
+
+def holds_vectors(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds lists of numbers."""
+    is_list = any(
+        test(kind)
+        for test in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    )
+    of = kind.value_type if is_list else None
+    return of is not None and (pa.types.is_floating(of) or pa.types.is_integer(of))
 
 
 class BytesTable:
@@ -171,7 +204,28 @@ def open_table(path: Path) -> BytesTable:
 def _opened(path: Path, size: int, changed_ns: int) -> BytesTable:
     with open(path, "rb") as file:
         head = file.read(6)
+    if head == _NUMPY:
+        return _matrices({"values": np.load(path, mmap_mode="r", allow_pickle=False)})
+    if head[:4] == b"PK\x03\x04":
+        with np.load(path, allow_pickle=False) as arrays:
+            return _matrices({name: arrays[name] for name in arrays.files})
     return _parquet(path) if head[:4] == b"PAR1" else _arrow(path, head == _ARROW_FILE)
+
+
+def _matrices(arrays: Mapping[str, np.ndarray]) -> BytesTable:
+    """The arrays of a .npy or .npz as columns: lists of numbers of those that have two axes. Those
+    that have as many rows as the first such are given.
+    """
+    rows = next((len(array) for array in arrays.values() if array.ndim == 2), 0)
+    columns = {}
+    for name, array in arrays.items():
+        if array.ndim == 2 and len(array) == rows and array.shape[1]:
+            flat = pa.array(np.ascontiguousarray(array).reshape(-1))
+            columns[name] = pa.FixedSizeListArray.from_arrays(flat, array.shape[1])
+        elif array.ndim == 1 and len(array) == rows:
+            columns[name] = pa.array(array.tolist())
+    table = pa.table(columns)
+    return BytesTable(table.schema, [rows] if rows else [], lambda _, name: table[name])
 
 
 def _parquet(path: Path) -> BytesTable:

@@ -235,6 +235,11 @@ class TrainOptions(BaseModel):
                 f"train.inputs.{name}", [name], None if reads == "feature" else reads
             )
             part = here.parts.get(name)
+            if part is not None and not encoder_choice(spec, part, self):
+                lines.append(
+                    f"train.inputs.{name}: no encoder reads a {part} as it is; give it feature:"
+                    f" true, and the recipe features: {{{name}: ...}}"
+                )
             lines += (
                 []
                 if part is None or spec.feature
