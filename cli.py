@@ -542,6 +542,37 @@ def signals(
     _say(signals_text(modality))
 
 
+rules = typer.Typer(
+    name="rules",
+    help="Rules on what was measured.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(rules)
+
+
+@rules.command()
+def suggest(
+    out: Annotated[Path, typer.Argument(help="Output folder of 'run' or 'measure'.")],
+    deviations: Annotated[
+        float,
+        typer.Option(
+            "--deviations", help="Robust standard deviations from the median that are far."
+        ),
+    ] = 5.0,
+    most: Annotated[
+        float,
+        typer.Option("--most", help="The largest share of the records that a limit may take."),
+    ] = 0.05,
+) -> None:
+    """Propose limits for all that was measured, where a few records lie far outside of the rest, as
+    clean.rules to paste into a recipe, with what each would take: nothing is run or decoded.
+    """
+    from .pipeline.suggesting import suggestions_text
+
+    _say(suggestions_text(out, deviations, most))
+
+
 @app.command()
 def check(
     file: Annotated[

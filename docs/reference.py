@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import typer.main
 from mkdocs.config.defaults import MkDocsConfig
@@ -49,11 +50,20 @@ def _signals() -> Iterator[str]:
 
 def _commands() -> Iterator[str]:
     yield "# Commands\n"
-    group = typer.main.get_command(cli.app)
-    for name, command in group.commands.items():
+    for name, command in _every(typer.main.get_command(cli.app)):
         with command.make_context(f"modalmill {name}", [], resilient_parsing=True) as context:
             yield f"## {name}\n"
             yield _block(command.get_help(context))
+
+
+# Any: typer brings its own copy of the package that makes commands
+def _every(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """All commands by their names, those of groups too: ``rules suggest``."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _every(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
 
 
 def _methods() -> Iterator[str]:

@@ -121,6 +121,10 @@ class MeasuredRecords:
         """Where a condition is true, ``bool [N]``."""
         return where.mask(self.column, self.has_part)
 
+    def is_written(self) -> np.ndarray:
+        """Which records came to the end of the run, ``bool [N]``."""
+        return np.asarray(pc.equal(self.rows["fate"], "written").to_numpy())
+
     def broken_by_rule(self) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
         """Of each rule which records it was asked of, and which have a part that breaks it."""
         result = {}
@@ -137,7 +141,7 @@ class MeasuredRecords:
 def rule_yields(records: MeasuredRecords) -> list[RuleYield]:
     """What each rule of a run takes of all records."""
     every = records.broken_by_rule()
-    broken_by, written = _broken_by(records, every), _is_written(records)
+    broken_by, written = _broken_by(records, every), records.is_written()
     return [
         RuleYield(rule, *_counts(asked, broken, broken & (broken_by == 1), broken & written))
         for rule, (asked, broken) in every.items()
@@ -149,10 +153,6 @@ def _broken_by(
 ) -> np.ndarray:
     """How many rules each record breaks."""
     return sum((broken.astype(int) for _, broken in every.values()), np.zeros(records.count, int))
-
-
-def _is_written(records: MeasuredRecords) -> np.ndarray:
-    return np.asarray(pc.equal(records.rows["fate"], "written").to_numpy())
 
 
 def _is_of_rules(name: str) -> bool:
@@ -217,7 +217,7 @@ def yields_text(out: Path, conditions: Sequence[str]) -> str:
     """
     records = MeasuredRecords(out)
     every = records.broken_by_rule()
-    broken_by, written = _broken_by(records, every), _is_written(records)
+    broken_by, written = _broken_by(records, every), records.is_written()
     columns = ("rule", "asked", "break it", "break it alone", "of those kept")
     table = plain_table(*columns, right=columns[1:])
     for rule, *numbers in rule_yields(records):

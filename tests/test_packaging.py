@@ -67,6 +67,13 @@ def test_every_stage_and_command_is_in_the_docs() -> None:
         for command in app.registered_commands
         if command.callback
     ]
+    names += [
+        f"modalmill {group.typer_instance.info.name} {command.callback.__name__}"
+        for group in app.registered_groups
+        if group.typer_instance
+        for command in group.typer_instance.registered_commands
+        if command.callback
+    ]
     assert [name for name in names if name not in text] == []
 
 

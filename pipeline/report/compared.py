@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from .charts import Axis, bar, interval_bar
 from .markup import Markup, count_of, data_table, element, joined, section, shortened
-from .output import Output, read_json
+from .output import read_json
 
 _ROWS = 40
 _FOLDS = 12
 
 
-def compared_section(output: Output) -> Markup | None:
-    """Of ``compare.json`` and ``folds.json``; None where there is neither."""
-    root = output.folder.root
-    found = [read_json(root / "compare.json"), read_json(root / "folds.json")]
-    shown = [_comparison(report) for report in found if report is not None and report["methods"]]
-    return section("compared", "Methods compared", *shown) if shown else None
+def compared_section(path: Path) -> Markup | None:
+    """Of ``compare.json`` or ``folds.json``; None where there is none, or it has no methods."""
+    report = read_json(path)
+    if report is None or not report["methods"]:
+        return None
+    over = " over folds" if "folds" in report else ""
+    return section(path.stem, f"Methods compared{over}", _comparison(report))
 
 
 # Any: comparing wrote it by types of its own

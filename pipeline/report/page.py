@@ -43,7 +43,8 @@ _TITLES = {
     "doubts": "Labels",
     "augmented": "Augmented",
     "training": "Training",
-    "compared": "Compared",
+    "compare": "Compared",
+    "folds": "Folds",
     "costs": "Time and bytes",
     "numbers": "Facts and signals",
 }
@@ -82,7 +83,11 @@ def page_of(output: Output) -> Markup:
     with _as_written(folder.training):
         costs = spent_section(output)
         training = learned_section(output, gallery)
-        compared = compared_section(output)
+    compared: dict[str, Markup | None] = {}
+    for name in ("compare", "folds"):
+        path = folder.root / f"{name}.json"
+        with _as_written(path):
+            compared[name] = compared_section(path)
     sections = {
         "flow": flow,
         "changed": changed,
@@ -93,7 +98,7 @@ def page_of(output: Output) -> Markup:
         "doubts": labels,
         "augmented": augmented,
         "training": training,
-        "compared": compared,
+        **compared,
         "costs": costs,
         "numbers": numbers,
     }

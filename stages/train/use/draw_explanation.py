@@ -49,9 +49,14 @@ class _Shown(NamedTuple):
 
 
 def draw_explanation(
-    report: Explained, parts: Mapping[str, Tensor], maps: Mapping[str, list[FeatureMaps]]
+    report: Explained,
+    parts: Mapping[str, Tensor],
+    maps: Mapping[str, list[FeatureMaps]],
+    rates_hz: Mapping[str, float],
 ) -> Figure:
-    """The figure of a report on one record. parts: as the model saw them, a batch of one."""
+    """The figure of a report on one record. parts: as the model saw them, a batch of one. rates_hz:
+    of those that are samples of a sound.
+    """
     shown = list(report["carried"])
     columns = 2 + bool(report["attention"]) + bool(maps)
     worth_in = 1.5 + 0.26 * len(report["worth"])
@@ -73,7 +78,7 @@ def draw_explanation(
         return figure
     cells = of_parts.subplots(len(shown), columns, squeeze=False)
     for row, name in zip(cells, shown, strict=True):
-        _draw_part(list(row), name, report, parts[name][0], maps.get(name))
+        _draw_part(list(row), name, report, parts[name][0], maps.get(name), rates_hz.get(name))
     return figure
 
 
@@ -106,6 +111,7 @@ def _draw_part(
     report: Explained,
     part: Tensor,
     maps: list[FeatureMaps] | None,
+    rate_hz: float | None,
 ) -> None:
     """A row: the part, what its tokens carried, where the fusion looked, what the encoder saw."""
     entry, short = report["carried"][name], labels_of([name])[0]
@@ -115,10 +121,10 @@ def _draw_part(
         _draw_picture(first, part)
         first.set_title(f"{short}, as the model saw it")
         first.set_axis_off()
-    elif part.dim() == 1 and part.is_floating_point() and not isinstance(entry["tokens"], list):
-        first.plot(part.float().numpy(), color=QUIET, linewidth=0.4)
+    elif rate_hz is not None:
+        first.plot(np.arange(len(part)) / rate_hz, part.float().numpy(), color=QUIET, linewidth=0.4)
         first.set_title(f"{short}, as the model saw it")
-        first.set_xlabel("sample")
+        first.set_xlabel("seconds")
         first.set_ylabel("amplitude")
     else:
         first.set_axis_off()

@@ -8,7 +8,7 @@ tokens to the real ones (Sundararajan et al. 2017), summed over features.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -57,18 +57,21 @@ class Explained(Prediction, total=False):
 @dataclass(frozen=True)
 class Explanation:
     """report: the answer to one record with what it rests on. batch: the record as the model saw
-    it. maps: feature maps by part.
+    it. maps: feature maps by part. rates_hz: of the parts that are samples of a sound.
     """
 
     report: Explained
     batch: FusionBatch
     maps: Mapping[str, list[FeatureMaps]]
+    rates_hz: Mapping[str, float]
 
     def draw(self, out: Path) -> None:
         """Write one picture: what the parts add, the image beside what its places carried, words
         and moments likewise.
         """
-        write_picture(out, lambda: draw_explanation(self.report, self.batch.parts, self.maps))
+        write_picture(
+            out, lambda: draw_explanation(self.report, self.batch.parts, self.maps, self.rates_hz)
+        )
 
 
 def explain(path: Path, given: Mapping[str, str], answer: str = "") -> Explanation:
@@ -132,7 +135,18 @@ def explain(path: Path, given: Mapping[str, str], answer: str = "") -> Explanati
         report["weights"] = {
             name: round(float(weights[0, place]), 4) for place, name in enumerate(predictor.names)
         }
-    return Explanation(report, batch, maps)
+    return Explanation(report, batch, maps, _rates_hz(predictor, prediction["used"], batch))
+
+
+def _rates_hz(predictor: Predictor, names: Sequence[str], batch: FusionBatch) -> dict[str, float]:
+    """Samples a second of the parts that the model saw as a sound."""
+    inputs = predictor.saved.inputs
+    rates = {
+        name: getattr(inputs.part(name).own, "rate_hz", None)
+        for name in names
+        if not inputs.options.inputs[name].feature and batch.parts[name].dim() == 2
+    }
+    return {name: float(rate) for name, rate in rates.items() if rate is not None}
 
 
 def integrated_gradients(

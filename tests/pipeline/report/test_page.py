@@ -118,7 +118,13 @@ def test_who_only_measures_gets_a_page_too(ran: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["manifest/part-00000.parquet", "signals.parquet", "rejects.parquet", "training/log.jsonl"],
+    [
+        "manifest/part-00000.parquet",
+        "signals.parquet",
+        "rejects.parquet",
+        "training/log.jsonl",
+        "compare.json",
+    ],
 )
 def test_a_file_that_is_not_as_runs_write_it_is_named(copied: Path, name: str) -> None:
     other = copied / name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from matplotlib import rc_context
 from modalmill.stages.train.evaluation.drawing import STYLE
@@ -23,6 +24,7 @@ def drawn(words: int) -> Any:
         "worth": {"image": 0.3, "note": -0.1},
         "without_anything": 0.7,
         "carried": {
+            "sound": {"tokens": 5, "values": [0.1, 0.2, -0.3, 0.0, 0.1]},
             "image": {"tokens": 16, "values": values.tolist()},
             "note": {
                 "tokens": [f"word{number}" for number in range(words)],
@@ -31,9 +33,13 @@ def drawn(words: int) -> Any:
         },
         "attention": {"image": np.linspace(0.06, 0.065, 16).tolist()},
     }
-    parts = {"image": picture[None], "note": torch.zeros(1, words, dtype=torch.long)}
+    parts = {
+        "sound": torch.ones(1, 2000),
+        "image": picture[None],
+        "note": torch.zeros(1, words, dtype=torch.long),
+    }
     with rc_context(STYLE):
-        figure = draw_explanation(report, parts, {})  # type: ignore[arg-type]
+        figure = draw_explanation(report, parts, {}, {"sound": 1000.0})  # type: ignore[arg-type]
         assert overlaps(figure) == []
         assert without_labels(figure) == []
     return figure, picture.numpy() / 255
@@ -41,7 +47,8 @@ def drawn(words: int) -> Any:
 
 def test_the_picture_is_shown_as_it_is_and_beside_it_pale_with_lines_for_and_against() -> None:
     figure, picture = drawn(8)
-    _, shown, over, looked, *_ = figure.axes
+    _, sound, _, _, shown, over, looked, *_ = figure.axes
+    assert sound.lines[0].get_xdata()[-1] == pytest.approx(1.999)
     assert np.allclose(shown.images[0].get_array(), picture)
     assert len(over.images) == 1, "nothing lies over the picture but lines"
     assert np.corrcoef(over.images[0].get_array().ravel(), picture.ravel())[0, 1] > 0.999
