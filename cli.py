@@ -230,7 +230,7 @@ def _run(
     looks: bool = False,
     limit: int | None = None,
 ) -> tuple[Path, Result]:
-    """Carry out a recipe; where, and what came of it."""
+    """Carry out a recipe; where, as the user says it, and what came of it."""
     # ahead of the imports: whoever sits before a terminal sees at once that something happens
     if not quiet and sys.stderr.isatty():
         _say(f"{recipe}: starting", sys.stderr)
@@ -239,25 +239,28 @@ def _run(
 
     if engine == "local" and scheduler is None and os.environ.get("RANK", "0") == "0":
         start_early(early(workers))
-    from .pipeline.plan import make_plan
-    from .pipeline.progress import Progress
-    from .pipeline.run import is_helper
-    from .pipeline.run import run as run_plan
+    from .pipeline.carry_out import run_recipe
     from .schemas.errors import RecipeError, nearest
-    from .schemas.recipe import load_recipe
 
     if engine not in ("serial", "local", "dask"):
         raise RecipeError(
             [f"--engine {engine}: no such engine{nearest(engine, ['serial', 'local', 'dask'])}"],
             where="command line",
         )
-    parsed, root = load_recipe(recipe, overrides or ())
-    plan = make_plan(parsed, root, until, where=str(recipe))
-    target = out or Path("out") / parsed.name
-    progress = Progress(quiet or is_helper())
-    # checked above
-    result = run_plan(plan, target, engine, workers, scheduler, progress, resume, looks, limit)  # type: ignore[arg-type]
-    return target, result
+    result = run_recipe(
+        recipe,
+        out,
+        overrides=overrides or (),
+        until=until,
+        engine=engine,  # type: ignore[arg-type]  # checked above
+        workers=workers,
+        scheduler=scheduler,
+        resume=resume,
+        quiet=quiet,
+        limit=limit,
+        looks=looks,
+    )
+    return out or Path(os.path.relpath(result.out)), result
 
 
 def _given(named: list[str] | None, **parts: str | None) -> dict[str, str]:

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import av
 import numpy as np
 import scipy.signal
 import soundfile
@@ -28,43 +28,20 @@ from modalmill.stages.align.warp import TimeMap, Warp
 from modalmill.stages.media import audio
 from modalmill.stages.modality import on_disk
 
-RATE_HZ, FEWEST = 16_000, 1600
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # where its sounds are made
+from paces import RATE_HZ, warped  # after the path is set
+
 Change = Callable[[np.ndarray], np.ndarray]
 Sound = tuple[np.ndarray, np.ndarray]  # samples, and when its words end
 
 
-def at_pace(samples: np.ndarray, factor: float) -> np.ndarray:
-    graph = av.filter.Graph()
-    source = graph.add_abuffer(sample_rate=RATE_HZ, format="flt", layout="mono")
-    tempo, sink = graph.add("atempo", str(factor)), graph.add("abuffersink")
-    source.link_to(tempo)
-    tempo.link_to(sink)
-    graph.configure()
-    frame = av.AudioFrame.from_ndarray(samples[None].astype(np.float32), "flt", "mono")
-    frame.sample_rate, frame.pts = RATE_HZ, 0
-    graph.push(frame)
-    graph.push(None)
-    pieces = []
-    while True:
-        try:
-            pieces.append(graph.pull().to_ndarray()[0])
-        except (av.error.BlockingIOError, av.error.EOFError):
-            return np.concatenate(pieces)
-
-
-def warped(sound: Sound, chance: np.random.Generator) -> Sound:
+def read_again(sound: Sound, chance: np.random.Generator) -> Sound:
     samples, ends = sound
     count = max(2, int(len(samples) / RATE_HZ / 1.2))
     cuts = np.sort(chance.uniform(0.1, 0.9, count - 1)) * len(samples)
     edges = np.array([0, *cuts.astype(int), len(samples)])
-    pieces = [
-        at_pace(samples[begin:end], chance.uniform(0.7, 1.4))
-        if end - begin > FEWEST
-        else samples[begin:end]
-        for begin, end in itertools.pairwise(edges)
-    ]
-    after = np.cumsum([0, *map(len, pieces)])
-    return np.concatenate(pieces), np.interp(ends, edges / RATE_HZ, after / RATE_HZ)
+    other, before_s, after_s = warped(samples, edges, chance)
+    return other, np.interp(ends, before_s, after_s)
 
 
 def changes(chance: np.random.Generator) -> dict[str, Change]:
@@ -134,7 +111,7 @@ def planted(mapper: Mapper, sounds: Sequence[Sound], seed: int) -> Iterator[list
         errors: list[float] = []
         sure = 0
         for sound in sounds:
-            other, ends = warped(sound, chance)
+            other, ends = read_again(sound, chance)
             changed = change(other)
             found = mapper(sound[0], changed)
             if mapper.is_sure(found):

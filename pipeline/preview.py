@@ -381,7 +381,7 @@ def _cost(plan: Plan, out: Path, table: pa.Table, engine: Engine) -> _Cost:
     staging = Staging(plan, [path], measuring.gathered([path]), measuring, folder.work.records)
     cost.stages_s = _timed(lambda: staging.carry_out(engine, _untold))
     manifest = write_manifest(folder.manifest, folder.work.manifest_note, staging.partitions)
-    cost.records = sum(1 for _ in manifest.records())
+    cost.records = sum(table.num_rows for table in manifest.tables())
     if cost.records and plan.runs("shard") and plan.recipe.shard is not None:
         cost.shard_s = _timed(lambda: write_shards(plan, manifest, out, engine, _untold))
         cost.bytes = sum(tar.stat().st_size for tar in folder.shards.glob("*.tar"))

@@ -38,9 +38,13 @@ from .verify import stale
 if TYPE_CHECKING:
     from ..stages.train.evaluation.evaluate import Evaluation
 
-# Threads that compute together wait for each other, by default spinning, which beside other work
-# takes the core from the one they wait for. OpenMP reads this once, as torch is imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+def wait_without_spinning() -> None:
+    """Let threads that compute together sleep while they wait for each other, where nobody says
+    otherwise: spinning, they take the core from the one they wait for. OpenMP reads this once, as
+    torch is imported.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def run(
@@ -59,6 +63,7 @@ def run(
     and leave what an earlier run wrote. ``limit``: take so many records of each source and their
     partners, and call the set by another name.
     """
+    wait_without_spinning()
     progress = progress or Progress(quiet=True)
     # a dask worker has a current folder of its own
     plan, out = replace(plan, root=plan.root.absolute()), out.absolute()

@@ -1,6 +1,6 @@
 """The Python way in: what ``import modalmill as mm`` offers, each in a file of its own."""
 
-from .carry_out import run_recipe
+from ..carry_out import run_recipe
 from .fitting import fit_table
 from .model import Model
 from .vectors import Vectors, read_vectors_of

@@ -15,13 +15,13 @@ from ...schemas.errors import InputError
 from ...schemas.layout import RunFolder
 from ...stages.template import is_absent
 from ...stages.train.options import parse_options
+from ..carry_out import run_recipe
 from ..engine import EngineName
 from ..guess.columns import guess_columns, number_marks
 from ..guess.listing import list_files
 from ..guess.paths import FileNames
 from ..progress import Progress
 from ..result import Result
-from .carry_out import run_recipe
 from .held_out import column_for, notes_on_splits, seed_that_tests
 from .model import Model
 from .table_recipe import recipe_of_table
@@ -81,22 +81,8 @@ def fit_table(
     target, said = str(target), {str(name): use for name, use in (columns or {}).items()}
     given = _given(table, folder.root, media, [name for name, use in said.items() if use is None])
     target = given.renamed.get(target, target)
-    said = {given.renamed.get(name, name): use for name, use in said.items()}
-    guesses = guess_columns(given.cells, given.files)
-    uses = uses_of(guesses, target, said)
-    for header, column in given.renamed.items():
-        uses[column] = replace(uses[column], header=header)
-    reads = [use for use in uses.values() if use.use in MEDIA]
-    direct = [use.column for use in reads if not use.guess.places]
-    for column in direct:
-        _check_there(column, given)
-    if given.table is not None:
-        table_of_paths = with_whole_paths(given.table, direct, given.folder)
-        folder.root.mkdir(parents=True, exist_ok=True)
-        write_file(table_of_paths, given.file)
-        given.cells.update({name: table_of_paths[name].to_pylist() for name in direct})
-    root = _root_of(given, direct, any(use.guess.places for use in reads))
-    within = str(given.folder.relative_to(root)) if given.folder.is_relative_to(root) else ""
+    uses = _uses(given, target, said)
+    root, within = _settled(given, uses, folder.root)
     source, has_gpu = _source(given, root), _has_gpu()
 
     def run(seed: int, until: str | None = None) -> Result:
@@ -190,6 +176,32 @@ def _given(
 def _files(folder: Path) -> FileNames:
     listing = list_files(folder)
     return FileNames(listing.files, folder if listing.is_sample else None)
+
+
+def _uses(given: _Given, target: str, said: Mapping[str, str | None]) -> dict[str, ColumnUse]:
+    """What each column is used for, by its name in the recipe. said: by the table's own names."""
+    said = {given.renamed.get(name, name): use for name, use in said.items()}
+    uses = uses_of(guess_columns(given.cells, given.files), target, said)
+    for header, column in given.renamed.items():
+        uses[column] = replace(uses[column], header=header)
+    return uses
+
+
+def _settled(given: _Given, uses: Mapping[str, ColumnUse], out: Path) -> tuple[Path, str]:
+    """Have the table lie in its file, with whole paths; the data root, and where below it the names
+    of files begin.
+    """
+    reads = [use for use in uses.values() if use.use in MEDIA]
+    direct = [use.column for use in reads if not use.guess.places]
+    for column in direct:
+        _check_there(column, given)
+    if given.table is not None:
+        whole = with_whole_paths(given.table, direct, given.folder)
+        out.mkdir(parents=True, exist_ok=True)
+        write_file(whole, given.file)
+        given.cells.update({name: whole[name].to_pylist() for name in direct})
+    root = _root_of(given, direct, any(use.guess.places for use in reads))
+    return root, str(given.folder.relative_to(root)) if given.folder.is_relative_to(root) else ""
 
 
 def _root_of(given: _Given, direct: Sequence[str], looks_in_folder: bool) -> Path:

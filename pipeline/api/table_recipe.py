@@ -44,47 +44,14 @@ def recipe_of_table(
     target = next(use for use in uses.values() if use.of_target)
     parts = _part_names([use for word in ("text", *MEDIA) for use in of[word]])
     columns = [use.column for use in uses.values() if use in of["number"] + of["category"]]
-    inputs: dict[str, dict[str, object]] = {}
-    mapping: dict[str, object] = dict(source)
-    if of["text"]:
-        mapping["text"] = {parts[use.column]: f"{{{use.column}}}" for use in of["text"]}
-        for use in of["text"]:
-            inputs[parts[use.column]] = {
-                "encoder": "lstm" if has_gpu else "embedding",
-                "length": _length(cells[use.column]),
-            }
-    media = [use for word in MEDIA for use in of[word]]
-    if media:
-        mapping["media"] = {
-            parts[use.column]: {
-                "path": _template(use, folder),
-                "modality": use.use,
-                "unlisted": "ignore",
-            }
-            for use in media
-        }
-        for use in media:
-            inputs[parts[use.column]] = (
-                {"size": 128 if has_gpu else 64} if use.use == "image" else {"feature": True}
-            )
+    inputs = _inputs(of, parts, cells, has_gpu)
+    mapping = {**source, **_parts(of, parts, folder)}
     if columns:
         name = free_name("cells", inputs)
         mapping["table"] = {name: columns}
-        inputs[name] = {
-            "encoder": "table_tokens" if len(columns) <= _MOST_TOKENS else "table_linear"
-        }
-        numbered = [use.column for use in of["category"] if use.guess.are_numbers]
-        if numbered:
-            inputs[name]["categories"] = numbered
-    if len(inputs) > _MOST_PARTS:
-        raise InputError(
-            f"table: {len(inputs)} columns of texts and files make {2 ** len(inputs):,} subsets to"
-            f" evaluate; wanted at most {_MOST_PARTS}: pass some over, as"
-            f" columns={{{next(iter(parts))!r}: None}}"
-        )
-    mapping["numbers" if target.use == "number" else "targets"] = [target.column]
-    if target.use == "list" and target.guess.separator:
-        mapping["lists"] = {target.column: target.guess.separator}
+        inputs[name] = _input_of_cells(columns, of["category"])
+    _check_few(inputs, parts)
+    mapping |= _answers(target)
     if of["group"] and not torn_groups(uses, cells):
         mapping["group"] = f"{{{of['group'][0].column}}}"
     names = {word: word for word in SHARES}
@@ -114,6 +81,70 @@ def recipe_of_table(
             **train,
         },
     }
+
+
+def _inputs(
+    of: Mapping[str, Sequence[ColumnUse]],
+    parts: Mapping[str, str],
+    cells: Mapping[str, Sequence[object]],
+    has_gpu: bool,
+) -> dict[str, dict[str, object]]:
+    """How the model reads each part of texts and media, those that are made features as such."""
+    inputs: dict[str, dict[str, object]] = {
+        parts[use.column]: {
+            "encoder": "lstm" if has_gpu else "embedding",
+            "length": _length(cells[use.column]),
+        }
+        for use in of["text"]
+    }
+    size: dict[str, object] = {"size": 128 if has_gpu else 64}
+    return inputs | {
+        parts[use.column]: dict(size) if use.use == "image" else {"feature": True}
+        for word in MEDIA
+        for use in of[word]
+    }
+
+
+def _input_of_cells(columns: Sequence[str], categories: Sequence[ColumnUse]) -> dict[str, object]:
+    """How the model reads the cells; categories that look like numbers are said to be none."""
+    encoder = "table_tokens" if len(columns) <= _MOST_TOKENS else "table_linear"
+    numbered = [use.column for use in categories if use.guess.are_numbers]
+    return {"encoder": encoder, **({"categories": numbered} if numbered else {})}
+
+
+def _check_few(inputs: Mapping[str, object], parts: Mapping[str, str]) -> None:
+    if len(inputs) > _MOST_PARTS:
+        raise InputError(
+            f"table: {len(inputs)} columns of texts and files make {2 ** len(inputs):,} subsets to"
+            f" evaluate; wanted at most {_MOST_PARTS}: pass some over, as"
+            f" columns={{{next(iter(parts))!r}: None}}"
+        )
+
+
+def _parts(
+    of: Mapping[str, Sequence[ColumnUse]], parts: Mapping[str, str], folder: str
+) -> dict[str, object]:
+    """What of the source makes parts of texts and media."""
+    texts = {parts[use.column]: f"{{{use.column}}}" for use in of["text"]}
+    media = {
+        parts[use.column]: {
+            "path": _template(use, folder),
+            "modality": use.use,
+            "unlisted": "ignore",
+        }
+        for word in MEDIA
+        for use in of[word]
+    }
+    named: dict[str, object] = {"text": texts, "media": media}
+    return {option: value for option, value in named.items() if value}
+
+
+def _answers(target: ColumnUse) -> dict[str, object]:
+    """What of the source makes the target."""
+    made: dict[str, object] = {"numbers" if target.use == "number" else "targets": [target.column]}
+    if target.use == "list" and target.guess.separator:
+        made["lists"] = {target.column: target.guess.separator}
+    return made
 
 
 def _part_names(uses: Sequence[ColumnUse]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 import posixpath
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
@@ -24,7 +24,7 @@ from ..base import Beat, Merged, Noted, Read, Source
 from ..modality import suffixes
 from ._cues import cue_parts
 from ._files import Listing, join, media_part
-from ._table import find_dialect, read_rows
+from ._table import TableRow, find_dialect, read_rows
 from ._values import (
     check_lists,
     check_parts,
@@ -237,39 +237,54 @@ class Folder(Source):
         if self.labels is None:
             return rows
         file = join(self.base, self.labels.path)
-        dialect = find_dialect(
-            root / file,
-            self.labels.encoding,
-            self.labels.delimiter,
-            self.labels.header,
-            self.labels.quoted,
-        )
-        if dialect.encoding not in ("utf-8", "utf-8-sig", "ascii") and not self.labels.encoding:
+        own = self.labels
+        dialect = find_dialect(root / file, own.encoding, own.delimiter, own.header, own.quoted)
+        if dialect.encoding not in ("utf-8", "utf-8-sig", "ascii") and not own.encoding:
             yield Noted(
                 f"labels read as {dialect.encoding}, found from the bytes of {file}; set"
                 " labels.encoding to say otherwise"
             )
         columns = [word for word in dialect.header if word]
-        problems = [
-            f"labels.match: {line}" for line in template.problems(self.labels.match, columns)
-        ]
-        names = self._fields(columns)
-        own = set(self._fields(()))
-        hidden = (
-            own
-            & set(columns)
-            & {
-                word
-                for option, text in self._templates().items()
-                if text and option != "id"
-                for word in template.fields(text)
-            }
-        )
-        for word in sorted(hidden):
+        for word in self._hidden(columns):
             yield Noted(
                 f"column {word!r} of {file} not read: {{{word}}} is the file's own; give the column"
                 " another name"
             )
+        self._check_columns(file, columns)
+        for row in read_rows(root / file, dialect):
+            tally["label rows"] += 1
+            key = make_key(name, "label", row.number)
+            record = Record(key, key, Origin(name, file, row.number))
+            identity, fault = _identity(row, own.match)
+            if fault is None and identity in rows:
+                number = rows[identity][0]
+                told = f"row {number} speaks of the same file"
+                fault = Fault("duplicate_id", identity, "unique", told)
+            if fault is not None:
+                yield Row(record, fault)
+            else:
+                rows[identity] = (row.number, row.cells)
+        return rows
+
+    def _hidden(self, columns: Collection[str]) -> list[str]:
+        """Columns of the label table that a template means and does not get, for the file itself
+        has something of that name.
+        """
+        meant = {
+            word
+            for option, text in self._templates().items()
+            if text and option != "id"
+            for word in template.fields(text)
+        }
+        return sorted(set(self._fields(())) & set(columns) & meant)
+
+    def _check_columns(self, file: str, columns: Sequence[str]) -> None:
+        """InputError where a template names what neither the label table nor the file has."""
+        assert self.labels is not None
+        names = self._fields(columns)
+        problems = [
+            f"labels.match: {line}" for line in template.problems(self.labels.match, columns)
+        ]
         problems += [
             f"{option}: {line}"
             for option, text in self._templates().items()
@@ -278,50 +293,6 @@ class Folder(Source):
         ]
         if problems:
             raise InputError(f"{file}: {'; '.join(problems)}; the table has {', '.join(columns)}")
-        for row in read_rows(root / file, dialect):
-            tally["label rows"] += 1
-            key = make_key(name, "label", row.number)
-            record = Record(key, key, Origin(name, file, row.number))
-            try:
-                identity = (
-                    "" if row.fault else (template.fill(self.labels.match, row.cells) or "").strip()
-                )
-            except ValueError as error:
-                yield Row(
-                    record,
-                    Fault(
-                        "bad_id",
-                        str(error),
-                        self.labels.match,
-                        f"labels.match cannot be made of this row: {error}",
-                    ),
-                )
-                continue
-            if row.fault:
-                yield Row(
-                    record,
-                    Fault(
-                        row.fault,
-                        row.found,
-                        "a whole row of text",
-                        f"the row is not whole: {row.found}",
-                    ),
-                )
-            elif not identity:
-                yield Row(record, Fault("empty_id", "", self.labels.match, "the row names no file"))
-            elif identity in rows:
-                yield Row(
-                    record,
-                    Fault(
-                        "duplicate_id",
-                        identity,
-                        "unique",
-                        f"row {rows[identity][0]} speaks of the same file",
-                    ),
-                )
-            else:
-                rows[identity] = (row.number, row.cells)
-        return rows
 
     def _record(
         self,
@@ -454,6 +425,19 @@ class Folder(Source):
         own = set(self._fields(()))
         cells = {word: cell for word, cell in cells.items() if word not in own}
         return self._filled(record, name, cells, unmatched)
+
+
+def _identity(row: TableRow, match: str) -> tuple[str, Fault | None]:
+    """The file that a row of the label table speaks of, and why it speaks of none."""
+    if row.fault:
+        told = f"the row is not whole: {row.found}"
+        return "", Fault(row.fault, row.found, "a whole row of text", told)
+    try:
+        identity = (template.fill(match, row.cells) or "").strip()
+    except ValueError as error:
+        told = f"labels.match cannot be made of this row: {error}"
+        return "", Fault("bad_id", str(error), match, told)
+    return identity, None if identity else Fault("empty_id", "", match, "the row names no file")
 
 
 def _path_values(uri: str, folder: str) -> dict[str, str]:

@@ -231,7 +231,12 @@ def test_threads_wait_without_spinning_where_nobody_says_otherwise(
 ) -> None:
     environment = {word: value for word, value in os.environ.items() if word != "OMP_WAIT_POLICY"}
     environment |= {"OMP_DISPLAY_ENV": "VERBOSE"} | ({"OMP_WAIT_POLICY": said} if said else {})
-    code = "import modalmill as mm; mm.fit; import torch"
+    code = (
+        "import sys, modalmill as mm\n"
+        "try: mm.run('nowhere.yaml')\n"
+        "except mm.ModalmillError: assert 'torch' not in sys.modules\n"
+        "import torch"
+    )
     shown = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )

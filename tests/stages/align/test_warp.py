@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import av
 import librosa
 import numpy as np
 import pandas as pd
@@ -26,47 +25,22 @@ from modalmill.schemas.record import Cue, Origin, Part, Record
 from modalmill.stages.align._warping import accumulated, best_path, distances, relative_cost
 from modalmill.stages.align.warp import Warp
 from modalmill.stages.modality import on_disk
+from paces import RATE_HZ, warped
 from tiny import recipe, write
 
 Run = Callable[..., Result]
-RATE_HZ = 16_000
 CLOSE_S = 0.05
 
 
-def at_pace(samples: np.ndarray, factor: float) -> np.ndarray:
-    """The samples ``factor`` times as fast at the same pitch, by FFmpeg's atempo."""
-    graph = av.filter.Graph()
-    source = graph.add_abuffer(sample_rate=RATE_HZ, format="flt", layout="mono")
-    tempo, sink = graph.add("atempo", str(factor)), graph.add("abuffersink")
-    source.link_to(tempo)
-    tempo.link_to(sink)
-    graph.configure()
-    frame = av.AudioFrame.from_ndarray(samples[None].astype(np.float32), "flt", "mono")
-    frame.sample_rate, frame.pts = RATE_HZ, 0
-    graph.push(frame)
-    graph.push(None)
-    pieces = []
-    while True:
-        try:
-            pieces.append(graph.pull().to_ndarray()[0])
-        except (av.error.BlockingIOError, av.error.EOFError):
-            return np.concatenate(pieces)
-
-
-def warped(samples: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The samples in stretches of about a second at 0.7 to 1.4 of their pace; when each stretch
+def read_again(samples: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The samples in stretches of about a second, each at a pace of its own; when each stretch
     begins and the last one ends, before and after, in seconds.
     """
     chance = np.random.default_rng(seed)
     count = max(2, round(len(samples) / RATE_HZ))
     edges = np.linspace(0, len(samples), count + 1).astype(int)
     edges[1:-1] += chance.integers(-4000, 4000, count - 1)
-    pieces = [
-        at_pace(samples[begin:end], chance.uniform(0.7, 1.4))
-        for begin, end in itertools.pairwise(edges)
-    ]
-    after = np.cumsum([0, *map(len, pieces)])
-    return np.concatenate(pieces), edges / RATE_HZ, after / RATE_HZ
+    return warped(samples, edges, chance)
 
 
 def mono(path: Path) -> np.ndarray:
@@ -121,7 +95,7 @@ def test_words_come_to_where_they_are_in_a_reading_at_another_pace(
     tracks, stage = Tracks(tmp_path), Warp(of="one", onto="other", cues={"moved": "words"})
     errors = []
     for number, samples in enumerate(readings):
-        other, before, after = warped(samples, number)
+        other, before, after = read_again(samples, number)
         cues = ends_of(samples)
         whole = record(tracks.part(f"{number}a", samples), tracks.part(f"{number}b", other), cues)
         found, note = through(stage, whole, tracks)
@@ -153,7 +127,7 @@ def test_a_phrase_is_found_within_a_longer_reading_and_the_other_way(
     tracks = Tracks(tmp_path)
     long = np.concatenate([readings[2], readings[3]])
     begin, end = 4.0, 9.0
-    phrase, before, after = warped(long[int(begin * RATE_HZ) : int(end * RATE_HZ)], 3)
+    phrase, before, after = read_again(long[int(begin * RATE_HZ) : int(end * RATE_HZ)], 3)
     one, other = tracks.part("phrase", phrase), tracks.part("long", long)
     cues = ends_of(phrase)
     stage = Warp(of="one", onto="other", cues={"moved": "words"}, within="onto")
@@ -195,7 +169,7 @@ def test_spans_of_files_and_silence_at_the_ends_make_no_difference(
 ) -> None:
     tracks, stage = Tracks(tmp_path), Warp(of="one", onto="other", cues={"moved": "words"})
     samples = readings[3]
-    other, before, after = warped(samples, 5)
+    other, before, after = read_again(samples, 5)
     silence = np.zeros(3 * RATE_HZ, np.float32)
     cues = ends_of(samples)
     padded = tracks.part("padded", np.concatenate([silence, other, silence]))

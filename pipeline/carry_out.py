@@ -1,18 +1,20 @@
-"""A recipe carried out from Python: a file, or a dictionary of the same form."""
+"""A recipe carried out, as the command line and Python ask for it: a file, or a dictionary of the
+same form.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ...schemas import checks
-from ...schemas.errors import InputError
-from ...schemas.recipe import load_recipe, recipe_of
-from ..engine import EngineName
-from ..plan import make_plan
-from ..progress import Progress
-from ..result import Result
-from ..run import is_helper, run
+from ..schemas import checks
+from ..schemas.errors import InputError
+from ..schemas.recipe import load_recipe, recipe_of
+from .engine import EngineName
+from .plan import make_plan
+from .progress import Progress
+from .result import Result
+from .run import is_helper, run, wait_without_spinning
 
 
 def run_recipe(
@@ -26,6 +28,8 @@ def run_recipe(
     scheduler: str | None = None,
     resume: bool = True,
     quiet: bool = False,
+    limit: int | None = None,
+    looks: bool = False,
 ) -> Result:
     """Run a recipe, as ``modalmill run`` does: raw corpora to shards, features and a trained model.
 
@@ -40,6 +44,9 @@ def run_recipe(
     workers: worker processes; all cores where it is None.
     resume: go on with training where it stopped, or train anew.
     quiet: no lines about the progress on stderr.
+    limit: try the recipe on the first so many records of each source and their partners.
+    looks: with ``until="measure"``, write what was measured and leave all that an earlier run
+    wrote, as ``modalmill measure`` does.
 
     RecipeError lists every mistake of the recipe before a byte of data is read; the other errors
     are those of ``modalmill.schemas.errors``.
@@ -47,6 +54,9 @@ def run_recipe(
     checks.choice("engine", engine, EngineName)
     if workers is not None:
         checks.whole("workers", workers, 1)
+    if limit is not None:
+        checks.whole("limit", limit, 1)
+    wait_without_spinning()
     if isinstance(recipe, Mapping):
         where = "recipe"
         parsed, root = recipe_of(_plain(recipe), where, Path(), overrides)
@@ -60,7 +70,7 @@ def run_recipe(
     plan = make_plan(parsed, root, until, where)
     target = Path("out") / parsed.name if out is None else Path(out)
     progress = Progress(quiet or is_helper())
-    return run(plan, target, engine, workers, scheduler, progress, resume)
+    return run(plan, target, engine, workers, scheduler, progress, resume, looks, limit)
 
 
 def _plain(value: object) -> object:

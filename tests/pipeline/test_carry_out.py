@@ -49,6 +49,17 @@ def test_a_dictionary_gives_the_bytes_of_the_command_line(
     assert result.account.stages[0].rejected == 2
 
 
+def test_a_limit_is_that_of_the_command_line(value: dict[str, Any], tmp_path: Path) -> None:
+    path = write(tmp_path / "tiny.yaml", yaml.safe_dump(value, sort_keys=False))
+    done = commands.here(
+        "run", path, "--out", tmp_path / "a", "--quiet", "--limit", 4, "--engine", "serial"
+    )
+    assert done.returncode == 0, done.stderr
+    result = mm.run(value, out=tmp_path / "b", engine="serial", quiet=True, limit=4)
+    assert result.account.limit == 4
+    assert contents(tmp_path / "b") == contents(tmp_path / "a")
+
+
 def test_a_file_and_a_dictionary_are_one(value: dict[str, Any], tmp_path: Path) -> None:
     path = write(tmp_path / "tiny.yaml", yaml.safe_dump(value, sort_keys=False))
     mm.run(str(path), out=str(tmp_path / "a"), engine="serial", quiet=True)
@@ -98,6 +109,7 @@ def test_mistakes_are_told_as_on_the_command_line(value: dict[str, Any], tmp_pat
     [
         ({"engine": "lokal"}, "engine: wanted serial, local or dask, found 'lokal'; did you mean"),
         ({"workers": 0}, "workers: wanted at least 1, found 0"),
+        ({"limit": 0}, "limit: wanted at least 1, found 0"),
         ({"recipe": 5}, "recipe: wanted a YAML file or a dictionary, found int"),
         ({"recipe": "none.yaml"}, "none.yaml: there is no such recipe"),
     ],
