@@ -60,7 +60,7 @@ def _loudness(
             "sound_inaudible",
             "its loudness cannot be set: less than 0.4 s are left of it, or none above -70 LUFS",
         )
-    peak = float(true_peaks(channels, rate_hz, len(channels)).max())
+    peak = float(true_peaks(channels, rate_hz, _frame(rate_hz)).max())
     wanted_db, most_db = lufs - now, peak_dbtp - 20 * math.log10(peak)
     louder = np.asarray(samples * np.float32(10 ** (min(wanted_db, most_db) / 20)))
     return louder if wanted_db <= most_db else WithNote(louder, _SOFTER)

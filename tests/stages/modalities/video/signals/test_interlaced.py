@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from films import drifting, write_pictures
 from measured import measured
+from modalmill.stages.media.interlace import count_fields
 
 
 def interlaced_of(path: Path) -> float | None:
@@ -39,3 +40,13 @@ def test_a_part_of_a_film(tmp_path: Path) -> None:
     frames = np.concatenate([drifting(24, step=6), woven(drifting(48, step=6), 0)])
     found = interlaced_of(write_pictures(tmp_path / "a.mp4", frames, options={"crf": "8"}))
     assert found == pytest.approx(0.5, abs=0.1)
+
+
+def test_frames_of_another_size_do_not_count(tmp_path: Path) -> None:
+    """As in a broadcast that changes its resolution on the way."""
+    for name, size in (("a", (96, 128)), ("b", (48, 64))):
+        write_pictures(tmp_path / f"{name}.ts", drifting(24, *size))
+    joined = tmp_path / "c.ts"
+    joined.write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
+    assert count_fields(joined) == count_fields(tmp_path / "a.ts")
+    assert count_fields(joined)[1] > 15

@@ -14,7 +14,7 @@ def rate_of(path: Path) -> float:
 
 
 @pytest.mark.parametrize("form", ["mp4", "mkv"])
-@pytest.mark.parametrize("fps", [24, 25, 30, 60])
+@pytest.mark.parametrize("fps", [25, 30, 120])
 def test_a_constant_rate_is_one_though_the_container_rounds(
     tmp_path: Path, form: str, fps: int
 ) -> None:
