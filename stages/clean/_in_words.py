@@ -25,7 +25,7 @@ from ..signal import words_of
 
 WANTED = (
     'wanted a comparison (">= 100"), a range ([-30, -10] or "p1..p99"), words to choose from'
-    ' ([en, de]), "mad 5", or true'
+    ' ([en, de]), "matches REGEX", "mad 5", or true'
 )
 COLUMNS = ("key", "group", "split", "source")
 # the limits that the corpus sets for one rule, by name
@@ -35,6 +35,7 @@ _CORPUS = "__corpus__"
 _QUANTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)\Z")
 _MAD = re.compile(r"mad\s+(\d+(?:\.\d+)?)\Z")
 _SIGN = re.compile(r"(>=|<=|==|!=|>|<)\s*(.+)\Z", re.DOTALL)
+_MATCHES = re.compile(r"matches\s+(.+)\Z", re.DOTALL)
 _CHOICE = re.compile(r"(not\s+)?in\b", re.IGNORECASE)
 
 
@@ -42,7 +43,8 @@ class RuleInWords:
     """One rule, read: ``left`` is what is looked at, ``wanted`` how the recipe says what is wanted,
     ``limits`` name what the corpus has to set, ``compared_with`` is ``text`` or ``number``.
     ``ends``: the least and the largest that is allowed, where it bounds a number; empty for none.
-    ``choices``: the words that are allowed, where it names them.
+    ``choices``: the words that are allowed, where it names them. ``pattern``: what a text has to
+    match from end to end.
     """
 
     def __init__(
@@ -54,9 +56,10 @@ class RuleInWords:
         text: bool = False,
         ends: tuple[str, str] = ("", ""),
         choices: tuple[str, ...] = (),
+        pattern: re.Pattern[str] | None = None,
     ) -> None:
         self.left, self.wanted, self.limits, self.ends = left, wanted, limits, ends
-        self.choices = choices
+        self.choices, self._pattern = choices, pattern
         self.compared_with = "text" if text else "number"
         self._value = Where(left, "rule")
         self._where = Where(condition, "rule")
@@ -93,6 +96,9 @@ class RuleInWords:
                 return False
             if name == self.left:
                 self._refuse_unlike(value, record)
+        if self._pattern is not None:
+            text = value_of(self.left)
+            return None if text is None else self._pattern.fullmatch(str(text)) is not None
         known = self._where.of(value_of, has_part)
         kept = None if known is None else bool(known)
         if kept and self.left not in self.names:
@@ -186,6 +192,8 @@ def _read(left: str, wanted: object) -> RuleInWords:
         return RuleInWords(left, text, bounds, ("low", "high"), ends=("low", "high"))
     if dots:
         return _between(left, text, low.strip(), high.strip())
+    if matches := _MATCHES.match(text):
+        return _matched(left, text, matches[1], read)
     if _CHOICE.match(text):
         return RuleInWords(left, text, f"{here} {text}", text="'" in text or '"' in text)
     sign = _SIGN.match(text)
@@ -197,6 +205,18 @@ def _read(left: str, wanted: object) -> RuleInWords:
     ends = {"<": ("", end), ">": (end, "")}.get(sign[1][0], ("", ""))
     is_text = operand[:1] in "'\""
     return RuleInWords(left, text, f"{here} {sign[1]} {operand}", limits, is_text, ends)
+
+
+def _matched(left: str, wanted: str, pattern: str, read: Where) -> RuleInWords:
+    """A rule that a text matches a regular expression."""
+    if read.names != {left}:
+        raise InputError(f"{left}: 'matches' wants the name of one text before it")
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise InputError(f"{left}: {pattern!r} is no regular expression: {error}") from None
+    here = f"({left})"
+    return RuleInWords(left, wanted, f"{here} == {here}", text=True, pattern=compiled)
 
 
 def _listed(left: str, wanted: tuple[object, ...]) -> RuleInWords:

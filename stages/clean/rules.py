@@ -38,9 +38,10 @@ class Rules(Judges):
         (``image.sharpness``, ``voice.duration_s``; ``modalmill signals`` lists them), targets,
         ``key``, ``group``, ``split``, ``source``, what ``align.signals`` gave, and what ``+ - * /``
         makes of them. Wanted is a comparison (``">= 100"``, ``"== yes"``), a range with its ends
-        (``[-30, -10]``), words to choose from (``[en, de]``), quantiles of all records that come
-        here (``"p1..p99"``, ``">= p5"``), ``"mad 5"`` for at most five robust standard deviations
-        from the median (Hampel 1974), or ``true`` where the left side is a condition, as in the
+        (``[-30, -10]``), words to choose from (``[en, de]``), a regular expression that a text
+        matches from end to end (``"matches [a-z]+"``), quantiles of all records that come here
+        (``"p1..p99"``, ``">= p5"``), ``"mad 5"`` for at most five robust standard deviations from
+        the median (Hampel 1974), or ``true`` where the left side is a condition, as in the
         ``where`` of a stream. They may stand among the options:
         ``clean.rules: {image.dark: "< 0.9"}``.
     on_fault: ``reject`` the record, or ``drop_part`` and keep the rest of it.
