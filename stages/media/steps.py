@@ -6,6 +6,7 @@ at the end.
 | `hflip`      |  yes  |  yes  |       |                                                     |
 | `crop`       |  yes  |  yes  |       | `left`, `top`, `width`, `height`, shares of 1       |
 | `brightness` |  yes  |  yes  |       | `factor`, 1 leaves it as it is                      |
+| `bare`       |  yes  |       |       | the file is written without what it says beside it  |
 | `gain`       |       |       |  yes  | `db`                                                |
 | `noise`      |       |       |  yes  | `snr_db`, `seed`                                    |
 
@@ -21,6 +22,13 @@ import numpy as np
 from ...schemas.errors import DamageError
 from ...schemas.record import Step
 
+BARE_STEP = "bare"
+
+
+def changing(steps: Iterable[Step]) -> list[Step]:
+    """The steps that change what is seen or heard, and not the file alone."""
+    return [step for step in steps if step.op != BARE_STEP]
+
 
 def apply_to_pixels(pixels: np.ndarray, steps: Iterable[Step]) -> np.ndarray:
     """The image ``[H, W, 3]`` or frames ``[T, H, W, 3]`` after the steps."""
@@ -35,7 +43,7 @@ def apply_to_samples(samples: np.ndarray, steps: Iterable[Step]) -> np.ndarray:
 def _apply(
     array: np.ndarray, steps: Iterable[Step], known: dict[str, Callable[..., np.ndarray]]
 ) -> np.ndarray:
-    for step in steps:
+    for step in changing(steps):
         if step.op not in PIXEL_STEPS and step.op not in SAMPLE_STEPS:
             raise DamageError("unknown_step", f"no step is called {step.op!r}")
         if step.op in known:
