@@ -6,6 +6,13 @@ at the end.
 | `hflip`      |  yes  |  yes  |       |                                                     |
 | `crop`       |  yes  |  yes  |       | `left`, `top`, `width`, `height`, shares of 1       |
 | `brightness` |  yes  |  yes  |       | `factor`, 1 leaves it as it is                      |
+| `affine`     |  yes  |  yes  |       | `degrees`, `scale`, `right`, `down`, `shear`        |
+| `blur`       |  yes  |  yes  |       | `sigma`, a share of the shorter side                |
+| `jpeg`       |  yes  |  yes  |       | `quality`, `side` in pixels                         |
+| `erase`      |  yes  |  yes  |       | as `crop`, and `seed`                               |
+| `hue`        |  yes  |  yes  |       | `degrees`                                           |
+| `saturation` |  yes  |  yes  |       | `factor`, 0 is grey, 1 leaves it as it is           |
+| `contrast`   |  yes  |  yes  |       | `factor`, 0 is one grey, 1 leaves it as it is       |
 | `bare`       |  yes  |       |       | the file is written without what it says beside it  |
 | `gain`       |       |       |  yes  | `db`                                                |
 | `noise`      |       |       |  yes  | `snr_db`, `seed`                                    |
@@ -51,6 +58,18 @@ def _apply(
     return array
 
 
+def _of_pictures(name: str) -> Callable[..., np.ndarray]:
+    """A change of :mod:`.pixel_changes`; for sounds it need not be there."""
+
+    def change(pixels: np.ndarray, **options: object) -> np.ndarray:
+        from . import pixel_changes
+
+        changed: Callable[..., np.ndarray] = getattr(pixel_changes, name)
+        return changed(pixels, **options)
+
+    return change
+
+
 def _hflip(pixels: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(pixels[..., ::-1, :])
 
@@ -88,5 +107,9 @@ PIXEL_STEPS: dict[str, Callable[..., np.ndarray]] = {
     "hflip": _hflip,
     "crop": _crop,
     "brightness": _brightness,
+    **{
+        name: _of_pictures(name)
+        for name in ("affine", "blur", "jpeg", "erase", "hue", "saturation", "contrast")
+    },
 }
 SAMPLE_STEPS: dict[str, Callable[..., np.ndarray]] = {"gain": _gain, "noise": _noise}
