@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import soundfile
 from commands import here
-from tiny import jpeg, picture, wav, write
+from PIL import Image
+from tiny import jpeg, natural, picture, wav, write
 
 WORDS = ("red", "bird", "old", "wall", "sings", "two", "grey", "cats", "near", "green", "trees")
 
@@ -44,6 +45,21 @@ def choose_a_threshold(root: Path) -> None:
         pixels = (picture(seed=number) * shade).astype(np.uint8)
         data = cv2.imencode(".jpg", pixels)[1].tobytes()
         write(root / "photos" / f"{number:02d}.jpg", data)
+
+
+def find_bad_pictures(root: Path) -> None:
+    for number in range(24):
+        pixels = natural(192, seed=number)
+        if number % 6 == 1:
+            pixels = pixels * 0.05
+        if number % 6 == 4:
+            pixels = cv2.GaussianBlur(pixels, (0, 0), 3)
+        exif = Image.Exif()
+        exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 8.0, 30.0), 3: "E", 4: (11.0, 34.0, 0.0)})
+        path = root / "photos" / f"{number:02d}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        gray = Image.fromarray(pixels.astype(np.uint8))
+        gray.convert("RGB").save(path, quality=95, exif=exif)
 
 
 def duplicates_and_leaks(root: Path) -> None:
@@ -117,6 +133,7 @@ CORPORA: dict[str, Callable[[Path], None]] = {
     "class-folders": class_folders,
     "join-by-name": join_by_name,
     "choose-a-threshold": choose_a_threshold,
+    "find-bad-pictures": find_bad_pictures,
     "duplicates-and-leaks": duplicates_and_leaks,
     "cut-recordings": cut_recordings,
     "missing-parts": missing_parts,

@@ -25,6 +25,21 @@ def picture(height: int = 48, width: int = 64, seed: int = 0) -> np.ndarray:
     )
 
 
+def natural(side: int, until: float = 1.0, seed: int = 0) -> np.ndarray:
+    """A grey picture in [0, 255] whose amplitude falls with the frequency, as that of photographs
+    does (Field 1987), and ends at a share of the highest.
+    """
+    rng = np.random.default_rng(seed)
+    spectrum = np.fft.rfft2(rng.normal(size=(side, side)))
+    down, right = np.fft.fftfreq(side)[:, None] * 2, np.fft.rfftfreq(side)[None] * 2
+    # one direction after the other, as it is measured
+    filtered = spectrum / np.maximum(np.abs(down), 1 / side) / np.maximum(right, 1 / side)
+    filtered[(np.abs(down) > until) | (right > until)] = 0
+    pixels = np.fft.irfft2(filtered, s=(side, side))
+    pixels = (pixels - pixels.mean()) / pixels.std()
+    return (128 + 25 * pixels).clip(0, 255)
+
+
 def jpeg(height: int = 48, width: int = 64, seed: int = 0, quality: int = 90) -> bytes:
     return bytes(
         simplejpeg.encode_jpeg(

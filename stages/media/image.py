@@ -55,7 +55,7 @@ _MAGICS: tuple[tuple[int, int, tuple[bytes, ...], str], ...] = (
 )
 _TIFF_PHOTOMETRIC = 262
 _APP1, _FILL, _SCAN = 0xE1, 0xFF, (0xD9, 0xDA)  # markers of JPEG: end and begin of the scan
-_EXIF_ORIENTATION = 0x0112
+EXIF_ORIENTATION = 0x0112
 
 
 def sniff(data: bytes) -> str:
@@ -99,7 +99,7 @@ def size(data: bytes) -> tuple[int, int]:
         raise DamageError(
             "image_too_large", f"{width} x {height} pixels; at most {LARGEST_PIXELS:,} are decoded"
         )
-    return (height, width) if _orientation(data, kind) >= 5 else (width, height)
+    return (height, width) if orientation(data, kind) >= 5 else (width, height)
 
 
 @refusing("image_damaged", "the picture cannot be decoded")
@@ -118,7 +118,7 @@ def decode(data: bytes, min_side: int = 0) -> Uint8s:
         pixels = _decode_png(data)
     else:
         pixels = _decode_pillow(data, kind)
-    return _oriented(pixels, _orientation(data, kind))
+    return _oriented(pixels, orientation(data, kind))
 
 
 def to_gray(pixels: Uint8s) -> Uint8s:
@@ -249,7 +249,7 @@ def has_exif(data: bytes) -> bool:
     return _exif(data, "jpg") is not None
 
 
-def _orientation(data: bytes, kind: str) -> int:
+def orientation(data: bytes, kind: str) -> int:
     """The EXIF orientation, 1 to 8 (1: as it is, and so it is for what Pillow turns by itself)."""
     if kind not in ("jpg", "png", "webp"):
         return 1 if kind in _NEVER_TURNED else _by_pillow(data, kind)
@@ -260,7 +260,7 @@ def _orientation(data: bytes, kind: str) -> int:
     directory = int.from_bytes(blob[4:8], order)
     for number in range(int.from_bytes(blob[directory : directory + 2], order)):
         entry = blob[directory + 2 + 12 * number :][:12]
-        if int.from_bytes(entry[:2], order) == _EXIF_ORIENTATION:
+        if int.from_bytes(entry[:2], order) == EXIF_ORIENTATION:
             value = int.from_bytes(entry[8:10], order)
             return value if 1 <= value <= 8 else 1
     return 1
@@ -304,7 +304,7 @@ def _exif_of_jpeg(data: bytes) -> bytes | None:
 def _by_pillow(data: bytes, kind: str) -> int:
     try:
         with _opened(data, kind) as image:
-            value = image.getexif().get(_EXIF_ORIENTATION, 1)
+            value = image.getexif().get(EXIF_ORIENTATION, 1)
     except Exception:  # a broken EXIF block does not make the picture bad
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1

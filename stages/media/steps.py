@@ -6,6 +6,14 @@ at the end.
 | `hflip`      |  yes  |  yes  |       |                                                     |
 | `crop`       |  yes  |  yes  |       | `left`, `top`, `width`, `height`, shares of 1       |
 | `brightness` |  yes  |  yes  |       | `factor`, 1 leaves it as it is                      |
+| `affine`     |  yes  |  yes  |       | `degrees`, `scale`, `right`, `down`, `shear`        |
+| `blur`       |  yes  |  yes  |       | `sigma`, a share of the shorter side                |
+| `jpeg`       |  yes  |  yes  |       | `quality`, `side` in pixels                         |
+| `erase`      |  yes  |  yes  |       | as `crop`, and `seed`                               |
+| `hue`        |  yes  |  yes  |       | `degrees`                                           |
+| `saturation` |  yes  |  yes  |       | `factor`, 0 is grey, 1 leaves it as it is           |
+| `contrast`   |  yes  |  yes  |       | `factor`, 0 is one grey, 1 leaves it as it is       |
+| `bare`       |  yes  |       |       | the file is written without what it says beside it  |
 | `mono`       |       |       |  yes  | `take`: `mean`, `left` or `right`                   |
 | `resample`   |       |       |  yes  | `rate_hz`                                           |
 | `gain`       |       |       |  yes  | `db`                                                |
@@ -31,6 +39,13 @@ import numpy as np
 from ...schemas.errors import DamageError
 from ...schemas.record import Step
 from .sound_steps import READ_STEPS, SAMPLE_STEPS, WithNote
+
+BARE_STEP = "bare"
+
+
+def changing(steps: Iterable[Step]) -> list[Step]:
+    """The steps that change what is seen or heard, and not the file alone."""
+    return [step for step in steps if step.op != BARE_STEP]
 
 
 def apply_to_pixels(pixels: np.ndarray, steps: Iterable[Step]) -> np.ndarray:
@@ -60,10 +75,22 @@ def apply_with_notes(samples: np.ndarray, rate_hz: int, steps: Iterable[Step]) -
 
 def _known(steps: Iterable[Step]) -> Iterable[Step]:
     """The steps; DamageError for one that nothing here carries out."""
-    for step in steps:
+    for step in changing(steps):
         if not any(step.op in known for known in (PIXEL_STEPS, SAMPLE_STEPS, READ_STEPS)):
             raise DamageError("unknown_step", f"no step is called {step.op!r}")
         yield step
+
+
+def _of_pictures(name: str) -> Callable[..., np.ndarray]:
+    """A change of :mod:`.pixel_changes`; for sounds it need not be there."""
+
+    def change(pixels: np.ndarray, **options: object) -> np.ndarray:
+        from . import pixel_changes
+
+        changed: Callable[..., np.ndarray] = getattr(pixel_changes, name)
+        return changed(pixels, **options)
+
+    return change
 
 
 def _hflip(pixels: np.ndarray) -> np.ndarray:
@@ -86,4 +113,8 @@ PIXEL_STEPS: dict[str, Callable[..., np.ndarray]] = {
     "hflip": _hflip,
     "crop": _crop,
     "brightness": _brightness,
+    **{
+        name: _of_pictures(name)
+        for name in ("affine", "blur", "jpeg", "erase", "hue", "saturation", "contrast")
+    },
 }

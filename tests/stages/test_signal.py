@@ -55,7 +55,7 @@ def test_each_says_what_it_is_and_lies_where_its_name_says(kind: str) -> None:
         place = own.function.__module__.rpartition(".")[2]
         if isinstance(own, Signal) and kind != "series":
             assert place == own.name
-    assert {"audio": 14, "image": 4, "series": 3, "text": 10, "video": 15}[kind] == len(
+    assert {"audio": 14, "image": 13, "series": 3, "text": 10, "video": 15}[kind] == len(
         signals_of(kind)
     )
 
@@ -77,7 +77,10 @@ def test_nothing_else_is_measured_unasked_than_was() -> None:
             *("bandwidth", "dc_offset", "hum", "loudness", "noise_floor", "speech", "stereo"),
             *("true_peak", "mfcc", "chroma"),
         },
-        "image": {"entropy"},
+        "image": {
+            *("blockiness", "border", "color", "contrast", "effective_resolution", "entropy"),
+            *("metadata", "noise", "qr_share", "solid"),
+        },
         "series": {"values"},
         "text": set(signals_of("text")),
         "video": {
@@ -433,7 +436,8 @@ def test_the_command_line_lists_and_checks_them(tmp_path: Path) -> None:
     write(tmp_path / "own.py", OWN)
     listed = here("--use", tmp_path / "own.py", "signals", "image").stdout
     assert "redness" in listed
-    assert "measure: [image.entropy, image.redness]" in " ".join(listed.split())
+    assert "image.entropy, image.metadata" in " ".join(listed.split())
+    assert "image.solid, image.redness]" in " ".join(listed.split())
     done = here("check", tmp_path / "own.py")
     assert done.returncode == 1
     assert "signal image.redness: keeps the contract" in done.stdout

@@ -57,7 +57,10 @@ class Image(OnDisk):
         *(".jp2", ".j2k", ".jpx", ".pbm", ".pgm", ".ppm", ".pnm", ".pfm"),
     )
     facts = ("bytes", "width", "height", "short_side", "long_side", "aspect")
-    readable = ("pixels", "gray", "histogram", "thumbnail", "width", "height")
+    readable = (
+        *("data", "width", "height", "pixels", "small"),
+        *("gray", "full_gray", "histogram", "thumbnail"),
+    )
     media_per_task = 256
     parts_per_task = 256
     version = 3
@@ -107,13 +110,12 @@ class Image(OnDisk):
 
     def decoded(self, root: Path, part: Part, wanted_by: object) -> object:
         from ...media import image
-        from ...media.steps import apply_to_pixels
+        from ...media.steps import apply_to_pixels, changing
 
         assert part.uri is not None
         side = max(_EXTRACTED_SIDE, getattr(wanted_by, "size", 0) or 0)
-        return apply_to_pixels(
-            image.decode(read_file(root, part.uri), 0 if part.steps else side), part.steps
-        )
+        steps = changing(part.steps)
+        return apply_to_pixels(image.decode(read_file(root, part.uri), 0 if steps else side), steps)
 
     def rendered(self, root: Path, part: Part, options: ShardOptions) -> Rendered:
         from .render import render_image

@@ -1,0 +1,111 @@
+"""Changes of pictures and frames, as steps carry them out. Lengths are shares of the picture, so
+that a picture and a smaller copy of it are changed alike.
+
+Each takes an image ``uint8 [H, W, 3]`` or frames ``uint8 [T, H, W, 3]``, all of which change alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from . import image
+
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+
+
+def affine(
+    pixels: np.ndarray,
+    degrees: float = 0.0,
+    scale: float = 1.0,
+    right: float = 0.0,
+    down: float = 0.0,
+    shear: float = 0.0,
+) -> np.ndarray:
+    """Turned clockwise by ``degrees``, enlarged ``scale`` times, slanted by ``shear`` degrees, all
+    about the middle, then moved by shares of width and height. What comes in at the edges is the
+    picture mirrored there.
+    """
+    height, width = pixels.shape[-3:-1]
+    turn, slant = np.deg2rad(degrees), np.tan(np.deg2rad(shear))
+    turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    matrix = scale * turned @ np.array([[1.0, slant], [0.0, 1.0]])
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    moved = middle - matrix @ middle + np.array([right * width, down * height])
+    return _each(
+        pixels,
+        lambda one: cv2.warpAffine(
+            one,
+            np.hstack([matrix, moved[:, None]]),
+            (width, height),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REFLECT_101,
+        ),
+    )
+
+
+def blur(pixels: np.ndarray, sigma: float) -> np.ndarray:
+    """Blurred by a Gaussian whose deviation is this share of the shorter side."""
+    deviation = sigma * min(pixels.shape[-3:-1])
+    # what is narrower changes no pixel by half a level
+    if deviation < 0.1:
+        return pixels
+    return _each(pixels, lambda one: cv2.GaussianBlur(one, (0, 0), deviation))
+
+
+def jpeg(pixels: np.ndarray, quality: int, side: int) -> np.ndarray:
+    """What JPEG of this quality leaves of it at a short side of ``side`` pixels at most; of a
+    larger one its blocks would be gone once it is scaled down.
+    """
+    return _each(
+        pixels,
+        lambda one: image.decode(image.encode_jpeg(image.scale_to(one, side), quality)),
+    )
+
+
+def erase(
+    pixels: np.ndarray, left: float, top: float, width: float, height: float, seed: int
+) -> np.ndarray:
+    """With a rectangle of random values (Zhong 2020), of each frame the same."""
+    full_height, full_width = pixels.shape[-3:-1]
+    x, y = round(left * full_width), round(top * full_height)
+    w, h = max(1, round(width * full_width)), max(1, round(height * full_height))
+    erased = pixels.copy()
+    hole = erased[..., y : y + h, x : x + w, :]
+    random = np.random.Generator(np.random.Philox(key=seed))
+    hole[...] = random.integers(0, 256, hole.shape[-3:], dtype=np.uint8)
+    return erased
+
+
+def hue(pixels: np.ndarray, degrees: float) -> np.ndarray:
+    """With all hues (HSV) turned by so much."""
+    rows = pixels.reshape(-1, pixels.shape[-2], 3)
+    hsv = cv2.cvtColor(rows.astype(np.float32) / 255, cv2.COLOR_RGB2HSV)
+    hsv[..., 0] = (hsv[..., 0] + degrees) % 360
+    return _whole(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * 255).reshape(pixels.shape)
+
+
+def saturation(pixels: np.ndarray, factor: float) -> np.ndarray:
+    """Between grey (``factor`` 0), itself (1) and beyond."""
+    gray = (pixels @ np.array(_LUMA, np.float32))[..., None]
+    return _whole(gray + np.float32(factor) * (pixels - gray))
+
+
+def contrast(pixels: np.ndarray, factor: float) -> np.ndarray:
+    """Between its mean grey (``factor`` 0), itself (1) and beyond."""
+    middle = float(pixels.reshape(-1, 3).mean(axis=0, dtype=np.float64) @ np.array(_LUMA))
+    table = _whole(middle + factor * (np.arange(256) - middle))
+    return np.asarray(table[pixels])
+
+
+def _each(pixels: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """The image, or each of the frames, changed."""
+    if pixels.ndim == 3:
+        return np.asarray(change(pixels))
+    return np.stack([np.asarray(change(frame)) for frame in pixels])
+
+
+def _whole(values: np.ndarray) -> np.ndarray:
+    return np.asarray((values + 0.5).clip(0, 255).astype(np.uint8))
