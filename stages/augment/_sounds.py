@@ -100,7 +100,7 @@ def sounds_at(path: Path) -> list[Path]:
     return sorted(each for each in path.rglob("*") if each.name.lower().endswith(suffixes))
 
 
-def contents_of(files: Iterable[Path]) -> Mapping[str, str]:
+def sounds_in(files: Iterable[Path]) -> Mapping[str, str]:
     """The hash of each file, by its path."""
     return {file.as_posix(): hash_file(file) for file in files}
 

@@ -30,7 +30,7 @@ _ROBOTS_BYTES = 500 << 10  # more need not be read, says RFC 9309
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FetchLimits:
     """What a fetch may cost. timeout_s: of one attempt, from connecting to the last byte.
     backoff_s: before the first retry, doubled for each that follows.
     """
@@ -74,7 +74,7 @@ class Fetcher:
     below one.
     """
 
-    def __init__(self, allow: Sequence[str], limits: Limits, workers: int) -> None:
+    def __init__(self, allow: Sequence[str], limits: FetchLimits, workers: int) -> None:
         self._allow = [pattern.lower() for pattern in allow]
         self._limits = limits
         self._pool = urllib3.PoolManager(

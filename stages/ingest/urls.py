@@ -22,7 +22,7 @@ from ..base import Beat, Noted, Read
 from ..media.refusing import one_line
 from ._columns import Columns, Mapper
 from ._fetched import FetchedFolder
-from ._fetching import Fetcher, Limits
+from ._fetching import Fetcher, FetchLimits
 from ._places import Places, options_with, own_medium
 from ._table import find_dialect, read_rows
 from ._values import check_templates
@@ -95,7 +95,7 @@ class Urls(Columns):
         return super().fields() | set(own)
 
     def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Read]:
-        limits = Limits(self.max_bytes, self.timeout_s, self.retries, self.backoff_s)
+        limits = FetchLimits(self.max_bytes, self.timeout_s, self.retries, self.backoff_s)
         fetcher = Fetcher(self.allow, limits, self.workers)
         with ThreadPoolExecutor(self.workers) as pool:
             try:
