@@ -100,7 +100,7 @@ def sounds_at(path: Path) -> list[Path]:
     return sorted(each for each in path.rglob("*") if each.name.lower().endswith(suffixes))
 
 
-def sounds_in(files: Iterable[Path]) -> Mapping[str, str]:
+def hashes_of_files(files: Iterable[Path]) -> Mapping[str, str]:
     """The hash of each file, by its path."""
     return {file.as_posix(): hash_file(file) for file in files}
 

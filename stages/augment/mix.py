@@ -12,7 +12,7 @@ import numpy as np
 from ...schemas.contents import Contents
 from ...schemas.fingerprint import fingerprint
 from ...schemas.record import Step
-from ._sounds import SoundCopies, check_range, draw, mistakes_at, sounds_at, sounds_in
+from ._sounds import SoundCopies, check_range, draw, hashes_of_files, mistakes_at, sounds_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,4 +51,4 @@ class Mix(SoundCopies):
 
     @functools.cached_property
     def _sounds(self) -> dict[str, str]:
-        return dict(sounds_in(sounds_at(self.path)))
+        return dict(hashes_of_files(sounds_at(self.path)))

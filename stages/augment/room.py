@@ -12,7 +12,7 @@ import numpy as np
 from ...schemas.contents import Contents
 from ...schemas.fingerprint import fingerprint
 from ...schemas.record import Step
-from ._sounds import SoundCopies, check_range, draw, mistakes_at, sounds_at, sounds_in
+from ._sounds import SoundCopies, check_range, draw, hashes_of_files, mistakes_at, sounds_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,4 +65,4 @@ class Room(SoundCopies):
 
     @functools.cached_property
     def _responses(self) -> dict[str, str]:
-        return dict(sounds_in(sounds_at(self.path))) if self.path is not None else {}
+        return dict(hashes_of_files(sounds_at(self.path))) if self.path is not None else {}

@@ -349,9 +349,9 @@ def test_mistakes_are_told_before_anything_is_fetched(
 
 
 def test_hosts_below_one_are_meant_by_a_star(tmp_path: Path) -> None:
-    from modalmill.stages.ingest._fetching import Fetcher, Limits
+    from modalmill.stages.ingest._fetching import Fetcher, FetchLimits
 
-    fetcher = Fetcher(["example.org", "*.Example.net"], Limits(1, 1.0, 0, 0.0), 1)
+    fetcher = Fetcher(["example.org", "*.Example.net"], FetchLimits(1, 1.0, 0, 0.0), 1)
     for url in ("http://example.org/a", "https://EXAMPLE.org:8080/a", "http://a.b.example.net/"):
         fetcher.check(url)
     for url in ("http://a.example.org/", "http://example.net/", "http://badexample.net/"):
