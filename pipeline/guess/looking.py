@@ -11,6 +11,7 @@ from pathlib import Path
 from ...schemas.errors import InputError
 from .captions import CaptionSet, find_captions
 from .columns import ColumnGuess, guess_columns, number_marks, split_word
+from .containers import ContainerFinding, find_containers
 from .listing import FolderListing, list_files
 from .media import CueFiles, MediaFolder, find_cues, find_media, is_about_the_data, modality_of
 from .paths import FileNames
@@ -24,7 +25,7 @@ _FEW_BROKEN = 0.02
 _FEWEST_ROWS = 3
 _PACKED = (".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
 _UNREAD = {
-    ".tar": "WebDataset tars are streamed as they are: stream.open(FOLDER)",
+    ".tar": "no WebDataset tar with media or texts; unpack it first",
     ".pkl": "a pickle can run code when it is opened, and is never opened",
     ".pickle": "a pickle can run code when it is opened, and is never opened",
     ".xls": "save it as .xlsx or as csv",
@@ -73,6 +74,7 @@ class FolderFindings:
     cues: dict[str, list[CueFiles]]
     vqa: list[VqaSet]
     captions: list[CaptionSet]
+    containers: list[ContainerFinding]
     passed_over: list[str]
 
 
@@ -88,11 +90,15 @@ def look_at(root: Path, only: str = "") -> FolderFindings:
     lone |= no_captions
     passed_over += [f"{file}: {why}" for file, why in lone.items()]
     taken |= {entry.captions for entry in captions} | set(lone)
+    containers, unread = ([], []) if only else find_containers(root, listing.files)
+    passed_over += unread
+    taken |= {file for entry in containers for file in entry.files}
     samples = _tables(
         root, [file for file in listing.files if file not in taken], only, passed_over
     )
     documents = {sample.file for sample in samples}
-    others = [file for file in listing.files if file not in documents | taken]
+    gone = documents | taken
+    others = [file for file in listing.files if file not in gone]
     of_splits = _by_split(others)
     known_names: dict[str, FileNames] = {}
     tables = []
@@ -131,6 +137,7 @@ def look_at(root: Path, only: str = "") -> FolderFindings:
         cues=cues,
         vqa=sets,
         captions=captions,
+        containers=containers,
         passed_over=passed_over,
     )
 

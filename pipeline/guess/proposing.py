@@ -10,17 +10,26 @@ from dataclasses import replace
 
 from .claims import Claim, as_name, left_over
 from .columns import split_word
+from .containers import ContainerFinding
 from .families import with_splits, without_repeats
 from .joining import find_joins
 from .looking import FolderFindings, TableFinding
 from .media import find_media
 from .proposal import Proposal
-from .sources import ProposedSource, from_captions, from_media, from_table, from_vqa
+from .sources import (
+    ProposedSource,
+    from_captions,
+    from_container,
+    from_media,
+    from_table,
+    from_vqa,
+)
 from .splits import folder_split
 from .steps import add_shard, add_stages
 from .training import add_training, find_aim, name_task
 
 _FEW_TORN = 0.01
+_SAY_NOTHING = ("", "data", "default", "shards")  # names of folders
 
 
 def propose(findings: FolderFindings) -> Proposal:
@@ -64,6 +73,10 @@ def _sources(findings: FolderFindings, passed_over: list[str]) -> list[ProposedS
         stem = posixpath.splitext(posixpath.basename(captions.captions))[0]
         split = split_word(stem) if len(of_names) > 1 else ""
         sources.append(from_captions(captions, _free_name(stem, sources), split))
+    for container in _wanted(findings, passed_over):
+        stem = posixpath.basename(container.path)
+        stem = container.kind if stem in _SAY_NOTHING else stem
+        sources.append(from_container(container, _free_name(stem, sources)))
     claims: list[Claim] = []
     tables = with_splits(findings.tables, passed_over)
     for table, split, claimed in without_repeats(tables, passed_over):
@@ -90,6 +103,22 @@ def _sources(findings: FolderFindings, passed_over: list[str]) -> list[ProposedS
         name = _free_name(posixpath.basename(folder.path) or folder.modality, sources)
         sources.append(from_media(folder, findings.cues.get(folder.path, []), findings, name))
     return sources
+
+
+def _wanted(findings: FolderFindings, passed_over: list[str]) -> list[ContainerFinding]:
+    """The containers that are sources: shards that modalmill wrote are of what lies beside them,
+    where anything does.
+    """
+    own = [one for one in findings.containers if one.is_own]
+    others = [one for one in findings.containers if not one.is_own]
+    if not (others or findings.tables or findings.media or findings.vqa or findings.captions):
+        return own
+    passed_over += [
+        f"{one.path or '.'}: shards that modalmill wrote, of what lies here perhaps; {{type:"
+        f" webdataset, path: {one.path or '.'}}} reads them"
+        for one in own
+    ]
+    return others
 
 
 def _with_most_columns(

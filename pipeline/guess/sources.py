@@ -18,6 +18,7 @@ from ...stages.template import fill, folder_of
 from .captions import CaptionSet
 from .claims import Claim, as_name
 from .columns import ColumnGuess, label_rank, target_column, target_columns
+from .containers import ContainerFinding
 from .looking import FolderFindings, TableFinding
 from .media import CueFiles, MediaFolder, number_pattern
 from .tables import is_unique
@@ -508,6 +509,43 @@ def from_captions(entry: CaptionSet, name: str, split: str) -> ProposedSource:
         splits=(split,) if is_given else (),
         every_record_has_split=is_given,
         records=entry.looked_at,
+    )
+
+
+def from_container(entry: ContainerFinding, name: str) -> ProposedSource:
+    """The source that reads tars or a dataset."""
+    kinds: Mapping[str | None, Aim] = {"text": "class", "list": "list", "number": "number"}
+    targets = {}
+    for target, kind in entry.contents.targets.items():
+        held = [record.targets[target] for record in entry.records if target in record.targets]
+        if not held:
+            continue
+        first = kinds.get(kind) or ("list" if isinstance(held[0], list) else "class")
+        targets[target] = Aimed(
+            first,
+            len(held) / len(entry.records),
+            label_rank(target),
+            isinstance(held[0], (int, float)),
+            len(set(map(str, held))) if first == "class" else 0,
+        )
+    parts = {part: kind or "" for part, kind in entry.contents.parts.items()}
+    texts = [part for part, kind in parts.items() if kind == "text"]
+    splits = tuple(sorted(entry.contents.splits))
+    identities = [record.origin.id for record in entry.records]
+    template = "{__key__}" if entry.kind == "webdataset" and not entry.is_own else ""
+    return ProposedSource(
+        name=name,
+        options={"type": entry.kind, **entry.options},
+        told=list(entry.told),
+        parts=parts,
+        sure_texts=texts,
+        targets=targets,
+        groups=dict.fromkeys(identities, ""),
+        keys={template: identities} if template else {},
+        splits=splits,
+        split_of={record.origin.id: record.split for record in entry.records if record.split},
+        every_record_has_split=bool(splits),
+        records=len(entry.records),
     )
 
 

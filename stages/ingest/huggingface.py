@@ -71,8 +71,7 @@ class HuggingFace(Columns):
         return None if entry.path.startswith("{") else super().media_folder(root, entry)
 
     def contents_in(self, root: Path) -> Contents:
-        files = list_hub_files(root, join(self.base, self.path))
-        settled, _ = self._settled(root, files)
+        settled, _, files = self.settled(root)
         told = settled.contents()
         if settled.split == "{" + _SPLIT + "}":
             return replace(told, splits=frozenset(file.split for file in files), open_splits=False)
@@ -80,8 +79,7 @@ class HuggingFace(Columns):
 
     def read(self, root: Path, name: str, tally: Counter[str], beat: Beat) -> Iterator[Read]:
         path = join(self.base, self.path)
-        files = list_hub_files(root, path)
-        settled, told = self._settled(root, files)
+        settled, told, files = self.settled(root)
         yield from map(Noted, told)
         tables = [open_hub_file(root, file) for file in files]
         same_columns((file, table.schema) for file, table in zip(files, tables, strict=True))
@@ -107,12 +105,13 @@ class HuggingFace(Columns):
         yield from (Noted(what, count) for what, count in sorted(notes.items()))
         yield from mapper.rest(path, tally)
 
-    def _settled(self, root: Path, files: list[HubFile]) -> tuple[HuggingFace, list[str]]:
-        """The source with all that its options leave open, and what the account is to say of
-        it.
+    def settled(self, root: Path) -> tuple[HuggingFace, list[str], list[HubFile]]:
+        """The source with all that its options leave open, what the account is to say of it, and
+        the files of the dataset.
         """
         told: list[str] = []
         path = join(self.base, self.path)
+        files = list_hub_files(root, path)
         table = open_hub_file(root, files[0])
         columns = hub_columns(root, path, files[0], table.schema)
         guess = _Guess(_first_rows(table, columns), columns)
@@ -133,7 +132,7 @@ class HuggingFace(Columns):
         if self.id is None:
             words = (_SPLIT, _ROW) if has_splits else (_ROW,)
             settled = replace(settled, id="-".join("{" + word + "}" for word in words))
-        return settled, told
+        return settled, told, files
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,8 +92,7 @@ class WebDataset(Columns):
         folder = self._own_folder(root)
         if folder is not None:
             return contents_of(root, folder)
-        tars, _ = list_tars(root, join(self.base, self.path))
-        mapping, _ = self._mapping(root, tars)
+        mapping, _, tars = self.settled(root)
         told = mapping.contents()
         if mapping.split == "{" + SPLIT + "}":
             return replace(told, splits=frozenset(map(split_of, tars)) - {""}, open_splits=False)
@@ -104,8 +103,8 @@ class WebDataset(Columns):
         if folder is not None:
             yield from read_own(root, folder, name, self.group_kind or name, tally, beat)
             return
-        tars, listing = list_tars(root, join(self.base, self.path))
-        mapping, told = self._mapping(root, tars)
+        mapping, told, tars = self.settled(root)
+        listing = list_tars(root, join(self.base, self.path))[1]
         yield from map(Noted, told)
         mapper = Mapper(mapping, root, name, beat, checked=True)
         notes: Counter[str] = Counter()
@@ -141,10 +140,11 @@ class WebDataset(Columns):
             for part, endings in self.parts.items()
         }
 
-    def _mapping(self, root: Path, tars: list[str]) -> tuple[Members, list[str]]:
-        """The mapping with all that the options leave open, and what the account is to say of
-        it.
+    def settled(self, root: Path) -> tuple[Members, list[str], list[str]]:
+        """The mapping with all that the options leave open, what the account is to say of it, and
+        the tars; not of shards that modalmill wrote.
         """
+        tars, _ = list_tars(root, join(self.base, self.path))
         told: list[str] = []
         parts, targets, numbers, split = self._endings(), self.targets, self.numbers, self.split
         guesses_parts = not (self.parts or self.text)
@@ -171,7 +171,7 @@ class WebDataset(Columns):
         }
         given = options_with(self, changes)
         # as the dataclass has it: these are its own options
-        return Members(**given, endings=parts), told  # type: ignore[arg-type]
+        return Members(**given, endings=parts), told, tars  # type: ignore[arg-type]
 
     def _first(self, root: Path, tars: list[str]) -> list[tuple[TarFile, TarSample]]:
         """Some samples of the first tar that has any."""

@@ -362,7 +362,7 @@ def test_mistakes_are_one_sentence_and_write_nothing(tmp_path: Path) -> None:
     assert "the folder is empty" in refused("pictures")
     told = refused("odd")
     assert "found none to learn from among 2 files" in told
-    assert "WebDataset tars are streamed as they are" in told
+    assert "found no sample that can be read in 1 of them: y.tar holds no member" in told
     assert "image.bytes (its cells are nested, or bytes)" in refused("hf")
     assert "wanted a folder or a table" in refused("odd/x.foo")
     assert "is there already" in refused("odd", "--out", "there.yaml")
