@@ -47,7 +47,9 @@ def test_a_tar_that_was_written_anew_gives_no_bytes_of_another_member(tmp_path: 
     tar(tmp_path / "a.tar", [("0.jpg", b"first"), ("1.jpg", b"second")])
     uri = MemberPlace("a.tar", 512 * 3, 6).uri("1.jpg")
     assert read_file(tmp_path, uri) == b"second"
-    for files in ([("0.jpg", b"x" * 600), ("1.jpg", b"second")], [("0.jpg", b"first")]):
+    others = [[("0.jpg", b"x" * 600), ("1.jpg", b"second")], [("0.jpg", b"first")]]
+    others.append([("0.jpg", b"first"), ("1.jpg", b"another")])
+    for files in others:
         tar(tmp_path / "a.tar", files)
         with pytest.raises(DamageError, match="container_changed"):
             read_file(tmp_path, uri)
