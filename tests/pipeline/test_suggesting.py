@@ -55,6 +55,7 @@ def test_a_limit_lies_beyond_the_median_and_takes_something(
     far = median + deviations * 1.4826 * np.median(above - median)
     # three digits, rounded away from the median
     assert high is None or high >= far * (1 - 1e-9) - 1e-12
+    assert all(end == float(f"{end:.3g}") for end in (low, high) if end is not None)
 
 
 def test_what_is_pasted_takes_as_much_as_was_said(tmp_path: Path) -> None:

@@ -94,14 +94,22 @@ def labels_of(names: Sequence[str], longest: int = _LONGEST) -> list[str]:
 
 
 def shortened_name(name: str, longest: int = _LONGEST) -> str:
-    """A name in one line without its middle, where it is longer than that."""
-    name = " ".join(
-        "".join(f"\\u{ord(a):04x}" if _is_hidden(a) else a for a in " ".join(name.split())).split()
-    )
+    """A name in one line without its middle, where it is longer than that; what cannot be drawn is
+    written out, as ``\\u5317``.
+    """
+    name = _written_out(" ".join(name.split()))
     if len(name) <= longest:
         return name
     end = (longest - 1) // 2
     return f"{name[: longest - 1 - end]}…{name[len(name) - end :]}"
+
+
+def _written_out(text: str) -> str:
+    missing = set(lacking(text)) if not text.isascii() else set()
+    return "".join(
+        f"\\u{ord(letter):04x}" if letter in missing or _is_hidden(letter) else letter
+        for letter in text
+    )
 
 
 def _is_hidden(letter: str) -> bool:
@@ -249,17 +257,17 @@ def unit_of(metric: str) -> str:
     return f"{metric.replace('_', ' ')} (1 is best)"
 
 
-def fit_letters(figure: Figure) -> None:
-    """Give each text of a picture the fonts that its letters need; what no font has is written out,
-    as ``\\u5317``.
+def fit_letters(figure: Figure) -> list[str]:
+    """Give each text of a picture the fonts that its letters need, which are given for those too
+    that are made while it is drawn; what no font has is written out, as ``\\u5317``.
     """
     from matplotlib.text import Text
 
-    for text in figure.findobj(Text):
-        shown = text.get_text()
-        if not shown.isascii():
-            missing = lacking(shown)
-            for letter in missing:
-                shown = shown.replace(letter, f"\\u{ord(letter):04x}")
-            text.set_text(shown)
-            text.set_fontfamily(families_of(shown))
+    texts = [text for text in figure.findobj(Text) if not text.get_text().isascii()]
+    for text in texts:
+        lines = text.get_text().split("\n")
+        text.set_text("\n".join(map(_written_out, lines)))
+    families = families_of("".join(text.get_text() for text in texts))
+    for text in texts:
+        text.set_fontfamily(families)
+    return families

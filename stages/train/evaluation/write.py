@@ -51,6 +51,5 @@ def write_picture(path: Path, draw: Callable[[], Figure]) -> None:
             raise InputError(
                 f"{path}: no picture is written as {path.suffix}; wanted {', '.join(sorted(kinds))}"
             )
-        fit_letters(figure)
-        with replacing(path) as aside:
+        with rc_context({"font.family": fit_letters(figure)}), replacing(path) as aside:
             figure.savefig(aside, dpi=DPI, format=path.suffix[1:] or "png")

@@ -152,7 +152,7 @@ def _draw_part(
 
 def _count(tokens: list[str] | int) -> str:
     if isinstance(tokens, list):
-        return f"{len(tokens):,} word{'' if len(tokens) == 1 else 's'}"
+        tokens = len(tokens)
     return f"{tokens:,} token{'' if tokens == 1 else 's'}"
 
 
@@ -210,7 +210,7 @@ def _draw_bars(axes: Axes, shown: _Shown, tokens: list[str] | int) -> None:
     axes.axhline(0, color=DARK, linewidth=0.8)
     axes.grid(axis="y", color=PALE, linewidth=0.5)
     axes.set_axisbelow(True)
-    what = "word" if isinstance(tokens, list) else "token, in its order"
+    what = "token" if isinstance(tokens, list) else "token, in its order"
     left = len(values) - len(chosen)
     axes.set_xlabel(what + (f"; not shown: {left:,} that have less" if left else ""), fontsize=8)
     axes.set_ylabel(shown.unit, fontsize=8)

@@ -23,6 +23,7 @@ from modalmill.stages.train.evaluation.drawing import (
     lacking,
     rows_shown,
     sheet,
+    shortened_name,
 )
 from pictures import overlaps, without_labels
 
@@ -52,10 +53,14 @@ def test_letters_that_no_font_has_are_told_by_number_and_others_are_drawn() -> N
 def test_a_title_in_letters_that_no_font_has_is_written_out() -> None:
     figure = sheet(3, 3)
     title = figure.suptitle(f"кот {NOBODY_HAS_IT} $x")
+    axes = figure.subplots()
+    axes.set_xticks([0, 1], [shortened_name(f"a {NOBODY_HAS_IT}"), "$"])
     with rc_context(STYLE):
         fit_letters(figure)
         figure.draw_without_rendering()
     assert title.get_text() == "кот \\u10fffd $x"
+    # the ticks get their words anew whenever they are drawn
+    assert axes.get_xticklabels()[0].get_text() == "a \\u10fffd"
 
 
 def test_no_picture_is_larger_than_its_bound() -> None:
