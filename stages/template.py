@@ -12,8 +12,11 @@ from pathlib import PurePosixPath
 
 from ..schemas.errors import nearest
 
-# A form may hold braces of its own: {take:[a-z]{1,3}}
-_FIELD = re.compile(r"\{([^{}:]+)(?::((?:[^{}]|\{[^{}]*\})*))?\}")
+# A name in quotes may hold braces and colons, a form braces of its own: {take:[a-z]{1,3}}
+_FIELD = re.compile(
+    r"""\{(?:"(?P<in_two>[^"]+)"|'(?P<in_one>[^']+)'|(?P<bare>[^{}:]+))"""
+    r"""(?::(?P<form>(?:[^{}]|\{[^{}]*\})*))?\}"""
+)
 _NO_DECIMALS = re.compile(r"\.0+$")
 _FORMS = ("stem", "name", "lower", "upper")
 _NUMBER_FORM = re.compile(r"0?\d{0,3}d")
@@ -29,7 +32,48 @@ _WHOLE = 1 << 53  # beyond it a float is no longer sure of its last digit before
 @functools.lru_cache(maxsize=1024)
 def fields(template: str) -> tuple[str, ...]:
     """The names of the fields in a template, in order."""
-    return tuple(match.group(1) for match in _FIELD.finditer(template))
+    return tuple(_name(match) for match in _FIELD.finditer(template))
+
+
+def field_of(column: str, form: str = "") -> str:
+    """The template of a column alone, whose name stands in quotes where it has to; ValueError for
+    a name that no template can say.
+
+    >>> field_of("Q1: income"), field_of("file", "stem")
+    ('{"Q1: income"}', '{file:stem}')
+    """
+    for quote in ("", '"', "'"):
+        template = f"{{{quote}{column}{quote}{':' if form else ''}{form}}}"
+        match = _FIELD.fullmatch(template)
+        if match and _name(match) == column and (match["form"] or "") == form:
+            return template
+    raise ValueError(f"no template can name {column!r}: its name has a brace or a colon and quotes")
+
+
+def can_name(column: str) -> bool:
+    """Whether a template can name the column."""
+    try:
+        field_of(column)
+    except ValueError:
+        return False
+    return True
+
+
+def as_template(text: str) -> str:
+    """A template as it is, the name of a column, with a form or without, as the template of that
+    column.
+
+    >>> as_template("img/{file}"), as_template("file:stem"), as_template("Q1: income")
+    ('img/{file}', '{file:stem}', '{"Q1: income"}')
+    """
+    if "{" in text:
+        return text
+    bare = f"{{{text}}}"
+    return field_of(text) if problems(bare) and can_name(text) else bare
+
+
+def _name(match: re.Match[str]) -> str:
+    return match["in_two"] or match["in_one"] or match["bare"]
 
 
 def is_absent(value: object) -> bool:
@@ -73,13 +117,13 @@ def fill(template: str, values: Mapping[str, object], some: bool = False) -> str
         return None
 
     def filled(match: re.Match[str]) -> str:
-        value, form = values.get(match.group(1)), match.group(2)
+        value, form = values.get(_name(match)), match["form"]
         if is_absent(value):
             return ""
         if isinstance(value, list | dict):
             # not Python's way of writing it
             raise ValueError(
-                f"{match.group(1)!r} is a {type(value).__name__}, wanted a text or a number"
+                f"{_name(match)!r} is a {type(value).__name__}, wanted a text or a number"
             )
         if not form:
             return plain(value)
@@ -105,7 +149,7 @@ def problems(template: str, known: Iterable[str] | None = None) -> list[str]:
     """What is wrong with a template that is filled, one line each."""
     lines = _braces(template)
     for match in _FIELD.finditer(template):
-        name, form = match.group(1), match.group(2)
+        name, form = _name(match), match["form"]
         if form and form not in _FORMS and not _NUMBER_FORM.fullmatch(form):
             lines.append(
                 f"{template!r}: unknown form {form!r}; wanted {', '.join(_FORMS)} or a number's"
@@ -121,7 +165,7 @@ def parse_problems(template: str) -> list[str]:
     lines = _braces(template)
     before: re.Match[str] | None = None
     for match in _FIELD.finditer(template):
-        name, form = match.group(1), match.group(2)
+        name, form = _name(match), match["form"]
         if not name.isidentifier():
             lines.append(
                 f"{template!r}: the name of a field is letters, digits and _, found {name!r}"
@@ -131,16 +175,11 @@ def parse_problems(template: str) -> list[str]:
                 f"{template!r}: after the colon of {name!r} wanted a width (3) or characters with"
                 f" a bound ([a-z]{{1,20}}, \\d{{4}}), found {form!r}"
             )
-        if (
-            before is not None
-            and before.end() == match.start()
-            and not form
-            and not before.group(2)
-        ):
+        if before is not None and before.end() == match.start() and not form and not before["form"]:
             lines.append(
-                f"{template!r}: nothing tells where {before.group(1)!r} ends and {name!r} begins;"
+                f"{template!r}: nothing tells where {_name(before)!r} ends and {name!r} begins;"
                 " give one of them a width,"
-                f" like {{{before.group(1)}:2}}"
+                f" like {{{_name(before)}:2}}"
             )
         before = match
     return lines
@@ -165,7 +204,7 @@ def pattern(template: str) -> re.Pattern[str]:
     place, text, seen = 0, "", set()
     for match in _FIELD.finditer(template):
         text += re.escape(template[place : match.start()])
-        name, form = match.group(1), match.group(2)
+        name, form = _name(match), match["form"]
         what = "[^/]+?" if not form else f"[^/]{{{form}}}" if _WIDTH.fullmatch(form) else form
         if name.isidentifier() and name not in seen:
             text += f"(?P<{name}>{what})"

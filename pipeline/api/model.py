@@ -18,7 +18,7 @@ from ...schemas.layout import RunFolder
 from ...schemas.manifest import Row
 from ...schemas.record import Record
 from ...stages.base import SOURCE_ROOM, Source, make
-from ...stages.template import fields, is_absent
+from ...stages.template import field_of, fields, is_absent
 from ..guess.listing import list_files
 from ..guess.paths import FileNames
 from ..result import Result
@@ -246,7 +246,7 @@ class _Place:
         column = fields(self.path)[-1]
         names = [str(cell) for cell in self.cells[column] if not is_absent(cell)]
         if names and all(name.startswith("/") for name in names):
-            return f"{{{column}}}"
+            return field_of(column)
         if media is None:
             return f"{str(self.base)[1:]}/{self.path}".lstrip("/")
         folder = Path(media).absolute()

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from ...schemas.errors import InputError
 from ...schemas.record import is_part_name
-from ...stages.template import is_absent, plain
+from ...stages.template import field_of, is_absent, plain
 from ..guess.claims import as_name
 from ..guess.columns import split_word
 from .held_out import SHARES, torn_groups
@@ -53,11 +53,11 @@ def recipe_of_table(
     _check_few(inputs, parts)
     mapping |= _answers(target)
     if of["group"] and not torn_groups(uses, cells):
-        mapping["group"] = f"{{{of['group'][0].column}}}"
+        mapping["group"] = field_of(of["group"][0].column)
     names = {word: word for word in SHARES}
     if of["split"]:
         column = of["split"][0].column
-        mapping["split"] = f"{{{column}}}"
+        mapping["split"] = field_of(column)
         names |= _names_of_splits(cells[column])
     stages: list[object] = [
         {"align.require": {"targets": [target.column], "any_of": list(inputs)}},
@@ -125,7 +125,7 @@ def _parts(
     of: Mapping[str, Sequence[ColumnUse]], parts: Mapping[str, str], folder: str
 ) -> dict[str, object]:
     """What of the source makes parts of texts and media."""
-    texts = {parts[use.column]: f"{{{use.column}}}" for use in of["text"]}
+    texts = {parts[use.column]: field_of(use.column) for use in of["text"]}
     media = {
         parts[use.column]: {
             "path": _template(use, folder),
@@ -135,8 +135,8 @@ def _parts(
         for word in MEDIA
         for use in of[word]
     }
-    named: dict[str, object] = {"text": texts, "media": media}
-    return {option: value for option, value in named.items() if value}
+    options: dict[str, object] = {"text": texts, "media": media}
+    return {option: value for option, value in options.items() if value}
 
 
 def _answers(target: ColumnUse) -> dict[str, object]:
@@ -160,7 +160,7 @@ def _part_names(uses: Sequence[ColumnUse]) -> dict[str, str]:
 def _template(use: ColumnUse, folder: str) -> str:
     """How a cell leads to its file, below the data root."""
     if not use.guess.places:
-        return f"{{{use.column}}}"
+        return field_of(use.column)
     place = use.guess.places[0]
     if place.is_spread:
         raise InputError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 from ...schemas.errors import InputError, nearest
-from ..guess.columns import ColumnGuess
+from ..guess.columns import ColumnGuess, is_usable
 
 Use: TypeAlias = Literal[
     "text", "number", "category", "list", "image", "audio", "video", "group", "split", "passed over"
@@ -81,10 +81,10 @@ def _check_said(
     for word, name in (("target", target), *(("columns", name) for name in said)):
         if name not in guesses:
             raise InputError(f"{word}: the table has no column {name!r}{nearest(name, guesses)}")
-        if set(name) & set("{}:") and (name == target or said[name] is not None):
+        if not is_usable(name) and (name == target or said[name] is not None):
             raise InputError(
-                f"{word}: a recipe cannot name the column {name!r} of a file: its name has a brace"
-                " or a colon; give it another, or give the table as a data frame"
+                f"{word}: a recipe cannot name the column {name!r} of a file: its name has a brace,"
+                " or two kinds of quotes; give it another, or give the table as a data frame"
             )
     for name, use in said.items():
         choices = _OF_TARGETS if name == target else _OF_OTHERS

@@ -19,7 +19,7 @@ from typing import Literal, TypeAlias
 
 from ...stages.ingest._values import is_no_number, seconds
 from ...stages.modality import by_ending
-from ...stages.template import is_absent, plain
+from ...stages.template import can_name, is_absent, plain
 from .paths import FileNames, FilePlace
 
 Role: TypeAlias = Literal[
@@ -132,7 +132,7 @@ def guess_columns(
     rows = _rows(table) if files is not None and files.paths else ()
     guesses = {}
     for name, cells in table.items():
-        places = files.places(name, rows) if files is not None and _can_name(name) and rows else []
+        places = files.places(name, rows) if files is not None and is_usable(name) and rows else []
         guesses[name] = _guess(name, cells, marks, places)
     lost = _without_their_files(table, guesses)
     guesses |= {name: _guess(name, table[name], marks, []) for name in lost}
@@ -224,9 +224,11 @@ def _rows(table: Mapping[str, Cells]) -> list[dict[str, object]]:
     return [dict(zip(names, cells, strict=True)) for cells in zip(*table.values(), strict=True)]
 
 
-def _can_name(name: str) -> bool:
-    """Whether a template of a recipe can name the column."""
-    return bool(name) and not set("{}:") & set(name)
+def is_usable(name: str) -> bool:
+    """Whether a recipe can name the column wherever columns are named: one with a brace would be
+    taken for a template.
+    """
+    return can_name(name) and not set("{}") & set(name)
 
 
 def _guess(
@@ -259,8 +261,8 @@ def _guess(
 
     if not name:
         return is_a("passed over", "the column has no name")
-    if not _can_name(name):
-        return is_a("passed over", "no template can name it: its name has a brace or a colon")
+    if not is_usable(name):
+        return is_a("passed over", "its name has a brace or two kinds of quotes")
     if not filled:
         return is_a("passed over", "every cell is empty")
     if any(isinstance(cell, dict | bytes) for cell in filled):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...stages.modality import by_ending, suffixes
-from ...stages.template import fill, is_absent, plain
+from ...stages.template import can_name, field_of, fill, is_absent, plain
 
 _MOST_LOOKED_AT = 200
 _MOST_OF_A_WORD = 2000  # files whose names share a word
@@ -210,11 +210,11 @@ class FileNames:
             form = ""
             if match is None and _NUMBER.fullmatch(text):
                 match = re.search(rf"(?<!\d)0*{int(text)}(?!\d)", stem)
-                form = f":0{len(match.group())}d" if match else ""
+                form = f"0{len(match.group())}d" if match else ""
             if match is None:
                 continue
             head, tail = stem[: match.start()], stem[match.end() :]
-            found.add((f"{place}{head}{{{column}{form}}}{tail}{ending}", path))
+            found.add((f"{place}{head}{field_of(column, form)}{tail}{ending}", path))
         return found
 
 
@@ -227,9 +227,9 @@ def _templates_of(column: str, text: str, path: str, form: str) -> Iterator[str]
     if bare.casefold().endswith(text.casefold()):
         before = bare[: len(bare) - len(text)]
         if not before or before.endswith("/"):
-            yield f"{before}{{{column}}}{ending}"
+            yield f"{before}{field_of(column)}{ending}"
     if "/" in text or (form == "stem" and posixpath.splitext(text)[1]):
-        yield f"{folder}/{{{column}:{form}}}{ending}" if folder else f"{{{column}:{form}}}{ending}"
+        yield posixpath.join(folder, f"{field_of(column, form)}{ending}")
 
 
 def ending_rank(path: str) -> int:
@@ -247,7 +247,7 @@ def _with_columns(
     names = folder.split("/") if folder else []
     others: dict[str, str] = {}
     for word, cell in row.items():
-        if word != column and isinstance(cell, str) and cell and not set(":{}") & set(word):
+        if word != column and isinstance(cell, str) and cell and can_name(word):
             others.setdefault(cell, word)
-    changed = [f"{{{others[name]}}}" if name in others else name for name in names]
+    changed = [field_of(others[name]) if name in others else name for name in names]
     return [("/".join([*changed, last]), path)] if changed != names else []

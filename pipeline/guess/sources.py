@@ -14,7 +14,7 @@ from typing import Literal
 
 from ...schemas.errors import DamageError
 from ...stages.media.container import opened
-from ...stages.template import fill, folder_of
+from ...stages.template import field_of, fill, folder_of
 from .captions import CaptionSet
 from .claims import Claim, as_name
 from .columns import ColumnGuess, label_rank, target_column, target_columns
@@ -201,13 +201,13 @@ class _OfTable:
         written = [
             column for column in named if all(map(_WHOLE.fullmatch, map(str, cells[column])))
         ]
-        candidates = [f"{{{column}:stem}}" for column in files if _has_ending(cells[column])]
+        candidates = [field_of(column, "stem") for column in files if _has_ending(cells[column])]
         candidates += [
-            f"{{{column}:d}}" if column in written else f"{{{column}}}"
+            field_of(column, "d" if column in written else "")
             for column in dict.fromkeys([*files, *named])
         ]
         candidates += [
-            f"{{{group.column}}}-{{{position.column}}}"
+            f"{field_of(group.column)}-{field_of(position.column)}"
             for group in self._table.of("group")
             for position in self._table.of("position")
         ]
@@ -369,10 +369,10 @@ class _OfTable:
                 # several rows of one picture
                 groups.insert(0, claim.column)
         for column in sorted(groups, key=_group_rank):
-            if self._options.get("id") != f"{{{column}}}" and not self._tears(column):
-                self._options["group"] = f"{{{column}}}"
+            if self._options.get("id") != field_of(column) and not self._tears(column):
+                self._options["group"] = field_of(column)
                 self._told.append(f"records of one {column!r} stay in one split")
-                values = self._values(f"{{{column}}}")
+                values = self._values(field_of(column))
                 if len(values) == len(self._result.groups):
                     self._result.groups = dict(zip(self._result.groups, values, strict=True))
                 return
@@ -382,8 +382,8 @@ class _OfTable:
         split = self._options.get("split")
         if not isinstance(split, str) or "{" not in split:
             return False
-        pairs = set(self._values(f"{{{column}}}\n{split}"))
-        is_torn = len(pairs) > len(set(self._values(f"{{{column}}}")))
+        pairs = set(self._values(f"{field_of(column)}\n{split}"))
+        is_torn = len(pairs) > len(set(self._values(field_of(column))))
         if is_torn:
             self._told.append(f"its splits share values of {column!r}, and are kept as they are")
         return is_torn
@@ -394,11 +394,13 @@ class _OfTable:
             self._options["split"] = self._split
             self._result.splits = (self._split,)
         elif split:
-            self._options["split"] = f"{{{split[0].column}}}"
-            self._result.splits = tuple(sorted(set(self._values(f"{{{split[0].column}}}"))))
+            self._options["split"] = field_of(split[0].column)
+            self._result.splits = tuple(sorted(set(self._values(field_of(split[0].column)))))
         elif fold:
-            self._options["split"] = f"fold{{{fold[0].column}}}"
-            self._result.splits = tuple(sorted(set(self._values(f"fold{{{fold[0].column}}}"))))
+            self._options["split"] = f"fold{field_of(fold[0].column)}"
+            self._result.splits = tuple(
+                sorted(set(self._values(f"fold{field_of(fold[0].column)}")))
+            )
         column = (split or fold)[0] if split or fold else None
         if column is not None and column.filled == column.cells:
             words = self._values(str(self._options["split"]))

@@ -18,11 +18,11 @@ from ...stages.train.use.describe import ModelTold
 from ...stages.train.use.predict import Prediction
 from ..guard import TaskFailed
 from .answering import Answering
-from .limits import BodyLimit, Limits
+from .limits import BodyLimit, RequestLimits
 from .requests import records_of
 
 
-def make_app(answering: Answering, limits: Limits, say: Callable[[str], None]) -> FastAPI:
+def make_app(answering: Answering, limits: RequestLimits, say: Callable[[str], None]) -> FastAPI:
     """The application over a model. ``say`` is told of faults in the program."""
     told = answering.told
     # its pages of documentation would load scripts from elsewhere

@@ -43,9 +43,9 @@ def serve(
         raise InputError(f"{checkpoint}: there is no such checkpoint")
     from .answering import answering
     from .app import make_app
-    from .limits import Limits
+    from .limits import RequestLimits
 
-    limits = Limits(body_mb << 20, most_records, _IN_FLIGHT)
+    limits = RequestLimits(body_mb << 20, most_records, _IN_FLIGHT)
     with (
         _listening(host, port) as listening,
         answering(checkpoint, top, workers, deadline_s, memory_mb << 20) as model,

@@ -197,16 +197,18 @@ class Columns(Source):
     def texts(self) -> dict[str, str]:
         """Part name -> template for every text part."""
         return (
-            {"text": _as_template(self.text)}
+            {"text": template.as_template(self.text)}
             if isinstance(self.text, str)
-            else {name: _as_template(value) for name, value in self.text.items()}
+            else {name: template.as_template(value) for name, value in self.text.items()}
         )
 
     def words(self) -> set[str]:
         """The columns of texts, of labels, and of what decides where a record belongs."""
         templates = [*self.texts().values(), *_named(self.targets).values()]
         templates += [self.group or "", self.split or ""]
-        templates += [_as_template(column) for columns in self.table.values() for column in columns]
+        templates += [
+            template.as_template(column) for columns in self.table.values() for column in columns
+        ]
         return {name for text in templates for name in template.fields(text)}
 
     def fields(self) -> set[str]:
@@ -223,8 +225,10 @@ class Columns(Source):
             *_named(self.targets).values(),
             *_named(self.numbers).values(),
         ]
-        wanted += [_as_template(column) for columns in self.table.values() for column in columns]
-        wanted += [_as_template(word) for word in (self.start, self.end) if word]
+        wanted += [
+            template.as_template(column) for columns in self.table.values() for column in columns
+        ]
+        wanted += [template.as_template(word) for word in (self.start, self.end) if word]
         return {name for text in wanted for name in template.fields(text)}
 
     def check(self, known: list[str], where: str, hint: str = "") -> None:
@@ -232,7 +236,7 @@ class Columns(Source):
         if self.split in known:
             raise InputError(
                 f"{where}: split: {self.split!r} is the name of a column, and would be the split of"
-                f" every row; write '{{{self.split}}}'"
+                f" every row; write {template.field_of(self.split)!r}"
             )
         lost = sorted(self.fields() - set(known))
         if lost:
@@ -247,14 +251,10 @@ class Columns(Source):
             raise InputError(f"{where}: the table has no column {names}; it has {columns}{hint}")
 
 
-def _as_template(text: str) -> str:
-    return text if "{" in text else "{" + text + "}"
-
-
 def _named(value: list[str] | dict[str, str]) -> dict[str, str]:
     if isinstance(value, list):
-        return {name: _as_template(name) for name in value}
-    return {name: _as_template(text) for name, text in value.items()}
+        return {name: template.as_template(name) for name in value}
+    return {name: template.as_template(text) for name, text in value.items()}
 
 
 class Mapper:
@@ -405,7 +405,7 @@ class Mapper:
         )
 
     def _seconds(self, column: str | None, values: Mapping[str, object]) -> float | None:
-        text = template.fill(_as_template(column), values) if column else None
+        text = template.fill(template.as_template(column), values) if column else None
         return None if text is None or is_no_number(text) else seconds(text)
 
     def _media(

@@ -120,7 +120,7 @@ class Folder(Source):
             f"cues.{name}": text for name, text in self.cues.items()
         }
         named |= {
-            f"table.{name}.{column}": "{" + column + "}"
+            f"table.{name}.{column}": template.as_template(column)
             for name, columns in self.table.items()
             for column in columns
         }
@@ -455,4 +455,4 @@ def _path_values(uri: str, folder: str) -> dict[str, str]:
 
 def _templates(value: list[str] | dict[str, str]) -> dict[str, str]:
     pairs = {name: name for name in value} if isinstance(value, list) else value
-    return {name: text if "{" in text else "{" + text + "}" for name, text in pairs.items()}
+    return {name: template.as_template(text) for name, text in pairs.items()}

@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import yaml
+from commands import here
 from modalmill.pipeline.api.model import Model
 from modalmill.schemas.errors import InputError, RecipeError
 from modalmill.schemas.manifest import read_manifest, table_to_records
@@ -326,9 +327,9 @@ def test_what_is_said_of_columns_is_checked(
     )
     twice = pd.DataFrame([[1, 2, "a"]] * 30, columns=["x", "x", "y"])
     assert "several columns are called 'x'" in mistaken(twice, "y")
-    frame.rename(columns={"size_class": "size: class"}).to_csv(tmp_path / "t.csv", index=False)
-    told = mistaken("t.csv", "size: class")  # type: ignore[arg-type]
-    assert "a recipe cannot name the column 'size: class' of a file" in told
+    frame.rename(columns={"size_class": "{size} class"}).to_csv(tmp_path / "t.csv", index=False)
+    told = mistaken("t.csv", "{size} class")  # type: ignore[arg-type]
+    assert "a recipe cannot name the column '{size} class' of a file" in told
     assert "found Series" in mistaken(frame["Größe (cm)"], "y")
     assert "table: wanted a data frame" in mistaken(5, "y")  # type: ignore[arg-type]
     assert "nothing.csv: there is no such table" in mistaken("nothing.csv", "y")  # type: ignore[arg-type]
@@ -515,6 +516,30 @@ def test_headers_with_colons_and_braces_are_learned_from(
     said = {"Q1: size": None, "{said}": "text"}
     model = mm.fit(frame, "size: class", tmp_path / "b", columns=said, **ONE_EPOCH)
     assert model.columns["Q1: size"].reason == "as you said"
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_headers_of_a_file_too(tmp_path: Path, kind: str) -> None:
+    frame = table_of_sizes(120).drop(columns=["id", "day"])
+    frame.columns = ["Q1: size", "it's: said", "size: class"]
+    frame["group: who"] = [f"person {number // 4}" for number in range(len(frame))]
+    frame["{x}"] = range(len(frame))
+    path = tmp_path / f"t.{kind}"
+    frame.to_csv(path, index=False) if kind == "csv" else frame.to_parquet(path)
+    done = here("init", path, "--out", tmp_path / "r.yaml")
+    assert done.returncode == 0, done.stderr
+    (source,) = yaml.safe_load((tmp_path / "r.yaml").read_text())["sources"].values()
+    assert "it's: said" in str(source["text"])
+    said: dict[str, Any] = {"group: who": "group"}
+    model = mm.fit(path, "size: class", tmp_path / "out", columns=said, **FAST)
+    assert model.evaluation["all"] > 0.8
+    assert model.columns["Q1: size"].use == "number"
+    assert model.columns["it's: said"].use == "text"
+    assert "its name has a brace" in model.columns["{x}"].reason
+    assert len(set(read_manifest(tmp_path / "out")["group"].to_pylist())) == 30
+    asked = {"Q1: size": [2.0, -2.0], "it's: said": ["rot", None]}
+    answers = model.predict(asked).to_pylist()
+    assert [row["prediction"] for row in answers] == ["groß", "klein"]
 
 
 def test_cells_of_a_file_that_say_na_are_no_class_and_no_word(tmp_path: Path) -> None:
