@@ -129,8 +129,24 @@ def your_own_loop(root: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def clean_texts(root: Path) -> None:
+    rows = ["id,comment,stars"]
+    for number in range(40):
+        text = f"I like how the {caption(number)} looks in this picture."
+        rows.append(f"{number},{text},{1 + number % 5}")
+    rows += [
+        "40,Das ist wirklich ein schönes Bild von einem alten Haus.,4",
+        "41,<p>Write to <b>ann@example.org</b> or call 020 7946 0958 about it.</p>,2",
+        "42,buy now buy now buy now buy now buy now buy now buy now buy now,5",
+        "43,The best picture of all that I have seen this year.,50",
+        "44,Nice,3",
+    ]
+    write(root / "comments" / "comments.csv", "\n".join(rows))
+
+
 CORPORA: dict[str, Callable[[Path], None]] = {
     "class-folders": class_folders,
+    "clean-texts": clean_texts,
     "join-by-name": join_by_name,
     "choose-a-threshold": choose_a_threshold,
     "find-bad-pictures": find_bad_pictures,

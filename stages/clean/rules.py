@@ -217,7 +217,7 @@ def _unlike(rule: RuleInWords, here: Contents) -> list[str]:
     kind: str | None = "number" if is_number else "text"
     part, word = part_and_word(rule.left)
     modal = here.parts.get(part)
-    if rule.left not in here.signals and modal and (words := words_of(modal).get(word)):
+    if modal and (words := words_of(modal).get(word)):
         kind = "text"
         for choice in rule.choices:
             if choice not in words:

@@ -166,6 +166,17 @@ def test_words_with_times_keep_them_and_the_text_is_theirs(seed: int) -> None:
     assert stage.remark(of) == ""
 
 
+def test_cues_of_several_words_have_the_words_of_the_text() -> None:
+    cues = (Cue(0, 1, "lay blue by"), Cue(1, 2, "two now"), Cue(2, 3, "please"))
+    of = record("lay blue\nby two now please", cues=cues)
+    for seed in range(20):
+        row = Text(dropout=0.3, typos=0.5).process(of, seed, "a")[1]
+        copy = row.record.parts["note"]
+        timed = [word for cue in copy.cues for word in cue.text.split()]
+        assert timed == (copy.text or "").split()
+        assert all(cue.end_s == cue.start_s + 1 for cue in copy.cues)
+
+
 @pytest.mark.parametrize(
     ("of", "told"),
     [

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from modalmill.pipeline.run import Result
@@ -17,7 +18,7 @@ from modalmill.schemas.contents import Contents
 from modalmill.schemas.errors import MissingPackageError, RecipeError
 from modalmill.schemas.manifest import Row, rows_to_table
 from modalmill.schemas.record import Origin, Part, Record
-from modalmill.stages.base import Decision
+from modalmill.stages.base import Addressed, Decision, make
 from modalmill.stages.clean import outliers as module
 from modalmill.stages.clean._outlying import (
     isolation,
@@ -216,3 +217,10 @@ def test_without_scikit_learn_it_says_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(MissingPackageError, match=r"modalmill\[outliers\]"):
         Outliers(column="y", by="isolation_forest")
+
+
+def test_the_outliers_of_the_docs_can_be_made() -> None:
+    docs = (Path(__file__).parents[3] / "docs" / "recipes.md").read_text()
+    block = docs[docs.index("stages:\n  - clean.outliers:") :].partition("```")[0]
+    stages = yaml.safe_load(block)["stages"]
+    assert [make(*stage, Addressed, *stage.values(), "s")[1] for stage in stages] == [[]] * 4

@@ -17,9 +17,12 @@ from modalmill.stages.modalities.text.signals.top_ngrams import top_ngrams
 from modalmill.stages.modalities.text.signals.word_shapes import word_shapes
 from modalmill.stages.signal import signals_of
 
-# few words, so that runs come again
-TEXTS = st.lists(st.sampled_from(["a", "be", "sea", "dull", "every"]), min_size=1, max_size=60).map(
-    " ".join
+# few words in few phrases, so that long runs come again
+PHRASES = st.lists(st.sampled_from(["a", "be", "sea", "dull", "every"]), min_size=1, max_size=7)
+TEXTS = st.lists(PHRASES, min_size=1, max_size=3).flatmap(
+    lambda phrases: st.lists(st.sampled_from(phrases), min_size=1, max_size=12).map(
+        lambda chosen: " ".join(word for phrase in chosen for word in phrase)
+    )
 )
 LINES = st.lists(st.sampled_from(["one", "two words", "and three words"]), min_size=1, max_size=12)
 
