@@ -65,6 +65,20 @@ def jpeg(pixels: np.ndarray, quality: int, side: int) -> np.ndarray:
     )
 
 
+def grain(pixels: np.ndarray, deviation: float, side: int, seed: int) -> np.ndarray:
+    """With white noise of this deviation in levels of 255, at a short side of ``side`` pixels at
+    most; in a larger one it would be gone once it is scaled down. Each frame has its own.
+    """
+    scaled = _each(pixels, lambda one: image.scale_to(one, side))
+    random = np.random.Generator(np.random.Philox(key=seed))
+
+    def noisy(one: np.ndarray) -> np.ndarray:
+        noise = random.standard_normal(one.shape, dtype=np.float32)
+        return _whole(one + np.float32(deviation) * noise)
+
+    return _each(scaled, noisy)
+
+
 def erase(
     pixels: np.ndarray, left: float, top: float, width: float, height: float, seed: int
 ) -> np.ndarray:

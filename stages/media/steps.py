@@ -9,6 +9,7 @@ at the end.
 | `affine`     |  yes  |  yes  |       | `degrees`, `scale`, `right`, `down`, `shear`        |
 | `blur`       |  yes  |  yes  |       | `sigma`, a share of the shorter side                |
 | `jpeg`       |  yes  |  yes  |       | `quality`, `side` in pixels                         |
+| `grain`      |  yes  |  yes  |       | `deviation`, `side` in pixels, `seed`               |
 | `erase`      |  yes  |  yes  |       | as `crop`, and `seed`                               |
 | `hue`        |  yes  |  yes  |       | `degrees`                                           |
 | `saturation` |  yes  |  yes  |       | `factor`, 0 is grey, 1 leaves it as it is           |
@@ -115,6 +116,6 @@ PIXEL_STEPS: dict[str, Callable[..., np.ndarray]] = {
     "brightness": _brightness,
     **{
         name: _of_pictures(name)
-        for name in ("affine", "blur", "jpeg", "erase", "hue", "saturation", "contrast")
+        for name in ("affine", "blur", "jpeg", "grain", "erase", "hue", "saturation", "contrast")
     },
 }

@@ -26,6 +26,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "match": "source",
     },
     "align.cut": {"by": "caption"},
+    "augment.balance": {"target": "label"},
     "align.targets": {"name": "y", "first_of": ["label", "score"]},
     "align.join": {"sources": ["a", "b"]},
     "align.sync": {"video": "video", "audio": "audio", "correct": True},

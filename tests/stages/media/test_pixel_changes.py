@@ -110,6 +110,19 @@ def test_jpeg_leaves_blocks_at_the_size_that_it_says() -> None:
     assert jpeg(pixels, 50, 1000).shape == pixels.shape
 
 
+@pytest.mark.parametrize("deviation", [3.0, 15.0])
+def test_grain_is_noise_of_its_deviation_at_the_size_that_it_says(deviation: float) -> None:
+    pixels = np.full((2, 400, 500, 3), 128, np.uint8)
+    noisy = apply_to_pixels(
+        pixels, [Step("grain", {"deviation": deviation, "side": 200, "seed": 1})]
+    )
+    assert noisy.shape == (2, 200, 250, 3)
+    # 150,000 draws know it to 0.2 %; rounding adds a deviation of 1 / sqrt(12)
+    assert noisy[0].std() == pytest.approx(np.hypot(deviation, 12**-0.5), rel=0.01)
+    assert noisy.mean() == pytest.approx(128, abs=0.1)
+    assert np.corrcoef(noisy[0].ravel(), noisy[1].ravel())[0, 1] == pytest.approx(0, abs=0.02)
+
+
 def test_erasing_leaves_the_rest_and_fills_with_what_is_drawn() -> None:
     pixels = picture(100, 200)
     place = {"left": 0.1, "top": 0.2, "width": 0.5, "height": 0.4}
