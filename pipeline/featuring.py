@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..schemas.features import (
     ENDINGS,
     CachedVectors,
     FeatureNote,
+    read_feature_counts,
     read_vectors,
     vectors_table,
     write_keys,
@@ -25,7 +26,7 @@ from ..schemas.json_value import JsonValue
 from ..schemas.layout import RunFolder
 from ..schemas.manifest import Manifest
 from ..schemas.record import Part
-from ..stages.base import Beat, Extractor, extracted, options_of, stored
+from ..stages.base import Beat, Extractor, checked, deciding_options, stored
 from ..stages.media.refusing import refusing
 from ..stages.modality import modality
 from .engine import Engine
@@ -57,21 +58,83 @@ class FeatureTask:
     path: Path
 
     def run(self, beat: Beat, skip: Mapping[str, str]) -> int:
-        ids, vectors, faults = [], [], {}
+        made = _Made()
+        waiting: list[_Decoded] = []
         for content, part in self.parts:
             item = f"{part.modality}:{part.uri or content}"
             beat(item)
             try:
                 refuse_skipped(item, skip)
                 with refusing("decoder_failed", item):
-                    data = modality(part.modality).decoded(self.root, part, self.extractor)
-                vectors.append(extracted(self.extractor, data, item))
-                ids.append(content)
+                    data = modality(part.modality).decoded(self.root, part, self.extractor.reads_by)
             except DamageError as error:
-                faults[content] = [error.rule, error.message]
-        table = vectors_table(ids, vectors, self.extractor.dims(), np.dtype(np.float32))
-        write_table(self.path, table, {"faults": faults})
-        return len(ids)
+                made.faults[content] = [error.rule, error.message]
+                continue
+            waiting.append(_Decoded(content, item, data))
+            if len(waiting) >= self.extractor.batch:
+                self._extract(waiting, made, beat, skip)
+                waiting = []
+        self._extract(waiting, made, beat, skip)
+        table = vectors_table(
+            list(made.vectors),
+            list(made.vectors.values()),
+            self.extractor.extracted_dims(),
+            np.dtype(np.float32),
+            list(made.counts.values()) if self.extractor.told else None,
+        )
+        write_table(self.path, table, {"faults": made.faults})
+        return len(made.vectors)
+
+    def is_unbounded(self) -> bool:
+        """Whether the memory bound of its worker has to be lifted for it."""
+        return self.extractor.maps_much()
+
+    def _extract(
+        self, decoded: Sequence[_Decoded], made: _Made, beat: Beat, skip: Mapping[str, str]
+    ) -> None:
+        """Add what the extractor makes of parts: of all at once, or of each where one of them is
+        refused or brought the worker down.
+        """
+        if len(decoded) > 1:
+            item = f"{len(decoded)} parts from {decoded[0].item} on"
+            beat(item)
+            try:
+                refuse_skipped(item, skip)
+                vectors = self.extractor.extract_all([one.data for one in decoded])
+                for one, vector in zip(decoded, vectors, strict=True):
+                    self._add(one, vector, made)
+                return
+            except DamageError:
+                pass
+        for one in decoded:
+            beat(one.item)
+            try:
+                refuse_skipped(one.item, skip)
+                self._add(one, self.extractor.extract(one.data), made)
+            except DamageError as error:
+                made.faults[one.content] = [error.rule, error.message]
+
+    def _add(self, one: _Decoded, vector: np.ndarray, made: _Made) -> None:
+        made.vectors[one.content] = checked(self.extractor, vector, one.item)
+        made.counts[one.content] = list(self.extractor.tell(one.data))
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """A part that was decoded, by its content id. item: what messages call it."""
+
+    content: str
+    item: str
+    data: object
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What a task made, by content id."""
+
+    vectors: dict[str, np.ndarray] = field(default_factory=dict)
+    counts: dict[str, list[int]] = field(default_factory=dict)
+    faults: dict[str, list[str]] = field(default_factory=dict)
 
 
 def write_features(
@@ -92,7 +155,7 @@ def write_features(
     }
     wanted = [f"{name}{ending}" for name in plan.features for ending in ENDINGS]
     total = len(plan.features)
-    options = {name: options_of(extractor) for name, extractor in plan.features.items()}
+    options = {name: deciding_options(extractor) for name, extractor in plan.features.items()}
     if note.is_file() and json.loads(note.read_text()) == _state(
         manifest.made_from, configs, options, folder, wanted
     ):
@@ -104,7 +167,9 @@ def write_features(
     for done, (name, extractor) in enumerate(plan.features.items(), 1):
         chunks = work.features / configs[name]
         extracting = _Extracting(name, extractor, configs[name], plan.root, chunks, engine)
-        faults = extracting.write(entries[name], folder)
+        cache = extracting.write(entries[name], folder)
+        faults = cache.faults
+        lines += _remarks(name, extractor, entries[name], cache)
         own = [entry for entry in entries[name] if entry.content in faults]
         if own:
             rules = Counter(faults[entry.content][0] for entry in own).most_common()
@@ -120,6 +185,18 @@ def write_features(
             path.unlink()
     write_json(note, _state(manifest.made_from, configs, options, folder, wanted))
     return lines
+
+
+def _remarks(
+    name: str, extractor: Extractor, entries: Sequence[_Entry], cache: CachedVectors
+) -> list[str]:
+    """What the extractor has to say of all records together, as a line."""
+    counted = [cache.counts[entry.content] for entry in entries if entry.content in cache.counts]
+    if not counted:
+        return []
+    sums = [sum(counts) for counts in zip(*counted, strict=True)]
+    said = extractor.remark(dict(zip(extractor.told, sums, strict=True)))
+    return [f"features: {extractor.address} of {name}: {said}"] if said else []
 
 
 def _entries(plan: Plan, manifest: Manifest) -> dict[str, list[_Entry]]:
@@ -165,8 +242,8 @@ class _Extracting:
     chunks: Path
     engine: Engine
 
-    def write(self, entries: Sequence[_Entry], folder: Path) -> dict[str, list[str]]:
-        """Bring the cache up to date; rule and message for each content without a vector."""
+    def write(self, entries: Sequence[_Entry], folder: Path) -> CachedVectors:
+        """Bring the cache up to date."""
         distinct = {entry.content: entry.part for entry in entries}
         weights = self._fitted(entries)
         note = self._note(weights)
@@ -187,6 +264,7 @@ class _Extracting:
                 cache.faults |= read_note(task.path)["faults"]
                 for content, vector in read_vectors(task.path).items():
                     cache.vectors[content] = stored(self.extractor, vector, weights)
+                cache.counts |= read_feature_counts(task.path)
             ids = sorted(content for content in cache.vectors if content in distinct)
             cache.write(folder, self.name, ids)
             for task in tasks:
@@ -197,7 +275,7 @@ class _Extracting:
                 f" {self.extractor.address}; the first: {min(cache.faults.values())[1]}"
             )
         write_keys(folder, self.name, {entry.key: entry.content for entry in entries})
-        return cache.faults
+        return cache
 
     def _fitted(self, entries: Sequence[_Entry]) -> np.ndarray | None:
         """What the extractor is fitted to; None for one that is not."""
@@ -218,7 +296,7 @@ class _Extracting:
             fit=fingerprint(weights.tolist()) if weights is not None else "",
             one_scale=self.extractor.one_scale,
             identity=self.extractor.identity(),
-            options=options_of(self.extractor),
+            options=deciding_options(self.extractor),
             weights=weights.tolist() if weights is not None else [],
         )
 

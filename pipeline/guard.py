@@ -15,6 +15,7 @@ reason where that happens over and over.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import mmap
@@ -277,8 +278,11 @@ def child() -> None:
             task, skip, deadline_s, memory_bytes = pickle.loads(whole)
             # a parent that lives has killed this process long before
             orphan_s = 2 * deadline_s + 1
+            if getattr(task, "is_unbounded", _no)():
+                _lift_bound()
+                bounded = False
             # once: counted from a process that has grown, the bound would be a higher one
-            if not bounded:
+            elif not bounded:
                 _bound_memory(memory_bytes)
                 bounded = True
             # here, for what cannot be sent is the task's failure and no death of the worker
@@ -331,6 +335,21 @@ def _bound_memory(memory_bytes: int) -> None:
             # the address space, of which libraries map much and use little: the bound comes on
             # top of it
             now = int(file.read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (now + memory_bytes, now + memory_bytes))
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        wanted = now + memory_bytes
+        if most != resource.RLIM_INFINITY:
+            wanted = min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_AS, (wanted, most))
     except (OSError, ValueError):  # no such limit on this system: the deadline alone guards
         return
+
+
+def _lift_bound() -> None:
+    """Let the address space grow as far as the system lets it."""
+    with contextlib.suppress(OSError, ValueError):
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def _no() -> bool:
+    return False

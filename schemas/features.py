@@ -73,12 +73,13 @@ class CachedVectors:
     """The vectors of one part.
 
     vectors: by content id, each ``[dims]``. faults: rule and message for each content that has
-        none.
+        none. counts: what the extractor counted of each content, where it counts something.
     """
 
     note: FeatureNote
     vectors: dict[str, np.ndarray] = field(default_factory=dict)
     faults: dict[str, list[str]] = field(default_factory=dict)
+    counts: dict[str, list[int]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path, part: str, note: FeatureNote) -> Self:
@@ -93,7 +94,7 @@ class CachedVectors:
         cached = FeatureNote.from_dict(own)
         if (cached.extractor, cached.fit) != (note.extractor, note.fit):
             return cls(FeatureNote())
-        return cls(cached, read_vectors(path), faults)
+        return cls(cached, read_vectors(path), faults, read_feature_counts(path))
 
     def write(self, folder: Path, part: str, ids: Sequence[str]) -> None:
         """Write the vectors of these contents and all faults."""
@@ -101,7 +102,11 @@ class CachedVectors:
         if self.faults:
             note["faults"] = dict(sorted(self.faults.items()))
         table = vectors_table(
-            ids, [self.vectors[content] for content in ids], self.note.dims, np.dtype(np.float16)
+            ids,
+            [self.vectors[content] for content in ids],
+            self.note.dims,
+            np.dtype(np.float16),
+            self._counts_of(ids),
         )
         # one batch: read as one view of the memory map
         write_table(
@@ -111,24 +116,44 @@ class CachedVectors:
             rows_per_batch=max(1, len(ids)),
         )
 
+    def _counts_of(self, ids: Sequence[str]) -> list[list[int]] | None:
+        """What was counted of these contents; None where that is nothing of any."""
+        counted = [self.counts.get(content, []) for content in ids]
+        return counted if any(any(counts) for counts in counted) else None
+
 
 def vectors_table(
-    ids: Sequence[str], vectors: Sequence[np.ndarray], dims: int, kind: np.dtype[np.floating[Any]]
+    ids: Sequence[str],
+    vectors: Sequence[np.ndarray],
+    dims: int,
+    kind: np.dtype[np.floating[Any]],
+    counts: Sequence[Sequence[int]] | None = None,
 ) -> pa.Table:
-    """A table of vectors ``[dims]`` with the ids of their contents."""
+    """A table of vectors ``[dims]`` with the ids of their contents, and what was counted of each
+    where something was.
+    """
     flat = np.concatenate(vectors).astype(kind) if vectors else np.empty(0, kind)
-    return pa.table(
-        {
-            "id": pa.array(ids, pa.string()),
-            "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat), dims),
-        }
-    )
+    columns = {
+        "id": pa.array(ids, pa.string()),
+        "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat), dims),
+    }
+    if counts is not None:
+        columns["counts"] = pa.array(counts, pa.list_(pa.int64()))
+    return pa.table(columns)
 
 
 def read_vectors(path: Path) -> dict[str, np.ndarray]:
     """The vectors of a file by content id, in the type that it has them in."""
     table = read_table(path)
     return dict(zip(table["id"].to_pylist(), _vectors_in(table), strict=True))
+
+
+def read_feature_counts(path: Path) -> dict[str, list[int]]:
+    """What was counted of each content of a file, by its id; empty where nothing was."""
+    table = read_table(path)
+    if "counts" not in table.column_names:
+        return {}
+    return dict(zip(table["id"].to_pylist(), table["counts"].to_pylist(), strict=True))
 
 
 def _vectors_in(table: pa.Table) -> np.ndarray:

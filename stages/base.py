@@ -526,6 +526,33 @@ class Extractor(Addressed):
     modality: ClassVar[str] = "image"
     # all features are in one unit, and which of them vary most says something
     one_scale: ClassVar[bool] = False
+    # options that came after the first version: as by default they are no part of the identity, so
+    # that what was cached before them stays good
+    later: ClassVar[frozenset[str]] = frozenset()
+    # options that say how, and not what, is computed
+    aside: ClassVar[frozenset[str]] = frozenset()
+    # what ``tell`` counts of a part, summed up with the vectors
+    told: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def batch(self) -> int:
+        """How many parts ``extract_all`` takes at once."""
+        return 1
+
+    @property
+    def reads_by(self) -> Extractor:
+        """The extractor whose options say how a part is decoded (``rate_hz``, ``frames``, ...)."""
+        return self
+
+    def deciding(self) -> dict[str, object]:
+        """The options that decide what the vectors are, by name."""
+        chosen: dict[str, object] = {}
+        for item in dataclasses.fields(self):  # type: ignore[arg-type]  # all are
+            value = getattr(self, item.name)
+            as_ever = item.name in self.later and value == item.default
+            if not as_ever and item.name not in self.aside:
+                chosen[item.name] = value
+        return chosen
 
     def files(self) -> Sequence[Path]:
         """The files of the network that option ``model`` names: their contents, not their place,
@@ -535,10 +562,10 @@ class Extractor(Addressed):
 
     def identity(self) -> str:
         files = [(path, path.stat()) for path in self.files()]
+        options = self.deciding()
         if not files:
-            return super().identity()
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]  # all are
-        options = {field.name: getattr(self, field.name) for field in fields}
+            own = outside.source_of(type(self))
+            return fingerprint(self.address, self.version, options, *([own] if own else []))
         options.pop("model", None)
         return fingerprint(
             self.address,
@@ -551,12 +578,36 @@ class Extractor(Addressed):
         """Length of the vector."""
         raise NotImplementedError
 
+    def extracted_dims(self) -> int:
+        """Length of what ``extract`` gives; that of the vector where fitting does not change it."""
+        return self.dims()
+
+    def maps_much(self) -> bool:
+        """Whether it works on an accelerator, whose driver maps more addresses than a worker may
+        have.
+        """
+        return False
+
     # Any: what a part is when it is decoded is its modality's own
     def extract(self, data: Any) -> np.ndarray:
         """The vector of one decoded part: text, RGB ``[H, W, 3]``, mono sound ``[T]`` at
         ``sample_rate_hz`` or frames ``[T, H, W, 3]``.
         """
         raise NotImplementedError
+
+    def extract_all(self, data: Sequence[Any]) -> list[np.ndarray]:
+        """The vectors of some decoded parts, at most ``batch`` of them."""
+        return [self.extract(one) for one in data]
+
+    def tell(self, data: Any) -> Sequence[int]:
+        """How often each thing in ``told`` is met in a decoded part."""
+        return [0] * len(self.told)
+
+    def remark(self, counts: Mapping[str, int]) -> str:
+        """What a person is to know of all parts together, by the sums of ``tell``; empty for
+        nothing.
+        """
+        return ""
 
     def weigh(self, vector: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """The vector ``[dims]`` weighted by what ``fit`` gave: of extractors that have ``fit``."""
@@ -573,11 +624,17 @@ def extracted(extractor: Extractor, data: object, of: str) -> np.ndarray:
     """The vector of a decoded part, before any fit ``[dims]``; DamageError for numbers that a cache
     cannot hold, InputError for another shape: the extractor's fault, not the medium's.
     """
-    vector = extractor.extract(data)
+    return checked(extractor, extractor.extract(data), of)
+
+
+def checked(extractor: Extractor, vector: np.ndarray, of: str) -> np.ndarray:
+    """The vector that an extractor gave of a part, before any fit; errors as of
+    :func:`extracted`.
+    """
     where = f"features by {extractor.address} of {of}"
-    if vector.shape != (extractor.dims(),):
+    if vector.shape != (extractor.extracted_dims(),):
         raise InputError(
-            f"{where}: wanted a vector of {extractor.dims()} numbers, found the shape"
+            f"{where}: wanted a vector of {extractor.extracted_dims()} numbers, found the shape"
             f" {list(vector.shape)}"
         )
     with np.errstate(over="ignore"):
@@ -604,6 +661,12 @@ def options_of(named: Addressed) -> dict[str, JsonValue]:
     """Its options as plain JSON, from which :func:`make` makes it again."""
     options: dict[str, JsonValue] = TypeAdapter(type(named)).dump_python(named, mode="json")
     return options
+
+
+def deciding_options(extractor: Extractor) -> dict[str, JsonValue]:
+    """Those of its options, as plain JSON, that decide what its vectors are."""
+    deciding = extractor.deciding()
+    return {name: value for name, value in options_of(extractor).items() if name in deciding}
 
 
 def find(address: str, kind: type[T]) -> type[T]:

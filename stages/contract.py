@@ -137,9 +137,9 @@ def broken_extractor(extractor: Extractor, data: Iterable[object]) -> list[str]:
         return [*lines, f"modality: there is none called {extractor.modality!r}"]
     for part in data:
         first, second = extractor.extract(part), extractor.extract(part)
-        if getattr(first, "shape", None) != (extractor.dims(),):
+        if getattr(first, "shape", None) != (extractor.extracted_dims(),):
             lines.append(
-                f"wanted a vector of dims() = {extractor.dims()} numbers, found the shape"
+                f"wanted a vector of dims() = {extractor.extracted_dims()} numbers, found the shape"
                 f" {list(np.shape(first))}"
             )
         elif not np.array_equal(first, second):

@@ -1,44 +1,92 @@
-"""Texts, images and sound by a model of the ``transformers`` library, from a folder or its hub: the
-extra ``hf``.
+"""Texts, images, frames and sound by a model of the ``transformers`` library, from a folder or its
+hub: the extra ``hf``.
 """
 
 from __future__ import annotations
 
-import functools
 import importlib.util
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ...schemas.errors import DamageError, InputError, MissingPackageError
+from ...schemas.errors import InputError, MissingPackageError
 from ..base import Extractor
+from ._networks import Network, Pool, Sense, load_network, network_card, refusals
+
+_ACCELERATORS = ("/dev/nvidiactl", "/dev/kfd")  # of NVIDIA's driver and of AMD's
 
 
 @dataclass(frozen=True, kw_only=True)
 class Transformers(Extractor):
-    """The mean of an encoder's last hidden states, of a text under its tokeniser's mask.
+    """What an encoder says of a text, a picture, the frames of a film or a sound: the mean of its
+    hidden states, the state of its first token, or its place in the space that two encoders share.
 
-    model: a folder, whose contents decide what a cache holds, or a hub name, of an encoder of one
-        modality (BERT, ViT, Wav2Vec2, ...), its weights as safetensors.
-    of: the modality. rate_hz: sound is resampled to it first; it must be the model's.
+    model: a folder, whose contents decide what a cache holds, or a hub name: an encoder of one
+        modality (BERT, ViT, Wav2Vec2, Whisper, ...) or two in one (CLIP, SigLIP, CLAP), its weights
+        as safetensors.
+    of: the modality. frames: of a film, evenly spaced ones that are looked at; its vector is the
+        mean of theirs.
+    pool: ``mean`` of the states of all tokens, places or moments, of a text under its tokeniser's
+        mask; ``cls``, the state of a class token, where the model has one; ``projection``, the
+        vector in the common space of two encoders, as ``get_text_features`` and its like give it.
+        ``none`` is refused: a cache holds one vector for each content.
+    layer: which of the hidden states is pooled, 0 for the embeddings and -1 for the last layer
+        before the norm that some models end with; the model's output where it is not given.
+    rate_hz: sound is resampled to it first; the model's own where it is not given.
+    batch_size: how many parts go through the model at once, of those that are of one length:
+        nothing is padded, and no vector depends on its neighbours beyond the last digits.
+    device: ``auto`` is an accelerator where torch sees one, or torch's own word (``cpu``,
+        ``cuda``). Each worker holds a model of its own.
+    dtype: of weights and states; float16 and bfloat16 are for accelerators.
     revision: commit of the hub's repository, part of the cache's fingerprint; give it, so that the
         same name means the same weights.
+
+    Texts and sounds that are longer than the model takes are cut at their end, and counted.
     """
 
     modality: ClassVar[str] = "text"
+    later: ClassVar[frozenset[str]] = frozenset({"pool", "layer", "frames", "dtype"})
+    aside: ClassVar[frozenset[str]] = frozenset({"batch_size", "device"})
+    told: ClassVar[tuple[str, ...]] = ("parts", "cut")
 
     model: str
-    of: Literal["text", "image", "audio"] = "text"
-    rate_hz: int = 16_000
+    of: Sense = "text"
+    pool: Pool | Literal["none"] = "mean"
+    layer: int | None = None
+    rate_hz: int | None = None
+    frames: int = 8
+    batch_size: int = 1
+    device: str = "auto"
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
     revision: str | None = None
 
     def __post_init__(self) -> None:
         if importlib.util.find_spec("transformers") is None:
             raise MissingPackageError("transformers", "hf", "features.transformers")
         object.__setattr__(self, "modality", self.of)
+        for name in ("frames", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: wanted at least 1, found {getattr(self, name)}")
+        if self.pool == "none":
+            raise ValueError(
+                "pool: a cache holds one vector for each content, and no sequence of them; wanted"
+                " mean, cls or projection, or the part itself as an input of training"
+            )
+        card = network_card(self.model, self.of, self.revision)
+        object.__setattr__(self, "rate_hz", self._rate(card.rate_hz))
         self.dims()
+
+    def _rate(self, own_hz: int | None) -> int:
+        if self.of == "audio" and self.rate_hz is not None and self.rate_hz != (own_hz or 0):
+            raise ValueError(
+                f"rate_hz: {self.model} hears sounds of {own_hz} Hz, found {self.rate_hz}; leave it"
+                " out"
+            )
+        # 16,000 is what caches of texts and images have always said
+        return own_hz or 16_000 if self.of == "audio" else self.rate_hz or 16_000
 
     def files(self) -> list[Path]:
         folder = Path(self.model)  # or a name of the hub
@@ -46,73 +94,48 @@ class Transformers(Extractor):
             sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
         )
 
+    @property
+    def batch(self) -> int:
+        return self.batch_size
+
+    def maps_much(self) -> bool:
+        return self.device != "cpu" and any(Path(name).exists() for name in _ACCELERATORS)
+
     def dims(self) -> int:
-        return _width(self.model, self.revision)
+        assert self.pool != "none"  # refused when it was made
+        return network_card(self.model, self.of, self.revision).width(self.pool, self.layer)
 
     def extract(self, data: str | np.ndarray) -> np.ndarray:
-        import torch
+        return self.extract_all([data])[0]
 
-        processor, model = _load(self.model, self.of, self.revision)
+    def extract_all(self, data: Sequence[Any]) -> list[np.ndarray]:
+        network = self._network()
+        pieces = [list(one) if self.of == "video" else [one] for one in data]
+        with refusals(self.model):
+            encoded = [network.encoded(each) for piece in pieces for each in piece]
+            vectors = network.vectors(encoded, max(self.batch_size, self.frames))
+        ends = np.cumsum([len(piece) for piece in pieces])
+        return [_mean(own) for own in np.split(np.stack(vectors), ends[:-1])]
+
+    def tell(self, data: str | np.ndarray) -> tuple[int, int]:
+        return (1, int(self.of in ("text", "audio") and self._network().is_cut(data)))
+
+    def remark(self, counts: Mapping[str, int]) -> str:
+        cut, parts = counts["cut"], counts["parts"]
+        return (
+            f"{cut:,} of {parts:,} are longer than {self.model} takes, and were cut" if cut else ""
+        )
+
+    def _network(self) -> Network:
+        assert self.pool != "none"
         try:
-            if self.of == "text":
-                inputs = processor(data, return_tensors="pt", truncation=True)
-            elif self.of == "image":
-                inputs = processor(images=data, return_tensors="pt")
-            else:
-                inputs = processor(data, sampling_rate=self.rate_hz, return_tensors="pt")
-            with torch.no_grad():
-                hidden = model(**inputs).last_hidden_state[0]
-        except (RuntimeError, ValueError) as error:  # a sound that is too short, for example
-            raise DamageError(
-                "network_refuses", f"{self.model} cannot take it: {_first_line(error)}"
-            ) from None
-        real = (
-            inputs["attention_mask"][0].bool()
-            if self.of == "text"
-            else torch.ones(len(hidden), dtype=torch.bool)
-        )
-        return np.asarray(hidden[real].mean(0).float().numpy())
+            return load_network(
+                self.model, self.of, self.pool, self.layer, self.device, self.dtype, self.revision
+            )
+        except (OSError, ValueError) as error:
+            raise InputError(f"features.transformers: {error}") from None
 
 
-@functools.lru_cache(maxsize=8)
-def _width(name: str, revision: str | None) -> int:
-    """Length of a model's hidden states, from its configuration alone."""
-    from transformers import AutoConfig
-
-    try:
-        config = AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"model: {name} cannot be loaded: {_first_line(error)}") from None
-    width = getattr(config, "hidden_size", None)
-    if not isinstance(width, int):
-        raise ValueError(
-            f"model: {name} is no encoder of one modality (its configuration has no hidden_size);"
-            " wanted one like BERT, ViT or Wav2Vec2"
-        )
-    return width
-
-
-@functools.lru_cache(maxsize=4)
-# Any: the classes that transformers chooses have no common type
-def _load(name: str, of: str, revision: str | None) -> tuple[Any, Any]:
-    import transformers
-
-    kinds: dict[str, Any] = {
-        "text": transformers.AutoTokenizer,
-        "image": transformers.AutoImageProcessor,
-        "audio": transformers.AutoFeatureExtractor,
-    }
-    try:
-        processor = kinds[of].from_pretrained(name, revision=revision, trust_remote_code=False)
-        model = transformers.AutoModel.from_pretrained(
-            name, revision=revision, trust_remote_code=False, use_safetensors=True
-        )
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"features.transformers: {name} cannot be loaded: {_first_line(error)}"
-        ) from None
-    return processor, model.eval()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def _mean(vectors_ND: np.ndarray) -> np.ndarray:
+    """The mean of some vectors ``[N, D]``; of one, that one, digit for digit."""
+    return np.asarray(vectors_ND[0] if len(vectors_ND) == 1 else vectors_ND.mean(0))

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+from modalmill.pipeline.featuring import FeatureTask
 from modalmill.pipeline.run import Result
-from modalmill.schemas.errors import InputError
+from modalmill.schemas.disk import read_note
+from modalmill.schemas.errors import DamageError, InputError
+from modalmill.schemas.features import read_vectors
+from modalmill.schemas.record import Part
+from modalmill.stages.base import Extractor
 from tiny import recipe, tone, write
 
 
@@ -26,3 +36,48 @@ def test_features_that_no_record_has_are_an_error(
         run_recipe(
             recipe(tmp_path, {"s": source}, features={"audio": "features.audio"}, shard=None)
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batched(Extractor):
+    """The length of a text, of several at once; the word ``bad`` is refused."""
+
+    modality: ClassVar[str] = "text"
+
+    batch_size: int = 3
+
+    @property
+    def batch(self) -> int:
+        return self.batch_size
+
+    def dims(self) -> int:
+        return 1
+
+    def extract(self, data: str) -> np.ndarray:
+        if data == "bad":
+            raise DamageError("refused", "bad is refused")
+        return np.array([len(data)], np.float32)
+
+
+@given(st.lists(st.sampled_from(["a", "bb", "ccc", "bad"]), max_size=9), st.integers(1, 4))
+def test_in_a_batch_a_part_that_is_refused_costs_itself_alone(texts: list[str], size: int) -> None:
+    parts = tuple((f"{place}", Part("text", text=text)) for place, text in enumerate(texts))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.arrow"
+        FeatureTask(Path(folder), Batched(batch_size=size), parts, path).run(lambda item: None, {})
+        found, faults = read_vectors(path), read_note(path)["faults"]
+    wanted = {f"{place}": len(text) for place, text in enumerate(texts) if text != "bad"}
+    assert {content: vector.item() for content, vector in found.items()} == wanted
+    assert faults.keys() == {f"{place}" for place, text in enumerate(texts) if text == "bad"}
+
+
+def test_a_batch_that_brought_the_worker_down_is_taken_apart(tmp_path: Path) -> None:
+    parts = tuple((text, Part("text", text=text)) for text in ("a", "bb"))
+    beats: list[str] = []
+    task = FeatureTask(tmp_path, Batched(), parts, tmp_path / "x.arrow")
+    task.run(beats.append, {})
+    assert beats == ["text:a", "text:bb", "2 parts from text:a on"]
+    beats.clear()
+    task.run(beats.append, {"2 parts from text:a on": "decoder_crashed"})
+    assert beats[-2:] == ["text:a", "text:bb"]
+    assert read_vectors(tmp_path / "x.arrow").keys() == {"a", "bb"}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -29,6 +32,31 @@ def test_a_hang_a_crash_and_a_greedy_decoder_cost_their_own_items(tmp_path: Path
         "memory": "decoder_memory",
         "d": "good",
     }
+    guard.close()
+
+
+@dataclass(frozen=True)
+class Reserve:
+    """Reserves addresses without using them, as the driver of an accelerator does."""
+
+    reserved_bytes: int
+    unbounded: bool
+
+    def is_unbounded(self) -> bool:
+        return self.unbounded
+
+    def run(self, beat: Callable[[str], None], skip: Mapping[str, str]) -> bool:
+        try:
+            mmap.mmap(-1, self.reserved_bytes, mmap.MAP_PRIVATE, 0).close()
+        except OSError:
+            return False
+        return True
+
+
+def test_the_bound_is_lifted_for_a_task_on_an_accelerator_alone() -> None:
+    guard = Guard().limit(deadline_s=5.0, memory_bytes=1 << 28)
+    found = [guard.run(Reserve(1 << 30, unbounded)) for unbounded in (False, True, False, True)]
+    assert found == [False, True, False, True]
     guard.close()
 
 

@@ -114,7 +114,7 @@ class Given:
         if isinstance(kind, OnDisk):
             path = given_file(os.path.realpath(value))
             folder, part = path.parent, Part(kind.name, uri=path.name)
-        vector = extracted(extractor, kind.decoded(folder, part, extractor), value)
+        vector = extracted(extractor, kind.decoded(folder, part, extractor.reads_by), value)
         weights = self.saved.inputs.caches[name].weights
         return stored(extractor, vector, np.array(weights, np.float32) if weights else None)
 
