@@ -35,7 +35,7 @@ from ..stages.modality import (
     on_disk,
     requested,
 )
-from ..stages.signal import LIKENESS, measured_anyway, signals_of
+from ..stages.signal import LIKENESS, measured_anyway, quantities_of, signals_of
 
 if TYPE_CHECKING:
     from ..stages.train.options import TrainOptions
@@ -132,12 +132,18 @@ def _asked_for(name: str, here: Contents) -> tuple[set[str], list[str]]:
         ]
     if not request:
         return {kind for kind in kinds if kind}, []
-    choices = {f"{kind}.{each}" for kind in kinds if kind for each in modality(kind).on_request}
-    asked = {choice for choice in choices if choice.endswith(f".{request}")}
-    words = [choice.rpartition(".")[2] for choice in choices]
+    by_word: dict[str, set[str]] = {}
+    for kind in filter(None, kinds):
+        for each in modality(kind).on_request:
+            by_word.setdefault(each, set()).add(f"{kind}.{each}")
+        # a signal that gives several numbers may be called by any of them
+        for word, number in quantities_of(kind).items():
+            if number.on_request:
+                by_word.setdefault(word, set()).add(f"{kind}.{number.on_request}")
+    asked = by_word.get(request, set())
     return asked, [] if asked else [
         f"measure: nothing that is measured on request of {whole!r} is called"
-        f" {request!r}{nearest(request, words)}; its other signals: measure: [{whole}]"
+        f" {request!r}{nearest(request, by_word)}; its other signals: measure: [{whole}]"
     ]
 
 

@@ -455,7 +455,8 @@ def test_the_command_line_measures_them_by_part_or_modality(tmp_path: Path) -> N
     write(tmp_path / "raw" / "0.wav", wav())
     write(tmp_path / "raw" / "0.mp4", mp4(frames=6, sound=False))
     value = own_recipe(tmp_path, OWN, {"image.redness": "> -300"})
-    asked = ["note.questions", "image.redness", "video.flash"]
+    # a number's name stands for the signal that gives it
+    asked = ["note.questions", "image.redness", "video.flash", "audio.true_peak_dbtp"]
     write(tmp_path / "raw" / "t.csv", "id,note,start\n0,why?,0\n")
     write(tmp_path / "r.yaml", yaml.safe_dump(value | {"stages": [], "measure": asked}))
     words = ("--out", tmp_path / "measured", "--engine", "serial")
@@ -463,7 +464,7 @@ def test_the_command_line_measures_them_by_part_or_modality(tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     table = pandas.read_parquet(tmp_path / "measured" / "measured.parquet").set_index("part")
     assert table.questions["note"] == 1
-    assert table[["redness", "flash"]].notna().sum().sum() == 2
+    assert table[["redness", "flash", "true_peak_dbtp"]].notna().sum().sum() == 3
     assert "questions" in done.stdout
     write(tmp_path / "r.yaml", yaml.safe_dump(value | {"measure": ["note.question"]}))
     done = here("measure", tmp_path / "r.yaml", *words)
