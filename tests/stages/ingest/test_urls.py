@@ -309,7 +309,7 @@ def test_a_run_from_the_command_line_and_what_is_tried_again(
     pictures = {"type": "urls", "path": "t.csv", "allow": ["127.0.0.1"], "modality": "image"}
     value = recipe(Path("data"), {"web": pictures}, ["clean.image"], shard={}, tolerance=0.2)
     write(tmp_path / "r.yaml", json.dumps(value))
-    done = here("run", "r.yaml", "--out", "out", cwd=tmp_path)
+    done = here("run", "r.yaml", "--out", "out", "--engine", "serial", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     account = json.loads((tmp_path / "out" / "account.json").read_text())
     assert account["sources"]["web"]["reasons"] == {"http_404": 1}
