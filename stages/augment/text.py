@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from ...schemas.errors import InputError
 from ...schemas.fingerprint import fingerprint, hash_file
 from ...schemas.record import Cue, Part, Record
 from ._copies import Copies, copy_of
-from ._wording import Keyboard, Synonyms, Wording, can_vary, read_synonyms, varied
+from ._wording import Synonyms, Wording, can_vary, read_synonyms, varied
 
 _WORD = re.compile(r"\S+")
 # without these a text says the opposite
@@ -51,7 +52,7 @@ class Text(Copies):
     parts: list[str] | None = None
     dropout: float = 0.1
     typos: float = 0.0
-    keyboard: Keyboard = "qwerty"
+    keyboard: Literal["qwerty", "qwertz", "azerty"] = "qwerty"
     synonyms: Path | None = None
     replaced: float = 0.2
     keep: list[str] = field(default_factory=lambda: list(_NEGATIONS))

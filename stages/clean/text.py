@@ -22,14 +22,13 @@ from ._judging import Judges, Rule
 from ._markup import without_html, without_zero_width
 from ._personal import (
     KINDS,
-    Kind,
     Personal,
     check_phone_numbers,
     masked,
     masked_cues,
     personal_in,
 )
-from ._presets import Preset, content_lines, drops_lines, preset_numbers, preset_rules
+from ._presets import content_lines, drops_lines, preset_numbers, preset_rules
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -84,7 +83,9 @@ class Text(Judges):
     strip_zero_width: bool = False
     unicode: Literal["NFC", "NFKC", "none"] = "NFC"
     personal: Literal["leave", "count", "mask", "reject"] = "leave"
-    personal_kinds: list[Kind] = field(default_factory=lambda: list(KINDS))
+    personal_kinds: list[Literal["email", "phone", "card", "iban", "ip"]] = field(
+        default_factory=lambda: list(KINDS)
+    )
     phone_regions: list[str] = field(default_factory=list)
     spaces: bool = True
     lower: bool = False
@@ -93,7 +94,7 @@ class Text(Judges):
     stop_words: bool = False
     lemma: bool = False
     pos: list[str] = field(default_factory=list)
-    preset: Preset | None = None
+    preset: Literal["caption", "page", "gopher", "c4"] | None = None
     min_words: int = 1
     max_words: int = 1_000_000
     on_fault: Literal["reject", "drop_part"] = "reject"
