@@ -531,6 +531,8 @@ class Extractor(Addressed):
     later: ClassVar[frozenset[str]] = frozenset()
     # options that say how, and not what, is computed
     aside: ClassVar[frozenset[str]] = frozenset()
+    # options that say where its files lie
+    places: ClassVar[frozenset[str]] = frozenset({"model"})
     # what ``tell`` counts of a part, summed up with the vectors
     told: ClassVar[tuple[str, ...]] = ()
 
@@ -555,8 +557,8 @@ class Extractor(Addressed):
         return chosen
 
     def files(self) -> Sequence[Path]:
-        """The files of the network that option ``model`` names: their contents, not their place,
-        are part of the identity.
+        """The files that its options in ``places`` name, a network's for example: their contents,
+        not where they lie, are part of the identity.
         """
         return ()
 
@@ -566,7 +568,8 @@ class Extractor(Addressed):
         if not files:
             own = outside.source_of(type(self))
             return fingerprint(self.address, self.version, options, *([own] if own else []))
-        options.pop("model", None)
+        for name in self.places:
+            options.pop(name, None)
         return fingerprint(
             self.address,
             self.version,

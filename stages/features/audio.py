@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..base import Extractor
-from ..media.spectrum import log_bark, log_mel, mfcc
+from ..media.spectrum import delta, log_bark, log_mel, mfcc
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,26 +18,29 @@ class Audio(Extractor):
     """Mean and standard deviation over time of MFCCs, log-mel bands and Bark bands, in units of ten
     decibels.
 
-    rate_hz: sound is resampled to it first. mels, barks: bands. coefficients: MFCCs.
+    rate_hz: sound is resampled to it first. mels, barks: bands. coefficients: MFCCs. deltas: also
+        mean and standard deviation of the first and second derivatives of the MFCCs, in ten
+        decibels per frame of 256 samples, and per its square (Furui 1986; of a parabola fitted to
+        nine frames).
     """
 
     modality: ClassVar[str] = "audio"
+    later: ClassVar[frozenset[str]] = frozenset({"deltas"})
 
     rate_hz: int = 16_000
     mels: int = 40
     barks: int = 24
     coefficients: int = 20
+    deltas: bool = False
 
     def dims(self) -> int:
-        return 2 * (self.mels + self.barks + self.coefficients)
+        derivatives = 2 * self.coefficients if self.deltas else 0
+        return 2 * (self.mels + self.barks + self.coefficients + derivatives)
 
     def extract(self, data: np.ndarray) -> np.ndarray:
         mel = log_mel(data, self.rate_hz, self.mels)
-        bands = np.concatenate(
-            [
-                mfcc(mel, self.coefficients) / 10,
-                mel / 10,
-                log_bark(data, self.rate_hz, self.barks) / 10,
-            ]
-        )
+        cepstrum = mfcc(mel, self.coefficients) / 10
+        bands = np.concatenate([cepstrum, mel / 10, log_bark(data, self.rate_hz, self.barks) / 10])
+        if self.deltas:
+            bands = np.concatenate([bands, delta(cepstrum, 1), delta(cepstrum, 2)])
         return np.concatenate([bands.mean(1), bands.std(1)]).astype(np.float32)

@@ -15,6 +15,7 @@ import numpy as np
 _LINEAR_HZ = 200.0 / 3
 _BREAK_HZ = 1000.0
 _LOG_STEP = np.log(6.4) / 27.0
+_DELTA_FRAMES = 9
 FLOOR = 1e-10
 _AT_ONCE = 64  # frames
 _LOWEST_NOTE_HZ, _HIGHEST_NOTE_HZ = 65.0, 5000.0
@@ -166,6 +167,19 @@ def log_bark(
             )
         ),
         np.float32,
+    )
+
+
+def delta(bands: np.ndarray, order: int) -> np.ndarray:
+    """The first or second derivative over time ``float32 [bands, T]``, per frame: of a polynomial
+    of that order fitted to nine frames (Savitzky & Golay 1964); at the ends that of the first and
+    the last nine. A sound of fewer frames is held at both ends.
+    """
+    from scipy.signal import savgol_filter  # late: it takes half a second
+
+    ends = "interp" if bands.shape[1] >= _DELTA_FRAMES else "nearest"
+    return np.asarray(
+        savgol_filter(bands, _DELTA_FRAMES, deriv=order, polyorder=order, mode=ends), np.float32
     )
 
 

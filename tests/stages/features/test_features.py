@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import librosa
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from modalmill.schemas.fingerprint import fingerprint
+from modalmill.stages.base import deciding_options
 from modalmill.stages.features.audio import Audio
 from modalmill.stages.features.image import Image
 from modalmill.stages.features.text import Text
 from modalmill.stages.features.video import Video
+from modalmill.stages.media.spectrum import log_mel, mfcc
+from tiny import tone
 
 
 def test_a_plain_red_image_is_one_bin_of_each_channel_in_every_cell() -> None:
@@ -66,6 +71,29 @@ def test_louder_sound_moves_the_means_of_bands_alone(decibels: float) -> None:
     np.testing.assert_allclose(mean[1:20], 0, atol=1e-3)
     # the first coefficient of an orthonormal DCT
     assert mean[0] == pytest.approx(np.sqrt(40) * decibels / 10, abs=1e-3)
+
+
+@pytest.mark.parametrize("seconds", [0.05, 1.0])
+def test_deltas_are_those_of_librosa_and_leave_the_rest_as_it_is(seconds: float) -> None:
+    sound = tone(440, seconds, 16_000) * np.linspace(0, 1, round(seconds * 16_000), dtype="f4")
+    plain, more = Audio().extract(sound), Audio(deltas=True).extract(sound)
+    assert len(more) == Audio(deltas=True).dims()
+    mean, deviation = np.split(more, 2)
+    np.testing.assert_array_equal(np.concatenate([mean[:84], deviation[:84]]), plain)
+    cepstrum = mfcc(log_mel(sound, 16_000, 40), 20) / 10
+    for order, own in ((1, slice(84, 104)), (2, slice(104, 124))):
+        mode = "interp" if seconds == 1.0 else "nearest"
+        wanted = librosa.feature.delta(cepstrum, order=order, mode=mode)
+        np.testing.assert_allclose(mean[own], wanted.mean(1), atol=1e-5)
+        np.testing.assert_allclose(deviation[own], wanted.std(1), atol=1e-5)
+
+
+def test_options_that_came_later_leave_the_identity_as_it_was() -> None:
+    options = {"rate_hz": 16_000, "mels": 40, "barks": 24, "coefficients": 20}
+    assert Audio().identity() == fingerprint("features.audio", 1, options)
+    assert deciding_options(Audio()) == options
+    assert Audio(deltas=True).identity() != Audio().identity()
+    assert deciding_options(Audio(deltas=True)) == {**options, "deltas": True}
 
 
 def test_weights_of_words_are_their_inverse_document_frequencies() -> None:
