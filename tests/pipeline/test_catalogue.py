@@ -72,7 +72,7 @@ def test_names_may_be_short_and_stand_for_several() -> None:
     assert stage_text("CSV") == stage_text("csv")
     for text, wrong, there in (
         (stage_text, "gated", "modalmill methods gated"),
-        (method_text, "csv", "modalmill stages csv"),
+        (method_text, "jsonl", "modalmill stages jsonl"),
     ):
         with pytest.raises(InputError, match=there):
             text(wrong)
