@@ -451,6 +451,34 @@ def labels(
 
 
 @app.command()
+def similarity(
+    out: Annotated[Path, typer.Argument(help="Output folder of a run.")],
+    parts: Annotated[
+        str, typer.Option("--parts", help="The two parts, by a comma: image,caption.")
+    ],
+    top: Annotated[int, typer.Option("--top", min=0, help="Records to show.")] = 10,
+    json_: JsonOption = False,
+) -> None:
+    """How alike two parts of each record are, by the cosine of their cached vectors in one space
+    (CLIP, SigLIP, CLAP); OUT/similarity.parquet has each record.
+    """
+    from .pipeline.similarity import (
+        find_similarity,
+        similarity_dict,
+        similarity_text,
+        write_similarity,
+    )
+
+    found = find_similarity(out, [name.strip() for name in parts.split(",") if name.strip()])
+    write_similarity(found)
+    _say(
+        json.dumps(similarity_dict(found, top), ensure_ascii=False)
+        if json_
+        else similarity_text(found, top)
+    )
+
+
+@app.command()
 def inspect(
     shards: ShardsArgument,
     n: Annotated[int, typer.Option("-n", min=0, help="Samples to show.")] = 3,

@@ -26,7 +26,7 @@ from ..schemas.json_value import JsonValue
 from ..schemas.layout import RunFolder
 from ..schemas.manifest import Manifest
 from ..schemas.record import Part
-from ..stages.base import Beat, Extractor, checked, deciding_options, stored
+from ..stages.base import Beat, Extractor, VectorFitted, checked, deciding_options, stored
 from ..stages.media.refusing import refusing
 from ..stages.modality import modality
 from .engine import Engine
@@ -44,6 +44,7 @@ class _Entry:
     content: str
     part: Part
     split: str | None
+    target: JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +166,19 @@ def write_features(
     entries = _entries(plan, manifest)
     lines = []
     for done, (name, extractor) in enumerate(plan.features.items(), 1):
-        chunks = work.features / configs[name]
-        extracting = _Extracting(name, extractor, configs[name], plan.root, chunks, engine)
-        cache = extracting.write(entries[name], folder)
+        whole = extractor.reads_by
+        config = fingerprint(FEATURES_VERSION, identity(whole, plan))
+        extracting = _Extracting(name, whole, config, plan.root, work.features / config, engine)
+        if not isinstance(extractor, VectorFitted):
+            cache = extracting.write(entries[name], folder)
+        else:
+            before = extracting.write(entries[name], work.features / "whole")
+            cache = _fitted_to_vectors(extractor, configs[name], before, entries[name])
+            present = {entry.content for entry in entries[name]}
+            cache.write(folder, name, sorted(cache.vectors.keys() & present))
+            write_keys(folder, name, {entry.key: entry.content for entry in entries[name]})
         faults = cache.faults
-        lines += _remarks(name, extractor, entries[name], cache)
+        lines += _remarks(name, whole, entries[name], cache)
         own = [entry for entry in entries[name] if entry.content in faults]
         if own:
             rules = Counter(faults[entry.content][0] for entry in own).most_common()
@@ -207,7 +216,8 @@ def _entries(plan: Plan, manifest: Manifest) -> dict[str, list[_Entry]]:
             part = record.parts.get(name)
             if part is not None and part.modality == extractor.modality and not part.damage:
                 content = fingerprint(*part.identity())
-                entries[name].append(_Entry(record.key, content, part, record.split))
+                target = record.targets.get(getattr(extractor, "target", None) or "")
+                entries[name].append(_Entry(record.key, content, part, record.split, target))
     return entries
 
 
@@ -229,6 +239,57 @@ def _state(
     }
 
 
+def _to_fit_on(entries: Sequence[_Entry]) -> Sequence[_Entry]:
+    """Those of the split ``train``; all where there are none."""
+    return [entry for entry in entries if entry.split == "train"] or entries
+
+
+def _note(extractor: Extractor, config: str, weights: np.ndarray | None = None) -> FeatureNote:
+    """What made a cache, with the weights to which its extractor was fitted."""
+    return FeatureNote(
+        extractor=config,
+        address=extractor.address,
+        dims=extractor.dims(),
+        fit=fingerprint(weights.tolist()) if weights is not None else "",
+        one_scale=extractor.one_scale,
+        identity=extractor.identity(),
+        options=deciding_options(extractor),
+        weights=weights.tolist() if weights is not None else [],
+    )
+
+
+def _fitted_to_vectors(
+    extractor: VectorFitted, config: str, whole: CachedVectors, entries: Sequence[_Entry]
+) -> CachedVectors:
+    """The cache of an extractor that is fitted to the vectors of another one, of the cache of
+    that.
+    """
+    seen = [entry for entry in _to_fit_on(entries) if entry.content in whole.vectors]
+    if extractor.sees_answers and not any(entry.split == "train" for entry in seen):
+        raise InputError(
+            f"features: {extractor.address} wants records of the split 'train', and found none; it"
+            " must not see the answers of the others (add the stage align.split)"
+        )
+    before = np.array(whole.note.weights or [], np.float32)
+    weights = extractor.fit_vectors(
+        np.stack([whole.vectors[entry.content] for entry in seen]),
+        [entry.target for entry in seen],
+        before if len(before) else None,
+    )
+    cache = CachedVectors(_note(extractor, config, weights), {}, dict(whole.faults), whole.counts)
+    for content, vector in whole.vectors.items():
+        with np.errstate(over="ignore"):
+            reduced = extractor.reduce(vector, weights).astype(np.float16)
+        if np.isfinite(reduced).all():
+            cache.vectors[content] = reduced
+        else:
+            cache.faults[content] = [
+                "features_out_of_range",
+                f"features by {extractor.address}: numbers beyond the 65,504 of float16",
+            ]
+    return cache
+
+
 @dataclass(frozen=True, slots=True)
 class _Extracting:
     """The extraction of one part by one extractor. config: fingerprint of all that can change a
@@ -246,7 +307,7 @@ class _Extracting:
         """Bring the cache up to date."""
         distinct = {entry.content: entry.part for entry in entries}
         weights = self._fitted(entries)
-        note = self._note(weights)
+        note = _note(self.extractor, self.config, weights)
         cache = CachedVectors.read(folder, self.name, note)
         cache.faults = {
             content: fault
@@ -282,23 +343,10 @@ class _Extracting:
         if not hasattr(self.extractor, "fit"):
             return None
         # what is fitted must not have seen the records that a model is tested on
-        train = [entry.part.text or "" for entry in entries if entry.split == "train"]
         weights: np.ndarray = self.extractor.fit(
-            train or [entry.part.text or "" for entry in entries]
+            [entry.part.text or "" for entry in _to_fit_on(entries)]
         )
         return weights
-
-    def _note(self, weights: np.ndarray | None) -> FeatureNote:
-        return FeatureNote(
-            extractor=self.config,
-            address=self.extractor.address,
-            dims=self.extractor.dims(),
-            fit=fingerprint(weights.tolist()) if weights is not None else "",
-            one_scale=self.extractor.one_scale,
-            identity=self.extractor.identity(),
-            options=deciding_options(self.extractor),
-            weights=weights.tolist() if weights is not None else [],
-        )
 
     def _tasks(self, distinct: Mapping[str, Part], cache: CachedVectors) -> list[FeatureTask]:
         """A task for some of the contents each that are not cached."""

@@ -386,6 +386,7 @@ def _missing_names(
         here = placed.stage.contents(here)
     for part, extractor in features.items():
         lines += here.lacking_parts(f"features.{part}", [part], extractor.modality)
+        lines += [_at(f"features.{part}", line) for line in extractor.mistakes(here)]
     if train is not None:
         lines += train.mistakes(here)
     return lines, here

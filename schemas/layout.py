@@ -7,6 +7,7 @@
     duplicates.parquet                what records have in common, pair by pair
     measured.parquet                  the same of the sources, by who only looks
     labels.parquet                    which labels are likely wrong, by who asks
+    similarity.parquet                how alike two parts of each record are, by who asks
     report.html                       all of it on one page, by who asks
     manifest/part-00000.parquet       every record that is left
     shards/                           tars, their indexes, shards.json
@@ -64,6 +65,11 @@ class RunFolder:
     def labels(self) -> Path:
         """Which labels are likely wrong, as Parquet."""
         return self.root / "labels.parquet"
+
+    @property
+    def similarity(self) -> Path:
+        """How alike two parts of each record are, as Parquet."""
+        return self.root / "similarity.parquet"
 
     @property
     def report(self) -> Path:

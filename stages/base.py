@@ -612,8 +612,39 @@ class Extractor(Addressed):
         """
         return ""
 
+    def mistakes(self, here: Contents) -> list[str]:
+        """What its options ask for that records cannot hold, one line each."""
+        return []
+
     def weigh(self, vector: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """The vector ``[dims]`` weighted by what ``fit`` gave: of extractors that have ``fit``."""
+        """The vector ``[dims]`` weighted by what ``fit`` or ``fit_vectors`` gave: of extractors
+        that have one of them.
+        """
+        raise NotImplementedError
+
+
+class VectorFitted(Extractor):
+    """An extractor that changes the vectors of another one (``reads_by``) as those of the training
+    split say. ``weigh`` begins with what ``extract`` gave, ``reduce`` with a cached vector of the
+    other.
+    """
+
+    @property
+    def sees_answers(self) -> bool:
+        """Whether it is fitted to targets (its option ``target``)."""
+        return False
+
+    def fit_vectors(
+        self, vectors_ND: np.ndarray, classes: Sequence[JsonValue], weights: np.ndarray | None
+    ) -> np.ndarray:
+        """What :meth:`weigh` and :meth:`reduce` need ``float32 [W]``, by cached vectors of the
+        other extractor and the target of each, None where it has none. weights: to which the other
+        extractor was fitted. InputError where they do not do.
+        """
+        raise NotImplementedError
+
+    def reduce(self, vector: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The vector ``[dims]`` made of a cached one of the other extractor."""
         raise NotImplementedError
 
 

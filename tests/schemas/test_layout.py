@@ -41,7 +41,7 @@ def test_all_that_a_run_writes_lies_in_a_place_that_has_a_name(
         named = {place.relative_to(folder.root).parts[0] for place in places(folder).values()}
         assert {path.name for path in folder.root.iterdir()} <= named
     there = {name for name, place in places(run).items() if place.exists()}
-    on_demand = {"training", "compare", "measured", "duplicates", "labels", "report"}
+    on_demand = {"training", "compare", "measured", "duplicates", "labels", "similarity", "report"}
     assert there == set(places(run)) - on_demand
     there = {name for name, place in places(run.work).items() if place.exists()}
     assert there >= set(places(run.work)) - {"building", "planned", "measured_note", "before"}

@@ -18,10 +18,10 @@ from ....schemas.errors import InputError
 from ....schemas.features import FeatureCache, FeatureNote
 from ....schemas.index import read_shard_set
 from ...modality import modality, names
+from ...reduction import lda, pca
 from ...stream import FeatureSpec, Stream
 from ..data.inputs import Inputs, features_of, targets_of
 from ..model.checkpoint import CheckpointHeader
-from ..model.encoders.reduction import lda, pca
 from ..model.encoders.vector import Vector
 from ..model.losses import fit_losses, make_losses
 from ..model.model import FusionModel

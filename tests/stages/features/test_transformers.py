@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import commands
+import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 transformers = pytest.importorskip("transformers", reason="the extra hf is not installed")
@@ -17,6 +19,7 @@ torch = pytest.importorskip("torch")
 
 from modalmill.schemas.errors import InputError  # noqa: E402
 from modalmill.schemas.features import FeatureCache  # noqa: E402
+from modalmill.schemas.manifest import read_manifest  # noqa: E402
 from modalmill.stages.base import Extractor, make  # noqa: E402
 from modalmill.stages.features.transformers import Transformers  # noqa: E402
 from tiny import picture, recipe, tone, write  # noqa: E402
@@ -269,6 +272,62 @@ def test_texts_that_are_cut_are_counted_whatever_the_batch(
         assert "features.transformers of text: 1 of 4 are longer than" in done.stderr
         caches.append(FeatureCache(out / "features", "text").vectors)
     np.testing.assert_allclose(caches[0], caches[1], atol=2e-3)
+
+
+@torch.no_grad()
+def test_what_two_towers_say_of_a_pair_is_a_number_for_rules(
+    tmp_path: Path, models: dict[str, tuple[str, Any]]
+) -> None:
+    folder, model = models["clip"]
+    wanted = {}
+    rows = "id,file,text\n"
+    for number, text in enumerate(("the cat sat", "cat", "sat the cat")):
+        data = picture(40, 50, number)
+        write(tmp_path / f"{number}.png", cv2.imencode(".png", data[..., ::-1])[1].tobytes())
+        rows += f"{number},{number}.png,{text}\n"
+        ids = torch.tensor([[2, *(WORDS.index(word) for word in text.split()), 3]])
+        seen = own(model.get_image_features(**pixels_of(folder, data)))
+        read = own(model.get_text_features(ids))
+        lengths = np.linalg.norm(seen) * np.linalg.norm(read)
+        wanted[f"s-{number}"] = float(seen @ read / lengths)
+    write(tmp_path / "t.csv", rows)
+    source = {
+        "type": "csv",
+        "path": "t.csv",
+        "id": "{id}",
+        "text": {"caption": "text"},
+        "media": {"image": {"path": "{file}"}},
+    }
+    options = {"model": folder, "pool": "projection"}
+    features = {
+        "caption": {"features.transformers": options},
+        "image": {"features.transformers": {**options, "of": "image"}},
+    }
+    value = recipe(tmp_path, {"s": source}, features=features, shard=None)
+    path = write(tmp_path / "r.json", json.dumps(value))
+    out = tmp_path / "out"
+    assert commands.here("run", path, "--out", out, "--engine", "serial").returncode == 0
+    done = commands.here("similarity", out, "--parts", "image,caption")
+    assert done.returncode == 0
+    assert "note:" not in done.stdout
+    table = pq.read_table(out / "similarity.parquet").to_pydict()
+    found = dict(zip(table["key"], table["similarity"], strict=True))
+    assert found == pytest.approx(wanted, abs=2e-3)
+    limit = sorted(wanted.values())[1]
+    stages = [
+        {
+            "align.signals": {
+                "path": str(out / "similarity.parquet"),
+                "signals": {"alike": "similarity"},
+            }
+        },
+        {"clean.rules": {"alike": f">= {limit - 0.001}"}},
+    ]
+    path = write(tmp_path / "r.json", json.dumps({**value, "stages": stages, "features": {}}))
+    done = commands.here("run", path, "--out", tmp_path / "kept", "--engine", "serial")
+    assert done.returncode == 0, done.stderr
+    kept = read_manifest(tmp_path / "kept")["key"].to_pylist()
+    assert set(kept) == set(sorted(wanted, key=wanted.__getitem__)[1:])
 
 
 def test_other_weights_in_the_folder_are_another_extractor(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ import torch
 from modalmill.schemas.errors import InputError
 from modalmill.schemas.features import FeatureNote
 from modalmill.stages.media import spectrum as reference
+from modalmill.stages.reduction import lda, pca
 from modalmill.stages.train.data.inputs import Inputs
 from modalmill.stages.train.methods.encoders import ENCODERS
 from modalmill.stages.train.model.encoders import InputPart
-from modalmill.stages.train.model.encoders.reduction import lda, pca
 from modalmill.stages.train.model.encoders.resnet import ResNet18, ResNet34, ResNet50, ResNet101
 from modalmill.stages.train.model.encoders.resnet3d import I3dResNet18, R3d18, inflate
 from modalmill.stages.train.model.encoders.spectrum import Spectrum

@@ -1,5 +1,5 @@
-"""Fewer features, by axes that are fitted on the training split and kept with the model: PCA
-(Hotelling 1933) and LDA (Fisher 1936, Rao 1948).
+"""Fewer features, by axes that are fitted on the training split: PCA (Hotelling 1933) and LDA
+(Fisher 1936, Rao 1948).
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 
-from .....schemas.errors import InputError
+from ..schemas.errors import InputError
 
 _SHRINKAGE = 1e-4
 

@@ -1,0 +1,90 @@
+"""``modalmill similarity``: the cosine of two parts of each record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import commands
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from modalmill.pipeline.run import Result
+from modalmill.pipeline.similarity import find_similarity
+from modalmill.schemas.errors import InputError
+from tiny import recipe, write
+
+TEXTS = [
+    ("the cat sat", "the cat sat"),
+    ("cat", "dog"),
+    ("cat dog", "dog"),
+    ("only one", ""),
+]
+
+
+SOURCE = {
+    "type": "jsonl",
+    "path": "t.jsonl",
+    "id": "{id}",
+    "text": {"one": "one", "two": "two"},
+}
+
+
+@pytest.fixture
+def out(tmp_path: Path, run_recipe: Callable[..., Result]) -> Path:
+    """A run with the cached vectors of two texts of each record."""
+    rows = [{"id": f"{n}", "one": one, "two": two} for n, (one, two) in enumerate(TEXTS)]
+    write(tmp_path / "t.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    words = {"features.text": {"size": 4096, "ngrams": 1}}
+    features = {"one": words, "two": words}
+    return run_recipe(recipe(tmp_path, {"s": SOURCE}, features=features, shard=None)).out
+
+
+def test_equal_texts_are_at_1_and_texts_without_a_common_word_at_0(out: Path) -> None:
+    done = commands.here("similarity", out, "--parts", "one,two", "--top", "1")
+    assert done.returncode == 0
+    assert "one and two of 3 records" in done.stdout
+    assert "note: 1 of 4 records lack one of them, or both" in done.stdout
+    assert "their cosine says nothing unless" in " ".join(done.stdout.split())
+    table = pq.read_table(out / "similarity.parquet").to_pydict()
+    found = dict(zip(table["key"], table["similarity"], strict=True))
+    assert len(found) == 3
+    # one: df of the words 1, cat 3, dog 1 of 4; two: dog 2, of 3
+    assert found["s-1"] == pytest.approx(0, abs=1e-3)
+    assert found["s-0"] > 0.95
+    cat, dog = np.log(5 / 4) + 1, np.log(5 / 2) + 1
+    assert found["s-2"] == pytest.approx(dog / np.hypot(cat, dog), abs=1e-3)
+    assert "s-1" in done.stdout.partition("least alike")[2]
+
+
+def test_programs_get_all_of_it(out: Path) -> None:
+    found = json.loads(commands.here("similarity", out, "--parts", "one,two", "--json").stdout)
+    assert found["records"] == 3
+    assert found["least"][0]["key"] == "s-1"
+    assert list(found["quantiles"]) == ["5%", "25%", "50%", "75%", "95%"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        (["one"], "wanted two parts, for example image,caption, found 'one'"),
+        (["one", "one"], "wanted two parts"),
+        (["one", "image"], "no cached features of 'image' here"),
+    ],
+)
+def test_what_has_no_cosine_is_told(out: Path, parts: list[str], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        find_similarity(out, parts)
+
+
+def test_vectors_of_two_lengths_are_no_pair(
+    tmp_path: Path, out: Path, run_recipe: Callable[..., Result]
+) -> None:
+    features = {
+        "one": {"features.text": {"size": 8}},
+        "two": {"features.text": {"size": 9}},
+    }
+    run_recipe(recipe(tmp_path, {"s": SOURCE}, features=features, shard=None))
+    with pytest.raises(InputError, match="one has vectors of 8 numbers and two of 9"):
+        find_similarity(out, ["one", "two"])
