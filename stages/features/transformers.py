@@ -14,7 +14,7 @@ import numpy as np
 
 from ...schemas.errors import InputError, MissingPackageError
 from ..base import Extractor
-from ._networks import Network, Pool, Sense, load_network, network_card, refusals
+from ._networks import Network, Sense, load_network, network_card, refusals
 
 _ACCELERATORS = ("/dev/nvidiactl", "/dev/kfd")  # of NVIDIA's driver and of AMD's
 
@@ -54,7 +54,7 @@ class Transformers(Extractor):
 
     model: str
     of: Sense = "text"
-    pool: Pool | Literal["none"] = "mean"
+    pool: Literal["mean", "cls", "projection", "none"] = "mean"
     layer: int | None = None
     rate_hz: int | None = None
     frames: int = 8
