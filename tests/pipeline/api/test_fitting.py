@@ -432,7 +432,6 @@ def test_a_column_of_splits_is_taken_at_its_word_beside_groups(
         ([1.5, 2.0], ".csv", [1.5, 2.0]),
         (["007", "008"], ".csv", ["007", "008"]),
         ([0, 1], ".jsonl", [0, 1]),
-        ([0, 1], ".parquet", [0, 1]),
         ([0, 1], ".xlsx", [0, 1]),
         (["1", "2"], ".parquet", ["1", "2"]),
     ],
