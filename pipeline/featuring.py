@@ -179,6 +179,12 @@ def write_features(
             write_keys(folder, name, {entry.key: entry.content for entry in entries[name]})
         faults = cache.faults
         lines += _remarks(name, whole, entries[name], cache)
+        splits = {entry.split for entry in entries[name]} - {None}
+        if cache.note.weights and splits and "train" not in splits:
+            lines.append(
+                f"features: {extractor.address} of {name} is fitted to all records, those that a"
+                " model is tested on as well, for none is in the split 'train'"
+            )
         own = [entry for entry in entries[name] if entry.content in faults]
         if own:
             rules = Counter(faults[entry.content][0] for entry in own).most_common()
@@ -287,6 +293,11 @@ def _fitted_to_vectors(
                 "features_out_of_range",
                 f"features by {extractor.address}: numbers beyond the 65,504 of float16",
             ]
+    if whole.vectors and not cache.vectors:
+        raise InputError(
+            f"features: none of {len(whole.vectors):,} vectors is left by {extractor.address}:"
+            " all of them have numbers beyond the 65,504 of float16"
+        )
     return cache
 
 

@@ -61,9 +61,12 @@ class MeasuredRecords:
             for name in table.column_names
             if name not in (*_OF_RECORD, *_OF_PART, *self.rules, *given)
         ]
-        # what was cut stands there as its pieces as well
+        # what was cut or trimmed stands there as what became of it as well
         self._table = table.filter(pc.not_equal(table["fate"], "replaced"))
         keys = self._table["key"].combine_chunks().dictionary_encode()
+        # verdicts are of what was judged, which a later stage may have replaced
+        self._judged = table.filter(pc.is_in(table["key"], value_set=keys.dictionary))
+        self._record_judged = pc.index_in(self._judged["key"], value_set=keys.dictionary).to_numpy()
         self._record = keys.indices.to_numpy()
         self.count = len(keys.dictionary)
         # a part that was taken says nothing of the record's fate, if there is another one
@@ -129,11 +132,11 @@ class MeasuredRecords:
         """Of each rule which records it was asked of, and which have a part that breaks it."""
         result = {}
         for rule in self.rules:
-            verdict = self._table[rule].combine_chunks()
+            verdict = self._judged[rule].combine_chunks()
             asked, broken = np.zeros(self.count, bool), np.zeros(self.count, bool)
-            asked[self._record[verdict.is_valid().to_numpy(zero_copy_only=False)]] = True
+            asked[self._record_judged[verdict.is_valid().to_numpy(zero_copy_only=False)]] = True
             breaks = pc.equal(verdict, False).fill_null(False).to_numpy(zero_copy_only=False)
-            broken[self._record[breaks]] = True
+            broken[self._record_judged[breaks]] = True
             result[rule] = asked, broken
         return result
 

@@ -10,6 +10,7 @@ import scipy.linalg
 from ..schemas.errors import InputError
 
 _SHRINKAGE = 1e-4
+_NO_SPREAD = 1e-9  # of the whole variance, which float16 cannot tell from nothing
 
 
 def pca(vectors_NF: np.ndarray, rank: int) -> np.ndarray:
@@ -42,6 +43,11 @@ def lda(vectors_NF: np.ndarray, classes_N: np.ndarray, rank: int) -> np.ndarray:
     means = np.stack([vectors_NF[numbers == number].mean(0) for number in range(len(names))])
     within = vectors_NF - means[numbers]
     spread = within.T @ within / len(vectors_NF)
+    if np.trace(spread) <= _NO_SPREAD * vectors_NF.var(0).sum():
+        raise InputError(
+            f"{len(names)} classes have no spread within them (of one vector each, or of equal"
+            " ones), by which discriminant axes are measured; take principal axes (pca)"
+        )
     spread += _SHRINKAGE * max(1e-12, np.trace(spread) / len(spread)) * np.eye(len(spread))
     between = (means - vectors_NF.mean(0)) * np.sqrt(counts / len(vectors_NF))[:, None]
     _, axes = scipy.linalg.eigh(between.T @ between, spread)

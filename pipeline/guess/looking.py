@@ -26,6 +26,8 @@ _FEWEST_ROWS = 3
 _PACKED = (".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
 _UNREAD = {
     ".tar": "no WebDataset tar with media or texts; unpack it first",
+    ".npy": "vectors are read by a source of type vectors",
+    ".npz": "vectors are read by a source of type vectors",
     ".pkl": "a pickle can run code when it is opened, and is never opened",
     ".pickle": "a pickle can run code when it is opened, and is never opened",
     ".xls": "save it as .xlsx or as csv",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ...schemas.contents import Contents
+from ...schemas.contents import Contents, names_of
 from ...schemas.record import Part, Record, Step, make_key
 from ..base import RecordStage
 
@@ -13,7 +13,8 @@ from ..base import RecordStage
 class Copies(RecordStage):
     """A stage that adds changed copies of records in one split.
 
-    only_split: copies are made in this split alone, and of records without a split; empty for all.
+    only_split: copies are made in this split alone, or in several (``fold1+fold2``), and of records
+        without a split; empty for all.
     """
 
     only_split: str = "train"
@@ -31,7 +32,11 @@ class Copies(RecordStage):
 
     def takes(self, record: Record) -> bool:
         """Whether this record's split is one to be copied."""
-        return not self.only_split or record.split in (None, self.only_split)
+        return self.takes_split(record.split)
+
+    def takes_split(self, split: str | None) -> bool:
+        """Whether records of a split are to be copied."""
+        return not self.only_split or split is None or split in names_of(self.only_split)
 
 
 def copy_of(record: Record, word: str, number: int) -> Record:

@@ -81,7 +81,7 @@ class Balance(Copies):
         hashes: dict[str, list[int]] = defaultdict(list)
         for key, split, targets in rows_of(table, *self.fitted_on):
             word = _class_of(json.loads(targets).get(self.target))
-            if word and (not self.only_split or split in (None, self.only_split)):
+            if word and self.takes_split(split):
                 hashes[word].append(_hash(key))
         counts = {word: len(own) for word, own in hashes.items()}
         level = self._level(list(counts.values()))

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from ...schemas.contents import Contents
+from ...schemas.contents import Contents, names_of
 from ...schemas.errors import MissingPackageError
 from ...schemas.fingerprint import fingerprint
 from ...schemas.record import Fault
@@ -58,8 +58,8 @@ class Outliers(CorpusStage):
     neighbours: which one is the k-th, where ``by`` is ``knn``.
     score: the largest that is allowed, in (0, 1], where ``by`` is ``isolation_forest``; 0.5 is that
         of a record like any other.
-    fit_split: the split whose records say what is usual, as ``train``; all records where it is not
-        given. Records of every split are judged.
+    fit_split: the split whose records say what is usual, as ``train``, or several
+        (``fold1+fold2``); all records where it is not given. Records of every split are judged.
     seed: of the random cuts.
 
     A record of which one of the numbers is not known is kept, and told.
@@ -184,13 +184,14 @@ class Outliers(CorpusStage):
         with_cells = self._reads_cells(table)
         known: list[tuple[str, bool, list[float]]] = []
         lacking = []
+        typical = names_of(self.fit_split) if self.fit_split else []
         for key, split, targets, signals, parts in rows_of(
             table if with_cells else table.set_column(*_no_parts(table)), *self.columns
         ):
             of_record = {**dict(signals or ()), **json.loads(targets)}
             values = [_number(of_record.get(name), name, parts) for name in self._named]
             if all(map(math.isfinite, values)):
-                known.append((key, not self.fit_split or split == self.fit_split, values))
+                known.append((key, not typical or split in typical, values))
             else:
                 lacking.append(key)
         # a forest depends on the order of rows

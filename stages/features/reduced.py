@@ -129,7 +129,8 @@ class Reduced(VectorFitted):
         if not self.whiten:
             return axes_DK
         deviation_K = (centred_ND @ axes_DK).std(0, ddof=1)
-        if deviation_K[-1] <= 1e-6 * deviation_K[0]:
+        # of one vector it is NaN
+        if not deviation_K[-1] > 1e-6 * deviation_K[0]:
             raise InputError(
                 f"{len(centred_ND):,} vectors vary along fewer than {self.rank} axes, and the"
                 " others cannot be whitened; give a smaller rank"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas
+import soundfile
 import yaml
 from commands import here
 from PIL import Image
@@ -50,3 +51,21 @@ def test_a_condition_takes_what_a_run_takes_at_any_threshold(tmp_path: Path) -> 
         numbers = [int(word.replace(",", "")) for word in said.split()[3:]]
         assert numbers[:2] == [verdicts.notna().sum(), (verdicts == False).sum()]  # noqa: E712  # of three values
         assert numbers[1] == (pictures.dark > limit).sum()
+
+
+def test_a_rule_was_asked_of_what_a_later_stage_trimmed(tmp_path: Path) -> None:
+    quiet, loud = np.zeros(8000), 0.3 * np.random.default_rng(1).standard_normal(8000)
+    for number, ends in enumerate((1, 1, 0)):
+        samples = np.concatenate([quiet] * ends + [loud] + [quiet] * ends)
+        soundfile.write(tmp_path / f"{number}.wav", samples, 16_000)
+    source = {"type": "audio_folder", "path": "", "id": "{stem}", "part": "voice"}
+    stages = [{"clean.rules": {"voice.duration_s": ">= 1"}}, "clean.trim"]
+    value = recipe(tmp_path, {"s": source}, stages, shard=None, tolerance=1.0)
+    write(tmp_path / "r.yaml", yaml.safe_dump(value))
+    out = tmp_path / "out"
+    done = here("run", tmp_path / "r.yaml", "--out", out, "--engine", "serial", "--quiet")
+    assert done.returncode == 0, done.stderr
+    done = here("yields", out)
+    (line,) = [line for line in done.stdout.splitlines() if "voice.duration_s" in line]
+    # two are trimmed to half a second after they kept the rule
+    assert line.split()[-4:] == ["3", "1", "1", "0"]

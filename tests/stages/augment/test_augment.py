@@ -34,6 +34,19 @@ def test_a_flip_turns_pictures_words_and_answers_together() -> None:
 
 
 @pytest.mark.parametrize(
+    ("only_split", "copied"),
+    [("train", {"train", None}), ("fold1+fold2", {"fold1", "fold2", None})],
+)
+def test_copies_are_made_in_the_splits_that_are_named(only_split: str, copied: set[str]) -> None:
+    splits = ["train", "fold1", "fold2", "fold3", None]
+    parts = {"image": Part("image", uri="a.jpg")}
+    records = [Record(f"k{split}", "k", Origin("s", "f"), parts, split=split) for split in splits]
+    stage = Flip(only_split=only_split)
+    made = [len(list(stage.process(record, 0, "augment.flip"))) for record in records]
+    assert {split for split, count in zip(splits, made, strict=True) if count == 2} == copied
+
+
+@pytest.mark.parametrize(
     ("text", "wanted"),
     [
         ("Left of the dog", "Right of the dog"),

@@ -150,6 +150,8 @@ def test_limits_of_the_training_split_are_not_moved_by_the_others() -> None:
     assert not set(rejected(decided(Outliers(column="y"), targets, splits))) & set(range(50, 110))
     found = decided(Outliers(column="y", fit_split="train"), targets, splits)
     assert rejected(found) == list(range(50, 110))
+    folds = ["fold1", "fold2"] * 25 + ["fold3"] * 60
+    assert decided(Outliers(column="y", fit_split="fold1+fold2"), targets, folds) == found
     of_train = decided(Outliers(column="y"), targets[:50])
     assert rejected(of_train) == []
     for by in ("iqr", "knn", "isolation_forest"):

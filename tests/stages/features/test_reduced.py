@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
+from commands import here
 from modalmill.pipeline.featuring import FeatureTask
 from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import InputError, RecipeError
@@ -72,6 +74,11 @@ def test_axes_along_which_nothing_varies_cannot_be_whitened() -> None:
         Reduced(of=OF, rank=3, whiten=True).fit_vectors(flat, CLASSES, None)
     with pytest.raises(InputError, match="3 classes have at most 2"):
         Reduced(of=OF, by="lda", rank=3, target="y").fit_vectors(VECTORS, CLASSES, None)
+    with pytest.raises(InputError, match="cannot be whitened"):
+        Reduced(of=OF, rank=1, whiten=True).fit_vectors(VECTORS[:1], CLASSES[:1], None)
+    each = [str(number) for number in range(len(VECTORS))]
+    with pytest.raises(InputError, match="no spread within them"):
+        Reduced(of=OF, by="lda", rank=2, target="y").fit_vectors(VECTORS, each, None)
 
 
 def corpus(folder: Path, test_word: str = "frog") -> dict[str, Any]:
@@ -166,6 +173,23 @@ def test_lda_does_not_see_answers_of_records_without_a_split(
                 shard=None,
             )
         )
+
+
+def test_that_all_splits_are_fitted_on_where_none_is_called_train_is_told(tmp_path: Path) -> None:
+    source = corpus(tmp_path)
+    del source["split"]
+    value = recipe(
+        tmp_path,
+        {"s": source},
+        [{"align.split": {"folds": 3}}],
+        features=features(by="standardise"),
+        shard=None,
+    )
+    write(tmp_path / "r.yaml", yaml.safe_dump(value))
+    done = here("run", tmp_path / "r.yaml", "--out", tmp_path / "out", "--engine", "serial")
+    assert done.returncode == 0, done.stderr
+    told = " ".join((done.stdout + done.stderr).split())
+    assert "is fitted to all records, those that a model is tested on as well" in told
 
 
 @pytest.mark.parametrize(
