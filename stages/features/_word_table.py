@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import functools
 import mmap
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ def dims_of(path: Path) -> int:
     try:
         with path.open("rb") as file:
             first, second = file.readline().split(), file.readline().split()
+            first = _without_mark(first)
     except OSError as error:
         raise ValueError(
             f"path: {path} cannot be read: {error.strerror}; the path is from where the command is"
@@ -72,21 +74,32 @@ def dims_of(path: Path) -> int:
             f"path: {path} holds no word vectors: wanted a word and its numbers in each line, as"
             f" GloVe has them, found {b' '.join(first)[:60].decode(errors='replace')!r}"
         )
+    if _is_header(first) and second and int(first[1]) != len(fields) - 1:
+        raise ValueError(
+            f"path: {path} says that its vectors have {int(first[1]):,} numbers, and the first has"
+            f" {len(fields) - 1:,}"
+        )
     return len(fields) - 1
 
 
 @functools.lru_cache(maxsize=2)
 def read_word_table(path: Path, size: int, time_ns: int) -> WordTable:
-    """The table of a file, of this size and time; InputError for a line that is too short."""
+    """The table of a file, of this size and time; InputError for a line that is too short, or fewer
+    words than its first line says.
+    """
     dims = dims_of(path)
+    wanted: int | None = None
     lines: dict[bytes, tuple[int, int]] = {}
     rank = start = 0
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             begin, start = start, start + len(line)
-            if not line.strip() or (number == 1 and _is_header(line.split())):
+            fields = line.split() if number > 1 else _without_mark(line.split())
+            if number == 1 and _is_header(fields):
+                wanted = int(fields[0])
                 continue
-            fields = line.split()
+            if not fields:
+                continue
             if len(fields) <= dims:
                 raise InputError(
                     f"features.word_vectors: {path}, line {number}: wanted a word and {dims}"
@@ -95,8 +108,18 @@ def read_word_table(path: Path, size: int, time_ns: int) -> WordTable:
             rank += 1
             # GloVe has words with blanks in them
             lines.setdefault(b" ".join(fields[: len(fields) - dims]), (begin, rank))
+        if wanted is not None and rank != wanted:
+            raise InputError(
+                f"features.word_vectors: {path} says that it has {wanted:,} words, and has"
+                f" {rank:,}; is it whole?"
+            )
         content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     return WordTable(path, dims, lines, content)
+
+
+def _without_mark(fields: list[bytes]) -> list[bytes]:
+    """The first line's fields without a byte order mark."""
+    return [fields[0].removeprefix(codecs.BOM_UTF8), *fields[1:]] if fields else fields
 
 
 def _is_header(fields: list[bytes]) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import pyarrow as pa
 
 from ...schemas.contents import Contents, Kind
@@ -37,6 +38,7 @@ from .jsonl import flatten
 
 _ROWS = 1024
 _LOOKED_AT = 1000
+_GROUPS_LOOKED_AT = 8
 _ROW, _SPLIT = "__row__", "__split__"
 _WORDS_OF_A_TEXT = 3
 
@@ -246,7 +248,14 @@ def _first_rows(table: BytesTable, columns: Mapping[str, HubColumn]) -> dict[str
         if len(table.starts) < 2:
             continue
         if column is None:
-            found[word] = table.group(0, word).slice(0, _LOOKED_AT).to_pylist()
+            # from all over the file, which may be sorted by class
+            groups = np.unique(np.linspace(0, len(table.starts) - 2, _GROUPS_LOOKED_AT).astype(int))
+            each = -(-_LOOKED_AT // len(groups))
+            found[word] = [
+                value
+                for group in groups.tolist()
+                for value in table.group(group, word).slice(0, each).to_pylist()
+            ]
         elif columns[word].modality in ("", "any"):
             cells = table.group(0, column).slice(0, _LOOKED_AT)
             whole = (cell.as_buffer()[:HEAD_BYTES] for cell in cells if cell.is_valid)

@@ -40,6 +40,11 @@ def test_a_word_may_hold_blanks(tmp_path: Path) -> None:
     np.testing.assert_array_equal(table.vector(". ."), [9, 9, 9])
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.txt", "\ufeff" + GLOVE)
+    assert read_word_table(path, path.stat().st_size, 0).rank("the") == 1
+
+
 def test_frequent_words_count_less_by_sif(glove: str) -> None:
     # of five words by Zipf: p = 1 / (rank * (ln 5 + gamma))
     chance = 1 / (np.array([1, 2]) * (np.log(5) + np.euler_gamma))
@@ -109,6 +114,12 @@ def test_a_broken_line_is_told_with_its_place(tmp_path: Path) -> None:
     short = write(tmp_path / "short.txt", "the 1 2 3\ncat 1 2\n")
     with pytest.raises(InputError, match=r"short.txt, line 2: wanted a word and 3 numbers"):
         WordVectors(path=str(short)).extract("the")
+    cut = write(tmp_path / "cut.txt", "400000 3\n" + GLOVE)
+    with pytest.raises(InputError, match="says that it has 400,000 words, and has 5"):
+        WordVectors(path=str(cut)).extract("the")
+    wide = write(tmp_path / "wide.txt", "5 99\n" + GLOVE)
+    with pytest.raises(ValueError, match="says that its vectors have 99 numbers, and the first"):
+        WordVectors(path=str(wide))
     odd = write(tmp_path / "odd.txt", "the 1 2 3\ncat 1 x 3\n")
     with pytest.raises(InputError, match=r"word 2 \('cat'\): wanted 3 numbers, found"):
         WordVectors(path=str(odd)).extract("cat")

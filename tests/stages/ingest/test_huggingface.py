@@ -142,6 +142,15 @@ def test_what_pandas_writes_is_known_by_its_bytes(tmp_path: Path, run_recipe: Ru
     assert second.targets == {"kind": "b"}
 
 
+def test_a_class_by_which_the_rows_are_sorted_is_a_target(tmp_path: Path) -> None:
+    words = ["cat"] * 30 + ["dog"] * 30
+    notes = [f"words of the row {number}" for number in range(60)]
+    table = pa.table({"note": notes, "kind": words})
+    pq.write_table(table, tmp_path / "all.parquet", row_group_size=20)
+    rows, _ = read(tmp_path, path="all.parquet")
+    assert {row.record.targets["kind"] for row in rows} == {"cat", "dog"}
+
+
 def test_columns_are_mapped_as_in_other_tables(tmp_path: Path) -> None:
     table = pa.table(
         {
