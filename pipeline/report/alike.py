@@ -6,6 +6,11 @@ import difflib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ...schemas.layout import RunFolder
 from ..duplicates import PairRow, read_duplicates
 from ..texts import shown_number
 from .examples import Gallery
@@ -15,6 +20,7 @@ from .part_table import PartRow
 
 _SETS = 6
 _MEMBERS = 6
+_ROWS = 65_536  # of the manifest, read at once
 _LONGEST_WORDS = 400  # of a text whose words are compared
 
 
@@ -23,7 +29,9 @@ def pairs_of(output: Output) -> list[PairRow]:
     return read_duplicates(output.folder.root) if output.folder.duplicates.is_file() else []
 
 
-def alike_section(output: Output, pairs: list[PairRow], gallery: Gallery) -> Markup | None:
+def alike_section(
+    output: Output, pairs: list[PairRow], leaks: Counter[tuple[str, str]], gallery: Gallery
+) -> Markup | None:
     """Kinds of pairs and the largest sets; None where there is none."""
     if not pairs:
         return None
@@ -39,9 +47,9 @@ def alike_section(output: Output, pairs: list[PairRow], gallery: Gallery) -> Mar
         element(
             "p",
             f"{count_of(total, 'record')} in {count_of(len(sets), 'set')}, by"
-            f" {count_of(len(pairs), 'pair')}. A set lies in one split, or was merged into one"
-            " record.",
+            f" {count_of(len(pairs), 'pair')}.",
         ),
+        _leaks(leaks),
         _kinds(pairs),
         *(_set(output, sets[name], members[name], gallery) for name in _chosen(sets, largest)),
         element("p", f"Not shown: {count_of(len(sets) - _SETS, 'set')}.", class_="quiet")
@@ -57,6 +65,52 @@ def _chosen(sets: dict[str, list[PairRow]], largest: list[str]) -> list[str]:
         for pair in sets[name]:
             first.setdefault(pair["kind"], name)
     return list(dict.fromkeys([*first.values(), *largest]))[:_SETS]
+
+
+def leaks_of(output: Output, pairs: list[PairRow]) -> Counter[tuple[str, str]]:
+    """How many sets have records in several splits, by what they have in common and the splits."""
+    split_of = _splits_of(output.folder, _keys(pairs))
+    splits, kinds = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+    for pair in pairs:
+        ends = (split_of.get(pair["key"]), split_of.get(pair["other"]))
+        splits[pair["set"]].update(split for split in ends if split is not None)
+        kinds[pair["set"]].add(pair["kind"])
+    return Counter(
+        (", ".join(sorted(kinds[name])), " + ".join(sorted(own)))
+        for name, own in splits.items()
+        if len(own) > 1
+    )
+
+
+def _leaks(leaks: Counter[tuple[str, str]]) -> Markup:
+    if not leaks:
+        return element("p", "No set lies in several splits.")
+    rows: list[list[object]] = [
+        [kinds, splits, f"{count:,}"] for (kinds, splits), count in leaks.most_common()
+    ]
+    return joined(
+        element(
+            "p",
+            "What is trained on is tested on as well where a set lies in several splits, as it may"
+            " where these were given before. ",
+            element("code", "modalmill leaks"),
+            " compares the shards themselves, and names every pair.",
+        ),
+        data_table("Sets in several splits", ["kind", "splits", "sets"], rows, "  n"),
+    )
+
+
+def _splits_of(folder: RunFolder, keys: set[str]) -> dict[str, str]:
+    """The splits of those of these records that are left, and have one."""
+    if not folder.manifest.is_file():
+        return {}
+    wanted = pa.array(sorted(keys), pa.string())
+    found: dict[str, str] = {}
+    with pq.ParquetFile(folder.manifest) as file:
+        for batch in file.iter_batches(_ROWS, columns=["key", "split"]):
+            own = batch.filter(pc.is_in(batch["key"], value_set=wanted))
+            found |= zip(own["key"].to_pylist(), own["split"].to_pylist(), strict=True)
+    return {key: split for key, split in found.items() if split is not None}
 
 
 def _keys(pairs: Iterable[PairRow]) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -34,6 +35,7 @@ def attention(
     output: Output,
     kept: Kept | None,
     pairs: list[PairRow],
+    leaks: Counter[tuple[str, str]],
     doubts: pa.Table | None,
     before: Before | None,
 ) -> Markup | None:
@@ -45,6 +47,7 @@ def attention(
             *_of_rejects(output),
             *_of_kept(kept),
             *_of_pairs(output, pairs),
+            *_of_leaks(leaks),
             *_of_doubts(doubts, kept),
             *_of_training(output),
         ],
@@ -134,6 +137,12 @@ def _of_pairs(output: Output, pairs: list[PairRow]) -> Iterator[_Matter]:
         sets = len({pair["set"] for pair in pairs})
         text = f"{count_of(sets, 'set')} of records that are alike; {merged:,} merged"
         yield _Matter(min(0.9, 0.3 + share), text, "alike")
+
+
+def _of_leaks(leaks: Counter[tuple[str, str]]) -> Iterator[_Matter]:
+    if leaks:
+        text = f"{count_of(leaks.total(), 'set')} of records that are alike in several splits"
+        yield _Matter(0.9, text, "alike")
 
 
 def _of_doubts(doubts: pa.Table | None, kept: Kept | None) -> Iterator[_Matter]:

@@ -16,7 +16,7 @@ from ... import __version__
 from ...schemas.disk import write_bytes
 from ...schemas.errors import InputError
 from ...schemas.layout import RunFolder
-from .alike import alike_section, pairs_of
+from .alike import alike_section, leaks_of, pairs_of
 from .attention import attention
 from .augmented import augmented_section
 from .changed import before_of, changed_section
@@ -74,7 +74,8 @@ def page_of(output: Output) -> Markup:
         rules, numbers = rules_section(output, gallery), numbers_section(output)
     with _as_written(folder.duplicates):
         pairs = pairs_of(output)
-        alike = alike_section(output, pairs, gallery)
+        leaks = leaks_of(output, pairs)
+        alike = alike_section(output, pairs, leaks, gallery)
     with _as_written(folder.labels):
         doubts = doubts_of(output)
         labels = doubts_section(output, doubts, gallery)
@@ -111,7 +112,7 @@ def page_of(output: Output) -> Markup:
             element("h1", output.name),
             element("p", _about(output), class_="quiet"),
             _totals(output, kept),
-            attention(output, kept, pairs, doubts, before),
+            attention(output, kept, pairs, leaks, doubts, before),
             element("nav", element("ul", *links), aria_label="Sections"),
         ),
         element("main", *there.values()),

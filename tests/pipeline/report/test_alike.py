@@ -38,3 +38,25 @@ def test_the_text_of_a_record_that_was_merged_is_shown(page: Page) -> None:
 def test_the_words_that_differ_are_marked(page: Page) -> None:
     assert "<mark>end2</mark>" in page.source
     assert "<mark>end1</mark>" not in page.source
+
+
+def test_sets_in_several_splits_are_told(page: Page, tmp_path: Path) -> None:
+    assert "No set lies in several splits." in page.source
+    # with splits of their own, as they came
+    texts = ["a b c d e f g", "A B, C D E F G!", "h i j k l m n", "H I J K L M N.", "alone it is"]
+    splits = ["train", "test", "train", "train", "test"]
+    rows = enumerate(zip(texts, splits, strict=True))
+    lines = ["id,note,split", *(f'{number},"{text}",{split}' for number, (text, split) in rows)]
+    write(tmp_path / "t.csv", "\n".join(lines))
+    source = csv_source("note", split="{split}")
+    stages = ["clean.duplicates"]
+    value = recipe(tmp_path, {"t": source}, stages, shard={}, tolerance=1.0)
+    write(tmp_path / "r.yaml", yaml.safe_dump(value))
+    out = tmp_path / "out"
+    assert here("run", tmp_path / "r.yaml", "--out", out, "--engine", "serial").returncode == 0
+    assert here("report", out).returncode == 0
+    found = Page(out / "report.html")
+    assert found.table("Sets in several splits") == [
+        {"kind": "text", "splits": "test + train", "sets": "1"}
+    ]
+    assert "1 set of records that are alike in several splits" in found.source
