@@ -65,8 +65,9 @@ class MeasuredRecords:
         self._table = table.filter(pc.not_equal(table["fate"], "replaced"))
         keys = self._table["key"].combine_chunks().dictionary_encode()
         # verdicts are of what was judged, which a later stage may have replaced
-        self._judged = table.filter(pc.is_in(table["key"], value_set=keys.dictionary))
-        self._record_judged = pc.index_in(self._judged["key"], value_set=keys.dictionary).to_numpy()
+        record = pc.index_in(table["key"], value_set=keys.dictionary)
+        self._judged = table.filter(record.is_valid())
+        self._record_judged = record.drop_null().to_numpy()
         self._record = keys.indices.to_numpy()
         self.count = len(keys.dictionary)
         # a part that was taken says nothing of the record's fate, if there is another one

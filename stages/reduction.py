@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.linalg
 
 from ..schemas.errors import InputError
 
@@ -22,6 +21,9 @@ def pca(vectors_NF: np.ndarray, rank: int) -> np.ndarray:
             f"wanted {rank} principal axes, {vectors_NF.shape[0]} vectors of"
             f" {vectors_NF.shape[1]} features have {min(vectors_NF.shape)}"
         )
+    # scipy takes a tenth of a second to load
+    import scipy.linalg
+
     centred = vectors_NF - vectors_NF.mean(0)
     _, _, axes = scipy.linalg.svd(centred, full_matrices=False)
     return _signed(axes[:rank].T)
@@ -49,6 +51,8 @@ def lda(vectors_NF: np.ndarray, classes_N: np.ndarray, rank: int) -> np.ndarray:
             " ones), by which discriminant axes are measured; take principal axes (pca)"
         )
     spread += _SHRINKAGE * max(1e-12, np.trace(spread) / len(spread)) * np.eye(len(spread))
+    import scipy.linalg
+
     between = (means - vectors_NF.mean(0)) * np.sqrt(counts / len(vectors_NF))[:, None]
     _, axes = scipy.linalg.eigh(between.T @ between, spread)
     return _signed(axes[:, ::-1][:, :rank])

@@ -185,9 +185,9 @@ def _given(options: dict[str, object]) -> dict[str, object]:
     for name, value in options.items():
         if value in (None, {}, []):
             continue
-        if isinstance(value, dict) and name in ("targets", "numbers"):
-            value = list(value) if list(value) == list(value.values()) else value  # noqa: PLW2901
         given[name] = value
+        if isinstance(value, dict) and name in ("targets", "numbers"):
+            given[name] = list(value) if list(value) == list(value.values()) else value
     return given
 
 

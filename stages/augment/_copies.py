@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from ...schemas.contents import Contents, names_of
 from ...schemas.record import Part, Record, Step, make_key
@@ -37,6 +40,46 @@ class Copies(RecordStage):
     def takes_split(self, split: str | None) -> bool:
         """Whether records of a split are to be copied."""
         return not self.only_split or split is None or split in names_of(self.only_split)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnCopies(Copies):
+    """A stage that adds copies of a record, each with changes drawn from a seed.
+
+    copies: number of copies.
+    """
+
+    copies: int = 1
+
+    def __post_init__(self) -> None:
+        if self.copies < 1:
+            raise ValueError(f"copies: wanted 1 or more, found {self.copies}")
+
+    # the base passes rng where it is asked for
+    def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]
+        return (record, *self.copies_of(record, rng)) if self.takes(record) else (record,)
+
+    def copies_of(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:
+        """The copies of a record whose split is to be copied; none where it has nothing to
+        change.
+        """
+        raise NotImplementedError
+
+
+def draw(rng: np.random.Generator, bounds: tuple[float, float], digits: int) -> float:
+    """A number between two, as it is written down."""
+    return round(float(rng.uniform(*bounds)), digits)
+
+
+def check_range(option: str, found: tuple[float, float], low: float, high: float) -> None:
+    """ValueError unless an option gives the lowest and the highest of what may be drawn, within
+    [low, high].
+    """
+    if not low <= found[0] <= found[1] <= high:
+        raise ValueError(
+            f"{option}: wanted the lowest, then the highest, within {low:g} and {high:g}, found"
+            f" {list(found)}"
+        )
 
 
 def copy_of(record: Record, word: str, number: int) -> Record:

@@ -5,7 +5,7 @@ texts and targets say that a change may make untrue.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from ...schemas.json_value import JsonValue
 from ...schemas.record import Record, Step
 from ..modality import modality
-from ._copies import Copies, copy_of
+from ._copies import DrawnCopies, copy_of
 
 SIDES = "sides"
 COLORS = "colours"
@@ -37,21 +37,18 @@ _SAID_BY = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureCopies(Copies):
+class PictureCopies(DrawnCopies):
     """A stage that adds copies of each record that has a picture, all its pictures changed alike,
     films frame by frame.
 
-    copies: number of copies.
     only_true: make no copy where the change may make untrue what texts and targets say (English),
         and count that.
     """
 
-    copies: int = 1
     only_true: bool = True
 
     def __post_init__(self) -> None:
-        if self.copies < 1:
-            raise ValueError(f"copies: wanted 1 or more, found {self.copies}")
+        super().__post_init__()
         self.check()
 
     def check(self) -> None:
@@ -65,12 +62,11 @@ class PictureCopies(Copies):
         """What the change may make untrue, of ``SIDES``, ``COLORS``, ``COUNTS`` and ``BOXES``."""
         raise NotImplementedError
 
-    # the base passes rng
-    def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]
+    def copies_of(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:
         if not self._is_copied(record) or self.remark(record):
-            return (record,)
+            return ()
         word = self.address.rpartition(".")[2]
-        records = [record]
+        copies = []
         for number in range(1, self.copies + 1):
             steps = self.drawn(rng)
             parts = {
@@ -78,8 +74,8 @@ class PictureCopies(Copies):
                 for name, part in record.parts.items()
                 if modality(part.modality).has_pixels
             }
-            records.append(replace(copy_of(record, word, number), parts={**record.parts, **parts}))
-        return records
+            copies.append(replace(copy_of(record, word, number), parts={**record.parts, **parts}))
+        return copies
 
     def remark(self, record: Record) -> str:
         if not self.only_true or not self._is_copied(record):
@@ -97,21 +93,6 @@ class PictureCopies(Copies):
         return self.takes(record) and any(
             modality(part.modality).has_pixels for part in record.parts.values()
         )
-
-
-def between(rng: np.random.Generator, bounds: tuple[float, float], digits: int = 4) -> float:
-    """A number between two, as it is written down."""
-    return round(float(rng.uniform(*bounds)), digits)
-
-
-def check_bounds(options: Mapping[str, tuple[float, float]], low: float, high: float) -> None:
-    """ValueError unless each is two numbers in [low, high], the smaller one first."""
-    for name, (least, most) in options.items():
-        if not low <= least <= most <= high:
-            raise ValueError(
-                f"{name}: wanted two numbers from {low:g} to {high:g}, the smaller one first, found"
-                f" [{least:g}, {most:g}]"
-            )
 
 
 def rectangle(

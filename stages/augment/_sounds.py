@@ -15,14 +15,14 @@ from ...schemas.errors import nearest
 from ...schemas.fingerprint import hash_file
 from ...schemas.record import Record, Step
 from ..modality import on_disk
-from ._copies import Copies, copy_of
+from ._copies import DrawnCopies, copy_of
 
 AUDIO = "audio"
 _TRIES = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class SoundCopies(Copies):
+class SoundCopies(DrawnCopies):
     """A stage that adds copies of each record that has sound, all of its sounds changed alike.
 
     It writes ``drawn(rng)``. word: what stands in the keys of its copies.
@@ -30,31 +30,21 @@ class SoundCopies(Copies):
 
     word: ClassVar[str]
 
-    copies: int = 1
-
-    def __post_init__(self) -> None:
-        if self.copies < 1:
-            raise ValueError(f"copies: wanted at least one, found {self.copies}")
-
     def drawn(self, rng: np.random.Generator) -> Sequence[Step]:
         """The steps of one copy."""
         raise NotImplementedError
 
-    # the base passes rng
-    def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]
+    def copies_of(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:
         sounds = record.parts_of(AUDIO)
-        if not sounds or not self.takes(record) or self.remark(record):
-            return (record,)
+        if not sounds or self.remark(record):
+            return ()
         chosen: list[Sequence[Step]] = []
         for _ in range(self.copies):
             chosen.append(self._another(rng, chosen))
-        return (
-            record,
-            *(
-                self.copy(copy_of(record, self.word, number), steps)
-                for number, steps in enumerate(chosen, 1)
-            ),
-        )
+        return [
+            self.copy(copy_of(record, self.word, number), steps)
+            for number, steps in enumerate(chosen, 1)
+        ]
 
     def _another(
         self, rng: np.random.Generator, chosen: Sequence[Sequence[Step]]
@@ -74,22 +64,6 @@ class SoundCopies(Copies):
             for name, part in record.parts_of(AUDIO).items()
         }
         return replace(record, parts={**record.parts, **changed})
-
-
-def check_range(option: str, found: tuple[float, float], low: float, high: float) -> None:
-    """ValueError unless an option gives the lowest and the highest of what may be drawn, within
-    [low, high].
-    """
-    if not low <= found[0] <= found[1] <= high:
-        raise ValueError(
-            f"{option}: wanted the lowest, then the highest, within {low:g} and {high:g}, found"
-            f" {list(found)}"
-        )
-
-
-def draw(rng: np.random.Generator, between: tuple[float, float], digits: int = 3) -> float:
-    """A number between two, as it is written down."""
-    return round(float(rng.uniform(*between)), digits)
 
 
 def sounds_at(path: Path) -> list[Path]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...schemas.record import Step
-from ._pictures import BOXES, COUNTS, SIDES, PictureCopies, between, check_bounds
+from ._copies import check_range, draw
+from ._pictures import BOXES, COUNTS, SIDES, PictureCopies
 
 _SIDES_STAY = 45.0  # degrees up to which left is left
 
@@ -32,9 +33,9 @@ class Affine(PictureCopies):
     shift: float = 0.05
 
     def check(self) -> None:
-        check_bounds({"degrees": self.degrees}, -180, 180)
-        check_bounds({"scale": self.scale}, 0.1, 10)
-        check_bounds({"shear": self.shear}, -60, 60)
+        check_range("degrees", self.degrees, -180, 180)
+        check_range("scale", self.scale, 0.1, 10)
+        check_range("shear", self.shear, -60, 60)
         if not 0 <= self.shift < 1:
             raise ValueError(f"shift: wanted a share from 0 up to 1, found {self.shift}")
 
@@ -44,7 +45,7 @@ class Affine(PictureCopies):
 
     def drawn(self, rng: np.random.Generator) -> tuple[Step, ...]:
         options = {
-            name: between(rng, bounds)
+            name: draw(rng, bounds, 4)
             for name, bounds in {
                 "degrees": self.degrees,
                 "scale": self.scale,

@@ -18,9 +18,8 @@ from ...schemas.contents import Contents
 from ...schemas.fingerprint import fingerprint
 from ...schemas.json_value import JsonValue
 from ...schemas.record import Record, make_key
-from .. import outside
 from ..base import Addressed, RecordStage, find, make, rows_of
-from ._copies import Copies, copy_of
+from ._copies import Copies, DrawnCopies, copy_of
 
 _NAMED = 20  # classes that the account names
 
@@ -58,10 +57,10 @@ class Balance(Copies):
     def __post_init__(self) -> None:
         if isinstance(self.to, int) and self.to < 1:
             raise ValueError(f"to: wanted max, median, or a number from 1 on, found {self.to}")
-        self._changing()
+        _ = self._changing
 
     def identity(self) -> str:
-        stage = self._changing()
+        stage = self._changing
         return fingerprint(super().identity(), stage.identity()) if stage else super().identity()
 
     def mistakes(self, here: Contents) -> list[str]:
@@ -71,7 +70,7 @@ class Balance(Copies):
         return lines
 
     def measures(self) -> tuple[str, ...]:
-        stage = self._changing()
+        stage = self._changing
         return stage.measures() if stage else ()
 
     def needs_fit(self) -> bool:
@@ -108,16 +107,24 @@ class Balance(Copies):
         lack = self._lack(record) if self.takes(record) else None
         return lack.each + (_hash(record.key) <= lack.until) if lack else 0
 
-    def _changing(self) -> Copies | None:
+    @functools.cached_property
+    def _changing(self) -> DrawnCopies | None:
         """The stage that changes copies; ValueError where there can be none of this name."""
-        return _made(json.dumps(self.by), self.only_split)
+        return _made(self.by, self.only_split)
+
+    @functools.cached_property
+    def _by_count(self) -> dict[int, DrawnCopies]:
+        """The same for so many copies: one that reads files reads them once, and not by record."""
+        return {}
 
     # the base passes rng
     def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]
-        count, stage = self._count(record), self._changing()
+        count, stage = self._count(record), self._changing
         if stage is None or not count:
             return (record, *(copy_of(record, "balance", one) for one in range(1, count + 1)))
-        _, *changed = replace(stage, copies=count).split(record, rng)  # type: ignore[call-arg]
+        if count not in self._by_count:
+            self._by_count[count] = replace(stage, copies=count)
+        changed = self._by_count[count].copies_of(record, rng)
         named = [
             replace(copy, key=make_key(record.key, f"balance{number}"))
             for number, copy in enumerate(changed, 1)
@@ -125,7 +132,7 @@ class Balance(Copies):
         return (record, *named)
 
     def remark(self, record: Record) -> str:
-        stage = self._changing()
+        stage = self._changing
         return stage.remark(record) if stage and self._count(record) else ""
 
     def outcome(self, result: Record, before: Record) -> str:
@@ -158,23 +165,20 @@ def _hash(key: str) -> int:
     return xxhash.xxh3_64_intdigest(key.encode())
 
 
-@outside.forgets
-@functools.cache
-def _made(by: str, only_split: str) -> Copies | None:
-    named = json.loads(by)
-    if not named:
+def _made(by: Mapping[str, Mapping[str, Any] | None], only_split: str) -> DrawnCopies | None:
+    if not by:
         return None
-    if len(named) > 1:
-        raise ValueError(f"by: wanted one stage, found {', '.join(named)}")
-    ((address, options),) = named.items()
+    if len(by) > 1:
+        raise ValueError(f"by: wanted one stage, found {', '.join(by)}")
+    ((address, options),) = by.items()
     try:
         cls = find(address, Addressed)
     except KeyError as error:
         raise ValueError(f"by: {error.args[0]}") from None
-    if not issubclass(cls, Copies) or "copies" not in {item.name for item in fields(cls)}:
+    if not issubclass(cls, DrawnCopies):
         raise ValueError(f"by: wanted an augmenting stage that takes 'copies', found {address}")
     stage, problems = make(address, Addressed, {"only_split": only_split, **(options or {})}, "by")
     if problems:
         raise ValueError("; ".join(problems))
-    assert isinstance(stage, Copies)
+    assert isinstance(stage, DrawnCopies)
     return stage

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...schemas.record import Step
-from ._pictures import PictureCopies, between, check_bounds
+from ._copies import check_range, draw
+from ._pictures import PictureCopies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +23,10 @@ class Blur(PictureCopies):
     sigma: tuple[float, float] = (0.002, 0.01)
 
     def check(self) -> None:
-        check_bounds({"sigma": self.sigma}, 0, 0.5)
+        check_range("sigma", self.sigma, 0, 0.5)
 
     def spoils(self) -> tuple[str, ...]:
         return ()
 
     def drawn(self, rng: np.random.Generator) -> tuple[Step, ...]:
-        return (Step("blur", {"sigma": between(rng, self.sigma, 6)}),)
+        return (Step("blur", {"sigma": draw(rng, self.sigma, 6)}),)

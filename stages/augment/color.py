@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...schemas.record import Step
-from ._pictures import COLORS, PictureCopies, between, check_bounds
+from ._copies import check_range, draw
+from ._pictures import COLORS, PictureCopies
 
 # of hue, and of saturation, up to which a colour keeps its name
 _NAMES_STAY_DEGREES, _NAMES_STAY_FACTOR = 10.0, 0.5
@@ -32,8 +33,9 @@ class Color(PictureCopies):
     gray: float = 0.0
 
     def check(self) -> None:
-        check_bounds({"hue": self.hue}, -180, 180)
-        check_bounds({"saturation": self.saturation, "contrast": self.contrast}, 0, 10)
+        check_range("hue", self.hue, -180, 180)
+        check_range("saturation", self.saturation, 0, 10)
+        check_range("contrast", self.contrast, 0, 10)
         if not 0 <= self.gray <= 1:
             raise ValueError(f"gray: wanted a likelihood from 0 to 1, found {self.gray}")
 
@@ -47,7 +49,7 @@ class Color(PictureCopies):
 
     def drawn(self, rng: np.random.Generator) -> tuple[Step, ...]:
         hue, saturation, contrast = (
-            between(rng, bounds) for bounds in (self.hue, self.saturation, self.contrast)
+            draw(rng, bounds, 4) for bounds in (self.hue, self.saturation, self.contrast)
         )
         if rng.random() < self.gray:
             return (Step("saturation", {"factor": 0.0}), Step("contrast", {"factor": contrast}))

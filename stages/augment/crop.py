@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...schemas.record import Step
-from ._pictures import BOXES, COUNTS, SIDES, PictureCopies, check_bounds, rectangle
+from ._copies import check_range
+from ._pictures import BOXES, COUNTS, SIDES, PictureCopies, rectangle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +28,8 @@ class Crop(PictureCopies):
     aspect: float = 4 / 3
 
     def check(self) -> None:
-        check_bounds({"area": self.area}, 0.0001, 1)
-        check_bounds({"aspect": (self.aspect, self.aspect)}, 1, 100)
+        check_range("area", self.area, 0.0001, 1)
+        check_range("aspect", (self.aspect, self.aspect), 1, 100)
 
     def spoils(self) -> tuple[str, ...]:
         return (BOXES, COUNTS, SIDES)

@@ -9,7 +9,8 @@ import numpy as np
 
 from ...schemas.json_value import JsonValue
 from ...schemas.record import Step
-from ._sounds import SoundCopies, check_range, draw
+from ._copies import check_range, draw
+from ._sounds import SoundCopies
 
 _LOWEST_HZ, _HIGHEST_HZ = 1.0, 400_000.0
 

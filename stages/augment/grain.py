@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...schemas.record import Step
-from ._pictures import PictureCopies, between, check_bounds
+from ._copies import check_range, draw
+from ._pictures import PictureCopies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class Grain(PictureCopies):
     side: int = 256
 
     def check(self) -> None:
-        check_bounds({"deviation": self.deviation}, 0, 255)
+        check_range("deviation", self.deviation, 0, 255)
         if self.side < 8:
             raise ValueError(f"side: wanted 8 pixels or more, found {self.side}")
 
@@ -34,5 +35,5 @@ class Grain(PictureCopies):
         return ()
 
     def drawn(self, rng: np.random.Generator) -> tuple[Step, ...]:
-        deviation, seed = between(rng, self.deviation), int(rng.integers(2**63))
+        deviation, seed = draw(rng, self.deviation, 4), int(rng.integers(2**63))
         return (Step("grain", {"deviation": deviation, "side": self.side, "seed": seed}),)

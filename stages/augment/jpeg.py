@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...schemas.record import Step
-from ._pictures import PictureCopies, check_bounds
+from ._copies import check_range
+from ._pictures import PictureCopies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class Jpeg(PictureCopies):
     side: int = 256
 
     def check(self) -> None:
-        check_bounds({"quality": self.quality}, 1, 100)
+        check_range("quality", self.quality, 1, 100)
         if self.side < 8:
             raise ValueError(f"side: wanted 8 pixels or more, found {self.side}")
 

@@ -12,7 +12,8 @@ import numpy as np
 from ...schemas.contents import Contents
 from ...schemas.fingerprint import fingerprint
 from ...schemas.record import Step
-from ._sounds import SoundCopies, check_range, draw, hashes_of_files, mistakes_at, sounds_at
+from ._copies import check_range, draw
+from ._sounds import SoundCopies, hashes_of_files, mistakes_at, sounds_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ class Mix(SoundCopies):
     def drawn(self, rng: np.random.Generator) -> Sequence[Step]:
         name = list(self._sounds)[int(rng.integers(len(self._sounds)))]
         options = {"path": name, "hash": self._sounds[name]}
-        ratio, begin = draw(rng, self.snr_db), draw(rng, (0.0, 1.0), 6)
+        ratio, begin = draw(rng, self.snr_db, 3), draw(rng, (0.0, 1.0), 6)
         return [Step("mix", {**options, "snr_db": ratio, "begin": begin})]
 
     @functools.cached_property

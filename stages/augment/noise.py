@@ -8,32 +8,29 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...schemas.record import Record, Step
-from ._copies import Copies, copy_of, with_step
+from ._copies import DrawnCopies, copy_of, draw, with_step
 
 
 @dataclass(frozen=True, kw_only=True)
-class Noise(Copies):
+class Noise(DrawnCopies):
     """Adds copies of each record that has sound, with gain and white noise.
 
     snr_db: lowest and highest signal-to-noise ratio in decibels.
     gain_db: lowest and highest gain in decibels.
-    copies: number of copies.
     """
 
     snr_db: tuple[float, float] = (10.0, 30.0)
     gain_db: tuple[float, float] = (-6.0, 0.0)
-    copies: int = 1
 
-    # the base passes rng
-    def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]
+    def copies_of(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:
         sounds = [name for name, part in record.parts.items() if part.modality == "audio"]
-        if not sounds or not self.takes(record):
-            return (record,)
-        records = [record]
+        if not sounds:
+            return ()
+        copies = []
         for number in range(1, self.copies + 1):
             gain, ratio = (
-                round(float(rng.uniform(*self.gain_db)), 3),
-                round(float(rng.uniform(*self.snr_db)), 3),
+                draw(rng, self.gain_db, 3),
+                draw(rng, self.snr_db, 3),
             )
             seed = int(rng.integers(2**63))
             parts = dict(record.parts)
@@ -42,5 +39,5 @@ class Noise(Copies):
                     with_step(parts[name], Step("gain", {"db": gain})),
                     Step("noise", {"snr_db": ratio, "seed": seed}),
                 )
-            records.append(replace(copy_of(record, "noise", number), parts=parts))
-        return records
+            copies.append(replace(copy_of(record, "noise", number), parts=parts))
+        return copies

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...schemas.record import Step
-from ._sounds import SoundCopies, check_range, draw
+from ._copies import check_range, draw
+from ._sounds import SoundCopies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,4 +30,4 @@ class Pitch(SoundCopies):
         check_range("semitones", self.semitones, -24.0, 24.0)
 
     def drawn(self, rng: np.random.Generator) -> Sequence[Step]:
-        return [Step("pitch", {"semitones": draw(rng, self.semitones)})]
+        return [Step("pitch", {"semitones": draw(rng, self.semitones, 3)})]

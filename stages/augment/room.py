@@ -12,7 +12,8 @@ import numpy as np
 from ...schemas.contents import Contents
 from ...schemas.fingerprint import fingerprint
 from ...schemas.record import Step
-from ._sounds import SoundCopies, check_range, draw, hashes_of_files, mistakes_at, sounds_at
+from ._copies import check_range, draw
+from ._sounds import SoundCopies, hashes_of_files, mistakes_at, sounds_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,7 @@ class Room(SoundCopies):
     def drawn(self, rng: np.random.Generator) -> Sequence[Step]:
         if self.path is None:
             seed = int(rng.integers(2**63))
-            decay, direct = draw(rng, self.decay_s), draw(rng, self.direct_db)
+            decay, direct = draw(rng, self.decay_s, 3), draw(rng, self.direct_db, 3)
             return [Step("reverb", {"decay_s": decay, "direct_db": direct, "seed": seed})]
         name = list(self._responses)[int(rng.integers(len(self._responses)))]
         return [Step("response", {"path": name, "hash": self._responses[name]})]

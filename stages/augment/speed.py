@@ -9,7 +9,8 @@ import numpy as np
 
 from ...schemas.record import Cue, Record, Step
 from ..modality import timed
-from ._sounds import AUDIO, SoundCopies, check_range, draw
+from ._copies import check_range, draw
+from ._sounds import AUDIO, SoundCopies
 
 _BESIDE = "no copy at another speed: a film or a series beside the sound would run on at its own"
 

@@ -15,7 +15,7 @@ from ...schemas.contents import Contents
 from ...schemas.errors import InputError
 from ...schemas.fingerprint import fingerprint, hash_file
 from ...schemas.record import Cue, Part, Record
-from ._copies import Copies, copy_of
+from ._copies import DrawnCopies, copy_of
 from ._wording import Synonyms, Wording, can_vary, read_synonyms, varied
 
 _WORD = re.compile(r"\S+")
@@ -30,7 +30,7 @@ _TIMES = "no copy: its words with times are not those of its text"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Text(Copies):
+class Text(DrawnCopies):
     """Adds copies of each record that has a text, with other words in it.
 
     parts: names of the text parts; all of them where it is left out.
@@ -42,7 +42,6 @@ class Text(Copies):
         for each other (``car, automobile``); a word alone is replaced, by one or several.
     replaced: probability that a word with synonyms is replaced.
     keep: words that are neither left out nor mistyped; English negations where it is not given.
-    copies: number of copies.
 
     Words are what stands between white space. In every copy at least one is changed, and one left;
     of a text of which no word can be, no copy is made, and that is counted. Words with times keep
@@ -56,14 +55,12 @@ class Text(Copies):
     synonyms: Path | None = None
     replaced: float = 0.2
     keep: list[str] = field(default_factory=lambda: list(_NEGATIONS))
-    copies: int = 1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("dropout", "typos", "replaced"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: wanted a probability, found {getattr(self, name):g}")
-        if self.copies < 1:
-            raise ValueError(f"copies: wanted one at least, found {self.copies}")
         if not self.dropout and not self.typos and not (self.synonyms and self.replaced):
             raise ValueError("nothing would be changed; set dropout, typos or synonyms")
 
@@ -100,17 +97,16 @@ class Text(Copies):
             return ""
         return _NOTHING if any(map(_has_its_times, texts.values())) else _TIMES
 
-    # the base passes rng
-    def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]
-        texts = self._varied(self._texts(record)) if self.takes(record) else {}
+    def copies_of(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:
+        texts = self._varied(self._texts(record))
         if not texts:
-            return (record,)
-        records = [record]
+            return ()
+        copies = []
         for number in range(1, self.copies + 1):
             parts = {name: reworded(part, self._wording, rng) for name, part in texts.items()}
             copy = copy_of(record, "text", number)
-            records.append(replace(copy, parts={**record.parts, **parts}))
-        return records
+            copies.append(replace(copy, parts={**record.parts, **parts}))
+        return copies
 
     def _texts(self, record: Record) -> dict[str, Part]:
         return {

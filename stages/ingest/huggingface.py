@@ -35,6 +35,7 @@ from ._hub_files import (
     same_columns,
 )
 from .jsonl import flatten
+from .parquet import nested_names
 
 _ROWS = 1024
 _LOOKED_AT = 1000
@@ -86,7 +87,7 @@ class HuggingFace(Columns):
         tables = [open_hub_file(root, file) for file in files]
         same_columns((file, table.schema) for file, table in zip(files, tables, strict=True))
         schema = tables[0].schema
-        settled.check([*_names(schema), _ROW, _SPLIT], path)
+        settled.check([*nested_names(schema), _ROW, _SPLIT], path)
         columns = hub_columns(root, path, files[0], schema)
         mapper = Mapper(settled, root, name, beat, checked=True)
         before: Counter[str] = Counter()
@@ -228,15 +229,6 @@ def _bytes_column(schema: pa.Schema, word: str) -> str | None:
     if is_media_struct(kind):
         return f"{word}.bytes"
     return word if holds_bytes(kind) else None
-
-
-def _names(schema: pa.Schema, prefix: str = "") -> list[str]:
-    names = []
-    for field in schema:
-        names.append(f"{prefix}{field.name}")
-        if pa.types.is_struct(field.type):
-            names += _names(field.type, f"{prefix}{field.name}.")
-    return names
 
 
 def _first_rows(table: BytesTable, columns: Mapping[str, HubColumn]) -> dict[str, list[object]]:

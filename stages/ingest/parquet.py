@@ -45,7 +45,7 @@ class Parquet(Columns):
             )
         try:
             table = pa.dataset.dataset(path, format=arrow_form(path))
-            self.check(_names(table.schema), file)
+            self.check(nested_names(table.schema), file)
             mapper = Mapper(self, root, name, beat, checked=True)
             columns = set(table.schema.names)
             wanted = sorted(
@@ -89,11 +89,11 @@ def arrow_form(path: Path) -> str:
         return "ipc" if file.read(6) == _ARROW else "parquet"
 
 
-def _names(schema: pa.Schema, prefix: str = "") -> list[str]:
+def nested_names(schema: pa.Schema, prefix: str = "") -> list[str]:
     """The names that a mapping can use: columns, and fields of nested ones."""
     names = []
     for field in schema:
         names.append(f"{prefix}{field.name}")
         if pa.types.is_struct(field.type):
-            names += _names(field.type, f"{prefix}{field.name}.")
+            names += nested_names(field.type, f"{prefix}{field.name}.")
     return names

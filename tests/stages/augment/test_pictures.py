@@ -144,15 +144,23 @@ def test_as_many_copies_are_grey_as_was_asked_for() -> None:
 @pytest.mark.parametrize(
     ("address", "options", "line"),
     [
-        ("affine", {"degrees": [10, -10]}, "degrees: wanted two numbers from -180 to 180"),
+        (
+            "affine",
+            {"degrees": [10, -10]},
+            "degrees: wanted the lowest, then the highest, within -180 and 180",
+        ),
         ("affine", {"shift": 1}, "shift: wanted a share"),
-        ("blur", {"sigma": [0, 3]}, "sigma: wanted two numbers from 0 to 0.5"),
+        ("blur", {"sigma": [0, 3]}, "sigma: wanted the lowest, then the highest, within 0 and 0.5"),
         ("color", {"gray": 2}, "gray: wanted a likelihood"),
         ("color", {"hues": [0, 1]}, "did you mean 'hue'"),
-        ("crop", {"area": [0, 1]}, "area: wanted two numbers"),
-        ("erase", {"aspect": 0.5}, "aspect: wanted two numbers"),
-        ("grain", {"deviation": [5, 2]}, "deviation: wanted two numbers"),
-        ("jpeg", {"quality": [0, 50]}, "quality: wanted two numbers from 1 to 100"),
+        ("crop", {"area": [0, 1]}, "area: wanted the lowest, then the highest"),
+        ("erase", {"aspect": 0.5}, "aspect: wanted the lowest, then the highest"),
+        ("grain", {"deviation": [5, 2]}, "deviation: wanted the lowest, then the highest"),
+        (
+            "jpeg",
+            {"quality": [0, 50]},
+            "the lowest, then the highest, within 1 and 100",
+        ),
         ("jpeg", {"copies": 0}, "copies: wanted 1 or more"),
     ],
 )

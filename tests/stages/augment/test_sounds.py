@@ -335,7 +335,7 @@ def test_a_recipe_with_all_of_them_runs(tmp_path: Path, run_recipe: Run) -> None
         ("mix", {}, "path: is required"),
         ("mix", {"path": "no/such.wav"}, "is not there"),
         ("room", {"path": "empty"}, "has the ending of a sound"),
-        ("pitch", {"copies": 0}, "at least one"),
+        ("pitch", {"copies": 0}, "copies: wanted 1 or more"),
         ("room", {"path": "raw", "copies": 3}, "no more than 1 responses"),
     ],
 )

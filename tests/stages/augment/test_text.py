@@ -218,7 +218,7 @@ def test_a_run_makes_the_copies_and_a_changed_file_of_synonyms_others(
     [
         ({"dropout": 1.5}, "a probability"),
         ({"dropout": 0}, "nothing would be changed"),
-        ({"copies": 0}, "one at least"),
+        ({"copies": 0}, "copies: wanted 1 or more"),
         ({"keyboard": "dvorak"}, "keyboard"),
         ({"synonyms": "none.txt"}, "cannot be read"),
         ({"synonyms": "one.txt"}, "one.txt, line 2: wanted words that may stand for each other"),

