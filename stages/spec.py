@@ -9,10 +9,12 @@ generator that belongs to this place of this epoch, which gives the part as it s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
 
+from ..schemas import checks
 from ..schemas.errors import InputError
 
 TimeCrop: TypeAlias = Literal["start", "random"]
@@ -97,6 +99,33 @@ class Spec:
     def cut_to(self, length: float) -> Spec:
         """The same spec with rows of this length."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class BytesSpec(Spec):
+    """A medium as it is stored, undecoded, in the batch's ``lists``."""
+
+    transform: Transform | None = None
+
+    def __post_init__(self) -> None:
+        checks.function(f"{type(self).__name__}: transform", self.transform)
+
+    @property
+    def makes_tensors(self) -> bool:
+        return False
+
+    @property
+    def is_cheap(self) -> bool:
+        return self.transform is None
+
+    def value(self, data: bytes, draws: Draws = MIDDLE) -> object:
+        """The bytes."""
+        content = self.read(data)
+        return content if self.transform is None else self.transform(content, draws.generator())
+
+    def read(self, data: bytes) -> object:
+        """What the bytes mean, before the transform."""
+        return data
 
 
 def of_kind(value: object, kind: str, shape: tuple[int | None, ...]) -> np.ndarray:

@@ -15,7 +15,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...schemas import checks
 from ...schemas.errors import DamageError
 from ...schemas.fingerprint import hash_bytes
 from ...schemas.json_value import JsonValue
@@ -27,7 +26,7 @@ from ..media.refusing import one_line
 from ..media.values import values_of
 from ..modality import Measured, OnDisk, Rendered
 from ..signal import FACTS, found_in
-from ..spec import MIDDLE, Draws, Spec, Transform
+from ..spec import BytesSpec
 
 _LARGEST = 1 << 20  # numbers
 
@@ -94,28 +93,13 @@ def decode_vector(data: bytes) -> np.ndarray:
     return vector
 
 
-@dataclass(frozen=True, kw_only=True)
-class VectorSpec(Spec):
+class VectorSpec(BytesSpec):
     """A vector as numpy has it, ``float32 [D]``, in the batch's ``lists``."""
-
-    transform: Transform | None = None
 
     modality = "vector"
 
-    def __post_init__(self) -> None:
-        checks.function("VectorSpec: transform", self.transform)
-
-    @property
-    def makes_tensors(self) -> bool:
-        return False
-
-    @property
-    def is_cheap(self) -> bool:
-        return self.transform is None
-
-    def value(self, data: bytes, draws: Draws = MIDDLE) -> object:
-        vector = decode_vector(data)
-        return vector if self.transform is None else self.transform(vector, draws.generator())
+    def read(self, data: bytes) -> np.ndarray:
+        return decode_vector(data)
 
 
 __all__ = ["GivenVector", "VectorSpec", "decode_vector"]

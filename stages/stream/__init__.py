@@ -14,13 +14,13 @@ from ..modalities.series import SeriesSpec
 from ..modalities.table import TableSpec
 from ..modalities.text.spec import TextSpec
 from ..modalities.video.spec import VideoSpec
-from ..spec import Spec
+from ..spec import BytesSpec, Spec
 from .batch import FusionBatch, Labels
 from .device import OnDevice
 from .opening import open_stream
 from .options import Blocks
 from .parts.feature import FeatureSpec
-from .parts.stored import BytesSpec, JsonSpec
+from .parts.stored import JsonSpec
 from .stock import as_webdataset
 from .stream import Stream
 

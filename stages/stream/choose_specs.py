@@ -12,10 +12,10 @@ from ...schemas.errors import InputError, nearest
 from ..modality import is_in_record
 from ..modality import modality as modality_of
 from ..modality import names as names_of_modalities
-from ..spec import Spec
+from ..spec import BytesSpec, Spec
 from .options import StreamOptions
 from .parts.feature import FeatureSpec
-from .parts.stored import BytesSpec, JsonSpec
+from .parts.stored import JsonSpec
 from .shards.index import Index
 
 
