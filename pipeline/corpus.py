@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..schemas.account import Count, presence_pattern
-from ..schemas.columns import one_array
+from ..schemas.columns import narrowed, one_array
 from ..schemas.disk import read_table, write_table
 from ..schemas.errors import InputError
 from ..schemas.manifest import (
@@ -38,14 +38,18 @@ _ROWS_AT_ONCE = 1 << 17  # for which what they take from others is fetched toget
 
 
 def read_columns(partitions: Sequence[Path], columns: Sequence[str]) -> pa.Table | None:
-    """These columns of the written rows of all partitions; None where there is no partition."""
-    names = list(dict.fromkeys([*columns, "fate"]))
+    """These columns of the written rows of all partitions, as ``narrowed`` takes their names; None
+    where there is no partition.
+    """
     tables = []
     for start in range(0, len(partitions), _TABLES_AT_ONCE):
         some = partitions[start : start + _TABLES_AT_ONCE]
-        narrow = [written_only(read_table(path).select(names)) for path in some]
+        narrow = [
+            written_only(narrowed(read_table(path), [*columns, "fate"])).drop_columns("fate")
+            for path in some
+        ]
         # a copy: views would hold the maps of all tables, with all columns, as long as they live
-        tables.append(pa.concat_tables(narrow).select(list(columns)).combine_chunks())
+        tables.append(pa.concat_tables(narrow).combine_chunks())
     return pa.concat_tables(tables) if tables else None
 
 
@@ -55,7 +59,7 @@ def decide(
     """A corpus stage's decisions over all partitions, of which it sees only the columns it asked
     for, and likenesses if it takes them.
     """
-    table = read_columns(partitions, stage.columns)
+    table = read_columns(partitions, stage.reads())
     return {} if table is None else stage.decided(table, likeness)
 
 

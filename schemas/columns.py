@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import xxhash
+
+_WORDS_AT_ONCE = 1 << 16
 
 
 def numbers(column: pa.Array | pa.ChunkedArray, missing: int | None = None) -> np.ndarray:
@@ -49,6 +52,34 @@ def one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
+def narrowed(table: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """These columns of a table; ``origin.id`` names one field of a column of structs, or of lists
+    of structs, whose other fields are left out.
+    """
+    wanted: dict[str, list[str]] = {}
+    for name in columns:
+        column, _, field = name.partition(".")
+        wanted.setdefault(column, []).extend([field] if field else [])
+    chosen = table.select(list(wanted))
+    for place, (name, fields) in enumerate(wanted.items()):
+        if fields:
+            chunks = chosen[name].chunks or [one_array(chosen[name])]
+            own = pa.chunked_array([_with_fields(chunk, fields) for chunk in chunks])
+            chosen = chosen.set_column(place, name, own)
+    return chosen
+
+
+def _with_fields(column: pa.Array, fields: Sequence[str]) -> pa.Array:
+    """A column of structs, or of lists of structs, with these of their fields."""
+    mask = column.is_null() if column.null_count else None
+    if pa.types.is_struct(column.type):
+        own = [pc.struct_field(column, name) for name in fields]
+        return pa.StructArray.from_arrays(own, list(fields), mask=mask)
+    if column.offset:  # of a slice, which from_arrays does not take with nulls
+        column = column.take(pa.array(np.arange(len(column))))
+    return pa.ListArray.from_arrays(column.offsets, _with_fields(column.values, fields), mask=mask)
+
+
 def rows_in_order(
     lengths: Sequence[int], read: Callable[[int], pa.Table], order: np.ndarray, at_once: int
 ) -> Iterator[pa.Table]:
@@ -71,6 +102,42 @@ def rows_in_order(
         ]
         piece = pa.concat_tables(taken or [read(0).slice(0, 0)]).combine_chunks()
         yield piece.take(pa.array(np.argsort(by_table)))
+
+
+def numbered_by_name(words: pa.StringArray) -> tuple[np.ndarray, pa.StringArray]:
+    """The number of each word among the different ones in order ``int32 [N]``, and those. By
+    sorting: Arrow's dictionary of ten million words takes a gigabyte while it is made.
+    """
+    order = pc.sort_indices(words)
+    ordered = words.take(order)
+    begins = np.ones(len(words), bool)
+    if len(words) > 1:
+        begins[1:] = pc.not_equal(ordered.slice(1), ordered.slice(0, len(words) - 1)).to_numpy(
+            zero_copy_only=False
+        )
+    numbers = np.empty(len(words), np.int32)
+    numbers[order.to_numpy()] = np.cumsum(begins, dtype=np.int32) - 1
+    return numbers, ordered.filter(pa.array(begins))
+
+
+def numbered(words: pa.ChunkedArray) -> np.ndarray:
+    """Numbers ``int32 [N]`` that are equal where the words are, in no order; by a digest of 128
+    bits of each, in 32 bytes a word at most.
+    """
+    digests = np.empty((len(words), 2), np.uint64)
+    for start in range(0, len(words), _WORDS_AT_ONCE):
+        some = words.slice(start, _WORDS_AT_ONCE).cast(pa.binary()).to_pylist()
+        joined = b"".join(map(xxhash.xxh3_128_digest, some))
+        digests[start : start + len(some)] = np.frombuffer(joined, np.uint64).reshape(-1, 2)
+    order = np.lexsort(digests.T)
+    begins = np.zeros(len(words), bool)
+    begins[:1] = True
+    for half in digests.T:
+        ordered = half[order]
+        begins[1:] |= ordered[1:] != ordered[:-1]
+    numbers = np.empty(len(words), np.int32)
+    numbers[order] = np.cumsum(begins, dtype=np.int32) - 1
+    return numbers
 
 
 def in_memory(table: pa.Table) -> pa.Table:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..schemas.columns import narrowed
 from ..schemas.json_value import JsonValue
 from ..schemas.manifest import Row, rows_to_table
 from ..schemas.record import Cue, Fault, Origin, Part, Record
@@ -299,9 +300,7 @@ def _part(kind: str, random: np.random.Generator) -> Part:
 
 
 def _decisions(stage: CorpusStage, records: Sequence[Record]) -> object:
-    return stage.decide(
-        rows_to_table(Row(record) for record in records).select(list(stage.columns))
-    )
+    return stage.decide(narrowed(rows_to_table(Row(record) for record in records), stage.reads()))
 
 
 def _seen(rows: Iterable[Row]) -> list[object]:

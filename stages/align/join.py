@@ -5,13 +5,15 @@ become one.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from ...schemas.columns import numbered
 from ...schemas.contents import Contents
 from ...schemas.record import Fault
 from .. import template
@@ -62,24 +64,40 @@ class Join(CorpusStage):
             "sources: it makes records one"
         )
 
-    def decide(self, table: pa.Table) -> Mapping[str, Decision]:
-        return ByRow(table["key"], _Joined(table["key"], self.sources, self._values(table)).of)
+    def reads(self) -> tuple[str, ...]:
+        asked = {name for text in self.match.values() for name in template.fields(text)}
+        more = [name for name in ("group", "origin.file") if name.rpartition(".")[2] in asked]
+        return ("key", "origin.id", "origin.source", *more)
 
-    def _values(self, table: pa.Table) -> Iterator[tuple[int, str]]:
-        """The source of each record, by its place among those to be joined, and its join value; -1
-        for a record of another.
-        """
-        places = {name: place for place, name in enumerate(self.sources)}
-        for group, origin in rows_of(table, "group", "origin"):
-            place = places.get(origin["source"], -1)
-            yield place, self._value(group, origin) if place >= 0 else ""
+    def decide(self, table: pa.Table) -> Mapping[str, Decision]:
+        names, places = pa.array(self.sources), [np.empty(0, np.int8)]
+        for chunk in table["origin"].chunks:
+            place = pc.index_in(pc.struct_field(chunk, "source"), value_set=names)
+            places.append(pc.fill_null(place, -1).cast(pa.int8()).to_numpy())
+        values = self._values(table)
+        joined = _Joined(table["key"], self.sources, np.concatenate(places), values)
+        return ByRow(table["key"], joined.of)
+
+    def _values(self, table: pa.Table) -> pa.ChunkedArray:
+        """The join value of each record."""
+        if not self.match:
+            return pa.chunked_array(
+                [pc.struct_field(chunk, "id") for chunk in table["origin"].chunks], pa.string()
+            )
+        names = ["group", "origin"] if "group" in table.column_names else ["origin"]
+        rows = (row if len(row) > 1 else ("", *row) for row in rows_of(table, *names))
+        values = (self._value(group, origin) for group, origin in rows)
+        chunks = []
+        while some := list(itertools.islice(values, _VALUES_AT_ONCE)):
+            chunks.append(pa.array(some, pa.string()))
+        return pa.chunked_array(chunks, pa.string())
 
     def _value(self, group: str, origin: dict[str, str]) -> str:
         fields = {
             "id": origin["id"],
             "group": group.removeprefix(f"{origin['source']}-"),
             "source": origin["source"],
-            "file": origin["file"],
+            "file": origin.get("file", ""),
         }
         try:
             value = template.fill(self.match.get(origin["source"], "{id}"), fields)
@@ -91,26 +109,32 @@ class Join(CorpusStage):
 class _Joined:
     """Which records belong together, by row, in a few numbers for each.
 
-    values: the join value of each row, by number. sources: its source, -1 for none. counts, first:
-        for each value and source how many rows there are, and the first of them ``[V, S]``.
+    sources: the source of each row by its place ``int8 [N]``, -1 for none. values: its join value.
+    counts, first: for each different value and source how many rows there are, and the first of
+    them ``int32 [V, S]``.
     """
 
     def __init__(
-        self, keys: pa.ChunkedArray, names: Sequence[str], values: Iterator[tuple[int, str]]
+        self,
+        keys: pa.ChunkedArray,
+        names: Sequence[str],
+        sources: np.ndarray,
+        values: pa.ChunkedArray,
     ) -> None:
-        self._keys = keys
-        self._names = names
-        self._source, self._value, self._words = _numbered(values)
+        self._keys, self._names = keys, names
+        self._source, self._values = sources, values
+        self._value = numbered(values)
         rows = np.flatnonzero(self._source >= 0)
         cells = self._value[rows].astype(np.int64) * len(names) + self._source[rows]
-        size = (len(self._words), len(names))
-        self._counts = np.bincount(cells, minlength=size[0] * size[1]).reshape(size)
+        size = (int(self._value.max(initial=-1)) + 1, len(names))
+        counts = np.bincount(cells, minlength=size[0] * size[1])
+        self._counts = counts.astype(np.int32).reshape(size)
         first = np.full(size[0] * size[1], -1, np.int32)
         # backwards, so that the first row is the one that stays
         first[cells[::-1]] = rows[::-1]
         self._first = first.reshape(size)
         # the first of the sources that has the value keeps its records
-        self._main = np.argmax(self._counts > 0, axis=1)
+        self._main = np.argmax(self._counts > 0, axis=1).astype(np.int8)
 
     def of(self, start: int, stop: int) -> list[Decision | None]:
         """The decisions on these rows."""
@@ -121,7 +145,7 @@ class _Joined:
         if source < 0:
             return None
         number = int(self._value[row])
-        value: str = self._words[number].as_py()
+        value: str = self._values[row].as_py()
         counts, first = self._counts[number], self._first[number]
         main = int(self._main[number])
         if source == main:
@@ -153,17 +177,3 @@ class _Joined:
     def _key(self, row: int) -> str:
         key: str = self._keys[row].as_py()
         return key
-
-
-def _numbered(values: Iterator[tuple[int, str]]) -> tuple[np.ndarray, np.ndarray, pa.StringArray]:
-    """The source of each row and the number of its value ``[N]``, and the values ``[V]``. Arrow
-    holds a million strings in a tenth of the memory that a dictionary of Python's takes.
-    """
-    sources, chunks = [np.empty(0, np.int8)], []
-    while some := list(itertools.islice(values, _VALUES_AT_ONCE)):
-        sources.append(np.array([source for source, _ in some], np.int8))
-        chunks.append(pa.array([value for _, value in some], pa.string()))
-    encoded = pa.chunked_array(chunks, pa.string()).dictionary_encode().combine_chunks()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.chunk(0)
-    return np.concatenate(sources), encoded.indices.to_numpy(), encoded.dictionary

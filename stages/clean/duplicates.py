@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from ...schemas.columns import one_array
+from ...schemas.columns import numbered_by_name, one_array
 from ...schemas.contents import Contents
 from ...schemas.record import Fault
 from ...schemas.united import United
@@ -77,7 +77,11 @@ class Duplicates(CorpusStage):
         word weighs more (at 3 words and 0.8, one in the middle of a text of 29 is near).
     """
 
-    columns: ClassVar[tuple[str, ...]] = ("key", "group", "parts", "targets", "signals", "absent")
+    columns: ClassVar[tuple[str, ...]] = (
+        *("key", "group", "targets", "signals", "absent"),
+        *(f"parts.{name}" for name in ("name", "modality", "hash", "uri", "text")),
+        *(f"parts.{name}" for name in ("start_s", "end_s", "steps")),
+    )
 
     version: ClassVar[int] = 5
 
@@ -347,14 +351,9 @@ class _Sets:
         self._keys = one_array(keys)
         self._rank = np.empty(len(keys), np.int64)  # of the rows by key
         self._rank[pc.sort_indices(self._keys).to_numpy()] = np.arange(len(keys))
-        named = one_array(groups).dictionary_encode()
-        order = pc.sort_indices(named.dictionary)
         # numbered by name, so that the smallest number of a set is the first name
-        numbers = np.empty(len(order), np.int64)
-        numbers[order.to_numpy()] = np.arange(len(order))
-        self._names = named.dictionary.take(order)
-        self._group = numbers[named.indices.to_numpy()]
-        self._united = United(len(order))
+        self._group, self._names = numbered_by_name(one_array(groups))
+        self._united = United(len(self._names))
         self._edges: dict[int, dict[tuple[str, str], Edge]] = defaultdict(dict)
         self._kinds: dict[int, set[str]] = defaultdict(set)
         self._faults: dict[int, Fault] = {}

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modalmill.pipeline.plan import make_plan
 from modalmill.pipeline.run import Result
+from modalmill.schemas.columns import narrowed
 from modalmill.schemas.errors import RecipeError
 from modalmill.schemas.manifest import Row, read_manifest, rows_to_table, table_to_records
 from modalmill.schemas.recipe import parse_recipe
@@ -102,7 +103,7 @@ def record(key: str, image_hash: str, text: str = "x", phash: int = 0, **targets
 
 
 def decide(stage: Duplicates, *records: Record) -> dict[str, tuple[str, str | None]]:
-    table = rows_to_table(Row(one) for one in records).select(list(stage.columns))
+    table = narrowed(rows_to_table(Row(one) for one in records), stage.reads())
     return {
         key: (decision.fault.rule if decision.fault else "", decision.group)
         for key, decision in stage.decide(table).items()

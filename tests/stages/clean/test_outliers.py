@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modalmill.pipeline.run import Result
 from modalmill.pipeline.texts import read_rejects
+from modalmill.schemas.columns import narrowed
 from modalmill.schemas.contents import Contents
 from modalmill.schemas.errors import MissingPackageError, RecipeError
 from modalmill.schemas.manifest import Row, rows_to_table
@@ -51,7 +52,7 @@ def decided(
         )
         for place, own in enumerate(targets)
     ]
-    return stage.decide(rows_to_table(rows).select(list(stage.columns)))  # type: ignore[return-value]
+    return stage.decide(narrowed(rows_to_table(rows), stage.reads()))  # type: ignore[return-value]
 
 
 def rejected(decisions: dict[str, Decision]) -> list[int]:
@@ -139,7 +140,7 @@ def test_scores_are_those_of_scikit_learn_in_any_order() -> None:
         Row(Record(f"k{place:04}", "g", Origin("s", "f"), targets=own))
         for place, own in enumerate(as_targets(points))
     ]
-    tables = [rows_to_table(each).select(list(stage.columns)) for each in (rows, rows[::-1])]
+    tables = [narrowed(rows_to_table(each), stage.reads()) for each in (rows, rows[::-1])]
     one, other = (stage.decide(table) for table in tables)
     assert one == other
 
@@ -186,7 +187,7 @@ def test_a_part_of_tables_is_taken_beside_texts() -> None:
     parts = {"cells": Part("table", text=text), "note": Part("text", text="x")}
     rows = [Row(Record(f"k{n}", "g", Origin("s", "f"), parts)) for n in range(3)]
     stage = Outliers(column="cells.age")
-    assert stage.decide(rows_to_table(rows).select(list(stage.columns))) == {}
+    assert stage.decide(narrowed(rows_to_table(rows), stage.reads())) == {}
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modalmill.pipeline.run import Result
 from modalmill.pipeline.texts import read_rejects
+from modalmill.schemas.columns import narrowed
 from modalmill.schemas.contents import Contents
 from modalmill.schemas.errors import InputError, RecipeError
 from modalmill.schemas.manifest import Row, read_manifest, rows_to_table, table_to_records
@@ -175,7 +176,7 @@ def test_rules_are_written_among_the_options_with_dots_or_as_sections(
 @given(st.lists(st.floats(-100, 100), min_size=3, max_size=40), st.floats(0.5, 6))
 def test_mad_is_the_rule_of_clean_outliers(values: list[float], deviations: float) -> None:
     records = [record(n, targets={"y": value}) for n, value in enumerate(values)]
-    table = rows_to_table(map(Row, records)).select(list(Outliers.columns))
+    table = narrowed(rows_to_table(map(Row, records)), Outliers.columns)
     outliers = Outliers(column="y", deviations=deviations).decide(table)
     assert kept_by(rules(rules={"y": f"mad {deviations!r}"}), records) == [
         each.key for each in records if each.key not in outliers

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from modalmill.schemas.columns import narrowed
 from modalmill.schemas.manifest import Row, rows_to_table
 from modalmill.schemas.record import Origin, Record
 from modalmill.stages.base import CorpusStage, Decision
@@ -20,7 +21,7 @@ def decide(
         Row(Record(f"k{place}", "g", Origin("s", "f"), targets=target, split=split))
         for place, (target, split) in enumerate(zip(targets, splits, strict=True))
     ]
-    return stage.decide(rows_to_table(rows).select(list(stage.columns)))
+    return stage.decide(narrowed(rows_to_table(rows), stage.reads()))
 
 
 def test_the_most_frequent_value_is_that_of_the_training_split() -> None:
