@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +24,9 @@ from ..stages.base import (
     RecordStage,
     Source,
     addresses,
+    entry_of,
     make,
+    placed_names,
 )
 from ..stages.modality import (
     is_in_record,
@@ -217,7 +218,7 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
     }
     features: dict[str, Extractor] = {}
     for part, entry in recipe.features.items():
-        address, own = _entry(entry, f"features.{part}", problems)
+        address, own = entry_of(entry, f"features.{part}", problems)
         if address:
             extractor, mistakes = make(address, Extractor, own, f"features.{part}")
             problems += mistakes
@@ -263,31 +264,19 @@ def placed_stages(recipe: Recipe, problems: list[str]) -> list[Placed]:
     """The stages of a recipe as far as they can be made; ``problems`` gets what is wrong with the
     others.
     """
-    placed: list[Placed] = []
-    seen: Counter[str] = Counter()
+    made: list[RecordStage | CorpusStage] = []
     for number, entry in enumerate(recipe.stages):
-        address, options = _entry(entry, f"stages.{number}", problems)
+        address, options = entry_of(entry, f"stages.{number}", problems)
         if not address:
             continue
         stage, mistakes = make(address, Addressed, options, f"stages.{number} ({address})")
         problems += mistakes
         if isinstance(stage, (RecordStage, CorpusStage)):
-            seen[address] += 1
-            placed.append(
-                Placed(address if seen[address] == 1 else f"{address}#{seen[address]}", stage)
-            )
-    return placed
-
-
-def _entry(entry: object, where: str, problems: list[str]) -> tuple[str, object]:
-    """Address and options of an entry written as ``address`` or ``address: {options}``."""
-    if isinstance(entry, str):
-        return entry, {}
-    if isinstance(entry, dict) and len(entry) == 1:
-        address, options = next(iter(entry.items()))
-        return str(address), options
-    problems.append(f"{where}: wanted one address with its options, found {entry!r}"[:200])
-    return "", {}
+            made.append(stage)
+    return [
+        Placed(name, stage)
+        for name, stage in zip(placed_names(stage.address for stage in made), made, strict=True)
+    ]
 
 
 def _train(recipe: Recipe, problems: list[str], trains: bool) -> TrainOptions | None:

@@ -369,11 +369,17 @@ class CorpusStage(Stage):
     """A stage that must see all records at once. It reads narrow columns and decides by key; the
     pipeline carries it out.
 
+    columns: those that it decides on; ``origin.id`` is one field of a column of structs, or of
+        lists of structs, without the others.
     joins: whether it makes records of several sources one; a run with a limit keeps these together.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("key",)
     joins: ClassVar[bool] = False
+
+    def reads(self) -> tuple[str, ...]:
+        """The columns that it decides on; those of the class, unless its options need fewer."""
+        return self.columns
 
     def compares(self) -> tuple[str, ...]:
         """The modalities whose likenesses it asks for."""
@@ -738,6 +744,33 @@ def make(address: str, kind: type[T], options: object, where: str) -> tuple[T | 
         return None, mistake_lines(error, known=names, prefix=f"{where}.")
     except (MissingPackageError, ValueError) as error:
         return None, [f"{where}: {error}"]
+
+
+def entry_of(entry: object, where: str, problems: list[str]) -> tuple[str, object]:
+    """Address and options of an entry written as ``address`` or ``address: {options}``; an empty
+    address, and a line in ``problems``, where it is neither.
+    """
+    if isinstance(entry, str):
+        return entry, {}
+    if isinstance(entry, Mapping) and len(entry) == 1:
+        address, options = next(iter(entry.items()))
+        return str(address), options
+    problems.append(f"{where}: wanted one address with its options, found {entry!r}"[:200])
+    return "", {}
+
+
+def placed_names(addresses: Iterable[str]) -> list[str]:
+    """Addresses told apart by their place in a recipe.
+
+    >>> placed_names(["clean.text", "augment.flip", "augment.flip"])
+    ['clean.text', 'augment.flip', 'augment.flip#2']
+    """
+    seen: Counter[str] = Counter()
+    names = []
+    for address in addresses:
+        seen[address] += 1
+        names.append(address if seen[address] == 1 else f"{address}#{seen[address]}")
+    return names
 
 
 def addresses(kind: type[Addressed]) -> list[str]:

@@ -1,15 +1,23 @@
-"""Copies of records with changes drawn from a seed: the base of the augmenting stages."""
+"""Copies of records with changes drawn from a seed: the base of the augmenting stages.
+
+Which changes a copy has depends on the seed, the record's key and the number of the copy alone. So
+a stream can make the third copy of a record in the third epoch, and it is the one that the stage
+would have written.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
-from ...schemas.contents import Contents, names_of
-from ...schemas.record import Part, Record, Step, make_key
-from ..base import RecordStage
+from ..schemas.contents import Contents, names_of
+from ..schemas.record import Record, make_key
+from .base import Addressed, RecordStage, entry_of, find, make, placed_names
+
+T = TypeVar("T", bound="ChangedCopies")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +51,67 @@ class Copies(RecordStage):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DrawnCopies(Copies):
-    """A stage that adds copies of a record, each with changes drawn from a seed.
+class ChangedCopies(Copies):
+    """A stage that adds changed copies of a record, one of each.
+
+    It writes ``applies(record)``, ``changed(record, rng)``, and ``why_not(record)`` where there are
+    records that it has to leave alone. word: what stands in the keys of its copies; the last word
+    of its address where it is empty.
+    """
+
+    version: ClassVar[int] = 2
+    word: ClassVar[str] = ""
+
+    @property
+    def count(self) -> int:
+        """How many copies it adds of a record."""
+        return 1
+
+    def applies(self, record: Record) -> bool:
+        """Whether the record has something that it changes."""
+        raise NotImplementedError
+
+    def why_not(self, record: Record) -> str:
+        """Why a record that it applies to gets no copy, in the same words for all alike; empty
+        where it gets them.
+        """
+        return ""
+
+    def changed(self, record: Record, rng: np.random.Generator) -> Record:
+        """The record with the changes of one copy, under its old key."""
+        raise NotImplementedError
+
+    def copy(self, record: Record, number: int, seed: int) -> Record:
+        """The copy of this number, counted from 1, with a key of its own, in the same group.
+
+        seed: the record's, as ``seed_of`` draws it.
+        """
+        rng = np.random.Generator(np.random.Philox(key=[seed, number]))
+        return self.named(self.changed(record, rng), number)
+
+    def remark(self, record: Record) -> str:
+        return self.why_not(record) if self.takes(record) and self.applies(record) else ""
+
+    # the base passes rng where it is asked for
+    def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]
+        if not self.is_copied(record):
+            return (record,)
+        seed = seed_of(rng)
+        return (record, *(self.copy(record, one, seed) for one in range(1, self.count + 1)))
+
+    def is_copied(self, record: Record) -> bool:
+        """Whether copies are made of it."""
+        return self.takes(record) and self.applies(record) and not self.why_not(record)
+
+    def named(self, copy: Record, number: int) -> Record:
+        """A changed record with the key of the copy of this number."""
+        word = self.word or self.address.rpartition(".")[2]
+        return replace(copy, key=make_key(copy.key, f"{word}{number}"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnCopies(ChangedCopies):
+    """The same with as many copies as one wants.
 
     copies: number of copies.
     """
@@ -55,38 +122,60 @@ class DrawnCopies(Copies):
         if self.copies < 1:
             raise ValueError(f"copies: wanted 1 or more, found {self.copies}")
 
-    # the base passes rng where it is asked for
-    def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]
-        return (record, *self.copies_of(record, rng)) if self.takes(record) else (record,)
-
-    def copies_of(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:
-        """The copies of a record whose split is to be copied; none where it has nothing to
-        change.
-        """
-        raise NotImplementedError
+    @property
+    def count(self) -> int:
+        return self.copies
 
 
-def draw(rng: np.random.Generator, bounds: tuple[float, float], digits: int) -> float:
-    """A number between two, as it is written down."""
-    return round(float(rng.uniform(*bounds)), digits)
+def seed_of(rng: np.random.Generator) -> int:
+    """What the copies of one record are drawn from."""
+    return int(rng.integers(2**63))
 
 
-def check_range(option: str, found: tuple[float, float], low: float, high: float) -> None:
-    """ValueError unless an option gives the lowest and the highest of what may be drawn, within
-    [low, high].
+class PlacedCopies(NamedTuple):
+    """A stage that copies, and its address where it stands (``augment.noise``,
+    ``augment.noise#2``), from which its draws come.
     """
-    if not low <= found[0] <= found[1] <= high:
-        raise ValueError(
-            f"{option}: wanted the lowest, then the highest, within {low:g} and {high:g}, found"
-            f" {list(found)}"
-        )
+
+    address: str
+    stage: ChangedCopies
 
 
-def copy_of(record: Record, word: str, number: int) -> Record:
-    """A copy with a key of its own, in the same group."""
-    return replace(record, key=make_key(record.key, f"{word}{number}"))
+def placed_copies(entries: Sequence[object], where: str) -> tuple[list[PlacedCopies], list[str]]:
+    """The stages of a list that is written as the ``stages`` of a recipe, and every mistake in it
+    as one line.
+    """
+    problems: list[str] = []
+    every = [
+        make_copies(entry, ChangedCopies, f"{where}.{number}", problems)
+        for number, entry in enumerate(entries)
+    ]
+    stages = [stage for stage in every if stage is not None]
+    names = placed_names(stage.address for stage in stages)
+    return [*map(PlacedCopies, names, stages)], problems
 
 
-def with_step(part: Part, step: Step) -> Part:
-    """The part with one more step to be carried out."""
-    return replace(part, steps=(*part.steps, step))
+def make_copies(
+    entry: object, kind: type[T], where: str, problems: list[str], **standard: object
+) -> T | None:
+    """A stage that copies, of an entry written as ``address`` or ``address: {options}``; None where
+    there can be none, and ``problems`` says why. standard: what options are where they are not
+    given.
+    """
+    address, options = entry_of(entry, where, problems)
+    if not address:
+        return None
+    try:
+        cls = find(address, Addressed)
+    except KeyError as error:
+        problems.append(f"{where}: {error.args[0]}")
+        return None
+    if not issubclass(cls, kind):
+        takes = " that takes 'copies'" if kind is DrawnCopies else ""
+        problems.append(f"{where}: wanted an augmenting stage{takes}, found {address}")
+        return None
+    if options is None or isinstance(options, Mapping):
+        options = {**standard, **(options or {})}
+    stage, mistakes = make(address, kind, options, f"{where} ({address})")
+    problems += mistakes
+    return stage

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..schemas import checks
 from ..schemas.errors import InputError
+from ..schemas.record import Part
 
 TimeCrop: TypeAlias = Literal["start", "random"]
 # Any, here and below: what a part is when it is read is its modality's own
@@ -23,15 +24,22 @@ Transform: TypeAlias = Callable[[Any, np.random.Generator], Any]
 
 
 class Draws:
-    """What chance holds for one position: four numbers in [0, 1), and a generator for who needs
-    more.
+    """What chance holds for one position: four numbers in [0, 1), a generator for who needs more,
+    and the part as an augmenting stage drew it, whose span and steps are to be carried out; None
+    where it is to be as it is stored.
     """
 
-    __slots__ = ("_key", "_position", "uniform")
+    __slots__ = ("_key", "_position", "copy", "uniform")
 
-    def __init__(self, uniform: list[float], key: int, position: int) -> None:
-        self.uniform = uniform
+    def __init__(
+        self, uniform: list[float], key: int, position: int, copy: Part | None = None
+    ) -> None:
+        self.uniform, self.copy = uniform, copy
         self._key, self._position = key, position
+
+    def of_copy(self, copy: Part) -> Draws:
+        """The same for a part that is to be changed."""
+        return Draws(self.uniform, self._key, self._position, copy)
 
     def generator(self) -> np.random.Generator:
         """A generator that is the same whenever this position is asked for in this epoch."""
@@ -57,11 +65,13 @@ class Records(Protocol):
 
 class Spec:
     """How one part is read. ``modality``: what it reads, empty for any. ``has_lengths``: the batch
-    tells how much of each row is real.
+    tells how much of each row is real. makes_copies: it carries out what augmenting stages drew
+    (``Draws.copy``).
     """
 
     modality: ClassVar[str] = ""
     has_lengths: ClassVar[bool] = False
+    makes_copies: ClassVar[bool] = False
 
     @property
     def makes_tensors(self) -> bool:

@@ -6,19 +6,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from ...schemas.json_value import JsonValue
 from ...schemas.record import Record, Step
+from ..copies import DrawnCopies
 from ..modality import modality
-from ._copies import DrawnCopies, copy_of
+from ._drawing import with_steps
 
 SIDES = "sides"
 COLORS = "colours"
 COUNTS = "how many there are"
 BOXES = "boxes"
+NO_BOXES = "no copy: a target may be a box, which does not move with the picture"
 _SAID_BY = {
     SIDES: re.compile(
         r"\b(?:left|right|leftmost|rightmost|top|bottom|upper|lower|above|below|beneath|underneath"
@@ -62,37 +64,33 @@ class PictureCopies(DrawnCopies):
         """What the change may make untrue, of ``SIDES``, ``COLORS``, ``COUNTS`` and ``BOXES``."""
         raise NotImplementedError
 
-    def copies_of(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:
-        if not self._is_copied(record) or self.remark(record):
-            return ()
-        word = self.address.rpartition(".")[2]
-        copies = []
-        for number in range(1, self.copies + 1):
-            steps = self.drawn(rng)
-            parts = {
-                name: replace(part, steps=(*part.steps, *steps))
-                for name, part in record.parts.items()
-                if modality(part.modality).has_pixels
-            }
-            copies.append(replace(copy_of(record, word, number), parts={**record.parts, **parts}))
-        return copies
+    def applies(self, record: Record) -> bool:
+        return bool(pictures_of(record))
 
-    def remark(self, record: Record) -> str:
-        if not self.only_true or not self._is_copied(record):
+    def changed(self, record: Record, rng: np.random.Generator) -> Record:
+        return with_steps(record, pictures_of(record), self.drawn(rng))
+
+    def why_not(self, record: Record) -> str:
+        if not self.only_true:
             return ""
         said = list(_said(record))
         for what in self.spoils():
             if what == BOXES:
-                if any(_is_box(value) for value in record.targets.values()):
-                    return "no copy: a target may be a box, which does not move with the picture"
+                if has_box(record):
+                    return NO_BOXES
             elif any(_SAID_BY[what].search(text) for text in said):
                 return f"no copy: texts or targets tell of {what}, which the change may make untrue"
         return ""
 
-    def _is_copied(self, record: Record) -> bool:
-        return self.takes(record) and any(
-            modality(part.modality).has_pixels for part in record.parts.values()
-        )
+
+def pictures_of(record: Record) -> list[str]:
+    """The names of the parts that are made of pixels: pictures and films."""
+    return [name for name, part in record.parts.items() if modality(part.modality).has_pixels]
+
+
+def has_box(record: Record) -> bool:
+    """Whether a target may be places in the picture."""
+    return any(_is_box(value) for value in record.targets.values())
 
 
 def rectangle(

@@ -5,65 +5,41 @@ sounds alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
 from ...schemas.errors import nearest
 from ...schemas.fingerprint import hash_file
 from ...schemas.record import Record, Step
+from ..copies import DrawnCopies
 from ..modality import on_disk
-from ._copies import DrawnCopies, copy_of
+from ._drawing import with_steps
 
 AUDIO = "audio"
-_TRIES = 50
 
 
 @dataclass(frozen=True, kw_only=True)
 class SoundCopies(DrawnCopies):
     """A stage that adds copies of each record that has sound, all of its sounds changed alike.
 
-    It writes ``drawn(rng)``. word: what stands in the keys of its copies.
+    It writes ``drawn(rng)``.
     """
-
-    word: ClassVar[str]
 
     def drawn(self, rng: np.random.Generator) -> Sequence[Step]:
         """The steps of one copy."""
         raise NotImplementedError
 
-    def copies_of(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:
-        sounds = record.parts_of(AUDIO)
-        if not sounds or self.remark(record):
-            return ()
-        chosen: list[Sequence[Step]] = []
-        for _ in range(self.copies):
-            chosen.append(self._another(rng, chosen))
-        return [
-            self.copy(copy_of(record, self.word, number), steps)
-            for number, steps in enumerate(chosen, 1)
-        ]
+    def applies(self, record: Record) -> bool:
+        return bool(record.parts_of(AUDIO))
 
-    def _another(
-        self, rng: np.random.Generator, chosen: Sequence[Sequence[Step]]
-    ) -> Sequence[Step]:
-        """Steps that no copy of the record has yet, where there are such."""
-        steps = self.drawn(rng)
-        for _ in range(_TRIES):
-            if steps not in chosen:
-                break
-            steps = self.drawn(rng)
-        return steps
+    def changed(self, record: Record, rng: np.random.Generator) -> Record:
+        return self.with_drawn(record, self.drawn(rng))
 
-    def copy(self, record: Record, steps: Sequence[Step]) -> Record:
-        """The copy with these steps on all of its sounds."""
-        changed = {
-            name: replace(part, steps=(*part.steps, *steps))
-            for name, part in record.parts_of(AUDIO).items()
-        }
-        return replace(record, parts={**record.parts, **changed})
+    def with_drawn(self, record: Record, steps: Sequence[Step]) -> Record:
+        """The record with these steps on all of its sounds."""
+        return with_steps(record, record.parts_of(AUDIO), steps)
 
 
 def sounds_at(path: Path) -> list[Path]:

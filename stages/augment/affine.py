@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...schemas.record import Step
-from ._copies import check_range, draw
+from ._drawing import check_range, draw
 from ._pictures import BOXES, COUNTS, SIDES, PictureCopies
 
 _SIDES_STAY = 45.0  # degrees up to which left is left

@@ -18,8 +18,8 @@ from ...schemas.contents import Contents
 from ...schemas.fingerprint import fingerprint
 from ...schemas.json_value import JsonValue
 from ...schemas.record import Record, make_key
-from ..base import Addressed, RecordStage, find, make, rows_of
-from ._copies import Copies, DrawnCopies, copy_of
+from ..base import RecordStage, rows_of
+from ..copies import Copies, DrawnCopies, make_copies, seed_of
 
 _NAMED = 20  # classes that the account names
 
@@ -110,25 +110,27 @@ class Balance(Copies):
     @functools.cached_property
     def _changing(self) -> DrawnCopies | None:
         """The stage that changes copies; ValueError where there can be none of this name."""
-        return _made(self.by, self.only_split)
-
-    @functools.cached_property
-    def _by_count(self) -> dict[int, DrawnCopies]:
-        """The same for so many copies: one that reads files reads them once, and not by record."""
-        return {}
+        if not self.by:
+            return None
+        problems: list[str] = []
+        stage = make_copies(self.by, DrawnCopies, "by", problems, only_split=self.only_split)
+        if problems:
+            raise ValueError("; ".join(problems))
+        return stage
 
     # the base passes rng
     def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]
         count, stage = self._count(record), self._changing
-        if stage is None or not count:
-            return (record, *(copy_of(record, "balance", one) for one in range(1, count + 1)))
-        if count not in self._by_count:
-            self._by_count[count] = replace(stage, copies=count)
-        changed = self._by_count[count].copies_of(record, rng)
-        named = [
+        if stage is not None and not stage.is_copied(record):
+            return (record,)
+        seed = seed_of(rng)
+        changed = (
+            stage.copy(record, number, seed) if stage else record for number in range(1, count + 1)
+        )
+        named = (
             replace(copy, key=make_key(record.key, f"balance{number}"))
             for number, copy in enumerate(changed, 1)
-        ]
+        )
         return (record, *named)
 
     def remark(self, record: Record) -> str:
@@ -163,22 +165,3 @@ def _class_of(value: JsonValue) -> str:
 
 def _hash(key: str) -> int:
     return xxhash.xxh3_64_intdigest(key.encode())
-
-
-def _made(by: Mapping[str, Mapping[str, Any] | None], only_split: str) -> DrawnCopies | None:
-    if not by:
-        return None
-    if len(by) > 1:
-        raise ValueError(f"by: wanted one stage, found {', '.join(by)}")
-    ((address, options),) = by.items()
-    try:
-        cls = find(address, Addressed)
-    except KeyError as error:
-        raise ValueError(f"by: {error.args[0]}") from None
-    if not issubclass(cls, DrawnCopies):
-        raise ValueError(f"by: wanted an augmenting stage that takes 'copies', found {address}")
-    stage, problems = make(address, Addressed, {"only_split": only_split, **(options or {})}, "by")
-    if problems:
-        raise ValueError("; ".join(problems))
-    assert isinstance(stage, DrawnCopies)
-    return stage

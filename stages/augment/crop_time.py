@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...schemas.record import Record
+from ..copies import DrawnCopies
 from ..modality import modality, timed
-from ._copies import DrawnCopies, copy_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,9 +18,11 @@ class CropTime(DrawnCopies):
     share: length of the span as a share of the whole.
 
     The whole is the shortest of the record's sounds and videos; a record whose length is not known
-    gets no copy, nor does one whose span would be shorter than a frame. Timed text keeps the cues
-    that overlap the span, moved to its start; other parts stay as they are.
+    gets no copy, nor does one whose span would be shorter than a frame, and both are counted. Timed
+    text keeps the cues that overlap the span, moved to its start; other parts stay as they are.
     """
+
+    word = "time"
 
     share: float = 0.8
 
@@ -33,23 +34,28 @@ class CropTime(DrawnCopies):
     def measures(self) -> tuple[str, ...]:
         return timed()
 
-    def copies_of(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:
-        lengths = [
-            part.seconds() or 0.0 for part in record.parts.values() if part.modality in timed()
-        ]
-        if not lengths or not min(lengths) > 0:
-            return ()
+    def applies(self, record: Record) -> bool:
+        return any(part.modality in timed() for part in record.parts.values())
+
+    def why_not(self, record: Record) -> str:
+        seconds = _seconds(record)
+        if not seconds > 0:
+            return "no copy: how long it is is not known"
         # of a span shorter than a frame no picture is left
         frame_s = max((1 / part.fps for part in record.parts.values() if part.fps), default=0.0)
-        if self.share * min(lengths) < frame_s:
-            return ()
-        copies = []
-        for number in range(1, self.copies + 1):
-            span = self.share * min(lengths)
-            start = float(rng.uniform(0, min(lengths) - span))
-            parts = {
-                name: modality(part.modality).cut(part, start, start + span)
-                for name, part in record.parts.items()
-            }
-            copies.append(replace(copy_of(record, "time", number), parts=parts))
-        return copies
+        return "no copy: its span would be shorter than a frame" * (self.share * seconds < frame_s)
+
+    def changed(self, record: Record, rng: np.random.Generator) -> Record:
+        seconds = _seconds(record)
+        span = self.share * seconds
+        start = float(rng.uniform(0, seconds - span))
+        parts = {
+            name: modality(part.modality).cut(part, start, start + span)
+            for name, part in record.parts.items()
+        }
+        return replace(record, parts=parts)
+
+
+def _seconds(record: Record) -> float:
+    """The shortest of the record's media; 0 where one of them is not known."""
+    return min(part.seconds() or 0.0 for part in record.parts.values() if part.modality in timed())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...schemas.record import Step
-from ._copies import check_range
+from ._drawing import check_range
 from ._pictures import COUNTS, PictureCopies, rectangle
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...schemas.json_value import JsonValue
 from ...schemas.record import Step
-from ._copies import check_range, draw
+from ._drawing import check_range, draw
 from ._sounds import SoundCopies
 
 _LOWEST_HZ, _HIGHEST_HZ = 1.0, 400_000.0
@@ -28,8 +28,6 @@ class Filter(SoundCopies):
     At the frequency itself the level is 6 dB down, at twice (half) of it 24 dB (Butterworth, of the
     second order, twice). A frequency above half the rate of a sound takes nothing from it.
     """
-
-    word = "filter"
 
     highpass_hz: tuple[float, float] | None = None
     lowpass_hz: tuple[float, float] | None = None

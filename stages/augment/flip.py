@@ -13,10 +13,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ...schemas.json_value import JsonValue
 from ...schemas.record import Part, Record, Step
-from ..modality import modality
-from ._copies import Copies, copy_of, with_step
+from ..copies import ChangedCopies
+from ._drawing import with_steps
+from ._pictures import NO_BOXES, has_box, pictures_of
 
 _SIDE = re.compile(r"\b(left|right)(hand|most|ward|wards|side|s)?\b", re.IGNORECASE)
 _THINGS = (
@@ -91,38 +94,32 @@ _ASKS = "no mirrored copy: the text speaks of letters, numbers or clocks, which 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flip(Copies):
+class Flip(ChangedCopies):
     """Adds a mirrored copy of each record that has a picture, and whose words stay true.
 
     swap_words: exchange left and right in texts and in targets of words (English), and make no copy
-        where that cannot be done with certainty; without it every record with a picture is
-        mirrored, and words stay as they are.
+        where that cannot be done with certainty, or a target may be a box; without it every record
+        with a picture is mirrored, and words and boxes stay as they are.
     """
 
     swap_words: bool = True
 
-    def split(self, record: Record) -> Iterable[Record]:
-        pictures = [
-            name for name, part in record.parts.items() if modality(part.modality).has_pixels
-        ]
-        if not pictures or not self.takes(record) or self.remark(record):
-            return (record,)
-        parts = dict(record.parts)
-        for name in pictures:
-            parts[name] = with_step(parts[name], Step("hflip"))
-        targets = dict(record.targets)
-        if self.swap_words:
-            parts = {name: _swapped(part) for name, part in parts.items()}
-            targets = {name: _swap_value(value) for name, value in targets.items()}
-        return (record, replace(copy_of(record, "flip", 1), parts=parts, targets=targets))
+    def applies(self, record: Record) -> bool:
+        return bool(pictures_of(record))
 
-    def remark(self, record: Record) -> str:
-        if (
-            not self.swap_words
-            or not self.takes(record)
-            or not any(modality(part.modality).has_pixels for part in record.parts.values())
-        ):
+    def changed(self, record: Record, rng: np.random.Generator) -> Record:
+        mirrored = with_steps(record, pictures_of(record), [Step("hflip")])
+        if not self.swap_words:
+            return mirrored
+        parts = {name: _swapped(part) for name, part in mirrored.parts.items()}
+        targets = {name: _swap_value(value) for name, value in record.targets.items()}
+        return replace(mirrored, parts=parts, targets=targets)
+
+    def why_not(self, record: Record) -> str:
+        if not self.swap_words:
             return ""
+        if has_box(record):
+            return NO_BOXES
         texts = [
             text
             for part in record.parts.values()

@@ -12,7 +12,7 @@ import numpy as np
 from ...schemas.contents import Contents
 from ...schemas.fingerprint import fingerprint
 from ...schemas.record import Step
-from ._copies import check_range, draw
+from ._drawing import check_range, draw
 from ._sounds import SoundCopies, hashes_of_files, mistakes_at, sounds_at
 
 
@@ -28,8 +28,6 @@ class Mix(SoundCopies):
         (95th percentile).
     copies: number of copies.
     """
-
-    word = "mix"
 
     path: Path
     snr_db: tuple[float, float] = (5.0, 20.0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...schemas.record import Step
-from ._copies import check_range, draw
+from ._drawing import check_range, draw
 from ._sounds import SoundCopies
 
 
@@ -20,8 +20,6 @@ class Pitch(SoundCopies):
     semitones: lowest and highest; 12 is an octave up.
     copies: number of copies.
     """
-
-    word = "pitch"
 
     semitones: tuple[float, float] = (-2.0, 2.0)
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from ...schemas.contents import Contents
 from ...schemas.fingerprint import fingerprint
-from ...schemas.record import Step
-from ._copies import check_range, draw
+from ...schemas.record import Record, Step
+from ._drawing import check_range, draw
 from ._sounds import SoundCopies, hashes_of_files, mistakes_at, sounds_at
 
 
@@ -29,8 +29,6 @@ class Room(SoundCopies):
         response.
     copies: number of copies.
     """
-
-    word = "room"
 
     path: Path | None = None
     decay_s: tuple[float, float] = (0.2, 0.8)
@@ -57,12 +55,18 @@ class Room(SoundCopies):
         return lines
 
     def drawn(self, rng: np.random.Generator) -> Sequence[Step]:
+        seed = int(rng.integers(2**63))
+        decay, direct = draw(rng, self.decay_s, 3), draw(rng, self.direct_db, 3)
+        return [Step("reverb", {"decay_s": decay, "direct_db": direct, "seed": seed})]
+
+    def copy(self, record: Record, number: int, seed: int) -> Record:
         if self.path is None:
-            seed = int(rng.integers(2**63))
-            decay, direct = draw(rng, self.decay_s, 3), draw(rng, self.direct_db, 3)
-            return [Step("reverb", {"decay_s": decay, "direct_db": direct, "seed": seed})]
-        name = list(self._responses)[int(rng.integers(len(self._responses)))]
-        return [Step("response", {"path": name, "hash": self._responses[name]})]
+            return super().copy(record, number, seed)
+        # in an order of the record's own, so that no two of its copies are in one room
+        order = np.random.Generator(np.random.Philox(key=seed)).permutation(len(self._responses))
+        name = list(self._responses)[order[(number - 1) % len(order)]]
+        step = Step("response", {"path": name, "hash": self._responses[name]})
+        return self.named(self.with_drawn(record, [step]), number)
 
     @functools.cached_property
     def _responses(self) -> dict[str, str]:

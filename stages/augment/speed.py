@@ -9,7 +9,7 @@ import numpy as np
 
 from ...schemas.record import Cue, Record, Step
 from ..modality import timed
-from ._copies import check_range, draw
+from ._drawing import check_range, draw
 from ._sounds import AUDIO, SoundCopies
 
 _BESIDE = "no copy at another speed: a film or a series beside the sound would run on at its own"
@@ -28,8 +28,6 @@ class Speed(SoundCopies):
     longer belong together. Stages that look at what was measured over time leave a copy as it is.
     """
 
-    word = "speed"
-
     factor: tuple[float, float] = (0.9, 1.1)
     keep_pitch: bool = False
 
@@ -41,8 +39,8 @@ class Speed(SoundCopies):
         factor = draw(rng, self.factor, 4)
         return [Step("speed", {"factor": factor, "keep_pitch": self.keep_pitch})]
 
-    def copy(self, record: Record, steps: Sequence[Step]) -> Record:
-        faster = super().copy(record, steps)
+    def with_drawn(self, record: Record, steps: Sequence[Step]) -> Record:
+        faster = super().with_drawn(record, steps)
         pace = float(np.prod([step.pace for step in steps]))
         moved = {
             name: replace(
@@ -56,7 +54,6 @@ class Speed(SoundCopies):
         }
         return replace(faster, parts={**faster.parts, **moved})
 
-    def remark(self, record: Record) -> str:
+    def why_not(self, record: Record) -> str:
         kinds = {part.modality for part in record.parts.values()}
-        beside = kinds.intersection(timed()) - {AUDIO}
-        return _BESIDE if AUDIO in kinds and beside and self.takes(record) else ""
+        return _BESIDE if kinds.intersection(timed()) - {AUDIO} else ""

@@ -15,7 +15,7 @@ from ...schemas.contents import Contents
 from ...schemas.errors import InputError
 from ...schemas.fingerprint import fingerprint, hash_file
 from ...schemas.record import Cue, Part, Record
-from ._copies import DrawnCopies, copy_of
+from ..copies import DrawnCopies
 from ._wording import Synonyms, Wording, can_vary, read_synonyms, varied
 
 _WORD = re.compile(r"\S+")
@@ -91,22 +91,19 @@ class Text(DrawnCopies):
             keyboard=self.keyboard,
         )
 
-    def remark(self, record: Record) -> str:
-        texts = self._texts(record) if self.takes(record) else {}
-        if not texts or self._varied(texts):
+    def applies(self, record: Record) -> bool:
+        return bool(self._texts(record))
+
+    def why_not(self, record: Record) -> str:
+        texts = self._texts(record)
+        if self._varied(texts):
             return ""
         return _NOTHING if any(map(_has_its_times, texts.values())) else _TIMES
 
-    def copies_of(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:
+    def changed(self, record: Record, rng: np.random.Generator) -> Record:
         texts = self._varied(self._texts(record))
-        if not texts:
-            return ()
-        copies = []
-        for number in range(1, self.copies + 1):
-            parts = {name: reworded(part, self._wording, rng) for name, part in texts.items()}
-            copy = copy_of(record, "text", number)
-            copies.append(replace(copy, parts={**record.parts, **parts}))
-        return copies
+        parts = {name: reworded(part, self._wording, rng) for name, part in texts.items()}
+        return replace(record, parts={**record.parts, **parts})
 
     def _texts(self, record: Record) -> dict[str, Part]:
         return {

@@ -718,6 +718,7 @@ class SeriesSpec(Spec):
 
     modality = "series"
     has_lengths = True
+    makes_copies = True
 
     def __post_init__(self) -> None:
         rate_hz = checks.above_zero("SeriesSpec: rate_hz", self.rate_hz)
@@ -759,7 +760,8 @@ class SeriesSpec(Spec):
 
     def value(self, data: bytes, draws: Draws = MIDDLE) -> np.ndarray:
         """The values as they are stored."""
-        values, _, _ = decode_npz(data)
+        values, rate_hz, _ = decode_npz(data)
+        values = _span_of_copy(values, rate_hz, draws.copy)
         return (
             values
             if self.transform is None
@@ -782,6 +784,7 @@ class SeriesSpec(Spec):
                 f"no column {', '.join(lost)} in the stored series; it has {', '.join(columns)}",
             )
         values = values[:, [columns.index(name) for name in self.columns]]
+        values = _span_of_copy(values, rate_hz, draws.copy)
         if abs(rate_hz - self.rate_hz) > 1e-9 * rate_hz:
             values = resampled(
                 Raw(np.arange(len(values)) / rate_hz, values.astype(np.float64), columns),
@@ -794,3 +797,11 @@ class SeriesSpec(Spec):
                 self.transform(values, draws.generator()), "float", (None, len(self.columns))
             )
         )
+
+
+def _span_of_copy(values: np.ndarray, rate_hz: float, copy: Part | None) -> np.ndarray:
+    """The rows of a stored series in the span that a copy is cut to; all of them for none."""
+    if copy is None:
+        return values
+    end = len(values) if copy.end_s is None else round(copy.end_s * rate_hz)
+    return values[round((copy.start_s or 0.0) * rate_hz) : end]

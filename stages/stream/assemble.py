@@ -48,13 +48,14 @@ class Assembler:
         draws come from.
         """
         parts = _of_kind(arrays, "parts/")
+        targets = {row: own for rows in filled for row, own in rows.targets.items()}
         for column, name in enumerate(self._names):
             if name in self._vectors:
                 present = arrays["present"][:, column]
                 parts[name] = self._vectors[name].of(records, present)
         return FusionBatch(
             names=self._names,
-            labels=Labels.of(self._index, records),
+            labels=Labels.of(self._index, records, targets),
             parts={name: parts[name] for name in self._names if name in parts},
             lengths=_of_kind(arrays, "lengths/"),
             lists={

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -41,9 +41,16 @@ class Labels:
         self._keys, self._targets = keys, targets
 
     @classmethod
-    def of(cls, source: Labelled, records: Iterable[int]) -> Labels:
-        """Of these records, one for each row."""
-        return cls(lambda: source.keys(records), lambda: source.targets(records))
+    def of(cls, source: Labelled, records: Iterable[int], changed: Mapping[int, str]) -> Labels:
+        """Of these records, one for each row. changed: the targets of rows whose copies have
+        others.
+        """
+
+        def targets() -> list[str]:
+            stored = source.targets(records)
+            return [changed.get(row, own) for row, own in enumerate(stored)] if changed else stored
+
+        return cls(lambda: source.keys(records), targets)
 
     @property
     def keys(self) -> list[str]:

@@ -12,6 +12,7 @@ from ...schemas.errors import InputError
 from ...schemas.fingerprint import fingerprint, hash_bytes
 from ..spec import Spec
 from ..tar_names import KeyRule
+from .choose_augmenter import choose_augmenter
 from .choose_order import choose_batches, choose_blocks
 from .choose_specs import choose_classes, choose_specs
 from .options import Blocks, Shards, StreamOptions
@@ -39,6 +40,7 @@ def open_stream(
     parts: Mapping[str, Spec] | Sequence[str] | None = None,
     shuffle: bool | Blocks = True,
     drop_last: bool | None = None,
+    augment: Sequence[str | Mapping[str, object]] = (),
     where: str | None = None,
     take: int | None = None,
     repeat: int = 1,
@@ -72,6 +74,9 @@ def open_stream(
     shuffle: False gives the order of the shards; True another permutation each epoch (of blocks,
     for a url); ``Blocks(...)`` as it says.
     drop_last: leave out the last batch if it is not full; True when shuffling if None.
+    augment: augmenting stages as a recipe lists them, ``["augment.noise", {"augment.crop": {"area":
+    [0.5, 1.0]}}]``: of ``copies + 1`` passes over the records each changes a record in all but one,
+    and otherwise each time, as it would have changed its copies.
     where: keep the records for which this is true: ``"image.sharpness > 50 and 'audio' in parts"``,
     of measurements, targets, key, group, split and tar.
     take: keep the first so many records of each set.
@@ -112,6 +117,7 @@ def open_stream(
         parts=parts,
         shuffle=shuffle,
         drop_last=drop_last,
+        augment=augment,
         where=where,
         take=take,
         repeat=repeat,
@@ -139,8 +145,9 @@ def open_stream(
     classes = choose_classes(index, specs, options)
     blocks = choose_blocks(options, any(shard_set.is_remote for shard_set in found))
     batches = choose_batches(index, classes.of_record, blocks, options)
+    augmenter = choose_augmenter(index, specs, options, batches.records)
     identity = _identity(index, classes.of_record, blocks, options)
-    return Stream(index, classes.specs, batches, options, identity, chunks)
+    return Stream(index, classes.specs, batches, options, identity, chunks, augmenter)
 
 
 def is_url(path: str | Path) -> bool:

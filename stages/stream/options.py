@@ -55,6 +55,7 @@ class StreamOptions:
     parts: Mapping[str, Spec] | Sequence[str] | None = None
     shuffle: bool | Blocks = True
     drop_last: bool | None = None
+    augment: Sequence[str | Mapping[str, object]] = ()
     where: str | None = None
     take: int | None = None
     repeat: int = 1
@@ -81,6 +82,11 @@ class StreamOptions:
         self._check_order()
         self._check_shards()
         self._check_parts()
+        if isinstance(self.augment, (str, Mapping)) or not isinstance(self.augment, Sequence):
+            raise InputError(
+                "augment: wanted a list of augmenting stages, as ['augment.noise'], found"
+                f" {self.augment!r}"
+            )
 
     @property
     def names(self) -> list[str | Path]:

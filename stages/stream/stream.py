@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from torch.utils.data import IterableDataset, get_worker_info
@@ -19,6 +20,7 @@ from .ranks import Ranks
 from .shards.chunk_cache import ChunkCache
 from .shards.index import Index
 from .shards.read_ahead import announced
+from .workers.augmenting import Augmenter
 from .workers.buffers import Arrays
 from .workers.crews import Backend, Crews
 from .workers.damage import DamageCount, after_damage
@@ -44,6 +46,7 @@ class Stream(IterableDataset[FusionBatch]):
         options: StreamOptions,
         identity: str,
         cache: ChunkCache | None,
+        augmenter: Augmenter | None = None,
     ) -> None:
         self.index = index
         self.specs = dict(specs[0])
@@ -54,9 +57,10 @@ class Stream(IterableDataset[FusionBatch]):
         self._cursor = Cursor(batches, options.seed, identity)
         self._ranks = Ranks(options.rank, options.world)
         self._damage = DamageCount(options.most_damage(index.chosen_count))
+        self._uncopied: Counter[str] = Counter()
         self._assembler = Assembler(index, self.specs)
         self._crews = Crews(
-            Filler(index, specs, options.on_damage, options.verify),
+            Filler(index, specs, options.on_damage, options.verify, augmenter),
             options.batch_size,
             workers=options.worker_count,
             backend=options.backend,
@@ -97,6 +101,11 @@ class Stream(IterableDataset[FusionBatch]):
     def damaged(self) -> int:
         """How many media could not be decoded so far."""
         return self._damage.total
+
+    @property
+    def uncopied(self) -> dict[str, int]:
+        """How often a stage of ``augment`` that was to change a record left it as it is, by why."""
+        return dict(self._uncopied)
 
     @property
     def backend(self) -> Backend:
@@ -181,5 +190,7 @@ class Stream(IterableDataset[FusionBatch]):
         # before the batch is given out: a state saved inside the loop counts it as used
         self._cursor.records_done = job.done
         self._damage.count(filled)
+        for rows in filled:
+            self._uncopied.update(rows.uncopied)
         records = after_damage(job.records, filled)
         return self._assembler.batch(job, records, arrays, filled, key)

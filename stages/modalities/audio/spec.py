@@ -11,7 +11,9 @@ import numpy as np
 
 from ....schemas import checks
 from ....schemas.errors import DamageError, InputError
+from ....schemas.record import Part
 from ...media import audio as sounds
+from ...media.steps import apply_to_samples
 from ...spec import MIDDLE, Draws, Records, Spec, TimeCrop, Transform, of_kind, seconds_of
 
 _UNKNOWN_FORMAT = 1  # libsndfile's number for what it cannot read at all
@@ -32,6 +34,7 @@ class AudioSpec(Spec):
 
     modality = "audio"
     has_lengths = True
+    makes_copies = True
 
     def __post_init__(self) -> None:
         checks.whole("AudioSpec: rate_hz", self.rate_hz, 1)
@@ -57,27 +60,32 @@ class AudioSpec(Spec):
         return length
 
     def _read(self, data: bytes, draws: Draws) -> np.ndarray:
-        """The stretch that is wanted, at the wanted rate; all of it for a transform and where only
-        FFmpeg can read it.
+        """The stretch that is wanted, at the wanted rate; all of it for a transform, of a copy, and
+        where only FFmpeg can read it.
         """
+        sound = self._decode(data, draws)
+        if draws.copy is not None:
+            sound = _changed(sound, draws.copy)
+        return sound.mono(self.rate_hz)
+
+    def _decode(self, data: bytes, draws: Draws) -> sounds.Sound:
         import soundfile
 
         try:
             with soundfile.SoundFile(io.BytesIO(data)) as file:
                 frames = math.ceil(self.seconds * file.samplerate)
-                if self.transform is not None:
+                if self.transform is not None or draws.copy is not None:
                     frames = file.frames
                 elif self.crop == "random" and file.frames > frames:
                     file.seek(int(draws.uniform[0] * (file.frames - frames + 1)))
-                return sounds.Sound(
-                    file.read(frames, dtype="float32", always_2d=True), file.samplerate
-                ).mono(self.rate_hz)
+                samples = file.read(frames, dtype="float32", always_2d=True)
+                return sounds.Sound(samples, file.samplerate)
         except soundfile.LibsndfileError as error:
             if error.code != _UNKNOWN_FORMAT:
                 raise DamageError(
                     "audio_damaged", f"the stored sound cannot be decoded: {error}"
                 ) from None
-            return sounds.decode_ffmpeg(io.BytesIO(data), error.error_string).mono(self.rate_hz)
+            return sounds.decode_ffmpeg(io.BytesIO(data), error.error_string)
 
     def lengths(self, records: Records, part: str) -> np.ndarray:
         """Seconds of every record's sound."""
@@ -85,3 +93,12 @@ class AudioSpec(Spec):
 
     def cut_to(self, length: float) -> AudioSpec:
         return dataclasses.replace(self, seconds=float(length))
+
+
+def _changed(sound: sounds.Sound, copy: Part) -> sounds.Sound:
+    """The span of a stored sound that a copy is cut to, after its steps."""
+    rate_hz, last = sound.rate_hz, len(sound.samples) / sound.rate_hz
+    begin, end = copy.start_s or 0.0, last if copy.end_s is None else copy.end_s
+    span = sound.samples[round(begin * rate_hz) : round(end * rate_hz)]
+    read = sounds.Sound(span, rate_hz).read_by(copy.steps)
+    return sounds.Sound(apply_to_samples(read.samples, read.rate_hz, copy.steps), read.rate_hz)

@@ -15,6 +15,7 @@ import simplejpeg
 
 from ....schemas import checks
 from ...media import image as images
+from ...media.steps import apply_to_pixels
 from ...spec import MIDDLE, Draws, Spec, Transform, of_kind
 
 ImageCrop: TypeAlias = Literal["random", "random_resized", "center", "squash"]
@@ -44,6 +45,7 @@ class ImageSpec(Spec):
     transform: Transform | None = None
 
     modality = "image"
+    makes_copies = True
 
     def __post_init__(self) -> None:
         checks.whole("ImageSpec: size", self.size, 1)
@@ -76,19 +78,23 @@ class ImageSpec(Spec):
         return 1
 
     def _decode(self, data: bytes, draws: Draws) -> np.ndarray:
-        if self.transform is not None:
-            return of_kind(
-                self.transform(images.decode(data), draws.generator()), "uint8", (None, None, 3)
-            )
+        if self.transform is not None or draws.copy is not None:
+            pixels = images.decode(data)
+            if draws.copy is not None:
+                pixels = apply_to_pixels(pixels, draws.copy.steps)
+            if self.transform is not None:
+                changed = self.transform(pixels, draws.generator())
+                pixels = of_kind(changed, "uint8", (None, None, 3))
+            return pixels
         if data[:3] == b"\xff\xd8\xff" and not images.has_exif(data):
             least = 0 if self.crop.startswith("random") else self.size
             for buffer in (_scratch(), None):
                 # too large for the buffer, or no JPEG of the common kinds
                 with contextlib.suppress(ValueError):
-                    pixels: np.ndarray = simplejpeg.decode_jpeg(
+                    scaled: np.ndarray = simplejpeg.decode_jpeg(
                         data, "RGB", min_height=least, min_width=least, buffer=buffer
                     )
-                    return pixels
+                    return scaled
         return images.decode(data)
 
     def _cut(self, pixels: np.ndarray, draws: Draws = MIDDLE) -> np.ndarray:

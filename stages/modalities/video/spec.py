@@ -10,8 +10,10 @@ import numpy as np
 from ....schemas import checks
 from ....schemas.errors import InputError
 from ....schemas.recipe import VideoReader
+from ....schemas.record import Part
 from ...media import image as images
 from ...media import video
+from ...media.steps import apply_to_pixels
 from ...spec import MIDDLE, Draws, Spec, TimeCrop, Transform, of_kind
 
 
@@ -32,6 +34,7 @@ class VideoSpec(Spec):
     reader: VideoReader = "pyav"
 
     modality = "video"
+    makes_copies = True
 
     def __post_init__(self) -> None:
         checks.whole("VideoSpec: frames", self.frames, 1)
@@ -52,14 +55,7 @@ class VideoSpec(Spec):
 
     def fill(self, data: bytes, out: np.ndarray, draws: Draws = MIDDLE) -> int:
         """Decode into ``out``."""
-        begin = draws.uniform[0] if self.crop == "random" else 0.0
-        frames = video.sample(
-            io.BytesIO(data),
-            self.frames,
-            self.size,
-            clip=None if self.seconds is None else (self.seconds, begin),
-            reader=self.reader,
-        )
+        frames = self._read(data, draws)
         if self.transform is not None:
             frames = of_kind(
                 self.transform(frames, draws.generator()), "uint8", (self.frames, None, None, 3)
@@ -67,3 +63,18 @@ class VideoSpec(Spec):
         for place, frame in enumerate(frames):
             out[place] = images.resize_crop(frame, self.size)
         return 1
+
+    def _read(self, data: bytes, draws: Draws) -> np.ndarray:
+        place = draws.uniform[0] if self.crop == "random" else 0.0
+        copy = draws.copy or Part(self.modality)
+        begin, end, clip = copy.start_s, copy.end_s, None
+        if self.seconds is not None and begin is not None and end is not None:
+            # a clip within the span that a copy is cut to
+            begin += place * max(0.0, end - begin - self.seconds * copy.pace)
+            end = min(end, begin + self.seconds * copy.pace)
+        elif self.seconds is not None:
+            clip = (self.seconds * copy.pace, place)
+        frames = video.sample(
+            io.BytesIO(data), self.frames, self.size, begin, end, clip=clip, reader=self.reader
+        )
+        return apply_to_pixels(frames, copy.steps)

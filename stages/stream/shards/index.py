@@ -21,6 +21,7 @@ from ....schemas.contents import names_of
 from ....schemas.errors import InputError, IntegrityError, nearest
 from ....schemas.fingerprint import fingerprint
 from ....schemas.manifest import number_columns
+from ....schemas.record import Cue
 from ....schemas.where import Where
 from ...modality import is_in_record
 from ...signal import words_of
@@ -115,6 +116,11 @@ class Index:
         text: str | None = self._leaves[number].text(part, record - self._starts[number])
         return text
 
+    def cues(self, part: str, record: int) -> tuple[Cue, ...]:
+        """A text part of one record in time, where it has times."""
+        number = int(self._leaf[record])
+        return self._leaves[number].cues(part, record - int(self._starts[number]))
+
     def values(self, part: str, most: int) -> Iterator[str | bytes | None]:
         """A part of every record as it stands in the index, or the bytes of at most ``most`` media
         evenly spread over the records.
@@ -178,6 +184,10 @@ class Index:
                 f" measurement{nearest(name, self._signal_names())}"
             )
         return np.concatenate([leaf.numbers(name) for leaf in self._leaves])
+
+    def has_numbers(self, name: str) -> bool:
+        """Whether any record has this measurement."""
+        return name in self._signal_names()
 
     def _places(self, records: Iterable[int]) -> Iterable[tuple[int, _Leaf, int]]:
         numbers = np.asarray(records)
@@ -287,6 +297,11 @@ class _Leaf:
             return None
         text: str | None = texts[at].as_py()
         return text
+
+    def cues(self, part: str, place: int) -> tuple[Cue, ...]:
+        places, lists = self._field("texts", part, "cues")
+        found = None if places[place] < 0 else lists[places[place]].as_py()
+        return tuple(Cue(**cue) for cue in found or ())
 
     def _field(self, column: str, part: str, field: str) -> tuple[np.ndarray, pa.Array]:
         """The same as :meth:`_member`, with one field of the list's entries; kept, since it is

@@ -10,17 +10,20 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from ....schemas.errors import DamageError, IntegrityError, ModalmillError, TransformError
+from ....schemas.record import Part
 from ...spec import Draws, Spec
 from ..order.draws import draws_of
 from ..order.order import PAD
 from ..parts.feature import FeatureSpec
 from ..shards.index import Index
+from .augmenting import Augmenter, CopiesOfTask
 from .buffers import Arrays, Layout
 from .reading import PartReader, Verify
 from .task import FilledRows, FillTask
 
 OnDamage: TypeAlias = Literal["raise", "absent", "skip", "replace"]
 _REPLACEMENTS = 10
+_UNCHANGED: Mapping[str, Part] = {}
 
 
 class Filler:
@@ -30,9 +33,14 @@ class Filler:
     """
 
     def __init__(
-        self, index: Index, specs: Sequence[Mapping[str, Spec]], on_damage: OnDamage, verify: Verify
+        self,
+        index: Index,
+        specs: Sequence[Mapping[str, Spec]],
+        on_damage: OnDamage,
+        verify: Verify,
+        augmenter: Augmenter | None = None,
     ) -> None:
-        self._index, self._on_damage = index, on_damage
+        self._index, self._on_damage, self._augmenter = index, on_damage, augmenter
         self._reader = PartReader(index, verify)
         self._names = tuple(specs[0])
         self._specs = [
@@ -73,7 +81,10 @@ class Filler:
         specs = self._specs[task.length_class]
         if not specs:
             return filled
-        rows = _Rows(specs, self._reader, self._on_damage, arrays, filled, task.begin)
+        copies = None
+        if self._augmenter is not None:
+            copies = CopiesOfTask(self._augmenter, task, filled)
+        rows = _Rows(specs, self._reader, self._on_damage, arrays, filled, task.begin, copies)
         for row, record, draws in zip(
             range(task.begin, stop),
             task.records.tolist(),
@@ -135,8 +146,10 @@ class _Rows:
         arrays: Arrays,
         filled: FilledRows,
         begin: int,
+        copies: CopiesOfTask | None,
     ) -> None:
         self._reader, self._on_damage, self._begin = reader, on_damage, begin
+        self._copies = copies
         self._present, self._damage = arrays["present"], filled.damage
         # looked up once a task: there may be thousands of rows a second
         self._columns = [
@@ -157,8 +170,10 @@ class _Rows:
         if it were absent.
         """
         present = self._present[row]
+        changed = self._copies.changed(row, record) if self._copies is not None else _UNCHANGED
         for column in self._columns:
-            length = None if record == PAD else self._part(column, row, record, draws)
+            copy = changed.get(column.name)
+            length = None if record == PAD else self._part(column, row, record, draws, copy)
             present[column.number] = length is not None
             if length is None:
                 if column.values is not None:
@@ -168,12 +183,18 @@ class _Rows:
             if column.lengths is not None:
                 column.lengths[row] = length or 0
 
-    def _part(self, column: _Column, row: int, record: int, draws: Draws) -> int | None:
+    def _part(
+        self, column: _Column, row: int, record: int, draws: Draws, copy: Part | None
+    ) -> int | None:
         """The length of the part, put into its place; None where the record has none, or a damaged
-        one that counts as absent.
+        one that counts as absent. copy: the part as it is to be changed, if it is.
         """
         try:
-            source = self._reader.read(column.name, record)
+            if copy is not None and copy.uri is None:
+                source: bytes | str | None = copy.text
+            else:
+                source = self._reader.read(column.name, record)
+                draws = draws if copy is None else draws.of_copy(copy)
             return None if source is None else self._decode(column, row, record, source, draws)
         except DamageError as error:
             message = f"{self._reader.at(column.name, record)}: {error.message}"

@@ -20,7 +20,7 @@ class FillTask:
 
     records: their numbers ``int64 [rows]``. positions: where in the epoch each stands, of the same
     shape. begin: the first of the rows. key: what the epoch's random draws come from. length_class:
-    which chooses the specs.
+    which chooses the specs. epoch: counted from 0.
     """
 
     records: np.ndarray
@@ -28,6 +28,7 @@ class FillTask:
     begin: int
     key: int
     length_class: int
+    epoch: int
 
 
 @dataclass(slots=True)
@@ -36,12 +37,16 @@ class FilledRows:
 
     lists: a value of each row for each part that makes no tensors. instead: row of the batch -> the
     record that stands there in the place of a damaged one (``PAD``: none does). damage: a message
-    for each medium that could not be decoded.
+    for each medium that could not be decoded. targets: row of the batch -> the targets that a copy
+    has in the place of its record's, as JSON. uncopied: why a stage that was to change a row did
+    not, once for each.
     """
 
     lists: dict[str, list[object]] = field(default_factory=dict)
     instead: dict[int, int] = field(default_factory=dict)
     damage: list[str] = field(default_factory=list)
+    targets: dict[int, str] = field(default_factory=dict)
+    uncopied: list[str] = field(default_factory=list)
 
 
 def cut_into_tasks(job: Job, key: int, workers: int) -> list[FillTask]:
@@ -57,6 +62,7 @@ def cut_into_tasks(job: Job, key: int, workers: int) -> list[FillTask]:
             begin,
             key,
             job.length_class,
+            job.epoch,
         )
         for begin in range(0, count, share)
     ]

@@ -100,7 +100,10 @@ def test_records_without_a_class_are_left_alone_and_1_is_1_0() -> None:
         ({"target": "label", "by": {"augment.flip": {}}}, "takes 'copies', found augment.flip"),
         ({"target": "label", "by": {"clean.image": {}}}, "found clean.image"),
         ({"target": "label", "by": {"augment.blur": {"sigma": 1}}}, "sigma"),
-        ({"target": "label", "by": {"augment.blur": {}, "augment.jpeg": {}}}, "wanted one stage"),
+        (
+            {"target": "label", "by": {"augment.blur": {}, "augment.jpeg": {}}},
+            "one address with its options",
+        ),
         ({}, "target"),
     ],
 )
