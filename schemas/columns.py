@@ -120,15 +120,21 @@ def numbered_by_name(words: pa.StringArray) -> tuple[np.ndarray, pa.StringArray]
     return numbers, ordered.filter(pa.array(begins))
 
 
-def numbered(words: pa.ChunkedArray) -> np.ndarray:
-    """Numbers ``int32 [N]`` that are equal where the words are, in no order; by a digest of 128
-    bits of each, in 32 bytes a word at most.
-    """
+def digests_of(words: pa.ChunkedArray) -> np.ndarray:
+    """XXH3-128 of each word ``uint64 [N, 2]``."""
     digests = np.empty((len(words), 2), np.uint64)
     for start in range(0, len(words), _WORDS_AT_ONCE):
         some = words.slice(start, _WORDS_AT_ONCE).cast(pa.binary()).to_pylist()
         joined = b"".join(map(xxhash.xxh3_128_digest, some))
         digests[start : start + len(some)] = np.frombuffer(joined, np.uint64).reshape(-1, 2)
+    return digests
+
+
+def numbered(words: pa.ChunkedArray) -> np.ndarray:
+    """Numbers ``int32 [N]`` that are equal where the words are, in no order; by a digest of 128
+    bits of each, in 32 bytes a word at most.
+    """
+    digests = digests_of(words)
     order = np.lexsort(digests.T)
     begins = np.zeros(len(words), bool)
     begins[:1] = True

@@ -313,7 +313,7 @@ def written_only(table: pa.Table) -> pa.Table:
 def manifest_pieces(count: int, read: Callable[[int], pa.Table]) -> Iterator[pa.Table]:
     """One manifest of so many work tables, of which ``read`` gives the one of a number: written
     rows by key, each signal a column of its own, NaN-free; some rows at a time, one piece without
-    rows where there are none.
+    rows where there are none. InputError where two records have one key.
     """
     keys: list[pa.Table] = []
     names: set[str] = set()
@@ -327,7 +327,9 @@ def manifest_pieces(count: int, read: Callable[[int], pa.Table]) -> Iterator[pa.
     def rows_of(number: int) -> pa.Table:
         return written_only(read(number)).select([*MANIFEST_SCHEMA.names, "signals"])
 
+    last = pa.array([None], pa.string())
     for rows in rows_in_order(list(map(len, keys)), rows_of, order, _ROWS_PER_GROUP):
+        last = _checked_keys(last, one_array(rows["key"]))
         columns = number_columns(one_array(rows["signals"]))
         piece = rows.drop_columns(["signals"])
         for name in sorted(names):
@@ -335,6 +337,21 @@ def manifest_pieces(count: int, read: Callable[[int], pa.Table]) -> Iterator[pa.
             none = pa.nulls(len(piece), pa.float64())
             piece = piece.append_column(name, none if column is None else column)
         yield piece.replace_schema_metadata(MANIFEST_SCHEMA.metadata)
+
+
+def _checked_keys(last: pa.Array, keys: pa.Array) -> pa.Array:
+    """The last of these keys, which stand in order and come after ``last``; InputError where one
+    comes twice.
+    """
+    every = pa.concat_arrays([last, keys])
+    again = pyarrow.compute.equal(every.slice(1), every.slice(0, len(keys)))
+    if pyarrow.compute.any(again).as_py():
+        key = keys.filter(again)[0].as_py()
+        raise InputError(
+            f"two records have the key {key!r}: in the shards one would stand for both; a stage"
+            " that makes several records of one has to give each a key of its own (make_key)"
+        )
+    return every.slice(len(keys))
 
 
 def _names_in(maps: pa.MapArray) -> set[str]:

@@ -168,7 +168,8 @@ class RecordStage(Stage):
 
     def split(self, record: Record) -> Iterable[Record]:
         """The records made of this one, itself included where it goes on. Where its argument is
-        called ``tracks`` it gets what was measured of parts over time (``TracksOf``).
+        called ``tracks`` it gets what was measured of parts over time (``TracksOf``); where a third
+        one is called ``address``, the stage's place in the recipe.
         """
         return (record,)
 
@@ -236,6 +237,8 @@ class RecordStage(Stage):
             random_for(seed, address, record.key) if _takes(apply, 3) or _takes(split, 3) else None
         )
         second: tuple[object, ...] = (rng,) if _takes(split, 3) else ()
+        if "address" in _arguments(split):
+            second = (rng, address)
         if "tracks" in _arguments(split):
             second = (tracks or no_tracks,)
         changed = apply(self, record, rng) if _takes(apply, 3) else apply(self, record)

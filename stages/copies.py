@@ -81,32 +81,36 @@ class ChangedCopies(Copies):
         """The record with the changes of one copy, under its old key."""
         raise NotImplementedError
 
-    def copy(self, record: Record, number: int, seed: int) -> Record:
+    def copy(self, record: Record, number: int, seed: int, address: str) -> Record:
         """The copy of this number, counted from 1, with a key of its own, in the same group.
 
-        seed: the record's, as ``seed_of`` draws it.
+        seed: the record's, as ``seed_of`` draws it. address: of the stage where it stands, which
+        tells its copies from those of another of the kind.
         """
-        rng = np.random.Generator(np.random.Philox(key=[seed, number]))
-        return self.named(self.changed(record, rng), number)
+        copy = self.changed_for(record, number, seed)
+        word = self.word or self.address.rpartition(".")[2]
+        return replace(copy, key=key_of_copy(record.key, word, number, address))
+
+    def changed_for(self, record: Record, number: int, seed: int) -> Record:
+        """The record with the changes of the copy of this number, under its old key."""
+        return self.changed(record, np.random.Generator(np.random.Philox(key=[seed, number])))
 
     def remark(self, record: Record) -> str:
         return self.why_not(record) if self.takes(record) and self.applies(record) else ""
 
     # the base passes rng where it is asked for
-    def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]
+    def split(  # type: ignore[override]
+        self, record: Record, rng: np.random.Generator, address: str
+    ) -> Iterable[Record]:
         if not self.is_copied(record):
             return (record,)
         seed = seed_of(rng)
-        return (record, *(self.copy(record, one, seed) for one in range(1, self.count + 1)))
+        numbers = range(1, self.count + 1)
+        return (record, *(self.copy(record, number, seed, address) for number in numbers))
 
     def is_copied(self, record: Record) -> bool:
         """Whether copies are made of it."""
         return self.takes(record) and self.applies(record) and not self.why_not(record)
-
-    def named(self, copy: Record, number: int) -> Record:
-        """A changed record with the key of the copy of this number."""
-        word = self.word or self.address.rpartition(".")[2]
-        return replace(copy, key=make_key(copy.key, f"{word}{number}"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +136,18 @@ def seed_of(rng: np.random.Generator) -> int:
     return int(rng.integers(2**63))
 
 
+def key_of_copy(key: str, word: str, number: int, address: str) -> str:
+    """The key of a copy of the record of this key.
+
+    >>> key_of_copy("a", "noise", 1, "augment.noise")
+    'a-noise1'
+    >>> key_of_copy("a", "noise", 1, "augment.noise#2")
+    'a-noise2_1'
+    """
+    place = address.partition("#")[2]
+    return make_key(key, f"{word}{place}_{number}" if place else f"{word}{number}")
+
+
 class PlacedCopies(NamedTuple):
     """A stage that copies, and its address where it stands (``augment.noise``,
     ``augment.noise#2``), from which its draws come.
@@ -143,11 +159,11 @@ class PlacedCopies(NamedTuple):
 
 def placed_copies(entries: Sequence[object], where: str) -> tuple[list[PlacedCopies], list[str]]:
     """The stages of a list that is written as the ``stages`` of a recipe, and every mistake in it
-    as one line.
+    as one line; of records of every split where they do not say ``only_split``.
     """
     problems: list[str] = []
     every = [
-        make_copies(entry, ChangedCopies, f"{where}.{number}", problems)
+        make_copies(entry, ChangedCopies, f"{where}.{number}", problems, only_split="")
         for number, entry in enumerate(entries)
     ]
     stages = [stage for stage in every if stage is not None]

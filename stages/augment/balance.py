@@ -17,9 +17,9 @@ import xxhash
 from ...schemas.contents import Contents
 from ...schemas.fingerprint import fingerprint
 from ...schemas.json_value import JsonValue
-from ...schemas.record import Record, make_key
+from ...schemas.record import Record
 from ..base import RecordStage, rows_of
-from ..copies import Copies, DrawnCopies, make_copies, seed_of
+from ..copies import Copies, DrawnCopies, key_of_copy, make_copies, seed_of
 
 _NAMED = 20  # classes that the account names
 
@@ -118,20 +118,19 @@ class Balance(Copies):
             raise ValueError("; ".join(problems))
         return stage
 
-    # the base passes rng
-    def split(self, record: Record, rng: np.random.Generator) -> Iterable[Record]:  # type: ignore[override]
+    # the base passes rng and address
+    def split(  # type: ignore[override]
+        self, record: Record, rng: np.random.Generator, address: str
+    ) -> Iterable[Record]:
         count, stage = self._count(record), self._changing
         if stage is not None and not stage.is_copied(record):
             return (record,)
-        seed = seed_of(rng)
-        changed = (
-            stage.copy(record, number, seed) if stage else record for number in range(1, count + 1)
-        )
-        named = (
-            replace(copy, key=make_key(record.key, f"balance{number}"))
-            for number, copy in enumerate(changed, 1)
-        )
-        return (record, *named)
+        seed, copies = seed_of(rng), []
+        for number in range(1, count + 1):
+            changed = stage.changed_for(record, number, seed) if stage else record
+            key = key_of_copy(record.key, "balance", number, address)
+            copies.append(replace(changed, key=key))
+        return (record, *copies)
 
     def remark(self, record: Record) -> str:
         stage = self._changing

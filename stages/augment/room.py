@@ -59,14 +59,15 @@ class Room(SoundCopies):
         decay, direct = draw(rng, self.decay_s, 3), draw(rng, self.direct_db, 3)
         return [Step("reverb", {"decay_s": decay, "direct_db": direct, "seed": seed})]
 
-    def copy(self, record: Record, number: int, seed: int) -> Record:
+    def changed_for(self, record: Record, number: int, seed: int) -> Record:
         if self.path is None:
-            return super().copy(record, number, seed)
+            return super().changed_for(record, number, seed)
         # in an order of the record's own, so that no two of its copies are in one room
         order = np.random.Generator(np.random.Philox(key=seed)).permutation(len(self._responses))
         name = list(self._responses)[order[(number - 1) % len(order)]]
-        step = Step("response", {"path": name, "hash": self._responses[name]})
-        return self.named(self.with_drawn(record, [step]), number)
+        return self.with_drawn(
+            record, [Step("response", {"path": name, "hash": self._responses[name]})]
+        )
 
     @functools.cached_property
     def _responses(self) -> dict[str, str]:

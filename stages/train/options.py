@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ...schemas.contents import Contents
 from ...schemas.errors import nearest
 from ...schemas.recipe import mistake_lines
+from ..copies import placed_copies
 from ..modality import ModalityOptions, modality, names
 from .methods.card import Card, Choice, mistakes, split_choice
 from .methods.encoders import ENCODERS, FIRST_OF_FEATURES
@@ -187,6 +188,11 @@ class TrainOptions(BaseModel):
         lt=1,
         description="share of present parts hidden in training; never all of a record",
     )
+    augment: list[str | dict[str, dict[str, object] | None]] = Field(
+        default_factory=list,
+        description="augmenting stages as in 'stages': each pass changes the training records as"
+        " they would have changed their copies",
+    )
     absent: float = Field(
         0.0,
         ge=0,
@@ -250,6 +256,8 @@ class TrainOptions(BaseModel):
                 lines += here.lacking_targets(
                     f"train.losses.{word}.target", [str(options["target"])]
                 )
+        for placed in placed_copies(self.augment, "train.augment")[0]:
+            lines += [f"train.augment: {line}" for line in placed.stage.mistakes(here)]
         lines += here.lacking_split("train.train_split", self.train_split)
         word, own = split_choice(self.fusion)
         is_fitted = FUSIONS[word].is_fitted or bool(own.get("grid"))
@@ -372,6 +380,7 @@ def _found(options: TrainOptions, problems: list[str]) -> bool:
     problems += mistakes("train.fusion", options.fusion, FUSIONS, parts) + mistakes(
         "train.missing", options.missing, MISSING, parts
     )
+    problems += placed_copies(options.augment, "train.augment")[1]
     problems += _mistakes_in_list("train.losses", options.losses, LOSSES, parts, MANY_TIMES)
     problems += _mistakes_in_list("train.log", options.log or [], LOGGERS, parts)
     wrong = mistake(options.task, options.metric, task.metric) if options.metric is not None else ""

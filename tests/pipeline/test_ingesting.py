@@ -6,10 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 import yaml
 from commands import alone, here
 from mixture import products
+from modalmill.pipeline.ingesting import _check_keys
 from modalmill.pipeline.run import Result
+from modalmill.schemas.disk import write_table
+from modalmill.schemas.manifest import Row, rows_to_table
+from modalmill.schemas.record import Origin, Record
 from tiny import jpeg, recipe, write
 
 
@@ -38,6 +43,18 @@ def test_a_changed_file_is_noticed_where_its_path_begins_with_a_field(
     assert products(out) != before
     run_recipe(value, tmp_path / "fresh")
     assert products(tmp_path / "fresh") == products(out)
+
+
+def test_a_key_that_is_given_twice_is_found_across_partitions(tmp_path: Path) -> None:
+    paths = []
+    for number, keys in enumerate((["a", "b"], ["c", "a"])):
+        origin = Origin("s", "f")
+        rows = rows_to_table(Row(Record(key, key, origin)) for key in keys)
+        paths.append(tmp_path / f"{number}.arrow")
+        write_table(paths[-1], rows, {})
+    _check_keys(paths[:1])
+    with pytest.raises(RuntimeError, match="the key a is given twice"):
+        _check_keys(paths)
 
 
 def test_an_error_in_one_of_several_sources_is_the_one_that_is_shown(tmp_path: Path) -> None:

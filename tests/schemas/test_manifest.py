@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from modalmill.schemas import manifest
+from modalmill.schemas.errors import InputError
 from modalmill.schemas.manifest import Row, manifest_pieces, rows_to_table, table_to_records
 from modalmill.schemas.record import Fault, Record
 from strategies import records
@@ -41,6 +42,16 @@ def test_records_come_back_from_a_parquet_manifest(some: list[Record], rows: int
     assert sorted(back, key=lambda record: record.key) == sorted(
         some, key=lambda record: record.key
     )
+
+
+@given(
+    st.lists(records(), min_size=1, max_size=6, unique_by=lambda record: record.key),
+    st.integers(1, 4),
+)
+def test_two_records_of_one_key_are_told(some: list[Record], rows: int) -> None:
+    tables = [rows_to_table([Row(record)]) for record in [*some, some[-1]]]
+    with pytest.raises(InputError, match="two records have the key"):
+        to_manifest(tables, rows)
 
 
 @given(st.lists(records(), min_size=2, max_size=6, unique_by=lambda record: record.key))

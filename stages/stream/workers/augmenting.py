@@ -84,7 +84,7 @@ class Augmenter:
                 remarks.append(f"{address}: {why_not}")
                 continue
             seed = seed_of(random_for(self._seed, address, record.key))
-            record = stage.copy(record, copy_number, seed)
+            record = stage.copy(record, copy_number, seed, address)
         changed = {
             name: part for name, part in record.parts.items() if part is not stored.parts[name]
         }

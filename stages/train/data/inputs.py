@@ -115,6 +115,7 @@ class Inputs:
             seed,
             parts=specs,
             shuffle=training,
+            augment=options.augment if training else (),
             buckets=buckets,
             workers=options.threads,
             rank=rank,

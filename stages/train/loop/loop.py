@@ -124,6 +124,9 @@ def _epochs(run: Run, validation: Validation, watch: Watch, log: Log | None) -> 
         began = time.monotonic()
         with watch(f"training: epoch {run.epoch + 1}", "records") as advance:
             learned = _epoch(run, advance)
+        if run.epoch == 0:
+            for why, count in sorted(run.stream.uncopied.items()):
+                run.say(f"training: {count:,} records left as they are by {why}")
         # judged and kept with the mean of the weights, then trained on with the last ones
         with run.mean_weights():
             checked = validation.check(run)

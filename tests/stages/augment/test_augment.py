@@ -33,6 +33,16 @@ def test_a_flip_turns_pictures_words_and_answers_together() -> None:
     assert copy.targets == {"answers": ["left hand", "a dog"]}
 
 
+def test_two_stages_of_one_kind_give_their_copies_keys_of_their_own() -> None:
+    record = Record("k", "k", Origin("s", "f"), {"voice": Part("audio", uri="a.wav")})
+    first, second = (
+        [row.record.key for row in Noise(copies=2, only_split="").process(record, 0, address)]
+        for address in ("augment.noise", "augment.noise#2")
+    )
+    assert first == ["k", "k-noise1", "k-noise2"]
+    assert second == ["k", "k-noise2_1", "k-noise2_2"]
+
+
 @pytest.mark.parametrize(
     ("only_split", "copied"),
     [("train", {"train", None}), ("fold1+fold2", {"fold1", "fold2", None})],

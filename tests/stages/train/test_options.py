@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from modalmill.schemas.contents import Contents
 from modalmill.stages.train.data.inputs import Inputs
 from modalmill.stages.train.methods.presets import METHODS
 from modalmill.stages.train.methods.texts import methods_text
@@ -41,6 +42,25 @@ def test_what_a_recipe_says_goes_before_its_method() -> None:
     assert problems == [
         "train.method: no such method 'self_atention'; did you mean 'self_attention'?"
     ]
+
+
+def test_what_augments_is_checked_with_the_recipe() -> None:
+    section = {"target": "y", "inputs": {"image": {}}}
+    _, problems = parse_options({**section, "augment": ["augment.cropp", "clean.text"]})
+    assert problems == [
+        "train.augment.0: no stage is called 'augment.cropp'; did you mean 'augment.crop'?",
+        "train.augment.1: wanted an augmenting stage, found clean.text",
+    ]
+    _, problems = parse_options({**section, "augment": [{"augment.crop": {"area": [0.9, 0.1]}}]})
+    assert len(problems) == 1
+    assert problems[0].startswith("train.augment.0 (augment.crop)")
+    options, problems = parse_options(
+        {**section, "augment": [{"augment.text": {"parts": ["caption"]}}]}
+    )
+    assert problems == []
+    assert options is not None
+    lines = options.mistakes(Contents(parts={"image": "image"}, targets={"y": None}))
+    assert any(line.startswith("train.augment: parts: ") for line in lines)
 
 
 def test_two_parts_may_share_one_encoder() -> None:

@@ -27,10 +27,16 @@ KILLS = int(os.environ.get("MODALMILL_KILLS", "5"))
 def test_killed_at_any_step_it_ends_with_the_same_bits(
     shards: Path, trainers: Trainers, tmp_path: Path
 ) -> None:
-    """Dropout, modality dropout, buckets, a moving mean and the optimiser's state all go on where
-    they were. The whole run is that of another interpreter, which hashes words otherwise.
+    """Dropout, modality dropout, buckets, copies, a moving mean and the optimiser's state all go on
+    where they were. The whole run is that of another interpreter, which hashes words otherwise.
     """
-    more = {"save_every_s": 0.0, "ema": 0.9, "losses": ["mixup", "joint"], "buckets": {"note": [1]}}
+    more = {
+        "save_every_s": 0.0,
+        "ema": 0.9,
+        "losses": ["mixup", "joint"],
+        "buckets": {"note": [1]},
+        "augment": ["augment.crop", {"augment.text": {"dropout": 0.5}}],
+    }
     trained(shards, tmp_path / "whole", **more)
     wanted, wanted_best = weights(tmp_path / "whole"), weights(tmp_path / "whole", "best.pt")
     chance = random.Random(7)
@@ -51,6 +57,24 @@ def test_killed_at_any_step_it_ends_with_the_same_bits(
     assert [json.loads(line)["loss"] for line in logs[0]] == pytest.approx(
         [json.loads(line)["loss"] for line in logs[1]], rel=1e-12
     )
+
+
+def test_what_augmenting_left_alone_is_said_once(shards: Path, tmp_path: Path) -> None:
+    options = TrainOptions.model_validate(
+        {
+            "target": "answer",
+            "inputs": {"image": {"size": 32}, "note": {"length": 3}},
+            "epochs": 2,
+            "augment": [{"augment.text": {"dropout": 0.5, "parts": ["note"]}}],
+        }
+    )
+    said: list[str] = []
+    train(options, shards, tmp_path / "t", 3, said.append)
+    # of one word none can be left out; in a pass half of the records are to be changed
+    (line,) = [line for line in said if "left as they are" in line]
+    count = int(line.split()[1])
+    assert 12 < count < 36
+    assert line.endswith("augment.text: no copy: no word of its texts can be changed")
 
 
 def test_batches_put_together_make_the_step_of_one_large_batch(
