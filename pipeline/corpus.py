@@ -6,7 +6,7 @@ Python objects are made of those records alone for which columns do not say what
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,9 +37,13 @@ _TABLES_AT_ONCE = 64
 _ROWS_AT_ONCE = 1 << 17  # for which what they take from others is fetched together
 
 
-def read_columns(partitions: Sequence[Path], columns: Sequence[str]) -> pa.Table | None:
-    """These columns of the written rows of all partitions, as ``narrowed`` takes their names; None
-    where there is no partition.
+def read_columns(
+    partitions: Sequence[Path],
+    columns: Sequence[str],
+    kept: Callable[[pa.Table], pa.Table] = lambda piece: piece,
+) -> pa.Table | None:
+    """These columns of the written rows of all partitions, as ``narrowed`` takes their names, or
+    what is ``kept`` of them; None where there is no partition.
     """
     tables = []
     for start in range(0, len(partitions), _TABLES_AT_ONCE):
@@ -49,7 +53,7 @@ def read_columns(partitions: Sequence[Path], columns: Sequence[str]) -> pa.Table
             for path in some
         ]
         # a copy: views would hold the maps of all tables, with all columns, as long as they live
-        tables.append(pa.concat_tables(narrow).combine_chunks())
+        tables.append(pa.concat_tables(map(kept, narrow)).combine_chunks())
     return pa.concat_tables(tables) if tables else None
 
 
@@ -59,7 +63,7 @@ def decide(
     """A corpus stage's decisions over all partitions, of which it sees only the columns it asked
     for, and likenesses if it takes them.
     """
-    table = read_columns(partitions, stage.reads())
+    table = read_columns(partitions, stage.reads(), stage.kept)
     return {} if table is None else stage.decided(table, likeness)
 
 

@@ -384,14 +384,20 @@ class CorpusStage(Stage):
         """The columns that it decides on; those of the class, unless its options need fewer."""
         return self.columns
 
+    def kept(self, piece: pa.Table) -> pa.Table:
+        """What it keeps of some of the records to decide on all of them: a table of as many rows,
+        of which it sees all of them together.
+        """
+        return piece
+
     def compares(self) -> tuple[str, ...]:
         """The modalities whose likenesses it asks for."""
         return self.measures() if _takes(type(self).decide, 3) else ()
 
     def decide(self, table: pa.Table) -> Mapping[str, Decision]:
-        """Decisions by key; records that are not named go on unchanged. A stage that looks at
-        media writes ``decide(table, likeness)``; one that decides on nearly every record had better
-        give them ``ByRow``.
+        """Decisions by key; records that are not named go on unchanged. ``table`` is what it kept
+        of all records. A stage that looks at media writes ``decide(table, likeness)``; one that
+        decides on nearly every record had better give them ``ByRow``.
         """
         raise NotImplementedError
 

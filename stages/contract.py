@@ -300,7 +300,8 @@ def _part(kind: str, random: np.random.Generator) -> Part:
 
 
 def _decisions(stage: CorpusStage, records: Sequence[Record]) -> object:
-    return stage.decide(narrowed(rows_to_table(Row(record) for record in records), stage.reads()))
+    table = rows_to_table(Row(record) for record in records)
+    return stage.decide(stage.kept(narrowed(table, stage.reads())))
 
 
 def _seen(rows: Iterable[Row]) -> list[object]:

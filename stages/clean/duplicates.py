@@ -9,9 +9,9 @@ pixels, after the brightness of one was fitted to that of the other.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, NamedTuple, TypedDict
+from typing import Any, ClassVar, Literal, NamedTuple, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -113,11 +113,17 @@ class Duplicates(CorpusStage):
     def mistakes(self, here: Contents) -> list[str]:
         return here.too_late("it makes groups of records")
 
+    def kept(self, piece: pa.Table) -> pa.Table:
+        rows = rows_of(piece, "parts", "targets", "signals", "absent")
+        looked_at = [self._look_at(*row) for row in rows]
+        columns = {
+            field.name: pa.array([getattr(own, field.name) for own in looked_at], field.type)
+            for field in _KEPT
+        }
+        return pa.table({"key": piece["key"], "group": piece["group"], **columns})
+
     def decide(self, table: pa.Table, likeness: Likeness | None = None) -> dict[str, Decision]:
-        seen = _Seen(len(table))
-        columns = rows_of(table, "parts", "targets", "signals", "absent")
-        for row, (parts, targets, signals, absent) in enumerate(columns):
-            self._look_at(seen, row, parts, targets, signals, absent)
+        seen = _Seen(table)
         sets = _Sets(table["key"], table["group"])
         first = sets.first_alike(seen.content)
         for row in sets.in_order(np.flatnonzero(first != np.arange(len(first))).tolist()):
@@ -147,40 +153,27 @@ class Duplicates(CorpusStage):
 
     def _look_at(
         self,
-        seen: _Seen,
-        row: int,
         parts: Sequence[_PartRow],
         targets: str,
         signals: list[tuple[str, float]] | None,
         absent: list[tuple[str, str]] | None,
-    ) -> None:
-        """Keep of a record what it is compared by."""
+    ) -> _LookedAt:
+        """What a record is compared by."""
         # A part that was named and is not there, or could not be used, is not the same as another
         # one.
         is_whole = all(why == "absent" for _, why in absent or ())
         targets = targets if self.same_targets else ""
         content = _content(parts, targets) if is_whole else None
-        if content is not None:
-            seen.content[row] = _digest(content)
         media = [part["hash"] for part in parts if part["hash"] is not None]
-        if media:
-            others = [part for part in parts if part["modality"] != "image"]
-            images = [part for part in parts if part["modality"] == "image"]
-            seen.media[row] = _Media(
-                media,
-                _pictures(dict(signals or ()), images),
-                len(images) == 1,
-                _digest(_content(others, targets) or targets),
-                [part["hash"] for part in parts if part["modality"] == "audio" and part["hash"]],
-                [part["hash"] for part in parts if part["modality"] == "video" and part["hash"]],
-            )
         words = _words_alone(parts, self.text_words or (1 if self.near_texts else 0))
-        if words:
-            seen.words[row] = _digest(words)
-            if self.near_texts:
-                seen.texts[row] = words
-                names = [part["name"] for part in parts]
-                seen.labels[row] = repr((names, targets)) if is_whole else ""
+        labels = repr(([part["name"] for part in parts], targets)) if is_whole else ""
+        return _LookedAt(
+            content=None if content is None else _digest(content),
+            words=_digest(words) if words else None,
+            media=_media(parts, targets, dict(signals or ()), media) if media else None,
+            text=words if words and self.near_texts else None,
+            labels=labels if words and self.near_texts else None,
+        )
 
     def _unite_pictures(
         self, media: Mapping[int, _Media], sets: _Sets, likeness: Likeness | None
@@ -321,25 +314,87 @@ class _Media(NamedTuple):
     contents: list[str]
     pictures: list[tuple[str, int]]
     has_one_image: bool
-    beside: tuple[int, int]
+    beside: bytes
     sounds: list[str]
     films: list[str]
+
+
+class _LookedAt(NamedTuple):
+    """What a record is compared by: digests of all that it holds and of its words, where it is
+    nothing but text; its media; and, for near texts alone, the words themselves, and the names of
+    its parts with the targets, empty where a part is missing.
+    """
+
+    content: bytes | None
+    words: bytes | None
+    media: dict[str, object] | None
+    text: str | None
+    labels: str | None
+
+
+# the same as columns
+_DIGEST = pa.binary(16)
+_HASHES = pa.list_(pa.string())
+_MEDIA = pa.struct(
+    [
+        ("contents", _HASHES),
+        ("pictures", _HASHES),
+        ("perceptual", pa.list_(pa.uint64())),
+        ("has_one_image", pa.bool_()),
+        ("beside", _DIGEST),
+        ("sounds", _HASHES),
+        ("films", _HASHES),
+    ]
+)
+_KEPT = pa.schema(
+    [
+        ("content", _DIGEST),
+        ("words", _DIGEST),
+        ("media", _MEDIA),
+        ("text", pa.string()),
+        ("labels", pa.string()),
+    ]
+)
 
 
 class _Seen:
     """What records are compared by, by row: a few bytes of each, and more of those with media.
 
-    content, words: digests ``uint64 [N, 2]`` of all that a record holds, and of its words where it
-        is nothing but text; 0 where there is none. texts, labels: the words themselves, and the
-        names of parts with the targets, empty where a part is missing; for near texts alone.
+    content, words: ``uint64 [N, 2]``, 0 where there is none. media, texts, labels: of the rows that
+        have them.
     """
 
-    def __init__(self, count: int) -> None:
-        self.content = np.zeros((count, 2), np.uint64)
-        self.words = np.zeros((count, 2), np.uint64)
+    def __init__(self, table: pa.Table) -> None:
+        self.content, self.words = (_digests(table[name]) for name in ("content", "words"))
         self.media: dict[int, _Media] = {}
-        self.texts: dict[int, str] = {}
-        self.labels: dict[int, str] = {}
+        for row, own in _there(table["media"]):
+            pictures = zip(own.pop("pictures"), own.pop("perceptual"), strict=True)
+            self.media[row] = _Media(pictures=list(pictures), **own)
+        self.texts: dict[int, str] = dict(_there(table["text"]))
+        self.labels: dict[int, str] = dict(_there(table["labels"]))
+
+
+# Any: what the column holds
+def _there(column: pa.ChunkedArray) -> Iterator[tuple[int, Any]]:
+    """The rows that have a value, and it."""
+    begin = 0
+    for chunk in column.chunks:
+        rows = np.flatnonzero(chunk.is_valid().to_numpy(zero_copy_only=False))
+        yield from zip((begin + rows).tolist(), chunk.take(pa.array(rows)).to_pylist(), strict=True)
+        begin += len(chunk)
+
+
+def _digests(column: pa.ChunkedArray) -> np.ndarray:
+    """Digests as ``uint64 [N, 2]``; 0 for none."""
+    digests = np.zeros((len(column), 2), np.uint64)
+    begin = 0
+    for chunk in column.chunks:
+        own = np.frombuffer(chunk.buffers()[1] or b"", np.uint64).reshape(-1, 2)
+        rows = slice(begin, begin + len(chunk))
+        valid = chunk.is_valid().to_numpy(zero_copy_only=False)
+        digests[rows][valid] = own[chunk.offset :][: len(chunk)][valid]
+        begin += len(chunk)
+    return digests
 
 
 class _Sets:
@@ -426,10 +481,32 @@ class _Sets:
         return decisions
 
 
-def _digest(text: str) -> tuple[int, int]:
+def _digest(text: str) -> bytes:
     """128 bits that are the same for no other text, and are not 0."""
     number = xxhash.xxh3_128_intdigest(text.encode("utf-8", "surrogatepass")) | 1
-    return number >> 64, number & 0xFFFFFFFFFFFFFFFF
+    return number.to_bytes(16, "little")
+
+
+def _media(
+    parts: Sequence[_PartRow], targets: str, signals: dict[str, float], media: list[str]
+) -> dict[str, object]:
+    """What a record with media is compared by, as ``_MEDIA`` has it."""
+    others = [part for part in parts if part["modality"] != "image"]
+    images = [part for part in parts if part["modality"] == "image"]
+    pictures = _pictures(signals, images)
+    return {
+        "contents": media,
+        "pictures": [content for content, _ in pictures],
+        "perceptual": [phash for _, phash in pictures],
+        "has_one_image": len(images) == 1,
+        "beside": _digest(_content(others, targets) or targets),
+        **{
+            f"{name}s": [
+                part["hash"] for part in parts if part["modality"] == kind and part["hash"]
+            ]
+            for name, kind in (("sound", "audio"), ("film", "video"))
+        },
+    }
 
 
 def _content(parts: Sequence[_PartRow], targets: str) -> str | None:

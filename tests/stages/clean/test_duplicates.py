@@ -103,7 +103,7 @@ def record(key: str, image_hash: str, text: str = "x", phash: int = 0, **targets
 
 
 def decide(stage: Duplicates, *records: Record) -> dict[str, tuple[str, str | None]]:
-    table = narrowed(rows_to_table(Row(one) for one in records), stage.reads())
+    table = stage.kept(narrowed(rows_to_table(Row(one) for one in records), stage.reads()))
     return {
         key: (decision.fault.rule if decision.fault else "", decision.group)
         for key, decision in stage.decide(table).items()
