@@ -65,10 +65,10 @@ class PictureCopies(DrawnCopies):
         raise NotImplementedError
 
     def applies(self, record: Record) -> bool:
-        return bool(pictures_of(record))
+        return bool(pixel_parts(record))
 
     def changed(self, record: Record, rng: np.random.Generator) -> Record:
-        return with_steps(record, pictures_of(record), self.drawn(rng))
+        return with_steps(record, pixel_parts(record), self.drawn(rng))
 
     def why_not(self, record: Record) -> str:
         if not self.only_true:
@@ -83,7 +83,7 @@ class PictureCopies(DrawnCopies):
         return ""
 
 
-def pictures_of(record: Record) -> list[str]:
+def pixel_parts(record: Record) -> list[str]:
     """The names of the parts that are made of pixels: pictures and films."""
     return [name for name, part in record.parts.items() if modality(part.modality).has_pixels]
 

@@ -19,7 +19,7 @@ from ...schemas.json_value import JsonValue
 from ...schemas.record import Part, Record, Step
 from ..copies import ChangedCopies
 from ._drawing import with_steps
-from ._pictures import NO_BOXES, has_box, pictures_of
+from ._pictures import NO_BOXES, has_box, pixel_parts
 
 _SIDE = re.compile(r"\b(left|right)(hand|most|ward|wards|side|s)?\b", re.IGNORECASE)
 _THINGS = (
@@ -105,10 +105,10 @@ class Flip(ChangedCopies):
     swap_words: bool = True
 
     def applies(self, record: Record) -> bool:
-        return bool(pictures_of(record))
+        return bool(pixel_parts(record))
 
     def changed(self, record: Record, rng: np.random.Generator) -> Record:
-        mirrored = with_steps(record, pictures_of(record), [Step("hflip")])
+        mirrored = with_steps(record, pixel_parts(record), [Step("hflip")])
         if not self.swap_words:
             return mirrored
         parts = {name: _swapped(part) for name, part in mirrored.parts.items()}

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
-from modalmill.schemas.columns import as_array, rows_in_order
+from modalmill.schemas.columns import (
+    as_array,
+    narrowed,
+    numbered,
+    numbered_by_name,
+    rows_in_order,
+)
 
 WORDS = st.none() | st.text(max_size=3)
 KINDS: list[tuple[pa.DataType, st.SearchStrategy[object]]] = [
@@ -68,3 +76,54 @@ def test_rows_in_order_are_those_of_one_take(data: st.DataObject, at_once: int) 
     pieces = list(rows_in_order(list(map(len, tables)), tables.__getitem__, order, at_once))
     assert all(len(piece) <= at_once for piece in pieces)
     assert [row for piece in pieces for row in piece.to_pylist()] == [rows[row] for row in order]
+
+
+@given(st.lists(st.text(max_size=2), max_size=30), st.integers(1, 5))
+def test_words_are_numbered_alike_where_they_are_alike(words: list[str], size: int) -> None:
+    chunks = [words[start : start + size] for start in range(0, len(words), size)]
+    found = numbered(pa.chunked_array(chunks, pa.string())).tolist()
+    assert len(found) == len(words)
+    assert sorted(set(found)) == list(range(len(set(words))))
+    assert len(set(zip(words, found, strict=True))) == len(set(words))
+    by_name, names = numbered_by_name(pa.array(words, pa.string()))
+    assert names.to_pylist() == sorted(set(words), key=str.encode)
+    assert names.take(pa.array(by_name)).to_pylist() == words
+
+
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "key": st.text(max_size=2),
+            "origin": st.none() | st.fixed_dictionaries({"id": WORDS, "file": WORDS}),
+            "parts": st.none()
+            | st.lists(st.fixed_dictionaries({"name": WORDS, "text": WORDS}), max_size=2),
+        }
+    ),
+    max_size=6,
+)
+TABLE = pa.schema(
+    [
+        ("key", pa.string()),
+        ("origin", pa.struct([("id", pa.string()), ("file", pa.string())])),
+        ("parts", pa.list_(pa.struct([("name", pa.string()), ("text", pa.string())]))),
+    ]
+)
+
+
+@given(ROWS, st.integers(0, 6))
+def test_fields_of_structs_and_lists_are_taken_alone(
+    rows: list[dict[str, Any]], start: int
+) -> None:
+    table = pa.concat_tables(
+        [pa.Table.from_pylist(rows, TABLE), pa.Table.from_pylist(rows, TABLE).slice(start)]
+    )
+    found = narrowed(table, ["parts.text", "key", "origin.id"])
+    assert found.column_names == ["parts", "key", "origin"]
+    assert found.to_pylist() == [
+        {
+            "parts": own["parts"] and [{"text": part["text"]} for part in own["parts"]],
+            "key": own["key"],
+            "origin": own["origin"] and {"id": own["origin"]["id"]},
+        }
+        for own in [*rows, *rows[start:]]
+    ]
