@@ -11,6 +11,8 @@ from .options import StreamOptions
 from .shards.index import Index
 from .workers.augmenting import Augmenter
 
+_LOOKED_AT = 16  # records of each set
+
 
 def choose_augmenter(
     index: Index, specs: Mapping[str, Spec], options: StreamOptions, epoch_length: int
@@ -24,7 +26,10 @@ def choose_augmenter(
     if problems:
         raise InputError("; ".join(problems))
     lengths = _pass_lengths(index, options, epoch_length)
-    return Augmenter(index, specs, stages, options.seed, epoch_length, lengths)
+    augmenter = Augmenter(index, specs, stages, options.seed, epoch_length, lengths)
+    # in the first epoch it would come anyway, and after hours, if most records lack the part
+    augmenter.check([int(number) for chosen in index.chosen for number in chosen[:_LOOKED_AT]])
+    return augmenter
 
 
 def _pass_lengths(index: Index, options: StreamOptions, epoch_length: int) -> list[float]:

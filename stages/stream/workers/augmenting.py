@@ -100,12 +100,22 @@ class Augmenter:
             targets = canonical(dict(record.targets))
         return Copy(changed, targets, tuple(remarks))
 
+    def check(self, numbers: Sequence[int]) -> None:
+        """InputError where a stage would change a part of these records that cannot be changed."""
+        turns = 1 + max((stage.count for _, stage in self._stages), default=0)
+        for number in numbers:
+            for turn in range(turns):
+                self.copy(number, 0, int(turn * self._pass_lengths[self._set_of(number)]))
+
+    def _set_of(self, number: int) -> int:
+        return bisect.bisect_right(self._index.set_ends, number)
+
     def _turn(self, number: int, epoch: int, position: int) -> int:
         """How often this record came up before, about: exactly, where its set is gone through pass
         by pass.
         """
-        own = bisect.bisect_right(self._index.set_ends, number)
-        return int((epoch * self._epoch_length + position) // self._pass_lengths[own])
+        length = self._pass_lengths[self._set_of(number)]
+        return int((epoch * self._epoch_length + position) // length)
 
     def _copy_number(self, address: str, count: int, key: str, turn: int) -> int:
         """Which of its copies a record is in a turn, counted from 1; 0 for the record as it is."""

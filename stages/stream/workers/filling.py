@@ -79,7 +79,7 @@ class Filler:
         stop = task.begin + len(task.records)
         arrays["present"][task.begin : stop] = False
         specs = self._specs[task.length_class]
-        if not specs:
+        if not specs and self._augmenter is None:
             return filled
         copies = None
         if self._augmenter is not None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import io
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+from modalmill.pipeline.plan import make_plan
+from modalmill.pipeline.run import run
 from modalmill.schemas.errors import InputError
+from modalmill.schemas.recipe import parse_recipe
 from modalmill.schemas.record import Part
 from modalmill.stages import stream
 from modalmill.stages.media import video
 from modalmill.stages.modalities.series import Reading, encode_npz
 from modalmill.stages.spec import MIDDLE
-from tiny import jpeg, mp4, png, write
+from tiny import jpeg, mp4, png, recipe, write
 
 from .conftest import make
 
@@ -172,11 +175,6 @@ def test_a_stream_gives_the_copies_that_the_stages_write(name: str, tmp_path: Pa
 
 def _copied(root: Path, sources: dict[str, Any], stages: list[Any], shard: dict[str, Any]) -> Path:
     """Shards with the copies of these stages, in a folder of their own."""
-    from modalmill.pipeline.plan import make_plan
-    from modalmill.pipeline.run import run
-    from modalmill.schemas.recipe import parse_recipe
-    from tiny import recipe
-
     value = recipe(root, sources, stages=stages, shard=shard, seed=SEED)
     run(make_plan(parse_recipe(value), root), root / "written" / "out", "serial")
     return root / "written" / "out" / "shards"
@@ -338,6 +336,19 @@ def test_what_cannot_be_meant_is_told(shards: Path, augment: Any, parts: Any, to
     with pytest.raises(InputError) as error:
         two_epochs()
     assert told in str(error.value)
+
+
+def test_a_part_of_a_feature_cache_cannot_be_changed(
+    tmp_path: Path, run_recipe: Callable[..., Any]
+) -> None:
+    sources = {"all": only(corpus(tmp_path), ("voice", "said"))}
+    value = recipe(tmp_path, sources, features={"voice": "features.audio"}, shard={})
+    run_recipe(value, tmp_path / "o")
+    spec = stream.FeatureSpec(folder=str(tmp_path / "o" / "features"), part="voice")
+    batches = stream.open(tmp_path / "o", parts={"voice": spec}, augment=["augment.text"])
+    assert batches.names == ("voice",)
+    with pytest.raises(InputError, match="augment: voice is read by FeatureSpec"):
+        stream.open(tmp_path / "o", parts={"voice": spec}, augment=["augment.noise"])
 
 
 def test_a_film_is_cut_to_the_span_of_its_copy() -> None:
