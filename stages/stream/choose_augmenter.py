@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from ...schemas.errors import InputError
 from ..copies import placed_copies
 from ..spec import Spec
+from .choose_order import MixedSet
 from .options import StreamOptions
 from .shards.index import Index
 from .workers.augmenting import Augmenter
@@ -15,7 +18,11 @@ _LOOKED_AT = 16  # records of each set
 
 
 def choose_augmenter(
-    index: Index, specs: Mapping[str, Spec], options: StreamOptions, epoch_length: int
+    index: Index,
+    specs: Mapping[str, Spec],
+    sets: Sequence[MixedSet],
+    options: StreamOptions,
+    epoch_length: int,
 ) -> Augmenter | None:
     """What changes the records of a stream; None where nothing does. InputError for stages that
     cannot be meant.
@@ -25,19 +32,19 @@ def choose_augmenter(
     stages, problems = placed_copies(options.augment, "augment")
     if problems:
         raise InputError("; ".join(problems))
-    lengths = _pass_lengths(index, options, epoch_length)
-    augmenter = Augmenter(index, specs, stages, options.seed, epoch_length, lengths)
+    passes = _pass_lengths(len(index), sets, epoch_length / options.repeat)
+    augmenter = Augmenter(index, specs, stages, options.seed, epoch_length, passes)
     # in the first epoch it would come anyway, and after hours, if most records lack the part
-    augmenter.check([int(number) for chosen in index.chosen for number in chosen[:_LOOKED_AT]])
+    augmenter.check([int(number) for own in sets for number in own.records[:_LOOKED_AT]])
     return augmenter
 
 
-def _pass_lengths(index: Index, options: StreamOptions, epoch_length: int) -> list[float]:
-    """How many places it takes until each record of a set came up, by set."""
-    if options.weights is None:
-        return [epoch_length / options.repeat] * len(index.chosen)
-    total = sum(options.weights)
-    return [
-        len(chosen) * total / weight if weight > 0 else 1.0
-        for chosen, weight in zip(index.chosen, options.weights, strict=True)
-    ]
+def _pass_lengths(count: int, sets: Sequence[MixedSet], epoch_length: float) -> np.ndarray:
+    """How many places it takes until all records of its set came up, for each record ``float64
+    [N]``. epoch_length: of one of several passes.
+    """
+    total, lengths = sum(own.weight for own in sets), np.ones(count)
+    for own in sets:
+        if own.weight > 0:
+            lengths[own.records] = len(own.records) * total / own.weight
+    return np.full(count, epoch_length) if len(sets) == 1 else lengths

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
 from ...schemas.errors import InputError
@@ -14,6 +18,8 @@ from .order.order import Chosen, Order, Repeated, Sequential
 from .order.permutation import Shuffled
 from .shards.index import Index
 
+_log = logging.getLogger("modalmill.stream")
+
 
 def choose_blocks(options: StreamOptions, is_remote: bool) -> Blocks | None:
     """The blocks to shuffle by, if any: those that were asked for, or the default ones where any
@@ -24,8 +30,38 @@ def choose_blocks(options: StreamOptions, is_remote: bool) -> Blocks | None:
     return Blocks() if options.shuffle and is_remote else None
 
 
+class MixedSet(NamedTuple):
+    """Records that have a share of the stream of their own, and which."""
+
+    records: np.ndarray
+    weight: float
+
+
+def mixed_sets(index: Index, options: StreamOptions) -> list[MixedSet]:
+    """The sets that are mixed: those with weights, or the classes of a target; all records as one
+    where neither is asked for.
+    """
+    chosen = np.concatenate(index.chosen)
+    if options.balance is not None:
+        classes, words = index.classes(options.balance)
+        of_chosen = classes[chosen]
+        lost = int((of_chosen < 0).sum())
+        if lost:
+            _log.warning("balance: %s records have no %r and are left out", lost, options.balance)
+        sets = [chosen[of_chosen == number] for number in range(len(words))]
+        return [MixedSet(records, 1.0) for records in sets if len(records)]
+    if options.weights is not None:
+        pairs = zip(index.chosen, options.weights, strict=True)
+        return [MixedSet(records, weight) for records, weight in pairs]
+    return [MixedSet(chosen, 1.0)]
+
+
 def choose_batches(
-    index: Index, classes: np.ndarray | None, blocks: Blocks | None, options: StreamOptions
+    index: Index,
+    sets: Sequence[MixedSet],
+    classes: np.ndarray | None,
+    blocks: Blocks | None,
+    options: StreamOptions,
 ) -> GlobalBatches:
     """The batches of every epoch. classes: class of length of each record ``int [N]``, None for
     none. InputError where options are asked for that cannot be together.
@@ -38,7 +74,7 @@ def choose_batches(
             )
         order: Order = _bucketed(index, classes, drop_last, options)
     else:
-        order = _ordered(index, blocks, options)
+        order = _ordered(index, sets, blocks, options)
         if options.repeat > 1:
             order = Repeated(order, options.repeat)
     return GlobalBatches(order, options.batch_size, drop_last, classes)
@@ -57,16 +93,18 @@ def block_starts(index: Index, records: np.ndarray, block_bytes: int) -> np.ndar
     return np.concatenate([[0], np.flatnonzero(np.diff(blocks)) + 1, [len(records)]])
 
 
-def _ordered(index: Index, blocks: Blocks | None, options: StreamOptions) -> Order:
-    """The order of the chosen records: of all sets as one, or of each by itself and mixed."""
-    if options.weights is None:
-        return _order_of(index, np.concatenate(index.chosen), blocks, options, "order")
+def _ordered(
+    index: Index, sets: Sequence[MixedSet], blocks: Blocks | None, options: StreamOptions
+) -> Order:
+    """The order of the chosen records: of all as one, or of each set by itself and mixed."""
     orders = [
         # names of their own: with the same one, two sets of one size had the same permutation
-        _order_of(index, chosen, blocks, options, f"order{number}" if number else "order")
-        for number, chosen in enumerate(index.chosen)
+        _order_of(index, own.records, blocks, options, f"order{number}" if number else "order")
+        for number, own in enumerate(sets)
     ]
-    return mixed(orders, options.weights, options.seed)
+    if options.weights is None and options.balance is None:
+        return orders[0]
+    return mixed(orders, [own.weight for own in sets], options.seed)
 
 
 def _order_of(

@@ -13,7 +13,7 @@ from ...schemas.fingerprint import fingerprint, hash_bytes
 from ..spec import Spec
 from ..tar_names import KeyRule
 from .choose_augmenter import choose_augmenter
-from .choose_order import choose_batches, choose_blocks
+from .choose_order import choose_batches, choose_blocks, mixed_sets
 from .choose_specs import choose_classes, choose_specs
 from .options import Blocks, Shards, StreamOptions
 from .shards.chunk_cache import ChunkCache
@@ -45,6 +45,7 @@ def open_stream(
     take: int | None = None,
     repeat: int = 1,
     weights: Sequence[float] | None = None,
+    balance: str | None = None,
     buckets: Mapping[str, Sequence[float]] | None = None,
     workers: int | None = None,
     backend: Backend = "threads",
@@ -82,6 +83,8 @@ def open_stream(
     take: keep the first so many records of each set.
     repeat: passes over the records in an epoch.
     weights: shares in which the listed sets are mixed; without them they are one.
+    balance: a target of one class for each record: every class comes equally often, as if they were
+    listed sets of equal weights, so that records of rare classes come several times in an epoch.
     buckets: ``{"voice": [2, 4, 8]}``: batches of records of one class of length, in seconds of a
     sound or tokens of a text, each with its own shape.
 
@@ -122,6 +125,7 @@ def open_stream(
         take=take,
         repeat=repeat,
         weights=weights,
+        balance=balance,
         buckets=buckets,
         workers=workers,
         backend=backend,
@@ -144,8 +148,9 @@ def open_stream(
     specs = choose_specs(index, options)
     classes = choose_classes(index, specs, options)
     blocks = choose_blocks(options, any(shard_set.is_remote for shard_set in found))
-    batches = choose_batches(index, classes.of_record, blocks, options)
-    augmenter = choose_augmenter(index, specs, options, batches.records)
+    sets = mixed_sets(index, options)
+    batches = choose_batches(index, sets, classes.of_record, blocks, options)
+    augmenter = choose_augmenter(index, specs, sets, options, batches.records)
     identity = _identity(index, classes.of_record, blocks, options)
     return Stream(index, classes.specs, batches, options, identity, chunks, augmenter)
 
@@ -207,4 +212,6 @@ def _identity(
         dict(options.buckets or {}),
         options.batch_size if options.buckets else None,
         "" if classes is None else hash_bytes(classes.tobytes()),
+        # nothing for none, so that states of before are those of now
+        *([options.balance] if options.balance else []),
     )

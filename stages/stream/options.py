@@ -60,6 +60,7 @@ class StreamOptions:
     take: int | None = None
     repeat: int = 1
     weights: Sequence[float] | None = None
+    balance: str | None = None
     buckets: Mapping[str, Sequence[float]] | None = None
     workers: int | None = None
     backend: Backend = "threads"
@@ -173,6 +174,11 @@ class StreamOptions:
             raise InputError(
                 f'where: wanted a condition, as "image.sharpness > 50", found {self.where!r}'
             )
+        if self.balance is not None:
+            if not (isinstance(self.balance, str) and self.balance):
+                raise InputError(f"balance: wanted a target, as 'label', found {self.balance!r}")
+            if self.weights is not None or self.buckets is not None:
+                raise InputError("balance: cannot be together with weights or buckets")
         if not isinstance(self.shuffle, (bool, Blocks)):
             raise InputError(f"shuffle: wanted True, False or Blocks(...), found {self.shuffle!r}")
 

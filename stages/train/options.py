@@ -132,6 +132,11 @@ class TrainOptions(BaseModel):
         default_factory=list, description="what is asked beside the task, chosen likewise"
     )
     class_weights: bool = Field(False, description="let rare classes count more: N / (C n_c)")
+    balance: bool = Field(
+        False,
+        description="let every class come equally often, records of rare ones several times an"
+        " epoch",
+    )
     focal: float = Field(0.0, ge=0, description="focal loss: rows count by (1 - p)^focal")
     width: int = Field(128, ge=8, description="width of the common space")
     hidden: int = Field(256, ge=8)
@@ -359,6 +364,25 @@ def _mistakes_in_list(
     return lines + [f"{where}: {word}: given twice" for word in twice]
 
 
+def _mistakes_of_classes(options: TrainOptions) -> list[str]:
+    """What is asked of classes that cannot be together, or of a task that has none."""
+    lines = []
+    weighed = [name for name in ("class_weights", "focal", "balance") if getattr(options, name)]
+    if weighed and not TASKS[options.task].one_class:
+        lines.append(
+            f"train.{weighed[0]}: weighs a task whose answer is one class, and the task is"
+            f" {options.task}"
+        )
+    if options.balance and options.class_weights:
+        lines.append(
+            "train.balance: classes come equally often, and class_weights would weigh them once"
+            " more; take one of them"
+        )
+    if options.balance and options.buckets:
+        lines.append("train.balance: cannot be together with buckets; take one of them")
+    return lines
+
+
 def _found(options: TrainOptions, problems: list[str]) -> bool:
     """Whether there are mistakes; those that one option alone does not show are added."""
     parts = len(options.inputs)
@@ -366,12 +390,7 @@ def _found(options: TrainOptions, problems: list[str]) -> bool:
         problems.append(f"train.task: no such task {options.task!r}{nearest(options.task, TASKS)}")
         return True
     task = TASKS[options.task]
-    weighed = [name for name in ("class_weights", "focal") if getattr(options, name)]
-    if weighed and not task.one_class:
-        problems.append(
-            f"train.{weighed[0]}: weighs a task whose answer is one class, and the task is"
-            f" {options.task}"
-        )
+    problems += _mistakes_of_classes(options)
     if parts > MOST_PARTS:
         problems.append(
             f"train.inputs: {parts} inputs make {2**parts} subsets to evaluate; wanted at most"

@@ -8,6 +8,7 @@ memory maps of the index files until a batch asks for them.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 from ....schemas.columns import equals, numbers
 from ....schemas.contents import names_of
 from ....schemas.errors import InputError, IntegrityError, nearest
-from ....schemas.fingerprint import fingerprint
+from ....schemas.fingerprint import canonical, fingerprint
 from ....schemas.manifest import number_columns
 from ....schemas.record import Cue
 from ....schemas.where import Where
@@ -184,6 +185,31 @@ class Index:
                 f" measurement{nearest(name, self._signal_names())}"
             )
         return np.concatenate([leaf.numbers(name) for leaf in self._leaves])
+
+    def classes(self, target: str) -> tuple[np.ndarray, list[str]]:
+        """The class of every record by one of its targets ``int32 [N]``, -1 for none, and their
+        words in order. InputError where no record has it, or it is a list.
+        """
+        words: list[str] = []
+        there: set[str] = set()
+        for text in itertools.chain.from_iterable(
+            leaf.targets.to_pylist() for leaf in self._leaves
+        ):
+            targets = json.loads(text)
+            there |= targets.keys()
+            value = targets.get(target)
+            if isinstance(value, (list, dict)):
+                raise InputError(
+                    f"{target}: wanted one class for each record, found {canonical(value)[:60]}"
+                )
+            # 1 and 1.0 are one class
+            is_whole = isinstance(value, float) and value.is_integer()
+            words.append("" if value is None else str(int(value) if is_whole else value))
+        if not any(words):
+            raise InputError(f"these shards have no target {target!r}{nearest(target, there)}")
+        order = sorted(set(words) - {""})
+        numbers = {word: number for number, word in enumerate(order)} | {"": -1}
+        return np.array([numbers[word] for word in words], np.int32), order
 
     def has_numbers(self, name: str) -> bool:
         """Whether any record has this measurement."""

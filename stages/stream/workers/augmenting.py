@@ -9,8 +9,8 @@ for any number of ranks and workers, and after a resume.
 
 from __future__ import annotations
 
-import bisect
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -43,8 +43,8 @@ class Copy(NamedTuple):
 class Augmenter:
     """Changes records as the stages say, one stage after the other.
 
-    epoch_length: how many places an epoch has. pass_lengths: how many places it takes until each
-    record of a set came up, by set.
+    epoch_length: how many places an epoch has. pass_lengths: how many places it takes until all
+    records of the set of a record came up, for each record ``float64 [N]``.
     """
 
     def __init__(
@@ -54,10 +54,10 @@ class Augmenter:
         stages: Sequence[PlacedCopies],
         seed: int,
         epoch_length: int,
-        pass_lengths: Sequence[float],
+        pass_lengths: np.ndarray,
     ) -> None:
         self._index, self._stages, self._seed = index, stages, seed
-        self._epoch_length, self._pass_lengths = epoch_length, list(pass_lengths)
+        self._epoch_length, self._pass_lengths = epoch_length, pass_lengths
         self._unchangeable = {
             name: type(spec).__name__
             for name, spec in specs.items()
@@ -105,17 +105,13 @@ class Augmenter:
         turns = 1 + max((stage.count for _, stage in self._stages), default=0)
         for number in numbers:
             for turn in range(turns):
-                self.copy(number, 0, int(turn * self._pass_lengths[self._set_of(number)]))
-
-    def _set_of(self, number: int) -> int:
-        return bisect.bisect_right(self._index.set_ends, number)
+                self.copy(number, 0, math.ceil(turn * self._pass_lengths[number]))
 
     def _turn(self, number: int, epoch: int, position: int) -> int:
         """How often this record came up before, about: exactly, where its set is gone through pass
         by pass.
         """
-        length = self._pass_lengths[self._set_of(number)]
-        return int((epoch * self._epoch_length + position) // length)
+        return int((epoch * self._epoch_length + position) // self._pass_lengths[number])
 
     def _copy_number(self, address: str, count: int, key: str, turn: int) -> int:
         """Which of its copies a record is in a turn, counted from 1; 0 for the record as it is."""

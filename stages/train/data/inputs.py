@@ -116,6 +116,7 @@ class Inputs:
             parts=specs,
             shuffle=training,
             augment=options.augment if training else (),
+            balance=options.target if training and options.balance else None,
             buckets=buckets,
             workers=options.threads,
             rank=rank,

@@ -63,6 +63,21 @@ def test_what_augments_is_checked_with_the_recipe() -> None:
     assert any(line.startswith("train.augment: parts: ") for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"class_weights": True}, "train.balance: classes come equally often, and class_weights"),
+        ({"buckets": {"note": [2]}}, "train.balance: cannot be together with buckets"),
+        ({"task": "regression"}, "train.balance: weighs a task whose answer is one class"),
+    ],
+)
+def test_what_balance_cannot_be_beside(more: dict[str, object], told: str) -> None:
+    section = {"target": "y", "inputs": {"note": {}}, "balance": True}
+    assert parse_options(section)[1] == []
+    _, problems = parse_options({**section, **more})
+    assert any(line.startswith(told) for line in problems)
+
+
 def test_two_parts_may_share_one_encoder() -> None:
     section = {
         "target": "y",
