@@ -26,6 +26,7 @@ at the end.
 | `reverb`     |       |       |  yes  | `decay_s`, `direct_db`, `seed`                      |
 | `response`   |       |       |  yes  | `path`, `hash`, of an impulse response              |
 | `mix`        |       |       |  yes  | `path`, `hash`, `snr_db`, `begin`, a share          |
+| `mask`       |       |       |  yes  | `bands` in hertz; `spans` and `most`, a share       |
 
 A step leaves media that it does not apply to as they are. ``mono`` and ``resample`` say how a sound
 is read, and come before all others.
