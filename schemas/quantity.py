@@ -92,7 +92,7 @@ def fact_column(parts: pa.StructArray, name: str) -> np.ndarray:
         width[width == 0], height[height == 0] = math.nan, math.nan
         return np.asarray(_OF_SIDE_COLUMNS[name](width, height), np.float64)
     if name == "fps":
-        return _numbers(parts, name) * _paces(parts.field("steps"))
+        return np.asarray(_numbers(parts, name) * _paces(parts.field("steps")))
     if name != "duration_s":
         return _numbers(parts, name)
     length, end = _numbers(parts, "duration_s"), _numbers(parts, "end_s")

@@ -220,7 +220,9 @@ def _matrices(arrays: Mapping[str, np.ndarray]) -> BytesTable:
     columns = {}
     for name, array in arrays.items():
         if array.ndim == 2 and len(array) == rows and array.shape[1]:
-            flat = pa.array(np.ascontiguousarray(array).reshape(-1))
+            # Arrow takes no numbers in the order of bytes of another machine
+            native = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+            flat = pa.array(native.reshape(-1))
             columns[name] = pa.FixedSizeListArray.from_arrays(flat, array.shape[1])
         elif array.ndim == 1 and len(array) == rows:
             columns[name] = pa.array(array.tolist())

@@ -77,7 +77,7 @@ def test_each_form_gives_the_vectors_that_were_saved(tmp_path: Path, form: str) 
     assert told == {f"vectors of {SIZE} numbers: features.vector with size: {SIZE}": 1}
 
 
-@pytest.mark.parametrize("kind", ["float64", "float16", "int32"])
+@pytest.mark.parametrize("kind", ["float64", "float16", "int32", ">f4", ">f8", ">i2"])
 def test_other_types_of_numbers_are_brought_to_float32(tmp_path: Path, kind: str) -> None:
     rows, _ = read(tmp_path, **saved(tmp_path, "npy", kind))
     found = [modality("vector").decoded(tmp_path, row.record.parts["vector"], None) for row in rows]
