@@ -139,6 +139,10 @@ def test_they_train_to_the_numbers_that_the_same_cached_features_train_to(
     key = cached.keys[0]
     assert whole.get(key, raw["answers"]) == raw["answers"]
     assert raw["missing"] == []
+    # words of numpy's about pickles help nobody who gave a wrong file
+    write(own / "none.npy", "1,2,3")
+    with pytest.raises(InputError, match="wanted one array as numpy.save writes it"):
+        predictor.one({"x": str(own / "none.npy")})
 
 
 def test_vectors_in_shards_are_streamed_as_arrays(tmp_path: Path, run_recipe: Run) -> None:
