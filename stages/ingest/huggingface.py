@@ -265,8 +265,10 @@ def _some_rows(
 
 def _spread(items: Sequence[T], count: int) -> list[T]:
     """At most so many of the items, evenly from the first to the last."""
-    places = np.unique(np.linspace(0, len(items) - 1, count).astype(int)) if items else []
-    return [items[place] for place in places]
+    if not items:
+        return []
+    places = np.unique(np.linspace(0, len(items) - 1, count).astype(int))
+    return [items[place] for place in places.tolist()]
 
 
 @dataclass(frozen=True, slots=True)

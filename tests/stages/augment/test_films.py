@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -18,6 +19,7 @@ from modalmill.schemas.manifest import Row, rows_to_table
 from modalmill.schemas.quantity import fact, fact_column
 from modalmill.schemas.recipe import ShardOptions
 from modalmill.schemas.record import Cue, Origin, Part, Record, Step
+from modalmill.stages import stream
 from modalmill.stages.augment.crop_time import CropTime
 from modalmill.stages.augment.drop_frames import DropFrames
 from modalmill.stages.augment.speed import Speed
@@ -174,6 +176,33 @@ def test_a_time_crop_of_a_faster_film_knows_how_long_its_frames_are() -> None:
     faster = copy_of(twice(), record_of(film=film(Path("a.mp4"))))
     assert CropTime(share=0.03).why_not(faster) == ""
     assert "shorter than a frame" in CropTime(share=0.015).why_not(faster)
+
+
+@pytest.mark.parametrize(
+    ("stage", "spec"),
+    [
+        ({"augment.speed": {"factor": [1.6, 1.9]}}, {"frames": 12, "seconds": 0.5}),
+        ({"augment.drop_frames": {"share": [0.3, 0.6]}}, {"frames": COUNT}),
+    ],
+)
+def test_a_stream_makes_the_copy_that_the_stage_writes(
+    tmp_path: Path, run_recipe: Callable[..., Result], stage: dict[str, Any], spec: dict[str, Any]
+) -> None:
+    (tmp_path / "clips").mkdir()
+    numbered(tmp_path / "clips" / "a.mkv")
+    source = {"type": "video_folder", "path": "clips", "id": "{stem}", "split": "train"}
+    shard = {"video_frames": COUNT, "video_short_side": SIDE}
+    parts = {"video": VideoSpec(size=SIDE, **spec)}
+    found = {}
+    for name, stages, augment in (("written", [stage], []), ("drawn", [], [stage])):
+        run_recipe(recipe(tmp_path, {"s": source}, stages, shard=shard), tmp_path / name)
+        with stream.open(
+            tmp_path / name / "shards", parts=parts, batch_size=1, augment=augment, drop_last=False
+        ) as opened:
+            rows = [batch.parts["video"][0].numpy() for _ in range(2) for batch in opened]
+        found[name] = {tuple(numbers_of(frames)) for frames in rows}
+    assert len(found["written"]) == 2
+    assert found["drawn"] == found["written"]
 
 
 # --- dropped frames ---
