@@ -28,6 +28,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ...schemas.errors import DamageError
+from .npy import read_npy
 
 LARGEST_GROUP_BYTES = 1 << 29
 _ARROW_FILE = b"ARROW1"
@@ -205,7 +206,10 @@ def _opened(path: Path, size: int, changed_ns: int) -> BytesTable:
     with open(path, "rb") as file:
         head = file.read(6)
     if head == _NUMPY:
-        return _matrices({"values": np.load(path, mmap_mode="r", allow_pickle=False)})
+        try:
+            return _matrices({"values": read_npy(path, "container_damaged")})
+        except DamageError as error:
+            raise pa.ArrowInvalid(error.message) from None
     if head[:4] == b"PK\x03\x04":
         with np.load(path, allow_pickle=False) as arrays:
             return _matrices({name: arrays[name] for name in arrays.files})

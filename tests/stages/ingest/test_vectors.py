@@ -175,7 +175,8 @@ def test_vectors_that_no_model_could_read_are_rejects(tmp_path: Path) -> None:
     [
         ({"path": "none.npy"}, "there is no such file"),
         ({"path": "flat.npy"}, r"wanted one matrix \[N, D\]"),
-        ({"path": "objects.npy"}, "cannot be read"),
+        ({"path": "objects.npy"}, "cannot be read: .*objects of Python, which are never loaded"),
+        ({"path": "cut.npy"}, "cannot be read: .* the file is cut off, with 300 of 308 bytes"),
         ({"path": "two.npz"}, "found a, b; name it with column"),
         ({"path": "two.npz", "column": "c"}, "there is no such 'c'"),
         ({"path": "v.npy", "keys": "short.txt"}, "a line for each of 9 vectors, found 1"),
@@ -194,6 +195,7 @@ def test_mistakes_say_what_was_wanted(
     np.save(tmp_path / "flat.npy", MATRIX[0])
     np.save(tmp_path / "objects.npy", np.array([{}, {}], object), allow_pickle=True)
     np.savez(tmp_path / "two.npz", a=MATRIX, b=MATRIX)
+    write(tmp_path / "cut.npy", (tmp_path / "v.npy").read_bytes()[:300])
     write(tmp_path / "short.txt", "one")
     with pytest.raises((InputError, RecipeError), match=words):
         run_recipe(recipe(tmp_path, {"v": {"type": "vectors", **options}}, shard=None))
