@@ -72,7 +72,8 @@ class Placed:
 class Plan:
     """Everything that a run will do, made and checked.
 
-    splits: those that its records are meant to be in. asked: of the modalities whose media must be
+    splits: those that its records are meant to be in, and the source or stage that first puts some
+        there. asked: of the modalities whose media must be
         measured, decoded once and to the end, and of those whose values are, the signals that are
         wanted, with ``LIKENESS`` where media are compared.
     """
@@ -85,7 +86,7 @@ class Plan:
     train: TrainOptions | None = None
     until: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
-    splits: frozenset[str] = frozenset()
+    splits: Mapping[str, str] = field(default_factory=dict)
     asked: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def runs(self, step: str) -> bool:
@@ -225,10 +226,10 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
             if extractor is not None:
                 features[part] = extractor
     train = _train(recipe, problems, trains=until in (None, "train"))
-    contents = Contents()
+    contents, given_by = Contents(), dict[str, str]()
     # with one of them unmade, whatever it gives would be told as missing everywhere after it
     if len(sources) == len(recipe.sources) and len(stages) == len(recipe.stages):
-        lines, contents = _missing_names(recipe, root, sources, stages, features, train)
+        lines, contents, given_by = _missing_names(recipe, root, sources, stages, features, train)
         problems += lines
     measured = contents.measured
     if until == "measure":
@@ -255,7 +256,9 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
         train,
         until,
         versions(),
-        contents.splits if until is None or until in _AFTER_STAGES else frozenset(),
+        {name: given_by[name] for name in contents.splits}
+        if until is None or until in _AFTER_STAGES
+        else {},
         _asked_signals(measured, compared),
     )
 
@@ -343,9 +346,10 @@ def _missing_names(
     stages: list[Placed],
     features: dict[str, Extractor],
     train: TrainOptions | None,
-) -> tuple[list[str], Contents]:
+) -> tuple[list[str], Contents, dict[str, str]]:
     """Names of parts, targets, splits and sources that nothing before the place where they are used
-    can give; and what records hold in the end.
+    can give; what records hold in the end; and of each split the source or stage that first puts
+    records there.
     """
     lines: list[str] = []
     of_source: dict[str, Contents] = {}
@@ -370,15 +374,19 @@ def _missing_names(
     measured, unknown = _measured(recipe, of_source, stages)
     lines += unknown
     here = replace(_together(recipe, of_source.values()), measured=measured)
+    given_by: dict[str, str] = {}
+    for name, told in of_source.items():
+        given_by = dict.fromkeys(told.splits, name) | given_by
     for placed in stages:
         lines += [_at(placed.address, line) for line in placed.stage.mistakes(here)]
         here = placed.stage.contents(here)
+        given_by = dict.fromkeys(here.splits, placed.address) | given_by
     for part, extractor in features.items():
         lines += here.lacking_parts(f"features.{part}", [part], extractor.modality)
         lines += [_at(f"features.{part}", line) for line in extractor.mistakes(here)]
     if train is not None:
         lines += train.mistakes(here)
-    return lines, here
+    return lines, here, given_by
 
 
 def versions() -> dict[str, str]:

@@ -202,11 +202,17 @@ class _Running:
         return staging
 
     def _note_empty_splits(self) -> None:
-        """Tell of splits that the recipe asks for and no record is in."""
-        stages = self._result.account.stages
-        if stages:
-            missing = self._plan.splits - stages[-1].splits.keys()
-            stages[-1].notes.update(f"no record is in the split {name!r}" for name in missing)
+        """Tell of splits that the recipe asks for and no record is in: under the stage that took
+        the last of its records, or the source or stage that was to put some there.
+        """
+        sources, stages = self._result.account.sources, self._result.account.stages
+        read = {name for source in sources for name in source.splits}
+        counts = {count.name: count for count in [*sources, *stages]}
+        for name in sorted(self._plan.splits.keys() - (stages[-1].splits if stages else read)):
+            had = [number for number, stage in enumerate(stages, 1) if name in stage.splits]
+            is_lost = had or name in read
+            place = stages[max(had, default=0)] if is_lost else counts[self._plan.splits[name]]
+            place.notes[f"no record is in the split {name!r}"] += 1
 
     def _features(self, manifest: Manifest) -> None:
         from .featuring import write_features

@@ -24,10 +24,10 @@ _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 @dataclass(slots=True)
 class Similarities:
-    """What ``modalmill similarity`` found. parts: the two. keys: records that have vectors of both.
-    cosine_N: of each, in [-1, 1]. strangers_N: of the first part of each with the second of the
-    record half the set away; what it is without belonging together. notes: what a person should
-    know.
+    """What ``modalmill similarity`` found. parts: the two. keys: records that have vectors of both,
+    neither of them zero. cosine_N: of each, in [-1, 1]. strangers_N: of the first part of each with
+    the second of the record half the set away; what it is without belonging together. notes: what a
+    person should know.
     """
 
     out: Path
@@ -61,13 +61,21 @@ def find_similarity(out: Path, parts: Sequence[str]) -> Similarities:
         raise InputError(
             f"--parts: none of {len(keys):,} records has vectors of {parts[0]} and {parts[1]}"
         )
-    vectors_one = _of_length_1(one.vectors[rows_one[has_both]])
-    vectors_other = _of_length_1(other.vectors[rows_other[has_both]])
+    vectors_one = one.vectors[rows_one[has_both]]
+    vectors_other = other.vectors[rows_other[has_both]]
+    has_cosine = vectors_one.any(axis=1) & vectors_other.any(axis=1)
+    if not has_cosine.any():
+        raise InputError(
+            f"--parts: of each of {len(has_cosine):,} records the vector of {parts[0]} or of"
+            f" {parts[1]} is zero, which has no cosine"
+        )
+    vectors_one = _of_length_1(vectors_one[has_cosine])
+    vectors_other = _of_length_1(vectors_other[has_cosine])
     strangers = np.roll(vectors_other, len(vectors_other) // 2, axis=0)
     found = Similarities(
         out,
         (parts[0], parts[1]),
-        np.array(keys.to_pylist(), object)[has_both].tolist(),
+        np.array(keys.to_pylist(), object)[has_both][has_cosine].tolist(),
         np.einsum("nd,nd->n", vectors_one, vectors_other),
         np.einsum("nd,nd->n", vectors_one, strangers),
     )
@@ -77,9 +85,14 @@ def find_similarity(out: Path, parts: Sequence[str]) -> Similarities:
             " not both by one model with pool: projection: their cosine says nothing unless you"
             " know that they lie in one space"
         )
-    lacking = len(keys) - len(found.keys)
+    lacking, zero = int((~has_both).sum()), int((~has_cosine).sum())
     if lacking:
         found.notes.append(f"{lacking:,} of {len(keys):,} records lack one of them, or both")
+    if zero:
+        found.notes.append(
+            f"{zero:,} of {len(keys):,} records have a vector of zeros (a text without a known"
+            " word), which has no cosine: they are left out"
+        )
     return found
 
 
@@ -131,7 +144,7 @@ def similarity_text(found: Similarities, top: int) -> str:
 def _of_length_1(vectors_ND: np.ndarray) -> np.ndarray:
     wide_ND = vectors_ND.astype(np.float64)
     length_N = np.linalg.norm(wide_ND, axis=1, keepdims=True)
-    return np.asarray(wide_ND / np.where(length_N > 0, length_N, 1))
+    return np.asarray(wide_ND / length_N)
 
 
 def _of_one_space(one: FeatureNote, other: FeatureNote) -> bool:

@@ -97,14 +97,21 @@ def _again(cls: type[ModalmillError], args: tuple[object, ...]) -> ModalmillErro
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """``"; did you mean 'clean.text'?"`` for the known word most like ``word``, or the choices, or
-    nothing.
+    """``"; did you mean 'clean.text'?"`` for the known word whose initials ``word`` is, or that is
+    most like it, or the choices, or nothing.
 
     >>> nearest("claen.text", ["clean.text", "align.join"])
     "; did you mean 'clean.text'?"
+    >>> nearest("lr", ["learning_rate", "losses"])
+    "; did you mean 'learning_rate'?"
     """
     choices = sorted(known)
-    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean '{close[0]}'?"
+    meant = [choice for choice in choices if len(word) > 1 and word.lower() == _initials(choice)]
+    meant = meant or difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
+    if meant:
+        return f"; did you mean '{meant[0]}'?"
     return f"; known are: {', '.join(choices)}" if 0 < len(choices) <= 30 else ""
+
+
+def _initials(name: str) -> str:
+    return "".join(part[:1] for part in name.lower().split("_"))

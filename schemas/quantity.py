@@ -74,7 +74,9 @@ def fact(part: Part, name: str) -> float | None:
     if name not in FACTS:
         return None
     value = part.seconds() if name == "duration_s" else getattr(part, name)
-    return None if value is None else float(value)
+    if value is None:
+        return None
+    return float(value * part.pace if name == "fps" else value)
 
 
 def fact_column(parts: pa.StructArray, name: str) -> np.ndarray:
@@ -89,6 +91,8 @@ def fact_column(parts: pa.StructArray, name: str) -> np.ndarray:
         width, height = _numbers(parts, "width"), _numbers(parts, "height")
         width[width == 0], height[height == 0] = math.nan, math.nan
         return np.asarray(_OF_SIDE_COLUMNS[name](width, height), np.float64)
+    if name == "fps":
+        return np.asarray(_numbers(parts, name) * _paces(parts.field("steps")))
     if name != "duration_s":
         return _numbers(parts, name)
     length, end = _numbers(parts, "duration_s"), _numbers(parts, "end_s")

@@ -13,7 +13,8 @@ import ast
 import math
 import operator
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -47,6 +48,7 @@ _COMBINE: dict[type[ast.operator], Callable[..., _Column]] = {
 }
 
 
+_TEXT = "a text"
 _BACKQUOTED = re.compile(r"`([^`]+)`")
 _QUOTED = "_backquoted_"
 _ON_VALUES: dict[type[ast.AST], Callable[..., float]] = {
@@ -120,15 +122,8 @@ class Where:
             return np.asarray(
                 pc.fill_null(result, False).to_numpy(zero_copy_only=False), dtype=bool
             )
-        except (
-            pa.ArrowInvalid,
-            pa.ArrowNotImplementedError,
-            pa.ArrowTypeError,
-            OverflowError,
-        ) as error:
-            raise self._wrong(
-                f"compares what cannot be compared ({str(error).splitlines()[0]})"
-            ) from None
+        except (pa.ArrowException, OverflowError):
+            raise self._wrong("compares what cannot be compared") from None
 
     def of(self, value_of: ValueOf, has_part: HasPart) -> Value:
         """The value for one record, of a condition True, False or None, where nobody knows."""
@@ -181,19 +176,53 @@ class Where:
             )
         if isinstance(node, ast.BoolOp):
             join = pc.and_kleene if isinstance(node.op, ast.And) else pc.or_kleene
-            joined = _condition(value(node.values[0]))
+            joined = self._truth(node.values[0], value)
             for child in node.values[1:]:
-                joined = join(joined, _condition(value(child)))
+                joined = join(joined, self._truth(child, value))
             return joined
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            return pc.invert(_condition(value(node.operand)))
+            return pc.invert(self._truth(node.operand, value))
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return pc.negate(value(node.operand))
         if isinstance(node, ast.BinOp) and type(node.op) in _COMBINE:
-            return _COMBINE[type(node.op)](value(node.left), value(node.right))
+            left, right = value(node.left), value(node.right)
+            with self._telling("reckons with", (node.left, left), (node.right, right)):
+                return _COMBINE[type(node.op)](left, right)
         if isinstance(node, ast.Compare):
             return self._compare(node, value, has_part)
         raise self._not_taken(node)
+
+    def _truth(self, node: ast.expr, value: Callable[[ast.expr], _Column]) -> _Column:
+        """The column of what stands beside ``and``, ``or`` and ``not``; InputError where it is no
+        condition.
+        """
+        column = _condition(value(node))
+        if not pa.types.is_boolean(column.type):
+            raise self._no_truth(node, _kind_of(column))
+        return column
+
+    def _no_truth(self, node: ast.expr, kind: str) -> InputError:
+        said = self._said(node)
+        example = f"{said} == 'en'" if kind == _TEXT else f"{said} > 0"
+        return self._wrong(
+            f"{said} is {kind}, and no condition, beside and, or, not; compare it, as in {example}"
+        )
+
+    @contextmanager
+    def _telling(self, does: str, *sides: tuple[ast.expr, _Column]) -> Iterator[None]:
+        """What Arrow refuses, in words of the condition: which sides of what kind it has."""
+        try:
+            yield
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+            said = (f"{self._said(node)}, {_kind_of(column)}" for node, column in sides)
+            raise self._wrong(f"{does} what cannot be: {', and '.join(said)}") from None
+
+    def _said(self, node: ast.expr) -> str:
+        """A piece of the condition as a person may have written it."""
+        text = ast.unparse(node)
+        for word, name in self._quoted.items():
+            text = text.replace(word, f"`{name}`")
+        return text
 
     def _not_taken(self, node: ast.expr) -> InputError:
         return self._wrong(
@@ -221,12 +250,13 @@ class Where:
             return lambda *_: constant
         if isinstance(node, ast.BoolOp):
             decides = isinstance(node.op, ast.Or)
-            inner = [self._evaluated(child) for child in node.values]
+            inner = [self._evaluated_truth(child) for child in node.values]
             return lambda *record: _joined((each(*record) for each in inner), decides)
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Not, ast.USub)):
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            truth = self._evaluated_truth(node.operand)
+            return lambda *record: _unless_none(operator.not_, truth(*record))
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             operand = self._evaluated(node.operand)
-            if isinstance(node.op, ast.Not):
-                return lambda *record: _unless_none(operator.not_, operand(*record))
             return lambda *record: _unless_none(operator.neg, self._number(operand(*record)))
         if isinstance(node, ast.BinOp) and type(node.op) in _COMBINE:
             left, right = self._evaluated(node.left), self._evaluated(node.right)
@@ -243,6 +273,20 @@ class Where:
             ]
             return lambda *record: _joined((link(*record) for link in links), False)
         raise self._not_taken(node)
+
+    def _evaluated_truth(self, node: ast.expr) -> _Evaluated:
+        """What stands beside ``and``, ``or`` and ``not``, for one record."""
+        evaluated = self._evaluated(node)
+        if isinstance(node, (ast.BoolOp, ast.Compare)):
+            return evaluated
+
+        def truth(value_of: ValueOf, has_part: HasPart) -> Value:
+            value = evaluated(value_of, has_part)
+            if isinstance(value, str):
+                raise self._no_truth(node, _TEXT)
+            return value
+
+        return truth
 
     def _number(self, value: Value) -> float | None:
         if isinstance(value, str):
@@ -280,15 +324,15 @@ class Where:
                     inside = value(left)
                     if pa.types.is_null(inside.type):
                         return _condition(inside)
+                    with self._telling("compares", (left, inside), (right, pa.array(choices))):
+                        among = pc.is_in(inside, value_set=pa.array(choices, inside.type))
                     # is_in says False of a missing value; here it is unknown, also to 'not in'
-                    comparison = pc.if_else(
-                        pc.is_valid(inside),
-                        pc.is_in(inside, value_set=pa.array(choices, inside.type)),
-                        None,
-                    )
+                    comparison = pc.if_else(pc.is_valid(inside), among, None)
                 comparison = pc.invert(comparison) if isinstance(kind, ast.NotIn) else comparison
             elif type(kind) in _COMPARE:
-                comparison = _COMPARE[type(kind)](value(left), value(right))
+                one, other = value(left), value(right)
+                with self._telling("compares", (left, one), (right, other)):
+                    comparison = _COMPARE[type(kind)](one, other)
             else:
                 raise self._wrong("uses 'is'; wanted ==")
             chain = comparison if chain is None else pc.and_kleene(chain, comparison)
@@ -303,6 +347,14 @@ def _condition(column: _Column) -> _Column:
         if isinstance(column, pa.Array) and pa.types.is_null(column.type)
         else column
     )
+
+
+def _kind_of(column: _Column) -> str:
+    """What a column holds, for people."""
+    if pa.types.is_boolean(column.type):
+        return "a condition"
+    is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    return "a number" if is_number else _TEXT
 
 
 def _unless_none(function: Callable[..., _Result], *values: Value) -> _Result | None:

@@ -89,6 +89,7 @@ class Modality:
     """One modality.
 
     timed: it has a time axis, and can be cut to a span.
+    takes_speed: the step ``speed`` makes it shorter or longer, as ``Part.pace`` says.
     has_pixels: it is made of RGB pixels, which the steps of images apply to.
     parts_per_task: how many are some seconds of work for an extractor. version: of what it
         measures, renders and fits.
@@ -102,6 +103,7 @@ class Modality:
     """
 
     timed: ClassVar[bool] = False
+    takes_speed: ClassVar[bool] = False
     has_pixels: ClassVar[bool] = False
     parts_per_task: ClassVar[int] = 64
     version: ClassVar[int] = 1

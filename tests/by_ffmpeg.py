@@ -26,6 +26,14 @@ def sound_after(path: Path, filters: Filters) -> tuple[np.ndarray, int]:
     return np.concatenate(samples), frames[0].sample_rate
 
 
+def frames_after(path: Path, filters: Filters) -> list[tuple[float, np.ndarray]]:
+    """When each frame of a film is shown after filters, and its pixels ``uint8 [H, W, 3]``."""
+    return [
+        (float(frame.time), frame.to_ndarray(format="rgb24"))
+        for frame in _filtered(path, filters, True)
+    ]
+
+
 def _filtered(path: Path, filters: Filters, pictures: bool) -> list[AudioFrame | VideoFrame]:
     graph, found = av.filter.Graph(), []
     with av.open(str(path)) as container:

@@ -14,6 +14,7 @@ import pyarrow.compute
 
 from ...schemas.contents import Contents
 from ...schemas.errors import InputError
+from ...schemas.quantity import fact
 from ...schemas.record import Cue, Fault, Part, Record, is_part_name
 from ..base import RecordStage, TracksOf, no_tracks
 from ..media.grid import GRID_STEP, on_grid
@@ -230,7 +231,7 @@ class Grid(RecordStage):
         """When the grid begins, its rows and their rate; None where nothing lies on one."""
         rate_hz = self.rate_hz
         if self.frames_of is not None and self.frames_of in record.parts:
-            rate_hz = record.parts[self.frames_of].fps
+            rate_hz = fact(record.parts[self.frames_of], "fps")
         has_any = self._series(record) or any(
             name in record.parts for name in (*self.labels.values(), *self.tracks.values())
         )

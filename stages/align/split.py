@@ -25,6 +25,7 @@ _NAME = re.compile(r"^[A-Za-z0-9_]{1,40}$")
 FOLD = "fold"  # what the names of folds begin with
 _NO_LETTER = re.compile(r"[^A-Za-z0-9_]")
 _MOST_LETTERS = 28
+_WHOLE = re.compile(r"(-?\d+)\.0+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,7 @@ class Split(CorpusStage):
     seed: another seed gives another split. New data never moves old records.
     """
 
+    version = 2
     columns: ClassVar[tuple[str, ...]] = ("key", "group", "split", "targets")
 
     shares: dict[str, float] | None = None
@@ -188,10 +190,14 @@ def fold_name(word: str) -> str:
 
 
 def _word(value: object) -> str:
-    """A value as a word: 4.0 is 4."""
+    """A value as a word: 4.0 is 4, as a number and as the text that a table has of it; else one
+    speaker would be in two splits.
+    """
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value).strip()
+    word = str(value).strip()
+    whole = _WHOLE.fullmatch(word)
+    return whole[1] if whole else word
 
 
 @functools.cache

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...schemas.quantity import fact
 from ...schemas.record import Record
 from ..copies import DrawnCopies
 from ..modality import modality, timed
@@ -42,7 +43,8 @@ class CropTime(DrawnCopies):
         if not seconds > 0:
             return "no copy: how long it is is not known"
         # of a span shorter than a frame no picture is left
-        frame_s = max((1 / part.fps for part in record.parts.values() if part.fps), default=0.0)
+        rates = (fact(part, "fps") for part in record.parts.values())
+        frame_s = max((1 / rate_hz for rate_hz in rates if rate_hz), default=0.0)
         return "no copy: its span would be shorter than a frame" * (self.share * seconds < frame_s)
 
     def changed(self, record: Record, rng: np.random.Generator) -> Record:

@@ -9,6 +9,7 @@ from ..base import RecordStage
 
 _AUDIO = "audio"
 _UNKNOWN = "not brought to a loudness: less than 0.4 s long, or nothing in them above -70 LUFS"
+_DAMAGED = "not brought to a loudness: a sound cannot be decoded to its end"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,8 @@ class Loudness(RecordStage):
         ``lufs``, and is counted where shards are written.
 
     The gain is found where the sound is decoded at the end, after all that was done to it before.
-    A sound that is too short or too soft to have a loudness is left as it is, and counted.
+    A sound that is too short or too soft to have a loudness, or damaged, is left as it is, and
+    counted.
     """
 
     lufs: float = -23.0
@@ -46,6 +48,11 @@ class Loudness(RecordStage):
         return replace(record, parts={**record.parts, **changed}) if changed else record
 
     def remark(self, record: Record) -> str:
-        sounds = record.parts_of(_AUDIO)
-        unknown = any(f"{name}.loudness_lufs" not in record.signals for name in sounds)
+        unknown = [
+            part
+            for name, part in record.parts_of(_AUDIO).items()
+            if f"{name}.loudness_lufs" not in record.signals
+        ]
+        if any(part.damage for part in unknown):
+            return _DAMAGED
         return _UNKNOWN if unknown else ""

@@ -7,10 +7,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +36,8 @@ from ._hub_files import (
 )
 from .jsonl import flatten
 from .parquet import nested_names
+
+T = TypeVar("T")
 
 _ROWS = 1024
 _LOOKED_AT = 1000
@@ -117,7 +119,8 @@ class HuggingFace(Columns):
         files = list_hub_files(root, path)
         table = open_hub_file(root, files[0])
         columns = hub_columns(root, path, files[0], table.schema)
-        guess = _Guess(_first_rows(table, columns), columns)
+        looked_at = [open_hub_file(root, file) for file in _spread(files, _GROUPS_LOOKED_AT)]
+        guess = _Guess(_some_rows(looked_at, columns), columns)
         settled = self
         if not (self.media or self.text or self.table):
             media, texts = guess.media(), guess.texts()
@@ -231,33 +234,46 @@ def _bytes_column(schema: pa.Schema, word: str) -> str | None:
     return word if holds_bytes(kind) else None
 
 
-def _first_rows(table: BytesTable, columns: Mapping[str, HubColumn]) -> dict[str, list[object]]:
-    """Values of the first rows, but for media, of which the endings are given; and the types."""
+def _some_rows(
+    tables: Sequence[BytesTable], columns: Mapping[str, HubColumn]
+) -> dict[str, list[object]]:
+    """Values of rows from all over these files, for they may be sorted by class, one after the
+    other; of media the endings of the first, and their types.
+    """
+    groups = [
+        (table, group)
+        for table in tables
+        for group in _spread(range(len(table.starts) - 1), -(-_GROUPS_LOOKED_AT // len(tables)))
+    ]
     found: dict[str, list[object]] = {}
-    for word in table.schema.names:
-        column = _bytes_column(table.schema, word)
+    for word in tables[0].schema.names:
         found[word] = []
-        if len(table.starts) < 2:
-            continue
+        # what lacks a column is told where all of them are read
+        own = [(table, group) for table, group in groups if word in table.schema.names]
+        column = _bytes_column(tables[0].schema, word)
         if column is None:
-            # from all over the file, which may be sorted by class
-            groups = np.unique(np.linspace(0, len(table.starts) - 2, _GROUPS_LOOKED_AT).astype(int))
-            each = -(-_LOOKED_AT // len(groups))
-            found[word] = [
-                value
-                for group in groups.tolist()
-                for value in table.group(group, word).slice(0, each).to_pylist()
-            ]
-        elif columns[word].modality in ("", "any"):
-            cells = table.group(0, column).slice(0, _LOOKED_AT)
+            each = -(-_LOOKED_AT // max(1, len(own)))
+            for table, group in own:
+                found[word] += table.group(group, word).slice(0, each).to_pylist()
+        elif own and columns[word].modality in ("", "any"):
+            table, group = own[0]
+            cells = table.group(group, column).slice(0, _LOOKED_AT)
             whole = (cell.as_buffer()[:HEAD_BYTES] for cell in cells if cell.is_valid)
             found[word] = [ending_of(bytes(head)) for head in whole]
     return found
 
 
+def _spread(items: Sequence[T], count: int) -> list[T]:
+    """At most so many of the items, evenly from the first to the last."""
+    if not items:
+        return []
+    places = np.unique(np.linspace(0, len(items) - 1, count).astype(int))
+    return [items[place] for place in places.tolist()]
+
+
 @dataclass(frozen=True, slots=True)
 class _Guess:
-    """What columns are, by what the dataset says of them and by their first values."""
+    """What columns are, by what the dataset says of them and by some of their values."""
 
     values: Mapping[str, list[object]]
     columns: Mapping[str, HubColumn]

@@ -28,6 +28,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ...schemas.errors import DamageError
+from .npy import read_npy
 
 LARGEST_GROUP_BYTES = 1 << 29
 _ARROW_FILE = b"ARROW1"
@@ -205,7 +206,10 @@ def _opened(path: Path, size: int, changed_ns: int) -> BytesTable:
     with open(path, "rb") as file:
         head = file.read(6)
     if head == _NUMPY:
-        return _matrices({"values": np.load(path, mmap_mode="r", allow_pickle=False)})
+        try:
+            return _matrices({"values": read_npy(path, "container_damaged")})
+        except DamageError as error:
+            raise pa.ArrowInvalid(error.message) from None
     if head[:4] == b"PK\x03\x04":
         with np.load(path, allow_pickle=False) as arrays:
             return _matrices({name: arrays[name] for name in arrays.files})
@@ -220,7 +224,9 @@ def _matrices(arrays: Mapping[str, np.ndarray]) -> BytesTable:
     columns = {}
     for name, array in arrays.items():
         if array.ndim == 2 and len(array) == rows and array.shape[1]:
-            flat = pa.array(np.ascontiguousarray(array).reshape(-1))
+            # Arrow takes no numbers in the order of bytes of another machine
+            native = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+            flat = pa.array(native.reshape(-1))
             columns[name] = pa.FixedSizeListArray.from_arrays(flat, array.shape[1])
         elif array.ndim == 1 and len(array) == rows:
             columns[name] = pa.array(array.tolist())

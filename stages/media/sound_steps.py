@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +13,7 @@ import numpy as np
 from ...schemas.errors import DamageError
 from ...schemas.fingerprint import hash_file
 from .loudness import k_weighted_power, loudness_lufs, true_peaks
+from .sound_masks import without_bands, without_spans
 
 if TYPE_CHECKING:
     from .audio import Sound
@@ -174,6 +175,27 @@ def _mix(
     return _fitting(samples + beneath.reshape(-1, *[1] * (samples.ndim - 1)))
 
 
+def _mask(
+    samples: np.ndarray,
+    rate_hz: int,
+    bands: Sequence[tuple[float, float]] = (),
+    spans: Sequence[tuple[float, float]] = (),
+    most: float = 1.0,
+) -> np.ndarray:
+    """Without bands of frequency ``(low_hz, high_hz)``, and silent in spans of time ``(seconds,
+    place)``: so long, but no more than the share ``most`` of the whole, and begun at ``place`` in
+    [0, 1] of what is left of it.
+    """
+    whole = len(samples) / rate_hz
+    places = []
+    for seconds, place in spans:
+        length = min(seconds, most * whole)
+        begin = place * (whole - length)
+        places.append((begin, begin + length))
+    # spans last: the filter of the bands rings into them
+    return without_spans(_fitting(without_bands(samples, rate_hz, bands)), rate_hz, places)
+
+
 def active_power(samples: np.ndarray, rate_hz: int) -> float:
     """The mean power of a sound ``[T]`` or ``[T, C]`` where it sounds: of its 20 ms, without their
     mean, those that are no more than 40 dB below the loud ones (95th percentile).
@@ -240,4 +262,5 @@ SAMPLE_STEPS: dict[str, Callable[..., np.ndarray | WithNote]] = {
     "reverb": _reverb,
     "response": _response,
     "mix": _mix,
+    "mask": _mask,
 }

@@ -1,38 +1,42 @@
 """Steps: the changes to media that are written on a part as data and carried out in the one decode
 at the end.
 
-| step         | image | video | audio | options                                             |
-|--------------|-------|-------|-------|-----------------------------------------------------|
-| `hflip`      |  yes  |  yes  |       |                                                     |
-| `crop`       |  yes  |  yes  |       | `left`, `top`, `width`, `height`, shares of 1       |
-| `brightness` |  yes  |  yes  |       | `factor`, 1 leaves it as it is                      |
-| `affine`     |  yes  |  yes  |       | `degrees`, `scale`, `right`, `down`, `shear`        |
-| `blur`       |  yes  |  yes  |       | `sigma`, a share of the shorter side                |
-| `jpeg`       |  yes  |  yes  |       | `quality`, `side` in pixels                         |
-| `grain`      |  yes  |  yes  |       | `deviation`, `side` in pixels, `seed`               |
-| `erase`      |  yes  |  yes  |       | as `crop`, and `seed`                               |
-| `hue`        |  yes  |  yes  |       | `degrees`                                           |
-| `saturation` |  yes  |  yes  |       | `factor`, 0 is grey, 1 leaves it as it is           |
-| `contrast`   |  yes  |  yes  |       | `factor`, 0 is one grey, 1 leaves it as it is       |
-| `bare`       |  yes  |       |       | the file is written without what it says beside it  |
-| `mono`       |       |       |  yes  | `take`: `mean`, `left` or `right`                   |
-| `resample`   |       |       |  yes  | `rate_hz`                                           |
-| `gain`       |       |       |  yes  | `db`                                                |
-| `noise`      |       |       |  yes  | `snr_db`, `seed`                                    |
-| `loudness`   |       |       |  yes  | `lufs`, `peak_dbtp`                                 |
-| `speed`      |       |       |  yes  | `factor`, `keep_pitch`                              |
-| `pitch`      |       |       |  yes  | `semitones`                                         |
-| `filter`     |       |       |  yes  | `highpass_hz`, `lowpass_hz`                         |
-| `reverb`     |       |       |  yes  | `decay_s`, `direct_db`, `seed`                      |
-| `response`   |       |       |  yes  | `path`, `hash`, of an impulse response              |
-| `mix`        |       |       |  yes  | `path`, `hash`, `snr_db`, `begin`, a share          |
+| step          | image | video | audio | options                                             |
+|---------------|-------|-------|-------|-----------------------------------------------------|
+| `hflip`       |  yes  |  yes  |       |                                                     |
+| `crop`        |  yes  |  yes  |       | `left`, `top`, `width`, `height`, shares of 1       |
+| `brightness`  |  yes  |  yes  |       | `factor`, 1 leaves it as it is                      |
+| `affine`      |  yes  |  yes  |       | `degrees`, `scale`, `right`, `down`, `shear`        |
+| `blur`        |  yes  |  yes  |       | `sigma`, a share of the shorter side                |
+| `jpeg`        |  yes  |  yes  |       | `quality`, `side` in pixels                         |
+| `grain`       |  yes  |  yes  |       | `deviation`, `side` in pixels, `seed`               |
+| `erase`       |  yes  |  yes  |       | as `crop`, and `seed`                               |
+| `hue`         |  yes  |  yes  |       | `degrees`                                           |
+| `saturation`  |  yes  |  yes  |       | `factor`, 0 is grey, 1 leaves it as it is           |
+| `contrast`    |  yes  |  yes  |       | `factor`, 0 is one grey, 1 leaves it as it is       |
+| `drop_frames` |       |  yes  |       | `share`, `seed`                                     |
+| `bare`        |  yes  |       |       | the file is written without what it says beside it  |
+| `mono`        |       |       |  yes  | `take`: `mean`, `left` or `right`                   |
+| `resample`    |       |       |  yes  | `rate_hz`                                           |
+| `gain`        |       |       |  yes  | `db`                                                |
+| `noise`       |       |       |  yes  | `snr_db`, `seed`                                    |
+| `loudness`    |       |       |  yes  | `lufs`, `peak_dbtp`                                 |
+| `speed`       |       |  yes  |  yes  | `factor`, `keep_pitch`                              |
+| `pitch`       |       |       |  yes  | `semitones`                                         |
+| `filter`      |       |       |  yes  | `highpass_hz`, `lowpass_hz`                         |
+| `reverb`      |       |       |  yes  | `decay_s`, `direct_db`, `seed`                      |
+| `response`    |       |       |  yes  | `path`, `hash`, of an impulse response              |
+| `mix`         |       |       |  yes  | `path`, `hash`, `snr_db`, `begin`, a share          |
+| `mask`        |       |       |  yes  | `bands` in hertz; `spans` and `most`, a share       |
 
 A step leaves media that it does not apply to as they are. ``mono`` and ``resample`` say how a sound
-is read, and come before all others.
+is read, and come before all others. ``speed`` leaves the frames of a film as they are: their times
+are divided by ``Part.pace`` where they are written.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -110,10 +114,24 @@ def _brightness(pixels: np.ndarray, factor: float) -> np.ndarray:
     return np.asarray(table[pixels])
 
 
+def _drop_frames(pixels: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Frames ``[T, H, W, 3]`` of which a share (rounded up; never the first) is not shown: the one
+    before it stays.
+    """
+    if pixels.ndim == 3:
+        return pixels
+    count = len(pixels)
+    dropped = np.random.Generator(np.random.Philox(key=seed)).permutation(count - 1) + 1
+    shown = np.arange(count)
+    shown[dropped[: math.ceil(share * count)]] = 0
+    return np.asarray(pixels[np.maximum.accumulate(shown)])
+
+
 PIXEL_STEPS: dict[str, Callable[..., np.ndarray]] = {
     "hflip": _hflip,
     "crop": _crop,
     "brightness": _brightness,
+    "drop_frames": _drop_frames,
     **{
         name: _of_pictures(name)
         for name in ("affine", "blur", "jpeg", "grain", "erase", "hue", "saturation", "contrast")

@@ -30,6 +30,7 @@ from ...schemas.recipe import ShardOptions, mistake_lines
 from ...schemas.record import Part, Step
 from ..media.files import content_hash, placed
 from ..media.grid import Grid, on_grid
+from ..media.npy import read_npy
 from ..media.values import values_of
 from ..modality import WARP_COST, Measured, ModalityOptions, OnDisk, Rendered, given_file
 from ..signal import Signal, Track, found_in
@@ -438,22 +439,15 @@ def _read_table(path: Path) -> pa.Table:
 
 
 def _read_array(path: Path, reading: Reading) -> Raw:
-    try:
-        array = np.load(path, allow_pickle=False, mmap_mode="r")
-        if (
-            array.ndim not in (1, 2)
-            or not array.size
-            or array.size > _LARGEST_VALUES
-            or array.dtype.kind not in "fiu"
-        ):
-            raise ValueError(
-                f"wanted numbers [T] or [T, C], found {array.dtype} {list(array.shape)}"
-            )
-        values = np.asarray(array, np.float64).reshape(len(array), -1)
-    except (OSError, ValueError, EOFError) as error:
+    array = read_npy(path, "series_damaged")
+    is_number = array.dtype.kind in "fiu" and array.size <= _LARGEST_VALUES
+    if not is_number or array.ndim not in (1, 2) or not array.size:
         raise DamageError(
-            "series_damaged", f"cannot be read as an array: {' '.join(str(error).split())[:160]}"
-        ) from None
+            "series_damaged",
+            f"wanted numbers [T] or [T, C], at most {_LARGEST_VALUES:,}, found"
+            f" {array.dtype} {list(array.shape)}",
+        )
+    values = np.asarray(array, np.float64).reshape(len(array), -1)
     if reading.rate_hz is None:
         raise DamageError("series_no_time", "an array has no times; say rate_hz")
     columns = tuple(reading.columns or [str(number) for number in range(values.shape[1])])

@@ -7,11 +7,10 @@ are.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from ...schemas.recipe import ShardOptions
 from ...schemas.record import Part
 from ..media.files import read_file
 from ..media.inside import vector_file
-from ..media.refusing import one_line
+from ..media.npy import read_npy
 from ..media.values import values_of
 from ..modality import Measured, OnDisk, Rendered
 from ..signal import FACTS, found_in
@@ -73,15 +72,12 @@ def decode_vector(data: bytes) -> np.ndarray:
     """The vector ``float32 [D]`` of a ``.npy`` of any type of numbers; DamageError where it is
     none, or not finite.
     """
-    try:
-        values = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise DamageError("vector_damaged", f"is no .npy: {one_line(error)}") from None
-    is_number = isinstance(values, np.ndarray) and values.dtype.kind in "fiub"
-    if not is_number or values.ndim != 1 or not 0 < len(values) <= _LARGEST:
-        found = f"{values.dtype} {list(values.shape)}" if hasattr(values, "shape") else "several"
+    values = read_npy(data, "vector_damaged")
+    if values.dtype.kind not in "fiub" or values.ndim != 1 or not 0 < len(values) <= _LARGEST:
         raise DamageError(
-            "vector_damaged", f"wanted one row of numbers [D], at most {_LARGEST:,}, found {found}"
+            "vector_damaged",
+            f"wanted one row of numbers [D], at most {_LARGEST:,}, found"
+            f" {_kind_of(values.dtype)} {list(values.shape)}",
         )
     with np.errstate(over="ignore"):
         vector: np.ndarray = values.astype(np.float32)
@@ -91,6 +87,11 @@ def decode_vector(data: bytes) -> np.ndarray:
             "vector_not_finite", f"{wrong:,} of its {len(vector):,} numbers are not finite"
         )
     return vector
+
+
+def _kind_of(dtype: np.dtype[Any]) -> str:
+    """What an array is made of, for people: numpy calls words ``<U1``."""
+    return "words" if dtype.kind in "US" else dtype.name
 
 
 class VectorSpec(BytesSpec):

@@ -101,6 +101,10 @@ def test_variants_of_data_are_prepared_once_each_from_work_that_is_shared(tmp_pa
 def test_a_mistyped_rule_or_option_is_told_before_anything_is_done(folder: Path) -> None:
     for words, told in (
         (("--sweep", "train.widht=8,16"), "train.widht: unknown option; did you mean 'width'?"),
+        (
+            ("--sweep", "train.lr=0.1,0.2"),
+            "train.lr: unknown option; did you mean 'learning_rate'?",
+        ),
         (("--without", "clean.imag.max_dark"), "--without clean.imag.max_dark: wanted a stage"),
     ):
         done = command(folder, "compare", "r.yaml", *words, "--out", "nowhere")

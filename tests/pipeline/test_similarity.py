@@ -65,6 +65,31 @@ def test_programs_get_all_of_it(out: Path) -> None:
     assert list(found["quantiles"]) == ["5%", "25%", "50%", "75%", "95%"]
 
 
+def test_a_vector_of_zeros_has_no_cosine_and_is_told(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
+    """Of a text of one letter no word is left."""
+    rows = [
+        {"id": str(n), "one": one, "two": two}
+        for n, (one, two) in enumerate([("the cat", "the cat"), ("a dog", "."), ("!", "a dog")])
+    ]
+    write(tmp_path / "t.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    words = {"features.text": {"size": 64, "ngrams": 1}}
+    made = recipe(tmp_path, {"s": SOURCE}, features={"one": words, "two": words}, shard=None)
+    out = run_recipe(made).out
+    done = commands.here("similarity", out, "--parts", "one,two")
+    told = " ".join(done.stdout.split())
+    assert "one and two of 1 records" in told
+    assert "note: 2 of 3 records have a vector of zeros" in told
+    table = pq.read_table(out / "similarity.parquet").to_pydict()
+    assert table["key"] == ["s-0"]
+    assert table["similarity"] == pytest.approx([1.0])
+    write(tmp_path / "t.jsonl", "".join(json.dumps(row) + "\n" for row in rows[1:]))
+    run_recipe(made)
+    with pytest.raises(InputError, match="of each of 2 records the vector of one or of two is"):
+        find_similarity(out, ["one", "two"])
+
+
 @pytest.mark.parametrize(
     ("parts", "told"),
     [

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -162,6 +163,39 @@ def test_a_source_that_reads_nothing_and_a_split_that_stays_empty_are_told(
     assert "words: passed over in sub: files of .ass" in text
     assert "align.split: no record is in the split 'test'" in text
     assert "splits after shard: 6 train" in text
+
+
+def test_an_empty_split_is_told_where_it_was_emptied(tmp_path: Path, run_recipe: Run) -> None:
+    lines = ["id,split,n", *(f"k{n},{'train' if n else 'val'},{n}" for n in range(8))]
+    write(tmp_path / "t.csv", "\n".join(lines))
+    source = {
+        "type": "csv", "path": "t.csv", "id": "{id}", "split": "{split}", "numbers": {"n": "n"}
+    }  # fmt: skip
+    takes_val, takes_none = ({"clean.rules": {"rules": {"n": f">= {least}"}}} for least in (1, 0))
+    made = {"align.split": {"shares": {"train": 1.0, "val": 0.0, "test": 1e-9}}}
+
+    def told(*stages: dict[str, Any]) -> list[str]:
+        account = run_recipe(recipe(tmp_path, {"s": source}, list(stages), shard=None)).account
+        return [
+            f"{count.name}: {note}"
+            for count in [*account.sources, *account.stages]
+            for note in count.notes
+            if "no record is in" in note
+        ]
+
+    no_test = "align.split: no record is in the split 'test'"
+    assert told(made, takes_none) == [no_test]
+    assert told(takes_none, made, takes_none) == [no_test]
+    train = {"align.split": {"shares": {"train": 1.0, "val": 1e-9}}}
+    assert told(takes_none, train, takes_val, takes_none) == [
+        "clean.rules#2: no record is in the split 'val'"
+    ]
+    assert told(takes_val, train) == ["clean.rules: no record is in the split 'val'"]
+    source["split"] = "train"
+    nothing = {"type": "text_folder", "path": "none", "split": "test"}
+    (tmp_path / "none").mkdir()
+    account = run_recipe(recipe(tmp_path, {"s": source, "more": nothing}, shard=None)).account
+    assert "no record is in the split 'test'" in account.sources[1].notes
 
 
 def test_a_part_that_a_split_lacks_and_frames_that_come_again_are_told(

@@ -10,7 +10,13 @@ from collections.abc import Iterator
 import modalmill
 import pytest
 from modalmill.schemas import errors
-from modalmill.schemas.errors import DamageError, MissingPackageError, ModalmillError, RecipeError
+from modalmill.schemas.errors import (
+    DamageError,
+    MissingPackageError,
+    ModalmillError,
+    RecipeError,
+    nearest,
+)
 
 
 def subclasses(cls: type[ModalmillError]) -> Iterator[type[ModalmillError]]:
@@ -65,3 +71,16 @@ def test_an_error_comes_out_of_another_process_as_it_went_in(error: ModalmillErr
     assert type(again) is type(error)
     assert str(again) == str(error)
     assert vars(again) == vars(error)
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("lr", "; did you mean 'learning_rate'?"),
+        ("BS", "; did you mean 'batch_size'?"),
+        ("epoch", "; did you mean 'epochs'?"),
+        ("e", "; known are: batch_size, bias, epochs, learning_rate, losses"),
+    ],
+)
+def test_the_nearest_word_may_be_the_one_whose_initials_it_is(word: str, told: str) -> None:
+    assert nearest(word, ["losses", "learning_rate", "epochs", "batch_size", "bias"]) == told

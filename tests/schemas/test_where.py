@@ -54,7 +54,12 @@ def test_what_a_filter_keeps_with_values_missing(text: str, wanted: list[int]) -
         ("size >", "cannot be read"),
         ("size", "is no condition"),
         ("__import__('os').system('x')", "is not taken"),
-        ("size > 'a'", "cannot be compared"),
+        ("size > 'a'", "compares what cannot be: size, a number, and 'a', a text"),
+        ("answer in ['yes', 3] and size > 1", "compares what cannot be"),
+        ("answer * 2 > size", "reckons with what cannot be: answer, a text, and 2, a number"),
+        ("not answer", "answer is a text, and no condition.*as in answer == 'en'"),
+        ("size > 1 and not (`voice.level`)", "`voice.level` is a number, .* > 0"),
+        ("answer or size > 1", "answer is a text, and no condition"),
         ("answer in parts", "in quotes"),
         ("answer in 'yes'", "wanted a list"),
         ("[x for x in size]", "is not taken"),
@@ -139,3 +144,10 @@ def test_one_record_gets_the_answer_that_its_row_gets_in_columns(
     assert [where.of(record.get, record.__getitem__) is True for record in records] == where.mask(
         columns.__getitem__, columns.__getitem__
     ).tolist()
+
+
+@pytest.mark.parametrize("text", ["not answer", "size > 1 and answer", "answer or size > 9"])
+def test_a_text_is_no_condition_of_one_record_either(text: str) -> None:
+    record = {"answer": "yes", "size": 3.0}
+    with pytest.raises(InputError, match="answer is a text, and no condition"):
+        Where(text).of(record.get, lambda part: False)

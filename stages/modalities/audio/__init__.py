@@ -56,6 +56,7 @@ class Audio(OnDisk):
     """
 
     timed = True
+    takes_speed = True
     suffixes = (
         *(
             ".wav",

@@ -48,6 +48,7 @@ class Video(OnDisk):
     """
 
     timed = True
+    takes_speed = True
     has_pixels = True
     suffixes = (
         *(
@@ -218,13 +219,9 @@ class Video(OnDisk):
             if sampled.distinct == count
             else "films of fewer frames than video_frames, some of which are there more than once"
         )
-        return Rendered(
-            "mp4",
-            video.encode_mjpeg(
-                apply_to_pixels(sampled.frames, part.steps), sampled.times_s, sampled.seconds
-            ),
-            note,
-        )
+        frames = apply_to_pixels(sampled.frames, part.steps)
+        times_s, seconds = sampled.times_s / part.pace, sampled.seconds / part.pace
+        return Rendered("mp4", video.encode_mjpeg(frames, times_s, seconds), note)
 
     def estimated_bytes(self, part: Part, options: ShardOptions) -> int:
         return options.video_frames * options.video_short_side**2 // 2

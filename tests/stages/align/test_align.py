@@ -391,6 +391,15 @@ def test_each_value_is_a_fold_and_a_group_is_never_torn() -> None:
     assert Split(by="who", keep=False).decide(table)["g"].split == "fold_ann"
 
 
+@pytest.mark.parametrize("stage", [Split(by="who"), Split(by="who", folds=50)])
+def test_a_whole_number_is_one_value_however_it_is_written(stage: Split) -> None:
+    values = [4, 4.0, "4", "4.0", " 4.00", "v4.0", "4.0.0", "04", "4.01"]
+    rows = [(f"k{n}", f"k{n}", None, {"who": value}) for n, value in enumerate(values)]
+    splits = [decided.split for decided in stage.decide(split_table(*rows)).values()]
+    assert len(set(splits[:5])) == 1
+    assert len({splits[0], *splits[5:]}) == 5
+
+
 def test_values_are_put_into_folds_and_shares_whole() -> None:
     rows = [(f"k{n}", f"k{n}", None, {"who": f"speaker {n % 60}"}) for n in range(600)]
     for stage, names in (

@@ -225,6 +225,18 @@ def test_how_a_sound_is_read_comes_before_what_is_done_to_it() -> None:
     assert Mono().apply(record) is record
 
 
+def test_why_a_sound_has_no_loudness_is_told(tmp_path: Path, run_recipe: Run) -> None:
+    soundfile.write(tmp_path / "long.wav", noise(1.0), 16_000)
+    soundfile.write(tmp_path / "short.wav", noise(0.2), 16_000)
+    write(tmp_path / "none.wav", "this is no sound")
+    result = run_recipe(recipe(tmp_path, FOLDER, [{"clean.loudness": {}}], shard=None))
+    told = next(own for own in result.account.stages if own.name == "clean.loudness").notes
+    assert {what: count for what, count in told.items() if "brought to a loudness" in what} == {
+        "not brought to a loudness: a sound cannot be decoded to its end": 1,
+        "not brought to a loudness: less than 0.4 s long, or nothing in them above -70 LUFS": 1,
+    }
+
+
 @pytest.mark.parametrize(
     ("stage", "options"),
     [

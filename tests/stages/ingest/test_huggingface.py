@@ -151,6 +151,18 @@ def test_a_class_by_which_the_rows_are_sorted_is_a_target(tmp_path: Path) -> Non
     assert {row.record.targets["kind"] for row in rows} == {"cat", "dog"}
 
 
+@pytest.mark.parametrize("files", [2, 20])
+def test_a_class_by_which_the_files_are_sorted_is_a_target(tmp_path: Path, files: int) -> None:
+    for number in range(files):
+        notes = [f"words of the row {row}" for row in range(30)]
+        kind = "cat" if number < files // 2 else "dog"
+        table = pa.table({"note": notes, "kind": [kind] * 30, "size": [number * 1.5] * 30})
+        pq.write_table(table, tmp_path / f"train-{number:05}-of-{files:05}.parquet")
+    rows, told = read(tmp_path, path="")
+    assert {row.record.targets["kind"] for row in rows} == {"cat", "dog"}
+    assert "targets guessed from columns: kind, size" in told
+
+
 def test_columns_are_mapped_as_in_other_tables(tmp_path: Path) -> None:
     table = pa.table(
         {

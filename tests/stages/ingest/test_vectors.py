@@ -77,7 +77,7 @@ def test_each_form_gives_the_vectors_that_were_saved(tmp_path: Path, form: str) 
     assert told == {f"vectors of {SIZE} numbers: features.vector with size: {SIZE}": 1}
 
 
-@pytest.mark.parametrize("kind", ["float64", "float16", "int32"])
+@pytest.mark.parametrize("kind", ["float64", "float16", "int32", ">f4", ">f8", ">i2"])
 def test_other_types_of_numbers_are_brought_to_float32(tmp_path: Path, kind: str) -> None:
     rows, _ = read(tmp_path, **saved(tmp_path, "npy", kind))
     found = [modality("vector").decoded(tmp_path, row.record.parts["vector"], None) for row in rows]
@@ -139,6 +139,10 @@ def test_they_train_to_the_numbers_that_the_same_cached_features_train_to(
     key = cached.keys[0]
     assert whole.get(key, raw["answers"]) == raw["answers"]
     assert raw["missing"] == []
+    # words of numpy's about pickles help nobody who gave a wrong file
+    write(own / "none.npy", "1,2,3")
+    with pytest.raises(InputError, match="wanted one array as numpy.save writes it"):
+        predictor.one({"x": str(own / "none.npy")})
 
 
 def test_vectors_in_shards_are_streamed_as_arrays(tmp_path: Path, run_recipe: Run) -> None:
@@ -171,7 +175,8 @@ def test_vectors_that_no_model_could_read_are_rejects(tmp_path: Path) -> None:
     [
         ({"path": "none.npy"}, "there is no such file"),
         ({"path": "flat.npy"}, r"wanted one matrix \[N, D\]"),
-        ({"path": "objects.npy"}, "cannot be read"),
+        ({"path": "objects.npy"}, "cannot be read: .*objects of Python, which are never loaded"),
+        ({"path": "cut.npy"}, "cannot be read: .* the file is cut off, with 300 of 308 bytes"),
         ({"path": "two.npz"}, "found a, b; name it with column"),
         ({"path": "two.npz", "column": "c"}, "there is no such 'c'"),
         ({"path": "v.npy", "keys": "short.txt"}, "a line for each of 9 vectors, found 1"),
@@ -190,6 +195,7 @@ def test_mistakes_say_what_was_wanted(
     np.save(tmp_path / "flat.npy", MATRIX[0])
     np.save(tmp_path / "objects.npy", np.array([{}, {}], object), allow_pickle=True)
     np.savez(tmp_path / "two.npz", a=MATRIX, b=MATRIX)
+    write(tmp_path / "cut.npy", (tmp_path / "v.npy").read_bytes()[:300])
     write(tmp_path / "short.txt", "one")
     with pytest.raises((InputError, RecipeError), match=words):
         run_recipe(recipe(tmp_path, {"v": {"type": "vectors", **options}}, shard=None))
