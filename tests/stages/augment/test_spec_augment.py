@@ -115,7 +115,7 @@ def test_a_copy_is_drawn_from_seed_key_and_number_alone() -> None:
     assert copies_of(stage)[0].parts == copies[0].parts
     assert copies_of(stage, seed=2)[0].parts != copies[0].parts
     rng = np.random.default_rng(5)
-    assert stage.copy(RECORD, 2, seed_of(rng)).key == "k-masked2"
+    assert stage.copy(RECORD, 2, seed_of(rng), "augment.spec_augment").key == "k-masked2"
 
 
 @pytest.mark.parametrize(
