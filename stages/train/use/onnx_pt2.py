@@ -29,12 +29,26 @@ class Exportable(nn.Module):
         self.with_length = tuple(
             name for name in self.names if saved.inputs.blank(name, 1)[1] is not None
         )
+        self.sequences = frozenset(name for name in self.names if saved.inputs.is_sequence(name))
         self.objective = saved.objective
 
     @property
     def inputs(self) -> list[str]:
         """Names of the inputs, in order."""
         return [*self.names, *(f"{name}_length" for name in self.with_length), "present"]
+
+    @property
+    def free_sizes(self) -> list[dict[int, torch.export.Dim]]:
+        """For each input, the dimensions whose size a file leaves open: the batch, and how long
+        sequences are.
+        """
+        batch = torch.export.Dim("batch", min=1, max=4096)
+        return [
+            {0: batch, 1: torch.export.Dim(f"length_{place}", min=1, max=1 << 16)}
+            if name in self.sequences
+            else {0: batch}
+            for place, name in enumerate(self.inputs)
+        ]
 
     def forward(self, *tensors: Tensor) -> Tensor:
         """Probabilities ``[B, O]``, or numbers ``[B, 1]`` in the target's own unit."""
@@ -65,11 +79,10 @@ class Exportable(nn.Module):
 
 def to_pt2(whole: Exportable, example: list[Tensor], out: Path) -> Graph:
     """Write what ``torch.export`` makes of the model; the file, read again, as a function."""
-    batch = torch.export.Dim("batch", min=1, max=4096)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.export.export(
-            whole, tuple(example), dynamic_shapes=(tuple({0: batch} for _ in example),)
+            whole, tuple(example), dynamic_shapes=(tuple(whole.free_sizes),)
         )
         torch.export.save(program, out)
         module = torch.export.load(out).module()
@@ -93,7 +106,6 @@ def to_onnx(whole: Exportable, example: list[Tensor], out: Path, int8: bool) -> 
     except ImportError as error:
         raise MissingPackageError(str(error.name), "export", "ONNX") from error
     plain = out if not int8 else out.with_name(f".{out.name}.float.onnx")
-    batch = torch.export.Dim("batch", min=1, max=4096)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with _quiet():
@@ -106,7 +118,7 @@ def to_onnx(whole: Exportable, example: list[Tensor], out: Path, int8: bool) -> 
                 dynamo=True,
                 external_data=False,
                 verbose=False,
-                dynamic_shapes=(tuple({0: batch} for _ in example),),
+                dynamic_shapes=(tuple(whole.free_sizes),),
             )
     if int8:
         import onnx
