@@ -224,7 +224,8 @@ def _example(saved: checkpoint.Saved, whole: Exportable, rows: int, seed: int) -
     for name in whole.names:
         empty, length = saved.inputs.blank(name, rows)
         if name in whole.sequences:
-            empty = empty.expand(-1, _LENGTHS[seed % len(_LENGTHS)], -1)
+            length_of_all = whole.sequences[name] or _LENGTHS[seed % len(_LENGTHS)]
+            empty = empty.expand(-1, length_of_all, -1)
         if empty.dtype == torch.uint8:
             parts.append(torch.randint(0, 256, empty.shape, generator=random, dtype=torch.uint8))
         elif empty.dtype == torch.int64:

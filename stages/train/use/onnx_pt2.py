@@ -12,9 +12,11 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from ....schemas.errors import MissingPackageError
+from ....schemas.errors import InputError, MissingPackageError
 from ...stream import FusionBatch, Labels
 from ..model import checkpoint
+
+_MOST_STEPS = 512
 
 Graph: TypeAlias = Callable[[list[Tensor]], Tensor]
 
@@ -29,7 +31,22 @@ class Exportable(nn.Module):
         self.with_length = tuple(
             name for name in self.names if saved.inputs.blank(name, 1)[1] is not None
         )
-        self.sequences = frozenset(name for name in self.names if saved.inputs.is_sequence(name))
+        # name -> the length that all sequences of a part are brought to, None where any will do
+        self.sequences = {
+            name: saved.inputs.caches[name].longest
+            if getattr(saved.model.encoders[name], "is_unrolled", False)
+            else None
+            for name in self.names
+            if saved.inputs.is_sequence(name)
+        }
+        for name, longest in self.sequences.items():
+            if longest is not None and longest > _MOST_STEPS:
+                raise InputError(
+                    f"{name}: its LSTM becomes a graph with a step for each vector, and its"
+                    f" sequences may have {longest:,} of them; wanted at most {_MOST_STEPS:,}:"
+                    " train on features with a smaller longest, or with sequence_transformer,"
+                    " whose graph takes any length"
+                )
         self.objective = saved.objective
 
     @property
@@ -45,7 +62,7 @@ class Exportable(nn.Module):
         batch = torch.export.Dim("batch", min=1, max=4096)
         return [
             {0: batch, 1: torch.export.Dim(f"length_{place}", min=1, max=1 << 16)}
-            if name in self.sequences
+            if name in self.sequences and self.sequences[name] is None
             else {0: batch}
             for place, name in enumerate(self.inputs)
         ]
@@ -70,11 +87,18 @@ class Exportable(nn.Module):
         """The inputs that a batch makes, without presence; cached features, kept in half precision,
         in full.
         """
-        parts = [batch.parts[name] for name in self.names]
+        parts = [self._of_length(name, batch.parts[name]) for name in self.names]
         return [
             *(part.float() if part.is_floating_point() else part for part in parts),
             *(batch.lengths[name] for name in self.with_length),
         ]
+
+    def _of_length(self, name: str, part: Tensor) -> Tensor:
+        """The part; its sequences of the one length that the graph takes, if it takes one."""
+        length = self.sequences.get(name)
+        if length is None:
+            return part
+        return nn.functional.pad(part, (0, 0, 0, length - part.shape[1]))
 
 
 def to_pt2(whole: Exportable, example: list[Tensor], out: Path) -> Graph:

@@ -63,7 +63,11 @@ class SequenceLinear(_Sequence):
 
 
 class SequenceLstm(_Sequence):
-    """A bidirectional LSTM (Hochreiter & Schmidhuber 1997)."""
+    """A bidirectional LSTM (Hochreiter & Schmidhuber 1997). An exported graph of it has one step
+    after the other, and so takes sequences of one length, padding included.
+    """
+
+    is_unrolled = True
 
     def __init__(self, width: int, part: InputPart) -> None:
         super().__init__(width, part)
