@@ -80,9 +80,9 @@ class FeatureNote:
 class CachedVectors:
     """The vectors of one part.
 
-    vectors: by content id, each ``[dims]``, or ``[T, dims]`` for sequences. faults: rule and message
-        for each content that has none. counts: what the extractor counted of each content, where it
-        counts something.
+    vectors: by content id, each ``[dims]``, or ``[T, dims]`` for sequences. faults: rule and
+        message for each content that has none. counts: what the extractor counted of each content,
+        where it counts something.
     """
 
     note: FeatureNote

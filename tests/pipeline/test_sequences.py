@@ -47,12 +47,9 @@ def text_of(draw: random.Random, order: bool) -> tuple[str, str]:
         two = two if answer else two[::-1]
     else:
         draw.shuffle(two)
-    first, second = sorted(draw.sample(range(len(filling) + 2), 2))
-    words = [
-        filling.pop() if place not in (first, second) else "" for place in range(len(filling) + 2)
-    ]
-    words[first], words[second] = two
-    return " ".join(words), str(answer)
+    for place, word in zip(sorted(draw.sample(range(len(filling) + 2), 2)), two, strict=True):
+        filling.insert(place, word)
+    return " ".join(filling), str(answer)
 
 
 def corpus(root: Path, count: int, order: bool) -> dict[str, Any]:

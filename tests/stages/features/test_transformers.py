@@ -232,14 +232,14 @@ def test_the_sequence_of_a_film_has_what_each_of_its_frames_would_be(
     models: dict[str, tuple[str, Any]], each: Any
 ) -> None:
     folder, _ = models["clip"]
-    frames = [
-        np.stack([picture(40, 50, 9 * film + seed) for seed in range(3 - film)]) for film in (0, 1)
+    films = [
+        np.stack([picture(40, 50, 10 * count + seed) for seed in range(count)]) for count in (3, 2)
     ]
-    film = Transformers(model=folder, of="video", pool="none", each_frame=each, frames=3)
+    stage = Transformers(model=folder, of="video", pool="none", each_frame=each, frames=3)
     one = Transformers(model=folder, of="image", pool=each)
-    assert film.dims() == one.dims()
-    for own, found in zip(frames, film.extract_all(frames), strict=True):
-        np.testing.assert_allclose(found, [one.extract(frame) for frame in own], atol=1e-5)
+    assert stage.dims() == one.dims()
+    for film, found in zip(films, stage.extract_all(films), strict=True):
+        np.testing.assert_allclose(found, [one.extract(frame) for frame in film], atol=1e-5)
 
 
 @pytest.mark.parametrize(("dtype", "kept"), [("float32", "float32"), ("bfloat16", "float16")])
