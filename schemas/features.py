@@ -299,7 +299,7 @@ class FeatureCache:
         ``float32``.
         """
         if self.offsets is None:
-            return self.vectors[rows]
+            return np.asarray(self.vectors[rows])
         means = np.empty((len(rows), self.dims), np.float32)
         for place, row in enumerate(rows.tolist()):
             means[place] = self.sequence(row).mean(0, dtype=np.float32)
