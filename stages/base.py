@@ -679,8 +679,8 @@ def _hashed(path: Path, size: int, time_ns: int) -> str:
 
 def extracted(extractor: Extractor, data: object, of: str) -> np.ndarray:
     """The vector of a decoded part, before any fit ``[dims]``, or its sequence ``[T, dims]`` as far
-    as it is kept; DamageError for numbers that a cache cannot hold, InputError for another shape:
-    the extractor's fault, not the medium's.
+    as it is kept; DamageError for numbers that a cache cannot hold and a sequence of nothing,
+    InputError for another shape: the extractor's fault, not the medium's.
     """
     return checked(extractor, extractor.extract(data), of)
 
@@ -692,6 +692,8 @@ def checked(extractor: Extractor, vector: np.ndarray, of: str) -> np.ndarray:
     where, kind = f"features by {extractor.address} of {of}", extractor.kept_type()
     if misshapen := wrong_shape(extractor, vector):
         raise InputError(f"{where}: {misshapen}")
+    if not len(vector):
+        raise DamageError("no_features", f"{where}: a sequence of no vector")
     limit = extractor.sequence_limit()
     vector = vector if limit is None else vector[:limit]
     with np.errstate(over="ignore"):
@@ -712,8 +714,8 @@ def wrong_shape(extractor: Extractor, vector: object) -> str:
     if extractor.sequence_limit() is None:
         wanted, fits = f"a vector of {dims} numbers", shape == [dims]
     else:
-        wanted = f"vectors in order, at least one, each of {dims} numbers"
-        fits = shape is not None and len(shape) == 2 and shape[0] > 0 and shape[1] == dims
+        wanted = f"vectors in order, each of {dims} numbers"
+        fits = shape is not None and len(shape) == 2 and shape[1] == dims
     found = type(vector).__name__ if shape is None else f"the shape {shape}"
     return "" if fits else f"wanted {wanted}, found {found}"
 

@@ -101,11 +101,13 @@ def recipe_of(
     [
         ("sequence_lstm", "none", True, True),
         ("sequence_transformer", "none", True, True),
-        ("sequence_linear", "none", False, True),
+        # what reads a sequence where nothing else is said
+        (None, "none", False, True),
         # the same without the sequence, and by its mean
         ("mlp", "mean", True, False),
         ("mlp", "mean", False, False),
-        (None, "none", True, False),
+        ("sequence_mean", "none", True, False),
+        ("sequence_mean", "none", False, False),
     ],
 )
 def test_what_only_the_sequence_tells_is_learned_by_what_sees_it(

@@ -212,5 +212,5 @@ ENCODERS: Mapping[str, Card] = WithOutside(
 
 # what an input can be read as in the place of its medium -> the encoder that reads it unless the
 # recipe names one
-FIRST_OF_FEATURES: Mapping[str, str] = {"feature": "mlp", "sequence": "sequence_mean"}
+FIRST_OF_FEATURES: Mapping[str, str] = {"feature": "mlp", "sequence": "sequence_linear"}
 READ_CACHES = tuple(FIRST_OF_FEATURES)

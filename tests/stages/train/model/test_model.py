@@ -432,3 +432,27 @@ def test_neither_padding_nor_the_rows_beside_it_change_the_logits_of_a_sequence(
                 weight_B=torch.ones(1),
             )
             assert torch.allclose(made(alone)[0], found[row], atol=1e-4)
+
+
+@pytest.mark.parametrize("encoder", SEQUENCE_ENCODERS)
+def test_sequences_in_half_precision_are_answered_and_learned_from_alike(encoder: str) -> None:
+    made = sequence_model("attention", encoder)
+    count = torch.tensor([5, 0, 2, 9])
+    whole = FusionBatch(
+        ("voice", "vector"),
+        Labels([""] * 4, ["{}"] * 4),
+        # as a cache keeps them
+        {"voice": torch.randn(4, 9, DIMS).half(), "vector": torch.randn(4, DIMS).half()},
+        {"voice": count},
+        {},
+        torch.stack([count > 0, torch.ones(4, dtype=torch.bool)], 1),
+        torch.ones(4),
+    )
+    exact = made(whole)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = made(whole)
+    half.float().square().sum().backward()
+    # bfloat16 has 8 bits
+    assert torch.allclose(half.float(), exact, atol=0.1)
+    gradients = [p.grad for p in made.encoders["voice"].parameters()]
+    assert all(grad is not None and torch.isfinite(grad).all() for grad in gradients)
