@@ -22,6 +22,7 @@ from modalmill.schemas.errors import RecipeError
 from modalmill.schemas.features import FeatureCache
 from modalmill.stages.train.model import checkpoint
 from modalmill.stages.train.use.explain import explain
+from modalmill.stages.train.use.export import export
 from modalmill.stages.train.use.predict import Predictor
 from tiny import csv_source, recipe, write
 
@@ -131,6 +132,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of the order of words."""
     root = tmp_path_factory.mktemp("sequences")
     value = recipe_of(root, "sequence_lstm", count=120, epochs=2, buckets={"note": [4, 8]})
+    value["features"]["note"]["features.word_vectors"]["longest"] = 12  # the longest text has 11
     mm.run(value, out=root / "out", engine="serial", quiet=True)
     return root
 
@@ -195,6 +197,16 @@ def test_raw_texts_are_answered_as_the_shards_are_and_explained_word_by_word(
     assert c["used"] == d["used"] == []
     alone = predictor.one({"text": "of up the down pad"})["answers"]
     assert b["answers"][0]["probability"] == pytest.approx(alone[0]["probability"], abs=1e-5)
+
+
+def test_an_exported_file_scores_as_the_model_does(trained: Path) -> None:
+    """Of an LSTM it takes one length, to which the sequences of all batches are filled up."""
+    best = trained / "out" / "training" / "best.pt"
+    report = export(best, trained / "m.pt2", shards=trained / "out", split="test")
+    assert report["inputs"]["note"]["shape"] == ["batch", 12, 3]
+    assert report["furthest_from_model"] < 1e-5
+    for subset, scores in report["scores"]["subsets"].items():
+        assert scores["file"] == pytest.approx(scores["model"], abs=1e-6), subset
 
 
 def test_batches_of_a_class_of_length_are_no_longer_than_it(trained: Path) -> None:
