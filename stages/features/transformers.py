@@ -63,7 +63,7 @@ class Transformers(Extractor):
 
     model: str
     of: Sense = "text"
-    pool: Pool = "mean"
+    pool: Literal["mean", "cls", "projection", "none"] = "mean"
     longest: int = LONGEST
     each_frame: Literal["mean", "cls", "projection"] = "mean"
     layer: int | None = None
