@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,7 @@ from .plan import Plan, identity
 from .task import refuse_skipped
 
 FEATURES_VERSION = 2
+_TASK_BYTES = 128 << 20  # of sequences
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,10 @@ class FeatureTask:
             list(made.vectors),
             list(made.vectors.values()),
             self.extractor.extracted_dims(),
-            np.dtype(np.float32),
-            list(made.counts.values()) if self.extractor.told else None,
+            self._type(),
+            list(made.counts.values()) if self.extractor.counted() else None,
+            are_sequences=self.extractor.sequence_limit() is not None,
+            beside=self.path.parent,
         )
         write_table(self.path, table, {"faults": made.faults})
         return len(made.vectors)
@@ -116,8 +120,17 @@ class FeatureTask:
                 made.faults[one.content] = [error.rule, error.message]
 
     def _add(self, one: _Decoded, vector: np.ndarray, made: _Made) -> None:
-        made.vectors[one.content] = checked(self.extractor, vector, one.item)
-        made.counts[one.content] = list(self.extractor.tell(one.data))
+        kept = checked(self.extractor, vector, one.item)
+        counts = [*self.extractor.tell(one.data)]
+        if self.extractor.sequence_limit() is not None:
+            counts.append(int(len(kept) < len(vector)))
+        made.vectors[one.content] = kept.astype(self._type(), copy=False)
+        made.counts[one.content] = counts
+
+    def _type(self) -> np.dtype[np.floating[Any]]:
+        """That of its file: vectors that may yet be changed are in full."""
+        has_sequences = self.extractor.sequence_limit() is not None
+        return self.extractor.kept_type() if has_sequences else np.dtype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +223,15 @@ def _remarks(
     if not counted:
         return []
     sums = [sum(counts) for counts in zip(*counted, strict=True)]
-    said = extractor.remark(dict(zip(extractor.told, sums, strict=True)))
-    return [f"features: {extractor.address} of {name}: {said}"] if said else []
+    counts = dict(zip(extractor.counted(), sums, strict=True))
+    longer = counts.pop(extractor.longer, 0)
+    said = [extractor.remark(counts)]
+    if longer:
+        said.append(
+            f"{longer:,} of {len(counted):,} sequences are longer than longest:"
+            f" {extractor.sequence_limit():,}, and were cut at their end"
+        )
+    return [f"features: {extractor.address} of {name}: {line}" for line in said if line]
 
 
 def _entries(plan: Plan, manifest: Manifest) -> dict[str, list[_Entry]]:
@@ -259,6 +279,7 @@ def _note(extractor: Extractor, config: str, weights: np.ndarray | None = None) 
         fit=fingerprint(weights.tolist()) if weights is not None else "",
         one_scale=extractor.one_scale,
         identity=extractor.identity(),
+        longest=extractor.sequence_limit(),
         options=deciding_options(extractor),
         weights=weights.tolist() if weights is not None else [],
     )
@@ -338,7 +359,7 @@ class _Extracting:
                     cache.vectors[content] = stored(self.extractor, vector, weights)
                 cache.counts |= read_feature_counts(task.path)
             ids = sorted(content for content in cache.vectors if content in distinct)
-            cache.write(folder, self.name, ids)
+            cache.write(folder, self.name, ids, self.extractor.kept_type())
             for task in tasks:
                 task.path.unlink(missing_ok=True)
         if entries and len(cache.faults) == len(distinct):
@@ -363,6 +384,9 @@ class _Extracting:
         """A task for some of the contents each that are not cached."""
         missing = sorted(distinct.keys() - cache.vectors.keys() - cache.faults.keys())
         size = modality(self.extractor.modality).parts_per_task
+        if (longest := self.extractor.sequence_limit()) is not None:
+            bytes_each = longest * self.extractor.dims() * self.extractor.kept_type().itemsize
+            size = max(1, min(size, _TASK_BYTES // bytes_each))
         chunks = [missing[start : start + size] for start in range(0, len(missing), size)]
         return [
             FeatureTask(

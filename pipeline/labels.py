@@ -309,6 +309,10 @@ def _read_vectors(report: LabelReport, parts: Sequence[str]) -> dict[str, tuple[
             continue
         if lacking:
             report.notes.append(f"{lacking:,} records have no features of {name!r}")
+        if cache.has_sequences:
+            report.notes.append(
+                f"features of {name!r} are sequences: a record is judged by the mean of its own"
+            )
         vectors[name] = cache, rows
     return vectors
 
@@ -353,7 +357,8 @@ def _judge(
     for done, (name, (cache, places)) in enumerate(vectors.items()):
         advance(done, len(vectors))
         here = np.flatnonzero(places[rows] >= 0)
-        part = PartVectors(cache.vectors[places[rows][here]], here, bool(cache.made_by.one_scale))
+        vectors_ND = cache.one_each(places[rows][here])
+        part = PartVectors(vectors_ND, here, bool(cache.made_by.one_scale))
         says = predicted(part, report.given, fold_N, "modalmill labels")
         if says is None:
             notes.append(f"features of {name!r} are left out: too few records of two classes")

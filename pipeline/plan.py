@@ -226,6 +226,8 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
             if extractor is not None:
                 features[part] = extractor
     train = _train(recipe, problems, trains=until in (None, "train"))
+    if train is not None:
+        problems += _unread_caches(train, features)
     contents, given_by = Contents(), dict[str, str]()
     # with one of them unmade, whatever it gives would be told as missing everywhere after it
     if len(sources) == len(recipe.sources) and len(stages) == len(recipe.stages):
@@ -306,6 +308,35 @@ def _train(recipe: Recipe, problems: list[str], trains: bool) -> TrainOptions | 
                     f" the recipe{nearest(part, recipe.features)}"
                 )
     return options
+
+
+def _unread_caches(options: TrainOptions, features: Mapping[str, Extractor]) -> list[str]:
+    """Inputs of cached features whose encoder reads one vector where there is a sequence, or the
+    other way round.
+    """
+    from ..stages.train.methods.card import split_choice
+    from ..stages.train.methods.encoders import ENCODERS
+    from ..stages.train.options import encoder_choice
+
+    lines = []
+    for part, spec in options.inputs.items():
+        if spec.feature and part in features:
+            extractor = features[part]
+            gives = "feature" if extractor.sequence_limit() is None else "sequence"
+            word = split_choice(encoder_choice(spec, gives, options))[0]
+            if word in ENCODERS and ENCODERS[word].reads != gives:
+                what = "sequences (pool: none)" if gives == "sequence" else "one vector a record"
+                own = [name for name, card in ENCODERS.items() if card.reads == gives]
+                lines.append(
+                    f"train.inputs.{part}.encoder: {extractor.address} gives {what} here, which"
+                    f" {word} does not read; wanted {', '.join(own)}"
+                )
+            if part in options.buckets and gives == "feature":
+                lines.append(
+                    f"train.buckets.{part}: {extractor.address} gives one vector a record, which"
+                    " has no length; wanted pool: none where it takes that"
+                )
+    return lines
 
 
 def _uninstalled_loggers(options: TrainOptions) -> list[str]:

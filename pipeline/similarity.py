@@ -61,8 +61,8 @@ def find_similarity(out: Path, parts: Sequence[str]) -> Similarities:
         raise InputError(
             f"--parts: none of {len(keys):,} records has vectors of {parts[0]} and {parts[1]}"
         )
-    vectors_one = one.vectors[rows_one[has_both]]
-    vectors_other = other.vectors[rows_other[has_both]]
+    vectors_one = one.one_each(rows_one[has_both])
+    vectors_other = other.one_each(rows_other[has_both])
     has_cosine = vectors_one.any(axis=1) & vectors_other.any(axis=1)
     if not has_cosine.any():
         raise InputError(
@@ -79,6 +79,13 @@ def find_similarity(out: Path, parts: Sequence[str]) -> Similarities:
         np.einsum("nd,nd->n", vectors_one, vectors_other),
         np.einsum("nd,nd->n", vectors_one, strangers),
     )
+    sequences = [
+        name for name, cache in zip(parts, (one, other), strict=True) if cache.has_sequences
+    ]
+    if sequences:
+        found.notes.append(
+            f"features of {' and '.join(sequences)} are sequences: compared by the mean of each"
+        )
     if not _of_one_space(one.made_by, other.made_by):
         found.notes.append(
             f"{parts[0]} is by {one.made_by.address}, {parts[1]} by {other.made_by.address}, and"
@@ -151,7 +158,8 @@ def _of_one_space(one: FeatureNote, other: FeatureNote) -> bool:
     """Whether two caches say that their vectors are projections by one model."""
     options = [note.options or {} for note in (one, other)]
     return one.address == other.address and all(
-        own.get("pool") == "projection" and own.get("model") == options[0].get("model")
+        "projection" in (own.get("pool"), own.get("each_frame"))
+        and own.get("model") == options[0].get("model")
         for own in options
     )
 

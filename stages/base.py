@@ -550,6 +550,8 @@ class Extractor(Addressed):
     places: ClassVar[frozenset[str]] = frozenset({"model"})
     # what ``tell`` counts of a part, summed up with the vectors
     told: ClassVar[tuple[str, ...]] = ()
+    # what a cache of sequences counts beside that: those that were cut
+    longer: ClassVar[str] = "longer"
 
     @property
     def batch(self) -> int:
@@ -600,6 +602,20 @@ class Extractor(Addressed):
         """Length of what ``extract`` gives; that of the vector where fitting does not change it."""
         return self.dims()
 
+    def sequence_limit(self) -> int | None:
+        """How many vectors of a part are kept where ``extract`` gives them in order ``[T, dims]``;
+        None where it gives one.
+        """
+        return None
+
+    def kept_type(self) -> np.dtype[np.floating[Any]]:
+        """In which a cache holds its vectors: float16 or float32."""
+        return np.dtype(np.float16)
+
+    def counted(self) -> tuple[str, ...]:
+        """All that is counted of a part."""
+        return self.told if self.sequence_limit() is None else (*self.told, self.longer)
+
     def maps_much(self) -> bool:
         """Whether it works on an accelerator, whose driver maps more addresses than a worker may
         have.
@@ -609,7 +625,8 @@ class Extractor(Addressed):
     # Any: what a part is when it is decoded is its modality's own
     def extract(self, data: Any) -> np.ndarray:
         """The vector of one decoded part: text, RGB ``[H, W, 3]``, mono sound ``[T]`` at
-        ``sample_rate_hz`` or frames ``[T, H, W, 3]``.
+        ``sample_rate_hz`` or frames ``[T, H, W, 3]``; or its vectors in order ``[T, dims]`` where
+        there is a ``sequence_limit``, as many as there are.
         """
         raise NotImplementedError
 
@@ -670,8 +687,9 @@ def _hashed(path: Path, size: int, time_ns: int) -> str:
 
 
 def extracted(extractor: Extractor, data: object, of: str) -> np.ndarray:
-    """The vector of a decoded part, before any fit ``[dims]``; DamageError for numbers that a cache
-    cannot hold, InputError for another shape: the extractor's fault, not the medium's.
+    """The vector of a decoded part, before any fit ``[dims]``, or its sequence ``[T, dims]`` as far
+    as it is kept; DamageError for numbers that a cache cannot hold and a sequence of nothing,
+    InputError for another shape: the extractor's fault, not the medium's.
     """
     return checked(extractor, extractor.extract(data), of)
 
@@ -680,30 +698,44 @@ def checked(extractor: Extractor, vector: np.ndarray, of: str) -> np.ndarray:
     """The vector that an extractor gave of a part, before any fit; errors as of
     :func:`extracted`.
     """
-    where = f"features by {extractor.address} of {of}"
-    if vector.shape != (extractor.extracted_dims(),):
-        raise InputError(
-            f"{where}: wanted a vector of {extractor.extracted_dims()} numbers, found the shape"
-            f" {list(vector.shape)}"
-        )
+    where, kind = f"features by {extractor.address} of {of}", extractor.kept_type()
+    if misshapen := wrong_shape(extractor, vector):
+        raise InputError(f"{where}: {misshapen}")
+    if not len(vector):
+        raise DamageError("no_features", f"{where}: a sequence of no vector")
+    limit = extractor.sequence_limit()
+    vector = vector if limit is None else vector[:limit]
     with np.errstate(over="ignore"):
-        wrong = int((~np.isfinite(vector.astype(np.float16))).sum())
+        wrong = int((~np.isfinite(vector.astype(kind))).sum())
     if wrong:
+        bound = ", or beyond the 65,504 of float16" if kind == np.float16 else ""
         raise DamageError(
             "features_out_of_range",
-            f"{where}: {wrong} of {len(vector)} numbers are not finite, or beyond the 65,504 of"
-            " float16",
+            f"{where}: {wrong} of {vector.size} numbers are not finite{bound}",
         )
     return vector
 
 
+def wrong_shape(extractor: Extractor, vector: object) -> str:
+    """What an extractor should have given instead, and what it gave; empty where all is well."""
+    dims = extractor.extracted_dims()
+    shape = list(vector.shape) if isinstance(vector, np.ndarray) else None
+    if extractor.sequence_limit() is None:
+        wanted, fits = f"a vector of {dims} numbers", shape == [dims]
+    else:
+        wanted = f"vectors in order, each of {dims} numbers"
+        fits = shape is not None and len(shape) == 2 and shape[1] == dims
+    found = type(vector).__name__ if shape is None else f"the shape {shape}"
+    return "" if fits else f"wanted {wanted}, found {found}"
+
+
 def stored(extractor: Extractor, vector: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
-    """The vector as a cache holds it ``float16 [dims]``: weighted by what the extractor was fitted
+    """The vector, or the sequence, as a cache holds it: weighted by what the extractor was fitted
     to, where it is fitted.
     """
     if weights is not None:
         vector = extractor.weigh(vector, weights)
-    return np.asarray(vector).astype(np.float16)
+    return np.asarray(vector).astype(extractor.kept_type(), copy=False)
 
 
 def options_of(named: Addressed) -> dict[str, JsonValue]:

@@ -21,7 +21,15 @@ from ..schemas.columns import narrowed
 from ..schemas.json_value import JsonValue
 from ..schemas.manifest import Row, rows_to_table
 from ..schemas.record import Cue, Fault, Origin, Part, Record
-from .base import Addressed, CorpusStage, Extractor, RecordStage, Source, Stage
+from .base import (
+    Addressed,
+    CorpusStage,
+    Extractor,
+    RecordStage,
+    Source,
+    Stage,
+    wrong_shape,
+)
 from .modality import (
     Modality,
     OnDisk,
@@ -138,11 +146,8 @@ def broken_extractor(extractor: Extractor, data: Iterable[object]) -> list[str]:
         return [*lines, f"modality: there is none called {extractor.modality!r}"]
     for part in data:
         first, second = extractor.extract(part), extractor.extract(part)
-        if getattr(first, "shape", None) != (extractor.extracted_dims(),):
-            lines.append(
-                f"wanted a vector of dims() = {extractor.extracted_dims()} numbers, found the shape"
-                f" {list(np.shape(first))}"
-            )
+        if misshapen := wrong_shape(extractor, first):
+            lines.append(f"dims() = {extractor.extracted_dims()}: {misshapen}")
         elif not np.array_equal(first, second):
             lines.append("the same part gave two different vectors")
     return lines

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 
 from ..schemas import checks
 from ..schemas.errors import InputError
@@ -62,6 +63,8 @@ class Records(Protocol):
 
     def has(self, part: str) -> np.ndarray: ...
 
+    def all_keys(self) -> pa.ChunkedArray: ...
+
 
 class Spec:
     """How one part is read. ``modality``: what it reads, empty for any. ``has_lengths``: the batch
@@ -103,7 +106,7 @@ class Spec:
         """
         raise InputError(
             f"buckets: {part}: {type(self).__name__} knows no lengths; wanted a sound, a series,"
-            " or a text with a vocabulary"
+            " a text with a vocabulary, or cached sequences"
         )
 
     def cut_to(self, length: float) -> Spec:

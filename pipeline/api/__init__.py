@@ -3,7 +3,7 @@
 from ..carry_out import run_recipe
 from .fitting import fit_table
 from .model import Model
-from .vectors import Vectors, read_vectors_of
+from .vectors import Sequences, Vectors, read_vectors_of
 
 features = read_vectors_of  # mm.features reads as what it is
 fit = fit_table
@@ -11,6 +11,7 @@ run = run_recipe
 
 __all__ = [
     "Model",
+    "Sequences",
     "Vectors",
     "features",
     "fit",

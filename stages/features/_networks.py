@@ -1,5 +1,5 @@
 """A model of the ``transformers`` library as a function from decoded parts to vectors: which of its
-encoders reads a modality, how wide its states are, and how they become one vector.
+encoders reads a modality, how wide its states are, and how they become one vector, or stay many.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 Sense: TypeAlias = Literal["text", "image", "video", "audio"]
-Pool: TypeAlias = Literal["mean", "cls", "projection"]
+Pool: TypeAlias = Literal["mean", "cls", "projection", "none"]
 Encoded: TypeAlias = "Mapping[str, torch.Tensor]"
 
 # frames of films are pictures to the models here
@@ -154,7 +154,7 @@ def network_card(name: str, of: Sense, revision: str | None) -> NetworkCard:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A loaded model, and how its states become a vector."""
+    """A loaded model, and how its states become a vector (``none``: they do not)."""
 
     card: NetworkCard
     model: Any
@@ -198,7 +198,9 @@ class Network:
         return len(data) > limit
 
     def vectors(self, encoded: Sequence[Encoded], batch_size: int) -> list[np.ndarray]:
-        """The vectors ``float32 [D]`` of inputs, of which those of one shape go together."""
+        """The vectors ``float32 [D]`` of inputs, of which those of one shape go together; all
+        states ``[T, D]`` of each where none is pooled.
+        """
         import torch
 
         alike: dict[object, list[int]] = defaultdict(list)
@@ -217,7 +219,7 @@ class Network:
         return [found[place] for place in range(len(encoded))]
 
     def _pooled(self, batch: Encoded) -> list[np.ndarray]:
-        """The vector of each row of a batch."""
+        """The vector of each row of a batch, or its states."""
         import torch
 
         inputs = {
@@ -236,6 +238,8 @@ class Network:
         rows = (
             row if mask is None else row[mask[place].bool()] for place, row in enumerate(states)
         )
+        if self.pool == "none":
+            return [row.float().cpu().numpy() for row in rows]
         return [row.mean(0).float().cpu().numpy() for row in rows]
 
     def _states(self, inputs: Encoded) -> torch.Tensor:

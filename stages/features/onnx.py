@@ -15,6 +15,7 @@ import numpy as np
 from ...schemas.errors import DamageError, MissingPackageError
 from ..base import Extractor
 from ..media.image import resize_crop
+from ._sequences import LONGEST, check_longest
 
 _SIZE = 224
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
@@ -44,7 +45,8 @@ class _Session(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Onnx(Extractor):
-    """One output of a network, averaged over places, moments and frames down to a vector.
+    """One output of a network, averaged over places, moments and frames down to a vector, or each
+    of these in order.
 
     model: the file. It has one input: ``[N, 3, H, W]`` or ``[N, H, W, 3]`` for images and frames,
         ``[N, T]`` for sound, which is cut or filled up with silence where ``T`` is a number. Its
@@ -59,9 +61,13 @@ class Onnx(Extractor):
         are not given.
     rate_hz: sound is resampled to it first.
     frames: evenly spaced frames that are looked at.
+    pool: ``mean``, or ``none`` for a sequence of what would be averaged: places row by row, tokens
+        or moments; of a film a vector for each frame, averaged over its own places. longest: how
+        many vectors of it are kept, from its beginning on.
     """
 
     modality: ClassVar[str] = "image"
+    later: ClassVar[frozenset[str]] = frozenset({"pool", "longest"})
 
     model: str
     of: Literal["image", "video", "audio"] = "image"
@@ -73,6 +79,8 @@ class Onnx(Extractor):
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     rate_hz: int = 16_000
     frames: int = 8
+    pool: Literal["mean", "none"] = "mean"
+    longest: int = LONGEST
 
     def __post_init__(self) -> None:
         if importlib.util.find_spec("onnxruntime") is None:
@@ -116,7 +124,16 @@ class Onnx(Extractor):
             object.__setattr__(
                 self, "size", self.size or (height if isinstance(height, int) else _SIZE)
             )
+        check_longest(self.longest, self.pool == "none")
+        if self.pool == "none" and self.of != "video" and not _shape(self, _stamped(self.model))[0]:
+            raise ValueError(
+                f"pool: {self.model} gives one vector for each {self.of}, and no places, tokens or"
+                " moments in order; wanted mean, or another output"
+            )
         self.dims()
+
+    def sequence_limit(self) -> int | None:
+        return self.longest if self.pool == "none" else None
 
     def files(self) -> list[Path]:
         return [Path(name) for name, _, _ in _stamped(self.model)]
@@ -137,6 +154,11 @@ class Onnx(Extractor):
             raise DamageError(
                 "network_refuses", f"{self.model} cannot take it: {_first_line(error)}"
             ) from None
+        if self.pool == "none" and self.of != "video":
+            return _in_order(outputs[0][0], axes)
+        if self.pool == "none":
+            frames = [output.mean(axes, dtype=np.float64).ravel() for output in outputs]
+            return np.array(frames, np.float32)
         return np.asarray(
             np.mean([output.mean(axes, dtype=np.float64).ravel() for output in outputs], axis=0),
             np.float32,
@@ -225,6 +247,13 @@ class Onnx(Extractor):
                 f" {list(axes)}"
             )
         return axes, lengths.pop()
+
+
+def _in_order(output: np.ndarray, axes: Sequence[int]) -> np.ndarray:
+    """The vectors ``[T, D]`` along these axes of an output with its batch, of one that lacks it."""
+    moved = np.moveaxis(output, [axis - 1 for axis in axes], range(len(axes)))
+    count = int(np.prod(moved.shape[: len(axes)]))
+    return np.ascontiguousarray(moved.reshape(count, -1), np.float32)
 
 
 @functools.lru_cache(maxsize=16)

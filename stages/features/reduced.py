@@ -146,6 +146,12 @@ def _made(entry: str | Mapping[str, Any]) -> Extractor:
     extractor, problems = make(address, Extractor, options or {}, "of")
     if extractor is None:
         raise ValueError("; ".join(problems))
+    if extractor.sequence_limit() is not None:
+        raise ValueError(
+            f"of: {extractor.address} gives sequences here (pool: none), and one vector for each"
+            " content is reduced; wanted another pool, or reduce: as an option of the input of"
+            " training, which reduces each vector of a sequence"
+        )
     if isinstance(extractor, Reduced):
         raise ValueError("of: wanted an extractor of media or texts, found features.reduced")
     return extractor

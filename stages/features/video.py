@@ -1,17 +1,18 @@
-"""Video by its frames: image features of each frame, and how much changes between them, no learned
-weights.
+"""Video by its frames: image features of each frame, and how much changes between them; or of each
+frame alone, in order. No learned weights.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import cv2
 import numpy as np
 
 from ...schemas.recipe import VideoReader
 from ..base import Extractor
+from ._sequences import LONGEST, check_longest
 from .image import Image
 
 _GRID = 4
@@ -24,26 +25,41 @@ class Video(Extractor):
 
     frames: evenly spaced frames that are looked at. grid, colours, angles: as for images. reader:
         who decodes, ``pyav`` or ``decord``.
+    pool: ``mean_std``, or ``none`` for the sequence of the frames' image features, without the
+        change. longest: how many frames of it are kept, from the beginning on.
     """
 
     version: ClassVar[int] = 2
     modality: ClassVar[str] = "video"
+    later: ClassVar[frozenset[str]] = frozenset({"pool", "longest"})
 
     frames: int = 8
     grid: int = 2
     colours: int = 8
     angles: int = 9
     reader: VideoReader = "pyav"
+    pool: Literal["mean_std", "none"] = "mean_std"
+    longest: int = LONGEST
+
+    def __post_init__(self) -> None:
+        check_longest(self.longest, self.pool == "none")
 
     def _image(self) -> Image:
         return Image(grid=self.grid, colours=self.colours, angles=self.angles)
 
     def dims(self) -> int:
+        if self.pool == "none":
+            return self._image().dims()
         return 2 * self._image().dims() + _GRID**2
+
+    def sequence_limit(self) -> int | None:
+        return self.longest if self.pool == "none" else None
 
     def extract(self, data: np.ndarray) -> np.ndarray:
         of_image = self._image()
         each = np.stack([of_image.extract(frame) for frame in data])
+        if self.pool == "none":
+            return each
         small = np.stack(
             [
                 cv2.resize(

@@ -1,4 +1,6 @@
-"""Texts by vectors of their words, from a file in the format of GloVe."""
+"""Texts by vectors of their words, from a file in the format of GloVe: their mean, or one after the
+other.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ import numpy as np
 
 from ...schemas.errors import DamageError
 from ..base import Extractor
+from ._sequences import LONGEST, check_longest
 from ._word_table import WordTable, dims_of, read_word_table
 
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)?")
@@ -30,6 +33,8 @@ class WordVectors(Extractor):
         probability (Arora, Liang & Ma 2017), which is by Zipf's law that of its place in the file,
         for these files begin with the most frequent word. The common direction of all texts is
         left in. a: that of ``sif``.
+    pool: ``mean``, or ``none`` for the sequence of the vectors themselves. longest: how many words
+        of it are kept, from the beginning on.
     lower: whether words are looked up in lower case, as most such files have them.
 
     A contraction that is not in the file is looked up as the two words that the Penn Treebank makes
@@ -40,17 +45,28 @@ class WordVectors(Extractor):
     modality: ClassVar[str] = "text"
     one_scale: ClassVar[bool] = True
     places: ClassVar[frozenset[str]] = frozenset({"path"})
+    later: ClassVar[frozenset[str]] = frozenset({"pool", "longest"})
     told: ClassVar[tuple[str, ...]] = ("words", "unknown")
 
     path: str
     weighting: Literal["mean", "sif"] = "mean"
     a: float = 1e-3
     lower: bool = True
+    pool: Literal["mean", "none"] = "mean"
+    longest: int = LONGEST
 
     def __post_init__(self) -> None:
         if not 0 < self.a < math.inf:
             raise ValueError(f"a: wanted a number above 0, found {self.a}")
+        check_longest(self.longest, self.pool == "none")
+        if self.pool == "none" and self.weighting != "mean":
+            raise ValueError(
+                f"weighting: {self.weighting} weighs words in their mean, and pool: none takes none"
+            )
         self.dims()
+
+    def sequence_limit(self) -> int | None:
+        return self.longest if self.pool == "none" else None
 
     def files(self) -> list[Path]:
         return [Path(self.path)]
@@ -67,6 +83,8 @@ class WordVectors(Extractor):
                 "no_known_word",
                 f"{data[:60]!r}: none of {len(words)} words has a vector in {self.path}",
             )
+        if self.pool == "none":
+            return np.stack([table.vector(word) for word in known]).astype(np.float32)
         weights = np.array([self._weight(word, table) for word in known])
         vectors = np.stack([table.vector(word) for word in known]).astype(np.float64)
         return np.asarray((weights @ vectors) / weights.sum(), np.float32)

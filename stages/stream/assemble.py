@@ -21,16 +21,21 @@ from .workers.task import FilledRows
 
 class Assembler:
     """Puts batches together: views of the filled arrays, vectors from the feature caches, labels.
+    ``specs``: for each class of length, part -> spec.
 
     Cached vectors come in here and not in the workers: taking those of a whole batch out of a
     memory map is one copy.
     """
 
-    def __init__(self, index: Index, specs: Mapping[str, Spec]) -> None:
-        self._index, self._names = index, tuple(specs)
+    def __init__(self, index: Index, specs: Sequence[Mapping[str, Spec]]) -> None:
+        self._index, self._names = index, tuple(specs[0])
+        self._longest = [
+            {name: spec.longest for name, spec in own.items() if isinstance(spec, FeatureSpec)}
+            for own in specs
+        ]
         self._vectors = {
             name: _Vectors(spec, index)
-            for name, spec in specs.items()
+            for name, spec in specs[0].items()
             if isinstance(spec, FeatureSpec)
         }
 
@@ -47,17 +52,21 @@ class Assembler:
         records: what stands in its rows after damage ``int64 [B]``. key: what the epoch's random
         draws come from.
         """
-        parts = _of_kind(arrays, "parts/")
+        parts, lengths = _of_kind(arrays, "parts/"), _of_kind(arrays, "lengths/")
         targets = {row: own for rows in filled for row, own in rows.targets.items()}
         for column, name in enumerate(self._names):
             if name in self._vectors:
                 present = arrays["present"][:, column]
-                parts[name] = self._vectors[name].of(records, present)
+                vectors, longest = self._vectors[name], self._longest[job.length_class][name]
+                if vectors.are_sequences:
+                    parts[name], lengths[name] = vectors.sequences(records, present, longest)
+                else:
+                    parts[name] = vectors.of(records, present)
         return FusionBatch(
             names=self._names,
             labels=Labels.of(self._index, records, targets),
             parts={name: parts[name] for name in self._names if name in parts},
-            lengths=_of_kind(arrays, "lengths/"),
+            lengths=lengths,
             lists={
                 name: [value for rows in filled for value in rows.lists[name]]
                 for name in (filled[0].lists if filled else ())
@@ -72,8 +81,8 @@ class Assembler:
 
 
 class _Vectors:
-    """The cached vectors of one part. ``_rows``: where each record's lies in the cache ``int64
-    [N]``, -1 where it has none.
+    """The cached vectors, or sequences, of one part. ``_rows``: where each record's lies in the
+    cache ``int64 [N]``, -1 where it has none.
     """
 
     def __init__(self, spec: FeatureSpec, index: Index) -> None:
@@ -84,8 +93,7 @@ class _Vectors:
         """The vectors of these records ``[B, D]``, zeros where there is none; which of them are
         there is written into ``present`` ``bool [B]``.
         """
-        rows = np.where(records != PAD, self._rows[records], -1)
-        np.greater_equal(rows, 0, out=present)
+        rows = self._rows_of(records, present)
         if not present.any():  # the cache may hold no vector at all
             return torch.from_numpy(
                 np.zeros((len(records), self._cache.dims), self._cache.vectors.dtype)
@@ -94,6 +102,35 @@ class _Vectors:
         if not present.all():
             vectors[~present] = 0
         return torch.from_numpy(vectors)
+
+    @property
+    def are_sequences(self) -> bool:
+        """Whether a record has vectors in order."""
+        return self._cache.has_sequences
+
+    def sequences(
+        self, records: np.ndarray, present: np.ndarray, longest: int | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The sequences of these records ``[B, T, D]``, T being that of the longest of them, zeros
+        behind the others; and how long each is ``int64 [B]``, 0 where there is none. longest: at
+        most so many vectors of each.
+        """
+        rows = self._rows_of(records, present)
+        lengths = self._cache.lengths(rows)
+        if longest is not None:
+            np.minimum(lengths, longest, out=lengths)
+        most = max(1, int(lengths.max(initial=0)))
+        kind = self._cache.vectors.dtype
+        whole = np.empty((len(rows), most, self._cache.dims), kind)
+        for out, row, length in zip(whole, rows.tolist(), lengths.tolist(), strict=True):
+            out[:length] = self._cache.sequence(row)[:length] if length else 0
+            out[length:] = 0
+        return torch.from_numpy(whole), torch.from_numpy(lengths)
+
+    def _rows_of(self, records: np.ndarray, present: np.ndarray) -> np.ndarray:
+        rows = np.where(records != PAD, self._rows[records], -1)
+        np.greater_equal(rows, 0, out=present)
+        return rows
 
 
 def _of_kind(arrays: Arrays, prefix: str) -> dict[str, torch.Tensor]:

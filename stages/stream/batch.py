@@ -76,9 +76,9 @@ class FusionBatch:
     """One batch. ``names`` gives the parts in the order of ``present_BM``'s columns.
 
     parts: images ``uint8 [B, H, W, C]`` (normalised: ``float32 [B, C, H, W]``), video ``uint8 [B,
-    T, H, W, C]``, sound ``float32 [B, T]``, token ids ``int64 [B, T]``, features ``[B, D]``; zeros
-    where a part is absent.
-    lengths: for sound and tokens, how many of T are real ``[B]``.
+    T, H, W, C]``, sound ``float32 [B, T]``, token ids ``int64 [B, T]``, features ``[B, D]``,
+    sequences of them ``[B, T, D]``; zeros where a part is absent.
+    lengths: for sound, tokens and sequences, how many of T are real ``[B]``.
     lists: parts that are no tensors (texts without a vocabulary, bytes, json), None where absent.
     present_BM: True where the part is there. weight_B: 0 for rows that only pad the batch.
     epoch, records_done: the stream stands at this epoch with so many of its records handed out,
@@ -136,8 +136,8 @@ class FusionBatch:
         return [json.loads(text) for text in self.labels.targets]
 
     def mask(self, part: str) -> Tensor:
-        """``bool [B, T]``: True where a sound or the tokens of a text are real, False where they
-        are filled up.
+        """``bool [B, T]``: True where a sound, the tokens of a text or the vectors of a sequence
+        are real, False where they are filled up.
         """
         if part not in self.lengths:
             raise InputError(f"mask: {part!r} has no lengths{nearest(part, self.lengths)}")

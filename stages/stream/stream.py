@@ -58,7 +58,7 @@ class Stream(IterableDataset[FusionBatch]):
         self._ranks = Ranks(options.rank, options.world)
         self._damage = DamageCount(options.most_damage(index.chosen_count))
         self._uncopied: Counter[str] = Counter()
-        self._assembler = Assembler(index, self.specs)
+        self._assembler = Assembler(index, specs)
         self._crews = Crews(
             Filler(index, specs, options.on_damage, options.verify, augmenter),
             options.batch_size,

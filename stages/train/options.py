@@ -14,7 +14,7 @@ from ...schemas.recipe import mistake_lines
 from ..copies import placed_copies
 from ..modality import ModalityOptions, modality, names
 from .methods.card import Card, Choice, mistakes, split_choice
-from .methods.encoders import ENCODERS, FIRST_OF_FEATURES
+from .methods.encoders import ENCODERS, FIRST_OF_FEATURES, READ_CACHES
 from .methods.fusions import FUSIONS
 from .methods.loggers import LOGGERS
 from .methods.losses import LOSSES
@@ -49,7 +49,8 @@ class InputOptions(BaseModel):
     )
     reduce: Literal["pca", "lda"] | None = Field(
         None,
-        description="fewer features of a cached vector, along axes fitted on the training split",
+        description="fewer features of a cached vector (of a sequence, of each vector), along axes"
+        " fitted on the training split",
     )
     rank: int = Field(32, ge=1, description="how many axes")
 
@@ -119,8 +120,8 @@ class TrainOptions(BaseModel):
     )
     encoders: dict[str, str | dict[str, dict[str, object]]] = Field(
         default_factory=dict,
-        description="modality (or feature) -> encoder of all its inputs that do not name one,"
-        " chosen likewise",
+        description="modality (or feature, or sequence) -> encoder of all its inputs that do not"
+        " name one, chosen likewise",
     )
     fusion: str | dict[str, dict[str, object]] = Field(
         "attention", description="a word that 'modalmill methods' lists, or {word: {option: value}}"
@@ -158,8 +159,8 @@ class TrainOptions(BaseModel):
     buckets: dict[str, list[Annotated[float, Field(gt=0)]]] = Field(
         default_factory=dict,
         max_length=1,
-        description="a text or sound -> lengths in tokens or seconds: each batch holds records of"
-        " one class of length",
+        description="a text, sound or cached sequence -> lengths in tokens, seconds or vectors:"
+        " each batch holds records of one class of length",
     )
     learning_rate: float = Field(1e-3, gt=0)
     optimiser: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
@@ -243,10 +244,10 @@ class TrainOptions(BaseModel):
         for name, spec in self.inputs.items():
             reads = ENCODERS[split_choice(spec.encoder)[0]].reads if spec.encoder else "feature"
             lines += here.lacking_parts(
-                f"train.inputs.{name}", [name], None if reads == "feature" else reads
+                f"train.inputs.{name}", [name], None if reads in READ_CACHES else reads
             )
             part = here.parts.get(name)
-            if part is not None and not encoder_choice(spec, part, self):
+            if part is not None and not spec.feature and not encoder_choice(spec, part, self):
                 lines.append(
                     f"train.inputs.{name}: no encoder reads a {part} as it is; give it feature:"
                     f" true, and the recipe features: {{{name}: ...}}"
@@ -331,10 +332,12 @@ def _without_encoder(entry: object, encoders: Mapping[str, str]) -> object:
     )
 
 
-def encoder_choice(spec: InputOptions, kind: str, options: TrainOptions) -> Choice:
-    """The encoder of an input: its own, that of its modality, or the first one that reads it."""
-    first = FIRST_OF_FEATURES if spec.feature else modality(kind).first_encoder
-    return spec.encoder or options.encoders.get("feature" if spec.feature else kind) or first
+def encoder_choice(spec: InputOptions, reads: str, options: TrainOptions) -> Choice:
+    """The encoder of an input: its own, that of what it is read as (a modality, ``feature``,
+    ``sequence``), or the first one that reads it.
+    """
+    first = FIRST_OF_FEATURES.get(reads) or modality(reads).first_encoder
+    return spec.encoder or options.encoders.get(reads) or first
 
 
 def _encoder_options(choice: Choice) -> Mapping[str, object]:
@@ -406,9 +409,9 @@ def _found(options: TrainOptions, problems: list[str]) -> bool:
     problems += [f"train.metric: {wrong}"] if wrong else []
     for kind, choice in options.encoders.items():
         word = split_choice(choice)[0]
-        if kind not in (*names(), "feature"):
+        if kind not in (*names(), *READ_CACHES):
             problems.append(
-                f"train.encoders.{kind}: no such modality{nearest(kind, (*names(), 'feature'))}"
+                f"train.encoders.{kind}: no such modality{nearest(kind, (*names(), *READ_CACHES))}"
             )
         elif word not in ENCODERS or ENCODERS[word].reads != kind:
             own = [name for name, card in ENCODERS.items() if card.reads == kind]
@@ -427,10 +430,10 @@ def _found(options: TrainOptions, problems: list[str]) -> bool:
     for name, lengths in options.buckets.items():
         if name not in options.inputs:
             problems.append(f"train.buckets.{name}: no such input{nearest(name, options.inputs)}")
-        elif options.inputs[name].feature or not lengths:
+        elif not lengths:
             problems.append(
-                f"train.buckets.{name}: wanted lengths of a text or a sound that is read as it"
-                f" is, found {lengths}"
+                f"train.buckets.{name}: wanted lengths of a text, a sound or a cached sequence,"
+                f" found {lengths}"
             )
     for name, spec in options.inputs.items():
         reads = ""

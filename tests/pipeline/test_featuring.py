@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,9 +18,9 @@ from modalmill.pipeline.featuring import FeatureTask
 from modalmill.pipeline.run import Result
 from modalmill.schemas.disk import read_note
 from modalmill.schemas.errors import DamageError, InputError
-from modalmill.schemas.features import read_vectors
+from modalmill.schemas.features import read_feature_counts, read_vectors
 from modalmill.schemas.record import Part
-from modalmill.stages.base import Extractor
+from modalmill.stages.base import Extractor, extracted
 from tiny import recipe, tone, write
 
 
@@ -81,3 +82,49 @@ def test_a_batch_that_brought_the_worker_down_is_taken_apart(tmp_path: Path) -> 
     task.run(beats.append, {"2 parts from text:a on": "decoder_crashed"})
     assert beats[-2:] == ["text:a", "text:bb"]
     assert read_vectors(tmp_path / "x.arrow").keys() == {"a", "bb"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letters(Extractor):
+    """The code of each letter of a text, in order; a text in capitals in another shape."""
+
+    modality: ClassVar[str] = "text"
+    told: ClassVar[tuple[str, ...]] = ("vowels",)
+
+    def dims(self) -> int:
+        return 1
+
+    def sequence_limit(self) -> int | None:
+        return 4
+
+    def extract(self, data: str) -> np.ndarray:
+        codes = np.array([ord(letter) for letter in data], np.float32)
+        return codes if data.isupper() else codes[:, None]
+
+    def tell(self, data: str) -> tuple[int]:
+        return (sum(letter in "aeiou" for letter in data),)
+
+
+@given(st.lists(st.text("abcde", min_size=1, max_size=7), unique=True, max_size=9))
+def test_sequences_of_a_task_are_cut_and_what_was_cut_is_counted_beside_the_rest(
+    texts: list[str],
+) -> None:
+    parts = tuple((text, Part("text", text=text)) for text in texts)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.arrow"
+        FeatureTask(Path(folder), Letters(), parts, path).run(lambda item: None, {})
+        found, counts = read_vectors(path), read_feature_counts(path)
+    assert {text: own.ravel().tolist() for text, own in found.items()} == {
+        text: [ord(letter) for letter in text[:4]] for text in texts
+    }
+    assert counts == {
+        text: [text.count("a") + text.count("e"), int(len(text) > 4)] for text in texts
+    }
+
+
+def test_what_is_no_sequence_is_the_extractors_fault_and_an_empty_one_the_parts() -> None:
+    told = "wanted vectors in order, each of 1 numbers, found the shape [3]"
+    with pytest.raises(InputError, match=re.escape(told)):
+        extracted(Letters(), "ABC", "a text")
+    with pytest.raises(DamageError, match="features by .* of a text: a sequence of no vector"):
+        extracted(Letters(), "", "a text")

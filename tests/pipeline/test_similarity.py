@@ -113,3 +113,21 @@ def test_vectors_of_two_lengths_are_no_pair(
     run_recipe(recipe(tmp_path, {"s": SOURCE}, features=features, shard=None))
     with pytest.raises(InputError, match="one has vectors of 8 numbers and two of 9"):
         find_similarity(out, ["one", "two"])
+
+
+def test_sequences_are_compared_by_the_mean_of_each_and_that_is_said(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
+    rows = [{"id": f"{n}", "one": one, "two": two} for n, (one, two) in enumerate(TEXTS)]
+    write(tmp_path / "t.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    write(tmp_path / "w.txt", "the 1 0 0\ncat 0 2 0\nsat 1 1 1\ndog 0 1 -2\n")
+    found = {}
+    for pool in ("mean", "none"):
+        words = {"features.word_vectors": {"path": str(tmp_path / "w.txt"), "pool": pool}}
+        value = recipe(tmp_path, {"s": SOURCE}, features={"one": words, "two": words}, shard=None)
+        found[pool] = find_similarity(run_recipe(value, tmp_path / pool).out, ["one", "two"])
+    assert found["none"].keys == found["mean"].keys == ["s-0", "s-1", "s-2"]
+    # of the records of the mean, which float16 has rounded
+    np.testing.assert_allclose(found["none"].cosine_N, found["mean"].cosine_N, atol=1e-3)
+    told = "features of one and two are sequences: compared by the mean of each"
+    assert (told in found["none"].notes, told in found["mean"].notes) == (True, False)

@@ -65,7 +65,12 @@ class Inputs:
             self.fitted.get(name, {}),
             self.dims(name),
             self.options.dropout,
+            self.is_sequence(name),
         )
+
+    def is_sequence(self, name: str) -> bool:
+        """Whether a part is read as cached vectors in order."""
+        return name in self.caches and self.caches[name].longest is not None
 
     def dims(self, name: str) -> int:
         """Length of a part's cached vector; 0 for parts that are read as media."""
@@ -127,7 +132,16 @@ class Inputs:
         """The classes of length of a part; the last one is the length that it is cut to anyway.
         InputError where its encoder cannot have them.
         """
-        kind, entry = self.modality(name), self.options.inputs[name]
+        entry = self.options.inputs[name]
+        if entry.feature:
+            longest = self.caches[name].longest
+            if longest is None:
+                raise InputError(
+                    f"train.buckets.{name}: a cached vector has no length; wanted a text, a sound,"
+                    " a series, or features with pool: none"
+                )
+            return [*(bound for bound in self.options.buckets[name] if bound < longest), longest]
+        kind = self.modality(name)
         word, _ = split_choice(encoder_choice(entry, kind.name, self.options))
         encoder = ENCODERS[word].load()
         if isinstance(encoder, _TellsDivision) and encoder.divides_whole:
@@ -201,6 +215,8 @@ class Inputs:
         """A part that is absent in every row, in the shape its encoder expects; and its lengths,
         where it has lengths.
         """
+        if self.is_sequence(name):
+            return torch.zeros(rows, 1, self.dims(name)), torch.zeros(rows, dtype=torch.int64)
         if self.options.inputs[name].feature:
             return torch.zeros(rows, self.dims(name)), None
         spec = self.spec(name)

@@ -141,9 +141,8 @@ def _standardise(model: FusionModel, stream: Stream, target: str) -> None:
         encoder = dict(model.encoders.items()).get(name)
         if isinstance(spec, FeatureSpec) and isinstance(encoder, Vector):
             cache = FeatureCache(Path(spec.folder), spec.part)
-            rows = cache.rows(stream.index.all_keys())
-            there = np.flatnonzero(rows >= 0)[:: max(1, len(rows) // _MOST_MEASURED)]
-            vectors = torch.from_numpy(cache.vectors[rows[there]].astype("float64"))
+            places, there = _measured(cache, cache.rows(stream.index.all_keys()))
+            vectors = torch.from_numpy(cache.vectors[places].astype("float64"))
             if len(vectors):
                 encoder.standardise(
                     vectors.mean(0),
@@ -154,6 +153,22 @@ def _standardise(model: FusionModel, stream: Stream, target: str) -> None:
                 encoder.axes_FK.copy_(
                     torch.from_numpy(_axes(encoder, vectors, stream, there, name, target))
                 )
+
+
+def _measured(cache: FeatureCache, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors that stand for all of these rows of a cache: where they lie in it, and which of the
+    rows each is of, evenly spread ``int64 [n]``.
+    """
+    here = np.flatnonzero(rows >= 0)
+    if cache.offsets is None:
+        there = here[:: max(1, len(rows) // _MOST_MEASURED)]
+        return rows[there], there
+    ends = np.cumsum(cache.lengths(rows[here]))
+    total = int(ends[-1]) if len(ends) else 0
+    counted = np.arange(0, total, max(1, -(-total // _MOST_MEASURED)))
+    own = np.searchsorted(ends, counted, side="right")
+    begins = np.append(0, ends[:-1])
+    return cache.offsets[rows[here[own]]] + counted - begins[own], here[own]
 
 
 def _axes(

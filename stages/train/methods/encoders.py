@@ -179,7 +179,38 @@ ENCODERS: Mapping[str, Card] = WithOutside(
             "F D",
             reads="feature",
         ),
+        "sequence_mean": Card(
+            "encoders.sequence.SequenceMean",
+            "two layers over the mean of a cached sequence",
+            "standard",
+            "F D",
+            reads="sequence",
+        ),
+        "sequence_linear": Card(
+            "encoders.sequence.SequenceLinear",
+            "a linear map of each vector of a cached sequence, and its position",
+            "standard",
+            "T F D",
+            reads="sequence",
+        ),
+        "sequence_lstm": Card(
+            "encoders.sequence.SequenceLstm",
+            "LSTM over a cached sequence, both ways",
+            "Hochreiter 1997",
+            "T D (F + D)",
+            reads="sequence",
+        ),
+        "sequence_transformer": Card(
+            "encoders.sequence.SequenceTransformer",
+            "layers of self-attention over a cached sequence",
+            "Vaswani 2017",
+            "T^2 D",
+            reads="sequence",
+        ),
     },
 )
 
-FIRST_OF_FEATURES = "mlp"
+# what an input can be read as in the place of its medium -> the encoder that reads it unless the
+# recipe names one
+FIRST_OF_FEATURES: Mapping[str, str] = {"feature": "mlp", "sequence": "sequence_linear"}
+READ_CACHES = tuple(FIRST_OF_FEATURES)

@@ -12,6 +12,7 @@ _PLAIN = {
     "audio": "frames",
     "video": "video_patches",
     "feature": "linear",
+    "sequence": "sequence_linear",
 }
 
 # What a recipe says itself goes before.

@@ -6,7 +6,7 @@ from ....schemas.errors import InputError, nearest
 from ....schemas.plain_text import Verbatim, render_text
 from ...base import Addressed, Extractor, Source, addresses
 from .card import cards_text
-from .encoders import ENCODERS
+from .encoders import ENCODERS, READ_CACHES
 from .fusions import FUSIONS
 from .loggers import LOGGERS
 from .losses import LOSSES
@@ -66,7 +66,7 @@ def method_text(name: str) -> str:
     name = name.lower()
     for title, cards, form in _KINDS:
         if name in cards:
-            feature = "feature: true, " if cards[name].reads == "feature" else ""
+            feature = "feature: true, " if cards[name].reads in READ_CACHES else ""
             lines += [
                 title,
                 *cards[name].told(name, form.replace("encoder:", f"{feature}encoder:")),

@@ -44,6 +44,21 @@ class Gru(nn.GRU):
         return out_BTD.to(torch.get_autocast_dtype("cpu")), after
 
 
+def both_ways(forth: Lstm | Gru, back: Lstm | Gru, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    """What one network says from the first place on, and another from each row's last real place
+    back, side by side; ``mask_BT`` keeps the first places of a row, and no more padding behind them
+    changes anything.
+    """
+    # reverse the first `length` places of each row and leave the rest
+    place_T = torch.arange(x_BTD.shape[1], device=x_BTD.device)
+    turned_BT = torch.where(mask_BT, mask_BT.sum(1, keepdim=True) - 1 - place_T, place_T)
+    back_BTD = x_BTD.gather(1, turned_BT[:, :, None].expand_as(x_BTD))
+    forth_BTD, _ = forth(x_BTD)
+    turned_back_BTD, _ = back(back_BTD)
+    index_BTD = turned_BT[:, :, None].expand_as(turned_back_BTD)
+    return torch.cat([forth_BTD, turned_back_BTD.gather(1, index_BTD)], dim=2)
+
+
 def _has_kernels(x_BTD: Tensor) -> bool:
     """Whether this device computes it in the precision at work."""
     return x_BTD.device.type != "cpu" or not torch.is_autocast_enabled("cpu")

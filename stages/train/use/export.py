@@ -2,9 +2,9 @@
 compared with the model, timed and scored.
 
 Inputs, by name: each part as a batch holds it (``image`` uint8 ``[B, H, W, 3]``, token ids int64
-``[B, T]``, sound float32 ``[B, T]``, ...), ``<part>_length`` int64 ``[B]`` for sounds and texts,
-and ``present`` bool ``[B, M]``. Output: ``probabilities`` ``[B, O]``; for numbers the number
-itself.
+``[B, T]``, sound float32 ``[B, T]``, sequences of features float32 ``[B, T, D]`` with T as long as
+the longest of a batch, ...), ``<part>_length`` int64 ``[B]`` for sounds, texts and sequences, and
+``present`` bool ``[B, M]``. Output: ``probabilities`` ``[B, O]``; for numbers the number itself.
 
 What stands in an absent part's input does not matter. Beside the file, ``<name>.json`` says what
 the inputs are and what the outputs mean.
@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
@@ -40,6 +40,7 @@ from .pruning import prune
 _TOLERANCE = 1e-4
 _TOLERANCE_INT8 = 0.25
 _ROWS = 3
+_LENGTHS = (5, 1, 9)  # of sequences in examples
 _TIMED = 30
 
 
@@ -131,7 +132,8 @@ def export(
     report: Exported = {
         "file": out.name,
         "inputs": {
-            name: _shape(tensor) for name, tensor in zip(whole.inputs, example, strict=True)
+            name: _shape(tensor, sizes)
+            for name, tensor, sizes in zip(whole.inputs, example, whole.free_sizes, strict=True)
         },
         "parts": list(saved.inputs.names),
         "output": "number" if saved.objective.link == "identity" else "probabilities",
@@ -221,6 +223,9 @@ def _example(saved: checkpoint.Saved, whole: Exportable, rows: int, seed: int) -
     parts, lengths = [], []
     for name in whole.names:
         empty, length = saved.inputs.blank(name, rows)
+        if name in whole.sequences:
+            length_of_all = whole.sequences[name] or _LENGTHS[seed % len(_LENGTHS)]
+            empty = empty.expand(-1, length_of_all, -1)
         if empty.dtype == torch.uint8:
             parts.append(torch.randint(0, 256, empty.shape, generator=random, dtype=torch.uint8))
         elif empty.dtype == torch.int64:
@@ -234,8 +239,9 @@ def _example(saved: checkpoint.Saved, whole: Exportable, rows: int, seed: int) -
     return [*parts, *lengths, torch.ones(rows, len(whole.names), dtype=torch.bool)]
 
 
-def _shape(tensor: Tensor) -> Tensors:
-    return {"shape": ["batch", *tensor.shape[1:]], "type": str(tensor.dtype).removeprefix("torch.")}
+def _shape(tensor: Tensor, free_sizes: Container[int]) -> Tensors:
+    own = ["length" if place in free_sizes else size for place, size in enumerate(tensor.shape)]
+    return {"shape": ["batch", *own[1:]], "type": str(tensor.dtype).removeprefix("torch.")}
 
 
 @torch.no_grad()

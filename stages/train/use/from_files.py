@@ -78,11 +78,16 @@ class Given:
             parts[name], length = inputs.blank(name, rows)
             if length is not None:
                 lengths[name] = length
+            sequences: dict[int, np.ndarray] = {}
             for place, row in enumerate(given):
                 if name in row:
                     try:
                         check(f"{keys[place]}: {name}")
-                        count = self._fill(name, row[name], parts[name][place])
+                        if inputs.is_sequence(name):
+                            sequences[place] = self._vector(name, row[name])
+                            count = len(sequences[place])
+                        else:
+                            count = self._fill(name, row[name], parts[name][place])
                     except DamageError as error:
                         damaged[place][name] = error.message
                     except OSError as error:
@@ -91,6 +96,8 @@ class Given:
                         present[place, column] = True
                         if length is not None:
                             length[place] = count
+            if sequences:
+                parts[name] = _padded(sequences, rows)
         return FusionBatch(
             inputs.names, Labels(keys, ["{}"] * rows), parts, lengths, {}, present, torch.ones(rows)
         ), damaged
@@ -106,7 +113,7 @@ class Given:
         )
 
     def _vector(self, name: str, value: str) -> np.ndarray:
-        """The vector that the cache would hold ``float16 [dims]``."""
+        """The vector that the cache would hold ``[dims]``, or the sequence ``[T, dims]``."""
         kind = self.saved.inputs.modality(name)
         extractor = self._extractors.get(name) or self._extractor(name)
         self._extractors[name] = extractor
@@ -143,3 +150,15 @@ class Given:
                 " predict from --shards"
             )
         return extractor
+
+
+def _padded(sequences: Mapping[int, np.ndarray], rows: int) -> torch.Tensor:
+    """Sequences by row as ``float32 [B, T, D]``, T being that of the longest; zeros behind the
+    others.
+    """
+    whole = torch.nn.utils.rnn.pad_sequence(
+        [torch.from_numpy(own.astype(np.float32)) for own in sequences.values()], batch_first=True
+    )
+    padded = torch.zeros(rows, *whole.shape[1:])
+    padded[list(sequences)] = whole
+    return padded

@@ -106,6 +106,24 @@ def test_frames_are_averaged_and_sound_is_heard_whole(tmp_path: Path) -> None:
     np.testing.assert_allclose(heard.extract(tone()), [np.abs(tone()).sum()], rtol=1e-4)
 
 
+def test_places_of_a_picture_come_row_by_row_and_frames_of_a_film_one_by_one(
+    tmp_path: Path,
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 4, 3), np.uint8)
+    for shape in (["N", 3, "H", "W"], ["N", "H", "W", 3]):
+        model = network(tmp_path / "n.onnx", "Identity", shape)
+        seen = Onnx(model=model, size=4, pool="none", **PLAIN)  # type: ignore[arg-type]
+        assert seen.dims() == 3
+        np.testing.assert_allclose(seen.extract(pixels), pixels.reshape(16, 3) / 255, atol=1e-6)
+    film = np.stack([pixels, 255 - pixels])
+    options = {"model": model, "size": 4, "of": "video", **PLAIN}
+    found = Onnx(**options, pool="none").extract(film)  # type: ignore[arg-type]
+    np.testing.assert_allclose(found, film.mean((1, 2)) / 255, atol=1e-6)
+    one = network(tmp_path / "one.onnx", "Flatten", ["N", 3, "H", "W"])
+    with pytest.raises(ValueError, match="gives one vector for each image, and no places"):
+        Onnx(model=one, size=4, pool="none")
+
+
 def test_what_grows_with_a_sound_is_averaged_wherever_it_lies(tmp_path: Path) -> None:
     """Channels before time, as networks of torch give them, and channels after; the same numbers
     for sounds of all lengths.
@@ -137,6 +155,8 @@ def test_what_grows_with_a_sound_is_averaged_wherever_it_lies(tmp_path: Path) ->
         pooled.append([extractor.extract(sound) for sound in (loud, quiet)])
         frames = loud.reshape(-1, 80) @ weights[:, 0].T
         np.testing.assert_allclose(pooled[-1][0], frames.mean(0), atol=1e-4)
+        in_order = Onnx(model=str(tmp_path / f"{name}.onnx"), of="audio", rate_hz=8000, pool="none")
+        np.testing.assert_allclose(in_order.extract(loud), frames, atol=1e-4)
         with pytest.raises(DamageError, match="cannot take it"):
             extractor.extract(tone(seconds=0.005))  # shorter than a window
     np.testing.assert_allclose(pooled[0], pooled[1], atol=1e-5)

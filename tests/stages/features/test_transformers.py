@@ -178,6 +178,103 @@ def test_a_sound_is_the_mean_of_its_moments(models: dict[str, tuple[str, Any]]) 
 
 
 @torch.no_grad()
+def test_a_sequence_has_the_states_of_all_tokens_as_the_library_gives_them(
+    models: dict[str, tuple[str, Any]],
+) -> None:
+    folder, model = models["bert"]
+    stage = Transformers(model=folder, pool="none")
+    assert (stage.dims(), stage.sequence_limit()) == (16, 1500)
+    found = stage.extract("the cat sat")
+    wanted = model(input_ids=SENTENCE, output_hidden_states=True)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, wanted.last_hidden_state[0].numpy(), atol=1e-6)
+    np.testing.assert_allclose(
+        Transformers(model=folder, pool="none", layer=1).extract("the cat sat"),
+        wanted.hidden_states[1][0].numpy(),
+        atol=1e-6,
+    )
+
+
+def data_of(name: str) -> list[Any]:
+    """Parts of several lengths for a model; longer ones than it takes among them."""
+    if name == "bert":
+        return ["the cat", "sat", "cat sat the cat", "the " * 30, "cat", ""]
+    if name in ("wav2vec", "clap"):
+        rate_hz = 16_000 if name == "wav2vec" else 8_000
+        return [tone(99 + number, 0.3 + 0.2 * (number % 2), rate_hz) for number in range(4)]
+    return [picture(40, 50 + number, number) for number in range(3)]
+
+
+OF = {"bert": "text", "wav2vec": "audio", "clap": "audio", "vit": "image", "siglip": "image"}
+
+
+@pytest.mark.parametrize("name", OF)
+def test_the_mean_of_a_sequence_is_what_pooling_gives_whatever_stood_beside_it(
+    models: dict[str, tuple[str, Any]], name: str
+) -> None:
+    folder, _ = models[name]
+    options: dict[str, Any] = {"model": folder, "of": OF[name], "batch_size": 3}
+    data = data_of(name)
+    sequences = Transformers(**options, pool="none").extract_all(data)
+    means = Transformers(**options).extract_all(data)
+    alone = Transformers(**{**options, "batch_size": 1}, pool="none")
+    for one, sequence, mean in zip(data, sequences, means, strict=True):
+        np.testing.assert_allclose(sequence.mean(0), mean, atol=1e-5)
+        np.testing.assert_allclose(alone.extract(one), sequence, atol=1e-5)
+    if name == "bert":
+        words = transformers.AutoTokenizer.from_pretrained(folder)
+        wanted = [len(words(text, truncation=True, max_length=12)["input_ids"]) for text in data]
+        assert [len(own) for own in sequences] == wanted
+
+
+@pytest.mark.parametrize("each", ["mean", "cls", "projection"])
+def test_the_sequence_of_a_film_has_what_each_of_its_frames_would_be(
+    models: dict[str, tuple[str, Any]], each: Any
+) -> None:
+    folder, _ = models["clip"]
+    films = [
+        np.stack([picture(40, 50, 10 * count + seed) for seed in range(count)]) for count in (3, 2)
+    ]
+    stage = Transformers(model=folder, of="video", pool="none", each_frame=each, frames=3)
+    one = Transformers(model=folder, of="image", pool=each)
+    assert stage.dims() == one.dims()
+    for film, found in zip(films, stage.extract_all(films), strict=True):
+        np.testing.assert_allclose(found, [one.extract(frame) for frame in film], atol=1e-5)
+
+
+@pytest.mark.parametrize(("dtype", "kept"), [("float32", "float32"), ("bfloat16", "float16")])
+def test_a_cache_keeps_sequences_as_exactly_as_they_were_computed(
+    tmp_path: Path, models: dict[str, tuple[str, Any]], dtype: Any, kept: str
+) -> None:
+    folder, _ = models["bert"]
+    texts = ["the cat sat", "cat", "the cat " * 20, "sat"]
+    write(tmp_path / "t.csv", "id,text\n" + "".join(f"{n},{t}\n" for n, t in enumerate(texts)))
+    source = {"type": "csv", "path": "t.csv", "id": "{id}", "text": {"text": "text"}}
+    options = {"model": folder, "pool": "none", "longest": 7, "dtype": dtype, "batch_size": 2}
+    value = recipe(
+        tmp_path, {"s": source}, features={"text": {"features.transformers": options}}, shard=None
+    )
+    path = write(tmp_path / "r.json", json.dumps(value))
+    done = commands.here("run", path, "--out", tmp_path / "out", "--engine", "serial")
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stderr.split())
+    assert f"1 of 4 are longer than {folder} takes" in said
+    assert "1 of 4 sequences are longer than longest: 7" in said
+    cache = FeatureCache(tmp_path / "out" / "features", "text")
+    assert cache.vectors.dtype == kept
+    keys = read_manifest(tmp_path / "out")["key"]
+    stage = Transformers(**options)
+    for key, row in zip(keys.to_pylist(), cache.rows(keys).tolist(), strict=True):
+        wanted = stage.extract(texts[int(key.rpartition("-")[2])])[:7]
+        # float16 has eleven bits, bfloat16 eight; its rounding may fall otherwise in a batch
+        tolerance = 1e-6 if kept == "float32" else 4e-2
+        np.testing.assert_allclose(cache.sequence(row), wanted, atol=tolerance)
+    means = cache.one_each(cache.rows(keys))
+    assert means.shape == (4, 16)
+    np.testing.assert_array_equal(means[0], cache.sequence(cache.rows(keys)[0]).mean(0, np.float32))
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("name", ["clip", "siglip"])
 def test_texts_and_pictures_have_their_places_in_a_common_space(
     models: dict[str, tuple[str, Any]], name: str
@@ -363,7 +460,9 @@ def test_a_model_that_is_not_there_is_told_with_the_recipe(tmp_path: Path) -> No
     ("name", "options", "told"),
     [
         ("bert", {"pool": "projection"}, "pool: .*bert has no projection"),
-        ("bert", {"pool": "none"}, "pool: a cache holds one vector for each content"),
+        ("bert", {"longest": 9}, r"longest: is of a sequence \(pool: none\), found longest: 9"),
+        ("bert", {"pool": "none", "longest": 0}, "longest: wanted at least 1, found 0"),
+        ("clip", {"of": "image", "each_frame": "cls"}, "each_frame: is of the sequence of a film"),
         ("bert", {"layer": 3}, "layer: .* has 2 layers, wanted -3 to 2, found 3"),
         ("bert", {"of": "image"}, "bert cannot be loaded with what makes image its input"),
         ("bert", {"batch_size": 0}, "batch_size: wanted at least 1, found 0"),

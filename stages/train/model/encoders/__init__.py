@@ -16,12 +16,11 @@ from ...options import TrainOptions, encoder_choice
 
 def make_encoder(name: str, part: InputPart, options: TrainOptions) -> nn.Module:
     """The encoder of a part."""
-    word, own = split_choice(encoder_choice(part.options, part.kind, options))
-    reads = "feature" if part.options.feature else part.kind
-    if ENCODERS[word].reads != reads:
+    word, own = split_choice(encoder_choice(part.options, part.reads, options))
+    if ENCODERS[word].reads != part.reads:
         raise InputError(
             f"train.inputs.{name}: the encoder {word} reads {ENCODERS[word].reads}, this part is"
-            f" {reads}"
+            f" {part.reads}"
         )
     return ENCODERS[word].make(nn.Module, options.width, part, **own)
 

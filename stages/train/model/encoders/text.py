@@ -13,7 +13,7 @@ from ....modalities.text import learned_words
 from ....modalities.text.words import SPECIAL_TOKENS
 from ...data.part import InputPart
 from ..fusion.attention import Layer
-from ..recurrent import Gru, Lstm
+from ..recurrent import Gru, Lstm, both_ways
 
 _WIDTHS = (3, 4, 5)
 
@@ -58,15 +58,7 @@ class _TwoWays(_Text):
 
     def encode(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """One vector a word."""
-        # The way back starts at each text's last word: reverse the first `length` places of each
-        # row and leave the rest.
-        place_T = torch.arange(x_BTD.shape[1], device=x_BTD.device)
-        turned_BT = torch.where(mask_BT, mask_BT.sum(1, keepdim=True) - 1 - place_T, place_T)
-        back_BTD = x_BTD.gather(1, turned_BT[:, :, None].expand_as(x_BTD))
-        forth_BTD, _ = self.forth(x_BTD)
-        turned_back_BTD, _ = self.back(back_BTD)
-        index_BTD = turned_BT[:, :, None].expand_as(turned_back_BTD)
-        return torch.cat([forth_BTD, turned_back_BTD.gather(1, index_BTD)], dim=2)
+        return both_ways(self.forth, self.back, x_BTD, mask_BT)
 
 
 class TextLstm(_TwoWays):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import InputError
 from modalmill.schemas.features import FeatureCache
@@ -72,3 +73,90 @@ def test_vectors_that_nobody_made_are_told(out: Path) -> None:
     parts = {"image": stream.FeatureSpec(folder=str(out / "features"), part="image")}
     with pytest.raises(InputError, match=r"image.arrow: no cached features of 'image' here"):
         stream.open(out / "shards", parts=parts)
+
+
+LENGTHS = (3, 1, 7, 2, 5, 1, 4, 6, 2, 3)
+
+
+@pytest.fixture
+def sequences(tmp_path: Path, run_recipe: Callable[..., Result]) -> Path:
+    """Ten texts of known lengths in words, and three pictures without a text."""
+    write(tmp_path / "words.txt", "\n".join(f"w{n} {n} {n * n} 1" for n in range(1, 9)) + "\n")
+    for number in range(3):
+        write(tmp_path / "photos" / f"{number}.jpg", jpeg(seed=50 + number))
+    texts = [" ".join(f"w{n}" for n in range(1, length + 1)) for length in LENGTHS]
+    write(tmp_path / "t.csv", "id,note\n" + "".join(f"{n},{t}\n" for n, t in enumerate(texts)))
+    sources: dict[str, Any] = {
+        "t": {"type": "csv", "path": "t.csv", "id": "{id}", "text": {"note": "note"}},
+        "photos": {"type": "image_folder", "path": "photos"},
+    }
+    options = {"path": str(tmp_path / "words.txt"), "pool": "none"}
+    features = {"note": {"features.word_vectors": options}}
+    run_recipe(recipe(tmp_path, sources, features=features))
+    return tmp_path / "out"
+
+
+def spec_of(out: Path, longest: int | None = None) -> dict[str, Any]:
+    folder = str(out / "features")
+    return {"note": stream.FeatureSpec(folder=folder, part="note", longest=longest)}
+
+
+@pytest.mark.parametrize("longest", [None, 4])
+@pytest.mark.parametrize("world", [1, 2])
+def test_each_row_has_the_sequence_of_its_record_and_zeros_behind_it(
+    sequences: Path, longest: int | None, world: int
+) -> None:
+    seen = {}
+    for rank in range(world):
+        one = stream.open(
+            sequences / "shards",
+            batch_size=4,
+            parts=spec_of(sequences, longest),
+            drop_last=False,
+            rank=rank,
+            world=world,
+        )
+        for batch in one:
+            vectors, lengths = batch.parts["note"], batch.lengths["note"]
+            assert vectors.shape == (len(batch), max(1, int(lengths.max())), 3)
+            assert torch.equal(batch.mask("note").sum(1), lengths)
+            assert torch.equal(lengths > 0, batch.present_BM[:, 0])
+            assert not vectors[~batch.mask("note")].any()
+            for key, own, length in zip(batch.keys, vectors, lengths.tolist(), strict=True):
+                seen[key] = own[:length].tolist()
+    wanted = {
+        f"t-{number}": [[n, n * n, 1] for n in range(1, min(length, longest or 99) + 1)]
+        for number, length in enumerate(LENGTHS)
+    }
+    assert {key: own for key, own in seen.items() if own} == wanted
+    assert {key.partition("-")[0] for key, own in seen.items() if not own} <= {"photos", ""}
+
+
+def test_they_make_classes_of_length_and_the_last_one_cuts(sequences: Path) -> None:
+    one = stream.open(
+        sequences / "shards",
+        batch_size=2,
+        parts=spec_of(sequences),
+        where="'note' in parts",
+        buckets={"note": [2, 5]},
+        drop_last=False,
+    )
+    for batch in one:
+        lengths = batch.lengths["note"][batch.weight_B > 0].tolist()
+        assert all(length <= 2 for length in lengths) or all(2 < length <= 5 for length in lengths)
+
+
+def test_a_cached_vector_has_no_length(out: Path) -> None:
+    parts = {"question": stream.FeatureSpec(folder=str(out / "features"), part="question")}
+    with pytest.raises(InputError, match="knows no lengths; .* or cached sequences"):
+        stream.open(out / "shards", parts=parts, buckets={"question": [2]})
+
+
+def test_a_batch_of_sequences_is_no_view_of_the_cache(sequences: Path) -> None:
+    """Written over, it leaves the next one as it was."""
+    one = stream.open(sequences / "shards", batch_size=13, parts=spec_of(sequences), shuffle=False)
+    (first,) = one
+    kept = first.parts["note"].clone()
+    first.parts["note"].fill_(9)
+    (second,) = one
+    assert torch.equal(second.parts["note"], kept)

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 import torch
 from campaign import also, fusions
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from modalmill.schemas.features import FeatureNote
 from modalmill.stages.stream import FusionBatch, Labels
 from modalmill.stages.train.data.inputs import Inputs
+from modalmill.stages.train.methods.encoders import ENCODERS
 from modalmill.stages.train.methods.fusions import FUSIONS
 from modalmill.stages.train.methods.losses import LOSSES
 from modalmill.stages.train.methods.missing import MISSING
@@ -366,3 +369,90 @@ def test_where_a_fusion_looked_is_told_for_every_way_to_do_without_a_part(missin
         for place, part_BT in enumerate(looked_at):
             assert not part_BT[~one.present_BM[:, place]].any()
     assert model("concat", missing).looked_at(tokens, masks, one.present_BM) is None
+
+
+def sequence_model(fusion: str, encoder: str) -> FusionModel:
+    """Of a sequence of vectors and of a vector."""
+    torch.manual_seed(0)
+    options = TrainOptions(
+        target="y",
+        inputs={
+            "voice": InputOptions(feature=True, encoder=encoder),
+            "vector": InputOptions(feature=True),
+        },
+        fusion=fusion,
+        width=16,
+        hidden=16,
+        dropout=0.0,
+    )
+    caches = {"voice": FeatureNote(dims=DIMS, longest=50), "vector": FeatureNote(dims=DIMS)}
+    return FusionModel(Inputs(options, {"voice": "audio", "vector": "text"}, {}, caches), CLASSES)
+
+
+SEQUENCE_ENCODERS = [word for word in ENCODERS if ENCODERS[word].reads == "sequence"]
+
+
+@given(
+    st.sampled_from(list(FUSIONS)),
+    st.sampled_from(SEQUENCE_ENCODERS),
+    st.lists(st.integers(0, 9), min_size=2, max_size=5),
+    st.integers(0, 4),
+    st.floats(-1e4, 1e4, width=16),
+)
+@settings(max_examples=60)
+def test_neither_padding_nor_the_rows_beside_it_change_the_logits_of_a_sequence(
+    fusion: str, encoder: str, lengths: list[int], more: int, filling: float
+) -> None:
+    """0 stands for a record without a sequence."""
+    made = sequence_model(fusion, encoder).eval()
+    count, longest = torch.tensor(lengths), max(1, *lengths)
+    mask_BT = torch.arange(longest + more) < count[:, None]
+    voice = torch.where(mask_BT[:, :, None], torch.randn(*mask_BT.shape, DIMS), filling)
+    whole = FusionBatch(
+        ("voice", "vector"),
+        Labels([""] * len(lengths), ["{}"] * len(lengths)),
+        {"voice": voice, "vector": torch.randn(len(lengths), DIMS)},
+        {"voice": count},
+        {},
+        torch.stack([count > 0, torch.ones(len(lengths), dtype=torch.bool)], 1),
+        torch.ones(len(lengths)),
+    )
+    with torch.no_grad():
+        found = made(whole)
+        assert torch.isfinite(found).all()
+        for row, length in enumerate(lengths):
+            alone = replace(
+                whole,
+                parts={
+                    "voice": voice[row : row + 1, : max(1, length)],
+                    "vector": whole.parts["vector"][row : row + 1],
+                },
+                lengths={"voice": count[row : row + 1]},
+                present_BM=whole.present_BM[row : row + 1],
+                weight_B=torch.ones(1),
+            )
+            assert torch.allclose(made(alone)[0], found[row], atol=1e-4)
+
+
+@pytest.mark.parametrize("encoder", SEQUENCE_ENCODERS)
+def test_sequences_in_half_precision_are_answered_and_learned_from_alike(encoder: str) -> None:
+    made = sequence_model("attention", encoder)
+    count = torch.tensor([5, 0, 2, 9])
+    whole = FusionBatch(
+        ("voice", "vector"),
+        Labels([""] * 4, ["{}"] * 4),
+        # as a cache keeps them
+        {"voice": torch.randn(4, 9, DIMS).half(), "vector": torch.randn(4, DIMS).half()},
+        {"voice": count},
+        {},
+        torch.stack([count > 0, torch.ones(4, dtype=torch.bool)], 1),
+        torch.ones(4),
+    )
+    exact = made(whole)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = made(whole)
+    half.float().square().sum().backward()
+    # bfloat16 has 8 bits
+    assert torch.allclose(half.float(), exact, atol=0.1)
+    gradients = [p.grad for p in made.encoders["voice"].parameters()]
+    assert all(grad is not None and torch.isfinite(grad).all() for grad in gradients)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from campaign import also, fusions
 from commands import alone, here
+from modalmill.schemas.errors import InputError
 from modalmill.schemas.features import FeatureNote
 from modalmill.stages.train.data.inputs import Inputs
 from modalmill.stages.train.evaluation.evaluate import evaluate
@@ -25,12 +26,16 @@ from modalmill.stages.train.use.export import export
 from modalmill.stages.train.use.onnx_pt2 import Exportable
 
 
-def checkpoint_of(path: Path, fusion: Any) -> Path:
-    """A model of a text and a vector as it is before training."""
+def checkpoint_of(
+    path: Path, fusion: Any, encoder: str | None = None, longest: int | None = None
+) -> Path:
+    """A model of a text and a vector as it is before training; of sequences of at most ``longest``
+    vectors in its place.
+    """
     torch.manual_seed(0)
     options = TrainOptions(
         target="y",
-        inputs={"note": InputOptions(length=5), "v": InputOptions(feature=True)},
+        inputs={"note": InputOptions(length=5), "v": InputOptions(feature=True, encoder=encoder)},
         fusion=fusion,
         width=16,
         hidden=16,
@@ -41,7 +46,7 @@ def checkpoint_of(path: Path, fusion: Any) -> Path:
         options,
         {"note": "text", "v": "image"},
         {"note": {"vocabulary": vocabulary}},
-        {"v": FeatureNote(dims=6)},
+        {"v": FeatureNote(dims=6, longest=longest)},
     )
     model = FusionModel(inputs, 3)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,3 +119,37 @@ def test_a_trained_model_is_exported_by_the_command_line(trained: Path, tmp_path
         assert done.returncode == 1
         assert told in done.stderr
         assert not (tmp_path / "m.pt2").exists()
+
+
+@pytest.mark.parametrize(
+    ("encoder", "length"),
+    [("sequence_mean", "length"), ("sequence_transformer", "length"), ("sequence_lstm", 12)],
+)
+def test_sequences_of_any_length_go_through_one_graph_and_through_an_lstm_those_of_one(
+    encoder: str, length: str | int, tmp_path: Path
+) -> None:
+    path = checkpoint_of(tmp_path / "m.pt", "attention", encoder, 12)
+    report = export(path, tmp_path / "m.onnx")
+    assert report["furthest_from_model"] < 1e-5
+    assert report["inputs"]["v"] == {"shape": ["batch", length, 6], "type": "float32"}
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
+    feed = {
+        "note": np.full((2, 5), 2),
+        "v": np.random.default_rng(0).normal(size=(2, 12, 6)).astype(np.float32),
+        "note_length": np.full(2, 3),
+        "v_length": np.array([4, 7]),
+        "present": np.ones((2, 2), bool),
+    }
+    (found,) = session.run(None, feed)
+    feed["v"][0, 4:], feed["v"][1, 7:] = 9, -9
+    np.testing.assert_allclose(session.run(None, feed)[0], found, atol=1e-6)
+    if length == "length":
+        np.testing.assert_allclose(
+            session.run(None, {**feed, "v": feed["v"][:, :7]})[0], found, atol=1e-6
+        )
+
+
+def test_an_lstm_of_too_many_steps_is_refused(tmp_path: Path) -> None:
+    path = checkpoint_of(tmp_path / "m.pt", "attention", "sequence_lstm", 1500)
+    with pytest.raises(InputError, match=r"v: its LSTM .* may have 1,500 of them; wanted at most"):
+        export(path, tmp_path / "m.pt2")

@@ -15,7 +15,7 @@ from modalmill.schemas.features import FeatureNote
 from modalmill.stages.media import spectrum as reference
 from modalmill.stages.reduction import lda, pca
 from modalmill.stages.train.data.inputs import Inputs
-from modalmill.stages.train.methods.encoders import ENCODERS
+from modalmill.stages.train.methods.encoders import ENCODERS, READ_CACHES
 from modalmill.stages.train.model.encoders import InputPart
 from modalmill.stages.train.model.encoders.resnet import ResNet18, ResNet34, ResNet50, ResNet101
 from modalmill.stages.train.model.encoders.resnet3d import I3dResNet18, R3d18, inflate
@@ -43,7 +43,7 @@ FITTED: dict[str, dict[str, Any]] = {
 
 
 def part_of(kind: str) -> InputPart:
-    return InputPart(kind, OPTIONS, FITTED.get(kind, {}), dims=6)
+    return InputPart(kind, OPTIONS, FITTED.get(kind, {}), dims=6, is_sequence=kind == "sequence")
 
 
 WIDTH = 12
@@ -59,14 +59,16 @@ def made(word: str) -> nn.Module:
 
 def rows(word: str, count: int, seed: int = 0) -> tuple[Tensor, Tensor | None]:
     reads = ENCODERS[word].reads
-    options = OPTIONS.model_copy(update={"feature": reads == "feature"})
+    options = OPTIONS.model_copy(update={"feature": reads in READ_CACHES})
     inputs = Inputs(
         TrainOptions(target="y", inputs={"part": options}),
         {"part": reads},
         {"part": part_of(reads).fitted},
-        {"part": FeatureNote(dims=6)},
+        {"part": FeatureNote(dims=6, longest=99 if reads == "sequence" else None)},
     )
     empty, length = inputs.blank("part", count)
+    if reads == "sequence":
+        empty = empty.expand(-1, 9, -1)
     random = torch.Generator().manual_seed(seed)
     if empty.dtype == torch.uint8:
         filled = torch.randint(0, 256, empty.shape, dtype=torch.uint8, generator=random)
@@ -113,16 +115,20 @@ def test_every_weight_learns(word: str) -> None:
     ] == []
 
 
-@pytest.mark.parametrize("word", [word for word in ENCODERS if ENCODERS[word].reads == "text"])
-def test_more_padding_changes_no_word(word: str) -> None:
-    ids, length = rows(word, 5)
-    longer = torch.cat([ids, torch.randint(1, 20, (5, 4))], 1)
+@pytest.mark.parametrize(
+    "word", [word for word in ENCODERS if ENCODERS[word].reads in ("text", "sequence")]
+)
+def test_more_padding_changes_no_token(word: str) -> None:
+    part, length = rows(word, 5)
+    filling = torch.randint(1, 20, (5, 4, *part.shape[2:])).to(part.dtype)
+    longer = torch.cat([part, filling], 1)
     here = torch.ones(5, dtype=torch.bool)
     encoder = made(word).eval()
-    (short, mask), (long, long_mask) = encoder(ids, length, here), encoder(longer, length, here)
-    assert torch.equal(long_mask[:, :9], mask)
-    assert not long_mask[:, 9:].any()
-    assert torch.allclose(short[mask], long[:, :9][mask], atol=1e-6)
+    (short, mask), (long, long_mask) = encoder(part, length, here), encoder(longer, length, here)
+    most = mask.shape[1]
+    assert torch.equal(long_mask[:, :most], mask)
+    assert not long_mask[:, most:].any()
+    assert torch.allclose(short[mask], long[:, :most][mask], atol=1e-6)
 
 
 @pytest.mark.parametrize(
