@@ -63,7 +63,7 @@ def find_similarity(out: Path, parts: Sequence[str]) -> Similarities:
         )
     vectors_one = one.one_each(rows_one[has_both])
     vectors_other = other.one_each(rows_other[has_both])
-    has_cosine = vectors_one.any(axis=1) & vectors_other.any(axis=1)
+    has_cosine = np.logical_and(vectors_one.any(axis=1), vectors_other.any(axis=1))
     if not has_cosine.any():
         raise InputError(
             f"--parts: of each of {len(has_cosine):,} records the vector of {parts[0]} or of"
