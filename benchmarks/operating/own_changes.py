@@ -1,0 +1,181 @@
+"""What the stages that clean and augment cost. Of those that write steps onto a part, carrying out
+the steps (nothing is drawn in the time that counts); of those that change texts, and of those that
+judge, the stage on a record.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from _rates import RATE_HZ, Inputs, Told
+from modalmill.schemas.record import Origin, Part, Record, Step
+from modalmill.stages.base import RecordStage, Stage, addresses, find, make, no_tracks
+from modalmill.stages.media.audio import Sound
+from modalmill.stages.media.metadata import without_metadata
+from modalmill.stages.media.sound_steps import READ_STEPS
+from modalmill.stages.media.steps import BARE_STEP, apply_to_pixels, apply_with_notes
+from modalmill.stages.measure.measurements import units_wanted
+from modalmill.stages.modality import on_disk
+from modalmill.stages.signal import measured_anyway, numbers_of, signals_of
+
+MEDIA = {"image": "pictures", "audio": "sounds", "video": "films"}
+ROOMS = ("clean.", "augment.")
+Variants = Mapping[str, Mapping[str, Any]]
+
+
+def variants_of(address: str, inputs: Inputs) -> Variants:
+    """What is measured of a stage: a word behind its address -> options. A stage that is not named
+    here is measured as it is.
+    """
+    text = {"repair": False, "unicode": "none", "spaces": False}
+    named: dict[str, Variants] = {
+        "augment.filter": {"highpass": {"highpass_hz": (20, 400)}, "lowpass": {"lowpass_hz": (2000, 7500)}},
+        "augment.mix": {"": {"path": inputs.folder / "sounds/00.wav"}},
+        "augment.room": {"": {}, "path": {"path": inputs.folder / "response.wav"}},
+        "augment.speed": {"": {}, "keep_pitch": {"keep_pitch": True}},
+        "augment.text": {"dropout": {}, "typos": {"dropout": 0.0, "typos": 0.1}},
+        "clean.fill": {"": {"target": "label", "by": "value", "value": "none"}},
+        "clean.resample": {"": {"rate_hz": RATE_HZ // 2}},
+        "clean.rules": {"": {"rules": {"image.brightness": ">= 0.1", "audio.seconds": "<= 30"}}},
+        "clean.text": {
+            "": {},
+            "repair": text | {"repair": True},
+            "unicode": text | {"unicode": "NFC"},
+            "spaces": text | {"spaces": True},
+            "lower": text | {"lower": True},
+            "strip_html": text | {"strip_html": True},
+            "strip_zero_width": text | {"strip_zero_width": True},
+            "personal, e-mail and IP": text
+            | {"personal": "mask", "personal_kinds": ["email", "ip"]},
+            "personal, all without phone": text
+            | {"personal": "mask", "personal_kinds": ["email", "card", "iban", "ip"]},
+            "stop_words": text | {"stop_words": True},
+            "preset gopher": text | {"preset": "gopher"},
+            "preset c4": text | {"preset": "c4"},
+            "preset caption": text | {"preset": "caption"},
+        },
+    }
+    return named.get(address, {"": {}})
+
+
+def measure_changes(inputs: Inputs, told: Told) -> None:
+    media = {kind: measured(inputs, kind) for kind in MEDIA}
+    for address in addresses(Stage):
+        if not address.startswith(ROOMS):
+            continue
+        if not issubclass(find(address, Stage), RecordStage):
+            told.left[address] = "sees all records at once"
+            continue
+        for word, options in variants_of(address, inputs).items():
+            stage, mistakes = make(address, RecordStage, dict(options), address)
+            if stage is None:
+                told.left[address] = "; ".join(mistakes)
+            elif stage.needs_fit():
+                told.left[address] = "sees all records before it judges one"
+            else:
+                measure_stage(f"{address} {word}".strip(), stage, media, inputs, told)
+
+
+def measure_stage(
+    name: str,
+    stage: RecordStage,
+    media: Mapping[str, list[Record]],
+    inputs: Inputs,
+    told: Told,
+) -> None:
+    """All that a stage does: to each kind of media, to texts, or to records as a whole."""
+    found = False
+    for kind, records in media.items():
+        changed = [last_of(stage, record) for record in records]
+        steps = [record.parts[kind].steps for record in changed]
+        if not any(steps):
+            continue
+        found = True
+        work, items, amount = carrying_out(kind, steps, inputs)
+        told.measure(f"{MEDIA[kind]}|{name}", "", work, items, amount)
+    for kind, texts in inputs.texts.items():
+        records = [
+            record_of(f"{number:05}", text=Part("text", text=text))
+            for number, text in enumerate(texts)
+        ]
+        if any(last_of(stage, each).parts != each.parts for each in records):
+            found = True
+            told.measure(f"{kind}|{name}", "", functools.partial(last_of, stage), records)
+    if not found:
+        whole = [joined(each) for each in zip(*media.values(), strict=False)]
+        told.measure(f"records|{name}", "", functools.partial(last_of, stage), whole)
+
+
+def carrying_out(
+    kind: str, steps: Sequence[Sequence[Step]], inputs: Inputs
+) -> tuple[Callable[[Any], object], list[Any], float]:
+    """What carries out the steps of each medium, the media with their steps, and how much each is
+    of what is counted.
+    """
+    if kind == "image":
+        if any(step.op == BARE_STEP for own in steps for step in own):
+            data = [path.read_bytes() for path in sorted(inputs.folder.glob("pictures/*.jpg"))]
+            return without_metadata, data, 1.0
+        return of_pixels, list(zip(inputs.pictures, steps, strict=True)), 1.0
+    if kind == "video":
+        frames = len(inputs.films[0])
+        return of_pixels, list(zip(inputs.films, steps, strict=True)), frames
+    if any(step.op in READ_STEPS for own in steps for step in own):
+        stereo = [Sound(np.stack([own, own], axis=1), RATE_HZ) for own in inputs.sounds]
+        return as_read, list(zip(stereo, steps, strict=True)), inputs.seconds
+    return of_samples, list(zip(inputs.sounds, steps, strict=True)), inputs.seconds
+
+
+def of_pixels(item: tuple[np.ndarray, Sequence[Step]]) -> object:
+    return apply_to_pixels(*item)
+
+
+def of_samples(item: tuple[np.ndarray, Sequence[Step]]) -> object:
+    return apply_with_notes(item[0], RATE_HZ, item[1])
+
+
+def as_read(item: tuple[Sound, Sequence[Step]]) -> object:
+    return item[0].read_by(item[1])
+
+
+def last_of(stage: RecordStage, record: Record) -> Record:
+    """What comes out of a stage, of a stage that copies the copy."""
+    rows = stage.process(record, 0, stage.address, no_tracks)
+    return rows[-1].record
+
+
+def joined(records: Sequence[Record]) -> Record:
+    """One record with the parts and signals of all of them."""
+    return replace(
+        records[0],
+        parts={name: own for each in records for name, own in each.parts.items()},
+        signals={name: own for each in records for name, own in each.signals.items()},
+    )
+
+
+def record_of(key: str, **parts: Part) -> Record:
+    return Record(key=key, group=key, origin=Origin("bench", key), parts=parts, split="train")
+
+
+def measured(inputs: Inputs, kind: str) -> list[Record]:
+    """A record for each medium of a kind, with what measuring finds."""
+    names = set(measured_anyway(kind)) | ({"loudness"} if kind == "audio" else set())
+    units = frozenset(units_wanted(on_disk(kind), names, {}))
+    records = []
+    for path in sorted(inputs.folder.glob(f"{MEDIA[kind]}/*")):
+        facts = dict(on_disk(kind).measured(path.parent, Part(kind, uri=path.name), units))
+        found = facts.pop("found")
+        part = Part(kind, uri=path.name, **facts)
+        if kind == "audio":
+            part = replace(part, channels=2)  # as clean.mono is given it
+        tracks = {name: own for each in found.tracks.values() for name, own in each.items()}
+        on_tracks = {name for name in names if signals_of(kind)[name].tracks}
+        numbers = {word: own for each in found.signals.values() for word, own in each.items()}
+        numbers |= numbers_of(kind, on_disk(kind).stretch(part, tracks), on_tracks, {})
+        signals = {f"{kind}.{word}": number for word, number in numbers.items()}
+        records.append(replace(record_of(path.stem, **{kind: part}), signals=signals))
+    return records
