@@ -94,10 +94,6 @@ def _of_pictures(name: str) -> Callable[..., np.ndarray]:
     return change
 
 
-def _hflip(pixels: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(pixels[..., ::-1, :])
-
-
 def _crop(pixels: np.ndarray, left: float, top: float, width: float, height: float) -> np.ndarray:
     full_height, full_width = pixels.shape[-3:-1]
     x, y = round(left * full_width), round(top * full_height)
@@ -105,17 +101,11 @@ def _crop(pixels: np.ndarray, left: float, top: float, width: float, height: flo
     return np.ascontiguousarray(pixels[..., y : y + h, x : x + w, :])
 
 
-def _brightness(pixels: np.ndarray, factor: float) -> np.ndarray:
-    table = np.clip(np.arange(256) * factor + 0.5, 0, 255).astype(np.uint8)
-    return np.asarray(table[pixels])
-
-
+_CHANGES = (
+    *("hflip", "brightness", "affine", "blur", "jpeg", "grain", "erase"),
+    *("hue", "saturation", "contrast"),
+)
 PIXEL_STEPS: dict[str, Callable[..., np.ndarray]] = {
-    "hflip": _hflip,
     "crop": _crop,
-    "brightness": _brightness,
-    **{
-        name: _of_pictures(name)
-        for name in ("affine", "blur", "jpeg", "grain", "erase", "hue", "saturation", "contrast")
-    },
+    **{name: _of_pictures(name) for name in _CHANGES},
 }
