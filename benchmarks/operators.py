@@ -37,7 +37,14 @@ from modalmill.stages.media import video
 
 HERE = Path(__file__).parent / "operating"
 OWN = "modalmill"
-PEERS = ("albumentations", "audiomentations", "cleanvision", "datatrove", "data_juicer", "libraries")
+PEERS = (
+    "albumentations",
+    "audiomentations",
+    "cleanvision",
+    "datatrove",
+    "data_juicer",
+    "libraries",
+)
 # one thread each
 ALONE = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
@@ -83,7 +90,9 @@ def write_pictures(paths: list[Path], count: int, folder: Path) -> None:
     pictures = []
     for number in range(count):
         tiles = [cv2.imread(str(path)) for path in paths[6 * number : 6 * number + 6]]
-        tiles = [cv2.resize(tile, (TILE, TILE)) if tile.shape[0] != TILE else tile for tile in tiles]
+        tiles = [
+            cv2.resize(tile, (TILE, TILE)) if tile.shape[0] != TILE else tile for tile in tiles
+        ]
         whole = cv2.vconcat([cv2.hconcat(tiles[:3]), cv2.hconcat(tiles[3:])])
         top, left = (whole.shape[0] - HEIGHT) // 2, (whole.shape[1] - WIDTH) // 2
         path = folder / "pictures" / f"{number:02}.jpg"

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 RATE_HZ = 16_000
+DRAWS = 4  # of what is drawn, for each medium
 LEAST_S, MOST_S = 0.3, 4.0  # of CPU time that a figure is taken from
 Rates = dict[str, list[tuple[str, float]]]
 
@@ -36,7 +37,8 @@ class Inputs:
         self.sounds = list(np.load(folder / "sounds.npy"))
         self.films = list(np.load(folder / "films.npy"))
         self.texts = {
-            name: json.loads((folder / f"{name}.json").read_text()) for name in ("messages", "pages")
+            name: json.loads((folder / f"{name}.json").read_text())
+            for name in ("messages", "pages")
         }
 
     @property

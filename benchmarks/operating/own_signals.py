@@ -6,7 +6,7 @@ tell when are not.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from modalmill.stages.modalities.video.film import HEIGHT, WIDTH, Film, Frame, w
 from modalmill.stages.modalities.video.tracks import Watching
 from modalmill.stages.modality import modality, on_disk
 from modalmill.stages.signal import (
+    Signal,
     SignalsFound,
     Track,
     found_in,
@@ -113,13 +114,13 @@ def of_film(part: Part, names: set[str], seen: Seen) -> None:
 def of_texts(inputs: Inputs, told: Told) -> None:
     for kind, texts in inputs.texts.items():
         for name, names in asked("text", told):
-            told.measure(f"{kind}|{name}", "", functools.partial(of_text, names), texts)
+            own = [signals_of("text")[each] for each in sorted(names)]
+            told.measure(f"{kind}|{name}", "", functools.partial(of_text, own), texts)
 
 
-def of_text(names: set[str], text: str) -> None:
-    failed: dict[str, str] = {}
-    numbers_of("text", text, names, failed)
-    assert not failed, failed
+def of_text(own: Sequence[Signal], text: str) -> None:
+    for signal in own:
+        signal.numbers(text)
 
 
 def asked(kind: str, told: Told) -> Iterable[tuple[str, set[str]]]:

@@ -13,7 +13,7 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 import albumentations
 import cv2
 import numpy as np
-from _rates import Told, started
+from _rates import DRAWS, Told, started
 from albumentations import (
     Affine,
     BasicTransform,
@@ -59,9 +59,7 @@ def chains(height: int, width: int) -> dict[str, list[BasicTransform]]:
             )
         ],
         "augment.color": [
-            ColorJitter(
-                brightness=0, contrast=0.2, saturation=0.4, hue=(-10 / 360, 10 / 360), p=1
-            )
+            ColorJitter(brightness=0, contrast=0.2, saturation=0.4, hue=(-10 / 360, 10 / 360), p=1)
         ],
         "augment.crop": [RandomCrop(round(0.8 * height), round(0.8 * width), p=1)],
         "augment.erase": [Erasing(scale=(0.02, 0.33), ratio=(0.3, 3.3), fill="random", p=1)],
@@ -111,11 +109,9 @@ def of_media(told: Told, medium: str, media: list[np.ndarray]) -> None:
     is_film = media[0].ndim == 4
     for operator, chain in chains(*media[0].shape[-3:-1]).items():
         called = ", ".join(type(each).__name__ for each in chain)
-        items = [(own, drawn(chain, own[0] if is_film else own)) for own in media]
+        items = [(own, drawn(chain, own[0] if is_film else own)) for own in media * DRAWS]
         work = carry_out_on_frames if is_film else carry_out
-        told.measure(
-            f"{medium}|{operator}", called, work, items, len(media[0]) if is_film else 1.0
-        )
+        told.measure(f"{medium}|{operator}", called, work, items, len(media[0]) if is_film else 1.0)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import copy
 from typing import Any
 
 import numpy as np
-from _rates import RATE_HZ, started
+from _rates import DRAWS, RATE_HZ, started
 from audiomentations import (
     AddBackgroundNoise,
     AddGaussianSNR,
@@ -88,7 +88,7 @@ def main() -> None:
         sounds = inputs.sounds
         if operator == "clean.resample":  # both channels, as modalmill is given them
             sounds = [np.ascontiguousarray(np.stack([own, own])) for own in sounds]
-        items = [(own, drawn(chain, own)) for own in sounds]
+        items = [(own, drawn(chain, own)) for own in sounds * DRAWS]
         told.measure(f"sounds|{operator}", called, carry_out, items, inputs.seconds)
     told.print()
 

@@ -9,7 +9,6 @@ from typing import Any
 from _rates import started
 from data_juicer.ops.filter.alphanumeric_filter import AlphanumericFilter
 from data_juicer.ops.filter.audio_nmf_snr_filter import compute_nmf_snr
-from data_juicer.ops.filter.average_line_length_filter import AverageLineLengthFilter
 from data_juicer.ops.filter.character_repetition_filter import CharacterRepetitionFilter
 from data_juicer.ops.filter.word_repetition_filter import WordRepetitionFilter
 from data_juicer.ops.mapper.clean_html_mapper import CleanHtmlMapper
@@ -27,13 +26,10 @@ def main() -> None:
         mean = len(texts) / len(batches)
         for operator, judge in (
             ("text.characters", AlphanumericFilter(tokenization=False)),
-            ("text.line_shapes", AverageLineLengthFilter()),
             ("text.repetition", CharacterRepetitionFilter()),
             ("text.duplicate_ngrams", WordRepetitionFilter(lang="en", tokenization=False)),
         ):
-            told.measure(
-                f"{kind}|{operator}", type(judge).__name__, counting(judge), batches, mean
-            )
+            told.measure(f"{kind}|{operator}", type(judge).__name__, counting(judge), batches, mean)
         for operator, mapper in (
             ("clean.text repair", FixUnicodeMapper()),
             ("clean.text strip_html", CleanHtmlMapper()),

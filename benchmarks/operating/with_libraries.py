@@ -1,10 +1,12 @@
-"""The rates of the libraries that people make features and measure loudness with: librosa,
-scikit-image, scikit-learn, OpenCV's optical flow has no other home. INPUTS [ONLY]
+"""The rates of libraries of which people take one function: librosa, scikit-image, scikit-learn,
+pyloudnorm and nlpaug. INPUTS [ONLY]
 """
 
 from __future__ import annotations
 
 import librosa
+import nlpaug.augmenter.char
+import nlpaug.augmenter.word
 import numpy as np
 import pyloudnorm
 import soxr
@@ -38,7 +40,9 @@ def music(sound: np.ndarray) -> list[np.ndarray]:
 
 
 def timbre(sound: np.ndarray) -> np.ndarray:
-    return librosa.feature.mfcc(y=sound, sr=RATE_HZ, n_mfcc=13, n_mels=40, n_fft=512, hop_length=320)
+    return librosa.feature.mfcc(
+        y=sound, sr=RATE_HZ, n_mfcc=13, n_mels=40, n_fft=512, hop_length=320
+    )
 
 
 def pitches(sound: np.ndarray) -> np.ndarray:
@@ -60,7 +64,9 @@ def main() -> None:
     inputs, told = started()
     meter = pyloudnorm.Meter(RATE_HZ)
     at_music = [soxr.resample(own, RATE_HZ, _MUSIC_HZ) for own in inputs.sounds]
-    grays = [(255 * resize(rgb2gray(own), (_SIDE, 256))).astype(np.uint8) for own in inputs.pictures]
+    grays = [
+        (255 * resize(rgb2gray(own), (_SIDE, 256))).astype(np.uint8) for own in inputs.pictures
+    ]
     squares = [np.ascontiguousarray(own[:, :_SIDE]) for own in grays]
     for operator, called, work, sounds in (
         ("features.audio", "librosa mfcc, melspectrogram", mfcc_and_bands, inputs.sounds),
@@ -88,6 +94,19 @@ def main() -> None:
             batches,
             len(texts) / len(batches),
         )
+        for operator, called, augmenter in (
+            (
+                "augment.text dropout",
+                "nlpaug RandomWordAug delete",
+                nlpaug.augmenter.word.RandomWordAug(action="delete", aug_p=0.1),
+            ),
+            (
+                "augment.text typos",
+                "nlpaug KeyboardAug",
+                nlpaug.augmenter.char.KeyboardAug(aug_char_p=0.1, aug_word_p=0.1),
+            ),
+        ):
+            told.measure(f"{kind}|{operator}", called, augmenter.augment, texts)
     told.print()
 
 
