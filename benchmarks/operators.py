@@ -1,9 +1,9 @@
 """What every operator does in a CPU second of one core, beside the same operation of the tools that
 are used for it: signals, stages that clean and augment, and features without learned weights.
 
-Media are decoded before the time begins. ``--data`` is the folder that holds ``vqa_coco``,
-``esc50_sample``, ``ljspeech_sample``, ``grid_s1``, ``sms_spam`` and ``resumes``, of which the inputs
-are made. Operators are found by their registries, so that a new one is measured without being
+Media are decoded before the time begins. ``--data`` is the folder of the data sets that the inputs
+are made of: ``vqa_coco``, ``esc50_sample``, ``ljspeech_sample``, ``grid_s1``, ``sms_spam`` and
+``resumes``. Operators are found by their registries, so that a new one is measured without being
 named here. Each tool runs in an environment of its own, which ``benchmarks/operating/setup.sh
 FOLDER`` makes, and they take turns; the median of each figure is shown.
 
@@ -167,8 +167,8 @@ Figures = dict[tuple[str, str, str], list[float]]
 
 
 def measured(tools: dict[str, list[str]], repeats: int) -> tuple[Figures, dict[str, str]]:
-    """(tool, row, what the tool calls it) -> its rates; and what modalmill did not measure, with the
-    reason.
+    """(tool, row, what the tool calls it) -> its rates; and what modalmill did not measure, with
+    why.
     """
     figures: Figures = {}
     left: dict[str, str] = {}

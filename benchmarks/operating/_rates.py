@@ -1,7 +1,7 @@
 """How fast something is on one core, and the inputs that everyone is given: what all scripts of
 this folder share, in the environment of whichever tool they run. It needs numpy alone.
 
-    pictures.npy   RGB ``uint8 [N, 480, 640, 3]``, and ``pictures/NN.jpg``, of which they are decoded
+    pictures.npy   RGB ``uint8 [N, 480, 640, 3]``, and ``pictures/NN.jpg``, which they are made of
     sounds.npy     ``float32 [N, T]`` at 16 kHz, and ``sounds/NN.wav``
     films.npy      RGB ``uint8 [N, 8, H, W, 3]``: eight frames of each, and the files in ``films``
     messages.json  short texts, and pages.json, long ones

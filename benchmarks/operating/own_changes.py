@@ -1,7 +1,7 @@
 """What the stages that clean and augment cost. Of those that write steps onto a part, carrying out
 the steps (nothing is drawn in the time that counts), which are drawn several times for each medium,
-for one draw costs more than another; of an option of ``clean.text`` what it does to a text; of the
-others the stage on a record.
+for one draw costs more than another; of an option of ``clean.text`` what it does to a text, and of
+copies of texts the copy; of the others the stage on a record.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from _rates import DRAWS, RATE_HZ, Inputs, Told
 from modalmill.schemas.record import Origin, Part, Record, Step
 from modalmill.stages.base import RecordStage, Stage, addresses, find, make, no_tracks
 from modalmill.stages.clean.text import Text as CleanText
+from modalmill.stages.copies import ChangedCopies
 from modalmill.stages.measure.measurements import units_wanted
 from modalmill.stages.media.audio import Sound
 from modalmill.stages.media.metadata import without_metadata
@@ -94,7 +95,7 @@ def measure_stage(
     told: Told,
 ) -> None:
     """All that a stage does: to each kind of media, to texts, or to records as a whole."""
-    if address_of(name).endswith(".text"):
+    if stage.address.endswith(".text"):
         measure_on_texts(name, stage, inputs, told)
         return
     whole = True
@@ -115,19 +116,18 @@ def measure_stage(
 
 def measure_on_texts(name: str, stage: RecordStage, inputs: Inputs, told: Told) -> None:
     for kind, texts in inputs.texts.items():
-        if name.startswith(f"{stage.address} ") and isinstance(stage, CleanText):
-            if stage.preset is None:
-                told.measure(f"{kind}|{name}", "", stage.clean, texts)
-                continue
+        is_option = name != stage.address
+        if isinstance(stage, CleanText) and is_option and stage.preset is None:
+            told.measure(f"{kind}|{name}", "", stage.clean, texts)
+            continue
         records = [
             record_of(f"{number:05}", text=Part("text", text=text))
             for number, text in enumerate(texts)
         ]
-        told.measure(f"{kind}|{name}", "", functools.partial(last_of, stage), records)
-
-
-def address_of(name: str) -> str:
-    return name.partition(" ")[0]
+        work: Callable[[Any], object] = functools.partial(last_of, stage)
+        if isinstance(stage, ChangedCopies):
+            work = functools.partial(stage.changed, rng=np.random.default_rng(7))
+        told.measure(f"{kind}|{name}", "", work, records)
 
 
 def carrying_out(

@@ -111,7 +111,11 @@ def main() -> None:
 
 
 def gray_entropy(picture: np.ndarray) -> float:
-    return float(shannon_entropy((255 * rgb2gray(picture)).astype(np.uint8)))
+    return float(shannon_entropy(as_bytes(rgb2gray(picture))))
+
+
+def as_bytes(gray: np.ndarray) -> np.ndarray:
+    return (255 * gray).astype(np.uint8)
 
 
 def noise(picture: np.ndarray) -> object:
