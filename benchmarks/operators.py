@@ -166,21 +166,25 @@ def commands(inputs: Path, peers: Path | None, only: str) -> dict[str, list[str]
 Figures = dict[tuple[str, str, str], list[float]]
 
 
-def measured(tools: dict[str, list[str]], repeats: int) -> tuple[Figures, dict[str, str]]:
-    """(tool, row, what the tool calls it) -> its rates; and what modalmill did not measure, with
-    why.
+def measured(
+    tools: dict[str, list[str]], repeats: int
+) -> tuple[Figures, dict[str, str], dict[str, str]]:
+    """(tool, row, what the tool calls it) -> its rates; what modalmill did not measure, with why;
+    the versions of the others' packages.
     """
     figures: Figures = {}
     left: dict[str, str] = {}
+    versions: dict[str, str] = {}
     for turn in range(repeats):
         for name, command in tools.items():
             print(f"{turn + 1}/{repeats} {name}", file=sys.stderr, flush=True)
             told = told_by(command)
-            left |= told["left"] if name == OWN else {}
+            left |= told["left"]
+            versions |= told["versions"]
             for row, rates in told["rates"].items():
                 for called, rate in rates:
                     figures.setdefault((name, row, called), []).append(rate)
-    return figures, left
+    return figures, left, versions
 
 
 def print_rows(figures: Figures) -> None:
@@ -229,11 +233,12 @@ def main() -> None:
         make = functools.partial(write_inputs, options.size, options.data)
         inputs = made_once(work / f"inputs-{options.size}", make)
         tools = commands(inputs, options.peers, options.only)
-        figures, left = measured(tools, options.repeats)
+        figures, left, versions = measured(tools, options.repeats)
     print_rows(figures)
     print("\nNot measured:")
     for name, why in left.items():
         print(f"- {name}: {why}")
+    print("\nOthers: " + ", ".join(f"{name} {own}" for name, own in sorted(versions.items())))
     print_versions("numpy", "opencv-python-headless", "scipy", "soxr", "librosa", "av")
 
 

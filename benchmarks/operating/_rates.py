@@ -9,8 +9,10 @@ this folder share, in the environment of whichever tool they run. It needs numpy
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import random
+import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -21,7 +23,7 @@ import numpy as np
 
 RATE_HZ = 16_000
 DRAWS = 4  # of what is drawn, for each medium
-LEAST_S, MOST_S = 0.3, 4.0  # of CPU time that a figure is taken from
+LEAST_S, MOST_S, LEAST_PASSES = 0.3, 3.0, 3  # of CPU time that a figure is taken from
 Rates = dict[str, list[tuple[str, float]]]
 
 
@@ -74,31 +76,36 @@ class Told:
             print(f"  {row}: {called}", file=sys.stderr, flush=True)
             self.rates.setdefault(row, []).append((called, amount * rate(work, items)))
 
-    def print(self) -> None:
-        print(json.dumps({"rates": self.rates, "left": self.left}))
+    def print(self, *packages: str) -> None:
+        """Print what was told, and the versions of these packages."""
+        versions = {name: importlib.metadata.version(name) for name in packages}
+        print(json.dumps({"rates": self.rates, "left": self.left, "versions": versions}))
 
 
 def rate(work: Callable[[Any], object], items: Sequence[Any]) -> float:
-    """Items a CPU second: whole passes over all of them until ``LEAST_S`` are over, and no more
-    than ``MOST_S`` of the first pass where one takes longer.
+    """Items a CPU second: the median of passes over all of them, at least ``LEAST_PASSES`` and
+    until ``LEAST_S`` are over; of what takes longer than ``MOST_S``, the passes until then, or what
+    there is of the first.
     """
     work(items[0])  # imports, tables
     np.random.seed(7)
     random.seed(7)  # what draws from these draws alike in each turn
-    done, began = 0, time.process_time()
-    while True:
-        for item in items:
+    found: list[float] = []
+    spent = 0.0
+    while spent < MOST_S and (spent < LEAST_S or len(found) < LEAST_PASSES):
+        began = time.process_time()
+        for done, item in enumerate(items, 1):
             work(item)
-            done += 1
-            if (spent := time.process_time() - began) > MOST_S:
-                return done / spent
-        if spent > LEAST_S:
-            return done / spent
+            if (own := time.process_time() - began) > MOST_S:
+                break
+        found.append(done / own)
+        spent += own
+    return statistics.median(found)
 
 
-def started(only_at: int = 2) -> tuple[Inputs, Told]:
+def started() -> tuple[Inputs, Told]:
     """The inputs and what will be told, by the words of the command line: the folder, and what rows
-    must have in their names.
+    must have in their names, all of them where it is left out.
     """
-    words = sys.argv[1:]
-    return Inputs(Path(words[0])), Told(words[1] if len(words) >= only_at else "")
+    folder, *only = sys.argv[1:]
+    return Inputs(Path(folder)), Told("".join(only))

@@ -102,7 +102,7 @@ def main() -> None:
     inputs, told = started()
     of_media(told, "pictures", inputs.pictures)
     of_media(told, "films", inputs.films)
-    told.print()
+    told.print("albumentations", "opencv-python-headless")
 
 
 def of_media(told: Told, medium: str, media: list[np.ndarray]) -> None:

@@ -90,7 +90,7 @@ def main() -> None:
             sounds = [np.ascontiguousarray(np.stack([own, own])) for own in sounds]
         items = [(own, drawn(chain, own)) for own in sounds * DRAWS]
         told.measure(f"sounds|{operator}", called, carry_out, items, inputs.seconds)
-    told.print()
+    told.print("audiomentations", "librosa", "python-stretch", "loudness")
 
 
 if __name__ == "__main__":

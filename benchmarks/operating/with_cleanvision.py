@@ -24,7 +24,7 @@ def main() -> None:
         ("image.phash", "imagehash.phash", imagehash.phash),
     ):
         told.measure(f"pictures|{operator}", called, work, pictures)
-    told.print()
+    told.print("cleanvision", "ImageHash")
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def main() -> None:
         inputs.sounds,
         inputs.seconds,
     )
-    told.print()
+    told.print("py-data-juicer", "selectolax")
 
 
 def counting(judge: Any) -> Any:

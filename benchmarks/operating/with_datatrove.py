@@ -69,7 +69,7 @@ def main() -> None:
             PIIFormatter().format,
             texts,
         )
-    told.print()
+    told.print("datatrove", "spacy", "ftfy")
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def main() -> None:
             ),
         ):
             told.measure(f"{kind}|{operator}", called, augmenter.augment, texts)
-    told.print()
+    told.print("librosa", "scikit-image", "scikit-learn", "pyloudnorm", "nlpaug")
 
 
 def gray_entropy(picture: np.ndarray) -> float:

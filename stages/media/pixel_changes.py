@@ -107,16 +107,21 @@ def brightness(pixels: np.ndarray, factor: float) -> np.ndarray:
 
 def hue(pixels: np.ndarray, degrees: float) -> np.ndarray:
     """With all hues (HSV) turned by so much."""
+    turn = math.remainder(degrees, 360)
 
     def turned(values: np.ndarray) -> np.ndarray:
         values /= np.float32(255)
         hsv = np.asarray(cv2.cvtColor(values, cv2.COLOR_RGB2HSV))
+        hues = hsv[..., 0] + np.float32(turn)
         # as % does it, in a tenth of its time
-        hues = hsv[..., 0] + np.float32(math.remainder(degrees, 360))
-        hues[hues < 0] += 360
-        hues[hues >= 360] -= 360
+        if turn < 0:
+            np.add(hues, 360, out=hues, where=hues < 0)
+        else:
+            np.subtract(hues, 360, out=hues, where=hues >= 360)
         hsv[..., 0] = hues
-        return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)) * np.float32(255)
+        values = np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
+        values *= np.float32(255)
+        return values
 
     return _in_strips(pixels, turned)
 
@@ -129,8 +134,13 @@ def saturation(pixels: np.ndarray, factor: float) -> np.ndarray:
             channel * np.float32(weight)
             for channel, weight in zip(cv2.split(values), _LUMA, strict=True)
         )
-        gray = cv2.merge([red + green + blue] * 3)
-        return gray + np.float32(factor) * (values - gray)
+        red += green
+        red += blue
+        gray = np.asarray(cv2.merge([red] * 3))
+        values -= gray
+        values *= np.float32(factor)
+        values += gray
+        return values
 
     return _in_strips(pixels, drawn)
 
@@ -173,4 +183,6 @@ def _each(pixels: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.
 
 
 def _whole(values: np.ndarray) -> np.ndarray:
-    return np.asarray((values + 0.5).clip(0, 255).astype(np.uint8))
+    """Rounded to ``uint8``; the values given are not kept."""
+    values += 0.5
+    return np.asarray(values.clip(0, 255, out=values).astype(np.uint8))
