@@ -102,7 +102,7 @@ def hflip(pixels: np.ndarray) -> np.ndarray:
 
 def brightness(pixels: np.ndarray, factor: float) -> np.ndarray:
     """With all values times ``factor``."""
-    return _looked_up(pixels, _whole(np.arange(256) * factor))
+    return _looked_up(pixels, _whole(np.arange(256.0) * factor))
 
 
 def hue(pixels: np.ndarray, degrees: float) -> np.ndarray:
