@@ -15,6 +15,7 @@ from __future__ import annotations
 import csv
 import functools
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -103,19 +104,19 @@ def write_pictures(paths: list[Path], count: int, folder: Path) -> None:
 
 
 def write_sounds(paths: list[Path], count: int, folder: Path) -> None:
-    """The first seconds of recordings that are neither shorter nor nearly silent, speech and other
-    sounds by turns.
+    """The first seconds of recordings that are neither shorter nor nearly silent, half of them
+    speech where there is so much.
     """
     (folder / "sounds").mkdir()
-    sounds: list[list[np.ndarray]] = [[], []]
+    speech: list[np.ndarray] = []
+    other: list[np.ndarray] = []
     for path in paths:
         samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
         sound = soxr.resample(samples.mean(axis=1), rate_hz, RATE_HZ)[: SECONDS * RATE_HZ]
         if len(sound) == SECONDS * RATE_HZ and np.sqrt(np.mean(np.square(sound))) > LEAST_LEVEL:
-            sounds["ljspeech" in str(path)].append(sound)
-    other, speech = sounds
-    chosen = (speech + other)[:count] if len(speech) < count // 2 else speech[: count // 2]
-    chosen = [*chosen, *other[: count - len(chosen)]]
+            (speech if "ljspeech_sample" in path.parts else other).append(sound)
+    chosen = speech[: count // 2]
+    chosen += other[: count - len(chosen)]
     np.save(folder / "sounds.npy", np.stack(chosen))
     for number, sound in enumerate(chosen):
         soundfile.write(folder / "sounds" / f"{number:02}.wav", sound, RATE_HZ)
@@ -137,18 +138,16 @@ def write_films(paths: list[Path], folder: Path) -> None:
 def told_by(command: list[str]) -> dict[str, Any]:
     """What a tool says of itself in a process of its own."""
     done = subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, check=False, env=environment()
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        env={**os.environ, **ALONE, "PYTHONWARNINGS": "ignore"},
     )
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: exit {done.returncode}")
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return found
-
-
-def environment() -> dict[str, str]:
-    import os
-
-    return {**os.environ, **ALONE, "PYTHONWARNINGS": "ignore"}
 
 
 def commands(inputs: Path, peers: Path | None, only: str) -> dict[str, list[str]]:
@@ -202,7 +201,7 @@ def print_rows(figures: Figures) -> None:
                 for (tool, theirs_row, called), theirs in medians.items()
                 if theirs_row == row and tool != OWN
             ]
-            shown = f"{name} ({remark})" if remark else name
+            shown = f"{shown_as(name)} ({remark})" if remark else shown_as(name)
             rows += [line(shown, rate, anchor) for anchor in anchors or [None]]
         if rows:
             print(f"\n### {title}\n")
@@ -210,6 +209,12 @@ def print_rows(figures: Figures) -> None:
     strays = {row for tool, row, _ in medians if tool != OWN and row not in own}
     if strays:
         print(f"\nno operator of modalmill is called: {', '.join(sorted(strays))}")
+
+
+def shown_as(name: str) -> str:
+    """The address or the signal as code, and the words behind it."""
+    operator, _, words = name.partition(" ")
+    return f"`{operator}` {words}".strip() if "." in operator else name
 
 
 def line(name: str, rate: float, anchor: Anchor | None) -> list[str]:

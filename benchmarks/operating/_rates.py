@@ -93,9 +93,10 @@ def rate(work: Callable[[Any], object], items: Sequence[Any]) -> float:
     found: list[float] = []
     spent = 0.0
     while spent < MOST_S and (spent < LEAST_S or len(found) < LEAST_PASSES):
-        began = time.process_time()
-        for done, item in enumerate(items, 1):
+        done, began = 0, time.process_time()
+        for item in items:
             work(item)
+            done += 1
             if (own := time.process_time() - began) > MOST_S:
                 break
         found.append(done / own)
