@@ -7,6 +7,7 @@ copies of texts the copy; of the others the stage on a record.
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from _rates import DRAWS, RATE_HZ, Inputs, Told
 from modalmill.schemas.record import Origin, Part, Record, Step
-from modalmill.stages.base import RecordStage, Stage, addresses, find, make, no_tracks
+from modalmill.stages.base import RecordStage, Stage, addresses, find, make
 from modalmill.stages.clean.text import Text as CleanText
 from modalmill.stages.copies import ChangedCopies
 from modalmill.stages.measure.measurements import units_wanted
@@ -27,6 +28,7 @@ from modalmill.stages.signal import measured_anyway, numbers_of, signals_of
 
 MEDIA = {"image": "pictures", "audio": "sounds", "video": "films"}
 ROOMS = ("clean.", "augment.")
+TRACKS: dict[str, Mapping[str, np.ndarray]] = {}  # by the names of files
 Variants = Mapping[str, Mapping[str, Any]]
 
 
@@ -46,7 +48,14 @@ def variants_of(address: str, inputs: Inputs) -> Variants:
         "augment.text": {"dropout": {}, "typos": {"dropout": 0.0, "typos": 0.1}},
         "clean.fill": {"": {"target": "label", "by": "value", "value": "none"}},
         "clean.resample": {"": {"rate_hz": RATE_HZ // 2}},
-        "clean.rules": {"": {"rules": {"image.brightness": ">= 0.1", "audio.seconds": "<= 30"}}},
+        "clean.rules": {"": {"rules": {"image.brightness": ">= 0.1", "audio.duration_s": "<= 30"}}},
+        "clean.table": {
+            "": {
+                "ranges": {"width": (1, 10_000)},
+                "required": ["seconds"],
+                "rules": ["height <= width"],
+            }
+        },
         "clean.text": {
             "": {},
             "repair": text | {"repair": True},
@@ -164,15 +173,27 @@ def as_read(item: tuple[Sound, Sequence[Step]]) -> object:
 
 def last_of(stage: RecordStage, record: Record, seed: int = 0) -> Record:
     """What comes out of a stage, of a stage that copies the copy."""
-    rows = stage.process(record, seed, stage.address, no_tracks)
+    rows = stage.process(record, seed, stage.address, tracks_of)
     return rows[-1].record
 
 
+def tracks_of(part: Part) -> Mapping[str, np.ndarray]:
+    """What was measured of the file of a part over time."""
+    return TRACKS.get(part.uri or "", {})
+
+
 def joined(records: Sequence[Record]) -> Record:
-    """One record with the parts and signals of all of them."""
+    """One record with the parts and signals of all of them, and a table of what is known of them."""
+    parts = {name: own for each in records for name, own in each.parts.items()}
+    cells = {
+        "width": parts["image"].width,
+        "height": parts["image"].height,
+        "seconds": parts["audio"].duration_s,
+    }
+    table = Part("table", text=json.dumps({name: str(own) for name, own in cells.items()}))
     return replace(
         records[0],
-        parts={name: own for each in records for name, own in each.parts.items()},
+        parts={**parts, "cells": table},
         signals={name: own for each in records for name, own in each.signals.items()},
     )
 
@@ -193,6 +214,7 @@ def measured(inputs: Inputs, kind: str) -> list[Record]:
         if kind == "audio":
             part = replace(part, channels=2)  # as clean.mono is given it
         tracks = {name: own for each in found.tracks.values() for name, own in each.items()}
+        TRACKS[path.name] = tracks
         on_tracks = {name for name in names if signals_of(kind)[name].tracks}
         numbers = {word: own for each in found.signals.values() for word, own in each.items()}
         numbers |= numbers_of(kind, on_disk(kind).stretch(part, tracks), on_tracks, {})

@@ -3,7 +3,6 @@
 set -euo pipefail
 folder=${1:?the folder to make the environments in}
 for tool in albumentations audiomentations cleanvision datatrove data_juicer libraries; do python3 -m venv "$folder/$tool"; done
-# the last releases under MIT
 "$folder/albumentations/bin/pip" install --quiet albumentations==1.4.24
 "$folder/audiomentations/bin/pip" install --quiet audiomentations==0.43.1 loudness==0.2.0
 "$folder/cleanvision/bin/pip" install --quiet cleanvision==0.3.7
