@@ -183,7 +183,7 @@ def tracks_of(part: Part) -> Mapping[str, np.ndarray]:
 
 
 def joined(records: Sequence[Record]) -> Record:
-    """One record with the parts and signals of all of them, and a table of what is known of them."""
+    """One record with the parts and signals of all, and a table of what is known of them."""
     parts = {name: own for each in records for name, own in each.parts.items()}
     cells = {
         "width": parts["image"].width,
