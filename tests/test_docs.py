@@ -16,7 +16,8 @@ import pytest
 from commands import here
 from howto_corpora import CORPORA
 from modalmill.stages import outside
-from modalmill.stages.base import Addressed, addresses
+from modalmill.stages.base import Addressed, Extractor, Stage, addresses
+from modalmill.stages.signal import signals_of, tracks_alone
 from modalmill.stages.train.methods.texts import method_words
 from tiny import write
 
@@ -76,6 +77,15 @@ def test_every_command_of_the_tutorial_runs_and_says_what_it_tells(tmp_path: Pat
     rejects = done["$ modalmill rejects out/flowers"].stdout
     assert "image_header" in rejects
     assert "no_image_file" in rejects
+
+
+def test_every_operator_stands_in_the_table_of_rates() -> None:
+    page = (ROOT / "docs" / "operators.md").read_text()
+    operators = [each for each in addresses(Stage) if each.startswith(("clean.", "augment."))]
+    operators += addresses(Extractor)
+    for kind in ("image", "audio", "video", "text"):
+        operators += [f"{kind}.{name}" for name in (*signals_of(kind), *tracks_alone(kind))]
+    assert [each for each in operators if f"`{each}`" not in page] == []
 
 
 def test_the_documentation_is_built_with_all_that_there_is(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ _EMAIL = re.compile(
 # digits in groups, with single spaces or hyphens between them
 _GROUPS = re.compile(r"(?<![\w.,+])[0-9]+(?:([ -])[0-9]+(?:\1[0-9]+)*)?(?![.,][0-9]|\w)")
 _ONE_GROUP = re.compile(r"[0-9]+")
+_MAY_BE_CARD = re.compile(r"(?:[0-9][ -]?){13}")
 _CARD_LENGTHS = range(13, 20)
 # how many digits stand in the groups of printed cards
 _PRINTED = (*((4, 4, 4, 4, rest) for rest in (3, 2, 1)), (4, 4, 4, 4), (4, 6, 5), (4, 6, 4))
@@ -168,12 +169,16 @@ Spans: TypeAlias = Iterator[tuple[int, int]]
 
 
 def _emails(text: str) -> Spans:
+    if "@" not in text:
+        return
     for match in _EMAIL.finditer(text):
         if ".." not in match[0]:
             yield match.span()
 
 
 def _cards(text: str) -> Spans:
+    if not _MAY_BE_CARD.search(text):
+        return
     for match in _GROUPS.finditer(text):
         groups = [
             (match.start() + group.start(), group[0]) for group in _ONE_GROUP.finditer(match[0])
@@ -216,10 +221,10 @@ def _iban_of(length: int) -> re.Pattern[str]:
 
 
 def _addresses(text: str) -> Spans:
-    for match in _IPV4.finditer(text):
+    for match in _IPV4.finditer(text) if text.count(".") > 2 else ():
         if _names_a_machine(match[0]) and not _OF_VERSION.search(text, 0, match.start()):
             yield match.span()
-    for match in _IPV6.finditer(text):
+    for match in _IPV6.finditer(text) if text.count(":") > 1 else ():
         address = match[0].rstrip(":") if not match[0].endswith("::") else match[0]
         # a::b is code, and 10:20:30 a time
         is_long = any(len(group) > 2 for group in address.split(":"))

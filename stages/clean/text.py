@@ -33,8 +33,9 @@ from ._presets import content_lines, drops_lines, preset_numbers, preset_rules
 if TYPE_CHECKING:
     from spacy.language import Language
 
-_SPACES = re.compile(r"[^\S\n]+")
-_LINES = re.compile(r"\s*\n\s*")
+# single spaces are as they are to be
+_SPACES = re.compile(r"[^\S\n]{2,}|[^\S\n ]")
+_LINES = re.compile(r" ?\n\s*")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # ECMA-48: control sequences, and commands to the system
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")

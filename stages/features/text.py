@@ -42,14 +42,13 @@ class Text(Extractor):
         count = 0
         for text in texts:
             count += 1
-            bins = {number for number, _ in self._bins(text)}
-            seen[list(bins)] += 1
+            seen[np.unique(self._bins(self._hashes(text)))] += 1
         return (np.log((1 + count) / (1 + seen)) + 1).astype(np.float32)
 
     def extract(self, data: str) -> np.ndarray:
-        counts = np.zeros(self.size, np.float32)
-        for number, sign in self._bins(data):
-            counts[number] += sign
+        hashes = self._hashes(data)
+        signs = np.where(hashes >> np.uint64(63), 1.0, -1.0)
+        counts = np.bincount(self._bins(hashes), signs, self.size).astype(np.float32)
         return np.asarray(np.sign(counts) * np.log1p(np.abs(counts)))
 
     def weigh(self, vector: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
@@ -60,11 +59,16 @@ class Text(Extractor):
         length = float(np.linalg.norm(weighted))
         return np.asarray(weighted / length if length else weighted)
 
-    def _bins(self, text: str) -> list[tuple[int, int]]:
-        words = _WORD.findall(text.lower())
-        bins = []
+    def _hashes(self, text: str) -> np.ndarray:
+        """The hash of each n-gram ``uint64 [N]``: its remainder is the bin, its highest bit the
+        sign.
+        """
+        words = [word.encode() for word in _WORD.findall(text.lower())]
+        ngrams: list[bytes] = []
         for length in range(1, self.ngrams + 1):
-            for start in range(len(words) - length + 1):
-                value = xxhash.xxh3_64_intdigest(" ".join(words[start : start + length]).encode())
-                bins.append((value % self.size, 1 if value >> 63 else -1))
-        return bins
+            runs = zip(*(words[start:] for start in range(length)), strict=False)
+            ngrams += map(b" ".join, runs) if length > 1 else words
+        return np.array([xxhash.xxh3_64_intdigest(ngram) for ngram in ngrams], np.uint64)
+
+    def _bins(self, hashes: np.ndarray) -> np.ndarray:
+        return (hashes % np.uint64(self.size)).astype(np.int64)

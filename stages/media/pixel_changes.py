@@ -6,6 +6,7 @@ Each takes an image ``uint8 [H, W, 3]`` or frames ``uint8 [T, H, W, 3]``, all of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import cv2
@@ -14,6 +15,7 @@ import numpy as np
 from . import image
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+_STRIP = 16_384  # pixels
 
 
 def affine(
@@ -93,25 +95,84 @@ def erase(
     return erased
 
 
+def hflip(pixels: np.ndarray) -> np.ndarray:
+    """Mirrored, left to right."""
+    return np.asarray(cv2.flip(_rows(pixels), 1)).reshape(pixels.shape)
+
+
+def brightness(pixels: np.ndarray, factor: float) -> np.ndarray:
+    """With all values times ``factor``."""
+    return _looked_up(pixels, _whole(np.arange(256.0) * factor))
+
+
 def hue(pixels: np.ndarray, degrees: float) -> np.ndarray:
     """With all hues (HSV) turned by so much."""
-    rows = pixels.reshape(-1, pixels.shape[-2], 3)
-    hsv = cv2.cvtColor(rows.astype(np.float32) / 255, cv2.COLOR_RGB2HSV)
-    hsv[..., 0] = (hsv[..., 0] + degrees) % 360
-    return _whole(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * 255).reshape(pixels.shape)
+    turn = math.remainder(degrees, 360)
+
+    def turned(values: np.ndarray) -> np.ndarray:
+        values /= np.float32(255)
+        hsv = np.asarray(cv2.cvtColor(values, cv2.COLOR_RGB2HSV))
+        hues = hsv[..., 0] + np.float32(turn)
+        # as % does it, in a tenth of its time
+        if turn < 0:
+            np.add(hues, 360, out=hues, where=hues < 0)
+        else:
+            np.subtract(hues, 360, out=hues, where=hues >= 360)
+        hsv[..., 0] = hues
+        values = np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
+        values *= np.float32(255)
+        return values
+
+    return _in_strips(pixels, turned)
 
 
 def saturation(pixels: np.ndarray, factor: float) -> np.ndarray:
     """Between grey (``factor`` 0), itself (1) and beyond."""
-    gray = (pixels @ np.array(_LUMA, np.float32))[..., None]
-    return _whole(gray + np.float32(factor) * (pixels - gray))
+
+    def drawn(values: np.ndarray) -> np.ndarray:
+        red, green, blue = (
+            channel * np.float32(weight)
+            for channel, weight in zip(cv2.split(values), _LUMA, strict=True)
+        )
+        red += green
+        red += blue
+        gray = np.asarray(cv2.merge([red] * 3))
+        values -= gray
+        values *= np.float32(factor)
+        values += gray
+        return values
+
+    return _in_strips(pixels, drawn)
 
 
 def contrast(pixels: np.ndarray, factor: float) -> np.ndarray:
     """Between its mean grey (``factor`` 0), itself (1) and beyond."""
-    middle = float(pixels.reshape(-1, 3).mean(axis=0, dtype=np.float64) @ np.array(_LUMA))
-    table = _whole(middle + factor * (np.arange(256) - middle))
-    return np.asarray(table[pixels])
+    means = np.array(cv2.sumElems(_rows(pixels))[:3]) / (pixels.size // 3)
+    middle = float(means @ np.array(_LUMA))
+    return _looked_up(pixels, _whole(middle + factor * (np.arange(256) - middle)))
+
+
+def _looked_up(pixels: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """With the value in the table ``uint8 [256]`` in the place of each."""
+    return np.asarray(cv2.LUT(_rows(pixels), table)).reshape(pixels.shape)
+
+
+def _in_strips(pixels: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Changed as ``float32 [h, W, 3]``, some rows at a time: all that is made on the way then stays
+    in the cache of the core, which takes a fifth of the time.
+    """
+    rows = _rows(pixels)
+    changed = np.empty_like(rows)
+    step = max(1, _STRIP // rows.shape[1])
+    for first in range(0, len(rows), step):
+        part = slice(first, first + step)
+        changed[part] = _whole(change(rows[part].astype(np.float32)))
+    return changed.reshape(pixels.shape)
+
+
+def _rows(pixels: np.ndarray) -> np.ndarray:
+    """The rows ``[N, W, 3]`` of the picture, or of all frames one below the other."""
+    return pixels.reshape(-1, pixels.shape[-2], 3)
 
 
 def _each(pixels: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -122,4 +183,6 @@ def _each(pixels: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.
 
 
 def _whole(values: np.ndarray) -> np.ndarray:
-    return np.asarray((values + 0.5).clip(0, 255).astype(np.uint8))
+    """Rounded to ``uint8``; the values given are not kept."""
+    values += 0.5
+    return np.asarray(values.clip(0, 255, out=values).astype(np.uint8))

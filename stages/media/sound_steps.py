@@ -161,8 +161,7 @@ def _mix(
     """With another sound beneath it, ``snr_db`` below the level of what sounds in it. The other one
     begins at this share of the 20 ms that sound in it, and is repeated where it is shorter.
     """
-    other = _foreign(path, hash).mono(rate_hz)
-    sounding = np.flatnonzero(_sounding(other, rate_hz))
+    other, sounding = _to_mix_in(path, hash, rate_hz)
     if not len(sounding):
         raise DamageError("noise_silent", f"{path} is silent, and cannot be mixed in at a level")
     # it begins where it sounds, for what is mixed in may be shorter than a pause of it
@@ -200,13 +199,13 @@ def active_power(samples: np.ndarray, rate_hz: int) -> float:
     """The mean power of a sound ``[T]`` or ``[T, C]`` where it sounds: of its 20 ms, without their
     mean, those that are no more than 40 dB below the loud ones (95th percentile).
     """
-    power, sounding = _powers(samples, rate_hz), _sounding(samples, rate_hz)
+    power = _powers(samples, rate_hz)
+    sounding = _sounding(power)
     return max(float(power[sounding].mean()) if sounding.any() else 0.0, _LEAST_POWER)
 
 
-def _sounding(samples: np.ndarray, rate_hz: int) -> np.ndarray:
-    """Which 20 ms sound ``[F]``; none of silence."""
-    power = _powers(samples, rate_hz)
+def _sounding(power: np.ndarray) -> np.ndarray:
+    """Which 20 ms of this power ``[F]`` sound; none of silence."""
     loud = float(np.quantile(power, _LOUD_QUANTILE))
     return (power >= loud * 10 ** (-_PAUSE_DB / 10)) & (power > _LEAST_POWER)
 
@@ -236,6 +235,13 @@ def _foreign(path: str, hash: str) -> Sound:
     if hash_file(file) != hash:
         raise DamageError("file_changed", f"{path} changed since the step was written down")
     return decode(file)
+
+
+@functools.lru_cache(maxsize=8)
+def _to_mix_in(path: str, hash: str, rate_hz: int) -> tuple[np.ndarray, np.ndarray]:
+    """A sound of the user's at this rate ``[T]``, and which of its 20 ms sound."""
+    other = _foreign(path, hash).mono(rate_hz)
+    return other, np.flatnonzero(_sounding(_powers(other, rate_hz)))
 
 
 def _fitting(samples: np.ndarray) -> np.ndarray:

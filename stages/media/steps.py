@@ -98,20 +98,11 @@ def _of_pictures(name: str) -> Callable[..., np.ndarray]:
     return change
 
 
-def _hflip(pixels: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(pixels[..., ::-1, :])
-
-
 def _crop(pixels: np.ndarray, left: float, top: float, width: float, height: float) -> np.ndarray:
     full_height, full_width = pixels.shape[-3:-1]
     x, y = round(left * full_width), round(top * full_height)
     w, h = max(1, round(width * full_width)), max(1, round(height * full_height))
     return np.ascontiguousarray(pixels[..., y : y + h, x : x + w, :])
-
-
-def _brightness(pixels: np.ndarray, factor: float) -> np.ndarray:
-    table = np.clip(np.arange(256) * factor + 0.5, 0, 255).astype(np.uint8)
-    return np.asarray(table[pixels])
 
 
 def _drop_frames(pixels: np.ndarray, share: float, seed: int) -> np.ndarray:
@@ -127,13 +118,12 @@ def _drop_frames(pixels: np.ndarray, share: float, seed: int) -> np.ndarray:
     return np.asarray(pixels[np.maximum.accumulate(shown)])
 
 
+_CHANGES = (
+    *("hflip", "brightness", "affine", "blur", "jpeg", "grain", "erase"),
+    *("hue", "saturation", "contrast"),
+)
 PIXEL_STEPS: dict[str, Callable[..., np.ndarray]] = {
-    "hflip": _hflip,
     "crop": _crop,
-    "brightness": _brightness,
     "drop_frames": _drop_frames,
-    **{
-        name: _of_pictures(name)
-        for name in ("affine", "blur", "jpeg", "grain", "erase", "hue", "saturation", "contrast")
-    },
+    **{name: _of_pictures(name) for name in _CHANGES},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import ftfy
@@ -169,3 +170,14 @@ def test_a_text_of_more_than_a_million_letters_is_cleaned() -> None:
 def test_a_language_that_needs_another_package_is_a_mistake_of_the_recipe() -> None:
     with pytest.raises(ValueError, match=r"language: 'ja' needs another package"):
         Text(language="ja", stop_words=True)
+
+
+@given(st.text(st.sampled_from(" \t\r\n\x0b\x1c\x85\xa0\u2003\u2028\u3000ab"), max_size=30))
+def test_spaces_leave_the_words_with_one_space_or_one_line_end_between(text: str) -> None:
+    stage = Text(repair=False, unicode="none")
+    words = text.split()
+    between = re.split(r"\S+", text)[1:-1]
+    wanted = words[0] if words else ""
+    for space, word in zip(between, words[1:], strict=True):
+        wanted += ("\n" if "\n" in space else " ") + word
+    assert stage.clean(text) == wanted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from modalmill.schemas.record import Step
 from modalmill.stages.media.pixel_changes import (
     affine,
     blur,
+    brightness,
     contrast,
     erase,
+    hflip,
     hue,
     jpeg,
     saturation,
@@ -25,6 +28,8 @@ from modalmill.stages.modalities.image.signals.blockiness import blockiness
 from tiny import natural, picture
 
 STEPS: dict[str, dict[str, JsonValue]] = {
+    "hflip": {},
+    "brightness": {"factor": 1.2},
     "affine": {"degrees": 20.0, "scale": 1.2, "right": 0.1, "down": -0.05, "shear": 5.0},
     "blur": {"sigma": 0.02},
     "jpeg": {"quality": 15, "side": 24},
@@ -157,3 +162,22 @@ def test_saturation_and_contrast_draw_away_from_grey_in_proportion(
     assert np.abs(contrast(pixels, factor) - wanted).max() <= 0.51
     assert (saturation(pixels, 1) == pixels).all()
     assert (contrast(pixels, 1) == pixels).all()
+
+
+@given(st.integers(0, 9), st.floats(0, 3))
+def test_brightness_is_a_factor_and_a_mirror_is_one(seed: int, factor: float) -> None:
+    pixels = picture(20, 30, seed)
+    assert np.abs(brightness(pixels, factor) - (pixels * factor).clip(0, 255)).max() <= 0.5 + 1e-9
+    assert (brightness(pixels, 1) == pixels).all()
+    assert (hflip(pixels) == pixels[:, ::-1]).all()
+
+
+@pytest.mark.parametrize("change", [hue, saturation])
+@given(amount=st.floats(0, 3))
+@settings(max_examples=10, deadline=None)
+def test_a_colour_becomes_the_same_wherever_it_stands_in_a_large_picture(
+    change: Callable[[np.ndarray, float], np.ndarray], amount: float
+) -> None:
+    colors = np.random.default_rng(4).integers(0, 256, (1, 640, 3), dtype=np.uint8)
+    changed = change(np.repeat(colors, 101, axis=0), amount)
+    assert (changed == change(colors, amount)).all()

@@ -17,16 +17,17 @@ def characters(text: str) -> dict[str, float]:
     letters with the marks on them (L, M), digits and other numbers (N), punctuation and symbols (P,
     S). Not known of a blank text.
     """
-    counts: Counter[str] = Counter()
+    counts = dict.fromkeys((*_KINDS, "other", "space"), 0)
     for character, count in Counter(text).items():
-        if not character.isspace():
-            counts[_kind(character)] += count
-    total = counts.total()
+        counts[_kind(character)] += count
+    total = len(text) - counts["space"]
     return {f"{kind}_share": counts[kind] / total for kind in _KINDS} if total else {}
 
 
 @functools.lru_cache(maxsize=4096)
 def _kind(character: str) -> str:
+    if character.isspace():
+        return "space"
     return {"L": "letter", "M": "letter", "N": "digit", "P": "symbol", "S": "symbol"}.get(
         unicodedata.category(character)[0], "other"
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import math
+import re
 from collections import Counter
 
 from .....schemas.quantity import Quantity, share
@@ -11,6 +11,7 @@ from ....signal import Signal
 from ..lines import spaced_words, word_ngrams
 
 _LENGTH = 10
+_RUN = re.compile(r"(\S)\1+")
 
 
 def repetition(text: str) -> dict[str, float]:
@@ -23,7 +24,7 @@ def repetition(text: str) -> dict[str, float]:
         aside. Not known of a text that is shorter.
     """
     found = {}
-    counts = Counter(text[start : start + _LENGTH] for start in range(len(text) - _LENGTH + 1))
+    counts = Counter([text[start : start + _LENGTH] for start in range(len(text) - _LENGTH + 1)])
     if counts:
         again = [count for count in counts.values() if count > 1]
         commonest = sorted(again, reverse=True)[: math.isqrt(len(counts))]
@@ -31,9 +32,8 @@ def repetition(text: str) -> dict[str, float]:
     if len(spaced_words(text)) >= _LENGTH:
         runs = Counter(word_ngrams(text, _LENGTH))
         found["word_repetition"] = sum(n for n in runs.values() if n > 1) / runs.total()
-    runs_of_one = (sum(1 for _ in run) for char, run in itertools.groupby(text) if char.strip())
-    if (longest := max(runs_of_one, default=0)) > 0:
-        found["longest_run"] = longest
+    if text.strip():
+        found["longest_run"] = max((len(run[0]) for run in _RUN.finditer(text)), default=1)
     return found
 
 
