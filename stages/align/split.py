@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
-from ...schemas.columns import one_array
+from ...schemas.columns import numbered_by_name, one_array
 from ...schemas.contents import Contents
 from ...schemas.errors import InputError
 from ...schemas.fingerprint import fingerprint, uniform_for
@@ -120,32 +120,33 @@ class Split(CorpusStage):
         return next((name for name, end in zip(names, ends, strict=True) if place < end), names[-1])
 
     def decide(self, table: pa.Table) -> Mapping[str, Decision]:
-        groups = one_array(table["group"]).dictionary_encode()
-        names = groups.dictionary.to_pylist()
-        group = groups.indices.to_numpy()
-        given = _Words(table["split"].to_pylist())
+        group, names = numbered_by_name(one_array(table["group"]))
+        given = _Words(split for (split,) in rows_of(table, "split"))
         # what a source gave comes first, and the others of the group go with it
-        of_source = given.commonest(group, len(names)) if self.keep else [None] * len(names)
-        own = _Words([None] * len(group))
+        of_source = given.commonest(group, len(names)) if self.keep else _Words.none(len(names))
+        own = _Words.none(len(group))
         if self.by is not None:
             own = _Words(self._split_by(targets) for (targets,) in rows_of(table, "targets"))
         of_value = own.commonest(group, len(names))
 
-        def usual(number: int) -> str | None:
+        def usual(number: int, name: str) -> str | None:
             """The split of a group by itself; None where the target that decides is missing."""
-            return self.split_of(names[number]) if self.by is None else of_value[number]
+            return self.split_of(name) if self.by is None else of_value.of(number)
 
-        splits = _Words(of_source[number] or usual(number) for number in range(len(names)))
+        every = (name for (name,) in rows_of(pa.table({"name": names}), "name"))
+        splits = _Words(
+            of_source.of(number) or usual(number, name) for number, name in enumerate(every)
+        )
 
         def decision(row: int) -> Decision | None:
             number = int(group[row])
-            mine, is_given = splits.of(number), of_source[number] is not None
+            mine, is_given = splits.of(number), of_source.of(number) is not None
             before, by_value = given.of(row), own.of(row)
             if mine is None:
                 return Decision(self._no_target())
             other = before if is_given else by_value
             if other is not None and other != mine:
-                return Decision(_torn(names[number], mine, other))
+                return Decision(_torn(names[number].as_py(), mine, other))
             if is_given and by_value not in (None, mine):
                 note = f"kept in the split of their source, and not in that of their {self.by}"
                 return Decision(split=mine, note=note)
@@ -225,24 +226,32 @@ class _Words:
         )
         self._words = list(numbers)
 
+    @classmethod
+    def none(cls, count: int) -> _Words:
+        """No word for so many rows."""
+        words = cls(())
+        words._numbers = np.zeros(count, np.int32)
+        return words
+
     def of(self, row: int) -> str | None:
         """The word of a row."""
         word: str | None = self._words[self._numbers[row]]
         return word
 
-    def commonest(self, groups: np.ndarray, count: int) -> list[str | None]:
+    def commonest(self, groups: np.ndarray, count: int) -> _Words:
         """The word that most rows of a group have, of equally common ones the first by name; None
         where no row of it has one. groups: ``int [N]``, the group of each row, below ``count``.
         """
-        result: list[str | None] = [None] * count
+        result = _Words.none(count)
+        result._words = self._words
         known = self._numbers > 0
         pairs = groups[known].astype(np.int64) * len(self._words) + self._numbers[known]
         pairs, times = np.unique(pairs, return_counts=True)
-        most = np.zeros(count, int)
+        most = np.zeros(count, np.int32)
         for pair, often in zip(pairs.tolist(), times.tolist(), strict=True):
             group, number = divmod(pair, len(self._words))
-            word, before = self._words[number], result[group]
+            word, before = self._words[number], result.of(group)
             is_first = before is None or (word is not None and word < before)
             if often > most[group] or (often == most[group] and is_first):
-                result[group], most[group] = word, often
+                result._numbers[group], most[group] = number, often
         return result

@@ -341,7 +341,7 @@ _MEDIA = pa.struct(
         ("pictures", _HASHES),
         ("perceptual", pa.list_(pa.uint64())),
         ("has_one_image", pa.bool_()),
-        ("beside", _DIGEST),
+        ("beside", pa.binary()),
         ("sounds", _HASHES),
         ("films", _HASHES),
     ]
