@@ -174,19 +174,18 @@ def _note_like_groups(sources: Sequence[Ingested]) -> None:
 
 def _check_keys(partitions: Sequence[Path]) -> None:
     """Keys of written records are unique; a source that breaks this is a fault in the program."""
-    halves = np.concatenate([digests_of(_keys(path))[:, 0] for path in partitions])
+    halves = np.concatenate([digests_of(_keys([path]))[:, 0] for path in partitions])
     halves.sort()
     if (halves[1:] == halves[:-1]).any():
         # rarely two keys of one digest, so that they themselves are looked at
-        counts = pc.value_counts(
-            pa.chunked_array([chunk for path in partitions for chunk in _keys(path).chunks])
-        )
+        counts = pc.value_counts(_keys(partitions))
         twice = counts.filter(pc.greater(counts.field("counts"), 1))
         if len(twice):
             key = twice[0]["values"].as_py()
             raise RuntimeError(f"{partitions[0].parent}: the key {key} is given twice")
 
 
-def _keys(partition: Path) -> pa.ChunkedArray:
-    """The keys of the written records of a partition."""
-    return written_only(read_table(partition).select(["key", "fate"]))["key"]
+def _keys(partitions: Sequence[Path]) -> pa.ChunkedArray:
+    """The keys of the written records of some partitions."""
+    tables = [written_only(read_table(path).select(["key", "fate"])) for path in partitions]
+    return pa.concat_tables(tables)["key"]

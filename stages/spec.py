@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
-import pyarrow as pa
 
 from ..schemas import checks
 from ..schemas.errors import InputError
 from ..schemas.record import Part
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 TimeCrop: TypeAlias = Literal["start", "random"]
 # Any, here and below: what a part is when it is read is its modality's own

@@ -84,15 +84,14 @@ class Join(CorpusStage):
             return pa.chunked_array(
                 [pc.struct_field(chunk, "id") for chunk in table["origin"].chunks], pa.string()
             )
-        names = ["group", "origin"] if "group" in table.column_names else ["origin"]
-        rows = (row if len(row) > 1 else ("", *row) for row in rows_of(table, *names))
-        values = (self._value(group, origin) for group, origin in rows)
+        names = [name for name in ("origin", "group") if name in table.column_names]
+        values = (self._value(*row) for row in rows_of(table, *names))
         chunks = []
         while some := list(itertools.islice(values, _VALUES_AT_ONCE)):
             chunks.append(pa.array(some, pa.string()))
         return pa.chunked_array(chunks, pa.string())
 
-    def _value(self, group: str, origin: dict[str, str]) -> str:
+    def _value(self, origin: dict[str, str], group: str = "") -> str:
         fields = {
             "id": origin["id"],
             "group": group.removeprefix(f"{origin['source']}-"),

@@ -119,6 +119,9 @@ class Split(CorpusStage):
         names, ends = list(shares), itertools.accumulate(shares.values())
         return next((name for name, end in zip(names, ends, strict=True) if place < end), names[-1])
 
+    def reads(self) -> tuple[str, ...]:
+        return tuple(name for name in self.columns if name != "targets" or self.by is not None)
+
     def decide(self, table: pa.Table) -> Mapping[str, Decision]:
         group, names = numbered_by_name(one_array(table["group"]))
         given = _Words(split for (split,) in rows_of(table, "split"))

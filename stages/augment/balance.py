@@ -123,7 +123,7 @@ class Balance(Copies):
         self, record: Record, rng: np.random.Generator, address: str
     ) -> Iterable[Record]:
         count, stage = self._count(record), self._changing
-        if stage is not None and not stage.is_copied(record):
+        if not count or (stage is not None and not stage.is_copied(record)):
             return (record,)
         seed, copies = seed_of(rng), []
         for number in range(1, count + 1):

@@ -102,10 +102,10 @@ class Augmenter:
 
     def check(self, numbers: Sequence[int]) -> None:
         """InputError where a stage would change a part of these records that cannot be changed."""
-        turns = 1 + max((stage.count for _, stage in self._stages), default=0)
         for number in numbers:
-            for turn in range(turns):
-                self.copy(number, 0, math.ceil(turn * self._pass_lengths[number]))
+            # of two passes in a row a stage leaves a record as it is in one at most
+            for position in (0, math.ceil(self._pass_lengths[number])):
+                self.copy(number, 0, position)
 
     def _turn(self, number: int, epoch: int, position: int) -> int:
         """How often this record came up before, about: exactly, where its set is gone through pass

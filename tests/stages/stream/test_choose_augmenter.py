@@ -150,7 +150,7 @@ def test_a_stream_gives_the_copies_that_the_stages_write(name: str, tmp_path: Pa
     )
     originals = read(stream.open(plain, parts=specs, shuffle=False, drop_last=False))
     families = {
-        key: [row for own, row in written.items() if own.startswith(key)] for key in originals
+        key: {own: row for own, row in written.items() if own.startswith(key)} for key in originals
     }
     assert len(originals) == 4
     copies = 1 if name == "flip" else 2
@@ -158,12 +158,17 @@ def test_a_stream_gives_the_copies_that_the_stages_write(name: str, tmp_path: Pa
         plain, parts=specs, seed=SEED, augment=with_copies(stages, copies), drop_last=False
     )
     seen = defaultdict(list)
+    met: set[str] = set()
     for _ in range((copies + 1) * 2 if len(stages) == 1 else 4):
         for key, row in read(batches).items():
-            assert sum(alike(row, each, names) for each in families[key]) >= 1, key
+            found = {own for own, each in families[key].items() if alike(row, each, names)}
+            assert found, key
+            met |= found
             seen[key].append(row)
     assert not batches.uncopied
     if len(stages) > 1:
+        # a copy by the one, by the other, and a copy of a copy
+        assert {len(own.split("-")) for own in met} >= {3, 4}
         return
     for key, rows_of_key in seen.items():
         for start in (0, copies + 1):

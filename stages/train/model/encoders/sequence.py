@@ -4,15 +4,14 @@ self-attention. More padding changes nothing in any of them.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from ...data.part import InputPart
 from ..fusion._pool import masked_mean
 from ..fusion.attention import Layer
 from ..recurrent import Lstm, both_ways
-from .text import positions
-from .vector import Vector
+from .text import positions, real_places
+from .vector import Vector, two_layers
 
 
 class _Sequence(Vector):
@@ -23,9 +22,7 @@ class _Sequence(Vector):
     ) -> tuple[Tensor, Tensor]:
         """Tokens and their mask."""
         assert length_B is not None
-        mask_BT = (
-            torch.arange(vectors_BTF.shape[1], device=vectors_BTF.device) < length_B[:, None]
-        ) & present_B[:, None]
+        mask_BT = real_places(vectors_BTF, length_B, present_B)
         return self.encode(self.standard(vectors_BTF), mask_BT)
 
     def encode(self, x_BTF: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
@@ -38,12 +35,7 @@ class SequenceMean(_Sequence):
 
     def __init__(self, width: int, part: InputPart) -> None:
         super().__init__(width, part)
-        self.layers = nn.Sequential(
-            nn.Linear(self.features, width),
-            nn.GELU(),
-            nn.Dropout(part.dropout),
-            nn.Linear(width, width),
-        )
+        self.layers = two_layers(self.features, width, part.dropout)
 
     def encode(self, x_BTF: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
         """One token."""

@@ -36,9 +36,7 @@ class _Text(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Tokens and their mask."""
         assert length_B is not None
-        mask_BT = (
-            torch.arange(ids_BT.shape[1], device=ids_BT.device) < length_B[:, None]
-        ) & present_B[:, None]
+        mask_BT = real_places(ids_BT, length_B, present_B)
         return self.encode(self.embedding(ids_BT), mask_BT), mask_BT
 
     def encode(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
@@ -118,6 +116,12 @@ class TextEmbedding(_Text):
     def encode(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """One vector a word."""
         return x_BTD + positions(x_BTD.shape[1], x_BTD.shape[2], x_BTD.device).to(x_BTD.dtype)
+
+
+def real_places(rows_BT: Tensor, length_B: Tensor, present_B: Tensor) -> Tensor:
+    """Where rows ``[B, T, ...]`` are no padding ``bool [B, T]``: nowhere in one that is absent."""
+    place_T = torch.arange(rows_BT.shape[1], device=rows_BT.device)
+    return (place_T < length_B[:, None]) & present_B[:, None]
 
 
 def positions(length: int, width: int, device: torch.device) -> Tensor:

@@ -56,17 +56,19 @@ class Vector(nn.Module):
         return x_BF if self.axes_FK is None else x_BF @ self.axes_FK
 
 
+def two_layers(features: int, width: int, dropout: float) -> nn.Sequential:
+    """Two layers with a GELU between them."""
+    return nn.Sequential(
+        nn.Linear(features, width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, width)
+    )
+
+
 class VectorMlp(Vector):
     """Two layers; ``[B, 1, D]``."""
 
     def __init__(self, width: int, part: InputPart) -> None:
         super().__init__(width, part)
-        self.layers = nn.Sequential(
-            nn.Linear(self.features, width),
-            nn.GELU(),
-            nn.Dropout(part.dropout),
-            nn.Linear(width, width),
-        )
+        self.layers = two_layers(self.features, width, part.dropout)
 
     def forward(
         self, vector_BF: Tensor, length_B: Tensor | None, present_B: Tensor
