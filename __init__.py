@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .schemas.errors import ModalmillError
     from .stages.stream import open_stream as stream
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["ModalmillError", "features", "fit", "run", "stream"]
 
 _ROOMS = {

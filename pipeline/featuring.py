@@ -121,11 +121,8 @@ class FeatureTask:
 
     def _add(self, one: _Decoded, vector: np.ndarray, made: _Made) -> None:
         kept = checked(self.extractor, vector, one.item)
-        counts = [*self.extractor.tell(one.data)]
-        if self.extractor.sequence_limit() is not None:
-            counts.append(int(len(kept) < len(vector)))
         made.vectors[one.content] = kept.astype(self._type(), copy=False)
-        made.counts[one.content] = counts
+        made.counts[one.content] = self.extractor.counts(one.data, vector)
 
     def _type(self) -> np.dtype[np.floating[Any]]:
         """That of its file: vectors that may yet be changed are in full."""
@@ -218,20 +215,10 @@ def write_features(
 def _remarks(
     name: str, extractor: Extractor, entries: Sequence[_Entry], cache: CachedVectors
 ) -> list[str]:
-    """What the extractor has to say of all records together, as a line."""
-    counted = [cache.counts[entry.content] for entry in entries if entry.content in cache.counts]
-    if not counted:
-        return []
-    sums = [sum(counts) for counts in zip(*counted, strict=True)]
-    counts = dict(zip(extractor.counted(), sums, strict=True))
-    longer = counts.pop(extractor.longer, 0)
-    said = [extractor.remark(counts)]
-    if longer:
-        said.append(
-            f"{longer:,} of {len(counted):,} sequences are longer than longest:"
-            f" {extractor.sequence_limit():,}, and were cut at their end"
-        )
-    return [f"features: {extractor.address} of {name}: {line}" for line in said if line]
+    """What the extractor has to say of all records together, a line each."""
+    counts = (cache.counts[entry.content] for entry in entries if entry.content in cache.counts)
+    said = extractor.remarks(counts)
+    return [f"features: {extractor.address} of {name}: {line}" for line in said]
 
 
 def _entries(plan: Plan, manifest: Manifest) -> dict[str, list[_Entry]]:

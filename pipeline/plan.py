@@ -192,24 +192,7 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
     if recipe.use:
         outside.use(recipe.use)
     problems = mistakes_outside()
-    sources: dict[str, Source] = {}
-    for name, options in recipe.sources.items():
-        kind = options.get("type")
-        if not isinstance(kind, str):
-            problems.append(
-                f"sources.{name}: wanted 'type', the kind of source (csv, coco_vqa, ...)"
-            )
-            continue
-        address = kind if kind in addresses(Source) else f"{SOURCE_ROOM}.{kind}"
-        source, mistakes = make(
-            address,
-            Source,
-            {key: value for key, value in options.items() if key != "type"},
-            f"sources.{name}",
-        )
-        problems += mistakes
-        if source is not None:
-            sources[name] = source
+    sources = _sources(recipe, problems)
     stages = placed_stages(recipe, problems)
     compared = {
         name
@@ -217,14 +200,7 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
         if isinstance(placed.stage, CorpusStage)
         for name in placed.stage.compares()
     }
-    features: dict[str, Extractor] = {}
-    for part, entry in recipe.features.items():
-        address, own = entry_of(entry, f"features.{part}", problems)
-        if address:
-            extractor, mistakes = make(address, Extractor, own, f"features.{part}")
-            problems += mistakes
-            if extractor is not None:
-                features[part] = extractor
+    features = _features(recipe, problems)
     train = _train(recipe, problems, trains=until in (None, "train"))
     if train is not None:
         problems += _unread_caches(train, features)
@@ -265,6 +241,29 @@ def make_plan(recipe: Recipe, root: Path, until: str | None = None, where: str =
     )
 
 
+def _sources(recipe: Recipe, problems: list[str]) -> dict[str, Source]:
+    """Those that can be made; ``problems`` gets what is wrong with the others."""
+    sources: dict[str, Source] = {}
+    for name, options in recipe.sources.items():
+        kind = options.get("type")
+        if not isinstance(kind, str):
+            problems.append(
+                f"sources.{name}: wanted 'type', the kind of source (csv, coco_vqa, ...)"
+            )
+            continue
+        address = kind if kind in addresses(Source) else f"{SOURCE_ROOM}.{kind}"
+        source, mistakes = make(
+            address,
+            Source,
+            {key: value for key, value in options.items() if key != "type"},
+            f"sources.{name}",
+        )
+        problems += mistakes
+        if source is not None:
+            sources[name] = source
+    return sources
+
+
 def placed_stages(recipe: Recipe, problems: list[str]) -> list[Placed]:
     """The stages of a recipe as far as they can be made; ``problems`` gets what is wrong with the
     others.
@@ -282,6 +281,19 @@ def placed_stages(recipe: Recipe, problems: list[str]) -> list[Placed]:
         Placed(name, stage)
         for name, stage in zip(placed_names(stage.address for stage in made), made, strict=True)
     ]
+
+
+def _features(recipe: Recipe, problems: list[str]) -> dict[str, Extractor]:
+    """As ``_sources``."""
+    features: dict[str, Extractor] = {}
+    for part, entry in recipe.features.items():
+        address, own = entry_of(entry, f"features.{part}", problems)
+        if address:
+            extractor, mistakes = make(address, Extractor, own, f"features.{part}")
+            problems += mistakes
+            if extractor is not None:
+                features[part] = extractor
+    return features
 
 
 def _train(recipe: Recipe, problems: list[str], trains: bool) -> TrainOptions | None:

@@ -68,7 +68,8 @@ class Recipe(BaseModel):
         0.5,
         ge=0,
         le=1,
-        description="share of a stage's records that may be rejected before the run stops",
+        description="share of a stage's records that may be rejected or missing before the run"
+        " stops",
     )
     deadline_s: float = Field(
         60.0, gt=0, description="seconds one file may keep a decoder busy before it is rejected"

@@ -48,7 +48,7 @@ _COMBINE: dict[type[ast.operator], Callable[..., _Column]] = {
 }
 
 
-_TEXT = "a text"
+_TEXT, _NUMBER = "a text", "a number"
 _BACKQUOTED = re.compile(r"`([^`]+)`")
 _QUOTED = "_backquoted_"
 _ON_VALUES: dict[type[ast.AST], Callable[..., float]] = {
@@ -277,13 +277,16 @@ class Where:
     def _evaluated_truth(self, node: ast.expr) -> _Evaluated:
         """What stands beside ``and``, ``or`` and ``not``, for one record."""
         evaluated = self._evaluated(node)
-        if isinstance(node, (ast.BoolOp, ast.Compare)):
+        is_negated = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+        if is_negated or isinstance(node, (ast.BoolOp, ast.Compare)):
             return evaluated
+        if self._named(node) is None and not isinstance(node, ast.Constant):
+            raise self._no_truth(node, _NUMBER)
 
         def truth(value_of: ValueOf, has_part: HasPart) -> Value:
             value = evaluated(value_of, has_part)
-            if isinstance(value, str):
-                raise self._no_truth(node, _TEXT)
+            if value is not None and not isinstance(value, bool):
+                raise self._no_truth(node, _TEXT if isinstance(value, str) else _NUMBER)
             return value
 
         return truth
@@ -354,7 +357,7 @@ def _kind_of(column: _Column) -> str:
     if pa.types.is_boolean(column.type):
         return "a condition"
     is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-    return "a number" if is_number else _TEXT
+    return _NUMBER if is_number else _TEXT
 
 
 def _unless_none(function: Callable[..., _Result], *values: Value) -> _Result | None:

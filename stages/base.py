@@ -644,6 +644,29 @@ class Extractor(Addressed):
         """
         return ""
 
+    def counts(self, data: Any, vector: np.ndarray) -> list[int]:
+        """What is counted of a decoded part and of what ``extract`` gave of it, as :meth:`counted`
+        names it.
+        """
+        limit = self.sequence_limit()
+        return [*self.tell(data), *([] if limit is None else [int(len(vector) > limit)])]
+
+    def remarks(self, of_parts: Iterable[Sequence[int]]) -> list[str]:
+        """What a person is to know of parts, by the counts of each."""
+        of_parts = list(of_parts)
+        sums = [sum(counts) for counts in zip(*of_parts, strict=True)]
+        if not sums:
+            return []
+        counts = dict(zip(self.counted(), sums, strict=True))
+        longer = counts.pop(self.longer, 0)
+        said = [self.remark(counts)]
+        if longer:
+            said.append(
+                f"{longer:,} of {len(of_parts):,} sequences are longer than longest:"
+                f" {self.sequence_limit():,}, and were cut at their end"
+            )
+        return [line for line in said if line]
+
     def mistakes(self, here: Contents) -> list[str]:
         """What its options ask for that records cannot hold, one line each."""
         return []
@@ -686,17 +709,10 @@ def _hashed(path: Path, size: int, time_ns: int) -> str:
     return hash_file(path)
 
 
-def extracted(extractor: Extractor, data: object, of: str) -> np.ndarray:
-    """The vector of a decoded part, before any fit ``[dims]``, or its sequence ``[T, dims]`` as far
-    as it is kept; DamageError for numbers that a cache cannot hold and a sequence of nothing,
-    InputError for another shape: the extractor's fault, not the medium's.
-    """
-    return checked(extractor, extractor.extract(data), of)
-
-
 def checked(extractor: Extractor, vector: np.ndarray, of: str) -> np.ndarray:
-    """The vector that an extractor gave of a part, before any fit; errors as of
-    :func:`extracted`.
+    """The vector that an extractor gave of a part, before any fit ``[dims]``, or its sequence
+    ``[T, dims]`` as far as it is kept; DamageError for numbers that a cache cannot hold and a
+    sequence of nothing, InputError for another shape: the extractor's fault, not the medium's.
     """
     where, kind = f"features by {extractor.address} of {of}", extractor.kept_type()
     if misshapen := wrong_shape(extractor, vector):

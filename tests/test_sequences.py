@@ -199,6 +199,23 @@ def test_raw_texts_are_answered_as_the_shards_are_and_explained_word_by_word(
     assert b["answers"][0]["probability"] == pytest.approx(alone[0]["probability"], abs=1e-5)
 
 
+def test_what_is_cut_or_left_out_of_what_is_given_is_told(trained: Path) -> None:
+    """Twelve vectors are kept of a text; words without one are left out."""
+    best = trained / "out" / "training" / "best.pt"
+    cut = "1 of 1 sequences are longer than longest: 12, and were cut at their end"
+    unknown = "1 of 3 words have no vector in"
+    write(trained / "q.csv", f"key,note\na,{'up ' * 13}\nb,of up wug\nc,{'up ' * 12}\n")
+    done = here("predict", best, "--csv", trained / "q.csv", "--json")
+    assert done.returncode == 0, done.stderr
+    a, b, c = (json.loads(line) for line in done.stdout.splitlines())
+    assert a["remarks"] == {"note": cut}
+    assert unknown in b["remarks"]["note"]
+    assert "remarks" not in c
+    assert f"note: {cut}" in " ".join(here("predict", best, "--text", "up " * 13).stdout.split())
+    told = " ".join(here("explain", best, "--text", "of up wug").stdout.split())
+    assert f"note: {unknown}" in told
+
+
 def test_an_exported_file_scores_as_the_model_does(trained: Path) -> None:
     """Of an LSTM it takes one length, to which the sequences of all batches are filled up."""
     best = trained / "out" / "training" / "best.pt"

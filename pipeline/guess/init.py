@@ -122,7 +122,7 @@ def _similar(folder: Path) -> str:
 
 def _nothing(folder: Path, findings: FolderFindings, proposal: Proposal) -> str:
     """Why there is nothing to write a recipe for."""
-    if not findings.listing.files:
+    if not findings.listing.files and not findings.listing.runs:
         return f"{folder}: the folder is empty; give one with tables (csv, jsonl, ...) or media"
     found = "; ".join(proposal.passed_over[:_MOST_SHOWN])
     return (

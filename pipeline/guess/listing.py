@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...schemas.errors import InputError
+from ...schemas.layout import RunFolder
 
 _MOST_OF_A_FOLDER = 20_000
 _MOST_KEPT = 200_000
@@ -20,13 +21,15 @@ class FolderListing:
     """Files below a folder, in order of their paths, with ``/``.
 
     count: how many were seen, kept or not; at least, where ``is_sample``. hidden: names that begin
-    with a dot, or are left behind by systems.
+    with a dot, or are left behind by systems. runs: folders that runs wrote, which are not looked
+    into; of the folder itself (``""``), if it is one, the shards are.
     """
 
     files: list[str]
     count: int
     hidden: int
     is_sample: bool
+    runs: list[str]
 
 
 def list_files(root: Path) -> FolderListing:
@@ -36,11 +39,17 @@ def list_files(root: Path) -> FolderListing:
     top = os.path.realpath(root)
     seen, queue = {top}, deque([""])
     files: list[str] = []
+    runs: list[str] = []
     count = hidden = entries = 0
     is_sample = False
     while queue:
         folder = queue.popleft()
         of_folder = 0
+        if _is_of_a_run(RunFolder(Path(top, folder))):
+            runs.append(folder)
+            if not folder and RunFolder(root).shards.is_dir():
+                queue.append(RunFolder(root).shards.name)
+            continue
         try:
             scan = os.scandir(os.path.join(top, folder))
         except OSError as error:
@@ -73,7 +82,12 @@ def list_files(root: Path) -> FolderListing:
         if entries >= _MOST_ENTRIES:
             break
         queue.extend(sorted(below))
-    return FolderListing(sorted(files), count, hidden, is_sample)
+    return FolderListing(sorted(files), count, hidden, is_sample, runs)
+
+
+def _is_of_a_run(folder: RunFolder) -> bool:
+    """Whether a run wrote it, or began to."""
+    return folder.work.lock.exists() or (folder.account.exists() and folder.recipe.exists())
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -129,6 +129,12 @@ def look_at(root: Path, only: str = "") -> FolderFindings:
     passed_over += _left(
         [file for file in listing.files if file not in known and modality_of(file) != "cues"]
     )
+    passed_over += [
+        f"{folder}: written by a run; 'modalmill init {root / folder}' reads its shards"
+        if folder
+        else "what a run wrote beside its shards"
+        for folder in listing.runs
+    ]
     if listing.hidden:
         passed_over.append(f"{listing.hidden:,} hidden files and files of operating systems")
     return FolderFindings(

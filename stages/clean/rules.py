@@ -198,17 +198,18 @@ def _unknown(left: str, name: str, here: Contents) -> list[str]:
         return []
     if not part:
         return here.lacking_targets(left, [name])
-    lines = here.lacking_parts(left, [part])
-    kind = here.parts.get(part)
-    if lines or kind is None:
+    if lines := here.lacking_parts(left, [part]):
         return lines
-    known = [*modality(kind).facts, *modality(kind).signals]
+    kind = here.parts[part]
+    # where it is None, the files alone tell what it is
+    choices = every_on_disk() if kind is None else [modality(kind)]
+    known = list(dict.fromkeys(word for each in choices for word in (*each.facts, *each.signals)))
     if word in known:
         return []
-    return [
-        f"{left}: nothing called {word!r} is known of {part!r}{nearest(word, known)}; of parts of"
-        f" {kind} are known: {', '.join(known) or 'nothing'}"
-    ]
+    found = f"{left}: nothing called {word!r} is known of {part!r}{nearest(word, known)}"
+    if kind is None:
+        return [f"{found}; 'modalmill signals' lists what is known of files"]
+    return [f"{found}; of parts of {kind} are known: {', '.join(known) or 'nothing'}"]
 
 
 def _unlike(rule: RuleInWords, here: Contents) -> list[str]:

@@ -11,10 +11,10 @@ import json
 import tempfile
 from array import array
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Container, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from ...schemas.errors import DamageError
 from ...schemas.fingerprint import canonical
 from ...schemas.json_value import JsonValue
 from ...schemas.manifest import Row
-from ...schemas.record import Fault, Origin, Part, Record, make_key
+from ...schemas.record import Absence, Fault, Origin, Part, Record, make_key
 from ..base import Beat, Merged, Read, Source
 from ..media.files import bytes_of
 from ..modality import suffixes
@@ -178,96 +178,70 @@ class CocoVqa(Source):
         file = join(self.base, self.questions)
         answers.close()
         seen: set[int] = set()
-        sizes: dict[int, Part] = {}
+        parts: dict[int, Part] = {}
         for position, value in enumerate(listed_objects(root / file, "questions"), 1):
             tally["questions"] += 1
             key = make_key(name, f"question-row-{position}")
             record = Record(key, key, Origin(name, file, position))
-            try:
-                number, image_id, text = (
-                    int(value["question_id"]),
-                    int(value["image_id"]),
-                    value["question"],
-                )
-            except (KeyError, TypeError, ValueError) as error:
-                yield Row(
-                    record,
-                    Fault(
-                        "broken_row",
-                        str(value)[:60],
-                        "question_id, image_id, question",
-                        f"the question is not whole: {error!r}",
-                    ),
-                )
+            question = _Question.of(value, seen)
+            if isinstance(question, Fault):
+                yield Row(record, question)
                 continue
-            if number in seen:
-                yield Row(
-                    record,
-                    Fault(
-                        "duplicate_id", number, "unique", "an earlier question has this question_id"
-                    ),
-                )
-                continue
-            seen.add(number)
-            parts: dict[str, Part] = {}
-            if not is_absent(text):
-                parts["question"] = Part("text", text=plain(text))
-            image = images.get(image_id)
+            seen.add(question.number)
+            image = images.get(question.image_id)
             if image is not None:
                 if not image.taken:
                     image.taken = True
                     yield Merged("images")
                     # questions of one image mostly stand together: one part at a time is enough
-                    sizes.clear()
-                if image_id not in sizes:
-                    sizes[image_id] = media_part(root, image.uri, "image")
-                parts["image"] = sizes[image_id]
-            targets = {}
-            unmatched = (
-                []
-                if image is not None
-                else [
-                    Fault.unmatched(
-                        "image_file", image_id, f"no file of the folder is image {image_id}"
-                    )
-                ]
-            )
-            annotation = answers.take(number)
-            if annotation is not None:
+                    parts.clear()
+                if question.image_id not in parts:
+                    parts[question.image_id] = media_part(root, image.uri, "image")
+            targets = answers.take(question.number)
+            if targets is not None:
                 yield Merged("annotations")
-                shown = annotation.pop("image_id", None)
-                if shown is not None and str(shown) != str(image_id):
-                    yield Row(
-                        record,
-                        Fault(
-                            "image_mismatch",
-                            shown,
-                            image_id,
-                            f"question {number} is of image {image_id}, its annotation of {shown}",
-                        ),
-                    )
+                fault = question.mismatch(targets.pop("image_id", None))
+                if fault is not None:
+                    yield Row(record, fault)
                     continue
-                targets = annotation
-            elif self.annotations:
-                unmatched.append(
-                    Fault.unmatched("annotation", number, f"no annotation is of question {number}")
-                )
-            yield Row(
-                replace(
-                    record,
-                    key=make_key(name, number),
-                    group=make_key(self.group_kind or name, image_id),
-                    origin=replace(record.origin, id=str(number)),
-                    parts=parts,
-                    targets=targets,
-                    split=self.split,
-                    absent={
-                        **({} if image is not None else {"image": "missing"}),
-                        **({} if "question" in parts else {"question": "absent"}),
-                    },
-                ),
-                unmatched=unmatched,
-            )
+            yield self._row(name, record, question, parts.get(question.image_id), targets)
+
+    def _row(
+        self,
+        name: str,
+        record: Record,
+        question: _Question,
+        image: Part | None,
+        targets: dict[str, JsonValue] | None,
+    ) -> Row:
+        """A question with its image and the targets of its annotation, if there are any."""
+        unmatched = []
+        absent: dict[str, Absence] = {}
+        parts: dict[str, Part] = {}
+        if question.text is not None:
+            parts["question"] = Part("text", text=question.text)
+        if image is None:
+            absent["image"] = "missing"
+            message = f"no file of the folder is image {question.image_id}"
+            unmatched.append(Fault.unmatched("image_file", question.image_id, message))
+        else:
+            parts["image"] = image
+        if question.text is None:
+            absent["question"] = "absent"
+        if targets is None and self.annotations:
+            message = f"no annotation is of question {question.number}"
+            unmatched.append(Fault.unmatched("annotation", question.number, message))
+        record = replace(
+            record,
+            key=make_key(name, question.number),
+            group=make_key(self.group_kind or name, question.image_id),
+            origin=replace(record.origin, id=str(question.number)),
+            parts=parts,
+            targets=targets or {},
+            split=self.split,
+            absent=absent,
+        )
+        return Row(record, unmatched=unmatched)
 
     def _left_over(self, name: str, answers: _Spill) -> Iterator[Row]:
         file = join(self.base, self.annotations or "")
@@ -300,6 +274,37 @@ def _answers(found: Iterable[object] | None) -> list[str]:
 
 def _word(value: object) -> str:
     return "" if is_absent(value) else plain(value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """text: None where nothing is asked."""
+
+    number: int
+    image_id: int
+    text: str | None
+
+    @classmethod
+    def of(cls, value: Any, seen: Container[int]) -> _Question | Fault:
+        """A question of the file, unless it is broken or its number was seen before."""
+        try:
+            number, image_id = int(value["question_id"]), int(value["image_id"])
+            text = value["question"]
+        except (KeyError, TypeError, ValueError) as error:
+            wanted = "question_id, image_id, question"
+            message = f"the question is not whole: {error!r}"
+            return Fault("broken_row", str(value)[:60], wanted, message)
+        if number in seen:
+            message = "an earlier question has this question_id"
+            return Fault("duplicate_id", number, "unique", message)
+        return cls(number, image_id, None if is_absent(text) else plain(text))
+
+    def mismatch(self, shown: JsonValue) -> Fault | None:
+        """What is wrong where the annotation says that it is of another image."""
+        if shown is None or str(shown) == str(self.image_id):
+            return None
+        message = f"question {self.number} is of image {self.image_id}, its annotation of {shown}"
+        return Fault("image_mismatch", shown, self.image_id, message)
 
 
 @dataclass(slots=True)

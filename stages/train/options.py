@@ -407,26 +407,38 @@ def _found(options: TrainOptions, problems: list[str]) -> bool:
     problems += _mistakes_in_list("train.log", options.log or [], LOGGERS, parts)
     wrong = mistake(options.task, options.metric, task.metric) if options.metric is not None else ""
     problems += [f"train.metric: {wrong}"] if wrong else []
-    for kind, choice in options.encoders.items():
-        word = split_choice(choice)[0]
-        if kind not in (*names(), *READ_CACHES):
-            problems.append(
-                f"train.encoders.{kind}: no such modality{nearest(kind, (*names(), *READ_CACHES))}"
-            )
-        elif word not in ENCODERS or ENCODERS[word].reads != kind:
-            own = [name for name, card in ENCODERS.items() if card.reads == kind]
-            problems.append(
-                f"train.encoders.{kind}: no encoder of {kind} is called {word!r}; there are"
-                f" {', '.join(own)}"
-            )
-        else:
-            problems += mistakes(f"train.encoders.{kind}", choice, ENCODERS, parts)
+    problems += _mistakes_of_encoders(options)
     parts_started = options.start if isinstance(options.start, dict) else {}
     problems += [
         f"train.start.{name}: no such input{nearest(name, options.inputs)}"
         for name in parts_started
         if name not in options.inputs
     ]
+    problems += _mistakes_of_buckets(options)
+    for name in options.inputs:
+        problems += _mistakes_of_input(name, options)
+    return bool(problems)
+
+
+def _mistakes_of_encoders(options: TrainOptions) -> list[str]:
+    """Of encoders that are chosen for a modality."""
+    problems = []
+    for kind, choice in options.encoders.items():
+        where, word = f"train.encoders.{kind}", split_choice(choice)[0]
+        if kind not in (*names(), *READ_CACHES):
+            problems.append(f"{where}: no such modality{nearest(kind, (*names(), *READ_CACHES))}")
+        elif word not in ENCODERS or ENCODERS[word].reads != kind:
+            own = [name for name, card in ENCODERS.items() if card.reads == kind]
+            problems.append(
+                f"{where}: no encoder of {kind} is called {word!r}; there are {', '.join(own)}"
+            )
+        else:
+            problems += mistakes(where, choice, ENCODERS, len(options.inputs))
+    return problems
+
+
+def _mistakes_of_buckets(options: TrainOptions) -> list[str]:
+    problems = []
     for name, lengths in options.buckets.items():
         if name not in options.inputs:
             problems.append(f"train.buckets.{name}: no such input{nearest(name, options.inputs)}")
@@ -435,35 +447,30 @@ def _found(options: TrainOptions, problems: list[str]) -> bool:
                 f"train.buckets.{name}: wanted lengths of a text, a sound or a cached sequence,"
                 f" found {lengths}"
             )
-    for name, spec in options.inputs.items():
-        reads = ""
-        if spec.encoder is not None:
-            where, word = f"train.inputs.{name}.encoder", split_choice(spec.encoder)[0]
-            if word in ENCODERS:
-                reads = ENCODERS[word].reads
-                problems += mistakes(where, spec.encoder, ENCODERS, parts)
-            else:
-                problems.append(f"{where}: no such encoder {word!r}{nearest(word, ENCODERS)}")
-        problems += spec.mistakes(f"train.inputs.{name}", [reads] if reads in names() else names())
-        if spec.reduce is not None and not spec.feature:
-            problems.append(
-                f"train.inputs.{name}.reduce: wants cached features; give it feature: true"
-            )
-        if spec.reduce == "lda" and not task.one_class:
-            problems.append(
-                f"train.inputs.{name}.reduce: lda wants classes, and the task is {options.task}"
-            )
-        twin = spec.same_as
-        if twin is not None and (
-            twin not in options.inputs
-            or list(options.inputs).index(twin) >= list(options.inputs).index(name)
-        ):
-            problems.append(
-                f"train.inputs.{name}.same_as: wanted an input above this one, found {twin!r}"
-            )
-        elif twin is not None and options.inputs[twin].model_copy(update={"same_as": twin}) != spec:
-            problems.append(
-                f"train.inputs.{name}.same_as: {name} and {twin} share an encoder, and have to"
-                " have the same options"
-            )
-    return bool(problems)
+    return problems
+
+
+def _mistakes_of_input(name: str, options: TrainOptions) -> list[str]:
+    spec, where, problems = options.inputs[name], f"train.inputs.{name}", list[str]()
+    reads = ""
+    if spec.encoder is not None:
+        word = split_choice(spec.encoder)[0]
+        if word in ENCODERS:
+            reads = ENCODERS[word].reads
+            problems += mistakes(f"{where}.encoder", spec.encoder, ENCODERS, len(options.inputs))
+        else:
+            problems.append(f"{where}.encoder: no such encoder {word!r}{nearest(word, ENCODERS)}")
+    problems += spec.mistakes(where, [reads] if reads in names() else names())
+    if spec.reduce is not None and not spec.feature:
+        problems.append(f"{where}.reduce: wants cached features; give it feature: true")
+    if spec.reduce == "lda" and not TASKS[options.task].one_class:
+        problems.append(f"{where}.reduce: lda wants classes, and the task is {options.task}")
+    twin, above = spec.same_as, list(options.inputs)[: list(options.inputs).index(name)]
+    if twin is not None and twin not in above:
+        problems.append(f"{where}.same_as: wanted an input above this one, found {twin!r}")
+    elif twin is not None and options.inputs[twin].model_copy(update={"same_as": twin}) != spec:
+        problems.append(
+            f"{where}.same_as: {name} and {twin} share an encoder, and have to have the same"
+            " options"
+        )
+    return problems

@@ -20,7 +20,7 @@ from modalmill.schemas.disk import read_note
 from modalmill.schemas.errors import DamageError, InputError
 from modalmill.schemas.features import read_feature_counts, read_vectors
 from modalmill.schemas.record import Part
-from modalmill.stages.base import Extractor, extracted
+from modalmill.stages.base import Extractor, checked
 from tiny import recipe, tone, write
 
 
@@ -125,6 +125,6 @@ def test_sequences_of_a_task_are_cut_and_what_was_cut_is_counted_beside_the_rest
 def test_what_is_no_sequence_is_the_extractors_fault_and_an_empty_one_the_parts() -> None:
     told = "wanted vectors in order, each of 1 numbers, found the shape [3]"
     with pytest.raises(InputError, match=re.escape(told)):
-        extracted(Letters(), "ABC", "a text")
+        checked(Letters(), Letters().extract("ABC"), "a text")
     with pytest.raises(DamageError, match="features by .* of a text: a sequence of no vector"):
-        extracted(Letters(), "", "a text")
+        checked(Letters(), Letters().extract(""), "a text")

@@ -151,3 +151,12 @@ def test_a_text_is_no_condition_of_one_record_either(text: str) -> None:
     record = {"answer": "yes", "size": 3.0}
     with pytest.raises(InputError, match="answer is a text, and no condition"):
         Where(text).of(record.get, lambda part: False)
+
+
+@pytest.mark.parametrize(
+    "text", ["not size", "answer == 'yes' and size", "not (size - 3)", "answer == 'no' or 0.5"]
+)
+def test_a_number_is_no_condition_of_one_record_either(text: str) -> None:
+    record = {"answer": "yes", "size": 3.0}
+    with pytest.raises(InputError, match=r"is a number, and no condition.*, as in .* > 0"):
+        Where(text).of(record.get, lambda part: False)

@@ -77,9 +77,9 @@ class Explanation:
 def explain(path: Path, given: Mapping[str, str], answer: str = "") -> Explanation:
     """Why one record is answered as it is. answer: explain this one rather than the likeliest."""
     predictor = Predictor(path, top=5)
-    batch, parts = predictor.batch_of(given)
+    batch, parts, remarks = predictor.batch_of(given)
     saved, model = predictor.saved, predictor.saved.model
-    prediction = predictor.answer(batch)
+    prediction = predictor.answer(batch, remarks)
     number = _number(saved.objective, prediction, answer)
     with torch.no_grad():
         tokens, masks = model.encode(batch)
@@ -259,4 +259,5 @@ def explain_text(report: Explained) -> str:
         )
     if report["missing"]:
         lines.append(f"missing: {', '.join(report['missing'])}")
+    lines += [f"{name}: {remark}" for name, remark in report.get("remarks", {}).items()]
     return render_text(*lines)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 
 from ....schemas.errors import DamageError, InputError, nearest
 from ....schemas.record import Part
-from ...base import Extractor, extracted, make, stored
+from ...base import Extractor, checked, make, stored
 from ...modality import OnDisk, given_file
 from ...stream import FusionBatch, Labels
 from ..model import checkpoint
@@ -21,6 +22,16 @@ from ..model import checkpoint
 
 def _nothing(item: str) -> None:
     pass
+
+
+@dataclass(frozen=True, slots=True)
+class GivenNotes:
+    """What is to be said of the parts of a record. damaged: part -> why it could not be read.
+    remarks: part -> what its features leave out, or cut.
+    """
+
+    damaged: dict[str, str] = field(default_factory=dict)
+    remarks: dict[str, str] = field(default_factory=dict)
 
 
 class Given:
@@ -64,8 +75,8 @@ class Given:
         given: Sequence[Mapping[str, str]],
         keys: list[str],
         check: Callable[[str], None] = _nothing,
-    ) -> tuple[FusionBatch, list[dict[str, str]]]:
-        """Rows of files and words as a batch, and for each what could not be read and why.
+    ) -> tuple[FusionBatch, list[GivenNotes]]:
+        """Rows of files and words as a batch, and what is to be said of each.
 
         check: told which part of which row is read next; what it raises of damage is that part's.
         """
@@ -73,7 +84,7 @@ class Given:
         parts: dict[str, torch.Tensor] = {}
         lengths: dict[str, torch.Tensor] = {}
         present = torch.zeros(rows, len(inputs.names), dtype=torch.bool)
-        damaged: list[dict[str, str]] = [{} for _ in given]
+        notes = [GivenNotes() for _ in given]
         for column, name in enumerate(inputs.names):
             parts[name], length = inputs.blank(name, rows)
             if length is not None:
@@ -83,15 +94,24 @@ class Given:
                 if name in row:
                     try:
                         check(f"{keys[place]}: {name}")
-                        if inputs.is_sequence(name):
-                            sequences[place] = self._vector(name, row[name])
-                            count = len(sequences[place])
+                        if inputs.options.inputs[name].feature:
+                            vector, remark = self._vector(name, row[name])
+                            count = len(vector)
+                            if inputs.is_sequence(name):
+                                sequences[place] = vector
+                            else:
+                                parts[name][place] = torch.from_numpy(vector.astype(np.float32))
+                            if remark:
+                                notes[place].remarks[name] = remark
                         else:
-                            count = self._fill(name, row[name], parts[name][place])
+                            count = inputs.spec(name).fill(
+                                inputs.modality(name).given(row[name], inputs.fitted.get(name, {})),
+                                parts[name][place].numpy(),
+                            )
                     except DamageError as error:
-                        damaged[place][name] = error.message
+                        notes[place].damaged[name] = error.message
                     except OSError as error:
-                        damaged[place][name] = f"cannot be read: {error.strerror}"
+                        notes[place].damaged[name] = f"cannot be read: {error.strerror}"
                     else:
                         present[place, column] = True
                         if length is not None:
@@ -100,20 +120,12 @@ class Given:
                 parts[name] = _padded(sequences, rows)
         return FusionBatch(
             inputs.names, Labels(keys, ["{}"] * rows), parts, lengths, {}, present, torch.ones(rows)
-        ), damaged
+        ), notes
 
-    def _fill(self, name: str, value: str, out: torch.Tensor) -> int:
-        """Read a part into its row, as the stream reads it from shards; how long it is."""
-        inputs = self.saved.inputs
-        if inputs.options.inputs[name].feature:
-            out[:] = torch.from_numpy(self._vector(name, value).astype(np.float32))
-            return len(out)
-        return inputs.spec(name).fill(
-            inputs.modality(name).given(value, inputs.fitted.get(name, {})), out.numpy()
-        )
-
-    def _vector(self, name: str, value: str) -> np.ndarray:
-        """The vector that the cache would hold ``[dims]``, or the sequence ``[T, dims]``."""
+    def _vector(self, name: str, value: str) -> tuple[np.ndarray, str]:
+        """The vector that the cache would hold ``[dims]``, or the sequence ``[T, dims]``, and what
+        is to be said of it.
+        """
         kind = self.saved.inputs.modality(name)
         extractor = self._extractors.get(name) or self._extractor(name)
         self._extractors[name] = extractor
@@ -121,9 +133,13 @@ class Given:
         if isinstance(kind, OnDisk):
             path = given_file(os.path.realpath(value))
             folder, part = path.parent, Part(kind.name, uri=path.name)
-        vector = extracted(extractor, kind.decoded(folder, part, extractor.reads_by), value)
+        data = kind.decoded(folder, part, extractor.reads_by)
+        whole = extractor.extract(data)
+        vector = checked(extractor, whole, value)
         weights = self.saved.inputs.caches[name].weights
-        return stored(extractor, vector, np.array(weights, np.float32) if weights else None)
+        return stored(
+            extractor, vector, np.array(weights, np.float32) if weights else None
+        ), "; ".join(extractor.remarks([extractor.counts(data, whole)]))
 
     def make_ready(self) -> None:
         """Make what would be made at the first record; InputError where it cannot be had here."""

@@ -21,7 +21,7 @@ from ...modality import OnDisk
 from ...stream import FusionBatch
 from ..data.inputs import chosen_split, shards_of
 from ..model import checkpoint
-from .from_files import Given
+from .from_files import Given, GivenNotes
 
 _ROWS = 32
 
@@ -41,7 +41,8 @@ class Prediction(TypedDict, total=False):
     """The answers to one record, the likeliest first, and what they rest on.
 
     target: for a record that a person gave, which has no key. labels, caption: of models that give
-        them. damaged: part -> why it could not be read, where any could not.
+        them. damaged: part -> why it could not be read, where any could not. remarks: part -> what
+        its features leave out or cut, where they do.
     """
 
     target: str
@@ -52,6 +53,7 @@ class Prediction(TypedDict, total=False):
     used: list[str]
     missing: list[str]
     damaged: dict[str, str]
+    remarks: dict[str, str]
 
 
 class VqaResult(TypedDict):
@@ -78,25 +80,28 @@ class Predictor:
         """The answer to one record; ``given`` maps a modality to a file or words, or to
         ``part=...``. What cannot be read is an InputError.
         """
-        return self.answer(self.batch_of(given)[0])
+        batch, _, remarks = self.batch_of(given)
+        return self.answer(batch, remarks)
 
     def make_ready(self) -> None:
         """Make what would be made at the first record; InputError where it cannot be had here."""
         self._given.make_ready()
 
-    def answer(self, batch: FusionBatch) -> Prediction:
-        """The answer to a batch of one record."""
-        prediction = self._answer(batch, [{}])[0]
+    def answer(self, batch: FusionBatch, remarks: Mapping[str, str]) -> Prediction:
+        """The answer to a batch of one record, with these remarks."""
+        prediction = self._answer(batch, [GivenNotes(remarks=dict(remarks))])[0]
         del prediction["key"]
         return {"target": self.saved.options.target, **prediction}
 
-    def batch_of(self, given: Mapping[str, str]) -> tuple[FusionBatch, dict[str, str]]:
-        """One record as a batch, and what was given for each part."""
+    def batch_of(
+        self, given: Mapping[str, str]
+    ) -> tuple[FusionBatch, dict[str, str], dict[str, str]]:
+        """One record as a batch, what was given for each part, and the remarks on it."""
         parts = self._given.assigned(given)
-        batch, damaged = self._given.batch([parts], ["prediction"])
-        for name, why in damaged[0].items():
+        batch, (notes,) = self._given.batch([parts], ["prediction"])
+        for name, why in notes.damaged.items():
             raise InputError(f"--{self.saved.inputs.modalities[name]} {parts[name]}: {why}")
-        return batch, parts
+        return batch, parts, notes.remarks
 
     def rows(self, path: Path) -> Iterator[Prediction]:
         """The answer to each row of a CSV whose columns are named by parts (or modalities): files,
@@ -150,7 +155,7 @@ class Predictor:
         folder = shards_of(shards)
         for raw in self.saved.inputs.open(folder, chosen_split(folder, split), rank=0, world=1):
             batch = self.saved.inputs.completed(raw)
-            yield from self._answer(batch, [{}] * len(batch))
+            yield from self._answer(batch, [GivenNotes()] * len(batch))
 
     def speed_text(self) -> str:
         """How long a record took."""
@@ -200,7 +205,7 @@ class Predictor:
         return values
 
     @torch.no_grad()
-    def _answer(self, batch: FusionBatch, damaged: Sequence[Mapping[str, str]]) -> list[Prediction]:
+    def _answer(self, batch: FusionBatch, notes: Sequence[GivenNotes]) -> list[Prediction]:
         began = time.perf_counter()
         model = self.saved.model
         decided = model.decided(*model.encode(batch), batch.present_BM, batch.present_BM)
@@ -210,7 +215,7 @@ class Predictor:
         captions = self._captioner.write(decided.vector_BD) if self._captioner else []
         self.milliseconds.append((time.perf_counter() - began) * 1000 / max(1, len(batch)))
         predictions = []
-        for row, (key, best, wrong) in enumerate(zip(batch.keys, answers, damaged, strict=True)):
+        for row, (key, best, read) in enumerate(zip(batch.keys, answers, notes, strict=True)):
             if batch.weight_B[row] > 0:
                 here = dict(zip(self.names, batch.present_BM[row].tolist(), strict=True))
                 prediction: Prediction = {
@@ -223,8 +228,10 @@ class Predictor:
                     prediction["caption"] = captions[row]
                 prediction["used"] = [name for name in self.names if here[name]]
                 prediction["missing"] = [name for name in self.names if not here[name]]
-                if wrong:
-                    prediction["damaged"] = dict(wrong)
+                if read.damaged:
+                    prediction["damaged"] = read.damaged
+                if read.remarks:
+                    prediction["remarks"] = read.remarks
                 predictions.append(prediction)
         return predictions
 
@@ -276,4 +283,5 @@ def prediction_text(found: Prediction) -> str:
         f"used: {', '.join(found['used']) or 'nothing'}"
         + (f"; missing: {', '.join(found['missing'])}" if found["missing"] else "")
     )
+    lines += [f"{name}: {remark}" for name, remark in found.get("remarks", {}).items()]
     return "\n".join(lines)

@@ -87,6 +87,23 @@ def test_our_own_shards_are_read_where_nothing_else_lies_there(tmp_path: Path) -
     assert "shards that modalmill wrote, of what lies here perhaps" in told
 
 
+def test_what_a_run_wrote_is_no_data_beside_what_it_was_made_of(tmp_path: Path) -> None:
+    tar(tmp_path / "pets" / "train-0.tar", members(6))
+    made(tmp_path / "pets", tmp_path / "r.yaml")
+    counts(tmp_path / "r.yaml")
+    recipe, told = made(tmp_path / "run", tmp_path / "r2.yaml")
+    assert [one["path"] for one in recipe["sources"].values()] == ["shards"]
+    assert "what a run wrote beside its shards" in told
+    (tmp_path / "run").rename(tmp_path / "pets" / "out")
+    recipe, told = made(tmp_path / "pets", tmp_path / "r3.yaml")
+    assert [one["path"] for one in recipe["sources"].values()] == ["."]
+    assert f"out: written by a run; 'modalmill init {tmp_path}/pets/out' reads its shards" in told
+    (tmp_path / "pets" / "train-0.tar").unlink()
+    done = commands.here("init", tmp_path / "pets", "--out", tmp_path / "r4.yaml")
+    assert done.returncode != 0
+    assert "out: written by a run" in done.stderr
+
+
 def test_a_hugging_face_folder_is_a_source(tmp_path: Path) -> None:
     for split, count in (("train", 8), ("validation", 4)):
         table = pa.table(

@@ -114,7 +114,7 @@ def test_what_is_wanted_of_words(left: str, wanted: Any, kept: list[int]) -> Non
 
 
 HERE = Contents(
-    parts={"image": "image", "question": "text", "sound": "audio"},
+    parts={"image": "image", "question": "text", "sound": "audio", "medium": None},
     targets={"answer": "text", "score": "number"},
 )
 
@@ -125,6 +125,9 @@ HERE = Contents(
         ({}, "wanted what is looked at"),
         ({"image.drak": "< 1"}, "did you mean 'dark'"),
         ({"imge.dark": "< 1"}, "did you mean 'image'"),
+        ({"medium.duration": "< 1"}, "did you mean 'duration_s'"),
+        ({"medium.beauty": "< 1"}, "'modalmill signals' lists"),
+        ({"not (score - 3)": True}, "score - 3 is a number, and no condition"),
         ({"anser": "yes"}, "did you mean 'answer'"),
         ({"image.dark": "< "}, "wanted a comparison"),
         ({"image.dark": "5 mad"}, "wanted a comparison"),

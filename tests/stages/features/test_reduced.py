@@ -17,7 +17,7 @@ from modalmill.pipeline.featuring import FeatureTask
 from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import InputError, RecipeError
 from modalmill.schemas.features import FeatureCache
-from modalmill.stages.base import Extractor, deciding_options, extracted, make, stored
+from modalmill.stages.base import Extractor, deciding_options, make, stored
 from modalmill.stages.features.reduced import Reduced
 from tiny import recipe, write
 
@@ -135,7 +135,7 @@ def test_nothing_but_the_training_split_is_fitted_on_and_files_get_the_same_vect
     assert extractor.identity() == note.identity
     assert deciding_options(extractor) == note.options
     text = "tree leaf 3 word10 banana"
-    vector = stored(extractor, extracted(extractor, text, "x"), np.array(note.weights, np.float32))
+    vector = stored(extractor, extractor.extract(text), np.array(note.weights, np.float32))
     assert (cache.vectors == vector).all(1).any()
     assert cache.dims == extractor.dims()
 

@@ -48,7 +48,7 @@ def test_integrated_gradients_add_up_to_the_change_of_the_logit(trained: Path) -
     tokens.
     """
     predictor = Predictor(trained / "out" / "training" / "best.pt")
-    batch, _ = predictor.batch_of({"image": str(trained / "img" / "1.jpg"), "text": "bright"})
+    batch, _, _ = predictor.batch_of({"image": str(trained / "img" / "1.jpg"), "text": "bright"})
     model = predictor.saved.model
     with torch.no_grad():
         tokens, masks = model.encode(batch)

@@ -16,7 +16,7 @@ def test_a_feature_map_is_what_its_filter_says(trained: Path) -> None:
     shown before it.
     """
     predictor = Predictor(trained / "out" / "training" / "best.pt")
-    batch, _ = predictor.batch_of({"image": str(trained / "img" / "1.jpg"), "text": "bright"})
+    batch, _, _ = predictor.batch_of({"image": str(trained / "img" / "1.jpg"), "text": "bright"})
     model = predictor.saved.model
     first = model.encoders["image"].layers[0][0]  # type: ignore[union-attr, index]  # the encoder 'cnn'
     with torch.no_grad():
