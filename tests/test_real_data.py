@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
+import operator
 from pathlib import Path
 from typing import Any
 
@@ -281,3 +283,92 @@ def test_films_are_one_in_any_encoding_and_clips_of_one_speaker_are_as_many_as_t
             of_rabbits = [one.group for one in records if "rabbit" in one.key]
             assert len(of_rabbits) == 3
             assert len(set(of_rabbits)) == 1
+
+
+def accounted(
+    shared: Path, out: Path, sources: dict[str, Any], stages: list[Any]
+) -> dict[str, dict[str, Any]]:
+    """The account of a run, by source and stage."""
+    value = {"name": "defects", "sources": sources, "stages": stages, "tolerance": 1.0}
+    result = run(make_plan(parse_recipe(value), shared, "manifest"), out, "serial")
+    told = result.account.to_dict()
+    assert told["adds_up"]
+    return {**told["sources"], **told["stages"]}
+
+
+def test_spam_is_read_as_it_is_encoded_and_its_cut_rows_and_copies_are_found(
+    shared: Path, tmp_path: Path
+) -> None:
+    path = shared / "sms_spam" / "spam.csv"
+    source = {"type": "csv", "path": "sms_spam/spam.csv", "text": {"m": "v2"}, "targets": ["v1"]}
+    with open(path, encoding="cp1252", newline="") as file:
+        cells = list(csv.reader(file))[1:]
+    # of the three columns without a name, the empty ones at the end are none
+    empty = [len(list(itertools.takewhile(operator.not_, row[:1:-1]))) for row in cells]
+    rows = [
+        (row[0], ",".join(row[1 : len(row) - gone])) for row, gone in zip(cells, empty, strict=True)
+    ]
+    told = accounted(shared, tmp_path / "joined", {"s": {**source, "stray": "join"}}, [])
+    assert told["s"]["notes"] == {
+        "cells beyond the named columns, joined onto the last one": 50,
+        "read as cp1252, found from its bytes; set encoding to say otherwise": 1,
+    }
+    records = table_to_records(read_manifest(tmp_path / "joined"))
+    ours = {record.origin.row: record.parts["m"].text for record in records}
+    assert [(ours[number] or "").strip() for number in range(2, len(rows) + 2)] == [
+        text.strip() for _, text in rows
+    ]
+    assert sum(not row[1].isascii() for row in cells) == 481, "as its README counts them"
+    told = accounted(shared, tmp_path / "cut", {"s": source}, ["clean.duplicates"])
+    assert told["s"]["reasons"] == {"stray_columns": 50}
+    joined = accounted(
+        shared, tmp_path / "merged", {"s": {**source, "stray": "join"}}, ["clean.duplicates"]
+    )
+    assert joined["clean.duplicates"]["written"] == len(set(rows)) == 5572 - 403
+
+
+def test_resumes_are_as_many_as_there_are_texts(shared: Path, tmp_path: Path) -> None:
+    source = {"type": "csv", "path": "resumes/resumes.csv", "text": {"m": "Resume_str"}}
+    told = accounted(shared, tmp_path / "out", {"s": source}, ["clean.duplicates"])
+    assert told["s"]["written"] == 280
+    assert told["clean.duplicates"]["written"] == 48
+
+
+def test_equal_pictures_of_nlvr_are_found_and_no_others(shared: Path, tmp_path: Path) -> None:
+    source = {"type": "image_folder", "path": "nlvr/dev/images"}
+    told = accounted(shared, tmp_path / "out", {"s": source}, ["clean.duplicates"])
+    assert told["s"]["written"] == 924
+    assert told["clean.duplicates"]["reasons"] == {"duplicate": 36}
+
+
+def test_utterances_without_sound_and_sounds_without_an_utterance_are_told(
+    shared: Path, tmp_path: Path
+) -> None:
+    table = {
+        "type": "csv",
+        "base": "ljspeech_sample",
+        "path": "metadata_mp3.csv",
+        "id": "{audio_file:stem}",
+        "text": {"said": "text"},
+    }
+    sources = {"lines": table, "mp3": {"type": "audio_folder", "path": "ljspeech_sample/wavs"}}
+    told = accounted(
+        shared, tmp_path / "out", sources, [{"align.join": {"sources": ["lines", "mp3"]}}]
+    )
+    # wav, flac and mp3 of one utterance are three files of one id
+    assert told["mp3"]["reasons"] == {"duplicate_id": 12}
+    assert told["align.join"]["unmatched"] == {"no_lines": 2, "no_mp3": 2}
+    assert told["align.join"]["presence"] == {"audio": 2, "audio+said": 6, "said": 2}
+
+
+def test_wrong_decodings_of_meld_are_counted(shared: Path, tmp_path: Path) -> None:
+    for file, rows in (("train", 2691), ("dev", 308)):
+        source = {
+            "type": "csv",
+            "path": f"meld/raw_2019-03/{file}_sent_emo.csv",
+            "text": {"m": "Utterance"},
+        }
+        told = accounted(shared, tmp_path / file, {"s": source}, ["clean.text"])
+        assert told["clean.text"]["notes"] == {
+            "texts decoded wrongly or with control characters, repaired": rows
+        }

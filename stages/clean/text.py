@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ...schemas.contents import Contents
 from ...schemas.manifest import Row
@@ -78,6 +78,7 @@ class Text(Judges):
         the part.
     """
 
+    version: ClassVar[int] = 2
     parts: list[str] | None = None
     repair: bool = True
     strip_html: bool = False
@@ -131,13 +132,14 @@ class Text(Judges):
         self, record: Record, seed: int, address: str, tracks: TracksOf | None = None
     ) -> list[Row]:
         """Each text is cleaned once: how much is left of it decides, and it is what goes on."""
-        cleaned = self.apply(record)
+        cleaned, done = self._cleaned(record)
         verdicts, fault, taken, _ = self._judge(cleaned)
         if fault is not None:
             # its texts stay as they came, beside the numbers for which it goes no further
             rejected = replace(record, signals=cleaned.signals)
             return [Row(judged(rejected, address, verdicts), fault, address)]
-        note = "; ".join(filter(None, (self._found_in(cleaned), self._lost_by(record, cleaned))))
+        told = (self._found_in(cleaned), self._lost_by(record, cleaned), *sorted(done))
+        note = "; ".join(filter(None, told))
         cleaned = judged(cleaned, address, verdicts)
         dropped = []
         for name, why in taken.items():
@@ -150,10 +152,14 @@ class Text(Judges):
         return self._judge(self.apply(record))
 
     def apply(self, record: Record) -> Record:
-        parts, signals = dict(record.parts), dict(record.signals)
+        return self._cleaned(record)[0]
+
+    def _cleaned(self, record: Record) -> tuple[Record, set[str]]:
+        """The record with clean texts, and what the account is told was done to them."""
+        parts, signals, done = dict(record.parts), dict(record.signals), set[str]()
         for name, text in self._texts(record):
-            repaired = self._repaired(text)
-            cues = [replace(cue, text=self._repaired(cue.text)) for cue in parts[name].cues]
+            repaired = self._repaired(text, done)
+            cues = [replace(cue, text=self._repaired(cue.text, done)) for cue in parts[name].cues]
             if self.personal != "leave":
                 # the words of cues stand in lines of their own, or do not
                 found = self._personal(repaired.replace("\n", " ") if cues else repaired)
@@ -172,11 +178,11 @@ class Text(Judges):
                     for number, value in numbers.items()
                     if number not in FACTS
                 }
-        return replace(record, parts=parts, signals=signals)
+        return replace(record, parts=parts, signals=signals), done
 
     def clean(self, text: str) -> str:
         """The cleaned text."""
-        text = self._repaired(text)
+        text = self._repaired(text, set())
         if self.personal == "mask":
             text = masked(text, self._personal(text))
         if drops_lines(self.preset):
@@ -186,14 +192,19 @@ class Text(Judges):
     def _personal(self, text: str) -> list[Personal]:
         return personal_in(text, self.personal_kinds, self.phone_regions)
 
-    def _repaired(self, text: str) -> str:
-        """The text as it was meant, before anything is taken from it."""
-        if self.repair:
-            text = repair(text)
-        if self.strip_html:
-            text = without_html(text)
-        if self.strip_zero_width:
-            text = without_zero_width(text)
+    def _repaired(self, text: str, done: set[str]) -> str:
+        """The text as it was meant, before anything is taken from it; ``done`` gets what the
+        account is told of that.
+        """
+        steps = (
+            (self.repair, repair, "texts decoded wrongly or with control characters, repaired"),
+            (self.strip_html, without_html, "texts with markup, stripped of it"),
+            (self.strip_zero_width, without_zero_width, "texts with characters of no width, taken"),
+        )
+        for is_wanted, step, said in steps:
+            if is_wanted and (changed := step(text)) != text:
+                text = changed
+                done.add(said)
         return text if self.unicode == "none" else unicodedata.normalize(self.unicode, text)
 
     def _finished(self, text: str) -> str:

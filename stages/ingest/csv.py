@@ -20,6 +20,14 @@ _NO_HEADER = (
 )
 
 
+# what the account is told of a row with cells beyond the named columns
+_STRAY = {
+    "reject": "",
+    "join": "cells beyond the named columns, joined onto the last one",
+    "ignore": "cells beyond the named columns, ignored",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Csv(Columns):
     """Rows of a delimited table.
@@ -96,7 +104,9 @@ class Csv(Columns):
             if row.fault
             else None
         )
+        note = ""
         if fault is None and any(row.extra):
+            note = _STRAY[self.stray]
             if self.stray == "join":
                 pieces = [row.cells[last], *row.extra]
                 while pieces and not pieces[-1]:
@@ -112,4 +122,6 @@ class Csv(Columns):
         if fault is not None:
             key = make_key(name, f"row-{row.number}")
             return Row(Record(key, key, Origin(name, file, row.number)), fault)
-        return mapper.row(row.cells, file, row.number)
+        found = mapper.row(row.cells, file, row.number)
+        found.note = "; ".join(filter(None, (found.note, note)))
+        return found
