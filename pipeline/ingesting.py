@@ -173,7 +173,7 @@ def _note_like_groups(sources: Sequence[Ingested]) -> None:
 
 
 def _check_keys(partitions: Sequence[Path]) -> None:
-    """Keys of written records are unique; a source that breaks this is a fault in the program."""
+    """InputError where two written records have one key: a source of somebody's own may give it."""
     halves = np.concatenate([digests_of(_keys([path]))[:, 0] for path in partitions])
     halves.sort()
     if (halves[1:] == halves[:-1]).any():
@@ -182,7 +182,10 @@ def _check_keys(partitions: Sequence[Path]) -> None:
         twice = counts.filter(pc.greater(counts.field("counts"), 1))
         if len(twice):
             key = twice[0]["values"].as_py()
-            raise RuntimeError(f"{partitions[0].parent}: the key {key} is given twice")
+            raise InputError(
+                f"two records have the key {key!r}; a source has to give each record a key of its"
+                " own (make_key)"
+            )
 
 
 def _keys(partitions: Sequence[Path]) -> pa.ChunkedArray:

@@ -7,5 +7,5 @@ for tool in albumentations audiomentations cleanvision datatrove data_juicer lib
 "$folder/audiomentations/bin/pip" install --quiet audiomentations==0.43.1 loudness==0.2.0
 "$folder/cleanvision/bin/pip" install --quiet cleanvision==0.3.7
 "$folder/datatrove/bin/pip" install --quiet 'datatrove[io,processing]==0.10.1' spacy nltk
-"$folder/data_juicer/bin/pip" install --quiet py-data-juicer==1.4.5 'datasets<4' 'pyarrow<21' aiohttp ftfy 'selectolax<0.3.30'
+"$folder/data_juicer/bin/pip" install --quiet py-data-juicer==1.4.5 'datasets<4' 'pyarrow<21' aiohttp ftfy ray 'selectolax<0.3.30'
 "$folder/libraries/bin/pip" install --quiet librosa==0.11.0 scikit-image==0.26.0 scikit-learn==1.9.1 pyloudnorm==0.2.0 PyWavelets nlpaug==1.1.11

@@ -13,6 +13,7 @@ from mixture import products
 from modalmill.pipeline.ingesting import _check_keys
 from modalmill.pipeline.run import Result
 from modalmill.schemas.disk import write_table
+from modalmill.schemas.errors import InputError
 from modalmill.schemas.manifest import Row, rows_to_table
 from modalmill.schemas.record import Origin, Record
 from tiny import jpeg, recipe, write
@@ -53,7 +54,7 @@ def test_a_key_that_is_given_twice_is_found_across_partitions(tmp_path: Path) ->
         paths.append(tmp_path / f"{number}.arrow")
         write_table(paths[-1], rows, {})
     _check_keys(paths[:1])
-    with pytest.raises(RuntimeError, match="the key a is given twice"):
+    with pytest.raises(InputError, match="two records have the key 'a'"):
         _check_keys(paths)
 
 
