@@ -216,7 +216,8 @@ def _remarks(
     name: str, extractor: Extractor, entries: Sequence[_Entry], cache: CachedVectors
 ) -> list[str]:
     """What the extractor has to say of all records together, a line each."""
-    counts = (cache.counts[entry.content] for entry in entries if entry.content in cache.counts)
+    # empty where a cache was written before its extractor counted anything
+    counts = filter(None, (cache.counts.get(entry.content) for entry in entries))
     said = extractor.remarks(counts)
     return [f"features: {extractor.address} of {name}: {line}" for line in said]
 
@@ -283,6 +284,11 @@ def _fitted_to_vectors(
         raise InputError(
             f"features: {extractor.address} wants records of the split 'train', and found none; it"
             " must not see the answers of the others (add the stage align.split)"
+        )
+    if not seen:
+        raise InputError(
+            f"features: {extractor.address} is fitted to the vectors of the split 'train' (of all"
+            " records where there is none), and none of them has one"
         )
     before = np.array(whole.note.weights or [], np.float32)
     weights = extractor.fit_vectors(

@@ -135,8 +135,9 @@ class CachedVectors:
 
     def _counts_of(self, ids: Sequence[str]) -> list[list[int]] | None:
         """What was counted of these contents; None where that is nothing of any."""
-        counted = [self.counts.get(content, []) for content in ids]
-        return counted if any(any(counts) for counts in counted) else None
+        width = max(map(len, self.counts.values()), default=0)
+        # zeros are counts as well: of a cache that grows, some may be all that there are
+        return [self.counts.get(content) or [0] * width for content in ids] if width else None
 
 
 def vectors_table(

@@ -327,9 +327,9 @@ def manifest_pieces(count: int, read: Callable[[int], pa.Table]) -> Iterator[pa.
     def rows_of(number: int) -> pa.Table:
         return written_only(read(number)).select([*MANIFEST_SCHEMA.names, "signals"])
 
-    last = pa.array([None], pa.string())
+    last = None
     for rows in rows_in_order(list(map(len, keys)), rows_of, order, _ROWS_PER_GROUP):
-        last = _checked_keys(last, one_array(rows["key"]))
+        last = _checked_keys(last, rows.select(["key", "origin"]))
         columns = number_columns(one_array(rows["signals"]))
         piece = rows.drop_columns(["signals"])
         for name in sorted(names):
@@ -339,19 +339,22 @@ def manifest_pieces(count: int, read: Callable[[int], pa.Table]) -> Iterator[pa.
         yield piece.replace_schema_metadata(MANIFEST_SCHEMA.metadata)
 
 
-def _checked_keys(last: pa.Array, keys: pa.Array) -> pa.Array:
-    """The last of these keys, which stand in order and come after ``last``; InputError where one
-    comes twice.
+def _checked_keys(last: pa.Table | None, rows: pa.Table) -> pa.Table:
+    """The last of these rows (``key``, ``origin``), which stand in order and come after ``last``;
+    InputError where a key comes twice.
     """
-    every = pa.concat_arrays([last, keys])
-    again = pyarrow.compute.equal(every.slice(1), every.slice(0, len(keys)))
+    every = rows if last is None else pa.concat_tables([last, rows])
+    keys = one_array(every["key"])
+    again = pyarrow.compute.equal(keys.slice(1), keys.slice(0, max(0, len(keys) - 1)))
     if pyarrow.compute.any(again).as_py():
-        key = keys.filter(again)[0].as_py()
+        first = pyarrow.compute.index(again, True).as_py()
+        twins = [Origin(**origin) for origin in every["origin"].slice(first, 2).to_pylist()]
         raise InputError(
-            f"two records have the key {key!r}: in the shards one would stand for both; a stage"
-            " that makes several records of one has to give each a key of its own (make_key)"
+            f"two records have the key {keys[first].as_py()!r}, made of {twins[0]} and of"
+            f" {twins[1]}: in the shards one would stand for both. Give them other ids; a stage of"
+            " your own that makes several records of one gives each a key of its own (make_key)"
         )
-    return every.slice(len(keys))
+    return every.slice(max(0, len(every) - 1))
 
 
 def _names_in(maps: pa.MapArray) -> set[str]:

@@ -20,6 +20,9 @@ from .json_value import JsonValue
 # not there; named and not there; damaged; refused by a rule
 Absence: TypeAlias = Literal["absent", "missing", "corrupt", "filtered"]
 
+# what tars call records without a split, so that no split is called so
+NO_SPLIT = "all"
+
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 _LONGEST_KEY = 80
 _PART_NAME = re.compile(r"^\w[\w-]{0,59}\Z")

@@ -143,23 +143,23 @@ class Where:
         if name is not None:
             self.names.add(name)
             return
-        if (
-            isinstance(node, ast.Compare)
-            and len(node.ops) == 1
-            and isinstance(node.ops[0], (ast.In, ast.NotIn))
-        ):
-            if self._named(node.comparators[0]) == "parts":
-                if not (isinstance(node.left, ast.Constant) and isinstance(node.left.value, str)):
-                    raise self._wrong("before 'in parts' wanted the name of a part in quotes")
-                self.parts.add(node.left.value)
-                return
-            if not isinstance(node.comparators[0], (ast.List, ast.Tuple, ast.Set)):
-                raise self._wrong(
-                    "after 'in' wanted a list or parts, for example: answer in ['yes', 'no']"
-                )
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.expr):
-                self._collect(child)
+        children = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
+        if isinstance(node, ast.Compare):
+            pairs = zip([node.left, *node.comparators], node.comparators, strict=False)
+            for (left, right), kind in zip(pairs, node.ops, strict=True):
+                if not isinstance(kind, (ast.In, ast.NotIn)):
+                    continue
+                if self._named(right) == "parts":
+                    if not (isinstance(left, ast.Constant) and isinstance(left.value, str)):
+                        raise self._wrong("before 'in parts' wanted the name of a part in quotes")
+                    self.parts.add(left.value)
+                    children.remove(right)
+                elif not isinstance(right, (ast.List, ast.Tuple, ast.Set)):
+                    raise self._wrong(
+                        "after 'in' wanted a list or parts, for example: answer in ['yes', 'no']"
+                    )
+        for child in children:
+            self._collect(child)
 
     def _value(self, node: ast.expr, columns: Columns, has_part: Columns) -> _Column:
         def value(child: ast.expr) -> _Column:
@@ -167,7 +167,7 @@ class Where:
 
         name = self._named(node)
         if name is not None:
-            return columns(name)
+            return _in_floats(columns(name))
         if isinstance(node, ast.Constant) and isinstance(node.value, (int, float, str)):
             return pa.scalar(
                 float(node.value)
@@ -327,13 +327,14 @@ class Where:
                     inside = value(left)
                     if pa.types.is_null(inside.type):
                         return _condition(inside)
+                    inside, _ = _alike(inside, pa.scalar(1.0))
                     with self._telling("compares", (left, inside), (right, pa.array(choices))):
                         among = pc.is_in(inside, value_set=pa.array(choices, inside.type))
                     # is_in says False of a missing value; here it is unknown, also to 'not in'
                     comparison = pc.if_else(pc.is_valid(inside), among, None)
                 comparison = pc.invert(comparison) if isinstance(kind, ast.NotIn) else comparison
             elif type(kind) in _COMPARE:
-                one, other = value(left), value(right)
+                one, other = _alike(value(left), value(right))
                 with self._telling("compares", (left, one), (right, other)):
                     comparison = _COMPARE[type(kind)](one, other)
             else:
@@ -350,6 +351,19 @@ def _condition(column: _Column) -> _Column:
         if isinstance(column, pa.Array) and pa.types.is_null(column.type)
         else column
     )
+
+
+def _in_floats(column: _Column) -> _Column:
+    """The same; whole numbers as floats, as one record has them."""
+    return column.cast(pa.float64(), safe=False) if pa.types.is_integer(column.type) else column
+
+
+def _alike(one: _Column, other: _Column) -> tuple[_Column, _Column]:
+    """The same; truth values beside numbers as 1 and 0, as Python has them."""
+    truths = [pa.types.is_boolean(column.type) for column in (one, other)]
+    if truths[0] == truths[1] or not any(map(pa.types.is_floating, (one.type, other.type))):
+        return one, other
+    return tuple(column.cast(pa.float64()) for column in (one, other))
 
 
 def _kind_of(column: _Column) -> str:

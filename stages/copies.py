@@ -55,8 +55,8 @@ class ChangedCopies(Copies):
     """A stage that adds changed copies of a record, one of each.
 
     It writes ``applies(record)``, ``changed(record, rng)``, and ``why_not(record)`` where there are
-    records that it has to leave alone. word: what stands in the keys of its copies; the last word
-    of its address where it is empty.
+    records that it has to leave alone. word: what stands in the keys of its copies; where it is
+    empty, its address without ``augment``.
     """
 
     version: ClassVar[int] = 2
@@ -66,6 +66,17 @@ class ChangedCopies(Copies):
     def count(self) -> int:
         """How many copies it adds of a record."""
         return 1
+
+    def mistakes(self, here: Contents) -> list[str]:
+        kinds = {name: kind for name, kind in here.parts.items() if kind is not None}
+        if len(kinds) < len(here.parts) or not kinds or any(map(self.takes_kind, kinds.values())):
+            return super().mistakes(here)
+        found = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
+        return [*super().mistakes(here), f"changes nothing that records have: {found}"]
+
+    def takes_kind(self, kind: str) -> bool:
+        """Whether parts of a modality are what it changes."""
+        return True
 
     def applies(self, record: Record) -> bool:
         """Whether the record has something that it changes."""
@@ -88,7 +99,7 @@ class ChangedCopies(Copies):
         tells its copies from those of another of the kind.
         """
         copy = self.changed_for(record, number, seed)
-        word = self.word or self.address.rpartition(".")[2]
+        word = self.word or self.address.removeprefix("augment.")
         return replace(copy, key=key_of_copy(record.key, word, number, address))
 
     def changed_for(self, record: Record, number: int, seed: int) -> Record:

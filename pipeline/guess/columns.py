@@ -53,7 +53,7 @@ _LISTS = "|;,"
 _WORDS_OF_TEXT = 4
 _LETTERS_OF_CATEGORY = 60
 _SPLITS = {
-    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("train", "training", "trn", "trainval"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "dev", "publictest"), "val"),
     **dict.fromkeys(("test", "testing", "eval", "evaluation", "tst", "privatetest"), "test"),
 }

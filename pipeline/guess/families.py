@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ...stages.template import plain
 from .claims import Claim, claims_of
+from .columns import ColumnGuess
 from .looking import TableFinding
 from .paths import ending_rank
 from .splits import split_pattern
@@ -15,6 +18,7 @@ _ALIKE = 0.6
 _SAME = 0.5
 _EQUAL = 0.9
 _COMPARED = 200
+_SHOWN_BY_MANY = frozenset(("category", "number", "group"))
 
 
 def with_splits(
@@ -22,8 +26,8 @@ def with_splits(
 ) -> list[tuple[TableFinding, str]]:
     """The tables to read, each with the split of its rows, or nothing: tables of mostly the same
     columns whose names or folders say different splits (train.csv, test.csv; train/data.csv,
-    test/data.csv) are one set. The same split in another folder is another version of it, and
-    passed over.
+    test/data.csv) are one set. The same rows in another folder are another version of it, and
+    passed over; other rows are another set.
     """
     families: list[list[TableFinding]] = []
     for table in tables:
@@ -38,17 +42,32 @@ def with_splits(
         if len(splits) < 2:
             chosen += [(table, "") for table in family]
             continue
-        folder = max(
+        folders = sorted(
             dict.fromkeys(split_pattern(posixpath.dirname(table.file)) for table in family),
-            key=lambda name: len({table.split for table in _of_folder(family, name)}),
+            key=lambda name: -len({table.split for table in _of_folder(family, name)}),
         )
-        main = _of_folder(family, folder)
-        chosen += [(table, table.split) for table in main]
+        kept: dict[str, list[TableFinding]] = {}
+        for folder in folders:
+            own = _of_folder(family, folder)
+            version_of = next(
+                (name for name, known in kept.items() if _have_rows_in_common(known, own)), None
+            )
+            if own and version_of is None:
+                kept[folder] = own
+                chosen += [(table, table.split) for table in _of_one_mind(own)]
         for table in family:
-            if table not in main:
+            folder = split_pattern(posixpath.dirname(table.file))
+            if folder not in kept:
+                where = next(iter(kept)) or "the folder itself"
                 passed_over.append(
-                    f"{table.file}: another version of what lies in {folder}; name it in the recipe"
+                    f"{table.file}: another version of what lies in {where}; name it in the recipe"
                     " in its place if it is the better one"
+                )
+            elif not table.split:
+                names = ", ".join(other.file for other in kept[folder])
+                passed_over.append(
+                    f"{table.file}: is of no split, beside {names}; name it in the recipe if its"
+                    " rows are others than theirs"
                 )
     return chosen
 
@@ -87,6 +106,53 @@ def _are_alike(one: TableFinding, other: TableFinding) -> bool:
     if {one.split, other.split} == {"train", "test"} and len(both) == fewer:
         return True  # the answers of a test set are not given
     return len(both) >= _ALIKE * len(one.columns.keys() | other.columns.keys())
+
+
+def _of_one_mind(tables: Sequence[TableFinding]) -> list[TableFinding]:
+    """The tables of one set, whose columns of one name are taken for the same in all: what the
+    largest takes them for, of roles that a few rows may show otherwise.
+    """
+    said: dict[str, ColumnGuess] = {}
+    for table in sorted(tables, key=lambda table: -table.sample.rows):
+        said = {**table.columns, **said}
+    return [
+        replace(
+            table,
+            columns={
+                name: replace(guess, role=said[name].role, reason=said[name].reason)
+                if {guess.role, said[name].role} <= _SHOWN_BY_MANY
+                else guess
+                for name, guess in table.columns.items()
+            },
+        )
+        for table in tables
+    ]
+
+
+def _have_rows_in_common(tables: Sequence[TableFinding], others: Sequence[TableFinding]) -> bool:
+    """Whether tables of one set have rows of another: of what tells rows best, most is the same.
+    What nothing tells may be the same.
+    """
+    for one, other in itertools.product(tables, others):
+        columns = _telling_columns(one) & _telling_columns(other)
+        shares = [_share_in_common(one, other, column) for column in columns]
+        if all(share >= _SAME for share in shares):
+            return True
+    return False
+
+
+def _telling_columns(table: TableFinding) -> set[str]:
+    """What tells the rows of a table: texts and files, or else identifiers."""
+    for roles in (("text", "path"), ("identifier",)):
+        if columns := {guess.column for guess in table.of(*roles)}:
+            return columns
+    return set()
+
+
+def _share_in_common(one: TableFinding, other: TableFinding, column: str) -> float:
+    """The share of the values of the smaller table that are values of the other."""
+    values = [set(map(plain, table.sample.cells[column])) for table in (one, other)]
+    return len(values[0] & values[1]) / max(1, min(map(len, values)))
 
 
 def _of_folder(family: Sequence[TableFinding], folder: str) -> list[TableFinding]:

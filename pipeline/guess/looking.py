@@ -23,6 +23,7 @@ _MOST_TABLES_OF_A_FOLDER = 12
 _MOST_TABLES = 60
 _FEW_BROKEN = 0.02
 _FEWEST_ROWS = 3
+_SEEN_OR_HEARD = ("image", "audio", "video")
 _PACKED = (".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
 _UNREAD = {
     ".tar": "no WebDataset tar with media or texts; unpack it first",
@@ -173,7 +174,10 @@ def _tables(
             ending = posixpath.splitext(file)[1].lower()
             by_folder[posixpath.dirname(file), kind if ending != ".txt" else ending].append(file)
     samples: list[TableSample] = []
+    of_media = {_stem(file) for file in files if modality_of(file) in _SEEN_OR_HEARD}
     for (folder, kind), of_folder in by_folder.items():
+        if kind == ".txt" and len([name for name in of_folder if _stem(name) in of_media]) > 1:
+            continue  # a text beside each medium, whatever stands in it
         is_one = kind == "parquet" and _is_one_table(folder, of_folder, files)
         names = [folder] if is_one else of_folder
         if len(names) > _MOST_TABLES_OF_A_FOLDER or len(samples) > _MOST_TABLES:
@@ -203,6 +207,10 @@ def _tables(
                 " objects into one file of JSON lines"
             )
     return samples
+
+
+def _stem(file: str) -> str:
+    return posixpath.splitext(posixpath.basename(file))[0]
 
 
 def _is_one_table(folder: str, names: Sequence[str], files: Iterable[str]) -> bool:

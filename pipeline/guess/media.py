@@ -127,7 +127,8 @@ def find_cues(folder: MediaFolder, files: Iterable[str]) -> list[CueFiles]:
     return [
         CueFiles(path, found, count[posixpath.dirname(path)])
         for path, found in sorted(votes.items(), key=lambda item: (-item[1], item[0]))
-        if found >= _SAME * count[posixpath.dirname(path)]
+        # of several languages each is for as many media
+        if found >= _SAME * min(count[posixpath.dirname(path)], len(stems))
     ]
 
 

@@ -79,14 +79,16 @@ def _sources(findings: FolderFindings, passed_over: list[str]) -> list[ProposedS
         sources.append(from_container(container, _free_name(stem, sources)))
     claims: list[Claim] = []
     tables = with_splits(findings.tables, passed_over)
-    for table, split, claimed in without_repeats(tables, passed_over):
+    read = without_repeats(tables, passed_over)
+    for table, split, claimed in read:
         # files that lie in many folders are a source of their own, and joined by their names
         own = [claim for claim in claimed if not claim.is_spread]
         stem = posixpath.splitext(posixpath.basename(table.file))[0]
         stem = f"{stem}_{split}" if split and not split_word(stem) else stem
         whole = _with_most_columns(table, split, tables)
         name = _free_name(stem, sources)
-        sources.append(from_table(table, own, findings, name, split, whole))
+        beside = [(other, of_other) for other, _, of_other in read if other is not table]
+        sources.append(from_table(table, own, findings, name, split, whole, beside))
         claims += own
     pictures = {entry.images for entry in findings.vqa}
     pictures |= {entry.images for entry in findings.captions}

@@ -121,6 +121,11 @@ class ProposedSource:
             self.options["sound"] = new
 
 
+def _named(table: TableFinding, claim: Claim) -> float:
+    """How many files its rows name, as far as was looked."""
+    return table.sample.rows * claim.found / max(1, claim.looked_at)
+
+
 def from_table(
     finding: TableFinding,
     claims: Sequence[Claim],
@@ -128,11 +133,12 @@ def from_table(
     name: str,
     split: str,
     whole: TableFinding,
+    beside: Sequence[tuple[TableFinding, Sequence[Claim]]] = (),
 ) -> ProposedSource:
     """The source that reads a table. split: of all of its rows, or nothing. whole: the table of the
-    same set that has all columns.
+    same set that has all columns. beside: the other tables that are read, with what they claim.
     """
-    return _OfTable(finding, claims, findings, name, split, whole).source()
+    return _OfTable(finding, claims, findings, name, split, whole, beside).source()
 
 
 class _OfTable:
@@ -146,8 +152,10 @@ class _OfTable:
         name: str,
         split: str,
         whole: TableFinding,
+        beside: Sequence[tuple[TableFinding, Sequence[Claim]]],
     ) -> None:
         self._table, self._claims, self._findings = finding, claims, findings
+        self._beside = beside
         self._whole = whole
         self._split = split
         sample = finding.sample
@@ -263,12 +271,13 @@ class _OfTable:
                 self._result.parts[claim.part] = "text"
                 continue
             entry: dict[str, object] = {"path": claim.path}
-            orphans = self._orphans(claim)
+            orphans, others = self._orphans(claim)
             if orphans:
                 entry["unlisted"] = "ignore"
+                of_others = f", {others:,} of them files of other tables," if others else ""
                 self._told.append(
-                    f"{claim.part}: {orphans:,} files that no row names are left out (unlisted:"
-                    " keep takes them)"
+                    f"{claim.part}: {orphans:,} files that no row names{of_others} are left out"
+                    " (unlisted: keep takes them)"
                 )
             media[claim.part] = entry
             self._result.parts[claim.part] = claim.modality
@@ -282,20 +291,28 @@ class _OfTable:
         if cues:
             self._options["cues"] = cues
 
-    def _orphans(self, claim: Claim) -> int:
-        """Files that no row names, where they are more than a run would take for a few strays."""
+    def _orphans(self, claim: Claim) -> tuple[int, int]:
+        """Files that no row names, where other tables name some of them, or they are more than a
+        run would take for a few strays; and those that other tables name.
+        """
         folder = folder_of(claim.path)
         if folder is None:
-            return 0
+            return 0, 0
         tail = claim.path.rpartition("}")[2].lower()
         files = [
             file
             for file in self._findings.listing.files
             if claim.takes(file) and file.lower().endswith(tail)
         ]
-        named = self._table.sample.rows * claim.found / max(1, claim.looked_at)
-        spare = len(files) - round(named)
-        return spare if spare > _ORPHANS * len(files) else 0
+        spare = len(files) - round(_named(self._table, claim))
+        others = sum(
+            round(_named(table, other))
+            for table, claims in self._beside
+            for other in claims
+            if other.modality == claim.modality and any(map(other.takes, files[:1]))
+        )
+        others = max(0, min(spare, others))
+        return (spare, others) if others or spare > _ORPHANS * len(files) else (0, 0)
 
     def _has_sound(self, claim: Claim) -> bool:
         files = [file for file in self._findings.listing.files if claim.takes(file)]
@@ -355,11 +372,30 @@ class _OfTable:
             for guess in columns
             if guess.column not in targets and guess.role != "list"
         ]
+        for column in list(cells):
+            twin = next((target for target in targets if self._are_one(column, target)), None)
+            if twin is not None:
+                cells.remove(column)
+                columns = [guess for guess in columns if guess.column != column]
+                self._told.append(
+                    f"column passed over: {column}, which says what {twin} says in other words"
+                )
         if cells:
             part = self._name("cells", "cells")
             self._options["table"] = {part: cells}
             self._result.parts[part] = "table"
         return [guess for guess in columns if guess.column not in cells]
+
+    def _are_one(self, column: str, other: str) -> bool:
+        """Whether each value of a column stands beside one value of the other, and the other way
+        round, several times.
+        """
+        cells = self._table.sample.cells
+        if other not in cells:
+            return False
+        pairs = list(zip(map(str, cells[column]), map(str, cells[other]), strict=True))
+        counts = {len({pair[side] for pair in pairs}) for side in (0, 1)}
+        return counts == {len(set(pairs))} and 1 < len(set(pairs)) <= len(pairs) / 2
 
     def _group(self) -> None:
         groups = [guess.column for guess in self._table.of("group")]
@@ -453,6 +489,11 @@ def from_media(
     if cues and "{stem}" in cues[0].path:
         options["cues"] = {"words": cues[0].path}
         told.append(f"words: {cues[0].found:,} of {cues[0].files:,} files of timed text")
+        if others := [other.path for other in cues[1:]]:
+            told.append(
+                f"timed text that is not read: {', '.join(others)}; name them under cues beside"
+                " words, or in its place"
+            )
         result.parts["words"] = "text"
     if folder.modality == "text":
         result.sure_texts.append("text")

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...schemas.contents import Contents
+from ...schemas.json_value import as_word
 from ...schemas.record import Fault
 from ..base import CorpusStage, Decision, rows_of
 
@@ -121,7 +122,10 @@ class Nearest(CorpusStage):
             targets = json.loads(text)
             moment = targets.get(self.time[source])
             is_time = isinstance(moment, (int, float)) and math.isfinite(moment)
-            place = json.dumps([targets.get(name) for name in self.equal])
+            shared = [targets.get(name) for name in self.equal]
+            # what lacks one of them is a partner of nothing
+            is_time = is_time and None not in shared
+            place = json.dumps([as_word(value) for value in shared])
             yield key, source, float(moment) if is_time else None, place
 
 

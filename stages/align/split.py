@@ -17,11 +17,11 @@ from ...schemas.columns import numbered_by_name, one_array
 from ...schemas.contents import Contents
 from ...schemas.errors import InputError
 from ...schemas.fingerprint import fingerprint, uniform_for
-from ...schemas.record import Fault
+from ...schemas.record import NO_SPLIT, Fault
 from ..base import ByRow, CorpusStage, Decision, rows_of
 
 _USUAL = {"train": 0.8, "val": 0.1, "test": 0.1}
-_NAME = re.compile(r"^[A-Za-z0-9_]{1,40}$")
+_NAME = re.compile(r"[A-Za-z0-9_]{1,40}\Z")
 FOLD = "fold"  # what the names of folds begin with
 _NO_LETTER = re.compile(r"[^A-Za-z0-9_]")
 _MOST_LETTERS = 28
@@ -74,9 +74,10 @@ class Split(CorpusStage):
                 f"shares must not be negative and must add up to 1, found {self.shares}"
             )
         for name in self.shares:
-            if not _NAME.match(name):
+            if not _NAME.match(name) or name == NO_SPLIT:
                 raise ValueError(
-                    f"shares: {name!r} is no name for a split; wanted letters, digits and _"
+                    f"shares: {name!r} is no name for a split; wanted letters, digits and _, and"
+                    f" {NO_SPLIT!r} is what shards call records without one"
                 )
 
     def mistakes(self, here: Contents) -> list[str]:
@@ -115,8 +116,9 @@ class Split(CorpusStage):
         if self._is_open:
             return fold_name(name)
         place = uniform_for(self.seed, "split", name)
-        shares = self._shares()
+        shares = {name: share for name, share in self._shares().items() if share > 0}
         names, ends = list(shares), itertools.accumulate(shares.values())
+        # they add up to 1 but for what floats lose
         return next((name for name, end in zip(names, ends, strict=True) if place < end), names[-1])
 
     def reads(self) -> tuple[str, ...]:

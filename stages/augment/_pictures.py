@@ -64,6 +64,9 @@ class PictureCopies(DrawnCopies):
         """What the change may make untrue, of ``SIDES``, ``COLORS``, ``COUNTS`` and ``BOXES``."""
         raise NotImplementedError
 
+    def takes_kind(self, kind: str) -> bool:
+        return modality(kind).has_pixels
+
     def applies(self, record: Record) -> bool:
         return bool(pixel_parts(record))
 

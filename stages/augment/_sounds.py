@@ -31,6 +31,9 @@ class SoundCopies(DrawnCopies):
         """The steps of one copy."""
         raise NotImplementedError
 
+    def takes_kind(self, kind: str) -> bool:
+        return kind == AUDIO
+
     def applies(self, record: Record) -> bool:
         return bool(record.parts_of(AUDIO))
 

@@ -16,7 +16,7 @@ import xxhash
 
 from ...schemas.contents import Contents
 from ...schemas.fingerprint import fingerprint
-from ...schemas.json_value import JsonValue
+from ...schemas.json_value import JsonValue, as_word
 from ...schemas.record import Record
 from ..base import RecordStage, rows_of
 from ..copies import Copies, DrawnCopies, key_of_copy, make_copies, seed_of
@@ -67,7 +67,8 @@ class Balance(Copies):
         lines = [*super().mistakes(here), *here.lacking_targets("target", [self.target])]
         if here.targets.get(self.target) == "list":
             lines.append(f"target: wanted one class for each record, and {self.target!r} is a list")
-        return lines
+        stage = self._changing
+        return lines + [f"by: {line}" for line in (stage.mistakes(here) if stage else ())]
 
     def measures(self) -> tuple[str, ...]:
         stage = self._changing
@@ -113,6 +114,8 @@ class Balance(Copies):
         if not self.by:
             return None
         problems: list[str] = []
+        if any("copies" in (options or ()) for options in self.by.values()):
+            raise ValueError("by: takes no 'copies'; how many there are the classes say")
         stage = make_copies(self.by, DrawnCopies, "by", problems, only_split=self.only_split)
         if problems:
             raise ValueError("; ".join(problems))
@@ -134,7 +137,11 @@ class Balance(Copies):
 
     def remark(self, record: Record) -> str:
         stage = self._changing
-        return stage.remark(record) if stage and self._count(record) else ""
+        if stage is None or not self._count(record):
+            return ""
+        if not stage.applies(record):
+            return f"no copy: nothing in it that {stage.address} changes"
+        return stage.remark(record)
 
     def outcome(self, result: Record, before: Record) -> str:
         lack = self._lack(before)
@@ -157,9 +164,7 @@ class _FittedBalance(Balance):
 
 def _class_of(value: JsonValue) -> str:
     """A class by its word; empty for none, and for what is no class."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return "" if value is None or isinstance(value, (list, dict)) else str(value)
+    return "" if value is None or isinstance(value, (list, dict)) else as_word(value)
 
 
 def _hash(key: str) -> int:

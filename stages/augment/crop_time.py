@@ -35,6 +35,9 @@ class CropTime(DrawnCopies):
     def measures(self) -> tuple[str, ...]:
         return timed()
 
+    def takes_kind(self, kind: str) -> bool:
+        return kind in timed()
+
     def applies(self, record: Record) -> bool:
         return any(part.modality in timed() for part in record.parts.values())
 

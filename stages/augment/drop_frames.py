@@ -31,15 +31,16 @@ class DropFrames(DrawnCopies):
         super().__post_init__()
         check_range("share", self.share, 0.0, 0.9)
 
+    def takes_kind(self, kind: str) -> bool:
+        return modality(kind).timed and modality(kind).has_pixels
+
     def applies(self, record: Record) -> bool:
-        return bool(_films(record))
+        return bool(self._films(record))
 
     def changed(self, record: Record, rng: np.random.Generator) -> Record:
         options = {"share": draw(rng, self.share, 4), "seed": int(rng.integers(2**63))}
-        return with_steps(record, _films(record), [Step("drop_frames", options)])
+        return with_steps(record, self._films(record), [Step("drop_frames", options)])
 
-
-def _films(record: Record) -> list[str]:
-    """The names of the parts that are frames over time."""
-    kinds = {name: modality(part.modality) for name, part in record.parts.items()}
-    return [name for name, kind in kinds.items() if kind.timed and kind.has_pixels]
+    def _films(self, record: Record) -> list[str]:
+        """The names of the parts that are frames over time."""
+        return [name for name, part in record.parts.items() if self.takes_kind(part.modality)]

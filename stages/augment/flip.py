@@ -18,6 +18,7 @@ import numpy as np
 from ...schemas.json_value import JsonValue
 from ...schemas.record import Part, Record, Step
 from ..copies import ChangedCopies
+from ..modality import modality
 from ._drawing import with_steps
 from ._pictures import NO_BOXES, has_box, pixel_parts
 
@@ -103,6 +104,9 @@ class Flip(ChangedCopies):
     """
 
     swap_words: bool = True
+
+    def takes_kind(self, kind: str) -> bool:
+        return modality(kind).has_pixels
 
     def applies(self, record: Record) -> bool:
         return bool(pixel_parts(record))

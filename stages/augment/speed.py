@@ -36,25 +36,24 @@ class Speed(DrawnCopies):
         super().__post_init__()
         check_range("factor", self.factor, 0.25, 4.0)
 
+    def takes_kind(self, kind: str) -> bool:
+        return modality(kind).takes_speed
+
     def applies(self, record: Record) -> bool:
-        return any(_takes_speed(part.modality) for part in record.parts.values())
+        return any(self.takes_kind(part.modality) for part in record.parts.values())
 
     def why_not(self, record: Record) -> str:
         kinds = {part.modality for part in record.parts.values()}
-        left = sorted(kind for kind in kinds.intersection(timed()) if not _takes_speed(kind))
+        left = sorted(kind for kind in kinds.intersection(timed()) if not self.takes_kind(kind))
         return f"no copy at another speed: its {left[0]} would run on at its own" if left else ""
 
     def changed(self, record: Record, rng: np.random.Generator) -> Record:
         factor = draw(rng, self.factor, 4)
         step = Step("speed", {"factor": factor, "keep_pitch": self.keep_pitch})
-        names = [name for name, part in record.parts.items() if _takes_speed(part.modality)]
+        names = [name for name, part in record.parts.items() if self.takes_kind(part.modality)]
         faster = with_steps(record, names, [step])
         parts = {name: _with_cues(part, step.pace) for name, part in faster.parts.items()}
         return replace(faster, parts=parts)
-
-
-def _takes_speed(kind: str) -> bool:
-    return modality(kind).takes_speed
 
 
 def _with_cues(part: Part, pace: float) -> Part:

@@ -91,6 +91,9 @@ class Text(DrawnCopies):
             keyboard=self.keyboard,
         )
 
+    def takes_kind(self, kind: str) -> bool:
+        return kind == "text"
+
     def applies(self, record: Record) -> bool:
         return bool(self._texts(record))
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from ...schemas.errors import InputError
 from ...schemas.fingerprint import canonical
-from ...schemas.json_value import JsonValue
+from ...schemas.json_value import JsonValue, as_word
 from ...schemas.where import Value, Where
 from ..modalities.table import as_number, is_empty_cell
 
@@ -53,7 +53,7 @@ def patterned_cells(cells: Cells, patterns: Mapping[str, str]) -> Iterator[Verdi
     for column, pattern in patterns.items():
         cell = cells.get(column)
         if not is_empty_cell(cell):
-            keeps = pattern_of(pattern).fullmatch(written(cell)) is not None
+            keeps = pattern_of(pattern).fullmatch(as_word(cell)) is not None
             yield Verdict(f"patterns.{column}", "table_not_matched", keeps, cell, pattern)
 
 
@@ -75,15 +75,6 @@ def one_value(cell: JsonValue) -> str:
     """
     number = None if isinstance(cell, bool) else as_number(cell)
     return canonical(str(cell) if number is None else float(number))
-
-
-def written(cell: JsonValue) -> str:
-    """A cell as a person writes it: whole numbers without a point.
-
-    >>> written(7.0), written("007")
-    ('7', '007')
-    """
-    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
 @functools.lru_cache(maxsize=256)

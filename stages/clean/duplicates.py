@@ -9,7 +9,7 @@ pixels, after the brightness of one was fitted to that of the other.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple, TypedDict
 
@@ -64,8 +64,8 @@ class Duplicates(CorpusStage):
     text_words: records of texts alone keep in one group where they have the same words, but for
         case, punctuation and spacing, and at least so many of them. 0 turns it off.
     near: ``group`` keeps near duplicates in one group; ``merge`` keeps the first of those whose
-        texts and targets are equal, and groups the rest, as well as records of several images. Of
-        images; texts have ``near_texts``.
+        texts, other media and targets are equal, merges into it what is near to it itself, and
+        groups the rest, as well as records of several images. Of images; texts have ``near_texts``.
     near_texts: ``group`` keeps records of texts alone that share most of their words, directly or
         through others, in one group; ``merge`` keeps the first of those whose targets and names of
         parts are equal, merges into it what is near to it itself, and groups the rest. Words are
@@ -83,7 +83,7 @@ class Duplicates(CorpusStage):
         *(f"parts.{name}" for name in ("start_s", "end_s", "steps")),
     )
 
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
 
     exact: Literal["merge", "group"] = "merge"
     same_targets: bool = True
@@ -164,13 +164,13 @@ class Duplicates(CorpusStage):
         is_whole = all(why == "absent" for _, why in absent or ())
         targets = targets if self.same_targets else ""
         content = _content(parts, targets) if is_whole else None
-        media = [part["hash"] for part in parts if part["hash"] is not None]
+        has_media = any(part["hash"] is not None for part in parts)
         words = _words_alone(parts, self.text_words or (1 if self.near_texts else 0))
         labels = repr(([part["name"] for part in parts], targets)) if is_whole else ""
         return _LookedAt(
             content=None if content is None else _digest(content),
             words=_digest(words) if words else None,
-            media=_media(parts, targets, dict(signals or ()), media) if media else None,
+            media=_media(parts, targets, dict(signals or ()), is_whole) if has_media else None,
             text=words if words and self.near_texts else None,
             labels=labels if words and self.near_texts else None,
         )
@@ -199,23 +199,29 @@ class Duplicates(CorpusStage):
         # those of one file look alike as well, though no edge says so
         for numbers in united.all_sets():
             of_one = {
-                row: contents[number][1]
+                row: number
                 for number in numbers
                 for row in pictures[number]
                 if media[row].has_one_image
             }
-            kept, *others = sets.in_order(of_one) or [-1]
-            for row in others:
-                # other words or labels are other records
-                if media[row].beside != media[kept].beside:
+            kept: dict[bytes, int] = {}
+            for row in sets.in_order(of_one):
+                # other words or labels are other records, and so may be one that lacks a part
+                beside = media[row].beside
+                first = kept.setdefault(beside, row) if beside else row
+                if first == row:
                     continue
-                bits = (of_one[kept] ^ of_one[row]).bit_count()
+                pair = [of_one[first], of_one[row]]
+                # through others they may be of one set and no pair
+                if pair[0] != pair[1] and not _is_pair(hashes[pair], self.near_bits, of, pair):
+                    continue
+                bits = int(hashes[pair[0]] ^ hashes[pair[1]]).bit_count()
                 message = (
-                    f"its image looks the same as that of {sets.key(kept)} ({bits} of 64 bits"
+                    f"its image looks the same as that of {sets.key(first)} ({bits} of 64 bits"
                     " differ)"
                 )
                 fault = Fault("near_duplicate", bits, self.near_bits, message)
-                sets.merge(row, kept, "look-alike", fault, bits)
+                sets.merge(row, first, "look-alike", fault, bits)
 
     def _unite_texts(self, seen: _Seen, sets: _Sets) -> None:
         """Unite the records of texts alone that are near."""
@@ -292,6 +298,13 @@ class Duplicates(CorpusStage):
             sets.unite(by_medium[contents[one]], by_medium[contents[other]], "film", apart)
 
 
+def _is_pair(
+    hashes: np.ndarray, bits: int, of: Callable[[int], np.ndarray | None], numbers: Sequence[int]
+) -> bool:
+    """Whether two pictures of these numbers look alike themselves."""
+    return bool(look_alikes(hashes, bits, lambda place: of(numbers[place])).edges)
+
+
 class _PartRow(TypedDict):
     """What is compared of a part, as a work table has it."""
 
@@ -308,13 +321,13 @@ class _PartRow(TypedDict):
 class _Media(NamedTuple):
     """What a record with media is compared by: the hashes of them; the content hash and the
     perceptual hash of each image, and whether it has no more than one; a digest of what stands
-    beside the images; the hashes of its sounds and of its films.
+    beside the images, None where it is not known; the hashes of its sounds and of its films.
     """
 
     contents: list[str]
     pictures: list[tuple[str, int]]
     has_one_image: bool
-    beside: bytes
+    beside: bytes | None
     sounds: list[str]
     films: list[str]
 
@@ -488,18 +501,19 @@ def _digest(text: str) -> bytes:
 
 
 def _media(
-    parts: Sequence[_PartRow], targets: str, signals: dict[str, float], media: list[str]
+    parts: Sequence[_PartRow], targets: str, signals: dict[str, float], is_whole: bool
 ) -> dict[str, object]:
     """What a record with media is compared by, as ``_MEDIA`` has it."""
     others = [part for part in parts if part["modality"] != "image"]
     images = [part for part in parts if part["modality"] == "image"]
     pictures = _pictures(signals, images)
+    beside = _content(others, targets) if others else targets
     return {
-        "contents": media,
+        "contents": [part["hash"] for part in parts if part["hash"] is not None],
         "pictures": [content for content, _ in pictures],
         "perceptual": [phash for _, phash in pictures],
         "has_one_image": len(images) == 1,
-        "beside": _digest(_content(others, targets) or targets),
+        "beside": _digest(beside) if is_whole and beside is not None else None,
         **{
             f"{name}s": [
                 part["hash"] for part in parts if part["modality"] == kind and part["hash"]

@@ -18,6 +18,8 @@ from ...schemas.json_value import JsonValue
 from ...schemas.record import Fault
 from ..base import CorpusStage, Decision, rows_of
 
+_FROM_ALL = "filled from what records of all splits have, for none in 'train' has it"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fill(CorpusStage):
@@ -25,8 +27,8 @@ class Fill(CorpusStage):
 
     target: its name.
     by: ``drop`` counts the record as missing; ``constant`` sets the ``value``; ``most_frequent``
-    and ``mean`` are taken from the records of the split ``train`` (from all, where there is none
-    yet).
+    and ``mean`` are taken from the records of the split ``train`` (from all where none there has
+    the target, which the account then tells).
     value: a word or number, where ``by`` is ``constant``.
     only_source: fill only in records of this source.
     """
@@ -58,14 +60,17 @@ class Fill(CorpusStage):
 
     def decide(self, table: pa.Table) -> dict[str, Decision]:
         values: list[JsonValue] = []
+        elsewhere: list[JsonValue] = []
         lacking: list[str] = []
         for key, split, targets, origin in rows_of(table, *self.columns):
             value = json.loads(targets).get(self.target)
             if value is not None:
-                values += [value] if split in (None, "train") else []
+                (values if split in (None, "train") else elsewhere).append(value)
             elif not self.only_source or origin["source"] == self.only_source:
                 lacking.append(key)
-        filler = self._filler(values)
+        filler = self._filler(values or elsewhere)
+        is_learned = self.by in ("most_frequent", "mean")
+        note = _FROM_ALL if is_learned and elsewhere and not values else ""
         decisions = {}
         for key in lacking:
             if filler is None:
@@ -79,7 +84,7 @@ class Fill(CorpusStage):
                     )
                 )
             else:
-                decisions[key] = Decision(targets={self.target: filler})
+                decisions[key] = Decision(targets={self.target: filler}, note=note)
         return decisions
 
     def _filler(self, known: list[JsonValue]) -> JsonValue:

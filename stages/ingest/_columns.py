@@ -521,7 +521,9 @@ class Mapper:
             yield from listing.rejects(self._source, tally)
 
     def _orphan(self, name: str, entry: Media, uri: str) -> Row:
-        key = make_key(self._source, uri)
+        # a row may have the path of another file for its id
+        words = ("file", uri) if uri in self._seen.ids else (uri,)
+        key = make_key(self._source, *words)
         record = Record(key, key, Origin(self._source, uri, None, uri))
         try:
             self._beat(uri)

@@ -16,13 +16,12 @@ from ...schemas.disk import read_table
 from ...schemas.errors import DamageError, IntegrityError
 from ...schemas.index import SET_FILE, IndexRow, Shard, ShardSet, checked_index, read_shard_set
 from ...schemas.manifest import Row
-from ...schemas.record import Absence, Cue, Fault, Origin, Part, Record, make_key
+from ...schemas.record import NO_SPLIT, Absence, Cue, Fault, Origin, Part, Record, make_key
 from ..base import Beat, Noted, Read
 from ..media.files import bytes_of
 from ..media.inside import MemberPlace
 
 _ROWS = 1024
-_ALL = "all"  # what tars of records without a split are called by
 _KINDS: dict[str, Kind] = {"text": "text", "number": "number", "list": "list"}
 
 
@@ -42,7 +41,7 @@ def contents_of(root: Path, folder: str) -> Contents:
     return Contents(
         dict(told.parts),
         {name: _KINDS.get(kind) for name, kind in told.targets.items()},
-        frozenset(told.splits()) - {_ALL},
+        frozenset(told.splits()) - {NO_SPLIT},
     )
 
 
@@ -110,6 +109,6 @@ def _record(
         Origin(name, uri, number, row["key"]),
         parts,
         json.loads(row["targets"]),
-        None if shard.split == _ALL else shard.split,
+        None if shard.split == NO_SPLIT else shard.split,
         {part: cast("Absence", why) for part, why in row["absent"]},
     )

@@ -25,6 +25,11 @@ LONGEST_LINE = 16 << 20
 _DELIMITERS = ",;\t|"
 _BAD_SHARE = 0.01
 _FEW_BAD = 20
+# of media, perhaps with a number behind (a caption's in Flickr8k)
+_OF_FILE = re.compile(
+    r"\S+\.(?:jpe?g|png|gif|bmp|webp|tiff?|wav|mp3|flac|ogg|opus|m4a|mp4|mov|avi|mkv|webm)(?:#\d+)?",
+    re.IGNORECASE,
+)
 _MOST_TITLES = 20
 _HEADER_ROWS = 200
 _SEPARATOR = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
@@ -184,17 +189,17 @@ def _delimiter_and_quotes(
     """The pair under which most rows are of one width.
 
     Where quotes parse, the reading without them is no rival: it is the wider one where quoted cells
-    hold the delimiter, and wrong.
+    hold the delimiter, and wrong. Where most of them do not, they are letters if rows are as wide
+    without them.
     """
     best, pair = (-1.0, 0), (delimiter or ",", quoted if quoted is not None else True)
     for mark in [delimiter] if delimiter else _DELIMITERS:
-        choices = (
-            [quoted]
-            if quoted is not None
-            else [True]
-            if _quotes_parse(lines, mark, whole)
-            else [True, False]
-        )
+        if quoted is not None:
+            choices = [quoted]
+        else:
+            good, bad = _rows_in_quotes(lines, mark, whole)
+            does_parse = good > 0 and bad <= good * _BAD_SHARE
+            choices = [True] if does_parse else [True, False] if good >= bad else [False, True]
         for quote in choices:
             score = _score(lines, mark, quote, whole)
             if score > best:
@@ -202,29 +207,29 @@ def _delimiter_and_quotes(
     return pair
 
 
-def _quotes_parse(lines: list[str], mark: str, whole: bool) -> bool:
-    """Whether cells are put in quotes as the standard (RFC 4180) has it, in all but a hundredth of
-    the rows.
+def _rows_in_quotes(lines: list[str], mark: str, whole: bool) -> tuple[int, int]:
+    """How many rows have cells put in quotes as the standard (RFC 4180) has it, and how many have
+    quotes that are no such marks.
     """
     quoted = re.compile(rf'(?:^|{re.escape(mark)})"')
     source = _Lines(iter(lines))
     good = bad = 0
     reader = csv.reader(source, delimiter=mark, strict=True)
-    while bad <= _FEW_BAD + good * _BAD_SHARE:
+    while bad <= _FEW_BAD + good:
         source.taken.clear()
         try:
             next(reader)
             good += any(quoted.search(line) for line in source.taken)
         except StopIteration:
-            return good > 0 and bad <= good * _BAD_SHARE
+            return good, bad
         except csv.Error:
             if not whole and source.is_empty():
-                return good > 0 and bad <= good * _BAD_SHARE  # the sample ends inside of a row
+                return good, bad  # the sample ends inside of a row
             bad += 1
             # a bad row may have swallowed good ones: all but its first line are read again
             source.give_back(source.taken[1:])
             reader = csv.reader(source, delimiter=mark, strict=True)
-    return False
+    return good, bad
 
 
 def _title_rows(lines: list[str], mark: str, quote: bool, whole: bool) -> int:
@@ -298,11 +303,13 @@ def _score(lines: list[str], delimiter: str, quoted: bool, whole: bool) -> tuple
 
 
 def _looks_like_header(first: list[str], rows: Iterator[list[str]]) -> bool:
-    """A header's named cells are short and no numbers, and distinct; or none of them stands in its
-    column again, where columns of numbers or of few values show that it would.
+    """A header's named cells are short, no numbers, no names of files, and distinct; or none of
+    them stands in its column again, where columns of numbers or of few values show that it would.
     """
     named = [cell.strip() for cell in first if cell.strip()]
-    if not named or any(len(cell) > 40 or _is_number(cell) for cell in named):
+    if not named or any(
+        len(cell) > 40 or _is_number(cell) or _OF_FILE.fullmatch(cell) for cell in named
+    ):
         return False
     if len(set(named)) == len(named):
         return True
@@ -468,7 +475,10 @@ def _split(
             first, *rest = lines.taken or [""]
             lines.give_back(rest)
             reader = _reader(lines, dialect)
-            yield number, f"{spelled_out(first).strip()[:60]} ({error})"
+            why = str(error).replace("\t", "\\t")
+            if dialect.quoted:
+                why += "; where quotes are letters, set quoted: false"
+            yield number, f"{spelled_out(first).strip()[:60]} ({why})"
         else:
             yield number, cells
 

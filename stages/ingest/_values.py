@@ -12,7 +12,7 @@ from typing import TypedDict
 
 from ...schemas.errors import nearest
 from ...schemas.fingerprint import canonical
-from ...schemas.record import Absence, Fault, Part
+from ...schemas.record import NO_SPLIT, Absence, Fault, Part
 from ..modalities.table import as_cell
 from ..template import fill, is_absent
 
@@ -140,6 +140,8 @@ def split_name(text: str | None) -> str | None:
     letters, digits and _ alone.
     """
     name = (text or "").strip()
+    if name == NO_SPLIT:
+        raise ValueError(f"{name!r} is what shards call records without a split; name it otherwise")
     if name and not _SPLIT.match(name):
         raise ValueError(f"{name[:60]!r} is no name for a split; wanted letters, digits and _")
     return name or None

@@ -42,6 +42,7 @@ _UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 # first
 _CLOCK_S, _CLOCK_SHARE = 3600.0, 10.0
 _GAPS_NOTE = "series with gaps longer than max_gap_s, where they are absent on the grid"
+_NO_SECONDS = 1e11  # since 1970: the year 5138
 _FAR = 1.5  # steps from the nearest value; what lies further is not there
 _BYTES = 4
 _LARGEST_VALUES = 1 << 28
@@ -494,6 +495,14 @@ def _seconds(column: pa.ChunkedArray, name: str, unit: str) -> np.ndarray:
     seconds: np.ndarray = (
         pc.fill_null(column.cast(pa.float64(), safe=False), np.nan).to_numpy() * _UNITS[unit]
     )
+    last = float(np.max(seconds, initial=0.0, where=np.isfinite(seconds)))
+    if unit == "s" and last >= _NO_SECONDS:
+        fitting = next(word for word, size in _UNITS.items() if last * size < _NO_SECONDS)
+        raise DamageError(
+            "series_no_time",
+            f"the column {name!r} holds {last:.4g}, which as seconds since 1970 is no date; say in"
+            f" which unit it is (unit: {fitting})",
+        )
     return seconds
 
 

@@ -15,6 +15,7 @@ import yaml
 
 from ...schemas.index import ShardSet
 from ...schemas.json_value import JsonValue
+from ...schemas.record import NO_SPLIT
 from ..modality import in_record, is_in_record, modality
 
 CARD_FILE = "README.md"
@@ -51,9 +52,9 @@ def card_text(
     ]
     columns.append({"name": "json", "struct": _annotation(shards, fields, texts_in_json)})
     splits = sorted({shard.split for shard in shards.shards})
-    # "all" means every split to datasets, so that a set without splits is its "train".
+    # "all" (NO_SPLIT) means every split to datasets, so that a set without splits is its "train".
     files = [
-        {"split": "train" if split == "all" else split, "path": f"{split}-*.tar"}
+        {"split": "train" if split == NO_SPLIT else split, "path": f"{split}-*.tar"}
         for split in splits
     ]
     head = {

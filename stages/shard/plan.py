@@ -22,7 +22,7 @@ from ...schemas.columns import one_array
 from ...schemas.fingerprint import uniform_for
 from ...schemas.manifest import parts_of
 from ...schemas.recipe import ShardOptions
-from ...schemas.record import Part, Record
+from ...schemas.record import NO_SPLIT, Part, Record
 from ..modality import is_in_record, is_rendered, on_disk
 
 SAMPLES_PER_PIECE = 128
@@ -196,7 +196,7 @@ def _samples(media: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 def _split_names(splits: pa.Array) -> pa.Array:
     """What the tars of each sample are called by."""
-    return pc.if_else(pc.equal(pc.fill_null(splits, ""), ""), "all", splits)
+    return pc.if_else(pc.equal(pc.fill_null(splits, ""), ""), NO_SPLIT, splits)
 
 
 def _chances(keys: pa.Array, seed: int) -> np.ndarray:

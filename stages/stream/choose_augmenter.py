@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ...schemas.contents import Contents
 from ...schemas.errors import InputError
+from ...schemas.record import NO_SPLIT
 from ..copies import placed_copies
 from ..spec import Spec
 from .choose_order import MixedSet
@@ -30,6 +32,11 @@ def choose_augmenter(
     if not options.augment:
         return None
     stages, problems = placed_copies(options.augment, "augment")
+    here = Contents(
+        parts=index.parts, splits=frozenset(tar.split for tar in index.tars) - {NO_SPLIT}
+    )
+    for placed in stages:
+        problems += [f"augment: {placed.address}: {line}" for line in placed.stage.mistakes(here)]
     if problems:
         raise InputError("; ".join(problems))
     passes = _pass_lengths(len(index), sets, epoch_length / options.repeat)

@@ -49,7 +49,10 @@ def mixed_sets(index: Index, options: StreamOptions) -> list[MixedSet]:
         if lost:
             _log.warning("balance: %s records have no %r and are left out", lost, options.balance)
         sets = [chosen[of_chosen == number] for number in range(len(words))]
-        return [MixedSet(records, 1.0) for records in sets if len(records)]
+        classed = [MixedSet(records, 1.0) for records in sets if len(records)]
+        if not classed:
+            raise InputError(f"balance: of {lost:,} records none has {options.balance!r}")
+        return classed
     if options.weights is not None:
         pairs = zip(index.chosen, options.weights, strict=True)
         return [MixedSet(records, weight) for records, weight in pairs]
@@ -66,7 +69,7 @@ def choose_batches(
     """The batches of every epoch. classes: class of length of each record ``int [N]``, None for
     none. InputError where options are asked for that cannot be together.
     """
-    drop_last = options.drops_last(index.chosen_count)
+    drop_last = options.drops_last(sum(len(own.records) for own in sets if own.weight > 0))
     if classes is not None:
         if options.weights is not None or options.repeat > 1 or blocks:
             raise InputError(

@@ -107,7 +107,7 @@ class Cursor:
             raise InputError(
                 f"the state belongs to other data or another order ({state['data']}, here"
                 f" {self._identity}); open the same shards with the same"
-                " split, where, take, repeat, weights, shuffle and buckets to go on"
+                " split, where, take, repeat, weights, balance, shuffle and buckets to go on"
             )
         if state["seed"] != self._seed:
             raise InputError(

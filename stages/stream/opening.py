@@ -152,7 +152,8 @@ def open_stream(
     batches = choose_batches(index, sets, classes.of_record, blocks, options)
     augmenter = choose_augmenter(index, specs, sets, options, batches.records)
     identity = _identity(index, classes.of_record, blocks, options)
-    return Stream(index, classes.specs, batches, options, identity, chunks, augmenter)
+    records = [own.records for own in sets]
+    return Stream(index, records, classes.specs, batches, options, identity, chunks, augmenter)
 
 
 def is_url(path: str | Path) -> bool:

@@ -177,7 +177,7 @@ class StreamOptions:
         if self.balance is not None:
             if not (isinstance(self.balance, str) and self.balance):
                 raise InputError(f"balance: wanted a target, as 'label', found {self.balance!r}")
-            if self.weights is not None or self.buckets is not None:
+            if self.weights is not None or self.buckets:
                 raise InputError("balance: cannot be together with weights or buckets")
         if not isinstance(self.shuffle, (bool, Blocks)):
             raise InputError(f"shuffle: wanted True, False or Blocks(...), found {self.shuffle!r}")

@@ -7,6 +7,7 @@ import functools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 from torch.utils.data import IterableDataset, get_worker_info
 
 from ..spec import Spec
@@ -41,6 +42,7 @@ class Stream(IterableDataset[FusionBatch]):
     def __init__(
         self,
         index: Index,
+        sets: Sequence[np.ndarray],
         specs: Sequence[Mapping[str, Spec]],
         batches: GlobalBatches,
         options: StreamOptions,
@@ -60,7 +62,7 @@ class Stream(IterableDataset[FusionBatch]):
         self._uncopied: Counter[str] = Counter()
         self._assembler = Assembler(index, specs)
         self._crews = Crews(
-            Filler(index, specs, options.on_damage, options.verify, augmenter),
+            Filler(index, sets, specs, options.on_damage, options.verify, augmenter),
             options.batch_size,
             workers=options.worker_count,
             backend=options.backend,

@@ -25,6 +25,7 @@ from ....schemas.disk import write_table
 from ....schemas.errors import InputError, IntegrityError, StorageError
 from ....schemas.fingerprint import fingerprint
 from ....schemas.index import SET_FILE, ShardSet, checked_index, read_shard_set
+from ....schemas.record import NO_SPLIT
 from ...tar_names import KeyRule
 from .files import File, LocalStorage, Storage
 from .foreign_tars import FOREIGN_VERSION, scan
@@ -246,7 +247,7 @@ def _foreign(storage: Storage, path: str, keys: KeyRule) -> tuple[Tar, dict[str,
         )
     # by whole words: contest.tar is no test split
     words = re.split(r"[^a-z]+", path.rpartition("/")[2].lower())
-    split = next((word for word in words if word in _SPLITS), "all")
+    split = next((word for word in words if word in _SPLITS), NO_SPLIT)
     return Tar(file, split, place, f"{wanted['tar']} {note['content']}"), note["parts"]
 
 

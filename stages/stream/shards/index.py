@@ -21,6 +21,7 @@ from ....schemas.columns import equals, numbers
 from ....schemas.contents import names_of
 from ....schemas.errors import InputError, IntegrityError, nearest
 from ....schemas.fingerprint import canonical, fingerprint
+from ....schemas.json_value import as_word
 from ....schemas.manifest import number_columns
 from ....schemas.record import Cue
 from ....schemas.where import Where
@@ -48,7 +49,7 @@ class Index:
         self.tars: list[Tar] = []
         self.parts = join_parts(found)
         self._leaves: list[_Leaf] = []
-        self.set_ends: list[int] = []
+        set_ends: list[int] = []
         for shard_set in found:
             for tar in _of_split(shard_set, split):
                 batches = _read(tar.index)
@@ -60,7 +61,7 @@ class Index:
                 for number, batch in enumerate(batches):
                     self._leaves.append(_Leaf(batch, len(self.tars), (tar.index, number)))
                 self.tars.append(tar)
-            self.set_ends.append(sum(len(leaf) for leaf in self._leaves))
+            set_ends.append(sum(len(leaf) for leaf in self._leaves))
         sizes = [len(leaf) for leaf in self._leaves]
         self._starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
         self._leaf = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
@@ -71,10 +72,10 @@ class Index:
             if not is_in_record(modality)
         }
         stays = self._where(where) if where else np.ones(len(self), bool)
-        begins = [0, *self.set_ends[:-1]]
+        begins = [0, *set_ends[:-1]]
         self.chosen = [
             begin + np.flatnonzero(stays[begin:end])[:take]
-            for begin, end in zip(begins, self.set_ends, strict=True)
+            for begin, end in zip(begins, set_ends, strict=True)
         ]
         self.fingerprint = (
             found[0].fingerprint
@@ -202,9 +203,7 @@ class Index:
                 raise InputError(
                     f"{target}: wanted one class for each record, found {canonical(value)[:60]}"
                 )
-            # 1 and 1.0 are one class
-            is_whole = isinstance(value, float) and value.is_integer()
-            words.append("" if value is None else str(int(value) if is_whole else value))
+            words.append("" if value is None else as_word(value))
         if not any(words):
             raise InputError(f"these shards have no target {target!r}{nearest(target, there)}")
         order = sorted(set(words) - {""})

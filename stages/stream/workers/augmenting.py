@@ -18,7 +18,7 @@ import numpy as np
 
 from ....schemas.errors import InputError
 from ....schemas.fingerprint import canonical, random_for, uniform_for
-from ....schemas.record import Origin, Part, Record
+from ....schemas.record import NO_SPLIT, Origin, Part, Record
 from ...copies import PlacedCopies, seed_of
 from ...modality import is_in_record
 from ...spec import Spec
@@ -140,7 +140,7 @@ class Augmenter:
             parts=parts,
             targets=json.loads(index.targets([number])[0]),
             # what has no split is in tars called so
-            split=None if split == "all" else split,
+            split=None if split == NO_SPLIT else split,
         )
 
     def _fact(self, name: str, fact: str, number: int) -> float | None:

@@ -27,7 +27,8 @@ _UNCHANGED: Mapping[str, Part] = {}
 
 
 class Filler:
-    """Fills rows. ``specs``: for each class of length, part -> spec.
+    """Fills rows. ``specs``: for each class of length, part -> spec. ``sets``: the records of
+    each set that is mixed, in order ``int [N]``.
 
     Cached vectors are not its business: whole batches of them are taken out of their memory map.
     """
@@ -35,12 +36,13 @@ class Filler:
     def __init__(
         self,
         index: Index,
+        sets: Sequence[np.ndarray],
         specs: Sequence[Mapping[str, Spec]],
         on_damage: OnDamage,
         verify: Verify,
         augmenter: Augmenter | None = None,
     ) -> None:
-        self._index, self._on_damage, self._augmenter = index, on_damage, augmenter
+        self._sets, self._on_damage, self._augmenter = sets, on_damage, augmenter
         self._reader = PartReader(index, verify)
         self._names = tuple(specs[0])
         self._specs = [
@@ -108,9 +110,7 @@ class Filler:
             # which ones are tried depends on the position alone: the same for any worker
             random = draws.generator()
             # of the same set, so that a mixture keeps its shares
-            chosen = self._index.chosen[
-                np.searchsorted(self._index.set_ends, damaged, side="right")
-            ]
+            chosen = next(records for records in self._sets if _has(records, damaged))
             for _ in range(_REPLACEMENTS):
                 other = int(chosen[random.integers(len(chosen))])
                 try:
@@ -122,6 +122,12 @@ class Filler:
         # clears what the failed tries have left in the row
         rows.fill(row, PAD, draws)
         return PAD
+
+
+def _has(records: np.ndarray, number: int) -> bool:
+    """Whether a record is among these, which are in order."""
+    place = int(np.searchsorted(records, number))
+    return place < len(records) and int(records[place]) == number
 
 
 class _Column(NamedTuple):

@@ -108,11 +108,7 @@ class Inputs:
                 f" {', '.join(here)}"
             )
         options = self.options
-        buckets = (
-            {name: self.bounds(name) for name in options.buckets if name in specs}
-            if training
-            else None
-        )
+        bucketed = [name for name in options.buckets if name in specs and training]
         return open_stream(
             shards,
             split,
@@ -122,7 +118,7 @@ class Inputs:
             shuffle=training,
             augment=options.augment if training else (),
             balance=options.target if training and options.balance else None,
-            buckets=buckets,
+            buckets={name: self.bounds(name) for name in bucketed} or None,
             workers=options.threads,
             rank=rank,
             world=world,

@@ -11,7 +11,7 @@ import functools
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 
@@ -107,6 +107,7 @@ class Evaluation(
 
     metric: the one that heads the tables. metric_undefined: the one that was wanted, where the rows
         do not define it.
+    unknown_targets: records whose target is none of the model's answers, where there are some.
     present: part -> records that have it. presence: pattern -> records. subsets: parts shown ->
         means over rows. all: of all parts. best_single: ``part``, and its metric by its name.
     worst: the records of the largest loss with all parts shown, the worst first.
@@ -118,6 +119,7 @@ class Evaluation(
     metric: str
     records: int
     records_with_target: int
+    unknown_targets: NotRequired[int]
     present: dict[str, int]
     presence: dict[str, int]
     subsets: dict[str, dict[str, float]]
@@ -160,6 +162,7 @@ def evaluate_saved(
     everything = subset_name(names, (True,) * len(names))
     added: OfTraining = of_training or {}
     scored = _scored(saved, shards, stream, surveyed)
+    unknown = int(((surveyed.weight > 0) & (surveyed.known <= 0)).sum())
     undefined: _WithUndefined = {"metric_undefined": wanted} if metric != wanted else {}
     return {
         "split": split,
@@ -169,6 +172,7 @@ def evaluate_saved(
         **undefined,
         "records": len(surveyed.keys),
         "records_with_target": int(surveyed.weight.sum()),
+        **({"unknown_targets": unknown} if unknown else {}),
         "present": dict(zip(names, surveyed.there.sum(0).tolist(), strict=True)),
         "presence": dict(sorted(patterns.items(), key=lambda item: (-item[1], item[0]))),
         "subsets": results,
@@ -288,6 +292,16 @@ def _in_words(saved: checkpoint.Saved, answer: np.ndarray) -> JsonValue:
     return classes[int(answer)]
 
 
+def _unknown_text(count: int) -> list[str]:
+    """A line where targets were never trained on."""
+    if not count:
+        return []
+    return [
+        f"{count:,} of them have a target that is none of the model's answers, for training had no"
+        " such one: they count as wrong, and losses leave them out"
+    ]
+
+
 def table_text(report: Evaluation, brief: bool = False, columns: int | None = None) -> str:
     """The report as a table, the most parts first, in so many columns of text or those of the
     terminal. ``brief``: all parts, all but one, each alone, and none.
@@ -298,6 +312,7 @@ def table_text(report: Evaluation, brief: bool = False, columns: int | None = No
     lines: list[object] = [
         f"{report['target']} on split {report['split']}: {report['records_with_target']:,}"
         " records with a target",
+        *_unknown_text(report.get("unknown_targets", 0)),
         table,
     ]
     most = max(map(size_of, report["subsets"]))

@@ -54,9 +54,9 @@ class Given:
             ]
             name, equals, rest = value.partition("=")
             if equals and name in candidates:
-                parts[name] = rest
+                found = name
             elif word in self.saved.options.inputs:
-                parts[word] = value
+                found = word
             elif not candidates:
                 raise InputError(
                     f"--{word}: this model has no {word} part; its parts are"
@@ -67,7 +67,10 @@ class Given:
                     f"--{word} {value}: no part is called {name!r}{nearest(name, candidates)}"
                 )
             else:
-                parts[candidates[0]] = value
+                found = candidates[0]
+            if found in parts:
+                raise InputError(f"--{word} {value}: the part {found!r} is given twice")
+            parts[found] = rest if equals and name == found and name in candidates else value
         return parts
 
     def batch(

@@ -112,10 +112,17 @@ class Predictor:
         """
         try:
             with open(path, newline="", encoding="utf-8-sig") as file:
-                reader = csv.DictReader(file)
+                reader = csv.DictReader(file, strict=True)
                 columns = self._columns(path, reader.fieldnames or ())
                 numbered = enumerate(reader, start=2)
                 while lines := list(itertools.islice(numbered, _ROWS)):
+                    for line, row in lines:
+                        # what is beyond the header stands under None
+                        if any(row.get(None) or ()):
+                            raise InputError(
+                                f"{path}: row {line} has more cells than the header; put cells with"
+                                " commas in quotes"
+                            )
                     records = [
                         self._row(
                             path,
