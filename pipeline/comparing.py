@@ -17,7 +17,7 @@ from ..schemas.errors import InputError, RecipeError, nearest
 from ..schemas.fingerprint import fingerprint
 from ..schemas.index import read_shard_set
 from ..schemas.layout import RunFolder
-from ..schemas.plain_text import WITHOUT_TERMINAL, plain_table, render_text
+from ..schemas.plain_text import WITHOUT_TERMINAL, decimals, plain_table, render_text
 from ..schemas.recipe import Recipe, load_recipe
 from ..schemas.record import make_key
 from . import folds
@@ -193,7 +193,7 @@ def _trained(
         report = train(own, shards, folder, seed, progress.line, progress.watch)
         if fold:
             report = folds.tested_on(fold, report, folder, shards)
-            told = f"{report['metric']} {report['all']:.3f}"
+            told = f"{report['metric']} {decimals(report['all'])}"
             progress.line(f"compare: {tried.word}, on {fold}: {told}")
         reports.append(report)
         seconds.append(seconds_trained(folder))
@@ -340,7 +340,7 @@ def _of_variants(rows: Sequence[MethodRow]) -> list[object]:
     if len(rows) < 2 or not any("tested" in row for row in rows):
         return []
     best, *others = rows
-    line = f"best: {best['method']}, {best['all']:.3f}"
+    line = f"best: {best['method']}, {decimals(best['all'])}"
     if best["deviation"] is None:
         line += "; with one seed nobody knows what chance did (--seeds 3)"
     else:
@@ -365,7 +365,7 @@ def _of_variants(rows: Sequence[MethodRow]) -> list[object]:
         ]
         for row in rows:
             own = row.get("on_first", row["all"])
-            told = "-" if own is None else f"{own:.3f}"
+            told = "-" if own is None else decimals(own)
             table.add_row(row["method"], f"{row.get('tested', 0):,}", told)
     return lines
 
@@ -386,14 +386,19 @@ def compare_text(found: Comparison, columns: int | None = None) -> str:
         table,
     ]
     for row in rows:
-        spread = "" if row["deviation"] is None else f" +-{row['deviation']:.3f}"
-        score = f"{row['all']:.3f}"
-        ece = "-" if row["ece"] is None else f"{row['ece']:.3f}"
-        means = [f"{row['mean_of_subsets']:.3f}", f"{row['worst']:.3f}", f"{row['loss']:.3f}", ece]
+        spread = "" if row["deviation"] is None else f" +-{decimals(row['deviation'])}"
+        score = decimals(row["all"])
+        ece = "-" if row["ece"] is None else decimals(row["ece"])
+        means = [
+            decimals(row["mean_of_subsets"]),
+            decimals(row["worst"]),
+            decimals(row["loss"]),
+            ece,
+        ]
         costs = [f"{row['parameters']:,}", f"{row['seconds']:.1f}"]
         table.add_row(row["method"], score + spread, *means, *costs)
     if rows:
-        lines += ["", f"always the commonest answer: {rows[0]['commonest_answer']:.3f}"]
+        lines += ["", f"always the commonest answer: {decimals(rows[0]['commonest_answer'])}"]
         lines += _of_variants(rows)
     if of_folds and rows:
         lines += ["", folds.folds_table(rows)]

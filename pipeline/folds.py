@@ -24,7 +24,7 @@ from ..schemas.disk import read_table
 from ..schemas.errors import InputError
 from ..schemas.fingerprint import canonical
 from ..schemas.index import ShardSet, read_shard_set
-from ..schemas.plain_text import Table, plain_table
+from ..schemas.plain_text import Table, decimals, plain_table
 from ..stages.align.split import FOLD
 from .progress import Progress
 
@@ -242,8 +242,8 @@ def folds_table(methods: Sequence[MethodRow]) -> Table:
     words = [row["method"] for row in methods]
     table = plain_table("fold", "records", *words, right=("records", *words))
     for fold, own in methods[0]["folds"].items():
-        scores = (f"{row['folds'][fold][row['metric']]:.3f}" for row in methods)
+        scores = (decimals(row["folds"][fold][row["metric"]]) for row in methods)
         table.add_row(fold, f"{own['records']:,}", *scores)
-    pooled = (f"{row['pooled']:.3f}" if "pooled" in row else "-" for row in methods)
+    pooled = (decimals(row["pooled"]) if "pooled" in row else "-" for row in methods)
     table.add_row("all records", f"{methods[0]['records']:,}", *pooled)
     return table

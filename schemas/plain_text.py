@@ -86,6 +86,15 @@ class Table:
         return lines
 
 
+def decimals(value: float) -> str:
+    """A score or a loss with three decimals; with two digits where these would say nothing.
+
+    >>> decimals(0.91666), decimals(-0.0), decimals(-0.0000123)
+    ('0.917', '0.000', '-1.2e-05')
+    """
+    return f"{value + 0.0:.3f}" if not value or abs(value) >= 0.0005 else f"{value:.2g}"
+
+
 def plain_table(*columns: str, right: Sequence[str] = ()) -> Table:
     """A table of these columns, without rows yet."""
     return Table(columns, right)

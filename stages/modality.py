@@ -194,7 +194,7 @@ class Modality:
 
     def given(self, value: str, fitted: Mapping[str, object]) -> object:
         """What a person gave for the part (a file, or the value itself) as the spec's ``fill``
-        takes it; DamageError where it cannot be read.
+        takes it, None where it holds nothing; DamageError where it cannot be read.
         """
         raise NotImplementedError
 
@@ -243,7 +243,7 @@ class InRecord(Modality):
         return {}
 
     def given(self, value: str, fitted: Mapping[str, object]) -> object:
-        return value
+        return value or None
 
 
 class OnDisk(Modality):

@@ -335,3 +335,24 @@ def test_commands_that_compare_one_vector_a_record_take_the_mean_and_say_so(
     done = here("labels", tmp_path / "out", "--target", "answer")
     assert done.returncode == 0, done.stderr
     assert "features of 'note' are sequences" in " ".join(done.stdout.split())
+
+
+def test_a_cache_that_grows_counts_what_was_cut_of_all(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
+    """None is cut at first, then one of four; runs after that go on."""
+    value = recipe_of(tmp_path, "sequence_lstm", count=1)
+    del value["train"]
+    value["features"]["note"]["features.word_vectors"]["longest"] = 5
+    path = write(tmp_path / "r.json", json.dumps(value))
+    for texts in (
+        ["up of", "down"],
+        ["up of", "down", "pad", "up " * 9],
+        ["up", "up of", "up " * 9],
+    ):
+        rows = [f"{number},{text},x" for number, text in enumerate(texts)]
+        write(tmp_path / "t.csv", "\n".join(["id,note,answer", *rows]) + "\n")
+        done = here("run", path, "--out", tmp_path / "out", "--engine", "serial")
+        assert done.returncode == 0, done.stderr
+        told = f"1 of {len(texts)} sequences are longer than longest: 5"
+        assert (told in " ".join(done.stderr.split())) == (len(texts) > 2), texts

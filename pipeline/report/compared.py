@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...schemas.plain_text import decimals
 from .charts import Axis, bar, interval_bar
 from .markup import Markup, count_of, data_table, element, joined, section, shortened
 from .output import read_json
@@ -31,13 +32,13 @@ def _comparison(report: dict[str, Any]) -> Markup:
     rows: list[list[object]] = [
         [
             shortened(row["method"], 120),
-            f"{row['all']:.3f}",
-            "–" if row["deviation"] is None else f"{row['deviation']:.3f}",
+            decimals(row["all"]),
+            "–" if row["deviation"] is None else decimals(row["deviation"]),
             _drawn(row, axis),
-            f"{row['mean_of_subsets']:.3f}",
-            f"{row['worst']:.3f} ({shortened(row['worst_subset'], 40)})",
-            f"{row['loss']:.3f}",
-            "–" if row["ece"] is None else f"{row['ece']:.3f}",
+            decimals(row["mean_of_subsets"]),
+            f"{decimals(row['worst'])} ({shortened(row['worst_subset'], 40)})",
+            decimals(row["loss"]),
+            "–" if row["ece"] is None else decimals(row["ece"]),
             f"{row['parameters']:,}",
         ]
         for row in order[:_ROWS]
@@ -91,7 +92,7 @@ def _of_folds(
         [
             shortened(row["method"], 120),
             *(
-                f"{row['folds'][fold][metric]:.3f}" if fold in row["folds"] else "–"
+                decimals(row["folds"][fold][metric]) if fold in row["folds"] else "–"
                 for fold in shown
             ),
         ]

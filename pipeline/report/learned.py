@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ...schemas.plain_text import decimals
 from .charts import curves
 from .confused import confusion_table
 from .examples import Gallery
@@ -73,9 +74,9 @@ def _evaluation(output: Output, report: dict[str, Any], gallery: Gallery) -> Mar
         element("h3", f"On the split {report['split']}"),
         element(
             "p",
-            f"{report['target']} on {report['split']}: {metric} {report['all']:.3f} with all parts"
-            f" of {count_of(report['records_with_target'], 'record')}; the commonest answer alone"
-            f" {report['commonest_answer']:.3f}.{chosen}",
+            f"{report['target']} on {report['split']}: {metric} {decimals(report['all'])} with all"
+            f" parts of {count_of(report['records_with_target'], 'record')};"
+            f" the commonest answer alone {decimals(report['commonest_answer'])}.{chosen}",
         ),
         subsets_table(f"{metric} by the parts that the model may see (●)", metric, subsets),
         worth_table(metric, subsets),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ...schemas.plain_text import decimals
 from ...stages.train.metrics.statistics import shapley
 from .charts import Axis, bar, interval_bar
 from .markup import Markup, count_of, data_table, element, joined
@@ -34,11 +35,11 @@ def subsets_table(caption: str, metric: str, subsets: Mapping[str, Mapping[str, 
         )
         rows.append(
             [
-                f"{score:.3f}",
-                *(f"{own[end]:.3f}" for end in ("low", "high") if has_interval),
+                decimals(score),
+                *(decimals(own[end]) for end in ("low", "high") if has_interval),
                 drawn,
                 *("●" if part in there else "–" for part in parts),
-                *(f"{own[word]:.3f}" for word in more),
+                *(decimals(own[word]) for word in more),
             ]
         )
     kinds = "n" * (len(columns) - 1) + " " + "." * len(parts) + "n" * len(more)

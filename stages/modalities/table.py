@@ -37,6 +37,7 @@ _NUMBER = re.compile(r"[+-]?(\d{1,400}\.?\d{0,400}|\.\d{1,400})([eE][+-]?\d{1,4}
 _KEPT_ZERO = re.compile(r"[+-]?0\d")
 _WHOLE, _SURE_DIGITS = 1 << 53, 15
 _LONGEST_WORD = 400
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class TableOptions(ModalityOptions):
@@ -134,7 +135,7 @@ class Table(InRecord):
             deviation.append(spread if spread > 0 else 1.0)
         return {"columns": columns, "mean": mean, "deviation": deviation, "categories": categories}
 
-    def given(self, value: str, fitted: Mapping[str, object]) -> str:
+    def given(self, value: str, fitted: Mapping[str, object]) -> str | None:
         """Cells as JSON, or written ``age=34, city=Paris``."""
         try:
             cells = (
@@ -146,7 +147,8 @@ class Table(InRecord):
             raise DamageError(
                 "bad_cells", f"wanted cells as age=34, city=Paris, or as JSON, found {value[:60]!r}"
             ) from None
-        return self._checked(cells, fitted)
+        checked = self._checked(cells, fitted)
+        return None if all(map(is_empty_cell, json.loads(checked).values())) else checked
 
     def from_row(
         self, part: str, row: Mapping[str, str | None], fitted: Mapping[str, object]
@@ -258,9 +260,16 @@ class TableSpec(Spec):
                 row[place] = places.get(as_category(cell), len(places))
             else:
                 number = as_number(cell)
+                if number is None and not self.mean:
+                    raise InputError(
+                        f"TableSpec: the cell {name!r} holds {str(cell)[:60]!r}, and wanted is a"
+                        f" number; categories={{{name!r}: [...]}} makes it one of some words"
+                    )
                 row[place] = np.nan if number is None else number
                 if self.mean and self.deviation:
                     row[place] = (row[place] - self.mean[place]) / self.deviation[place]
+        # beyond what float32 holds is no amount that can be learnt from
+        row[np.abs(row) > _LARGEST] = np.nan
         out[:] = (
             row
             if self.transform is None

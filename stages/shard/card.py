@@ -33,6 +33,9 @@ _CUES = {
 }
 
 
+_BESIDE_SPLITS = "without_split"
+
+
 def card_text(
     shards: ShardSet,
     members: Mapping[str, str],
@@ -52,9 +55,10 @@ def card_text(
     ]
     columns.append({"name": "json", "struct": _annotation(shards, fields, texts_in_json)})
     splits = sorted({shard.split for shard in shards.shards})
-    # "all" (NO_SPLIT) means every split to datasets, so that a set without splits is its "train".
+    # "all" (NO_SPLIT) means every split to datasets, so that a set without splits is its "train"
+    without = "train" if splits == [NO_SPLIT] else _BESIDE_SPLITS
     files = [
-        {"split": "train" if split == NO_SPLIT else split, "path": f"{split}-*.tar"}
+        {"split": without if split == NO_SPLIT else split, "path": f"{split}-*.tar"}
         for split in splits
     ]
     head = {

@@ -133,6 +133,13 @@ class Stream(IterableDataset[FusionBatch]):
                 self._cursor.check_loop(loop)
         self._cursor.end_epoch()
 
+    @property
+    def sampler(self) -> Stream:
+        """Itself: it is the ``sampler`` of a loader that Lightning tells which epoch begins, by
+        ``set_epoch``.
+        """
+        return self
+
     def set_epoch(self, epoch: int) -> None:
         """Let the next loop begin with this epoch; within it, if :meth:`load_state_dict` has just
         placed the stream there.

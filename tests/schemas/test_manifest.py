@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from modalmill.schemas import manifest
 from modalmill.schemas.errors import InputError
 from modalmill.schemas.manifest import Row, manifest_pieces, rows_to_table, table_to_records
-from modalmill.schemas.record import Fault, Record
+from modalmill.schemas.record import Fault, Origin, Record
 from strategies import records
 
 
@@ -62,3 +62,12 @@ def test_a_faulted_row_stays_in_the_work_table_and_out_of_the_manifest(some: lis
     table = rows_to_table(rows)
     assert table.num_rows == len(some)
     assert to_manifest([table])["key"].to_pylist() == sorted(record.key for record in some[::2])
+
+
+def test_two_records_of_one_key_are_told_with_what_they_are_made_of() -> None:
+    tables = [
+        rows_to_table([Row(Record(key, key, Origin("s", file, row))) for key, row in rows])
+        for file, rows in (("a.csv", [("a", 2), ("b", 3)]), ("b.csv", [("c", 2), ("b", 7)]))
+    ]
+    with pytest.raises(InputError, match=r"the key 'b', made of a.csv, row 3 and of b.csv, row 7"):
+        list(manifest_pieces(2, tables.__getitem__))

@@ -64,9 +64,15 @@ class AudioSpec(Spec):
         where only FFmpeg can read it.
         """
         sound = self._decode(data, draws)
+        if not len(sound.samples):
+            raise DamageError("audio_empty", "the sound has no samples")
         if draws.copy is not None:
             sound = _changed(sound, draws.copy)
-        return sound.mono(self.rate_hz)
+        mono = sound.mono(self.rate_hz)
+        # one number that is none makes the sum one
+        if not math.isfinite(float(mono.sum())) and not np.isfinite(mono).all():
+            raise DamageError("audio_not_finite", "some samples are no finite numbers")
+        return mono
 
     def _decode(self, data: bytes, draws: Draws) -> sounds.Sound:
         import soundfile

@@ -11,13 +11,13 @@ import functools
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import TypedDict
 
 import numpy as np
 
 from ....schemas.index import read_shard_set
 from ....schemas.json_value import JsonValue
-from ....schemas.plain_text import WITHOUT_TERMINAL, plain_table, render_text
+from ....schemas.plain_text import WITHOUT_TERMINAL, decimals, plain_table, render_text
 from ...stream import Stream
 from ..data.inputs import chosen_split, shards_of, targets_of
 from ..data.subsets import largest_first, size_of, subset_name
@@ -85,6 +85,10 @@ class Worst(TypedDict):
     confidence: float | None
 
 
+class _WithUnknown(TypedDict, total=False):
+    unknown_targets: int
+
+
 class _WithUndefined(TypedDict, total=False):
     metric_undefined: str
 
@@ -101,7 +105,13 @@ class OfTraining(TypedDict, total=False):
 
 
 class Evaluation(
-    CaptionReport, VqaTables, _WithConfusion, _WithReliability, _WithUndefined, OfTraining
+    CaptionReport,
+    VqaTables,
+    _WithConfusion,
+    _WithReliability,
+    _WithUndefined,
+    _WithUnknown,
+    OfTraining,
 ):
     """What ``evaluation.json`` says.
 
@@ -119,7 +129,6 @@ class Evaluation(
     metric: str
     records: int
     records_with_target: int
-    unknown_targets: NotRequired[int]
     present: dict[str, int]
     presence: dict[str, int]
     subsets: dict[str, dict[str, float]]
@@ -162,7 +171,8 @@ def evaluate_saved(
     everything = subset_name(names, (True,) * len(names))
     added: OfTraining = of_training or {}
     scored = _scored(saved, shards, stream, surveyed)
-    unknown = int(((surveyed.weight > 0) & (surveyed.known <= 0)).sum())
+    count = int(((surveyed.weight > 0) & (surveyed.known <= 0)).sum())
+    unknown: _WithUnknown = {"unknown_targets": count} if count else {}
     undefined: _WithUndefined = {"metric_undefined": wanted} if metric != wanted else {}
     return {
         "split": split,
@@ -172,7 +182,7 @@ def evaluate_saved(
         **undefined,
         "records": len(surveyed.keys),
         "records_with_target": int(surveyed.weight.sum()),
-        **({"unknown_targets": unknown} if unknown else {}),
+        **unknown,
         "present": dict(zip(names, surveyed.there.sum(0).tolist(), strict=True)),
         "presence": dict(sorted(patterns.items(), key=lambda item: (-item[1], item[0]))),
         "subsets": results,
@@ -319,8 +329,8 @@ def table_text(report: Evaluation, brief: bool = False, columns: int | None = No
     for name in largest_first(report["subsets"]):
         value = report["subsets"][name]
         if not brief or size_of(name) >= most - 1 or size_of(name) <= 1:
-            ece = f"{value['ece']:.3f}" if "ece" in value else "-"
-            shown = (f"{value[metric]:.3f}", f"{value['loss']:.3f}", ece)
+            ece = decimals(value["ece"]) if "ece" in value else "-"
+            shown = (decimals(value[metric]), decimals(value["loss"]), ece)
             table.add_row(name, *shown, f"{value['rows_with_any']:,}")
     for name, of_kind in (
         ("answer type", report.get("by_answer_type", {})),
@@ -331,13 +341,13 @@ def table_text(report: Evaluation, brief: bool = False, columns: int | None = No
             kinds = plain_table(name, "accuracy", "questions", right=("accuracy", "questions"))
             lines += ["", f"by {name}, all parts shown", kinds]
             for kind, own in cells:
-                kinds.add_row(kind or "(none)", f"{own['accuracy']:.3f}", f"{own['questions']:,}")
+                kinds.add_row(kind or "(none)", decimals(own["accuracy"]), f"{own['questions']:,}")
     if "captions" in report:
         cell = report["captions"]
         lines += [
             "",
-            f"sentences for {cell['target']}: BLEU-4 {cell['bleu4']:.3f}, {cell['same']:.0%} word"
-            f" for word, of {cell['records']:,}",
+            f"sentences for {cell['target']}: BLEU-4 {decimals(cell['bleu4'])}, {cell['same']:.0%}"
+            f" word for word, of {cell['records']:,}",
         ]
     if "metric_undefined" in report:
         lines.append(
@@ -347,7 +357,7 @@ def table_text(report: Evaluation, brief: bool = False, columns: int | None = No
     whole = report["subsets"][max(report["subsets"], key=size_of)]
     others = [name for name in metrics_of(report["task"]) if name in whole and name != metric]
     lines += (
-        ["all parts shown: " + ", ".join(f"{name} {whole[name]:.3f}" for name in others)]
+        ["all parts shown: " + ", ".join(f"{name} {decimals(whole[name])}" for name in others)]
         if others
         else []
     )
@@ -358,9 +368,9 @@ def summary_text(report: Evaluation) -> str:
     """The report in one line."""
     single = report["best_single"]
     return (
-        f"all parts {report['all']:.3f}, best single part {single['part']}"
-        f" {single[report['metric']]:.3f},"
-        f" always the commonest answer {report['commonest_answer']:.3f}"
+        f"all parts {decimals(report['all'])}, best single part {single['part']}"
+        f" {decimals(float(single[report['metric']]))},"
+        f" always the commonest answer {decimals(report['commonest_answer'])}"
         + (
             " (the best epoch was chosen on this split)"
             if report.get("chosen_on_this_split")
@@ -368,7 +378,7 @@ def summary_text(report: Evaluation) -> str:
         )
         + (" (the model was trained on this split)" if report.get("trained_on_this_split") else "")
         + (
-            f", by type of question alone {report['question_type_prior']:.3f}"
+            f", by type of question alone {decimals(report['question_type_prior'])}"
             if "question_type_prior" in report
             else ""
         )

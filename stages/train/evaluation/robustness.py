@@ -18,7 +18,7 @@ from torch import nn
 
 from ....schemas.errors import InputError, nearest
 from ....schemas.index import read_shard_set
-from ....schemas.plain_text import WITHOUT_TERMINAL, plain_table, render_text
+from ....schemas.plain_text import WITHOUT_TERMINAL, decimals, plain_table, render_text
 from ...stream import FusionBatch, Stream
 from ..data import hiding
 from ..data.inputs import chosen_split, shards_of, targets_of
@@ -388,31 +388,33 @@ def robustness_text(report: Robustness, columns: int | None = None) -> str:
     ]
     for name in largest_first(report["subsets"]):
         cell = report["subsets"][name]
-        quality = (f"{cell['brier']:.3f}", f"{cell['ece']:.3f}") if "ece" in cell else ("-", "-")
+        quality = (decimals(cell["brier"]), decimals(cell["ece"])) if "ece" in cell else ("-", "-")
         values = (cell[metric], cell["low"], cell["high"], cell["loss"])
-        told = [f"{value:.3f}" for value in values]
+        told = [decimals(value) for value in values]
         shown.add_row(name, *told, *quality, f"{cell['rows_with_any']:,}")
     rates = [str(rate) for rate in next(iter(report["curves"].values()))]
     hidden = plain_table("share of parts hidden", *rates, "area", right=(*rates, "area"))
     lines += ["", hidden]
     for mechanism, curve in report["curves"].items():
         points = (*curve.values(), report["areas"][mechanism])
-        hidden.add_row(mechanism, *(f"{point:.3f}" for point in points))
+        hidden.add_row(mechanism, *(decimals(point) for point in points))
     lines += ["", "what each part is worth (Shapley value; all add up to all parts minus none)"]
     lines += [
         f"  {name:<30}{value:>+8.3f}"
         for name, value in sorted(report["worth"].items(), key=lambda item: -item[1])
     ]
     worst, single, complete = report["worst_subset"], report["best_single"], report["complete_rows"]
-    probe = "-" if report["mask_only"] is None else f"{report['mask_only']:.3f}"
+    on_complete = complete[metric]
+    probe = "-" if report["mask_only"] is None else decimals(report["mask_only"])
     lines += [
         "",
-        f"all parts {report['all']:.3f}; mean of subsets {report['mean_of_subsets']:.3f};"
-        f" worst {worst['parts']} {worst[metric]:.3f}; none {report['none']:.3f}",
-        f"best single part {single[0]} {single[1]:.3f}; always the commonest answer"
-        f" {report['commonest_answer']:.3f}; from presence alone {probe}",
+        f"all parts {decimals(report['all'])};"
+        f" mean of subsets {decimals(report['mean_of_subsets'])};"
+        f" worst {worst['parts']} {decimals(worst[metric])}; none {decimals(report['none'])}",
+        f"best single part {single[0]} {decimals(float(single[1]))}; always the commonest answer"
+        f" {decimals(report['commonest_answer'])}; from presence alone {probe}",
         f"rows with every part: {complete['rows']:,}"
-        + (f", {complete[metric]:.3f} on them" if complete[metric] is not None else ""),
+        + ("" if on_complete is None else f", {decimals(on_complete)} on them"),
     ]
     if report["surer_without"]:
         shares = {

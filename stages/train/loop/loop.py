@@ -20,6 +20,7 @@ from torch import Tensor
 from ....schemas.contents import names_of
 from ....schemas.errors import InputError
 from ....schemas.fingerprint import fingerprint
+from ....schemas.plain_text import decimals
 from ...stream import FusionBatch
 from ..data import hiding
 from ..data.chance import mixing, record_numbers
@@ -150,7 +151,7 @@ def _epochs(run: Run, validation: Validation, watch: Watch, log: Log | None) -> 
             ""
             if checked.score is None
             else f", {options.metric or run.objective.metric}"
-            f" {checked.score:.3f}{' *' if better else ''}"
+            f" {decimals(checked.score)}{' *' if better else ''}"
         )
         run.say(
             f"training: epoch {run.epoch} of {options.epochs}, loss {line['loss']:.4f}{score},"

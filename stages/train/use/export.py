@@ -26,7 +26,7 @@ from torch import Tensor
 from ....schemas.disk import write_bytes
 from ....schemas.errors import InputError
 from ....schemas.json_value import JsonValue
-from ....schemas.plain_text import plain_table, render_text
+from ....schemas.plain_text import decimals, plain_table, render_text
 from ...modalities.text import learned_words
 from ...modalities.text.words import SPECIAL_TOKENS
 from ...stream import FusionBatch, Stream
@@ -285,6 +285,6 @@ def export_text(report: Exported) -> str:
         table = plain_table(head, *columns, right=columns)
         for name in largest_first(scores["subsets"]):
             pair = scores["subsets"][name]
-            table.add_row(name, f"{pair['file']:.3f}", f"{pair['model']:.3f}")
+            table.add_row(name, decimals(pair["file"]), decimals(pair["model"]))
         lines.append(table)
     return render_text(*lines)

@@ -107,10 +107,11 @@ class Given:
                             if remark:
                                 notes[place].remarks[name] = remark
                         else:
-                            count = inputs.spec(name).fill(
-                                inputs.modality(name).given(row[name], inputs.fitted.get(name, {})),
-                                parts[name][place].numpy(),
-                            )
+                            fitted = inputs.fitted.get(name, {})
+                            data = inputs.modality(name).given(row[name], fitted)
+                            if data is None:
+                                continue
+                            count = inputs.spec(name).fill(data, parts[name][place].numpy())
                     except DamageError as error:
                         notes[place].damaged[name] = error.message
                     except OSError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import itertools
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
@@ -182,6 +183,8 @@ class Predictor:
             for name in self.names
             for column in inputs.modality(name).columns(name, inputs.fitted.get(name, {}))
         }
+        if again := [column for column, count in Counter(columns).items() if count > 1]:
+            raise InputError(f"{path}: the column {again[0]!r} stands there twice")
         meanings: dict[str, str] = {}
         for column in columns:
             if column in wanted:

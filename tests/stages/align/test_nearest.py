@@ -122,3 +122,16 @@ def test_names_that_nothing_gives_are_mistakes() -> None:
     lines = stage.mistakes(here)
     assert [line.partition(":")[0] for line in lines] == ["equal", "time"]
     assert "read it by 'numbers'" in lines[1]
+
+
+def test_what_lacks_a_value_that_is_to_be_equal_has_no_partner_and_one_is_1_0() -> None:
+    a, b = moments("a", [1.0, 1.0, 1.0], ["1", "x", "x"]), moments("b", [1.0, 1.0, 1.0], ["x"] * 3)
+    a[1].targets.pop("where")  # type: ignore[attr-defined]
+    b[0].targets["where"] = 1.0  # type: ignore[index]
+    b[1].targets.pop("where")  # type: ignore[attr-defined]
+    stage = Nearest(sources=["a", "b"], time=TIME, within_s=0.5, equal=["where"])
+    decisions = stage.decide(rows_to_table(Row(one) for one in (*a, *b)))
+    assert {key: decision.absorb for key, decision in decisions.items() if decision.absorb} == {
+        "a-00": ("b-00",),
+        "a-02": ("b-02",),
+    }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from modalmill.schemas.contents import Contents
 from modalmill.schemas.json_value import JsonValue
 from modalmill.schemas.manifest import Row, rows_to_table
 from modalmill.schemas.record import Origin, Part, Record
@@ -156,3 +159,30 @@ def test_a_run_counts_what_it_copied_of_each_class(
     recipe["stages"][-1] = {"augment.balance": {"target": "lable"}}
     with pytest.raises(Exception, match="lable"):
         run_recipe(recipe)
+
+
+@pytest.mark.parametrize(
+    ("by", "told"),
+    [
+        ({"augment.noise": None}, "by: changes nothing that records have: image .image."),
+        ({"augment.text": {"parts": ["wrods"]}}, "by: parts: nothing before it gives a part"),
+    ],
+)
+def test_a_change_that_changes_nothing_is_a_mistake(by: dict[str, Any], told: str) -> None:
+    here = Contents(
+        parts={"image": "image"}, targets={"label": "text"}, splits=frozenset({"train"})
+    )
+    assert any(re.search(told, line) for line in Balance(target="label", by=by).mistakes(here))
+    with pytest.raises(ValueError, match="by: takes no 'copies'"):
+        Balance(target="label", by={"augment.crop": {"copies": 3}})
+
+
+def test_a_record_that_its_change_does_not_reach_is_told() -> None:
+    some = [
+        *records([3, 1]),
+        replace(records([1])[0], key="bare", parts={}, targets={"label": "class 1"}),
+    ]
+    stage = Balance(target="label", to=4, by={"augment.crop": {"only_true": False}})
+    fitted = stage.fitted(rows_to_table([Row(record) for record in some]))
+    told = [row.note for row in fitted.process(some[-1], 7, stage.address)]
+    assert told == ["no copy: nothing in it that augment.crop changes"]

@@ -408,3 +408,33 @@ def test_options_that_cannot_be_are_told_before_any_data(
     )
     with pytest.raises(RecipeError, match=told):
         make_plan(parse_recipe(value), tmp_path)
+
+
+def near_record(key: str, phash: int, label: str = "x", **parts: Part) -> Record:
+    one = record(key, key, phash=phash, label=label)
+    return replace(one, parts={"image": one.parts["image"], **parts})
+
+
+def merged(*records: Record) -> set[str]:
+    found = decide(Duplicates(near="merge"), *records)
+    return {key for key, (rule, _) in found.items() if rule == "near_duplicate"}
+
+
+def test_near_pictures_are_merged_into_what_they_are_near_to_themselves() -> None:
+    chain = [near_record(key, (1 << 4 * place) - 1) for place, key in enumerate("abcd")]
+    assert merged(*chain) == {"b", "c"}, "d is 12 bits from a, through the others alone"
+    for labels, lost in (("xyy", {"c"}), ("yyx", {"b"}), ("xyx", {"c"})):
+        alike = [
+            near_record(key, 1 << n, label)
+            for n, (key, label) in enumerate(zip("abc", labels, strict=True))
+        ]
+        assert merged(*alike) == lost, labels
+
+
+def test_records_that_lack_a_part_or_whose_sound_is_unknown_are_not_merged() -> None:
+    lacking = [replace(near_record(key, 0), absent={"sound": "missing"}) for key in "ab"]
+    assert merged(*lacking) == set()
+    unknown = [near_record(key, 0, sound=Part("audio", uri=f"{key}.wav")) for key in "ab"]
+    assert merged(*unknown) == set()
+    same = [near_record(key, 0, sound=Part("audio", uri="s.wav", hash="s")) for key in "ab"]
+    assert merged(*same) == {"b"}

@@ -48,3 +48,22 @@ def test_a_planted_outlier_is_the_only_one() -> None:
     targets = [{"y": 10 + place % 5} for place in range(50)] + [{"y": 500}]
     assert list(decide(Outliers(column="y"), targets)) == ["k50"]
     assert decide(Outliers(column="y"), [{"y": 3}] * 10) == {}
+
+
+def test_without_a_training_split_that_has_the_target_all_say_what_is_usual() -> None:
+    records = [
+        Record(
+            f"k{n}",
+            f"k{n}",
+            Origin("s", "t.csv", n),
+            targets={} if n == 3 else {"y": 4.0 + n},
+            split=f"fold{n % 2}",
+        )
+        for n in range(4)
+    ]
+    decisions = Fill(target="y", by="mean").decide(rows_to_table(Row(one) for one in records))
+    assert decisions["k3"].targets == {"y": 5.0}
+    assert (
+        decisions["k3"].note
+        == "filled from what records of all splits have, for none in 'train' has it"
+    )

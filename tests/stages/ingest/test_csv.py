@@ -310,3 +310,32 @@ def test_cells_that_say_that_there_is_nothing_are_told_or_empty(
     }
     assert [dict(records[name].targets) for name in "134"] == [{}, {}, {"y": "a"}]
     assert "text" not in records["2"].parts
+
+
+def test_quotes_that_are_letters_are_found_to_be_and_marks_stay_marks(tmp_path: Path) -> None:
+    """As Common Voice writes its tables: tabs, and sentences with quotes of their own."""
+    said = ['"No", said he', '"All of it"', "plain", 'a "half', '"Is it?" she asked']
+    lines = ["path\tsentence\tlocale", *(f"{n}.mp3\t{said[n % 5]} {n}\tde" for n in range(60))]
+    write(tmp_path / "t.tsv", "\n".join(lines) + "\n")
+    dialect = find_dialect(tmp_path / "t.tsv")
+    assert not dialect.quoted
+    found = [row.cells["sentence"] for row in read_rows(tmp_path / "t.tsv", dialect)]
+    assert found == [f"{said[n % 5]} {n}" for n in range(60)]
+    marked = [f'{n}.mp3\t"say ""{n}"" and\ttab"\tde' for n in range(50)] + [
+        'x\t"No", said he\tde'
+    ] * 3
+    write(tmp_path / "u.tsv", "\n".join([lines[0], *marked]) + "\n")
+    dialect = find_dialect(tmp_path / "u.tsv")
+    assert dialect.quoted
+    rows = list(read_rows(tmp_path / "u.tsv", dialect))
+    assert rows[0].cells["sentence"] == 'say "0" and\ttab'
+    assert [row.fault for row in rows[50:]] == ["broken_quotes"] * 3
+    assert "where quotes are letters, set quoted: false" in rows[50].found
+    assert "'\\t' expected" in rows[50].found
+
+
+def test_a_first_row_that_names_a_file_is_no_header(tmp_path: Path) -> None:
+    write(tmp_path / "t.txt", "".join(f"a{n}.jpg#{n % 5}\tA girl in a dress .\n" for n in range(9)))
+    dialect = find_dialect(tmp_path / "t.txt")
+    assert not dialect.has_header
+    assert len(list(read_rows(tmp_path / "t.txt", dialect))) == 9

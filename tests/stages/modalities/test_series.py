@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -464,3 +464,17 @@ def test_datasets_reads_shards_with_series_and_tables(
     assert rows["t-1"]["json"]["tables"]["cells"] == {"id": 1.0, "move": "fast"}
     assert np.shape(rows["t-1"]["npz"]["values"]) == (200, 2)
     assert rows["t-5"]["npz"] is None or rows["t-5"]["npz"]["values"] is None
+
+
+@pytest.mark.parametrize(
+    ("first", "step", "unit"),
+    [(1_709_287_200_002, 20, "ms"), (1.7e15, 20_000, "us"), (1.7e18, 20_000_000, "ns")],
+)
+def test_times_that_are_no_seconds_are_refused_with_their_unit(
+    first: float, step: int, unit: Literal["ms", "us", "ns"], tmp_path: Path
+) -> None:
+    write(tmp_path / "s.csv", "t,x\n" + "".join(f"{first + step * n:.0f},{n}\n" for n in range(9)))
+    with pytest.raises(DamageError, match=f"in which unit it is .unit: {unit}."):
+        read_series(tmp_path / "s.csv", Reading(time="t"))
+    seconds = read_series(tmp_path / "s.csv", Reading(time="t", unit=unit))
+    assert len(seconds.times) == 9

@@ -20,7 +20,7 @@ from modalmill.stages import stream
 from modalmill.stages.media import video
 from modalmill.stages.modalities.series import Reading, encode_npz
 from modalmill.stages.spec import MIDDLE
-from tiny import jpeg, mp4, png, recipe, write
+from tiny import csv_source, jpeg, mp4, png, recipe, write
 
 from .conftest import make
 
@@ -377,3 +377,22 @@ def test_a_series_is_cut_to_the_span_of_its_copy() -> None:
     out = np.zeros((20, 1), np.float32)
     assert spec.fill(data, out, MIDDLE.of_copy(Part("series", start_s=0.5, end_s=1.2))) == 7
     assert out[:7, 0].tolist() == [5, 6, 7, 8, 9, 10, 11]
+
+
+@pytest.mark.parametrize(
+    ("stage", "told"),
+    [
+        ("augment.noise", "augment.noise: changes nothing that records have: text .text."),
+        ({"augment.text": {"parts": ["txt"]}}, "did you mean 'text'"),
+        ({"augment.text": {"only_split": "trian"}}, "did you mean 'train'"),
+        ({"augment.mix": {"path": "no/such/folder"}}, "path"),
+    ],
+)
+def test_what_would_change_nothing_is_told_when_it_is_opened(
+    stage: Any, told: str, tmp_path: Path
+) -> None:
+    write(tmp_path / "t.csv", "id,text\n1,one word\n2,two words\n3,three words\n")
+    split = {"align.split": {"shares": {"train": 0.7, "val": 0.3}}}
+    shards = make(tmp_path, {"t": csv_source("text")}, stages=[split])
+    with pytest.raises(InputError, match=told):
+        stream.open(shards, augment=[stage])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from modalmill.schemas.errors import InputError
 from modalmill.stages import stream
-from tiny import csv_source, write
+from tiny import csv_source, png, write
 
 from .conftest import make
 
@@ -86,3 +86,49 @@ def test_a_list_has_no_class(tmp_path: Path) -> None:
     source = {"type": "jsonl", "path": "t.jsonl", "id": "{id}", "text": "text", "targets": ["tags"]}
     with pytest.raises(InputError, match="tags: wanted one class for each record, found"):
         stream.open(make(tmp_path, {"t": source}), balance="tags")
+
+
+def test_an_epoch_of_few_records_is_not_dropped_as_a_batch_that_is_not_full(tmp_path: Path) -> None:
+    lines = ["id,text,label", *(f"{n},t{n},{'ab'[n % 2] if n < 10 else ''}" for n in range(100))]
+    write(tmp_path / "t.csv", "\n".join(lines) + "\n")
+    shards = make(tmp_path, {"t": csv_source("text", targets=["label"])})
+    batches = stream.open(shards, balance="label", batch_size=64)
+    assert [sum(batch.weight_B).item() for batch in batches] == [10]
+    assert len(stream.open([shards, shards], weights=[1, 0], batch_size=128)) == 1
+    with pytest.raises(InputError, match="of 2 records none has 'label'"):
+        stream.open(shards, balance="label", where="key in ['t-50', 't-51']")
+
+
+def test_what_takes_the_place_of_damage_is_of_its_class(tmp_path: Path) -> None:
+    lines = ["id,label"]
+    for number in range(40):
+        label = "rare" if number < 6 else "often" if number < 30 else ""
+        write(tmp_path / f"{number}.png", png(16, 16, seed=number))
+        lines.append(f"{number},{label}")
+    write(tmp_path / "t.csv", "\n".join(lines) + "\n")
+    source = {**csv_source("label", targets=["label"]), "media": {"image": {"path": "{id}.png"}}}
+    shards = make(tmp_path, {"t": source})
+    for path in shards.glob("*.tar"):
+        data = path.read_bytes()
+        for number in range(1, 4):  # half of the rare ones
+            picture = (tmp_path / f"{number}.png").read_bytes()
+            assert picture in data
+            data = data.replace(picture, picture[:40] + bytes(len(picture) - 40))
+        path.write_bytes(data)
+    words: dict[Any, Counter[str]] = {"absent": Counter(), "replace": Counter()}
+    for on_damage, found in words.items():
+        batches = stream.open(
+            shards,
+            balance="label",
+            on_damage=on_damage,
+            verify="never",
+            damage_budget=10**6,
+            parts={"image": stream.ImageSpec(size=16)},
+            batch_size=10,
+        )
+        for _ in range(20):
+            for batch in batches:
+                assert batch.weight_B.all()
+                found.update(own["label"] for own in batch.targets())
+    # what is damaged keeps its place where it counts as absent
+    assert words["replace"] == words["absent"]
