@@ -73,9 +73,9 @@ class Plan:
     """Everything that a run will do, made and checked.
 
     splits: those that its records are meant to be in, and the source or stage that first puts some
-        there. asked: of the modalities whose media must be
-        measured, decoded once and to the end, and of those whose values are, the signals that are
-        wanted, with ``LIKENESS`` where media are compared.
+        there.
+    asked: of the modalities whose media must be measured, decoded once and to the end, and of those
+        whose values are, the signals that are wanted, with ``LIKENESS`` where media are compared.
     """
 
     recipe: Recipe

@@ -243,7 +243,7 @@ class InRecord(Modality):
         return {}
 
     def given(self, value: str, fitted: Mapping[str, object]) -> object:
-        return value or None
+        return value
 
 
 class OnDisk(Modality):

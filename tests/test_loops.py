@@ -146,3 +146,15 @@ def test_the_hugging_face_trainer_goes_on_with_the_next_sample(place: Path) -> N
         keys(script(place, "with_transformers.py", "8", "trainer/checkpoint-4"))
         == order(place, 8)[4:]
     )
+
+
+def test_lightning_goes_on_with_the_next_epoch_after_a_whole_one(place: Path) -> None:
+    """84 records are 5 batches of 16; a checkpoint at the end of an epoch says nothing of a place
+    within it, and Lightning says which epoch begins.
+    """
+    text = (place / "with_lightning.py").read_text()
+    write(place / "by_epochs.py", text.replace("max_steps=", "max_epochs="))
+    whole = keys(script(place, "by_epochs.py", "3"))
+    first = keys(script(place, "by_epochs.py", "1"))
+    assert first == whole[: len(first)]
+    assert keys(script(place, "by_epochs.py", "3", "lightning.ckpt")) == whole[len(first) :]

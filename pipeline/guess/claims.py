@@ -97,7 +97,7 @@ def _parts(
     """The parts of one column: several where its rows have several files, which differ in more than
     their endings.
     """
-    first = places[0]
+    first = _of_many_folders(places) or places[0]
     if first.is_spread:
         return [
             Claim(
@@ -132,6 +132,25 @@ def _parts(
         )
         for place, word in zip(kept, words, strict=True)
     ]
+
+
+def _of_many_folders(places: Sequence[FilePlace]) -> FilePlace | None:
+    """The folder above several in which the files of one part lie, each of a row in one of them
+    (``images_001``, ``images_002``); None where rows have a file in each.
+    """
+    first = places[0]
+    alike = [
+        place
+        for place in places
+        if not place.is_spread
+        and posixpath.basename(place.path) == posixpath.basename(first.path)
+        and "{" not in posixpath.dirname(place.path)
+    ]
+    found = sum(place.found for place in alike)
+    if len(alike) < 2 or found > first.looked_at or first.found > _ALIKE * found:
+        return None
+    folder = posixpath.commonpath([posixpath.dirname(place.path) for place in alike])
+    return replace(first, path=folder, found=found, is_spread=True)
 
 
 def _rows(table: TableFinding, column: str) -> list[Mapping[str, object]]:

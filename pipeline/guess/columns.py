@@ -234,7 +234,8 @@ def is_usable(name: str) -> bool:
 def _guess(
     name: str, cells: Cells, marks: tuple[str, str], places: Sequence[FilePlace]
 ) -> ColumnGuess:
-    filled = [cell for cell in cells if not is_absent(cell)]
+    # a list of nothing says nothing
+    filled = [cell for cell in cells if not is_absent(cell) and cell not in ([], {})]
     texts = [plain(cell).strip() for cell in filled if not isinstance(cell, list | dict | bytes)]
     values = len(set(texts))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 import re
 from collections import Counter, defaultdict
@@ -146,15 +147,27 @@ def number_pattern(folder: MediaFolder) -> str:
 
 def _apart(folders: Mapping[str, Sequence[str]]) -> list[list[str]]:
     """The folders that are one source together: all of them, unless each is called like a view of
-    one thing (``rgb/1.png`` and ``depth/1.png``), for classes number their files alike as well.
-    Folders of splits (``train/rgb`` and ``test/rgb``) are one view.
+    one thing (``rgb/1.png`` and ``depth/1.png``), for classes number their files alike as well, and
+    some files of one are called like some of another. Folders of splits (``train/rgb`` and
+    ``test/rgb``) are one view.
     """
-    if folders and all(_VIEW.search(posixpath.basename(name)) for name in folders):
-        views: dict[str, list[str]] = defaultdict(list)
-        for name in folders:
-            views[split_pattern(name)].append(name)
-        return list(views.values())
-    return [list(folders)] if folders else []
+    views: dict[str, list[str]] = defaultdict(list)
+    for name in folders:
+        views[split_pattern(name)].append(name)
+    if not folders:
+        return []
+    if not all(_VIEW.search(posixpath.basename(name)) for name in folders):
+        return [list(folders)]
+    names = [{_digits(file) for name in own for file in folders[name]} for own in views.values()]
+    # images_001, images_002, ... are one, in pieces
+    has_twins = any(one & other for one, other in itertools.combinations(names, 2))
+    return list(views.values()) if has_twins or len(views) == 1 else [list(folders)]
+
+
+def _digits(file: str) -> str:
+    """What tells a file from others of its folder: the digits of its name, or else the name."""
+    stem = posixpath.splitext(posixpath.basename(file))[0]
+    return "".join(filter(str.isdigit, stem)) or stem
 
 
 def _by_split(kind: str, files: Sequence[str]) -> list[MediaFolder]:

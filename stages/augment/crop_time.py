@@ -44,7 +44,7 @@ class CropTime(DrawnCopies):
     def why_not(self, record: Record) -> str:
         seconds = _seconds(record)
         if not seconds > 0:
-            return "no copy: how long it is is not known"
+            return "no copy: its length is not known"
         # of a span shorter than a frame no picture is left
         rates = (fact(part, "fps") for part in record.parts.values())
         frame_s = max((1 / rate_hz for rate_hz in rates if rate_hz), default=0.0)

@@ -76,8 +76,8 @@ def open_stream(
     for a url); ``Blocks(...)`` as it says.
     drop_last: leave out the last batch if it is not full; True when shuffling if None.
     augment: augmenting stages as a recipe lists them, ``["augment.noise", {"augment.crop": {"area":
-    [0.5, 1.0]}}]``: of ``copies + 1`` passes over the records each changes a record in all but one,
-    and otherwise each time, as it would have changed its copies.
+    [0.5, 1.0]}}]``. In one of ``copies + 1`` passes over the records a stage leaves a record as it
+    is; in each of the others the record is the next of the copies that it would have written.
     where: keep the records for which this is true: ``"image.sharpness > 50 and 'audio' in parts"``,
     of measurements, targets, key, group, split and tar.
     take: keep the first so many records of each set.
@@ -86,7 +86,8 @@ def open_stream(
     balance: a target of one class for each record: every class comes equally often, as if they were
     listed sets of equal weights, so that records of rare classes come several times in an epoch.
     buckets: ``{"voice": [2, 4, 8]}``: batches of records of one class of length, in seconds of a
-    sound or tokens of a text, each with its own shape.
+    sound or series, tokens of a text or vectors of a cached sequence, each with its own shape; what
+    is longer than the last is cut to it.
 
     workers: how many decode; the cores this process may use where it is None, 0 for none.
     backend: ``threads``, ``processes``, or ``auto``, which begins with threads and goes over to
@@ -97,8 +98,8 @@ def open_stream(
 
     on_damage: ``raise``; or treat what cannot be decoded as ``absent``, ``skip`` its row (weight
     0), or ``replace`` it by another record; counted in ``damaged`` and logged.
-    damage_budget: an error beyond so many damaged media in an epoch; a hundredth of the records if
-    None.
+    damage_budget: how many media may be damaged in an epoch before it is an error; a hundredth of
+    the records if None.
     verify: compare checksums at the ``first`` reading, ``always`` or ``never``.
     pin: page-locked buffers; where a GPU is at hand if None.
 
@@ -107,7 +108,7 @@ def open_stream(
     cache, cache_bytes: folder and size of the cache of urls (``MODALMILL_CACHE``, or
     ``~/.cache/modalmill``).
     read_ahead_bytes: how much is fetched ahead of the batches that are filled, for urls.
-    storage_options: what fsspec's file system shall know (``{"endpoint_url": ...}``).
+    storage_options: options of fsspec's file system (``{"endpoint_url": ...}``).
 
     InputError for options that cannot be meant, for shards that are not there, and where no record
     is left; IntegrityError for tars that are not what their index says.

@@ -160,3 +160,35 @@ def test_a_number_is_no_condition_of_one_record_either(text: str) -> None:
     record = {"answer": "yes", "size": 3.0}
     with pytest.raises(InputError, match=r"is a number, and no condition.*, as in .* > 0"):
         Where(text).of(record.get, lambda part: False)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("whole / 2 == 1.5", [True, False]),
+        ("whole / other == 1.5", [True, False]),
+        ("whole + 0.5 > other", [True, True]),
+        ("large > 9007199254740993", [False, False]),
+        ("truth == 1", [True, False]),
+        ("truth in [True]", [True, False]),
+        ("truth and whole > 1", [True, False]),
+        ("truth == truth", [True, True]),
+    ],
+)
+def test_whole_numbers_and_truth_values_are_by_column_what_they_are_by_record(
+    text: str, wanted: list[bool]
+) -> None:
+    records = [
+        {"whole": 3, "other": 2, "large": 1 << 53, "truth": True},
+        {"whole": 4, "other": 4, "large": 5, "truth": False},
+    ]
+    columns = {name: pa.array([record[name] for record in records]) for name in records[0]}
+    where = Where(text)
+    assert where.mask(columns.__getitem__, columns.__getitem__).tolist() == wanted
+    assert [where.of(record.get, lambda part: False) is True for record in records] == wanted
+
+
+def test_each_link_of_a_chain_is_looked_at() -> None:
+    with pytest.raises(InputError, match="in quotes"):
+        Where("'image' in parts in parts")
+    assert Where("1 < size in [2, 3]").names == {"size"}

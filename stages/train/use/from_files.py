@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -32,6 +33,14 @@ class GivenNotes:
 
     damaged: dict[str, str] = field(default_factory=dict)
     remarks: dict[str, str] = field(default_factory=dict)
+
+
+class _Read(NamedTuple):
+    """A part as it was read. count: its length. sequence: of features ``[T, dims]``."""
+
+    count: int
+    sequence: np.ndarray | None = None
+    remark: str = ""
 
 
 class Given:
@@ -94,37 +103,47 @@ class Given:
                 lengths[name] = length
             sequences: dict[int, np.ndarray] = {}
             for place, row in enumerate(given):
-                if name in row:
-                    try:
-                        check(f"{keys[place]}: {name}")
-                        if inputs.options.inputs[name].feature:
-                            vector, remark = self._vector(name, row[name])
-                            count = len(vector)
-                            if inputs.is_sequence(name):
-                                sequences[place] = vector
-                            else:
-                                parts[name][place] = torch.from_numpy(vector.astype(np.float32))
-                            if remark:
-                                notes[place].remarks[name] = remark
-                        else:
-                            fitted = inputs.fitted.get(name, {})
-                            data = inputs.modality(name).given(row[name], fitted)
-                            if data is None:
-                                continue
-                            count = inputs.spec(name).fill(data, parts[name][place].numpy())
-                    except DamageError as error:
-                        notes[place].damaged[name] = error.message
-                    except OSError as error:
-                        notes[place].damaged[name] = f"cannot be read: {error.strerror}"
-                    else:
-                        present[place, column] = True
-                        if length is not None:
-                            length[place] = count
+                if name not in row:
+                    continue
+                try:
+                    check(f"{keys[place]}: {name}")
+                    found = self._read(name, row[name], parts[name][place])
+                except DamageError as error:
+                    notes[place].damaged[name] = error.message
+                    continue
+                except OSError as error:
+                    notes[place].damaged[name] = f"cannot be read: {error.strerror}"
+                    continue
+                if found is None:
+                    continue
+                present[place, column] = True
+                if length is not None:
+                    length[place] = found.count
+                if found.sequence is not None:
+                    sequences[place] = found.sequence
+                if found.remark:
+                    notes[place].remarks[name] = found.remark
             if sequences:
                 parts[name] = _padded(sequences, rows)
         return FusionBatch(
             inputs.names, Labels(keys, ["{}"] * rows), parts, lengths, {}, present, torch.ones(rows)
         ), notes
+
+    def _read(self, name: str, value: str, out: torch.Tensor) -> _Read | None:
+        """What was given for a part, written to ``out`` unless it is a sequence; None where it
+        holds nothing.
+        """
+        inputs, kind = self.saved.inputs, self.saved.inputs.modality(name)
+        if not value and not isinstance(kind, OnDisk):
+            return None
+        if inputs.options.inputs[name].feature:
+            vector, remark = self._vector(name, value)
+            if inputs.is_sequence(name):
+                return _Read(len(vector), vector, remark)
+            out[:] = torch.from_numpy(vector.astype(np.float32))
+            return _Read(len(vector), None, remark)
+        data = kind.given(value, inputs.fitted.get(name, {}))
+        return None if data is None else _Read(inputs.spec(name).fill(data, out.numpy()))
 
     def _vector(self, name: str, value: str) -> tuple[np.ndarray, str]:
         """The vector that the cache would hold ``[dims]``, or the sequence ``[T, dims]``, and what

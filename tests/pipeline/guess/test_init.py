@@ -433,3 +433,100 @@ def test_real_data_are_kept_by_their_recipe(shared: Path, tmp_path: Path, name: 
     made(shared / name, tmp_path / f"{name}.yaml")
     stage, records, _ = REAL[name]
     assert kept(tmp_path / f"{name}.yaml", stage)["stages"][stage]["written"] == records
+
+
+def test_two_tables_of_one_folder_take_each_picture_once(tmp_path: Path) -> None:
+    train, test = ["file,label,remark"], ["file,remark"]
+    for number in range(50):
+        write(tmp_path / "d" / "images" / f"{number}.jpg", jpeg(seed=number))
+        if number < 40:
+            train.append(f"{number}.jpg,{'ab'[number % 2]},{said(number)}")
+        else:
+            test.append(f"{number}.jpg,{said(number)}")
+    write(tmp_path / "d" / "train.csv", "\n".join(train) + "\n")
+    write(tmp_path / "d" / "test.csv", "\n".join(test) + "\n")
+    made(tmp_path / "d", tmp_path / "r.yaml")
+    account = kept(tmp_path / "r.yaml", "ingest")
+    assert {name: one["written"] for name, one in account["sources"].items()} == {
+        "train": 40,
+        "test": 10,
+    }
+
+
+def test_the_target_in_other_words_is_nothing_to_learn_from(tmp_path: Path) -> None:
+    names = ["dog bark", "siren", "drill"]
+    lines = ["class,classID,weight,note"]
+    lines += [f"{names[n % 3]},{n % 3},{20 + n * 7 % 23},{said(n)}" for n in range(60)]
+    write(tmp_path / "d" / "t.csv", "\n".join(lines) + "\n")
+    done = commands.here("init", tmp_path / "d", "--out", tmp_path / "r.yaml")
+    source = yaml.safe_load((tmp_path / "r.yaml").read_text())["sources"]["t"]
+    assert source["targets"] == ["class"]
+    assert "classID" not in str(source.get("table"))
+    told = "column passed over: classID, which says what class says in other words"
+    assert told in " ".join(done.stdout.split())
+
+
+def test_sites_with_rows_of_their_own_are_all_read_and_versions_once(tmp_path: Path) -> None:
+    for place, (site, first) in enumerate((("a", 0), ("b", 100), ("a_copy", 0))):
+        for split, count in (("train", 30), ("test", 10)):
+            start = first + (30 if split == "test" else 0)
+            rows = [f"{said(start + n)},{'xy'[(n + (place == 2)) % 2]}" for n in range(count)]
+            write(tmp_path / "d" / site / f"{split}.csv", "\n".join(["text,label", *rows]) + "\n")
+    done = commands.here("init", tmp_path / "d", "--out", tmp_path / "r.yaml")
+    sources = yaml.safe_load((tmp_path / "r.yaml").read_text())["sources"]
+    paths = {source["path"]: source.get("split") for source in sources.values()}
+    assert paths == {
+        "a/train.csv": "train",
+        "a/test.csv": "test",
+        "b/train.csv": "train",
+        "b/test.csv": "test",
+    }
+    assert "a_copy/train.csv: another version of what lies in a" in done.stdout
+
+
+def test_what_a_column_means_is_one_thing_in_all_tables_of_a_set(tmp_path: Path) -> None:
+    for split, count in (("train", 60), ("validation", 12)):
+        rows = [f"{said(n)},{n % 3 if split == 'train' else n}" for n in range(count)]
+        write(tmp_path / "d" / f"{split}.csv", "\n".join(["text,verb_class", *rows]) + "\n")
+    recipe = made(tmp_path / "d", tmp_path / "r.yaml")
+    roles = {
+        option
+        for source in recipe["sources"].values()
+        for option in ("targets", "numbers")
+        if "verb_class" in source.get(option, [])
+    }
+    assert len(roles) == 1
+
+
+def test_subtitles_in_several_languages_are_one_of_them_and_the_others_told(tmp_path: Path) -> None:
+    for number in range(4):
+        write(tmp_path / "d" / f"c{number}.mp4", mp4(sound=False))
+        for word in ("de", "en", "fr"):
+            cue = f"1\n00:00:00,000 --> 00:00:00,400\n{word} {number}\n"
+            write(tmp_path / "d" / f"c{number}.{word}.srt", cue)
+    done = commands.here("init", tmp_path / "d", "--out", tmp_path / "r.yaml")
+    (source,) = yaml.safe_load((tmp_path / "r.yaml").read_text())["sources"].values()
+    assert source["cues"] == {"words": "{stem}.de.srt"}
+    assert "timed text that is not read: {stem}.en.srt, {stem}.fr.srt" in done.stdout
+
+
+def test_numbers_beside_each_picture_are_a_text_of_it_and_no_table(tmp_path: Path) -> None:
+    for number in range(6):
+        write(tmp_path / "d" / "images" / f"{number}.jpg", jpeg(seed=number))
+        boxes = "".join(f"{n} 0.5 0.5 0.2 0.{n + 1}\n" for n in range(4))
+        write(tmp_path / "d" / "labels" / f"{number}.txt", boxes)
+    recipe = made(tmp_path / "d", tmp_path / "r.yaml")
+    kinds = sorted(source["type"] for source in recipe["sources"].values())
+    assert kinds == ["image_folder", "text_folder"]
+
+
+def test_one_table_with_its_pictures_in_several_folders_has_one_part(tmp_path: Path) -> None:
+    lines = ["Image Index,label,age"]
+    for number in range(60):
+        folder = f"images_{1 + number // 20:03d}"
+        write(tmp_path / "d" / folder / f"{number:05d}.png", jpeg(seed=number))
+        lines.append(f"{number:05d}.png,{'ab'[number % 2]},{30 + number * 7 % 40}")
+    write(tmp_path / "d" / "t.csv", "\n".join(lines) + "\n")
+    made(tmp_path / "d", tmp_path / "r.yaml")
+    account = kept(tmp_path / "r.yaml")
+    assert account["stages"]["align.split"]["presence"] == {"cells+image": 60}

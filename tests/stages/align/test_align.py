@@ -460,3 +460,15 @@ def test_parts_taken_from_a_record_of_another_split_are_told(
     count = result.account.stages[0]
     assert count.notes == {"took parts from a record of another split, and stay in their own": 1}
     assert count.splits == {"train": 2, "test": 1}
+
+
+@pytest.mark.parametrize("name", ["all", "train\n", "a b"])
+def test_what_is_no_name_for_a_split_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="is no name for a split"):
+        Split(shares={name: 1.0})
+
+
+def test_a_split_without_a_share_gets_nothing_where_floats_lose_some() -> None:
+    shares = {"a": 0.1, "b": 0.2, "c": 0.7 - 9e-7, "none": 0.0}
+    names = {Split(shares=shares).split_of(f"k{number}") for number in range(200_000)}
+    assert names == {"a", "b", "c"}

@@ -339,3 +339,20 @@ def test_a_first_row_that_names_a_file_is_no_header(tmp_path: Path) -> None:
     dialect = find_dialect(tmp_path / "t.txt")
     assert not dialect.has_header
     assert len(list(read_rows(tmp_path / "t.txt", dialect))) == 9
+
+
+def test_a_file_that_is_called_like_the_id_of_a_row_has_a_key_of_its_own(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
+    write(tmp_path / "p" / "a.jpg", jpeg(seed=1))
+    write(tmp_path / "p" / "b.jpg", jpeg(seed=2))
+    write(tmp_path / "t.csv", "id,file\np/a.jpg,b\n")
+    source = {
+        "type": "csv",
+        "path": "t.csv",
+        "id": "{id}",
+        "media": {"image": {"path": "p/{file}.jpg"}},
+    }
+    run_recipe(recipe(tmp_path, {"t": source}))
+    keys = [record.key for record in table_to_records(read_manifest(tmp_path / "out"))]
+    assert len(set(keys)) == 2

@@ -60,6 +60,8 @@ def test_numbers_are_read_as_a_country_writes_them(
 
 @pytest.mark.parametrize("text", ["../../evil", "a/b", "a.b", "tr ain", "x" * 50])
 def test_a_split_can_never_be_a_path(text: str) -> None:
+    with pytest.raises(ValueError, match="'all' is what shards call records without a split"):
+        split_name("all")
     with pytest.raises(ValueError, match="no name for a split"):
         split_name(text)
 

@@ -190,3 +190,26 @@ def test_a_damaged_shard_is_written_anew_by_the_next_run(
     path.write_bytes(good[:1000])
     run_recipe(value)
     assert path.read_bytes() == good
+
+
+def test_hugging_face_datasets_reads_splits_beside_records_of_none(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
+    import datasets
+
+    write(tmp_path / "t.csv", "id,note,split\n1,one,train\n2,two,test\n3,three,\n4,four,train\n")
+    source = {
+        "type": "csv",
+        "path": "t.csv",
+        "id": "{id}",
+        "text": {"note": "note"},
+        "split": "{split}",
+    }
+    run_recipe(recipe(tmp_path, {"t": source}))
+    place, cache = str(tmp_path / "out" / "shards"), str(tmp_path / "cache")
+    found = datasets.load_dataset(place, cache_dir=cache)
+    assert {split: len(rows) for split, rows in found.items()} == {
+        "train": 2,
+        "test": 1,
+        "without_split": 1,
+    }

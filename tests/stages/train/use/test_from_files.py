@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import yaml
 from commands import here
 from modalmill.pipeline.plan import make_plan
@@ -202,3 +203,14 @@ def test_a_network_that_is_another_one_or_gone_is_told(trained: Path) -> None:
         Predictor(best).one(given)
     aside.replace(trained / "net.onnx")
     assert Predictor(best).one(given)["used"] == ["image"]
+
+
+def test_a_sound_that_is_no_sound_is_damage(trained: Path, tmp_path: Path) -> None:
+    predictor = Predictor(trained / "out" / "training" / "best.pt")
+    for samples, told in (
+        (np.full(8000, np.nan), "no finite numbers"),
+        (np.zeros(0), "has no samples"),
+    ):
+        soundfile.write(tmp_path / "x.wav", samples, 16_000, subtype="FLOAT")
+        with pytest.raises(InputError, match=told):
+            predictor.one({"audio": str(tmp_path / "x.wav")})

@@ -12,11 +12,11 @@ from commands import here
 from modalmill.pipeline.run import Result
 from modalmill.schemas.errors import InputError
 from modalmill.stages.stream import open_stream
-from modalmill.stages.train.evaluation.evaluate import evaluate
+from modalmill.stages.train.evaluation.evaluate import evaluate, table_text
 from modalmill.stages.train.model.objectives.regression import Regression
 from modalmill.stages.train.use.predict import Predictor, prediction_text
 from taught import rows_of, text_recipe
-from tiny import write
+from tiny import csv_source, recipe, write
 
 
 def test_prediction_says_what_it_lacked(trained: Path) -> None:
@@ -118,3 +118,47 @@ def test_numbers_are_shown_with_the_digits_that_matter_and_without_a_probability
     assert 1_599_990_000 < float(found["answers"][0]["answer"]) < 1_600_010_000
     small = Regression("x", 0.0123, 0.0001).answers(torch.tensor([[1.0]]), 1)
     assert small[0][0] == ("0.0124", None)
+
+
+def test_a_csv_that_is_not_whole_is_refused_and_no_row_of_it_lost(
+    trained: Path, tmp_path: Path
+) -> None:
+    best = trained / "out" / "training" / "best.pt"
+    for text, told in (
+        ('key,question\na,"never closed\nb,bright\n', "cannot be read as CSV"),
+        ("key,question\na,bright\nb,dark, or not\n", "row 3 has more cells than the header"),
+        ("key,question,question\na,bright,dark\n", "the column 'question' stands there twice"),
+    ):
+        path = write(tmp_path / "q.csv", text)
+        with pytest.raises(InputError, match=told):
+            list(Predictor(best).rows(path))
+
+
+def test_a_part_is_given_once_and_nothing_is_no_part(trained: Path) -> None:
+    predictor = Predictor(trained / "out" / "training" / "best.pt")
+    with pytest.raises(InputError, match="the part 'question' is given twice"):
+        predictor.one({"text": "bright", "question": "dark"})
+    assert predictor.one({"text": ""})["used"] == []
+
+
+def test_targets_that_training_had_none_of_are_counted(
+    tmp_path: Path, run_recipe: Callable[..., Result]
+) -> None:
+    rows = [f"{n},{'bright' if n % 2 else 'dark'},{'ab'[n % 2]},train" for n in range(40)]
+    rows += [f"{40 + n},bright,{'c' if n < 6 else 'b'},val" for n in range(10)]
+    write(tmp_path / "t.csv", "\n".join(["id,note,label,split", *rows]) + "\n")
+    source = {**csv_source("note", targets=["label"]), "split": "{split}"}
+    train = {
+        "target": "label",
+        "inputs": {"note": {}},
+        "epochs": 2,
+        "device": "cpu",
+        "checks": False,
+    }
+    result = run_recipe(recipe(tmp_path, {"t": source}, shard={}, train=train))
+    report = evaluate(result.out / "training" / "best.pt", result.out / "shards", "val")
+    assert (report["records_with_target"], report["unknown_targets"]) == (10, 6)
+    assert report["all"] <= 0.4
+    assert "6 of them have a target that is none of the model's answers" in " ".join(
+        table_text(report).split()
+    )
