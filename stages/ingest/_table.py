@@ -199,7 +199,8 @@ def _delimiter_and_quotes(
         else:
             good, bad = _rows_in_quotes(lines, mark, whole)
             does_parse = good > 0 and bad <= good * _BAD_SHARE
-            choices = [True] if does_parse else [True, False] if good >= bad else [False, True]
+            are_letters = bad > max(good, _BAD_SHARE * len(lines))
+            choices = [True] if does_parse else [False, True] if are_letters else [True, False]
         for quote in choices:
             score = _score(lines, mark, quote, whole)
             if score > best:

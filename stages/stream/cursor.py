@@ -45,6 +45,8 @@ class Cursor:
         self._batches, self._seed, self._identity = batches, seed, identity
         # put there on purpose: the next loop begins here, and not with another epoch
         self._is_placed = True
+        # by a state, from which it counts on by itself
+        self.is_loaded = False
         self._loop = 0
 
     def begin_loop(self) -> int:
@@ -123,10 +125,27 @@ class Cursor:
                 f" epoch, found {done:,}"
             )
         self._place(epoch, done)
+        self.is_loaded = True
 
     def _place(self, epoch: int, records_done: int) -> None:
         self.epoch, self.records_done, self._is_placed = epoch, records_done, True
         self._loop += 1  # a loop that runs is over
+
+
+class EpochSampler:
+    """The sampler that Lightning looks for in a loader, to tell it which epoch begins.
+
+    A stream that a state was loaded into counts by itself: Lightning takes an epoch that
+    ``max_steps`` broke off for a whole one.
+    """
+
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+
+    def set_epoch(self, epoch: int) -> None:
+        """Stand in this epoch; a loop within it goes on."""
+        if not self._cursor.is_loaded and epoch != self._cursor.epoch:
+            self._cursor.set_epoch(epoch)
 
 
 def _done_name(state: object) -> str:

@@ -111,11 +111,6 @@ class OnDevice:
         self._used = None
         self._stream.load_state_dict(state)
 
-    @property
-    def sampler(self) -> OnDevice:
-        """See :meth:`Stream.sampler`."""
-        return self
-
     def set_epoch(self, epoch: int) -> None:
         """See :meth:`Stream.set_epoch`."""
         self._used = None

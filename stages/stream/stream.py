@@ -13,7 +13,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from ..spec import Spec
 from .assemble import Assembler
 from .batch import FusionBatch, told_renamed
-from .cursor import Cursor, StreamState
+from .cursor import Cursor, EpochSampler, StreamState
 from .options import StreamOptions
 from .order.batches import GlobalBatches, Job
 from .order.draws import epoch_key
@@ -134,11 +134,9 @@ class Stream(IterableDataset[FusionBatch]):
         self._cursor.end_epoch()
 
     @property
-    def sampler(self) -> Stream:
-        """Itself: it is the ``sampler`` of a loader that Lightning tells which epoch begins, by
-        ``set_epoch``.
-        """
-        return self
+    def sampler(self) -> EpochSampler:
+        """Whom Lightning tells which epoch begins."""
+        return EpochSampler(self._cursor)
 
     def set_epoch(self, epoch: int) -> None:
         """Let the next loop begin with this epoch; within it, if :meth:`load_state_dict` has just
