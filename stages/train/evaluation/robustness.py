@@ -410,7 +410,8 @@ def robustness_text(report: Robustness, columns: int | None = None) -> str:
         "",
         f"all parts {decimals(report['all'])};"
         f" mean of subsets {decimals(report['mean_of_subsets'])};"
-        f" worst {worst['parts']} {decimals(worst[metric])}; none {decimals(report['none'])}",
+        f" worst {worst['parts']} {decimals(float(worst[metric]))};"
+        f" none {decimals(report['none'])}",
         f"best single part {single[0]} {decimals(float(single[1]))}; always the commonest answer"
         f" {decimals(report['commonest_answer'])}; from presence alone {probe}",
         f"rows with every part: {complete['rows']:,}"

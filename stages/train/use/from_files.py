@@ -36,9 +36,9 @@ class GivenNotes:
 
 
 class _Read(NamedTuple):
-    """A part as it was read. count: its length. sequence: of features ``[T, dims]``."""
+    """A part as it was read. sequence: of features ``[T, dims]``."""
 
-    count: int
+    length: int
     sequence: np.ndarray | None = None
     remark: str = ""
 
@@ -118,7 +118,7 @@ class Given:
                     continue
                 present[place, column] = True
                 if length is not None:
-                    length[place] = found.count
+                    length[place] = found.length
                 if found.sequence is not None:
                     sequences[place] = found.sequence
                 if found.remark:
