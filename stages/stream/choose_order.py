@@ -41,7 +41,8 @@ def mixed_sets(index: Index, options: StreamOptions) -> list[MixedSet]:
     """The sets that are mixed: those with weights, or the classes of a target; all records as one
     where neither is asked for.
     """
-    chosen = np.concatenate(index.chosen)
+    # of one set no copy: workers get it and the index in one
+    chosen = index.chosen[0] if len(index.chosen) == 1 else np.concatenate(index.chosen)
     if options.balance is not None:
         classes, words = index.classes(options.balance)
         of_chosen = classes[chosen]
