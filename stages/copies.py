@@ -54,8 +54,8 @@ class Copies(RecordStage):
 class ChangedCopies(Copies):
     """A stage that adds changed copies of a record, one of each.
 
-    It writes ``applies(record)``, ``changed(record, rng)``, and ``why_not(record)`` where there are
-    records that it has to leave alone. word: what stands in the keys of its copies; where it is
+    It writes ``takes_kind(kind)``, ``changed(record, rng)``, and ``why_not(record)`` where there
+    are records that it has to leave alone. word: what stands in the keys of its copies; where it is
     empty, its address without ``augment``.
     """
 
@@ -80,7 +80,7 @@ class ChangedCopies(Copies):
 
     def applies(self, record: Record) -> bool:
         """Whether the record has something that it changes."""
-        raise NotImplementedError
+        return any(self.takes_kind(part.modality) for part in record.parts.values())
 
     def why_not(self, record: Record) -> str:
         """Why a record that it applies to gets no copy, in the same words for all alike; empty

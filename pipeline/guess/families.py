@@ -47,21 +47,23 @@ def with_splits(
             key=lambda name: -len({table.split for table in _of_folder(family, name)}),
         )
         kept: dict[str, list[TableFinding]] = {}
+        version_of: dict[str, str] = {}
         for folder in folders:
             own = _of_folder(family, folder)
-            version_of = next(
-                (name for name, known in kept.items() if _have_rows_in_common(known, own)), None
-            )
-            if own and version_of is None:
+            alike = [
+                name for name, known in kept.items() if not own or _have_rows_in_common(known, own)
+            ]
+            if alike:
+                version_of[folder] = alike[0] or "the folder itself"
+            else:
                 kept[folder] = own
                 chosen += [(table, table.split) for table in _of_one_mind(own)]
         for table in family:
             folder = split_pattern(posixpath.dirname(table.file))
-            if folder not in kept:
-                where = next(iter(kept)) or "the folder itself"
+            if folder in version_of:
                 passed_over.append(
-                    f"{table.file}: another version of what lies in {where}; name it in the recipe"
-                    " in its place if it is the better one"
+                    f"{table.file}: another version of what lies in {version_of[folder]}; name it"
+                    " in the recipe in its place if it is the better one"
                 )
             elif not table.split:
                 names = ", ".join(other.file for other in kept[folder])

@@ -67,9 +67,6 @@ class PictureCopies(DrawnCopies):
     def takes_kind(self, kind: str) -> bool:
         return modality(kind).has_pixels
 
-    def applies(self, record: Record) -> bool:
-        return bool(pixel_parts(record))
-
     def changed(self, record: Record, rng: np.random.Generator) -> Record:
         return with_steps(record, pixel_parts(record), self.drawn(rng))
 

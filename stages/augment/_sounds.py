@@ -34,9 +34,6 @@ class SoundCopies(DrawnCopies):
     def takes_kind(self, kind: str) -> bool:
         return kind == AUDIO
 
-    def applies(self, record: Record) -> bool:
-        return bool(record.parts_of(AUDIO))
-
     def changed(self, record: Record, rng: np.random.Generator) -> Record:
         return self.with_drawn(record, self.drawn(rng))
 

@@ -38,9 +38,6 @@ class CropTime(DrawnCopies):
     def takes_kind(self, kind: str) -> bool:
         return kind in timed()
 
-    def applies(self, record: Record) -> bool:
-        return any(part.modality in timed() for part in record.parts.values())
-
     def why_not(self, record: Record) -> str:
         seconds = _seconds(record)
         if not seconds > 0:

@@ -34,9 +34,6 @@ class DropFrames(DrawnCopies):
     def takes_kind(self, kind: str) -> bool:
         return modality(kind).timed and modality(kind).has_pixels
 
-    def applies(self, record: Record) -> bool:
-        return bool(self._films(record))
-
     def changed(self, record: Record, rng: np.random.Generator) -> Record:
         options = {"share": draw(rng, self.share, 4), "seed": int(rng.integers(2**63))}
         return with_steps(record, self._films(record), [Step("drop_frames", options)])

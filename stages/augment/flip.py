@@ -108,9 +108,6 @@ class Flip(ChangedCopies):
     def takes_kind(self, kind: str) -> bool:
         return modality(kind).has_pixels
 
-    def applies(self, record: Record) -> bool:
-        return bool(pixel_parts(record))
-
     def changed(self, record: Record, rng: np.random.Generator) -> Record:
         mirrored = with_steps(record, pixel_parts(record), [Step("hflip")])
         if not self.swap_words:

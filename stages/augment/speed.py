@@ -39,9 +39,6 @@ class Speed(DrawnCopies):
     def takes_kind(self, kind: str) -> bool:
         return modality(kind).takes_speed
 
-    def applies(self, record: Record) -> bool:
-        return any(self.takes_kind(part.modality) for part in record.parts.values())
-
     def why_not(self, record: Record) -> str:
         kinds = {part.modality for part in record.parts.values()}
         left = sorted(kind for kind in kinds.intersection(timed()) if not self.takes_kind(kind))

@@ -265,11 +265,11 @@ class TableSpec(Spec):
                         f"TableSpec: the cell {name!r} holds {str(cell)[:60]!r}, and wanted is a"
                         f" number; categories={{{name!r}: [...]}} makes it one of some words"
                     )
-                row[place] = np.nan if number is None else number
+                amount = math.nan if number is None else number
                 if self.mean and self.deviation:
-                    row[place] = (row[place] - self.mean[place]) / self.deviation[place]
-        # beyond what float32 holds is no amount that can be learnt from
-        row[np.abs(row) > _LARGEST] = np.nan
+                    amount = (amount - self.mean[place]) / self.deviation[place]
+                # beyond what float32 holds is no amount that can be learnt from
+                row[place] = amount if abs(amount) <= _LARGEST else math.nan
         out[:] = (
             row
             if self.transform is None

@@ -63,9 +63,9 @@ class Given:
             ]
             name, equals, rest = value.partition("=")
             if equals and name in candidates:
-                found = name
+                found, content = name, rest
             elif word in self.saved.options.inputs:
-                found = word
+                found, content = word, value
             elif not candidates:
                 raise InputError(
                     f"--{word}: this model has no {word} part; its parts are"
@@ -76,10 +76,10 @@ class Given:
                     f"--{word} {value}: no part is called {name!r}{nearest(name, candidates)}"
                 )
             else:
-                found = candidates[0]
+                found, content = candidates[0], value
             if found in parts:
                 raise InputError(f"--{word} {value}: the part {found!r} is given twice")
-            parts[found] = rest if equals and name == found and name in candidates else value
+            parts[found] = content
         return parts
 
     def batch(

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -115,15 +115,8 @@ class Predictor:
             with open(path, newline="", encoding="utf-8-sig") as file:
                 reader = csv.DictReader(file, strict=True)
                 columns = self._columns(path, reader.fieldnames or ())
-                numbered = enumerate(reader, start=2)
+                numbered = _numbered(path, reader)
                 while lines := list(itertools.islice(numbered, _ROWS)):
-                    for line, row in lines:
-                        # what is beyond the header stands under None
-                        if any(row.get(None) or ()):
-                            raise InputError(
-                                f"{path}: row {line} has more cells than the header; put cells with"
-                                " commas in quotes"
-                            )
                     records = [
                         self._row(
                             path,
@@ -244,6 +237,22 @@ class Predictor:
                     prediction["remarks"] = read.remarks
                 predictions.append(prediction)
         return predictions
+
+
+def _numbered(
+    path: Path, reader: csv.DictReader[str]
+) -> Iterator[tuple[int, dict[str | Any, str | Any]]]:
+    """The rows with their numbers, the header's being 1; InputError for one that is wider than
+    that.
+    """
+    for number, row in enumerate(reader, start=2):
+        # what is beyond the header stands under None
+        if any(row.get(None) or ()):
+            raise InputError(
+                f"{path}: row {number} has more cells than the header; put cells with commas in"
+                " quotes"
+            )
+        yield number, row
 
 
 def _shown(answer: str, probability: float | None) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,9 +127,9 @@ def test_names_that_nothing_gives_are_mistakes() -> None:
 
 def test_what_lacks_a_value_that_is_to_be_equal_has_no_partner_and_one_is_1_0() -> None:
     a, b = moments("a", [1.0, 1.0, 1.0], ["1", "x", "x"]), moments("b", [1.0, 1.0, 1.0], ["x"] * 3)
-    a[1].targets.pop("where")  # type: ignore[attr-defined]
-    b[0].targets["where"] = 1.0  # type: ignore[index]
-    b[1].targets.pop("where")  # type: ignore[attr-defined]
+    a[1] = replace(a[1], targets={"a_s": 1.0})
+    b[0] = replace(b[0], targets={"b_s": 1.0, "where": 1.0})
+    b[1] = replace(b[1], targets={"b_s": 1.0})
     stage = Nearest(sources=["a", "b"], time=TIME, within_s=0.5, equal=["where"])
     decisions = stage.decide(rows_to_table(Row(one) for one in (*a, *b)))
     assert {key: decision.absorb for key, decision in decisions.items() if decision.absorb} == {

@@ -19,7 +19,7 @@ from modalmill.schemas.errors import InputError, RecipeError
 from modalmill.schemas.features import FeatureCache
 from modalmill.stages.base import Extractor, deciding_options, make, stored
 from modalmill.stages.features.reduced import Reduced
-from tiny import recipe, write
+from tiny import csv_source, recipe, write
 
 sklearn = pytest.importorskip("sklearn", reason="the extra train is not installed")
 
@@ -138,6 +138,14 @@ def test_nothing_but_the_training_split_is_fitted_on_and_files_get_the_same_vect
     vector = stored(extractor, extractor.extract(text), np.array(note.weights, np.float32))
     assert (cache.vectors == vector).all(1).any()
     assert cache.dims == extractor.dims()
+
+
+def test_nothing_to_fit_on_is_told(tmp_path: Path, run_recipe: Callable[..., Result]) -> None:
+    write(tmp_path / "t.csv", "id,text,other\n1,,one\n2,,two\n")
+    source = csv_source("text") | {"text": {"text": "text", "other": "other"}}
+    value = recipe(tmp_path, {"s": source}, features=features(rank=1), shard=None)
+    with pytest.raises(InputError, match="features.reduced is fitted to .* none of them has one"):
+        run_recipe(value)
 
 
 def test_another_rank_extracts_nothing_again(

@@ -21,7 +21,7 @@ from modalmill.schemas.disk import read_table
 from modalmill.schemas.fingerprint import hash_bytes
 from modalmill.schemas.index import read_shard_set
 from modalmill.stages.shard.tar import END, header, padding
-from tiny import mp4, recipe, vqa_corpus, wav, write
+from tiny import csv_source, mp4, recipe, vqa_corpus, wav, write
 
 
 @given(
@@ -198,14 +198,7 @@ def test_hugging_face_datasets_reads_splits_beside_records_of_none(
     import datasets
 
     write(tmp_path / "t.csv", "id,note,split\n1,one,train\n2,two,test\n3,three,\n4,four,train\n")
-    source = {
-        "type": "csv",
-        "path": "t.csv",
-        "id": "{id}",
-        "text": {"note": "note"},
-        "split": "{split}",
-    }
-    run_recipe(recipe(tmp_path, {"t": source}))
+    run_recipe(recipe(tmp_path, {"t": csv_source("note", split="{split}")}))
     place, cache = str(tmp_path / "out" / "shards"), str(tmp_path / "cache")
     found = datasets.load_dataset(place, cache_dir=cache)
     assert {split: len(rows) for split, rows in found.items()} == {
