@@ -19,17 +19,13 @@ from typing import BinaryIO, cast
 
 from ...schemas.errors import InputError
 from ..base import Range
+from ..modality import suffixes
 from ._encoding import BROKEN, BROKEN_BYTES, find_encoding, spelled_out
 
 LONGEST_LINE = 16 << 20
 _DELIMITERS = ",;\t|"
 _BAD_SHARE = 0.01
 _FEW_BAD = 20
-# of media, perhaps with a number behind (a caption's in Flickr8k)
-_OF_FILE = re.compile(
-    r"\S+\.(?:jpe?g|png|gif|bmp|webp|tiff?|wav|mp3|flac|ogg|opus|m4a|mp4|mov|avi|mkv|webm)(?:#\d+)?",
-    re.IGNORECASE,
-)
 _MOST_TITLES = 20
 _HEADER_ROWS = 200
 _SEPARATOR = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
@@ -309,7 +305,7 @@ def _looks_like_header(first: list[str], rows: Iterator[list[str]]) -> bool:
     """
     named = [cell.strip() for cell in first if cell.strip()]
     if not named or any(
-        len(cell) > 40 or _is_number(cell) or _OF_FILE.fullmatch(cell) for cell in named
+        len(cell) > 40 or _is_number(cell) or _names_a_medium(cell) for cell in named
     ):
         return False
     if len(set(named)) == len(named):
@@ -322,6 +318,14 @@ def _looks_like_header(first: list[str], rows: Iterator[list[str]]) -> bool:
         if title.strip() and (all(map(_is_number, column)) or len(set(column)) <= len(column) / 2)
     ]
     return bool(telling) and not any(title in column for title, column in telling)
+
+
+def _names_a_medium(cell: str) -> bool:
+    """Whether it is the name of a file of media, perhaps with the number of a caption behind it
+    (``a.jpg#0``, as Flickr8k has it).
+    """
+    file = cell.rpartition("#")[0] or cell
+    return " " not in file and file.lower().endswith(suffixes(["image", "audio", "video"]))
 
 
 def _whole_rows(rows: Iterator[list[str]], width: int) -> Iterator[list[str]]:
